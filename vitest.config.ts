@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000 } },
+      {
+        test: {
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+          // A guest keeps a core busy and wants a gigabyte: one file after another.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
