@@ -94,7 +94,9 @@ export class KexecError extends Error {
   constructor(summary: string, details: KexecErrorDetails) {
     const code =
       details.code ?? (details.errno === undefined ? undefined : errnoName(details.errno)) ?? codeOf(details.reason)
-    const call = [details.syscall, details.path === undefined ? undefined : `'${details.path}'`].filter(Boolean).join(' ')
+    const call = [details.syscall, details.path === undefined ? undefined : `'${details.path}'`]
+      .filter(Boolean)
+      .join(' ')
     super(
       `${code}: ${summary}${call === '' ? '' : `, ${call}`}`,
       details.cause === undefined ? {} : { cause: details.cause },

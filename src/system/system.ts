@@ -1,0 +1,149 @@
+import type { Stats } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  statSync,
+} from 'node:fs'
+import { join, posix } from 'node:path'
+
+/** Symbolic links followed before a path counts as a loop: the kernel's own limit (MAXSYMLINKS, include/linux/namei.h). */
+const MAX_LINKS = 40
+
+/** Largest file that `readText` takes in, bytes: no configuration or /proc file we read comes near. */
+const MAX_TEXT = 16 * 1024 * 1024
+
+/**
+ * A machine as seen through its files: the running one (root '/'), or any folder that holds a root file system.
+ * Everything that looks at /boot, /proc, /sys or /usr/lib/modules does so through a System. Paths given and returned are
+ * as seen inside the root; symbolic links, absolute ones too, are followed inside it, so nothing outside is ever read.
+ */
+export class System {
+  readonly root: string
+
+  constructor(root = '/') {
+    this.root = posix.resolve(root)
+  }
+
+  /** Whether this is the running machine rather than a folder. */
+  get isLive(): boolean {
+    return this.root === '/'
+  }
+
+  /**
+   * Follows every symbolic link of `path` inside the root.
+   * @returns the path seen inside the root, free of links.
+   * @throws Node's ENOENT, ENOTDIR, EACCES or ELOOP.
+   */
+  resolve(path: string): string {
+    const pending = path.split('/').reverse()
+    let resolved = '/'
+    let links = 0
+    while (pending.length > 0) {
+      const part = pending.pop() as string
+      if (part === '' || part === '.') continue
+      if (part === '..') {
+        resolved = posix.dirname(resolved)
+        continue
+      }
+      const next = posix.join(resolved, part)
+      if (!lstatSync(this.hostPath(next)).isSymbolicLink()) {
+        resolved = next
+        continue
+      }
+      if (++links > MAX_LINKS)
+        throw Object.assign(new Error(`ELOOP: too many symbolic links, '${path}'`), { code: 'ELOOP' })
+      const target = readlinkSync(this.hostPath(next))
+      if (target.startsWith('/')) resolved = '/'
+      pending.push(...target.split('/').reverse())
+    }
+    return resolved
+  }
+
+  /** Opens a file for reading; the caller closes it. Never blocks on a FIFO and never follows a link out of the root. */
+  open(path: string): number {
+    const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
+    if (this.isLive) return openSync(path, flags)
+    return openSync(this.hostPath(this.resolve(path)), flags | constants.O_NOFOLLOW)
+  }
+
+  /** The first bytes of a file, at most `length`. @throws Node's error when it cannot be opened or read. */
+  readHead(path: string, length: number): Buffer {
+    const fd = this.open(path)
+    try {
+      return readAtMost(fd, length)
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** A text file as a whole, or undefined when it is absent, unreadable or not a file. */
+  readText(path: string): string | undefined {
+    try {
+      return this.readHead(path, MAX_TEXT).toString('utf8')
+    } catch {
+      return undefined
+    }
+  }
+
+  /** The names in a folder in code-unit order; empty when it is absent or unreadable. */
+  list(path: string): string[] {
+    try {
+      return readdirSync(this.isLive ? path : this.hostPath(this.resolve(path))).sort()
+    } catch {
+      return []
+    }
+  }
+
+  /** What a path leads to, links followed; undefined when it leads nowhere. */
+  stat(path: string): Stats | undefined {
+    try {
+      return this.isLive ? statSync(path) : lstatSync(this.hostPath(this.resolve(path)))
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Whether the name itself is there, even as a link that leads nowhere. */
+  exists(path: string): boolean {
+    try {
+      lstatSync(this.isLive ? path : this.hostPath(posix.join(this.resolve(posix.dirname(path)), posix.basename(path))))
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** Release of the running kernel as `uname -r` prints it; undefined for a folder that has no /proc. */
+  runningRelease(): string | undefined {
+    return this.readText('/proc/sys/kernel/osrelease')?.trim()
+  }
+
+  /** Command line of the running kernel, without the newline; undefined for a folder that has no /proc. */
+  runningCommandLine(): string | undefined {
+    return this.readText('/proc/cmdline')?.replace(/\n$/, '')
+  }
+
+  private hostPath(inside: string): string {
+    return join(this.root, inside)
+  }
+}
+
+/** Reads from the start of a descriptor without moving its offset; returns fewer bytes only at the end of the file. */
+export function readAtMost(fd: number, length: number): Buffer {
+  // /proc and /sys files report no size, or a page: then the buffer grows as the text comes.
+  const size = fstatSync(fd).size
+  let buffer = Buffer.allocUnsafe(Math.min(length, size > 0 ? size + 1 : 4096))
+  let filled = 0
+  for (;;) {
+    const count = readSync(fd, buffer, filled, buffer.length - filled, filled)
+    filled += count
+    if (count === 0 || filled === length) return buffer.subarray(0, filled)
+    if (filled === buffer.length) buffer = Buffer.concat([buffer], Math.min(length, buffer.length * 2))
+  }
+}
