@@ -15,7 +15,9 @@
       'defines!': ['_FILE_OFFSET_BITS=64'],
       # One file for glibc and musl: nothing from libstdc++ (native/runtime.cc stands in), no FORTIFY (musl has no *_chk).
       # CMakeLists.txt has the same flags; scripts/check-native.mjs gates what comes out.
+      'cflags!': ['-O3'],
       'cflags': [
+        '-Os',
         '-Wall',
         '-Wextra',
         '-fvisibility=hidden',
@@ -30,6 +32,9 @@
       'cflags_cc!': ['-fexceptions', '-frtti'],
       'ldflags': [
         '-nodefaultlibs',
+        # They only serve static objects with destructors, of which there are none, and Debian's lack the marks that
+        # let the CPU check branches (CET, BTI).
+        '-nostartfiles',
         '-Wl,--version-script=<(module_root_dir)/native/exports.map',
         '-Wl,-z,relro,-z,now,-z,noexecstack',
         '-Wl,--gc-sections',
