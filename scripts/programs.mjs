@@ -5,8 +5,10 @@ import { delimiter, join } from 'node:path'
 
 const packages = {
   readelf: 'binutils',
-  'clang-format': 'clang-format',
-  'clang-tidy': 'clang-tidy',
+  strip: 'binutils',
+  'dpkg-deb': 'dpkg',
+  'apt-get': 'apt',
+  'qemu-system-x86_64': 'qemu-system-x86',
 }
 
 /** Ends this process with a plain message when one of the programs is not in PATH. */
@@ -35,7 +37,7 @@ export function run(program, args, options = {}) {
   return false
 }
 
-function packageOf(program) {
+export function packageOf(program) {
   // Cross compilers: aarch64-linux-gnu-g++ is in g++-aarch64-linux-gnu.
   const cross = /^(.+-linux-gnu\w*)-(g\+\+|gcc)$/.exec(program)
   return cross ? `${cross[2]}-${cross[1]}` : (packages[program] ?? program)
