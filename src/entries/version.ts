@@ -1,7 +1,7 @@
 /**
  * Compares two versions as the UAPI version format specification orders them
- * (https://uapi-group.org/specifications/specs/version_format_specification/): `~` below the end of the text, the end
- * below `-`, that below `^`, that below `.`, that below letters and digits; numbers by value.
+ * (https://uapi-group.org/specifications/specs/version_format_specification/, 1.0): `~` sorts lowest, then the end of the
+ * text, then `-`, `^`, `.`, letters, and digits, which count by their value. Characters of no meaning separate.
  * @returns negative when `one` is older, positive when it is newer, 0 when they are equal.
  */
 export function compareVersions(one: string, other: string): number {
@@ -10,20 +10,22 @@ export function compareVersions(one: string, other: string): number {
   for (;;) {
     a = skipSeparators(one, a)
     b = skipSeparators(other, b)
-    // The specification's rules in its order; a negative sign puts the text that starts with the mark below the other.
-    const tilde = marks(one[a], other[b], '~')
-    if (tilde !== 0) return -tilde
+    const tilde = below(one[a], other[b], '~')
+    if (tilde !== 0) return tilde
     if (one[a] === '~') {
       a++
       b++
     }
     if (a >= one.length || b >= other.length) return Number(a < one.length) - Number(b < other.length)
-    const mark = marks(other[b], one[a], '-') || marks(one[a], other[b], '^') || marks(other[b], one[a], '.')
-    if (mark !== 0) return mark
-    if (isMark(one[a])) {
-      a++
-      b++
-    } else if (isDigit(one[a]) || isDigit(other[b])) {
+    for (const mark of ['-', '^', '.']) {
+      const order = below(one[a], other[b], mark)
+      if (order !== 0) return order
+      if (one[a] === mark) {
+        a++
+        b++
+      }
+    }
+    if (isDigit(one[a]) || isDigit(other[b])) {
       const [endA, endB] = [endOf(one, a, isDigit), endOf(other, b, isDigit)]
       const order = compareNumbers(one.slice(a, endA), other.slice(b, endB))
       if (order !== 0) return order
@@ -52,12 +54,14 @@ export function kernelVersionKey(release: string): string {
   return release.replace(/-rc(?=\d)|(?<=\d)rc(?=\d)/, '~rc')
 }
 
-/** 1 when only `one` is the mark, -1 when only `other` is, 0 when both or neither are. */
-function marks(one: string | undefined, other: string | undefined, mark: string): number {
-  return Number(one === mark) - Number(other === mark)
+/** -1 when only `one` is the mark, 1 when only `other` is, 0 when both or neither are: whoever has it sorts lower. */
+function below(one: string | undefined, other: string | undefined, mark: string): number {
+  return Number(other === mark) - Number(one === mark)
 }
 
+/** Digits are always newer than none, even 0: what systemd does; the specification takes none for 0. */
 function compareNumbers(one: string, other: string): number {
+  if (one === '' || other === '') return one.length - other.length
   const a = one.replace(/^0+/, '')
   const b = other.replace(/^0+/, '')
   // By length and then by text: as values, but without a limit on the number of digits.
@@ -67,7 +71,7 @@ function compareNumbers(one: string, other: string): number {
 
 function skipSeparators(text: string, from: number): number {
   let at = from
-  while (at < text.length && !isLetter(text[at]) && !isDigit(text[at]) && !isMark(text[at]) && text[at] !== '~') at++
+  while (at < text.length && !hasMeaning(text[at])) at++
   return at
 }
 
@@ -85,6 +89,6 @@ function isLetter(character: string | undefined): boolean {
   return character !== undefined && ((character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z'))
 }
 
-function isMark(character: string | undefined): boolean {
-  return character === '-' || character === '^' || character === '.'
+function hasMeaning(character: string | undefined): boolean {
+  return isLetter(character) || isDigit(character) || (character !== undefined && '~-^.'.includes(character))
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compareKernelVersions, compareVersions } from '../../../src/entries/version.ts'
 
-/** The table of examples of the specification, with the corrections its own issue tracker made to the `~` ones (#62, #64). */
+/** The examples of the specification, version 1.0. */
 test.each([
   ['11', '=', '11'],
   ['systemd-123', '=', 'systemd-123'],
@@ -13,6 +13,7 @@ test.each([
   ['123a', '>', '123.a'],
   ['11α', '=', '11β'],
   ['A', '<', 'a'],
+  ['B', '<', 'a'],
   ['', '<', '0'],
   ['0.', '>', '0'],
   ['0.0', '>', '0'],
@@ -26,7 +27,11 @@ test.each([
   ['+1', '=', '1'],
   ['1+', '<', '1.2'],
   ['1+2+3', '>', '1.3.3'],
-  // More of the same rules: how Boot Loader Specification implementations order pre-releases, patches and parts.
+  // As `systemd-analyze compare-versions` (252) says.
+  ['0', '>', 'a'],
+  ['^', '<', '.'],
+  ['10_^', '>', '^1'],
+  ['0.~~', '>', 'ab0'],
   ['007', '=', '7'],
   ['18446744073709551617', '>', '18446744073709551616'],
   ['123-a', '<', '123-3'],
@@ -36,6 +41,11 @@ test.each([
   const expected = { '<': -1, '=': 0, '>': 1 }[relation]
   expect(Math.sign(compareVersions(one, other))).toBe(expected)
   expect(Math.sign(compareVersions(other, one)) + 0).toBe(0 - (expected as number) + 0)
+})
+
+test('specification: the list of examples is in order', () => {
+  const versions = '122.1 123~rc1-1 123 123-a 123-a.1 123-1 123-1.1 123^post1 123.a-1 123.1-1 123a-1 124-1'.split(' ')
+  expectInOrder(versions, compareVersions)
 })
 
 /** Each list from oldest to newest. */
@@ -59,12 +69,7 @@ describe('kernels of one distribution, oldest first', () => {
     ['openSUSE', '6.9.9-1-default 6.11.3-1-default 6.11.3-2-default 6.11.5-1-default'],
     ['kernel.org', '6.8.12 6.9.0-rc1 6.9.0-rc2-00012-gabcdef012345 6.9.0-rc10 6.9.0 6.9.0-dirty 6.9.1'],
   ])('%s', (_name, list) => {
-    const versions = list.split(' ')
-    for (const [index, older] of versions.entries())
-      for (const newer of versions.slice(index + 1)) {
-        expect([older, newer, Math.sign(compareKernelVersions(older, newer))]).toEqual([older, newer, -1])
-        expect(compareKernelVersions(newer, older)).toBeGreaterThan(0)
-      }
+    expectInOrder(list.split(' '), compareKernelVersions)
   })
 })
 
@@ -83,3 +88,15 @@ test('it is an order: antisymmetric and transitive', () => {
     { numRuns: 5000 },
   )
 })
+
+function expectInOrder(versions: string[], compare: (one: string, other: string) => number): void {
+  for (const [index, older] of versions.entries())
+    for (const newer of versions.slice(index + 1)) {
+      expect([older, newer, Math.sign(compare(older, newer)), Math.sign(compare(newer, older))]).toEqual([
+        older,
+        newer,
+        -1,
+        1,
+      ])
+    }
+}
