@@ -37,28 +37,47 @@ export function installPrograms(programs) {
   const packages = [...new Set(missing.map(packageOf))]
   const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...packages]
   const asRoot = process.getuid() === 0 ? [] : ['sudo']
-  if (!isInstalled('apt-get')) fail(`these programs are missing, and there is no apt-get to install them: ${missing.join(', ')}`)
-  if (asRoot.length > 0 && !isInstalled('sudo')) fail(`these programs are missing: ${missing.join(', ')}. As root, run:\n  ${install.join(' ')}`)
-  say(`installing ${packages.join(', ')} with apt-get${asRoot.length > 0 ? '; this alone needs root, so sudo may ask for your password' : ''}`)
+  if (!isInstalled('apt-get'))
+    fail(`these programs are missing, and there is no apt-get to install them: ${missing.join(', ')}`)
+  if (asRoot.length > 0 && !isInstalled('sudo'))
+    fail(`these programs are missing: ${missing.join(', ')}. As root, run:\n  ${install.join(' ')}`)
+  say(
+    `installing ${packages.join(', ')} with apt-get${asRoot.length > 0 ? '; this alone needs root, so sudo may ask for your password' : ''}`,
+  )
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   quietly([...asRoot, 'apt-get', 'update'], environment)
-  if (!quietly([...asRoot, ...install], environment)) fail(`apt-get could not install them. Run it by hand to see why:\n  ${install.join(' ')}`)
+  if (!quietly([...asRoot, ...install], environment))
+    fail(`apt-get could not install them. Run it by hand to see why:\n  ${install.join(' ')}`)
   const still = missing.filter((program) => !isInstalled(program))
   if (still.length > 0) fail(`installed ${packages.join(', ')}, but ${still.join(', ')} is still not in PATH`)
 }
 
 /** npm ci, when package-lock.json is not the one that node_modules was made from. */
 export function installPackages() {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   const stamp = join(root, 'node_modules/.linux-kexec-lock')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
   say('installing npm packages')
-  if (!run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })) process.exit(1)
+  if (
+    !run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+  )
+    process.exit(1)
   writeFileSync(stamp, lock)
 }
 
 function buildIfStale() {
-  const sources = [...filesBelow('src'), 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/bundle-cli.mjs']
+  const sources = [
+    ...filesBelow('src'),
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'scripts/bundle-cli.mjs',
+  ]
   if (newest(sources) < newest(['dist/linux-kexec.cjs'])) return
   say('compiling TypeScript')
   rmSync(join(root, 'dist'), { recursive: true, force: true })
@@ -72,7 +91,15 @@ function packIfStale() {
     say('building the portable addon')
     runNode('scripts/prebuild.mjs', '--only-host')
   }
-  const packed = [...filesBelow('dist'), ...filesBelow('docs'), addon, 'package.json', 'README.md', 'CHANGELOG.md', 'SECURITY.md']
+  const packed = [
+    ...filesBelow('dist'),
+    ...filesBelow('docs'),
+    addon,
+    'package.json',
+    'README.md',
+    'CHANGELOG.md',
+    'SECURITY.md',
+  ]
   if (newest(packed) < newest(['build/linux-kexec.tgz'])) return
   say('packing the tarball')
   const destination = join(root, 'build/pack')
@@ -99,10 +126,13 @@ function runNode(script, ...args) {
   if (!run(process.execPath, [join(root, script), ...args], { cwd: root })) process.exit(1)
 }
 
-
 /** Runs a program and shows what it printed only when it failed. */
 function quietly([program, ...args], env) {
-  const { status, stdout, stderr } = spawnSync(program, args, { env, stdio: ['inherit', 'pipe', 'pipe'], encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    env,
+    stdio: ['inherit', 'pipe', 'pipe'],
+    encoding: 'utf8',
+  })
   if (status === 0) return true
   process.stderr.write(`${stdout}${stderr}`)
   return false

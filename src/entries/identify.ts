@@ -17,13 +17,4 @@ export interface Identity {
  */
 export type IdentifyKernel = (head: Buffer, size: number) => Identity
 
-/** Bytes read of each kernel: an x86 image keeps its version string in its setup code, at most 32 KiB and a sector long. */
-export const HEAD_BYTES = 36 * 1024
-
-/** Takes every file for a kernel that tells nothing of itself. */
-export const identifyKernel: IdentifyKernel = () => ({
-  architecture: null,
-  version: null,
-  bootable: true,
-  description: 'a file',
-})
+export { HEAD_BYTES, inspectImage as identifyKernel } from '../image/index.ts'

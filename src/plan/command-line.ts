@@ -1,5 +1,7 @@
 import {
   appendParameters,
+  type CommandLine,
+  checkCommandLineText,
   commandLineBytes,
   parseCommandLine,
   printCommandLine,
@@ -14,7 +16,7 @@ import { listOf, type PlanOptions } from './options.ts'
 import type { Target } from './target.ts'
 
 interface Base {
-  readonly text: string
+  readonly line: CommandLine
   readonly reason: string
 }
 
@@ -23,7 +25,7 @@ export function chooseCommandLine(system: System, options: PlanOptions, target: 
   const base = chooseBase(system, options, target, findings)
   if (base === undefined) return ''
   const reasons = [base.reason]
-  let line = parseCommandLine(base.text)
+  let { line } = base
   for (const key of listOf(options.remove)) {
     const shorter = removeParameter(line, key)
     if (shorter.parameters.length === line.parameters.length)
@@ -52,7 +54,10 @@ function chooseBase(system: System, options: PlanOptions, target: Target, findin
       refused: true,
     })
   }
-  if (options.commandLine !== undefined) return { text: options.commandLine, reason: 'given with --command-line' }
+  if (options.commandLine !== undefined) {
+    checkCommandLineText(options.commandLine)
+    return { line: parseCommandLine(options.commandLine), reason: 'given with --command-line' }
+  }
   if (options.reuseCommandLine) return runningCommandLine(system, options, 'asked for with --reuse-cmdline', findings)
   if (target.entry === null) {
     findings.refuse(
@@ -65,7 +70,7 @@ function chooseBase(system: System, options: PlanOptions, target: Target, findin
     )
     return undefined
   }
-  if (target.entry.cmdline !== null) return { text: target.entry.cmdline, reason: "the entry's own" }
+  if (target.entry.cmdline !== null) return { line: parseCommandLine(target.entry.cmdline), reason: "the entry's own" }
   return runningCommandLine(system, options, 'the entry has none of its own', findings)
 }
 
@@ -82,9 +87,9 @@ function runningCommandLine(system: System, options: PlanOptions, why: string, f
     )
     return undefined
   }
-  const text = reuseCommandLine(running, { panic: options.panic ?? false })
+  const line = reuseCommandLine(running, { panic: options.panic ?? false })
   const without = options.panic ? 'BOOT_IMAGE, initrd and crashkernel' : 'BOOT_IMAGE and initrd'
-  return { text, reason: `the running kernel's without ${without}: ${why}` }
+  return { line, reason: `the running kernel's without ${without}: ${why}` }
 }
 
 /** Refuses a command line longer than the image takes: the kernel would answer EINVAL, or cut it off. */
