@@ -13,7 +13,7 @@
 
 namespace {
 
-int failures = 0;
+int failures = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
 void Check(bool holds, const char* what, int line) {
   if (holds) return;
@@ -67,7 +67,7 @@ void MountsThatAreNotThereAreRefused() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int error = argc == 2 ? std::atoi(argv[1]) : 0;
+  const int error = argc == 2 ? static_cast<int>(std::strtol(argv[1], nullptr, 10)) : 0;
   if (error == 0 || !RebootIsDenied(error)) {
     std::fputs("run me as `deny-kexec ERRNO -- syscalls_test ERRNO`, with an ERRNO other than 22\n", stderr);
     return 2;
