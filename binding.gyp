@@ -13,7 +13,8 @@
       ],
       # glibc turns lseek into lseek64 with it, a name musl does not promise.
       'defines!': ['_FILE_OFFSET_BITS=64'],
-      # One file for glibc and musl: nothing from libstdc++ (native/runtime.cc stands in), no FORTIFY (musl has no *_chk).
+      # One file for glibc and musl: nothing from libstdc++ (native/runtime.cc stands in; assertions would call
+      # into it), no FORTIFY (musl has no *_chk).
       # CMakeLists.txt has the same flags; scripts/check-native.mjs gates what comes out.
       'cflags!': ['-O3'],
       'cflags': [
@@ -25,6 +26,7 @@
         '-fstack-protector-strong',
         '-fstack-clash-protection',
         '-U_FORTIFY_SOURCE',
+        '-U_GLIBCXX_ASSERTIONS',
         # GCC 12 and clang have it.
         '<!(${CXX:-c++} -Werror -ftrivial-auto-var-init=zero -fsyntax-only -x c++ /dev/null 2>/dev/null && echo -ftrivial-auto-var-init=zero || echo -fvisibility=hidden)',
       ],

@@ -102,7 +102,7 @@ Napi::Value KexecFileLoadAsync(const Napi::CallbackInfo& call) {
   Load load = Load::From(arguments);
   if (arguments.Wrong()) return call.Env().Undefined();
   // Deletes itself when done (Napi::AsyncWorker::OnWorkComplete).
-  auto* worker = new LoadWorker(call.Env(), std::move(load));  // NOLINT(cppcoreguidelines-owning-memory)
+  auto* worker = new LoadWorker(call.Env(), std::move(load));
   const Napi::Promise promise = worker->Promise();
   worker->Queue();
   return promise;
