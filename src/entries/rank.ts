@@ -23,7 +23,10 @@ export function rank(found: readonly FoundEntry[], system: System): BootEntry[] 
     .map(({ entry }) => entry)
   const running = runningOf(ranked, system)
   const newest = newestOf(ranked)
-  return ranked.map((entry) => ({ ...entry, isRunning: entry === running, isNewest: entry === newest }))
+  return ranked.map((entry) => {
+    const { problems, ...rest } = entry
+    return { ...rest, isRunning: entry === running, isNewest: entry === newest, problems }
+  })
 }
 
 /** Whether an entry is kept only as a way back: select() prefers another of the same version. */

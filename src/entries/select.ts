@@ -18,7 +18,7 @@ export function selectEntry(entries: readonly BootEntry[], selector?: string): B
   if (entries.length === 0)
     throw new KexecError('nothing to boot was found', {
       reason: 'no-such-entry',
-      hint: 'Looked in /boot and /usr/lib/modules; name a kernel file instead, or another root with --root.',
+      hint: 'Looked in /boot and /usr/lib/modules: are they mounted, and may you read them? A kernel file can be named too.',
       refused: true,
     })
   const newest = entries.find(({ isNewest }) => isNewest) ?? (entries[0] as BootEntry)
