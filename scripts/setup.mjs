@@ -81,7 +81,7 @@ function buildIfStale() {
   if (newest(sources) < newest(['dist/linux-kexec.cjs'])) return
   say('compiling TypeScript')
   rmSync(join(root, 'dist'), { recursive: true, force: true })
-  if (!run('npm', ['run', '--silent', 'build'], { cwd: root })) process.exit(1)
+  if (!run('npm', ['run', '--silent', 'compile'], { cwd: root })) process.exit(1)
 }
 
 /** The package as users install it, with this machine's prebuilt addon: what the guests get. */
