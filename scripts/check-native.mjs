@@ -2,7 +2,7 @@
 // node scripts/check-native.mjs FILE…
 // The gate on a built addon: what it needs, gives and takes is exactly what it should be, and it is hardened. An addon
 // that fails here would still load on this machine, and not on someone else's.
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { requirePrograms } from './programs.mjs'
 
@@ -48,9 +48,9 @@ function dynamicSymbols(file) {
     .split('\n')
     .filter((line) => /^\s*\d+:.*\b(GLOBAL|WEAK|UNIQUE)\b/.test(line))
     .map((line) => {
-      // ppc64 puts a remark before the section, so take the columns from the right. A version may hang on the name.
-      const [section, name] = line.trim().split(/\s+/).slice(-2)
-      return { section, name: name.replace(/@.*/, '') }
+      // ppc64 puts a remark before the section, so take the columns from the right. `@GLIBC_2.2.5 (2)` may hang on the name.
+      const [section, name] = line.trim().replace(/@.*/, '').split(/\s+/).slice(-2)
+      return { section, name }
     })
 }
 
@@ -65,7 +65,13 @@ function allowedImports() {
 }
 
 function readelf(option, file) {
-  return execFileSync('readelf', ['--wide', option, file], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } })
+  const { status, stdout, stderr } = spawnSync('readelf', ['--wide', option, file], {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C' },
+  })
+  if (status === 0) return stdout
+  console.error(`${file}: ${stderr.trim()}`)
+  process.exit(1)
 }
 
 function without(names, others) {

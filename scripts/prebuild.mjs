@@ -24,7 +24,10 @@ const triplets = {
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const architectures = wanted()
 const compilers = architectures.filter((arch) => arch !== process.arch).map((arch) => `${triplets[arch]}-g++`)
-requirePrograms(['g++', 'make', 'python3', 'readelf', ...compilers], 'Building for another architecture')
+requirePrograms(
+  ['g++', 'make', 'python3', 'readelf', ...compilers],
+  `Building for ${architectures.join(', ')}${compilers.length > 0 ? ' (--only-host: for this machine alone)' : ''}`,
+)
 
 for (const arch of architectures) prebuild(arch)
 const built = architectures.map((arch) => `prebuilds/linux-${arch}/linux_kexec.node`)
