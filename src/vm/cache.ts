@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+
+/** Age in milliseconds after which a half-made entry is taken for left behind by a killed process. */
+const ABANDONED = 6 * 60 * 60 * 1000
+
+/** Where kernels, packages and guest images are kept: $XDG_CACHE_HOME/linux-kexec, else ~/.cache/linux-kexec. */
+export function cacheFolder(): string {
+  const base = process.env['XDG_CACHE_HOME']
+  return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'linux-kexec')
+}
+
+/**
+ * A folder of the cache, made by `build` when it is not there. It appears whole or not at all: made under another name,
+ * then renamed. Of two processes making the same folder, one wins and the other throws its copy away.
+ */
+export async function cachedFolder(path: string, build: (folder: string) => Promise<void>): Promise<string> {
+  if (await present(path)) {
+    const now = new Date()
+    await utimes(path, now, now).catch(() => {})
+    return path
+  }
+  await mkdir(dirname(path), { recursive: true })
+  const unfinished = `${path}.${randomBytes(6).toString('hex')}.unfinished`
+  await mkdir(unfinished)
+  try {
+    await build(unfinished)
+    await rename(unfinished, path).catch(async (error: unknown) => {
+      if (!(await present(path))) throw error
+    })
+  } finally {
+    await rm(unfinished, { recursive: true, force: true })
+  }
+  return path
+}
+
+/** Removes what was not used lately: all but the `keep` youngest folders, of those only the ones older than `age` milliseconds. */
+export async function prune(folder: string, keep: number, age: number): Promise<void> {
+  const found: { path: string; time: number }[] = []
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name)
+    const stats = await stat(path).catch(() => undefined)
+    if (stats) found.push({ path, time: stats.mtimeMs })
+  }
+  found.sort((a, b) => b.time - a.time)
+  const now = Date.now()
+  for (const [index, { path, time }] of found.entries()) {
+    const abandoned = path.endsWith('.unfinished') && now - time > ABANDONED
+    const unused = !path.endsWith('.unfinished') && index >= keep && now - time > age
+    if (abandoned || unused) await rm(path, { recursive: true, force: true })
+  }
+}
+
+export async function present(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}

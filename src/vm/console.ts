@@ -1,0 +1,86 @@
+import { StringDecoder } from 'node:string_decoder'
+
+/** What one kernel, or the firmware before the first, wrote to the console. */
+export interface ConsoleSection {
+  /** The release the kernel named itself by; null for what came before any kernel. */
+  readonly release: string | null
+  readonly text: string
+  /** When its first line came, milliseconds on the clock of `performance.now()`. */
+  readonly startedAt: number
+}
+
+/** The line every kernel begins its log with (init/main.c, printed at level notice). Firmware may stand before it. */
+const kernelBegins = /(?:^|\] )Linux version (\S+) \(/
+
+const kernelPanics = /Kernel panic - not syncing: ?(.*)/
+
+/** Lines of each end of the log that are kept in one section: a guest that prints for ever does not fill our memory. */
+const MAX_LINES = 100_000
+
+interface Section {
+  release: string | null
+  lines: string[]
+  startedAt: number
+  panic: string | undefined
+}
+
+/** The console of a machine over its whole life, divided by the kernels that wrote it. */
+export class ConsoleLog {
+  readonly #decoder = new StringDecoder('utf8')
+  readonly #sections: Section[] = []
+  readonly #listeners = new Set<(text: string) => void>()
+  #partial = ''
+
+  /** Takes what the serial port gave. @param at milliseconds on the clock of `performance.now()` */
+  push(chunk: Buffer, at: number): void {
+    const text = this.#decoder.write(chunk).replaceAll('\r', '')
+    if (text === '') return
+    for (const listener of this.#listeners) listener(text)
+    const lines = (this.#partial + text).split('\n')
+    this.#partial = lines.pop() as string
+    for (const line of lines) this.#addLine(line, at)
+  }
+
+  /** Calls `listener` with all that comes from now on. @returns a function that ends it */
+  listen(listener: (text: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  sections(): ConsoleSection[] {
+    const last = this.#sections.length - 1
+    return this.#sections.map(({ release, lines, startedAt }, index) => ({
+      release,
+      text: [...lines, ...(index === last ? [this.#partial] : [''])].join('\n'),
+      startedAt,
+    }))
+  }
+
+  /** The last lines, whichever kernels wrote them. */
+  tail(count: number): string[] {
+    const lines: string[] = this.#partial === '' ? [] : [this.#partial]
+    for (const section of [...this.#sections].reverse()) {
+      if (lines.length >= count) break
+      lines.unshift(...section.lines.slice(-(count - lines.length)))
+    }
+    return lines.slice(-count)
+  }
+
+  /** What the latest kernel panicked with, or undefined when it did not. */
+  get panic(): string | undefined {
+    return this.#sections.at(-1)?.panic ?? kernelPanics.exec(this.#partial)?.[1]
+  }
+
+  #addLine(line: string, at: number): void {
+    const release = kernelBegins.exec(line)?.[1]
+    if (release !== undefined || this.#sections.length === 0) {
+      this.#sections.push({ release: release ?? null, lines: [], startedAt: at, panic: undefined })
+    }
+    const section = this.#sections.at(-1) as Section
+    section.panic ??= kernelPanics.exec(line)?.[1]
+    section.lines.push(line)
+    if (section.lines.length > 2 * MAX_LINES) {
+      section.lines.splice(MAX_LINES, section.lines.length - 2 * MAX_LINES, '[lines left out]')
+    }
+  }
+}

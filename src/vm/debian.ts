@@ -1,0 +1,208 @@
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { cachedFolder, cacheFolder, present } from './cache.ts'
+import { execute, findProgram, ProvisionError } from './process.ts'
+import { type AptSource, debianSources, parseDeb822, parseOneLine, printDeb822 } from './sources.ts'
+
+/** Told what takes time: downloads, unpacking, building. One sentence without a full stop. */
+export type Progress = (message: string) => void
+
+/** Age in milliseconds after which the package lists are fetched again. */
+const LISTS_AGE = 24 * 60 * 60 * 1000
+
+/** Seconds to wait for another process of ours that is using the same apt state. */
+const LOCK_TIMEOUT = 600
+
+/** A package as it lies unpacked in the cache. */
+export interface UnpackedPackage {
+  readonly name: string
+  readonly version: string
+  /** Folder of the host with the package's files, laid out as from '/'. */
+  readonly folder: string
+}
+
+/**
+ * The Debian mirror this machine uses, through a private apt: own lists, own cache, an empty dpkg status, never as root,
+ * and nothing of the machine's own apt or dpkg state is read or changed but its sources, proxies and keys.
+ */
+export class DebianMirror {
+  readonly #folder: string
+  readonly #progress: Progress
+
+  private constructor(folder: string, progress: Progress) {
+    this.#folder = folder
+    this.#progress = progress
+  }
+
+  /**
+   * Opens the mirror; fetches its package lists when they are missing or a day old. Offline, old lists do.
+   * @throws ProvisionError where there is no apt, no Debian source, or no list at all.
+   */
+  static async open(options: { progress?: Progress | undefined; refresh?: boolean } = {}): Promise<DebianMirror> {
+    for (const program of ['apt-get', 'apt-cache', 'dpkg-deb', 'flock']) {
+      if (findProgram(program)) continue
+      throw new ProvisionError(`kernels and packages are provisioned from a Debian mirror, and ${program} is missing`, {
+        hint: 'Run this on Debian, or give buildGuest kernels of your own and no packages.',
+      })
+    }
+    const mirror = new DebianMirror(join(cacheFolder(), 'apt'), options.progress ?? (() => {}))
+    await mirror.#configure()
+    await mirror.#refresh(options.refresh ?? false)
+    return mirror
+  }
+
+  /** Names of the packages the mirror has, by prefix. */
+  async packageNames(prefix: string): Promise<string[]> {
+    return (await this.#apt('apt-cache', ['pkgnames', prefix])).split('\n').filter((name) => name !== '')
+  }
+
+  /** Names in the Depends and Pre-Depends of a package, alternatives included. */
+  async dependencies(name: string): Promise<string[]> {
+    const record = await this.#apt('apt-cache', ['show', '--no-all-versions', name])
+    const fields = [...record.matchAll(/^(?:Pre-)?Depends:(.*)$/gm)].map((match) => match[1] ?? '')
+    return fields.flatMap((field) => field.split(/[,|]/).map((part) => part.trim().split(/[\s:(]/)[0] ?? ''))
+  }
+
+  /**
+   * The packages, downloaded and unpacked unless they are in the cache. No maintainer script runs.
+   * @param options.dependencies all they depend on, too; Recommends never.
+   */
+  async fetch(names: readonly string[], options: { dependencies: boolean }): Promise<UnpackedPackage[]> {
+    const action = options.dependencies ? ['install', '--yes', '--download-only'] : ['download']
+    try {
+      return await this.#fetch([...action, ...names])
+    } catch (error) {
+      // Old lists name files that a mirror no longer has: look again, once.
+      if (!(error instanceof ProvisionError) || !/404|Failed to fetch|Unable to fetch/.test(error.message)) throw error
+      await this.#refresh(true)
+      return this.#fetch([...action, ...names])
+    }
+  }
+
+  async #fetch(command: string[]): Promise<UnpackedPackage[]> {
+    const uris = await this.#apt('apt-get', ['-qq', '--print-uris', ...command])
+    const files = [...uris.matchAll(/^'[^']+' (\S+\.deb) (\d+)/gm)].map(([, file = '', size]) => ({
+      file,
+      size: Number(size),
+    }))
+    const packages = files.map(({ file, size }) => {
+      const [name = '', version = ''] = decodeURIComponent(file.slice(0, -4)).split('_')
+      return { name, version, file, size, folder: join(cacheFolder(), 'packages', file.slice(0, -4)) }
+    })
+    const missing: typeof packages = []
+    for (const entry of packages) if (!(await present(entry.folder))) missing.push(entry)
+    if (missing.length > 0) {
+      const megabytes = (missing.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1)
+      const what = missing.length === 1 ? missing[0]?.name : `${missing.length} packages`
+      this.#progress(`downloading ${what} (${megabytes} MB)`)
+      const archives = join(this.#folder, 'cache', 'archives')
+      await this.#apt('apt-get', ['-qq', ...command], archives)
+      for (const { file, folder } of missing) {
+        await cachedFolder(folder, async (unfinished) => {
+          await execute('dpkg-deb', ['--extract', join(archives, file), unfinished])
+        })
+        await rm(join(archives, file), { force: true })
+      }
+    }
+    return packages.map(({ name, version, folder }) => ({ name, version, folder }))
+  }
+
+  async #configure(): Promise<void> {
+    const folder = this.#folder
+    const parts = join(folder, 'sources.list.d')
+    for (const path of [
+      parts,
+      join(folder, 'state', 'lists', 'partial'),
+      join(folder, 'cache', 'archives', 'partial'),
+    ]) {
+      await mkdir(path, { recursive: true })
+    }
+    const architecture = (await execute('dpkg', ['--print-architecture'])).toString().trim()
+    await writeFile(join(parts, 'debian.sources'), printDeb822(await machineSources()))
+    await writeFile(join(folder, 'status'), '')
+    await writeFile(join(folder, 'apt.conf'), configuration(folder, architecture))
+  }
+
+  async #refresh(force: boolean): Promise<void> {
+    const stamp = join(this.#folder, 'refreshed')
+    const age = await stat(stamp).then(
+      (stats) => Date.now() - stats.mtimeMs,
+      () => undefined,
+    )
+    if (!force && age !== undefined && age < LISTS_AGE) return
+    this.#progress("fetching the Debian mirror's package lists")
+    try {
+      await this.#apt('apt-get', ['-qq', '-o', 'APT::Update::Error-Mode=any', 'update'])
+      await writeFile(stamp, '')
+      const now = new Date()
+      await utimes(stamp, now, now)
+    } catch (error) {
+      if (age === undefined) throw error
+      this.#progress(`the mirror cannot be reached; going on with package lists ${Math.round(age / 3_600_000)} h old`)
+    }
+  }
+
+  /** Runs an apt program on the private state, one at a time: apt itself gives up at once when another holds its lock. */
+  async #apt(program: string, args: readonly string[], cwd?: string): Promise<string> {
+    const lock = ['--wait', String(LOCK_TIMEOUT), join(this.#folder, 'lock')]
+    const command = [...lock, program, `--config-file=${join(this.#folder, 'apt.conf')}`, ...args]
+    const env = { ...process.env, LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive' }
+    return (await execute('flock', command, cwd === undefined ? { env } : { env, cwd })).toString()
+  }
+}
+
+/** apt reads this after the machine's own configuration, whose proxies and credentials stay in force. */
+function configuration(folder: string, architecture: string): string {
+  return `Dir::State "${join(folder, 'state')}";
+Dir::State::status "${join(folder, 'status')}";
+Dir::Cache "${join(folder, 'cache')}";
+Dir::Cache::archives "archives";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "${join(folder, 'sources.list.d')}";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+// Hooks of the machine would act on the machine.
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Pre-Invoke;
+#clear DPkg::Post-Invoke;
+#clear DPkg::Pre-Install-Pkgs;
+#clear APT::Architectures;
+APT::Architecture "${architecture}";
+APT::Architectures { "${architecture}"; };
+APT::Default-Release "";
+APT::Install-Recommends "false";
+APT::Install-Suggests "false";
+// The cache belongs to whoever runs this, so the user _apt could not write to it.
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+Acquire::IndexTargets::deb::DEP-11-icons::DefaultEnabled "false";
+Acquire::IndexTargets::deb::DEP-11-icons-small::DefaultEnabled "false";
+Acquire::IndexTargets::deb::DEP-11-icons-large::DefaultEnabled "false";
+`
+}
+
+async function machineSources(): Promise<AptSource[]> {
+  const osRelease = await readFile('/etc/os-release', 'utf8').catch(() => '')
+  const codename = /^VERSION_CODENAME="?([a-z]+)/m.exec(osRelease)?.[1] ?? 'stable'
+  const found: AptSource[] = []
+  const folder = '/etc/apt/sources.list.d'
+  for (const file of [
+    '/etc/apt/sources.list',
+    ...(await readdir(folder).catch(() => [])).map((name) => join(folder, name)),
+  ]) {
+    const parse = file.endsWith('.sources') ? parseDeb822 : file.endsWith('.list') ? parseOneLine : undefined
+    if (parse) found.push(...parse(await readFile(file, 'utf8').catch(() => '')))
+  }
+  const debian = debianSources(found, codename)
+  if (debian.length > 0) return debian
+  throw new ProvisionError(`no apt source of this machine serves Debian ${codename}`, {
+    hint: 'The harness reads /etc/apt/sources.list and /etc/apt/sources.list.d; add a Debian mirror there.',
+  })
+}

@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto'
+import { chmod, readFile } from 'node:fs/promises'
+import { join, posix } from 'node:path'
+import { cachedFolder, cacheFolder, prune } from './cache.ts'
+import { type ImageEntry, writeCpio } from './cpio.ts'
+import { DebianMirror, type Progress } from './debian.ts'
+import type { Kernel } from './kernels.ts'
+import { modulesInOrder } from './modules.ts'
+import { guestNode, unpackTarball } from './node.ts'
+import { execute, ProvisionError } from './process.ts'
+import { stageOne, stageOneApplets } from './scripts.ts'
+import { FileTree } from './tree.ts'
+import { addBusybox, addSystemd, systemdPackages } from './userland.ts'
+
+/** Modules of stage 1: what leads to the root disk, and what tells QEMU of a panic. */
+const stageOneModules = ['virtio_pci', 'virtio_blk', 'pvpanic_pci']
+
+/** Guest images that stay in the cache however old they are. */
+const KEPT_IMAGES = 4
+
+/** Milliseconds an image beyond those stays after its last use: others may be about to start from it. */
+const IMAGE_AGE = 2 * 60 * 60 * 1000
+
+export interface GuestOptions {
+  /** Kernels the guest has in /boot, from `newestKernels()` or your own. The first is the one it boots by default. */
+  readonly kernels: readonly Kernel[]
+  /** What PID 1 is: a shell script over busybox (default, up in a second), or the suite's own systemd. */
+  readonly userland?: 'busybox' | 'systemd'
+  /** An npm tarball (`npm pack`) to install in /usr/lib/node_modules, its bins linked in /usr/bin. */
+  readonly tarball?: string
+  /** Whether /usr/bin/node is there. Default: true. */
+  readonly node?: boolean
+  /** Further modules to have in the guest's /usr/lib/modules, by name; their dependencies come along. */
+  readonly modules?: readonly string[]
+  /** Debian packages to unpack, with all they depend on. No maintainer script runs. */
+  readonly packages?: readonly string[]
+  /** Files of your own; they replace what would be there. */
+  readonly files?: readonly ImageEntry[]
+  readonly progress?: Progress
+}
+
+/** A kernel with the initrd that brings this guest's userland up, as files of the host. */
+export interface GuestKernel {
+  readonly release: string
+  readonly kernel: string
+  readonly initrd: string
+}
+
+/** A built guest. Its files lie in the cache and are never written to: any number of machines can run from one guest. */
+export interface Guest {
+  /** The root file system, a cpio archive that stage 1 unpacks into memory from a disk. */
+  readonly rootImage: string
+  /** In the order they were asked for. */
+  readonly kernels: readonly GuestKernel[]
+}
+
+/**
+ * Builds a guest, or finds it in the cache: the same inputs give the same image.
+ * @throws ProvisionError when something cannot be had; RangeError without kernels.
+ */
+export async function buildGuest(options: GuestOptions): Promise<Guest> {
+  const { kernels, userland = 'busybox', progress = () => {} } = options
+  if (kernels.length === 0) throw new RangeError('a guest needs at least one kernel')
+  if (process.arch !== 'x64')
+    throw new ProvisionError(`guests are x86_64 only so far, and this machine is ${process.arch}`)
+  const mirror = await DebianMirror.open({ progress })
+  const [busybox] = await mirror.fetch(['busybox-static'], { dependencies: false })
+  if (busybox === undefined) throw new ProvisionError('the mirror has no busybox-static')
+  const busyboxProgram = join(busybox.folder, 'bin', 'busybox')
+
+  const tree = new FileTree({ mergedUsr: true })
+  const packages = [...(userland === 'systemd' ? systemdPackages : []), ...(options.packages ?? [])]
+  if (packages.length > 0) {
+    for (const { folder } of await mirror.fetch(packages, { dependencies: true }))
+      await tree.addFolder(folder, '/', isDocumentation)
+  }
+  const applets = (await execute(busyboxProgram, ['--list'])).toString().trim().split('\n')
+  if (userland === 'systemd') addSystemd(tree, busyboxProgram, applets)
+  else addBusybox(tree, busyboxProgram, applets)
+
+  const guestKernels: GuestKernel[] = []
+  for (const kernel of kernels) guestKernels.push(await addKernel(tree, kernel, busyboxProgram, options.modules ?? []))
+  if (options.node !== false) for (const entry of await guestNode(progress)) tree.add(entry)
+  if (options.tarball !== undefined) await addTarball(tree, options.tarball)
+  for (const entry of options.files ?? []) tree.add(entry)
+
+  const images = join(cacheFolder(), 'guests')
+  const folder = await cachedFolder(join(images, (await tree.hash()).slice(0, 32)), async (unfinished) => {
+    progress(`building the ${userland} guest`)
+    await writeCpio(join(unfinished, 'root.cpio'), tree.entries())
+  })
+  await prune(images, KEPT_IMAGES, IMAGE_AGE)
+  return { rootImage: join(folder, 'root.cpio'), kernels: guestKernels }
+}
+
+/** Puts a kernel into the guest as Debian would, and makes its initrd. */
+async function addKernel(
+  tree: FileTree,
+  kernel: Kernel,
+  busybox: string,
+  furtherModules: readonly string[],
+): Promise<GuestKernel> {
+  const { release } = kernel
+  const wanted = [...stageOneModules, ...furtherModules]
+  const modules = kernel.modules === undefined ? [] : await modulesInOrder(kernel.modules, wanted)
+  const early = kernel.modules === undefined ? [] : await modulesInOrder(kernel.modules, stageOneModules)
+  const initrd = await buildInitrd(release, busybox, early)
+
+  tree.add({ path: `/boot/vmlinuz-${release}`, source: kernel.image })
+  tree.add({ path: `/boot/initrd.img-${release}`, source: initrd })
+  if (kernel.config !== undefined) tree.add({ path: `/boot/config-${release}`, source: kernel.config })
+  const folder = `/usr/lib/modules/${release}`
+  tree.add({ path: folder, directory: true })
+  for (const { name, contents } of modules) tree.add({ path: `${folder}/kernel/${name}.ko`, data: contents })
+  for (const file of ['modules.builtin', 'modules.builtin.modinfo', 'modules.order']) {
+    const data =
+      kernel.modules === undefined ? undefined : await readFile(join(kernel.modules, file)).catch(() => undefined)
+    if (data) tree.add({ path: `${folder}/${file}`, data })
+  }
+  return { release, kernel: kernel.image, initrd }
+}
+
+async function buildInitrd(
+  release: string,
+  busybox: string,
+  modules: readonly { name: string; contents: Buffer }[],
+): Promise<string> {
+  const tree = new FileTree()
+  for (const path of ['/dev', '/proc', '/sys', '/root', '/modules']) tree.add({ path, directory: true })
+  // The kernel opens /dev/console before /init can mount anything.
+  tree.add({ path: '/dev/console', device: { type: 'character', major: 5, minor: 1 } })
+  tree.add({ path: '/bin/busybox', source: busybox, mode: 0o755 })
+  for (const applet of stageOneApplets) tree.add({ path: `/bin/${applet}`, link: 'busybox' })
+  for (const [index, { name, contents }] of modules.entries()) {
+    tree.add({ path: `/modules/${String(index).padStart(2, '0')}-${name}.ko`, data: contents })
+  }
+  tree.add({ path: '/init', data: stageOne, mode: 0o755 })
+  const key = createHash('sha256')
+    .update(release)
+    .update(await tree.hash())
+    .digest('hex')
+    .slice(0, 32)
+  const folder = await cachedFolder(join(cacheFolder(), 'initrds', key), (unfinished) =>
+    writeCpio(join(unfinished, `initrd.img-${release}`), tree.entries()),
+  )
+  return join(folder, `initrd.img-${release}`)
+}
+
+async function addTarball(tree: FileTree, tarball: string): Promise<void> {
+  const folder = await unpackTarball(tarball)
+  const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as {
+    name: string
+    bin?: string | Record<string, string>
+  }
+  const target = `/usr/lib/node_modules/${manifest.name}`
+  await tree.addFolder(folder, target)
+  const bins =
+    typeof manifest.bin === 'string' ? { [posix.basename(manifest.name)]: manifest.bin } : (manifest.bin ?? {})
+  for (const [name, program] of Object.entries(bins)) {
+    const source = join(folder, program)
+    await chmod(source, 0o755)
+    tree.add({ path: posix.join(target, program), source, mode: 0o755 })
+    tree.add({ path: `/usr/bin/${name}`, link: posix.relative('/usr/bin', posix.join(target, program)) })
+  }
+}
+
+/** What packages ship for people to read, and guests carry for nothing. */
+function isDocumentation(path: string): boolean {
+  return /^\/usr\/share\/(doc|man|info|locale|lintian|bug|bash-completion|zsh|perl5\/Debconf\/.*\.pod)(\/|$)/.test(path)
+}

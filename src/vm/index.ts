@@ -1,0 +1,20 @@
+/**
+ * `linux-kexec/vm`: real Linux kernels in QEMU, for tests that reboot. Build a guest, start it, run commands, wait for
+ * kernels to come up, and get one outcome. docs/vm.md shows how.
+ */
+export type { Boot, RunResult } from './agent.ts'
+export { cacheFolder } from './cache.ts'
+export type { ConsoleSection } from './console.ts'
+export type { ImageEntry } from './cpio.ts'
+export { writeCpio } from './cpio.ts'
+export type { Progress } from './debian.ts'
+export type { Guest, GuestKernel, GuestOptions } from './guest.ts'
+export { buildGuest } from './guest.ts'
+export type { Kernel, NewestKernelsOptions } from './kernels.ts'
+export { newestKernels } from './kernels.ts'
+export type { Deadline, VmOptions } from './machine.ts'
+export { runVm, startVm, Vm } from './machine.ts'
+export type { Outcome } from './outcome.ts'
+export { VmError } from './outcome.ts'
+export { ProvisionError } from './process.ts'
+export type { Accelerator, Disk } from './qemu.ts'

@@ -1,0 +1,315 @@
+import { provenAccelerator } from './accelerator.ts'
+import { AgentChannel, type Boot, type RunResult } from './agent.ts'
+import { ConsoleLog, type ConsoleSection } from './console.ts'
+import type { Progress } from './debian.ts'
+import type { Guest, GuestKernel } from './guest.ts'
+import { type Outcome, VmError } from './outcome.ts'
+import { type Accelerator, type Disk, type QemuExit, type QemuProcess, startQemu } from './qemu.ts'
+import { ROOT_SERIAL } from './scripts.ts'
+
+/** Milliseconds any wait may take unless it says otherwise. Far beyond what a boot needs on a busy machine. */
+const DEADLINE = 120_000
+
+/** Console lines that go with an outcome. */
+const TAIL = 40
+
+/** Milliseconds between a panic and the end of the run, when the machine does not reset: a crash kernel may start yet. */
+const PANIC_GRACE = 5000
+
+/** Milliseconds QEMU gets to end in an orderly way, flushing its disks, before it is killed. */
+const QUIT_GRACE = 5000
+
+export interface VmOptions {
+  /** From `buildGuest`. Without one, the machine has no root disk and `kernel` must be given. */
+  readonly guest?: Guest
+  /** What to boot. Default: the guest's first kernel. */
+  readonly kernel?: GuestKernel | { readonly kernel: string; readonly initrd?: string }
+  /** Kernel command line. Default: `console=ttyS0 panic=-1 loglevel=6`. The guest needs nothing of it to find its root. */
+  readonly commandLine?: string
+  /** Added to the command line. */
+  readonly append?: string
+  /** MiB, default 1024. */
+  readonly memory?: number
+  /** Default 1. */
+  readonly cpus?: number
+  /** 'auto' (default) takes KVM where it was seen to boot a kernel. */
+  readonly accelerator?: Accelerator | 'auto'
+  /** Disks beside the root disk. */
+  readonly disks?: readonly Disk[]
+  /** What a reset through the firmware does: end the run as 'rebooted' (default), or boot `kernel` again. */
+  readonly firmwareReboot?: 'ends' | 'allowed'
+  /** Appended to QEMU's own arguments. */
+  readonly qemuArguments?: readonly string[]
+  readonly progress?: Progress
+}
+
+export interface Deadline {
+  /** Milliseconds, default 120 000. Passing it ends the run as 'timed-out'. */
+  readonly deadline?: number
+}
+
+/** Starts a machine. It is running when this resolves, and not yet booted. @throws ProvisionError without QEMU. */
+export async function startVm(options: VmOptions): Promise<Vm> {
+  const { guest, accelerator = 'auto', progress = () => {} } = options
+  const kernel: { kernel: string; initrd?: string } | undefined = options.kernel ?? guest?.kernels[0]
+  if (kernel === undefined) throw new RangeError('startVm needs a guest or a kernel')
+  const commandLine = options.commandLine ?? 'console=ttyS0 panic=-1 loglevel=6'
+  const root = guest === undefined ? [] : [{ path: guest.rootImage, serial: ROOT_SERIAL }]
+  const qemu = startQemu({
+    accelerator: accelerator === 'auto' ? await provenAccelerator(kernel.kernel, kernel.initrd, progress) : accelerator,
+    memory: options.memory ?? 1024,
+    cpus: options.cpus ?? 1,
+    kernel: kernel.kernel,
+    initrd: kernel.initrd,
+    commandLine: options.append === undefined ? commandLine : `${commandLine} ${options.append}`,
+    disks: [...root, ...(options.disks ?? [])],
+    survivesReset: options.firmwareReboot === 'allowed',
+    extra: options.qemuArguments ?? [],
+  })
+  return new Vm(qemu)
+}
+
+/**
+ * Starts a machine, lets `body` work with it, stops it, and says how it went. Never throws for what happens inside.
+ * @param body what it resolves to counts when it is an exit status or a RunResult: other than 0, it failed. So it has when it throws.
+ */
+export async function runVm(options: VmOptions, body: (vm: Vm) => Promise<unknown>): Promise<Outcome> {
+  const vm = await startVm(options)
+  try {
+    const result = await body(vm)
+    const status = statusOf(result)
+    if (status === 0) return await vm.stop()
+    return await vm.fail(status, 'what ran in the machine failed')
+  } catch (error) {
+    if (error instanceof VmError) return error.outcome
+    return await vm.fail(null, error instanceof Error ? (error.stack ?? error.message) : String(error))
+  }
+}
+
+function statusOf(result: unknown): number {
+  if (typeof result === 'number') return result
+  const { status } = (result ?? {}) as Partial<RunResult>
+  return typeof status === 'number' ? status : 0
+}
+
+interface Waiter {
+  readonly waitingFor: string
+  reject(error: Error): void
+}
+
+/** A running machine. Every wait ends: fulfilled, at its deadline, or with the machine. */
+export class Vm {
+  /** Resolves when the machine is gone, however it ended. Never rejects. */
+  readonly outcome: Promise<Outcome>
+  readonly #qemu: QemuProcess
+  readonly #agent: AgentChannel
+  readonly #console = new ConsoleLog()
+  readonly #waiters = new Set<Waiter>()
+  /** Boots nobody has asked for yet, and those who asked for boots that have not come yet. At most one holds anything. */
+  readonly #boots: Boot[] = []
+  readonly #bootWaiters: ((boot: Boot) => void)[] = []
+  readonly #firstBoot: Promise<void>
+  #ending: (() => Outcome) | undefined
+  #ended: Outcome | undefined
+  /** Why the guest ended QEMU (QMP event SHUTDOWN): 'guest-reset', 'guest-shutdown', … */
+  #shutdown: string | undefined
+  #panicTimer: NodeJS.Timeout | undefined
+
+  /** @internal startVm makes machines. */
+  constructor(qemu: QemuProcess) {
+    this.#qemu = qemu
+    let up = () => {}
+    this.#firstBoot = new Promise((resolve) => {
+      up = resolve
+    })
+    this.#agent = new AgentChannel(qemu.control, (boot) => {
+      up()
+      this.#bootedAgain(boot)
+    })
+    qemu.console.on('data', (chunk: Buffer) => {
+      this.#console.push(chunk, performance.now())
+      this.#watchForPanic()
+    })
+    listenToMonitor(qemu, (event, reason) => this.#monitorEvent(event, reason))
+    this.outcome = qemu.exit.then((exit) => this.#conclude(exit))
+  }
+
+  /** Process id of QEMU; undefined when it could not be started. */
+  get pid(): number | undefined {
+    return this.#qemu.pid
+  }
+
+  /** The console so far, divided by the kernels that wrote it. */
+  get console(): readonly ConsoleSection[] {
+    return this.#console.sections()
+  }
+
+  /** The console's last lines. */
+  consoleTail(lines = TAIL): string[] {
+    return this.#console.tail(lines)
+  }
+
+  /** Calls `listener` with console text as it comes. @returns a function that ends it */
+  onConsole(listener: (text: string) => void): () => void {
+    return this.#console.listen(listener)
+  }
+
+  /**
+   * The next kernel that comes up in the guest. Each boot is handed out once, in order, so a boot that came before it was
+   * asked for is not lost. @throws VmError
+   */
+  booted(options: Deadline = {}): Promise<Boot> {
+    const boot = this.#boots.shift()
+    if (boot !== undefined) return Promise.resolve(boot)
+    const next = new Promise<Boot>((resolve) => this.#bootWaiters.push(resolve))
+    return this.#wait('a kernel to come up', options, next)
+  }
+
+  /**
+   * Runs a shell script in the guest (busybox sh, as root, in /root) and waits for its end. One runs at a time; before the
+   * first boot it waits for that. For a script that ends in another kernel, use `spawn`. @throws VmError
+   */
+  run(script: string, options: Deadline = {}): Promise<RunResult> {
+    return this.#wait(
+      `\`${shorten(script)}\``,
+      options,
+      this.#firstBoot.then(() => this.#agent.run(script)),
+    )
+  }
+
+  /**
+   * Starts a shell script in the guest and returns once it has started; what it prints goes to the console.
+   * @returns when it was asked to start, milliseconds on the clock of `performance.now()`. @throws VmError
+   */
+  async spawn(script: string, options: Deadline = {}): Promise<{ at: number }> {
+    let at = 0
+    const started = this.#firstBoot.then(() => {
+      at = performance.now()
+      return this.#agent.spawn(script)
+    })
+    await this.#wait(`the start of \`${shorten(script)}\``, options, started)
+    return { at }
+  }
+
+  /** Ends the machine. @returns 'passed', or how it had ended before. */
+  stop(): Promise<Outcome> {
+    return this.#end(() => ({ kind: 'passed' }))
+  }
+
+  /** Ends the machine as failed. @param status an exit status, or null when there is none. */
+  fail(status: number | null, reason: string): Promise<Outcome> {
+    return this.#end(() => ({ kind: 'failed', status, reason, consoleTail: this.#console.tail(TAIL) }))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #wait<T>(waitingFor: string, { deadline = DEADLINE }: Deadline, promise: Promise<T>): Promise<T> {
+    if (this.#ended !== undefined) throw new VmError(this.#ended, `asked for ${waitingFor}`)
+    let timer: NodeJS.Timeout | undefined
+    let waiter: Waiter | undefined
+    const ended = new Promise<never>((_, reject) => {
+      waiter = { waitingFor, reject }
+      this.#waiters.add(waiter)
+      timer = setTimeout(() => {
+        void this.#end(
+          () => ({ kind: 'timed-out', waitingFor, deadline, consoleTail: this.#console.tail(TAIL) }),
+          'SIGKILL',
+        )
+      }, deadline)
+    })
+    try {
+      return await Promise.race([promise, ended])
+    } finally {
+      clearTimeout(timer)
+      if (waiter) this.#waiters.delete(waiter)
+    }
+  }
+
+  #end(ending: () => Outcome, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<Outcome> {
+    if (this.#ended === undefined) {
+      this.#ending ??= ending
+      this.#qemu.kill(signal)
+      const timer = setTimeout(() => this.#qemu.kill('SIGKILL'), QUIT_GRACE)
+      void this.outcome.then(() => clearTimeout(timer))
+    }
+    return this.outcome
+  }
+
+  #conclude(exit: QemuExit): Outcome {
+    clearTimeout(this.#panicTimer)
+    const outcome = this.#ending?.() ?? this.#classify(exit)
+    this.#ended = outcome
+    for (const { waitingFor, reject } of this.#waiters) reject(new VmError(outcome, `waiting for ${waitingFor}`))
+    return outcome
+  }
+
+  /** What a QEMU that ended without being asked to died of. */
+  #classify(exit: QemuExit): Outcome {
+    const consoleTail = this.#console.tail(TAIL)
+    const panic = this.#console.panic
+    if (panic !== undefined) return { kind: 'panicked', message: panic, consoleTail }
+    if (this.#shutdown === 'guest-reset') return { kind: 'rebooted', consoleTail }
+    if (this.#shutdown === 'guest-shutdown') {
+      const [waiter] = this.#waiters
+      if (waiter === undefined) return { kind: 'passed' }
+      const reason = `the guest powered itself off, waiting for ${waiter.waitingFor}`
+      return { kind: 'failed', status: null, reason, consoleTail }
+    }
+    return { kind: 'qemu-died', status: exit.status, signal: exit.signal, stderr: exit.words, consoleTail }
+  }
+
+  #bootedAgain(boot: Boot): void {
+    if (this.#agent.isBusy) {
+      void this.fail(
+        null,
+        `${boot.release} came up while a script was running; scripts that end in another kernel need spawn()`,
+      )
+      return
+    }
+    const waiter = this.#bootWaiters.shift()
+    if (waiter) waiter(boot)
+    else this.#boots.push(boot)
+  }
+
+  #monitorEvent(event: string, reason: string | undefined): void {
+    if (event === 'SHUTDOWN') this.#shutdown = reason
+    // A reset that is allowed: but not when it is the way a panic ends. The console's last bytes may come after the event.
+    if (event === 'RESET') setTimeout(() => this.#console.panic !== undefined && this.#endAsPanicked(), 50)
+    if (event === 'GUEST_PANICKED') this.#watchForPanic('reported by the guest')
+  }
+
+  #watchForPanic(message = this.#console.panic): void {
+    if (message === undefined) {
+      clearTimeout(this.#panicTimer)
+      this.#panicTimer = undefined
+    } else {
+      this.#panicTimer ??= setTimeout(() => this.#endAsPanicked(), PANIC_GRACE)
+    }
+  }
+
+  #endAsPanicked(): void {
+    const message = this.#console.panic ?? 'reported by the guest'
+    void this.#end(() => ({ kind: 'panicked', message, consoleTail: this.#console.tail(TAIL) }))
+  }
+}
+
+/** QEMU's machine protocol: greeting, then one JSON document a line. Only events matter here. */
+function listenToMonitor(qemu: QemuProcess, onEvent: (event: string, reason: string | undefined) => void): void {
+  let rest = ''
+  qemu.monitor.write('{"execute":"qmp_capabilities"}\n')
+  qemu.monitor.on('data', (chunk: Buffer) => {
+    const lines = (rest + chunk.toString()).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const message = JSON.parse(line) as { event?: string; data?: { reason?: string } }
+      if (message.event !== undefined) onEvent(message.event, message.data?.reason)
+    }
+  })
+}
+
+function shorten(script: string): string {
+  const [first = ''] = script.trim().split('\n', 1)
+  return first.length < script.trim().length || first.length > 80 ? `${first.slice(0, 77)}…` : first
+}

@@ -1,0 +1,147 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Duplex } from 'node:stream'
+import { findProgram, ProvisionError } from './process.ts'
+
+/** What runs the guest's instructions: the processor itself, or QEMU's translator. */
+export type Accelerator = 'kvm' | 'tcg'
+
+/** A disk of the machine (virtio-blk). */
+export interface Disk {
+  /** File of the host. */
+  readonly path: string
+  /** Default: 'raw'. */
+  readonly format?: 'raw' | 'qcow2'
+  /** Default: true. A writable disk changes its file. */
+  readonly readOnly?: boolean
+  /** Shows up in the guest as /sys/block/NAME/serial; at most 20 characters. */
+  readonly serial?: string
+}
+
+export interface QemuOptions {
+  readonly accelerator: Accelerator
+  /** MiB. */
+  readonly memory: number
+  readonly cpus: number
+  readonly kernel: string
+  readonly initrd?: string | undefined
+  readonly commandLine: string
+  readonly disks: readonly Disk[]
+  /** A reset by the guest boots `kernel` again instead of ending QEMU. */
+  readonly survivesReset: boolean
+  readonly extra: readonly string[]
+}
+
+export interface QemuExit {
+  readonly status: number | null
+  readonly signal: string | null
+  /** What QEMU itself had to say. */
+  readonly words: string
+}
+
+/** A running QEMU. Its ports are inherited socket pairs: nothing has a name that could be guessed or left behind. */
+export interface QemuProcess {
+  readonly pid: number | undefined
+  readonly console: Duplex
+  readonly control: Duplex
+  readonly monitor: Duplex
+  /** Resolves when it is gone and all it wrote has been read. Never rejects. */
+  readonly exit: Promise<QemuExit>
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void
+}
+
+const running = new Set<ChildProcess>()
+
+/**
+ * Starts QEMU. It dies with the thread that started it, even if that is killed: setpriv(1) asks the kernel for that
+ * (PR_SET_PDEATHSIG). Where setpriv is missing, it is killed at our own orderly exit only.
+ * @throws ProvisionError when QEMU is not installed.
+ */
+export function startQemu(options: QemuOptions): QemuProcess {
+  const program = qemuProgram()
+  const args = qemuArguments(options)
+  const setpriv = findProgram('setpriv')
+  const command = setpriv === undefined ? [program, ...args] : [setpriv, '--pdeathsig', 'KILL', program, ...args]
+  const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const
+  const child = spawn(command[0] as string, command.slice(1), { stdio: [...stdio] })
+  if (running.size === 0) process.once('exit', killAll)
+  running.add(child)
+
+  const words: Buffer[] = []
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => words.push(chunk))
+  const exit = new Promise<QemuExit>((resolve) => {
+    const ended = (status: number | null, signal: string | null) => {
+      running.delete(child)
+      if (running.size === 0) process.off('exit', killAll)
+      resolve({ status, signal, words: Buffer.concat(words).toString().trim() })
+    }
+    child.once('error', (error) => {
+      words.push(Buffer.from(error.message))
+      ended(null, null)
+    })
+    child.once('close', ended)
+  })
+  const [, , , console, control, monitor] = child.stdio as unknown as Duplex[]
+  for (const stream of [console, control, monitor]) stream?.on('error', () => {})
+  return {
+    pid: child.pid,
+    console: console as Duplex,
+    control: control as Duplex,
+    monitor: monitor as Duplex,
+    exit,
+    kill: (signal) => void child.kill(signal),
+  }
+}
+
+/** The QEMU this machine has for x86_64 guests. @throws ProvisionError when there is none. */
+export function qemuProgram(): string {
+  const program = findProgram('qemu-system-x86_64')
+  if (program !== undefined) return program
+  throw new ProvisionError('qemu-system-x86_64 is not installed', {
+    hint: 'On Debian: apt-get install qemu-system-x86',
+  })
+}
+
+function killAll(): void {
+  for (const child of running) child.kill('SIGKILL')
+}
+
+function qemuArguments(options: QemuOptions): string[] {
+  const drives = options.disks.flatMap((disk, index) => {
+    const { path, format = 'raw', readOnly = true, serial } = disk
+    const drive = `if=none,id=disk${index},format=${format},readonly=${readOnly ? 'on' : 'off'},file=${escapeComma(path)}`
+    const device = `virtio-blk-pci,drive=disk${index}${serial === undefined ? '' : `,serial=${escapeComma(serial)}`}`
+    return ['-drive', drive, '-device', device]
+  })
+  return [
+    ...['-nodefaults', '-no-user-config', '-machine', 'pc', '-display', 'none', '-nic', 'none'],
+    ...[
+      '-accel',
+      options.accelerator === 'tcg' ? 'tcg,thread=multi' : 'kvm',
+      '-cpu',
+      processorFor(options.accelerator),
+    ],
+    ...['-m', String(options.memory), '-smp', String(options.cpus)],
+    ...['-action', `reboot=${options.survivesReset ? 'reset' : 'shutdown'},panic=none`],
+    ...['-chardev', 'socket,id=console,fd=3', '-serial', 'chardev:console'],
+    ...['-chardev', 'socket,id=control,fd=4', '-serial', 'chardev:control'],
+    ...['-chardev', 'socket,id=monitor,fd=5', '-mon', 'chardev=monitor,mode=control'],
+    ...['-device', 'pvpanic-pci'],
+    ...drives,
+    ...['-kernel', options.kernel],
+    ...(options.initrd === undefined ? [] : ['-initrd', options.initrd]),
+    ...['-append', options.commandLine],
+    ...options.extra,
+  ]
+}
+
+/**
+ * Under TCG the "fast" string instructions are the slow ones: QEMU translates `rep movsb` byte by byte. Without ERMS and
+ * FSRM the guest kernel copies by words; unpacking 130 MB took 0.75 s instead of 1.28 s.
+ */
+function processorFor(accelerator: Accelerator): string {
+  return accelerator === 'tcg' ? 'max,-erms,-fsrm' : 'host'
+}
+
+function escapeComma(value: string): string {
+  return value.replaceAll(',', ',,')
+}

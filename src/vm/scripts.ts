@@ -1,0 +1,140 @@
+/** The shell scripts that run in a guest. busybox runs them: they come up before anything else is there. */
+
+/** Serial number of the root disk: what stage 1 looks for, so that the command line need not name it. */
+export const ROOT_SERIAL = 'linux-kexec-root'
+
+/** Where the agent lies in the guest. */
+export const AGENT = '/usr/lib/linux-kexec-vm/agent'
+
+/** busybox applets that stage 1 calls. */
+export const stageOneApplets = ['sh', 'mount', 'mkdir', 'insmod', 'cat', 'cpio', 'usleep', 'switch_root']
+
+/**
+ * /init of every initrd: unpacks the root disk (a cpio archive) into memory and moves there. It needs nothing of the
+ * command line, so a kernel started by kexec with whatever command line comes up with the same userland.
+ */
+export const stageOne = `#!/bin/sh
+export PATH=/bin
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+for module in /modules/*; do
+  [ -f "$module" ] && insmod "$module"
+done
+disk=
+tries=0
+cd /sys/block || exit 1
+while [ -z "$disk" ]; do
+  for name in *; do
+    [ -f "$name/serial" ] && [ "$(cat "$name/serial")" = ${ROOT_SERIAL} ] && disk=/dev/$name
+  done
+  [ -n "$disk" ] && break
+  tries=$((tries + 1))
+  if [ "$tries" -gt 1000 ]; then
+    echo "linux-kexec/vm: the root disk did not appear within 10 s; has this kernel virtio_pci and virtio_blk?" >/dev/console
+    exit 1
+  fi
+  usleep 10000
+done
+mount -t tmpfs -o size=90%,mode=755 root /root
+cd /root || exit 1
+cpio -i -d -m <"$disk" || { echo "linux-kexec/vm: the root disk could not be unpacked" >/dev/console; exit 1; }
+mkdir -p dev proc sys run tmp
+for kernel in dev proc sys; do
+  mount -o move /$kernel /root/$kernel
+done
+exec switch_root /root /sbin/init
+`
+
+/**
+ * PID 1 of the busybox userland. Without handlers the kernel keeps fatal signals from PID 1, so TERM and KILL to all leave
+ * it running, as they must for a direct hand-over. USR2 powers the machine off, as it does for busybox init.
+ */
+export const busyboxInit = `#!/bin/sh
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=linux
+[ -d /proc/self ] || mount -t proc proc /proc
+[ -d /sys/kernel ] || mount -t sysfs sys /sys
+[ -c /dev/null ] || mount -t devtmpfs dev /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts -o mode=620,gid=5 devpts /dev/pts
+mount -t tmpfs -o mode=1777 shm /dev/shm
+mount -t tmpfs -o mode=755 run /run
+mount -t tmpfs -o mode=1777 tmp /tmp
+mount -t securityfs security /sys/kernel/security 2>/dev/null
+[ -d /sys/firmware/efi/efivars ] && mount -t efivarfs efivarfs /sys/firmware/efi/efivars 2>/dev/null
+hostname guest
+ip link set lo up 2>/dev/null
+setsid ${AGENT} &
+trap 'sync; poweroff -f' USR2
+# An orphan's end interrupts the read; asking for jobs reaps it. Nothing is started here that a kill of all would hit.
+trap : CHLD
+mkfifo /run/init
+exec 9<>/run/init
+while :; do
+  read -r -t 3600 line <&9
+  jobs >/dev/null
+done
+`
+
+/**
+ * The agent: runs what the host sends down the second serial port. Both ways lines of words, contents in base64:
+ *
+ *     host:  part ID B64   exec ID B64   spawn ID B64          (a script in parts, the last one with the verb)
+ *     guest: boot B64      more ID       exit ID STATUS OUT ERR      spawned ID
+ *
+ * It answers a part before the next is sent, because a serial port has no flow control and the kernel drops what it cannot
+ * hold. Only lines that begin with these verbs count, so noise on the line does no harm.
+ */
+export const agent = String.raw`#!/usr/bin/busybox sh
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+bb=/usr/bin/busybox
+while ! [ -c /dev/ttyS1 ]; do $bb usleep 10000; done
+exec 3<>/dev/ttyS1
+$bb stty raw -echo <&3
+work=/run/linux-kexec-vm
+$bb mkdir -p -m 700 $work
+cd /root
+describe() {
+  $bb uname -r
+  $bb uname -a
+  $bb cat /proc/cmdline /proc/sys/kernel/random/boot_id
+  $bb sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo
+}
+echo >&3
+echo "boot $(describe | $bb base64 -w 0)" >&3
+while IFS=' ' read -r verb id body <&3; do
+  case $verb in part | exec | spawn) ;; *) continue ;; esac
+  script=$work/script.$id
+  echo "$body" | $bb base64 -d >>$script
+  case $verb in
+    part)
+      echo "more $id" >&3
+      ;;
+    exec)
+      $bb sh $script >$work/out 2>$work/err </dev/null 3>&-
+      status=$?
+      { printf 'exit %s %s ' $id $status; $bb base64 -w 0 $work/out; printf ' '; $bb base64 -w 0 $work/err; echo; } >&3
+      $bb rm -f $script $work/out $work/err
+      ;;
+    spawn)
+      $bb setsid $bb sh $script >/dev/console 2>&1 </dev/null 3>&- &
+      echo "spawned $id" >&3
+      ;;
+  esac
+done
+`
+
+/** The agent as a service of systemd. It stays out of the way of an orderly shutdown: killed last, waited for never. */
+export const agentUnit = `[Unit]
+Description=linux-kexec/vm agent
+
+[Service]
+ExecStart=${AGENT}
+KillMode=process
+TimeoutStopSec=1
+StandardInput=null
+StandardOutput=journal+console
+
+[Install]
+WantedBy=multi-user.target
+`
