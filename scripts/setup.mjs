@@ -52,7 +52,10 @@ export function installPrograms(programs) {
   if (still.length > 0) fail(`installed ${packages.join(', ')}, but ${still.join(', ')} is still not in PATH`)
 }
 
-/** npm ci, when package-lock.json is not the one that node_modules was made from. */
+/**
+ * npm install from package-lock.json, when it is not the one that node_modules was made from. Not `npm ci`: that insists on
+ * optional packages for platforms that some registries do not carry.
+ */
 export function installPackages() {
   const lock = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
@@ -61,7 +64,7 @@ export function installPackages() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
   say('installing npm packages')
   if (
-    !run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    !run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'inherit'],
     })

@@ -11,10 +11,12 @@ ftruncateSync(fd, 64 * 1024 * 1024)
 closeSync(fd)
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const machine = machineForFile({ disks: [disk] }, { packages: ['e2fsprogs'] })
+const machine = machineForFile(
+  { disks: [{ path: disk, readOnly: false, serial: 'data' }] },
+  { packages: ['e2fsprogs'] },
+)
 
-/** The disk is found by what it is not: the one whose serial is not the root image's. */
-const findDisk = `for b in /sys/block/vd*; do [ -s $b/serial ] || d=/dev/\${b##*/}; done`
+const findDisk = 'for b in /sys/block/vd*; do [ "$(cat $b/serial)" = data ] && d=/dev/${b##*/}; done'
 
 test('reboot --via direct lets processes finish, and leaves a file system that needs no recovery', async () => {
   const prepared = await machine.vm.run(`${findDisk}
