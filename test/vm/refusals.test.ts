@@ -23,7 +23,7 @@ beforeAll(async () => {
   const setUp = await machine.vm.run(`
     cd /root && k=${kernel()}
     echo 'just text' > text; gzip -c text > text.gz; : > empty; mkdir folder; mkfifo fifo
-    head -c 5000000 $k > truncated; head -c 300 $k > stub
+    head -c 5000000 $k > truncated; head -c 600 $k > stub
     cp $k kernel; chmod 755 /root
     cp /boot/initrd.img-${machine.newer} secret; chmod 600 secret`)
   expect(setUp).toMatchObject({ status: 0 })
