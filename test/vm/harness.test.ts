@@ -178,8 +178,7 @@ test('a firmware reset that is allowed boots again, with a console section of it
 test('after TERM and KILL to every process PID 1 is there, reaps them, and starts nothing', async () => {
   const vm = await startVm({ guest })
   await vm.booted()
-  const list =
-    'ps -o pid,stat,args >/tmp/left; echo left:; grep -v -e \'\\[\' -e {ps} -e PID /tmp/left; echo all-told'
+  const list = "ps -o pid,stat,args >/tmp/left; echo left:; grep -v -e '\\[' -e {ps} -e PID /tmp/left; echo all-told"
   await vm.spawn(`kill -15 -1; sleep 0.5; kill -9 -1; sleep 0.5; ${list}`)
   await expect.poll(() => vm.consoleTail(), { timeout: 30_000 }).toContain('all-told')
   const log = vm.consoleTail().join('\n')
