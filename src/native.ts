@@ -1,3 +1,7 @@
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { type Evidence, KexecError } from './errors.ts'
+
 /**
  * The addon's calls: thin syscalls that return 0 or a positive errno and decide nothing (native/).
  * Loaded on first use, so that list, inspect and plan work where no addon was built.
@@ -20,6 +24,50 @@ export interface Native {
   remountReadOnly(target: string): number
 }
 
+/**
+ * Where the addon may be, and nowhere else: this may run as root. What was built here (`npm run build:native`) is someone's
+ * wish or newer than the package's own, so it comes first. src/native.ts, dist/native.js and dist/linux-kexec.cjs are all
+ * one folder below the package.
+ */
+const candidates = ['../build/Release/linux_kexec.node', `../prebuilds/linux-${process.arch}/linux_kexec.node`]
+
+let loaded: Native | undefined
+
+/**
+ * The addon, loaded on the first call. Throws KexecError: 'unsupported-platform' when this is not Linux, 'native-missing'
+ * when none of the files could be loaded.
+ */
 export function native(): Native {
-  throw new Error('not built')
+  loaded ??= load()
+  return loaded
+}
+
+function load(): Native {
+  if (process.platform !== 'linux') {
+    throw new KexecError(`kexec is a Linux system call, this is ${process.platform}`, {
+      reason: 'unsupported-platform',
+      refused: true,
+    })
+  }
+  const require = createRequire(import.meta.url)
+  const evidence: Evidence[] = []
+  for (const candidate of candidates) {
+    const path = fileURLToPath(new URL(candidate, import.meta.url))
+    try {
+      return require(path)
+    } catch (error) {
+      evidence.push({ source: path, value: firstLine(error) })
+    }
+  }
+  throw new KexecError('the native addon could not be loaded', {
+    reason: 'native-missing',
+    refused: true,
+    hint: `the package brings it built for x64 and arm64 (this is ${process.arch}); elsewhere, run \`npm install && npm run build:native\` in the package's folder`,
+    evidence,
+  })
+}
+
+/** Node adds a stack of requiring files to the message. */
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] as string
 }

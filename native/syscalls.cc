@@ -1,0 +1,66 @@
+#include "syscalls.h"
+
+#include <linux/reboot.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+// Headers older than the architecture's kexec_file_load lack its number, while the running kernel may have the call.
+// Numbers: scripts/syscall.tbl and arch/*/kernel/syscalls/syscall.tbl in the kernel.
+#ifndef SYS_kexec_file_load
+#if defined(__x86_64__) && !defined(__ILP32__)
+#define SYS_kexec_file_load 320
+#elif defined(__aarch64__) || (defined(__riscv) && __riscv_xlen == 64) || defined(__loongarch__)
+#define SYS_kexec_file_load 294
+#elif defined(__powerpc64__)
+#define SYS_kexec_file_load 382
+#elif defined(__s390x__)
+#define SYS_kexec_file_load 381
+#endif
+#endif
+
+// The headers of 32-bit arm have a number (401), but no kernel has the call behind it (CONFIG_KEXEC_FILE does not
+// exist).
+#if defined(__arm__)
+#undef SYS_kexec_file_load
+#endif
+
+namespace linux_kexec {
+namespace {
+
+int ErrnoUnlessZero(long result) { return result == 0 ? 0 : errno; }
+
+}  // namespace
+
+int KexecFileLoad([[maybe_unused]] int kernel, [[maybe_unused]] int initrd, [[maybe_unused]] const char* command_line,
+                  [[maybe_unused]] size_t length, [[maybe_unused]] unsigned long flags) {
+#ifdef SYS_kexec_file_load
+  return ErrnoUnlessZero(syscall(SYS_kexec_file_load, kernel, initrd, length, command_line, flags));
+#else
+  return ENOSYS;
+#endif
+}
+
+int RebootKexec() { return ErrnoUnlessZero(reboot(static_cast<int>(LINUX_REBOOT_CMD_KEXEC))); }
+
+int MemfdCreate(const char* name) {
+  const int descriptor = memfd_create(name, MFD_CLOEXEC);
+  return descriptor >= 0 ? descriptor : -errno;
+}
+
+int SeekEnd(int descriptor) { return lseek(descriptor, 0, SEEK_END) >= 0 ? 0 : errno; }
+
+void Sync() { sync(); }
+
+int Unmount(const char* target, int flags) { return ErrnoUnlessZero(umount2(target, flags)); }
+
+int RemountReadOnly(const char* target) {
+  // The source is not looked at in a remount; valgrind and some LSMs want a string all the same.
+  return ErrnoUnlessZero(mount("none", target, nullptr, MS_REMOUNT | MS_RDONLY, nullptr));
+}
+
+}  // namespace linux_kexec

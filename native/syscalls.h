@@ -1,0 +1,34 @@
+// The system calls kexec needs. Each function makes one call and returns what the kernel said: 0 or a positive errno.
+// No Node-API here, so that they can be tested by themselves.
+#ifndef LINUX_KEXEC_NATIVE_SYSCALLS_H_
+#define LINUX_KEXEC_NATIVE_SYSCALLS_H_
+
+#include <cstddef>
+
+namespace linux_kexec {
+
+// kexec_file_load(2). `length` counts the command line's NUL, so it is never 0: with 0 x86 kernels write before their
+// buffer, and arm64 kernels delete the bootargs. ENOSYS where the architecture has no such call (32-bit arm).
+int KexecFileLoad(int kernel, int initrd, const char* command_line, size_t length, unsigned long flags);
+
+// reboot(2) with LINUX_REBOOT_CMD_KEXEC. Does not sync, unmount or stop anything.
+int RebootKexec();
+
+// memfd_create(2) with MFD_CLOEXEC. The descriptor, or the errno negated.
+int MemfdCreate(const char* name);
+
+// lseek(2) to the end of a file.
+int SeekEnd(int descriptor);
+
+// sync(2).
+void Sync();
+
+// umount2(2).
+int Unmount(const char* target, int flags);
+
+// mount(2) with MS_REMOUNT | MS_RDONLY.
+int RemountReadOnly(const char* target);
+
+}  // namespace linux_kexec
+
+#endif  // LINUX_KEXEC_NATIVE_SYSCALLS_H_

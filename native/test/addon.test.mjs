@@ -1,0 +1,111 @@
+// deny-kexec ERRNO -- node addon.test.mjs ADDON ERRNO
+// The addon in Node: arguments, errnos, and worker threads that go away. Without the filter it refuses to start.
+import assert from 'node:assert/strict'
+import { pbkdf2 } from 'node:crypto'
+import { closeSync, fstatSync, readFileSync, readSync, writeSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+
+const [addon, errno] = [process.argv[2], Number(process.argv[3])]
+const status = readFileSync('/proc/self/status', 'utf8')
+assert.match(status, /^Seccomp:\t2$/m, 'run me under deny-kexec')
+assert.match(status, /^NoNewPrivs:\t1$/m, 'run me under deny-kexec')
+const native = createRequire(import.meta.url)(addon)
+// Descriptors of -1 are refused by any kernel, filter or not.
+assert.equal(native.kexecFileLoadSync(-1, -1, '', 0), errno, 'run me under deny-kexec with the same errno')
+
+test('the errno comes back from both ways of loading, and from reboot', async () => {
+  assert.equal(native.kexecFileLoadSync(-1, -1, 'root=/dev/vda1 ro', 4), errno)
+  assert.equal(await native.kexecFileLoad(-1, -1, 'root=/dev/vda1 ro', 4), errno)
+  assert.equal(native.rebootKexec(), errno)
+})
+
+test('any text is a command line', async () => {
+  for (const text of [
+    '',
+    'quiet',
+    'naïve=„ja“ 🐧',
+    '\ud800 lone surrogate',
+    'x'.repeat(1 << 20),
+    '🐧'.repeat(1 << 18),
+  ]) {
+    assert.equal(native.kexecFileLoadSync(-1, -1, text, 0xffffffff), errno)
+    assert.equal(await native.kexecFileLoad(-1, -1, text, 0), errno)
+  }
+})
+
+test('a wrong argument is a TypeError, and never a call', () => {
+  const load = [-1, -1, '', 0]
+  const wrong = {
+    0: [undefined, null, '3', 3n, 1.5, Number.NaN, Infinity, 2 ** 31, -(2 ** 31) - 1, {}, []],
+    1: [undefined, null, true, Symbol('fd'), -0.5],
+    2: [undefined, null, 1, Buffer.from('quiet'), ['quiet'], 'root=/dev/vda1\0quiet', new String('quiet')],
+    3: [undefined, null, -1, 0.5, 2 ** 32, '0'],
+  }
+  for (const [position, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const args = load.with(Number(position), value)
+      assert.throws(() => native.kexecFileLoad(...args), TypeError)
+      assert.throws(() => native.kexecFileLoadSync(...args), TypeError)
+    }
+  }
+  for (const name of ['kexecFileLoad', 'kexecFileLoadSync', 'memfdCreate', 'seekEnd', 'unmount', 'remountReadOnly']) {
+    assert.throws(() => native[name](), { name: 'TypeError', message: /^The argument \w+ must be / })
+  }
+  assert.throws(() => native.unmount('/nonexistent\0', 0), TypeError)
+  assert.throws(() => native.unmount('/nonexistent', '0'), TypeError)
+  // More than asked for is no harm, and neither is another `this`.
+  assert.equal(native.kexecFileLoadSync.call(null, ...load, 'more'), errno)
+})
+
+test('a hundred loads at once', async () => {
+  const loads = Array.from({ length: 100 }, (_, index) => native.kexecFileLoad(-1, -1, `load=${index}`, 0))
+  assert.deepEqual(await Promise.all(loads), Array(100).fill(errno))
+})
+
+test('a load does not hold up the event loop', async () => {
+  const turns = []
+  const load = native.kexecFileLoad(-1, -1, '', 0).then(() => turns.push('load'))
+  turns.push('after the call')
+  await load
+  assert.deepEqual(turns, ['after the call', 'load'])
+})
+
+test('memfds hold what is written, and close on exec', () => {
+  const fd = native.memfdCreate('größe')
+  writeSync(fd, '0123456789')
+  assert.equal(native.seekEnd(fd), 0)
+  assert.equal(readSync(fd, Buffer.alloc(1), 0, 1, null), 0, 'nothing behind the end')
+  assert.equal(fstatSync(fd).size, 10)
+  closeSync(fd)
+  assert.equal(native.memfdCreate('x'.repeat(250)), -22)
+  assert.equal(native.seekEnd(-1), 9)
+})
+
+test('mounts that are not there are refused, and sync returns nothing', () => {
+  // ENOENT, or EPERM without the right to mount.
+  assert.ok([1, 2].includes(native.unmount('/nonexistent/linux-kexec', 0)))
+  assert.ok([1, 2].includes(native.remountReadOnly('/nonexistent/linux-kexec')))
+  assert.equal(native.sync(), undefined)
+})
+
+// The thread pool is the process's: while it is busy, what a worker thread queues waits, and the thread ends first.
+for (const ending of ['process.exit()', 'parentPort.postMessage(0)', 'throw new Error("gone")', '']) {
+  test(`worker threads end with loads in the queue: ${ending || 'by themselves'}`, async () => {
+    for (let round = 0; round < 6; round++) {
+      const busy = Array.from({ length: 4 }, () => new Promise((done) => pbkdf2('', '', 100_000, 64, 'sha512', done)))
+      const script = `
+        const { parentPort, workerData } = require('node:worker_threads')
+        const native = require(workerData)
+        for (let load = 0; load < 50; load++) native.kexecFileLoad(-1, -1, 'quiet '.repeat(100), 0).then(() => {})
+        ${ending}`
+      const worker = new Worker(script, { eval: true, workerData: addon })
+      worker.on('error', () => {})
+      worker.on('message', () => worker.terminate())
+      await new Promise((ended) => worker.on('exit', ended))
+      await Promise.all(busy)
+    }
+    assert.equal(await native.kexecFileLoad(-1, -1, '', 0), errno)
+  })
+}

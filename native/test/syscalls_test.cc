@@ -1,0 +1,82 @@
+// syscalls_test ERRNO: the calls of syscalls.h, under `deny-kexec ERRNO`, which makes kexec_file_load and reboot fail
+// with that number before they reach the kernel. Exits 0 when every check holds.
+#include "syscalls.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+namespace {
+
+int failures = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+
+void Check(bool holds, const char* what, int line) {
+  if (holds) return;
+  std::fprintf(stderr, "syscalls_test.cc:%d: %s\n", line, what);
+  ++failures;
+}
+#define CHECK(condition) Check((condition), #condition, __LINE__)
+
+// A reboot(2) whose magic numbers are wrong does nothing even without the filter: EPERM, or EINVAL to who may reboot.
+bool RebootIsDenied(int error) {
+  return error != EINVAL && syscall(SYS_reboot, 0, 0, 0, nullptr) == -1 && errno == error;
+}
+
+void KexecFileLoadReturnsTheErrno(int error) {
+  using linux_kexec::KexecFileLoad;
+  CHECK(KexecFileLoad(-1, -1, "", 1, 0) == error);
+  CHECK(KexecFileLoad(-1, -1, "console=ttyS0", 14, 4) == error);
+  const std::string huge(1 << 20, 'x');
+  CHECK(KexecFileLoad(-1, -1, huge.c_str(), huge.size() + 1, ~0UL) == error);
+}
+
+void RebootKexecReturnsTheErrno(int error) { CHECK(linux_kexec::RebootKexec() == error); }
+
+void MemfdIsWritableAndClosedOnExec() {
+  const int descriptor = linux_kexec::MemfdCreate("kernel");
+  CHECK(descriptor >= 0);
+  CHECK((fcntl(descriptor, F_GETFD) & FD_CLOEXEC) != 0);
+  CHECK(write(descriptor, "HdrS", 4) == 4);
+  close(descriptor);
+  // memfd_create(2): a name has at most 249 bytes.
+  CHECK(linux_kexec::MemfdCreate(std::string(250, 'x').c_str()) == -EINVAL);
+}
+
+void SeekEndGoesBehindTheLastByte() {
+  const int descriptor = linux_kexec::MemfdCreate("log");
+  CHECK(write(descriptor, "0123456789", 10) == 10);
+  CHECK(lseek(descriptor, 0, SEEK_SET) == 0);
+  CHECK(linux_kexec::SeekEnd(descriptor) == 0);
+  CHECK(lseek(descriptor, 0, SEEK_CUR) == 10);
+  close(descriptor);
+  CHECK(linux_kexec::SeekEnd(-1) == EBADF);
+}
+
+void MountsThatAreNotThereAreRefused() {
+  // The kernel looks the path up before or after it asks for CAP_SYS_ADMIN, by version.
+  const auto refused = [](int error) { return error == ENOENT || error == EPERM; };
+  CHECK(refused(linux_kexec::Unmount("/nonexistent/linux-kexec", 0)));
+  CHECK(refused(linux_kexec::RemountReadOnly("/nonexistent/linux-kexec")));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int error = argc == 2 ? static_cast<int>(std::strtol(argv[1], nullptr, 10)) : 0;
+  if (error == 0 || !RebootIsDenied(error)) {
+    std::fputs("run me as `deny-kexec ERRNO -- syscalls_test ERRNO`, with an ERRNO other than 22\n", stderr);
+    return 2;
+  }
+  KexecFileLoadReturnsTheErrno(error);
+  RebootKexecReturnsTheErrno(error);
+  MemfdIsWritableAndClosedOnExec();
+  SeekEndGoesBehindTheLastByte();
+  MountsThatAreNotThereAreRefused();
+  linux_kexec::Sync();
+  return failures == 0 ? 0 : 1;
+}

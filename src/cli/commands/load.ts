@@ -1,0 +1,43 @@
+import { plan } from '../../plan/plan.ts'
+import { type Command, exit, jsonOption } from '../command.ts'
+import { describe, statusOf } from '../failure.ts'
+import { loadNotes, loadOptions, planOptions } from '../load-options.ts'
+import { note, print, printJson, styled } from '../output.ts'
+
+export const command: Command = {
+  name: 'load',
+  summary: 'Loads a kernel, its initrd and its command line. Nothing visible happens until `reboot` (or a panic).',
+  operands: '[ENTRY|FILE]',
+  arity: [0, 1],
+  options: { ...loadOptions, json: jsonOption },
+  examples: [
+    ['linux-kexec load newest && linux-kexec reboot', 'boot the newest kernel'],
+    ['linux-kexec load arch/x86/boot/bzImage --reuse-cmdline', 'a kernel just built'],
+    ["linux-kexec load '#2' --append single", 'the second entry of the list, into single-user mode'],
+  ],
+  notes: loadNotes,
+  async run(args) {
+    const interruption = new AbortController()
+    const { signal } = interruption
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(name, () => interruption.abort(new Error(name)))
+    }
+    using made = await plan({ ...planOptions(args), signal })
+    for (const warning of made.warnings) note(`${styled('yellow', 'warning:', process.stderr)} ${warning}`)
+    const [refusal, ...others] = made.refusals
+    if (refusal !== undefined) {
+      if (args.flag('json')) printJson({ loaded: false, plan: made.toJSON(), error: refusal.toJSON() })
+      for (const error of [refusal, ...others]) describe(error)
+      return statusOf(refusal)
+    }
+    const started = performance.now()
+    await made.load({ signal })
+    const milliseconds = Math.round(performance.now() - started)
+    if (args.flag('json')) printJson({ loaded: true, milliseconds, plan: made.toJSON() })
+    else
+      print(
+        `loaded ${made.kernel.image.version ?? made.kernel.path}${made.panic ? ' as the crash kernel' : ''} in ${milliseconds} ms`,
+      )
+    return exit.done
+  },
+}

@@ -1,0 +1,30 @@
+import { plan } from '../../plan/plan.ts'
+import { type Command, exit, jsonOption } from '../command.ts'
+import { statusOf } from '../failure.ts'
+import { loadNotes, loadOptions, planOptions } from '../load-options.ts'
+import { print, printJson } from '../output.ts'
+
+export const command: Command = {
+  name: 'plan',
+  summary: 'Shows what `load` would do, and why. Touches nothing.',
+  operands: '[ENTRY|FILE]',
+  arity: [0, 1],
+  options: {
+    ...loadOptions,
+    root: { type: 'string', value: 'DIR', help: 'plan for this root file system or boot partition instead' },
+    json: jsonOption,
+  },
+  examples: [
+    ['linux-kexec plan', 'what a bare load would take'],
+    ["linux-kexec plan newest --append 'panic=10' --remove quiet", 'the newest kernel with an edited command line'],
+    ['linux-kexec plan arch/x86/boot/bzImage --reuse-cmdline --json', 'a kernel just built, for a program'],
+  ],
+  notes: `${loadNotes}\n\nExit status 3 when load would refuse. No privilege is needed.`,
+  async run(args) {
+    using made = await plan(planOptions(args))
+    if (args.flag('json')) printJson(made.toJSON())
+    else print(made.explain())
+    const [refusal] = made.refusals
+    return refusal === undefined ? exit.done : statusOf(refusal)
+  },
+}

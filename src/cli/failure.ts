@@ -1,0 +1,40 @@
+import { KexecError } from '../errors.ts'
+import { type ExitStatus, exit, UsageError } from './command.ts'
+import { note, printJson, styled } from './output.ts'
+
+/** Tells what went wrong, for people on standard error or as JSON on standard output. @returns the exit status */
+export function reportFailure(error: unknown, json: boolean, command: string | undefined): ExitStatus {
+  if (error instanceof UsageError) {
+    if (json) printJson({ error: { reason: 'usage', message: error.message } })
+    note(`${red('error:')} ${error.message}`)
+    note(`Try: linux-kexec ${command === undefined ? '' : `${command} `}--help`)
+    return exit.usage
+  }
+  if (error instanceof KexecError) {
+    if (json) printJson({ error: error.toJSON() })
+    describe(error)
+    return statusOf(error)
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  if (json) printJson({ error: { reason: 'internal', message } })
+  note(`${red('error:')} ${message}`)
+  note('This is a fault in linux-kexec itself; please report it, with the command that led to it.')
+  return exit.failed
+}
+
+/** 3 when we refused before the kernel was asked, 4 when nothing is loaded, else 1. */
+export function statusOf(error: KexecError): ExitStatus {
+  if (error.reason === 'nothing-loaded') return exit.nothingLoaded
+  return error.refused ? exit.refused : exit.failed
+}
+
+/** An error for people: what, where, what to do, and what was read to tell so. */
+export function describe(error: KexecError): void {
+  note(`${red(error.refused ? 'refused:' : 'error:')} ${error.message}`)
+  if (error.hint !== undefined) note(`  ${error.hint}`)
+  for (const { source, value } of error.evidence) note(styled('dim', `  ${source}: ${value}`, process.stderr))
+}
+
+function red(text: string): string {
+  return styled('red', text, process.stderr)
+}

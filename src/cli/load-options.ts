@@ -1,0 +1,56 @@
+import type { PlanOptions } from '../plan/options.ts'
+import { type Arguments, type CommandOption, UsageError } from './command.ts'
+
+/** The options that say what to load; `plan`, `load` and later `rehearse` share them. */
+export const loadOptions = {
+  initrd: {
+    type: 'string',
+    multiple: true,
+    value: 'FILE',
+    help: "an initrd, in place of the entry's own (repeatable, in order)",
+  },
+  'no-initrd': { type: 'boolean', help: 'load without an initrd' },
+  'reuse-cmdline': { type: 'boolean', help: "take the running kernel's command line" },
+  'command-line': { type: 'string', value: 'STR', help: 'take this command line' },
+  append: { type: 'string', multiple: true, value: 'STR', help: 'add parameters at the end (repeatable)' },
+  remove: { type: 'string', multiple: true, value: 'KEY', help: 'take a parameter away (repeatable)' },
+  dtb: { type: 'string', value: 'FILE', help: 'a device tree' },
+  panic: { type: 'boolean', help: 'load as the crash kernel' },
+  engine: { type: 'string', value: 'ENGINE', help: 'auto, file (kexec_file_load) or segments (kexec_load)' },
+} as const satisfies Record<string, CommandOption>
+
+export const loadNotes = `ENTRY is newest, default, running, an entry's id or title, a kernel version, or #N of
+\`linux-kexec list\`. FILE is a kernel; its command line must come from --reuse-cmdline
+or --command-line. Without either: the boot loader's default if it tells one, else the newest.`
+
+/** The plan these arguments ask for. @throws UsageError when they contradict each other */
+export function planOptions(args: Arguments): PlanOptions {
+  const engine = args.text('engine') ?? 'auto'
+  if (engine !== 'auto' && engine !== 'file' && engine !== 'segments') {
+    throw new UsageError(`--engine takes auto, file or segments, not '${engine}'`)
+  }
+  if (args.flag('no-initrd') && args.texts('initrd'))
+    throw new UsageError('--initrd and --no-initrd exclude each other')
+  if (args.flag('reuse-cmdline') && args.text('command-line') !== undefined) {
+    throw new UsageError(
+      '--reuse-cmdline and --command-line exclude each other (use --append to add to the one reused)',
+    )
+  }
+  return {
+    engine,
+    noInitrd: args.flag('no-initrd'),
+    reuseCommandLine: args.flag('reuse-cmdline'),
+    panic: args.flag('panic'),
+    ...given('target', args.positionals[0]),
+    ...given('initrds', args.texts('initrd')),
+    ...given('commandLine', args.text('command-line')),
+    ...given('append', args.texts('append')),
+    ...given('remove', args.texts('remove')),
+    ...given('devicetree', args.text('dtb')),
+    ...given('root', args.text('root')),
+  }
+}
+
+function given<Key extends string, Value>(key: Key, value: Value | undefined): { [name in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { [name in Key]: Value })
+}

@@ -1,0 +1,70 @@
+import about from '../../package.json' with { type: 'json' }
+import { nearest } from '../entries/nearest.ts'
+import { type Command, type ExitStatus, exit, parse, UsageError } from './command.ts'
+import { reportFailure } from './failure.ts'
+import { commandHelp, programHelp } from './help.ts'
+import { print } from './output.ts'
+
+/** Every command, with what the program's help says of it; its file is loaded when it is called. */
+const commands: Readonly<Record<string, { summary: string; load: () => Promise<{ command: Command }> }>> = {
+  list: { summary: 'what could be booted', load: () => import('./commands/list.ts') },
+  inspect: { summary: 'what a kernel file is', load: () => import('./commands/inspect.ts') },
+  plan: { summary: 'what load would do, and why; touches nothing', load: () => import('./commands/plan.ts') },
+  load: { summary: 'load a kernel', load: () => import('./commands/load.ts') },
+  unload: { summary: 'unload what is loaded', load: () => import('./commands/unload.ts') },
+  status: { summary: 'what is loaded', load: () => import('./commands/status.ts') },
+  reboot: { summary: 'stop the services and start the loaded kernel', load: () => import('./commands/reboot.ts') },
+  exec: { summary: 'start the loaded kernel this instant', load: () => import('./commands/exec.ts') },
+}
+
+async function main(words: readonly string[]): Promise<ExitStatus> {
+  const [name, ...rest] = words
+  // Until a command is known, a plain look tells whether the error is wanted as JSON.
+  const json = rest.includes('--json')
+  try {
+    if (name === '--version' || name === '-V') {
+      print(about.version)
+      return exit.done
+    }
+    if (name === undefined || name === '--help' || name === '-h' || name === 'help')
+      return await help(rest[0], name === undefined)
+    const command = await commandNamed(name)
+    const args = parse(command, rest)
+    if (args.flag('help')) {
+      print(commandHelp(command))
+      return exit.done
+    }
+    return await command.run(args)
+  } catch (error) {
+    return reportFailure(error, json, name !== undefined && Object.hasOwn(commands, name) ? name : undefined)
+  }
+}
+
+async function help(topic: string | undefined, isMissing: boolean): Promise<ExitStatus> {
+  if (isMissing) {
+    process.stderr.write(`${programHelp(summaries())}\n`)
+    return exit.usage
+  }
+  print(topic === undefined ? programHelp(summaries()) : commandHelp(await commandNamed(topic)))
+  return exit.done
+}
+
+function summaries() {
+  return Object.entries(commands).map(([name, { summary }]) => [name, summary] as const)
+}
+
+async function commandNamed(name: string): Promise<Command> {
+  const found = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (found !== undefined) return (await found.load()).command
+  const suggestion = nearest(name, Object.keys(commands))
+  throw new UsageError(
+    `there is no command '${name}'${suggestion === undefined ? '' : `; did you mean ${suggestion}?`}`,
+  )
+}
+
+// A reader that closed the pipe (`| head`) has seen enough.
+process.stdout.on('error', () => process.exit(exit.done))
+
+main(process.argv.slice(2)).then((status) => {
+  process.exitCode = status
+})

@@ -1,0 +1,29 @@
+import { type CommandLine, parseCommandLine, sameKey } from './parse.ts'
+
+/** Parameters that describe the boot that was, not the system; whoever boots next adds its own. */
+const OF_THE_BOOT = [
+  // The kernel's path as the boot loader saw it: GRUB, syslinux, LILO.
+  'BOOT_IMAGE',
+  // Which initrd the boot loader took (syslinux, EFI stub), or where in memory it put it. Ours goes with the load.
+  'initrd',
+  // Where a crash kernel finds the memory of the kernel that crashed; each kexec load adds its own.
+  'elfcorehdr',
+  // Where a preserve-context jump returns to; kexec-tools adds it.
+  'kexec_jump_back_entry',
+]
+
+/** Memory set aside for a crash kernel, every form of it; a crash kernel has none to give away. */
+const OF_THE_FIRST_KERNEL = ['crashkernel']
+
+/**
+ * The command line of the running kernel, /proc/cmdline, made fit for the next one: without what belongs to the boot that
+ * was, everything else in place. The newline that /proc adds is tolerated. Reusing the result again changes nothing.
+ * @param options.panic for a crash kernel (`--panic`): leaves out `crashkernel=` too.
+ */
+export function reuseCommandLine(procCmdline: string, options: { readonly panic?: boolean } = {}): CommandLine {
+  // The newline is /proc's own; after a quote left open it would otherwise become part of the last word.
+  const commandLine = parseCommandLine(procCmdline.replace(/\n$/, ''))
+  const stale = options.panic === true ? [...OF_THE_BOOT, ...OF_THE_FIRST_KERNEL] : OF_THE_BOOT
+  const parameters = commandLine.parameters.filter(({ key }) => !stale.some((name) => sameKey(name, key)))
+  return { ...commandLine, parameters }
+}

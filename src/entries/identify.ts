@@ -1,0 +1,20 @@
+/** What discovery needs to know of a kernel file. */
+export interface Identity {
+  /** As `uname -m` prints it, or null when the file does not tell. */
+  readonly architecture: string | null
+  /** Kernel release as `uname -r` prints it, or null when the file does not tell. */
+  readonly version: string | null
+  /** Whether this is a kernel image at all. */
+  readonly bootable: boolean
+  /** What the file is, in words that follow "is": 'gzip-compressed data', 'Linux x86 boot executable'. */
+  readonly description: string
+}
+
+/**
+ * Tells what a file is from its first bytes.
+ * @param head the first HEAD_BYTES of the file, or all of it when it is shorter.
+ * @param size of the whole file, bytes.
+ */
+export type IdentifyKernel = (head: Buffer, size: number) => Identity
+
+export { HEAD_BYTES, inspectImage as identifyKernel } from '../image/index.ts'

@@ -1,0 +1,110 @@
+import { KexecError } from '../errors.ts'
+import type { BootEntry } from './entry.ts'
+import { nearest } from './nearest.ts'
+import { isSpare } from './rank.ts'
+
+/** Most entries that an error lists before it says how many more there are. */
+const MOST_LISTED = 12
+
+/**
+ * The entry that a selector means, out of a list as `discover` gives it. A selector is `newest`, `default`, `running`,
+ * `#N` (the Nth of the list, from 1), an id, a title, a kernel version, or the start of one up to a separator (6.12 means
+ * 6.12.107+deb12-amd64 but not 6.1.0). Without one: the boot loader's default if it told one, else the newest.
+ * Of several entries of one version, a rescue kernel and one replaced by `make install` are only taken by id or number.
+ * An entry with problems is returned as any other: whether it can be loaded is for the plan to say.
+ * @throws KexecError 'no-such-entry' or 'ambiguous-entry' (refused), the candidates in its hint.
+ */
+export function selectEntry(entries: readonly BootEntry[], selector?: string): BootEntry {
+  if (entries.length === 0)
+    throw new KexecError('nothing to boot was found', {
+      reason: 'no-such-entry',
+      hint: 'Looked in /boot and /usr/lib/modules: are they mounted, and may you read them? A kernel file can be named too.',
+      refused: true,
+    })
+  const newest = entries.find(({ isNewest }) => isNewest) ?? (entries[0] as BootEntry)
+  const preset = entries.find(({ isDefault }) => isDefault)
+  switch (selector) {
+    case undefined:
+      return preset ?? newest
+    case 'newest':
+      return newest
+    case 'default':
+      return preset ?? refuse('no boot loader told a default entry', 'Select `newest`, or one of:', entries)
+    case 'running':
+      return (
+        entries.find(({ isRunning }) => isRunning) ??
+        refuse('none of the entries is the running kernel', 'Select one of:', entries)
+      )
+  }
+  return (
+    byNumber(entries, selector) ?? byName(entries, selector) ?? byVersion(entries, selector) ?? miss(entries, selector)
+  )
+}
+
+function byNumber(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
+  const digits = /^#(\d+)$/.exec(selector)?.[1]
+  if (digits === undefined) return undefined
+  return (
+    entries[Number(digits) - 1] ??
+    refuse(
+      `there is no entry ${selector}: there ${entries.length === 1 ? 'is 1' : `are ${entries.length}`}`,
+      'Select one of:',
+      entries,
+    )
+  )
+}
+
+function byName(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
+  const withId = entries.find(({ id }) => id === selector)
+  return (
+    withId ??
+    only(
+      entries.filter(({ title }) => title === selector),
+      selector,
+    )
+  )
+}
+
+function byVersion(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
+  const exact = entries.filter(({ version }) => version === selector)
+  if (exact.length > 0) return only(exact, selector)
+  return only(
+    entries.filter(({ version }) => version !== null && startsVersion(version, selector)),
+    selector,
+  )
+}
+
+/** Whether a version starts with the selector and goes on with something new: 6.1 starts 6.1.0, but not 6.12. */
+function startsVersion(version: string, start: string): boolean {
+  if (!/^\d+\.\d/.test(start) || !version.startsWith(start)) return false
+  return /[^a-zA-Z0-9]/.test(version.charAt(start.length)) || /[^a-zA-Z0-9]$/.test(start)
+}
+
+/** The one entry of several that is not a spare; undefined when there are none. */
+function only(matches: readonly BootEntry[], selector: string): BootEntry | undefined {
+  const proper = matches.filter((entry) => !isSpare(entry))
+  const choice = proper.length > 0 ? proper : matches
+  if (choice.length < 2) return choice[0]
+  throw new KexecError(`'${selector}' means ${choice.length} entries`, {
+    reason: 'ambiguous-entry',
+    hint: `Select one of them by its id: ${listed(choice.map(({ id }) => id))}.`,
+    refused: true,
+  })
+}
+
+function miss(entries: readonly BootEntry[], selector: string): never {
+  const words = entries.flatMap(({ id, title, version }) => [id, title, ...(version === null ? [] : [version])])
+  const meant = nearest(selector, ['newest', 'default', 'running', ...words])
+  const question = meant === undefined ? '' : `Did you mean '${meant}'? `
+  return refuse(`there is no boot entry '${selector}'`, `${question}The entries are:`, entries)
+}
+
+function refuse(summary: string, hint: string, entries: readonly BootEntry[]): never {
+  const ids = listed(entries.map(({ id }) => id))
+  throw new KexecError(summary, { reason: 'no-such-entry', hint: `${hint} ${ids}.`, refused: true })
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length - MOST_LISTED
+  return more > 0 ? `${names.slice(0, MOST_LISTED).join(', ')} and ${more} more` : names.join(', ')
+}

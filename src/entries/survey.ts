@@ -1,0 +1,141 @@
+import { closeSync, type Stats } from 'node:fs'
+import { posix } from 'node:path'
+import type { System } from '../system/system.ts'
+import { HEAD_BYTES, type IdentifyKernel } from './identify.ts'
+
+/** A kernel file as found. */
+export interface KernelFile {
+  readonly version: string | null
+  readonly architecture: string | null
+  /** What is wrong with it, one sentence each; empty when it is a kernel that can be read. */
+  readonly problems: readonly string[]
+}
+
+/** Folders with a subfolder of modules per kernel release; on a merged /usr both are the same. */
+export const MODULES_FOLDERS = ['/usr/lib/modules', '/lib/modules'] as const
+
+/** One look at a system, shared by all sources so that nothing is read twice. */
+export class Survey {
+  readonly system: System
+  private readonly identify: IdentifyKernel
+  private releases: ReadonlyMap<string, string> | undefined
+  private operatingSystem: string | null | undefined
+
+  constructor(system: System, identify: IdentifyKernel) {
+    this.system = system
+    this.identify = identify
+  }
+
+  /**
+   * The folders that kernels lie in by themselves: /boot, and the top, where they are when the root is a boot partition.
+   * A boot partition often has a link `boot -> .`; its files are then named from the top.
+   */
+  get bootFolders(): string[] {
+    return this.resolve('/boot') === '/' ? ['/'] : ['/boot', '/']
+  }
+
+  /** Reads the head of a kernel file and tells what it is. Never throws. */
+  kernelFile(path: string): KernelFile {
+    const nothing = { version: null, architecture: null }
+    const { stats, problem } = this.file(path)
+    if (stats === undefined) return { ...nothing, problems: [problem] }
+    try {
+      const { version, architecture, bootable, description } = this.identify(
+        this.system.readHead(path, HEAD_BYTES),
+        stats.size,
+      )
+      return { version, architecture, problems: bootable ? [] : [`${path} is ${description}, not a kernel.`] }
+    } catch (error) {
+      return { ...nothing, problems: [unreadable(path, error)] }
+    }
+  }
+
+  /** What keeps a file from being loaded as an initrd, as a list of at most one sentence. Never throws. */
+  initrdProblems(path: string): string[] {
+    const { stats, problem } = this.file(path)
+    if (stats === undefined) return [problem]
+    try {
+      closeSync(this.system.open(path))
+      return []
+    } catch (error) {
+      return [unreadable(path, error)]
+    }
+  }
+
+  /** The modules folders by the release they are for. */
+  get modules(): ReadonlyMap<string, string> {
+    this.releases ??= new Map(
+      [...MODULES_FOLDERS]
+        .reverse()
+        .flatMap((folder) =>
+          this.system.list(folder).map((release): [string, string] => [release, posix.join(folder, release)]),
+        ),
+    )
+    return this.releases
+  }
+
+  /** A sentence when this system has modules folders, but none for this release. */
+  modulesProblems(version: string | null): string[] {
+    if (version === null || this.modules.size === 0 || this.modules.has(version)) return []
+    return [`There is no modules folder for ${version}: /lib/modules/${version} is absent.`]
+  }
+
+  /** 'Debian GNU/Linux 12 (bookworm), Linux 6.1.0-50-amd64': the system's name if it has one, and what tells the kernel. */
+  title(version: string | null, kernel: string): string {
+    if (this.operatingSystem === undefined) this.operatingSystem = prettyName(this.system)
+    const name = version === null ? posix.basename(kernel) : `Linux ${version}`
+    return this.operatingSystem === null ? name : `${this.operatingSystem}, ${name}`
+  }
+
+  /** Where links lead, or undefined when they lead nowhere. */
+  resolve(path: string): string | undefined {
+    try {
+      return this.system.resolve(path)
+    } catch {
+      return undefined
+    }
+  }
+
+  private file(path: string): { stats: Stats; problem?: never } | { stats?: never; problem: string } {
+    const stats = this.system.stat(path)
+    if (stats === undefined) return { problem: this.absence(path) }
+    if (!stats.isFile()) return { problem: `${path} is ${kind(stats)}, not a file.` }
+    if (stats.size === 0) return { problem: `${path} is empty.` }
+    return { stats }
+  }
+
+  private absence(path: string): string {
+    try {
+      this.system.resolve(path)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ELOOP') return `${path} is a link that leads back to itself.`
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') return unreadable(path, error)
+    }
+    if (!this.system.exists(path)) return `${path} does not exist.`
+    return this.system.isLive
+      ? `${path} is a link to a file that does not exist.`
+      : `${path} is a link to a file that does not exist in this root.`
+  }
+}
+
+function unreadable(path: string, error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EACCES' || code === 'EPERM') return `${path} cannot be read without root's rights (${code}).`
+  return `${path} cannot be read (${code ?? message}).`
+}
+
+function kind(stats: Stats): string {
+  if (stats.isDirectory()) return 'a directory'
+  if (stats.isFIFO()) return 'a FIFO'
+  if (stats.isSocket()) return 'a socket'
+  return 'a device'
+}
+
+/** PRETTY_NAME of os-release(5), which quotes as a shell does. */
+function prettyName(system: System): string | null {
+  const text = system.readText('/etc/os-release') ?? system.readText('/usr/lib/os-release') ?? ''
+  const line = /^PRETTY_NAME=(.*)$/m.exec(text)?.[1]?.trim()
+  const name = line?.replace(/^(["'])(.*)\1$/, '$2').replace(/\\(.)/g, '$1')
+  return name === undefined || name === '' ? null : name
+}

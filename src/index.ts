@@ -1,0 +1,23 @@
+/** linux-kexec: boot a new Linux kernel from the running one, and know beforehand whether it will work. */
+
+export { unload } from './engine/file.ts'
+export { type LoadStatus, status } from './engine/status.ts'
+export { discover } from './entries/discover.ts'
+export type { BootEntry, Source } from './entries/entry.ts'
+export { selectEntry } from './entries/select.ts'
+export {
+  type Evidence,
+  errnoName,
+  errnoNumber,
+  KexecError,
+  type KexecErrorDetails,
+  type Reason,
+  reasons,
+} from './errors.ts'
+export { execute } from './handover/execute.ts'
+export { type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
+export { type InspectedFile, inspectFile, type KernelImage, type SignaturePresence } from './image/index.ts'
+export type { Decision } from './plan/decision.ts'
+export type { PlanOptions } from './plan/options.ts'
+export { type LoadPlan, plan } from './plan/plan.ts'
+export { System } from './system/system.ts'

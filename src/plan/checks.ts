@@ -1,0 +1,120 @@
+import { machine } from 'node:os'
+import { posix } from 'node:path'
+import { KexecError } from '../errors.ts'
+import type { OpenImage } from '../image/index.ts'
+import { readPrivileges } from '../policy/privileges.ts'
+import { readSwitches, switchRefusal } from '../policy/switches.ts'
+import type { System } from '../system/system.ts'
+import type { Findings } from './decision.ts'
+
+/** Formats that are kernels, though not ones this version loads. */
+const OTHER_KERNELS = new Set(['arm64 Image', 'riscv Image', 'EFI zboot', 'ARM zImage', 'UKI'])
+
+/** Refuses a file that kexec_file_load would not take, named for what it is. */
+export function checkKernel(system: System, kernel: OpenImage, findings: Findings): void {
+  const { image, path } = kernel
+  const refuse = (reason: ConstructorParameters<typeof KexecError>[1]['reason'], summary: string, hint: string) =>
+    findings.refuse(new KexecError(summary, { reason, path, hint, refused: true, code: 'ENOEXEC' }))
+  const running = system.isLive ? machine() : null
+  if (image.architecture !== null && running !== null && image.architecture !== running) {
+    refuse(
+      'wrong-architecture',
+      `this is ${image.description}, and this machine is ${running}`,
+      `Choose a kernel built for ${running}.`,
+    )
+  } else if (image.minimumSize !== null && kernel.stats.size < image.minimumSize) {
+    refuse(
+      'truncated-kernel',
+      `${image.description}: ${image.problems.join('; ')}`,
+      'Copy or install the kernel again.',
+    )
+  } else if (OTHER_KERNELS.has(image.format)) {
+    refuse(
+      'not-a-kernel',
+      `this is ${image.description}, which this version does not load`,
+      'Load the bzImage inside it.',
+    )
+  } else if (!image.bootable) {
+    const what = image.problems.length > 0 ? `${image.description}: ${image.problems.join('; ')}` : image.description
+    refuse(
+      'not-a-kernel',
+      `this is ${what}, not a kernel that kexec_file_load takes`,
+      'Give a bzImage, such as /boot/vmlinuz-VERSION or arch/x86/boot/bzImage.',
+    )
+  }
+}
+
+/** Refuses what cannot be an initrd, and warns of what does not look like one. */
+export function checkInitrd(initrd: OpenImage, findings: Findings): void {
+  const { image, path, stats } = initrd
+  if (!stats.isFile() || stats.size === 0) {
+    findings.refuse(
+      new KexecError(`this is ${image.description}, not an initrd`, {
+        reason: 'not-an-initrd',
+        path,
+        hint: 'Make it again (update-initramfs -u, dracut -f, mkinitcpio -P), or load with --no-initrd.',
+        refused: true,
+      }),
+    )
+  } else if (image.format !== 'cpio' && image.compression === null) {
+    findings.warn(
+      `${path} is ${image.description}, neither a cpio archive nor a compressed one: the new kernel will not unpack it`,
+    )
+  }
+}
+
+/** Warns when someone other than the owner could have put another kernel in place: whoever writes it runs as the kernel. */
+export function checkWritable(system: System, file: OpenImage, findings: Findings): void {
+  const OTHERS_WRITE = 0o002
+  const STICKY = 0o1000
+  if (file.stats.mode & OTHERS_WRITE)
+    findings.warn(`${file.path} is writable by every user: anyone could replace what is loaded`)
+  const folder = posix.dirname(file.path)
+  const mode = system.stat(folder)?.mode ?? 0
+  if (mode & OTHERS_WRITE && !(mode & STICKY))
+    findings.warn(`${folder} is writable by every user: anyone could replace ${posix.basename(file.path)}`)
+}
+
+/** Warns when the new kernel would come up without its modules. */
+export function checkModules(system: System, version: string | null, findings: Findings): void {
+  if (version === null) return
+  const folders = [`/usr/lib/modules/${version}`, `/lib/modules/${version}`]
+  if (folders.some((folder) => system.stat(folder)?.isDirectory())) return
+  findings.warn(`there is no /lib/modules/${version}: the new kernel will find no modules on this root file system`)
+}
+
+/** Warns when kernel and initrd together are larger than the memory that is free now. */
+export function checkMemory(
+  system: System,
+  kernel: OpenImage,
+  initrds: readonly OpenImage[],
+  findings: Findings,
+): void {
+  const available = /^MemAvailable:\s*(\d+) kB/m.exec(system.readText('/proc/meminfo') ?? '')?.[1]
+  if (available === undefined) return
+  const initrdBytes = initrds.reduce((sum, initrd) => sum + initrd.stats.size, 0)
+  const needed = initrdBytes + (kernel.image.memoryNeeded ?? kernel.stats.size)
+  if (needed <= Number(available) * 1024) return
+  findings.warn(
+    `kernel and initrd need ${mebibytes(needed)} and only ${mebibytes(Number(available) * 1024)} of memory are available`,
+  )
+}
+
+/** What the running machine would refuse whatever the image, and what this user may not do. */
+export function checkMachine(system: System, panic: boolean, findings: Findings): void {
+  if (!system.isLive) return
+  const refusal = switchRefusal(readSwitches(system, panic))
+  if (refusal !== undefined) findings.refuse(refusal)
+  const privileges = readPrivileges(system)
+  if (!privileges.capable)
+    findings.warn(
+      'this process does not have CAP_SYS_BOOT: planning needs no privilege, but loading does (run as root)',
+    )
+  else if (!privileges.initialUserNamespace)
+    findings.warn('this process is not in the initial user namespace, where alone loading is allowed')
+}
+
+/** Bytes for people: '13.5 MiB'. */
+export function mebibytes(bytes: number): string {
+  return `${(bytes / (1024 * 1024)).toFixed(1)} MiB`
+}

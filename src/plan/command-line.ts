@@ -1,0 +1,109 @@
+import {
+  appendParameters,
+  type CommandLine,
+  checkCommandLineText,
+  commandLineBytes,
+  parseCommandLine,
+  printCommandLine,
+  removeParameter,
+  reuseCommandLine,
+} from '../cmdline/index.ts'
+import { KexecError } from '../errors.ts'
+import type { KernelImage } from '../image/index.ts'
+import type { System } from '../system/system.ts'
+import type { Findings } from './decision.ts'
+import { listOf, type PlanOptions } from './options.ts'
+import type { Target } from './target.ts'
+
+interface Base {
+  readonly line: CommandLine
+  readonly reason: string
+}
+
+/** Chooses the command line and applies `remove`, then `append`. What cannot be chosen becomes a refusal and an empty line. */
+export function chooseCommandLine(system: System, options: PlanOptions, target: Target, findings: Findings): string {
+  const base = chooseBase(system, options, target, findings)
+  if (base === undefined) return ''
+  const reasons = [base.reason]
+  let { line } = base
+  for (const key of listOf(options.remove)) {
+    const shorter = removeParameter(line, key)
+    if (shorter.parameters.length === line.parameters.length)
+      findings.warn(`--remove ${key}: the command line has no such parameter`)
+    else reasons.push(`without ${key}`)
+    line = shorter
+  }
+  for (const text of listOf(options.append)) {
+    line = appendParameters(line, text)
+    reasons.push(`with ${text} appended`)
+  }
+  const commandLine = printCommandLine(line)
+  findings.decide('command line', commandLine, reasons.join(', '))
+  if (!line.parameters.some((parameter) => parameter.key === 'root') && target.initrds.length === 0) {
+    findings.warn(
+      'the command line has no root= and there is no initrd: the new kernel will not find its root file system',
+    )
+  }
+  return commandLine
+}
+
+function chooseBase(system: System, options: PlanOptions, target: Target, findings: Findings): Base | undefined {
+  if (options.commandLine !== undefined && options.reuseCommandLine) {
+    throw new KexecError('--command-line and --reuse-cmdline exclude each other', {
+      reason: 'invalid-argument',
+      refused: true,
+    })
+  }
+  if (options.commandLine !== undefined) {
+    checkCommandLineText(options.commandLine)
+    return { line: parseCommandLine(options.commandLine), reason: 'given with --command-line' }
+  }
+  if (options.reuseCommandLine) return runningCommandLine(system, options, 'asked for with --reuse-cmdline', findings)
+  if (target.entry === null) {
+    findings.refuse(
+      new KexecError('a kernel file comes without a command line, and none was given', {
+        reason: 'no-command-line',
+        path: target.kernel,
+        hint: "Add --reuse-cmdline for the running kernel's, or --command-line 'root=… ro'.",
+        refused: true,
+      }),
+    )
+    return undefined
+  }
+  if (target.entry.cmdline !== null) return { line: parseCommandLine(target.entry.cmdline), reason: "the entry's own" }
+  return runningCommandLine(system, options, 'the entry has none of its own', findings)
+}
+
+function runningCommandLine(system: System, options: PlanOptions, why: string, findings: Findings): Base | undefined {
+  const running = system.runningCommandLine()
+  if (running === undefined) {
+    findings.refuse(
+      new KexecError('there is no running command line to reuse', {
+        reason: 'no-command-line',
+        path: '/proc/cmdline',
+        hint: "Give the command line with --command-line 'root=… ro'.",
+        refused: true,
+      }),
+    )
+    return undefined
+  }
+  const line = reuseCommandLine(running, { panic: options.panic ?? false })
+  const without = options.panic ? 'BOOT_IMAGE, initrd and crashkernel' : 'BOOT_IMAGE and initrd'
+  return { line, reason: `the running kernel's without ${without}: ${why}` }
+}
+
+/** Refuses a command line longer than the image takes: the kernel would answer EINVAL, or cut it off. */
+export function checkLength(commandLine: string, image: KernelImage, path: string, findings: Findings): void {
+  const length = commandLineBytes(commandLine)
+  if (image.maxCommandLine === null || length <= image.maxCommandLine) return
+  findings.refuse(
+    new KexecError(`the command line has ${length} bytes, and this kernel takes at most ${image.maxCommandLine}`, {
+      reason: 'cmdline-too-long',
+      path,
+      code: 'EINVAL',
+      hint: `Take away at least ${length - image.maxCommandLine} bytes with --remove KEY.`,
+      evidence: [{ source: `${path} cmdline_size`, value: `${image.maxCommandLine} usable` }],
+      refused: true,
+    }),
+  )
+}

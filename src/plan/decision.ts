@@ -1,0 +1,27 @@
+import type { KexecError } from '../errors.ts'
+
+/** One choice a plan made, and why. */
+export interface Decision {
+  readonly subject: 'kernel' | 'initrd' | 'command line' | 'engine' | 'kind'
+  readonly choice: string
+  readonly reason: string
+}
+
+/** What a plan collects while it is made: everything is told together, not one thing at a time. */
+export class Findings {
+  readonly decisions: Decision[] = []
+  readonly warnings: string[] = []
+  readonly refusals: KexecError[] = []
+
+  decide(subject: Decision['subject'], choice: string, reason: string): void {
+    this.decisions.push({ subject, choice, reason })
+  }
+
+  warn(warning: string): void {
+    this.warnings.push(warning)
+  }
+
+  refuse(refusal: KexecError): void {
+    this.refusals.push(refusal)
+  }
+}

@@ -1,0 +1,35 @@
+import { mebibytes } from './checks.ts'
+import type { LoadPlan } from './plan.ts'
+
+const LABEL = 14
+
+/** A plan for people: what is chosen, below it the reason; then warnings and refusals with their remedy. */
+export function explain(plan: LoadPlan): string {
+  const lines: string[] = []
+  for (const { subject, choice, reason } of plan.decisions) {
+    lines.push(`${subject.padEnd(LABEL)}${choice === '' ? '(empty)' : choice}`)
+    if (subject === 'kernel') lines.push(indent(kernelFacts(plan)))
+    if (subject === 'initrd' && plan.initrds.length > 0) {
+      lines.push(
+        indent(plan.initrds.map((initrd) => `${mebibytes(initrd.stats.size)}, ${initrd.image.description}`).join('; ')),
+      )
+    }
+    lines.push(indent(reason))
+  }
+  for (const warning of plan.warnings) lines.push(`${'warning:'.padEnd(LABEL)}${warning}`)
+  for (const refusal of plan.refusals) {
+    lines.push(`${'refused:'.padEnd(LABEL)}${refusal.summary}${refusal.path === undefined ? '' : ` (${refusal.path})`}`)
+    if (refusal.hint !== undefined) lines.push(indent(refusal.hint))
+  }
+  return lines.join('\n')
+}
+
+function kernelFacts({ kernel }: LoadPlan): string {
+  const { image, stats } = kernel
+  const signed = image.signature === 'present' ? ', signed' : image.signature === 'absent' ? ', not signed' : ''
+  return `${image.version ?? 'version unknown'}, ${image.format}${image.architecture === null ? '' : ` for ${image.architecture}`}, ${mebibytes(stats.size)}${signed}`
+}
+
+function indent(text: string): string {
+  return ' '.repeat(LABEL) + text
+}

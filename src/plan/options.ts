@@ -1,0 +1,38 @@
+import type { System } from '../system/system.ts'
+
+/** What is to be loaded. Without `entry`, `kernel` and `target`: the boot loader's default if it says one, else the newest. */
+export interface PlanOptions {
+  /** A boot entry: 'newest', 'default', 'running', an id, a title, a kernel version, or '#N' of the list. */
+  readonly entry?: string
+  /** A kernel file instead of an entry. */
+  readonly kernel?: string
+  /** Either, as the command line takes it: with a slash it is a file; else an entry; else a file of that name. */
+  readonly target?: string
+  /** Initrd files in order, in place of the entry's own. */
+  readonly initrds?: readonly string[]
+  /** Load without an initrd, even when the entry has one. */
+  readonly noInitrd?: boolean
+  /** Take the running kernel's command line, without what belongs to the boot that was. */
+  readonly reuseCommandLine?: boolean
+  /** Take this command line, in place of the entry's own. */
+  readonly commandLine?: string
+  /** Parameters to add, after `remove`. */
+  readonly append?: string | readonly string[]
+  /** Keys (or whole `key=value` pairs) to take away. */
+  readonly remove?: string | readonly string[]
+  /** A device tree file; kexec_file_load takes none, so the plan refuses it. */
+  readonly devicetree?: string
+  /** Load as the crash kernel, to be started by a panic. */
+  readonly panic?: boolean
+  /** Which syscall loads it. 'auto' chooses. */
+  readonly engine?: 'auto' | 'file' | 'segments'
+  /** The machine to plan for: a folder or a System; '/' when absent. */
+  readonly root?: string | System
+  /** Ends the planning early. */
+  readonly signal?: AbortSignal
+}
+
+/** An option as a list: one value or several are given the same way. */
+export function listOf(option: string | readonly string[] | undefined): readonly string[] {
+  return typeof option === 'string' ? [option] : (option ?? [])
+}

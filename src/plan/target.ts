@@ -1,0 +1,102 @@
+import { posix } from 'node:path'
+import { discover } from '../entries/discover.ts'
+import type { BootEntry } from '../entries/entry.ts'
+import { selectEntry } from '../entries/select.ts'
+import { KexecError } from '../errors.ts'
+import type { System } from '../system/system.ts'
+import type { Findings } from './decision.ts'
+import type { PlanOptions } from './options.ts'
+
+/** The kernel to load and what comes with it. `entry` is null when a file was named. */
+export interface Target {
+  readonly entry: BootEntry | null
+  readonly kernel: string
+  readonly initrds: readonly string[]
+}
+
+/**
+ * Finds what is to be loaded: a boot entry, or the file that was named.
+ * @throws KexecError 'no-such-entry', 'ambiguous-entry' or 'invalid-argument'
+ */
+export async function chooseTarget(system: System, options: PlanOptions, findings: Findings): Promise<Target> {
+  const named = [options.entry, options.kernel, options.target].filter((option) => option !== undefined)
+  if (named.length > 1) {
+    throw invalid('entry, kernel and target exclude each other')
+  }
+  const entries = await discover({ system })
+  const file = options.kernel ?? (options.target?.includes('/') ? options.target : undefined)
+  if (file !== undefined) return fileTarget(system, options, entries, file, findings)
+  try {
+    return entryTarget(options, selectEntry(entries, options.entry ?? options.target), entries.length, findings)
+  } catch (error) {
+    const path = options.target === undefined ? undefined : absolute(system, options.target)
+    if (path === undefined || !system.exists(path)) throw error
+    return fileTarget(system, options, entries, path, findings)
+  }
+}
+
+function entryTarget(options: PlanOptions, entry: BootEntry, count: number, findings: Findings): Target {
+  const selector = options.entry ?? options.target
+  const among = count === 1 ? 'the only entry found' : `of ${count} entries found`
+  const reason =
+    selector === undefined
+      ? `${entry.isDefault ? "the boot loader's default" : 'the newest'}, as no entry was named; ${among}`
+      : `chosen by '${selector}', ${among}`
+  findings.decide('kernel', entry.kernel, `entry ${entry.id}: ${reason}`)
+  for (const problem of entry.problems) findings.warn(problem)
+  const initrds = chooseInitrds(options, entry.initrds, 'they belong to the entry', findings)
+  return { entry, kernel: entry.kernel, initrds }
+}
+
+function fileTarget(
+  system: System,
+  options: PlanOptions,
+  entries: readonly BootEntry[],
+  file: string,
+  findings: Findings,
+): Target {
+  const kernel = absolute(system, file)
+  findings.decide('kernel', kernel, 'the file that was named')
+  const initrds = chooseInitrds(options, [], '', findings)
+  const sibling = entries.find((entry) => entry.kernel === kernel)
+  if (sibling !== undefined && sibling.initrds.length > 0 && initrds.length === 0 && !options.noInitrd) {
+    findings.warn(
+      `no initrd was named, but ${sibling.initrds.join(' and ')} belongs to this kernel: give --initrd, or load the entry '${sibling.id}'`,
+    )
+  }
+  return { entry: null, kernel, initrds: initrds.map((path) => absolute(system, path)) }
+}
+
+function chooseInitrds(
+  options: PlanOptions,
+  own: readonly string[],
+  why: string,
+  findings: Findings,
+): readonly string[] {
+  const given = options.initrds ?? []
+  if (options.noInitrd && given.length > 0) throw invalid('--initrd and --no-initrd exclude each other')
+  if (options.noInitrd) {
+    findings.decide('initrd', 'none', 'asked for with --no-initrd')
+    return []
+  }
+  if (given.length > 0) {
+    findings.decide(
+      'initrd',
+      given.join(', '),
+      `given with --initrd${own.length > 0 ? ", in place of the entry's own" : ''}`,
+    )
+    return given
+  }
+  if (own.length > 0)
+    findings.decide('initrd', own.join(', '), own.length > 1 ? why : why.replace('they belong', 'it belongs'))
+  else findings.decide('initrd', 'none', 'none was found or named')
+  return own
+}
+
+function absolute(system: System, path: string): string {
+  return posix.resolve(system.isLive ? process.cwd() : '/', path)
+}
+
+function invalid(summary: string): KexecError {
+  return new KexecError(summary, { reason: 'invalid-argument', refused: true })
+}

@@ -1,0 +1,89 @@
+import { readlinkSync } from 'node:fs'
+import type { Evidence } from '../errors.ts'
+import { KexecError } from '../errors.ts'
+import type { System } from '../system/system.ts'
+
+/** include/uapi/linux/capability.h */
+const CAP_SYS_BOOT = 22n
+
+/** The initial pid namespace has a fixed inode number: PROC_PID_INIT_INO, include/linux/proc_ns.h. */
+const INITIAL_PID_NAMESPACE = 'pid:[4026531836]'
+
+/** Whether this process may ask the kernel to load an image and to kexec; each fact with where it was read. */
+export interface Privileges {
+  /** CAP_SYS_BOOT is in the effective set. */
+  readonly capable: boolean
+  /** The capability only counts in the initial user namespace (kexec_load_permitted, kernel/kexec_core.c). */
+  readonly initialUserNamespace: boolean
+  /** reboot(2) in a child pid namespace ends that namespace instead (reboot_pid_ns, kernel/pid_namespace.c). */
+  readonly initialPidNamespace: boolean
+  /** The seccomp mode of this process: 0 none, 1 strict, 2 filter. */
+  readonly seccomp: number
+  readonly evidence: readonly Evidence[]
+}
+
+/** Reads what this very process may do. Unreadable facts count as granted: then the kernel is asked and its answer diagnosed. */
+export function readPrivileges(system: System): Privileges {
+  const status = system.readText('/proc/self/status') ?? ''
+  const capabilities = /^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1]
+  const seccomp = /^Seccomp:\s*(\d+)/m.exec(status)?.[1]
+  const uidMap = system.readText('/proc/self/uid_map')?.trim().replace(/\s+/g, ' ')
+  const pidNamespace = namespaceLink('/proc/self/ns/pid')
+  const evidence: Evidence[] = []
+  const add = (source: string, value: string | undefined) => {
+    if (value !== undefined) evidence.push({ source, value })
+  }
+  add('/proc/self/status CapEff', capabilities)
+  add('/proc/self/uid_map', uidMap)
+  add('/proc/self/ns/pid', pidNamespace)
+  if (seccomp !== '0') add('/proc/self/status Seccomp', seccomp)
+  return {
+    capable: capabilities === undefined || ((BigInt(`0x${capabilities}`) >> CAP_SYS_BOOT) & 1n) === 1n,
+    initialUserNamespace: uidMap === undefined || uidMap === '0 0 4294967295',
+    initialPidNamespace: pidNamespace === undefined || pidNamespace === INITIAL_PID_NAMESPACE,
+    seccomp: Number(seccomp ?? 0),
+    evidence,
+  }
+}
+
+function namespaceLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** Refuses what needs CAP_SYS_BOOT when it is missing. @throws KexecError 'no-capability' or 'not-init-user-namespace'. */
+export function requireCapability(privileges: Privileges, operation: string): void {
+  if (!privileges.capable) {
+    throw new KexecError(`${operation} needs the capability CAP_SYS_BOOT, which this process does not have`, {
+      reason: 'no-capability',
+      code: 'EPERM',
+      hint: 'Run it as root, or give the process CAP_SYS_BOOT. list, inspect, plan and status work without.',
+      evidence: privileges.evidence,
+      refused: true,
+    })
+  }
+  if (!privileges.initialUserNamespace) {
+    throw new KexecError(`${operation} is only allowed in the initial user namespace, and this process is in another`, {
+      reason: 'not-init-user-namespace',
+      code: 'EPERM',
+      hint: 'Run it on the host, outside of the container or `unshare --user`.',
+      evidence: privileges.evidence,
+      refused: true,
+    })
+  }
+}
+
+/** Refuses what ends in reboot(2) inside a child pid namespace. @throws KexecError 'not-init-pid-namespace'. */
+export function requireInitialPidNamespace(privileges: Privileges): void {
+  if (privileges.initialPidNamespace) return
+  throw new KexecError('this process is in a child pid namespace, where reboot(2) cannot kexec', {
+    reason: 'not-init-pid-namespace',
+    code: 'EINVAL',
+    hint: 'Run it on the host, outside of the container or `unshare --pid`.',
+    evidence: privileges.evidence,
+    refused: true,
+  })
+}

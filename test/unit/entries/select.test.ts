@@ -1,0 +1,144 @@
+import { describe, expect, test } from 'vitest'
+import { type BootEntry, nearest, selectEntry } from '../../../src/entries/index.ts'
+import type { KexecError } from '../../../src/errors.ts'
+
+function entry(version: string, more: Partial<BootEntry> = {}): BootEntry {
+  const id = `vmlinuz-${version}`
+  return {
+    id,
+    title: `Debian GNU/Linux 12 (bookworm), Linux ${version}`,
+    version,
+    source: 'boot-dir',
+    config: '/boot',
+    kernel: `/boot/${id}`,
+    initrds: [],
+    cmdline: null,
+    devicetree: null,
+    architecture: 'x86_64',
+    isDefault: false,
+    isRunning: false,
+    isNewest: false,
+    problems: [],
+    ...more,
+  }
+}
+
+const rescue = entry('6.1.0-50-amd64', {
+  id: 'vmlinuz-0-rescue-abc',
+  kernel: '/boot/vmlinuz-0-rescue-abc',
+  title: 'Debian GNU/Linux 12 (bookworm), Linux 6.1.0-50-amd64 (rescue)',
+})
+const entries = [
+  entry('6.13.0', { problems: ['/boot/vmlinuz-6.13.0 is empty.'] }),
+  entry('6.12.107+deb12-amd64', { isNewest: true }),
+  entry('6.12.100+deb12-amd64'),
+  entry('6.1.0-50-amd64', { isRunning: true }),
+  rescue,
+]
+
+describe('selects', () => {
+  test.each([
+    [undefined, 1],
+    ['newest', 1],
+    ['running', 3],
+    ['#1', 0],
+    ['#5', 4],
+    ['vmlinuz-0-rescue-abc', 4],
+    ['vmlinuz-6.1.0-50-amd64', 3],
+    ['Debian GNU/Linux 12 (bookworm), Linux 6.12.100+deb12-amd64', 2],
+    ['6.1.0-50-amd64', 3],
+    ['6.12.107', 1],
+    ['6.12.107+deb12', 1],
+    ['6.1', 3],
+    ['6.1.', 3],
+    ['6.13', 0],
+  ])('%s', (selector, index) => {
+    expect(selectEntry(entries, selector)).toBe(entries[index])
+  })
+
+  test('the default, once a boot loader tells one', () => {
+    const withDefault = [...entries, entry('5.10.0', { isDefault: true })]
+    expect(selectEntry(withDefault).version).toBe('5.10.0')
+    expect(selectEntry(withDefault, 'default').version).toBe('5.10.0')
+    expect(selectEntry(withDefault, 'newest').version).toBe('6.12.107+deb12-amd64')
+  })
+
+  test('a spare kernel by its version when it is the only one', () => {
+    expect(selectEntry([rescue], '6.1.0-50-amd64')).toBe(rescue)
+  })
+})
+
+describe('refuses, and lists the candidates', () => {
+  const errorOf = (selector?: string, list = entries): KexecError => {
+    try {
+      selectEntry(list, selector)
+    } catch (error) {
+      return error as KexecError
+    }
+    throw new Error(`${selector} was selected`)
+  }
+
+  test.each([
+    'default',
+    '#0',
+    '#6',
+    '#99999999999999999999',
+    '7.0',
+    '6',
+    '6.12.10',
+    '',
+    'vmlinuz',
+    '/boot/vmlinuz-6.13.0',
+  ])('%j', (selector) => {
+    const error = errorOf(selector)
+    expect(error).toMatchObject({ reason: 'no-such-entry', refused: true })
+    for (const { id } of entries) expect(error.hint).toContain(id)
+  })
+
+  test('default says that no boot loader told one', () => {
+    expect(errorOf('default').summary).toMatch(/no boot loader told a default/)
+  })
+
+  test('running when none is', () => {
+    expect(errorOf('running', [entry('6.1.0')]).summary).toMatch(/none of the entries is the running kernel/)
+  })
+
+  test('an empty list', () => {
+    expect(errorOf(undefined, [])).toMatchObject({ reason: 'no-such-entry', summary: 'nothing to boot was found' })
+  })
+
+  test('a version that several start with', () => {
+    const error = errorOf('6.12')
+    expect(error).toMatchObject({ reason: 'ambiguous-entry', refused: true, summary: "'6.12' means 2 entries" })
+    expect(error.hint).toContain('vmlinuz-6.12.107+deb12-amd64, vmlinuz-6.12.100+deb12-amd64')
+    expect(error.hint).not.toContain('6.13.0')
+  })
+
+  test.each([
+    ['newset', 'newest'],
+    ['runing', 'running'],
+    ['6.1.0-5-amd64', '6.1.0-50-amd64'],
+    ['vmlinuz-6.1.0-50-adm64', 'vmlinuz-6.1.0-50-amd64'],
+  ])('%s suggests %s', (selector, meant) => {
+    expect(errorOf(selector).hint).toMatch(`Did you mean '${meant}'?`)
+  })
+
+  test('a long list is cut', () => {
+    const many = Array.from({ length: 1000 }, (_, build) => entry(`6.1.0-${build}`))
+    expect(errorOf('9.9', many).hint).toMatch(/and 988 more\.$/)
+    expect(errorOf('6.1', many).hint?.length).toBeLessThan(500)
+  })
+})
+
+test.each([
+  ['lsit', ['list', 'load', 'plan'], 'list'],
+  ['unlaod', ['load', 'unload'], 'unload'],
+  ['Newest', ['newest'], 'newest'],
+  ['--reuse-comand-line', ['--reuse-cmdline', '--command-line'], '--reuse-cmdline'],
+  ['banana', ['list', 'load'], undefined],
+  ['x', ['list'], undefined],
+  ['', ['list'], undefined],
+  ['a'.repeat(100_000), ['list'], undefined],
+])('nearest(%s)', (word, candidates, expected) => {
+  expect(nearest(word, candidates)).toBe(expected)
+})
