@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cachedFolder, cacheFolder, present } from './cache.ts'
 import { execute, findProgram, ProvisionError } from './process.ts'
@@ -80,31 +80,40 @@ export class DebianMirror {
   }
 
   async #fetch(command: string[]): Promise<UnpackedPackage[]> {
-    const uris = await this.#apt('apt-get', ['-qq', '--print-uris', ...command])
-    const files = [...uris.matchAll(/^'[^']+' (\S+\.deb) (\d+)/gm)].map(([, file = '', size]) => ({
-      file,
-      size: Number(size),
-    }))
-    const packages = files.map(({ file, size }) => {
-      const [name = '', version = ''] = decodeURIComponent(file.slice(0, -4)).split('_')
-      return { name, version, file, size, folder: join(cacheFolder(), 'packages', file.slice(0, -4)) }
-    })
-    const missing: typeof packages = []
-    for (const entry of packages) if (!(await present(entry.folder))) missing.push(entry)
-    if (missing.length > 0) {
-      const megabytes = (missing.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1)
-      const what = missing.length === 1 ? missing[0]?.name : `${missing.length} packages`
-      this.#progress(`downloading ${what} (${megabytes} MB)`)
-      const archives = join(this.#folder, 'cache', 'archives')
-      await this.#apt('apt-get', ['-qq', ...command], archives)
-      for (const { file, folder } of missing) {
-        await cachedFolder(folder, async (unfinished) => {
-          await execute('dpkg-deb', ['--extract', join(archives, file), unfinished])
-        })
-        await rm(join(archives, file), { force: true })
+    // An empty folder of its own: apt leaves out of its answer what lies in its archives, or in the working folder, already.
+    const archives = await mkdtemp(join(this.#folder, 'download-'))
+    try {
+      await mkdir(join(archives, 'partial'))
+      const packages = await this.#whatToFetch(command, archives)
+      const missing: typeof packages = []
+      for (const entry of packages) if (!(await present(entry.folder))) missing.push(entry)
+      if (missing.length > 0) {
+        const megabytes = (missing.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1)
+        this.#progress(
+          `downloading ${missing.length === 1 ? missing[0]?.name : `${missing.length} packages`} (${megabytes} MB)`,
+        )
+        await this.#apt('apt-get', ['-qq', ...command], archives)
       }
+      for (const { file, folder } of missing) {
+        const unpack = (into: string) => execute('dpkg-deb', ['--extract', join(archives, file), into])
+        await cachedFolder(folder, async (unfinished) => void (await unpack(unfinished)))
+      }
+      return packages
+    } finally {
+      await rm(archives, { recursive: true, force: true })
     }
-    return packages.map(({ name, version, folder }) => ({ name, version, folder }))
+  }
+
+  async #whatToFetch(
+    command: string[],
+    archives: string,
+  ): Promise<(UnpackedPackage & { file: string; size: number })[]> {
+    const uris = await this.#apt('apt-get', ['-qq', '--print-uris', ...command], archives)
+    return [...uris.matchAll(/^'[^']+' (\S+\.deb) (\d+)/gm)].map(([, file = '', size]) => {
+      const identity = file.slice(0, -'.deb'.length)
+      const [name = '', version = ''] = decodeURIComponent(identity).split('_')
+      return { name, version, folder: join(cacheFolder(), 'packages', identity), file, size: Number(size) }
+    })
   }
 
   async #configure(): Promise<void> {
@@ -143,11 +152,12 @@ export class DebianMirror {
   }
 
   /** Runs an apt program on the private state, one at a time: apt itself gives up at once when another holds its lock. */
-  async #apt(program: string, args: readonly string[], cwd?: string): Promise<string> {
+  async #apt(program: string, args: readonly string[], archives?: string): Promise<string> {
     const lock = ['--wait', String(LOCK_TIMEOUT), join(this.#folder, 'lock')]
-    const command = [...lock, program, `--config-file=${join(this.#folder, 'apt.conf')}`, ...args]
+    const own = archives === undefined ? [] : ['-o', `Dir::Cache::archives=${archives}`]
+    const command = [...lock, program, `--config-file=${join(this.#folder, 'apt.conf')}`, ...own, ...args]
     const env = { ...process.env, LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive' }
-    return (await execute('flock', command, cwd === undefined ? { env } : { env, cwd })).toString()
+    return (await execute('flock', command, { env, cwd: archives ?? this.#folder })).toString()
   }
 }
 
@@ -156,7 +166,6 @@ function configuration(folder: string, architecture: string): string {
   return `Dir::State "${join(folder, 'state')}";
 Dir::State::status "${join(folder, 'status')}";
 Dir::Cache "${join(folder, 'cache')}";
-Dir::Cache::archives "archives";
 Dir::Cache::pkgcache "pkgcache.bin";
 Dir::Cache::srcpkgcache "srcpkgcache.bin";
 Dir::Etc::sourcelist "/dev/null";

@@ -18,6 +18,8 @@ export const systemdPackages = [
   'mount',
   'procps',
   'sed',
+  // Or init-system-helpers brings usrmerge, and that all of perl.
+  'usr-is-merged',
   'util-linux',
 ]
 

@@ -1,0 +1,235 @@
+import { execFile, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { buildGuest, type Guest, newestKernels, runVm, startVm, type Vm, VmError } from '../../src/vm/index.ts'
+
+const progress = (message: string) => console.error(message)
+
+let folder: string
+let guest: Guest
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'linux-kexec-harness-'))
+  guest = await buildGuest({
+    kernels: await newestKernels({ progress }),
+    tarball: await packTarball(),
+    files: [{ path: '/home/tester/note', data: 'for tester\n', uid: 1000, gid: 1000, mode: 0o600 }],
+    progress,
+  })
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** A package with a bin, as `npm pack` makes it. */
+async function packTarball(): Promise<string> {
+  const source = join(folder, 'package')
+  const manifest = { name: 'example', version: '1.0.0', bin: { greet: 'greet.cjs' } }
+  await promisify(execFile)('mkdir', ['-p', source])
+  writeFileSync(join(source, 'package.json'), JSON.stringify(manifest))
+  writeFileSync(join(source, 'greet.cjs'), '#!/usr/bin/env node\nconsole.log("hello from", process.version)\n')
+  await promisify(execFile)('tar', ['-czf', join(folder, 'example.tgz'), '-C', folder, 'package'])
+  return join(folder, 'example.tgz')
+}
+
+describe('a guest that is up', () => {
+  let vm: Vm
+  beforeAll(async () => {
+    vm = await startVm({ guest, progress })
+    await vm.booted()
+  })
+  afterAll(() => vm.stop())
+
+  test('has what it was built with: the kernel, Node, the package, two users', async () => {
+    const { stdout } = await vm.run('uname -r; greet; su tester -c "cat ~/note; id -u"; ls /boot /usr/lib/modules')
+    const [release, greeting, note, uid] = stdout.split('\n')
+    expect(release).toBe(guest.kernels[0]?.release)
+    expect(greeting).toBe(`hello from ${process.version}`)
+    expect([note, uid]).toEqual(['for tester', '1000'])
+    for (const kernel of guest.kernels) {
+      expect(stdout).toContain(`vmlinuz-${kernel.release}`)
+      expect(stdout).toContain(`initrd.img-${kernel.release}`)
+    }
+  })
+
+  test('reports status, standard output and standard error', async () => {
+    expect(await vm.run('echo out; echo err >&2; exit 3')).toMatchObject({
+      status: 3,
+      stdout: 'out\n',
+      stderr: 'err\n',
+    })
+    expect(await vm.run('')).toMatchObject({ status: 0, stdout: '', stderr: '' })
+    expect(await vm.run('kill -9 $$')).toMatchObject({ status: 137 })
+  })
+
+  test('passes 300 000 bytes of anything, and a script of 20 000', async () => {
+    const { stdoutBytes, stderr } = await vm.run(
+      'head -c 300000 /dev/urandom >/tmp/bytes; cat /tmp/bytes; sha256sum </tmp/bytes >&2',
+    )
+    expect(stdoutBytes).toHaveLength(300_000)
+    const { createHash } = await import('node:crypto')
+    expect(stderr).toContain(createHash('sha256').update(stdoutBytes).digest('hex'))
+    const text = Array.from({ length: 2000 }, (_, line) => `line ${String(line).padStart(4, '0')}`).join('\n')
+    expect((await vm.run(`cat <<'END'\n${text}\nEND\n`)).stdout).toBe(`${text}\n`)
+  })
+
+  test('takes scripts asked for at once one after another', async () => {
+    const results = await Promise.all([1, 2, 3].map((number) => vm.run(`echo ${number} >>/tmp/order; cat /tmp/order`)))
+    expect(results.map(({ stdout }) => stdout)).toEqual(['1\n', '1\n2\n', '1\n2\n3\n'])
+  })
+
+  test('PID 1 reaps orphans', async () => {
+    const { stdout } = await vm.run(
+      'for n in 1 2 3; do (true & exec true) & done; (sleep 0.1 &); sleep 0.5; ps -o pid,stat',
+    )
+    expect(stdout).not.toMatch(/\d+ +Z/)
+  })
+
+  test('a command started beside goes on and prints to the console', async () => {
+    await vm.spawn('sleep 0.1; echo spoken; touch /tmp/done')
+    const { status } = await vm.run('for n in $(seq 100); do [ -f /tmp/done ] && exit 0; sleep 0.1; done; exit 1')
+    expect(status).toBe(0)
+    expect(vm.consoleTail(5)).toContain('spoken')
+  })
+})
+
+describe('each way a run can end', () => {
+  test('passed: stopped when asked to', async () => {
+    expect(await runVm({ guest }, async (vm) => vm.run('true'))).toEqual({ kind: 'passed' })
+  })
+
+  test('passed: the guest powered itself off', async () => {
+    const vm = await startVm({ guest })
+    await vm.booted()
+    await vm.spawn('sleep 0.2; poweroff -f')
+    expect(await vm.outcome).toEqual({ kind: 'passed' })
+    await expect(vm.run('true')).rejects.toThrow('the machine has been stopped')
+  })
+
+  test('failed: what ran in it reports a status', async () => {
+    const outcome = await runVm({ guest }, async (vm) => vm.run('echo trouble >/dev/console; exit 7'))
+    expect(outcome).toMatchObject({ kind: 'failed', status: 7 })
+    expect(outcome).toHaveProperty('consoleTail', expect.arrayContaining(['trouble']))
+  })
+
+  test('panicked: with the message and the last console lines', async () => {
+    const vm = await startVm({ guest })
+    await vm.booted()
+    const error = await vm.run('echo c >/proc/sysrq-trigger').catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(VmError)
+    expect((error as VmError).outcome).toMatchObject({ kind: 'panicked', message: 'sysrq triggered crash' })
+    expect((error as VmError).message).toContain('Kernel panic - not syncing')
+    expect((await vm.outcome).kind).toBe('panicked')
+  })
+
+  test('panicked: even when the machine neither resets nor lets QEMU go', async () => {
+    const vm = await startVm({ guest, commandLine: 'console=ttyS0 panic=0 loglevel=6' })
+    await vm.booted()
+    await vm.spawn('echo c >/proc/sysrq-trigger')
+    expect((await vm.outcome).kind).toBe('panicked')
+  })
+
+  test('timed-out: names what was waited for', async () => {
+    const vm = await startVm({ guest })
+    await vm.booted()
+    await expect(vm.run('sleep 60', { deadline: 300 })).rejects.toThrow(
+      'timed out after 300 ms, waiting for `sleep 60`',
+    )
+    expect(await vm.outcome).toMatchObject({ kind: 'timed-out', waitingFor: '`sleep 60`', deadline: 300 })
+    await expect(vm.booted()).rejects.toThrow(VmError)
+  })
+
+  test('qemu-died: killed by somebody', async () => {
+    const vm = await startVm({ guest })
+    const boot = vm.booted()
+    process.kill(vm.pid as number, 'SIGKILL')
+    await expect(boot).rejects.toThrow('QEMU died (SIGKILL)')
+    expect(await vm.outcome).toMatchObject({ kind: 'qemu-died', signal: 'SIGKILL' })
+  })
+
+  test('qemu-died: with its own words when it does not start', async () => {
+    const vm = await startVm({ guest, accelerator: 'tcg', qemuArguments: ['-device', 'no-such-device'] })
+    await expect(vm.booted()).rejects.toThrow('no-such-device')
+    expect(await vm.outcome).toMatchObject({ kind: 'qemu-died', status: 1 })
+  })
+
+  test('rebooted: a firmware reset that was not allowed', async () => {
+    const vm = await startVm({ guest })
+    await vm.booted()
+    await vm.spawn('reboot -f')
+    await expect(vm.booted()).rejects.toThrow('the machine was reset through its firmware')
+    expect((await vm.outcome).kind).toBe('rebooted')
+  })
+})
+
+test('a firmware reset that is allowed boots again, with a console section of its own', async () => {
+  const vm = await startVm({ guest, firmwareReboot: 'allowed' })
+  const first = await vm.booted()
+  await vm.spawn('reboot -f')
+  const second = await vm.booted()
+  expect(second.bootId).not.toBe(first.bootId)
+  expect(vm.console.filter(({ release }) => release !== null)).toHaveLength(2)
+  await vm.spawn('echo c >/proc/sysrq-trigger')
+  expect((await vm.outcome).kind).toBe('panicked')
+})
+
+test('after TERM and KILL to every process PID 1 is there, reaps them, and starts nothing', async () => {
+  const vm = await startVm({ guest })
+  await vm.booted()
+  const list = "ps -o pid,stat,args >/tmp/left; echo left:; grep -v -e '\\[' -e {ps} -e PID /tmp/left; echo all-told"
+  await vm.spawn(`kill -15 -1; sleep 0.5; kill -9 -1; sleep 0.5; ${list}`)
+  await expect.poll(() => vm.consoleTail(), { timeout: 30_000 }).toContain('all-told')
+  const log = vm.consoleTail().join('\n')
+  const left = log.slice(log.indexOf('left:')).split('\n').slice(1, -1)
+  expect(left).toHaveLength(2)
+  expect(left[0]).toContain('/sbin/init')
+  expect(left[1]).toContain('script.')
+  await vm.stop()
+})
+
+describe('nothing is left behind', () => {
+  /** A program that starts a machine and waits for ever, built because Node 20 does not run TypeScript. */
+  let program: string
+  beforeAll(async () => {
+    program = join(folder, 'program.mjs')
+    const source = `import { startVm } from ${JSON.stringify(join(import.meta.dirname, '../../src/vm/index.ts'))}
+      const vm = await startVm({ guest: JSON.parse(process.argv[2]), accelerator: 'tcg' })
+      console.log(vm.pid)
+      await vm.outcome`
+    await build({
+      stdin: { contents: source, resolveDir: import.meta.dirname },
+      ...{ bundle: true, platform: 'node', format: 'esm', outfile: program },
+    })
+  })
+
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL'] as const)(
+    'when the program is ended with %s',
+    async (signal) => {
+      const temporary = readdirSync(tmpdir()).sort()
+      const child = spawn(process.execPath, [program, JSON.stringify(guest)], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const pid = await new Promise<number>((resolve) => child.stdout.once('data', (text) => resolve(Number(text))))
+      expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toContain('qemu')
+      child.kill(signal)
+      await new Promise((resolve) => child.once('close', resolve))
+      await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false)
+      expect(readdirSync(tmpdir()).sort()).toEqual(temporary)
+    },
+  )
+
+  test('when it is stopped', async () => {
+    const vm = await startVm({ guest })
+    await vm.stop()
+    expect(isAlive(vm.pid as number)).toBe(false)
+  })
+
+  function isAlive(pid: number): boolean {
+    if (!existsSync(`/proc/${pid}`)) return false
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  }
+})
+
+test('a machine without anything to boot is refused', async () => {
+  await expect(startVm({})).rejects.toThrow(RangeError)
+})
