@@ -115,10 +115,10 @@ describe('privilege', () => {
   })
 
   test('as root without CAP_SYS_BOOT', () =>
-    refused('setpriv --bounding-set -sys_boot --inh-caps -sys_boot linux-kexec load newest', 'no-capability'))
+    refused('/usr/bin/setpriv --bounding-set -sys_boot --inh-caps -sys_boot linux-kexec load newest', 'no-capability'))
 
   test('as root of another user namespace', () =>
-    refused('unshare --user --map-root-user linux-kexec load newest', 'not-init-user-namespace'))
+    refused('/usr/bin/unshare --user --map-root-user linux-kexec load newest', 'not-init-user-namespace'))
 
   test('in a child pid namespace nothing is rebooted', async () => {
     expect(await machine.vm.run('linux-kexec load newest')).toMatchObject({ status: 0 })
