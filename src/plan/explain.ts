@@ -1,5 +1,5 @@
-import { mebibytes } from './checks.ts'
 import type { LoadPlan } from './plan.ts'
+import { formatBytes } from './size.ts'
 
 const LABEL = 14
 
@@ -11,7 +11,9 @@ export function explain(plan: LoadPlan): string {
     if (subject === 'kernel') lines.push(indent(kernelFacts(plan)))
     if (subject === 'initrd' && plan.initrds.length > 0) {
       lines.push(
-        indent(plan.initrds.map((initrd) => `${mebibytes(initrd.stats.size)}, ${initrd.image.description}`).join('; ')),
+        indent(
+          plan.initrds.map((initrd) => `${formatBytes(initrd.stats.size)}, ${initrd.image.description}`).join('; '),
+        ),
       )
     }
     lines.push(indent(reason))
@@ -27,7 +29,7 @@ export function explain(plan: LoadPlan): string {
 function kernelFacts({ kernel }: LoadPlan): string {
   const { image, stats } = kernel
   const signed = image.signature === 'present' ? ', signed' : image.signature === 'absent' ? ', not signed' : ''
-  return `${image.version ?? 'version unknown'}, ${image.format}${image.architecture === null ? '' : ` for ${image.architecture}`}, ${mebibytes(stats.size)}${signed}`
+  return `${image.version ?? 'version unknown'}, ${image.format}${image.architecture === null ? '' : ` for ${image.architecture}`}, ${formatBytes(stats.size)}${signed}`
 }
 
 function indent(text: string): string {

@@ -1,0 +1,14 @@
+const UNITS = ['KiB', 'MiB', 'GiB', 'TiB']
+
+/** A number of bytes for people, in the largest unit that leaves at least 1: '512 bytes', '4.9 KiB', '13.5 MiB'. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} ${bytes === 1 ? 'byte' : 'bytes'}`
+  let value = bytes
+  let unit = ''
+  for (const next of UNITS) {
+    if (value < 1024) break
+    value /= 1024
+    unit = next
+  }
+  return `${value.toFixed(1)} ${unit}`
+}
