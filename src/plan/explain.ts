@@ -29,7 +29,9 @@ export function explain(plan: LoadPlan): string {
 function kernelFacts({ kernel }: LoadPlan): string {
   const { image, stats } = kernel
   const signed = image.signature === 'present' ? ', signed' : image.signature === 'absent' ? ', not signed' : ''
-  return `${image.version ?? 'version unknown'}, ${image.format}${image.architecture === null ? '' : ` for ${image.architecture}`}, ${formatBytes(stats.size)}${signed}`
+  const architecture = image.architecture === null ? '' : ` for ${image.architecture}`
+  const what = image.version === null ? image.description : `${image.version}, ${image.format}${architecture}`
+  return `${what}, ${formatBytes(stats.size)}${signed}`
 }
 
 function indent(text: string): string {
