@@ -6,7 +6,7 @@ import { readPrivileges } from '../policy/privileges.ts'
 import { readSwitches, switchRefusal } from '../policy/switches.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
-import { formatBytes } from './size.ts'
+import { formatBytes } from './text.ts'
 
 /** Formats that are kernels, though not ones this version loads. */
 const OTHER_KERNELS = new Set(['arm64 Image', 'riscv Image', 'EFI zboot', 'ARM zImage', 'UKI'])

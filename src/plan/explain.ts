@@ -1,5 +1,5 @@
 import type { LoadPlan } from './plan.ts'
-import { formatBytes } from './size.ts'
+import { formatBytes, oneLine } from './text.ts'
 
 const LABEL = 14
 
@@ -23,7 +23,7 @@ export function explain(plan: LoadPlan): string {
     lines.push(`${'refused:'.padEnd(LABEL)}${refusal.summary}${refusal.path === undefined ? '' : ` (${refusal.path})`}`)
     if (refusal.hint !== undefined) lines.push(indent(refusal.hint))
   }
-  return lines.join('\n')
+  return lines.map(oneLine).join('\n')
 }
 
 function kernelFacts({ kernel }: LoadPlan): string {

@@ -1,5 +1,5 @@
 import { type InspectedFile, inspectFile } from '../../image/index.ts'
-import { formatBytes } from '../../plan/size.ts'
+import { formatBytes } from '../../plan/text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { print, printJson, table } from '../output.ts'
 

@@ -12,3 +12,11 @@ export function formatBytes(bytes: number): string {
   }
   return `${value.toFixed(1)} ${unit}`
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const CONTROL = /[\x00-\x1f\x7f-\x9f]/g
+
+/** A text that must stay on its line, such as one with a file name in it: control characters become `\x0a` and the like. */
+export function oneLine(text: string): string {
+  return text.replace(CONTROL, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
