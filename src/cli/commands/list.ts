@@ -1,9 +1,9 @@
 import { discover } from '../../entries/discover.ts'
 import type { BootEntry } from '../../entries/entry.ts'
 import { oneLine } from '../../plan/text.ts'
-import { System } from '../../system/system.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { print, printJson, styled, table, wrap } from '../output.ts'
+import { rootOption, systemOf } from '../root-option.ts'
 
 const DEFAULT_WIDTH = 80
 const INDENT = ' '.repeat(4)
@@ -14,7 +14,7 @@ export const command: Command = {
   operands: '',
   arity: [0, 0],
   options: {
-    root: { type: 'string', value: 'DIR', help: 'look into this root file system or boot partition instead' },
+    root: rootOption,
     json: jsonOption,
   },
   examples: [
@@ -23,10 +23,10 @@ export const command: Command = {
   ],
   notes: 'Broken entries are listed as well, with what is wrong. No privilege is needed.',
   async run(args) {
-    const root = args.text('root')
-    const entries = await discover({ system: new System(root) })
+    const system = systemOf(args)
+    const entries = await discover({ system })
     if (args.flag('json')) printJson({ entries })
-    else if (entries.length === 0) print(`No kernel was found${root === undefined ? '' : ` in ${root}`}.`)
+    else if (entries.length === 0) print(`No kernel was found${system.isLive ? '' : ` in ${system.root}`}.`)
     else print(listing(entries))
     return exit.done
   },
