@@ -43,7 +43,8 @@ export async function provenAccelerator(
 async function boots(accelerator: Accelerator, kernel: string, initrd: string | undefined): Promise<boolean> {
   const commandLine = 'console=ttyS0 panic=-1 loglevel=7'
   const qemu = startQemu({
-    ...{ accelerator, kernel, initrd, commandLine },
+    accelerator,
+    direct: { kernel, initrd, commandLine },
     ...{ memory: 512, cpus: 1, disks: [], survivesReset: false, extra: [] },
   })
   let text = ''
