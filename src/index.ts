@@ -1,8 +1,18 @@
 /** linux-kexec: boot a new Linux kernel from the running one, and know beforehand whether it will work. */
 
+export {
+  appendParameters,
+  type CommandLine,
+  commandLineBytes,
+  type Parameter,
+  parseCommandLine,
+  printCommandLine,
+  removeParameter,
+  reuseCommandLine,
+} from './cmdline/index.ts'
 export { unload } from './engine/file.ts'
 export { type LoadStatus, status } from './engine/status.ts'
-export { discover } from './entries/discover.ts'
+export { type DiscoverOptions, discover } from './entries/discover.ts'
 export type { BootEntry, Source } from './entries/entry.ts'
 export { selectEntry } from './entries/select.ts'
 export {

@@ -62,6 +62,7 @@ export function parse(command: Command, words: readonly string[]): Arguments {
   const [least, most] = command.arity
   if (!values['help'] && positionals.length < least) throw new UsageError(`${command.name} needs ${command.operands}`)
   if (positionals.length > most) throw new UsageError(`${command.name} does not take '${positionals[most]}'`)
+  if (positionals.includes('')) throw new UsageError(`${command.name} was given an empty ${command.operands}`)
   return {
     positionals,
     text: (name) => values[name] as string | undefined,
@@ -87,6 +88,8 @@ function checkOption(command: Command, options: Record<string, CommandOption>, t
   if (option.type === 'boolean' && token.value !== undefined) throw new UsageError(`${token.rawName} takes no value`)
   if (option.type === 'string' && token.value === undefined)
     throw new UsageError(`${token.rawName} needs a value: ${option.value}`)
+  const isPath = option.value === 'FILE' || option.value === 'DIR'
+  if (isPath && token.value === '') throw new UsageError(`${token.rawName} needs a value: ${option.value}`)
   if (option.type === 'string' && !token.inlineValue && token.value?.startsWith('-') && token.value !== '-') {
     throw new UsageError(
       `${token.rawName} needs a value; if '${token.value}' is meant, write ${token.rawName}=${token.value}`,

@@ -1,4 +1,5 @@
 import { KexecError } from '../errors.ts'
+import { oneLine } from '../plan/text.ts'
 import { type ExitStatus, exit, UsageError } from './command.ts'
 import { note, printJson, styled } from './output.ts'
 
@@ -6,7 +7,7 @@ import { note, printJson, styled } from './output.ts'
 export function reportFailure(error: unknown, json: boolean, command: string | undefined): ExitStatus {
   if (error instanceof UsageError) {
     if (json) printJson({ error: { reason: 'usage', message: error.message } })
-    note(`${red('error:')} ${error.message}`)
+    note(`${red('error:')} ${oneLine(error.message)}`)
     note(`Try: linux-kexec ${command === undefined ? '' : `${command} `}--help`)
     return exit.usage
   }
@@ -30,9 +31,10 @@ export function statusOf(error: KexecError): ExitStatus {
 
 /** An error for people: what, where, what to do, and what was read to tell so. */
 export function describe(error: KexecError): void {
-  note(`${red(error.refused ? 'refused:' : 'error:')} ${error.message}`)
-  if (error.hint !== undefined) note(`  ${error.hint}`)
-  for (const { source, value } of error.evidence) note(styled('dim', `  ${source}: ${value}`, process.stderr))
+  note(`${red(error.refused ? 'refused:' : 'error:')} ${oneLine(error.message)}`)
+  if (error.hint !== undefined) note(`  ${oneLine(error.hint)}`)
+  for (const { source, value } of error.evidence)
+    note(styled('dim', `  ${oneLine(`${source}: ${value}`)}`, process.stderr))
 }
 
 function red(text: string): string {

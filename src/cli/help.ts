@@ -37,15 +37,19 @@ export function programHelp(commands: readonly (readonly [name: string, summary:
     styled('bold', 'Commands:'),
     ...table(commands.map(([name, summary]) => [name, summary])).map((line) => `  ${line}`),
     '',
+    styled('bold', 'Options:'),
+    ...table([
+      ['-h, --help', 'show this help; after a command, its own'],
+      ['-V, --version', 'show the version'],
+    ]).map((line) => `  ${line}`),
+    '',
     styled('bold', 'Exit status:'),
-    '  0 done, 1 the operation failed, 2 usage, 3 refused before the kernel was asked, 4 nothing loaded',
+    '  0 done, 1 failed, 2 usage, 3 refused before the kernel was asked, 4 nothing loaded',
     '',
     styled('bold', 'Examples:'),
     '  linux-kexec list',
     '      what this machine can boot',
     '  linux-kexec load newest && linux-kexec reboot',
     '      boot the newest kernel without going through the firmware',
-    '',
-    '`linux-kexec COMMAND --help` explains a command.',
   ].join('\n')
 }

@@ -47,7 +47,6 @@ export function planOptions(args: Arguments): PlanOptions {
     ...given('append', args.texts('append')),
     ...given('remove', args.texts('remove')),
     ...given('devicetree', args.text('dtb')),
-    ...given('root', args.text('root')),
   }
 }
 

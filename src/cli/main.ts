@@ -3,7 +3,7 @@ import { nearest } from '../entries/nearest.ts'
 import { type Command, type ExitStatus, exit, parse, UsageError } from './command.ts'
 import { reportFailure } from './failure.ts'
 import { commandHelp, programHelp } from './help.ts'
-import { print } from './output.ts'
+import { note, print } from './output.ts'
 
 /** Every command, with what the program's help says of it; its file is loaded when it is called. */
 const commands: Readonly<Record<string, { summary: string; load: () => Promise<{ command: Command }> }>> = {
@@ -42,7 +42,7 @@ async function main(words: readonly string[]): Promise<ExitStatus> {
 
 async function help(topic: string | undefined, isMissing: boolean): Promise<ExitStatus> {
   if (isMissing) {
-    process.stderr.write(`${programHelp(summaries())}\n`)
+    note(programHelp(summaries()))
     return exit.usage
   }
   print(topic === undefined ? programHelp(summaries()) : commandHelp(await commandNamed(topic)))
@@ -62,8 +62,13 @@ async function commandNamed(name: string): Promise<Command> {
   )
 }
 
-// A reader that closed the pipe (`| head`) has seen enough.
-process.stdout.on('error', () => process.exit(exit.done))
+// A reader that closed the pipe (`| head`) has seen enough; output lost to a full disk is a failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') note(`error: the output could not be written: ${error.message}`)
+  process.exit(error.code === 'EPIPE' ? exit.done : exit.failed)
+})
+// When nobody can read the notes any more, the work goes on.
+process.stderr.on('error', () => {})
 
 main(process.argv.slice(2)).then((status) => {
   process.exitCode = status

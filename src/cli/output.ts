@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { oneLine } from '../plan/text.ts'
 
 /** Version of every JSON document this program prints; raised when a field changes its meaning. */
 const SCHEMA_VERSION = 1
@@ -12,30 +13,37 @@ export function printJson(document: object): void {
 
 /** Prints lines for people on standard output. */
 export function print(text: string): void {
-  process.stdout.write(`${printable(text)}\n`)
+  process.stdout.write(`${printable(text, process.stdout)}\n`)
 }
 
 /** Prints progress and warnings on standard error. */
 export function note(text: string): void {
-  process.stderr.write(`${printable(text)}\n`)
+  process.stderr.write(`${printable(text, process.stderr)}\n`)
 }
 
 /** Colours a text where it goes to a terminal and NO_COLOR (https://no-color.org) does not forbid it. */
 export function styled(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {
-  const wanted = stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
-  return wanted ? styleText(style, text) : text
+  return isColoured(stream) ? styleText(style, text) : text
 }
 
-/** File names may hold control characters; a terminal must not obey them. Our own colours and line breaks pass. */
-function printable(text: string): string {
+function isColoured(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+}
+
+/**
+ * File names may hold control characters; a terminal must not obey them. Line breaks pass, and the styles that `styled`
+ * knows (bold, dim, red, green, yellow, and their ends) where they are in use: none of them can hide text.
+ */
+function printable(text: string, stream: NodeJS.WriteStream): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/\x1b\[\d+m|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (found) =>
-    found.length > 1 ? found : `\\x${found.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  return text.replace(/\x1b\[(?:[12]|22|3[1239])m|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (found) =>
+    found.length > 1 && isColoured(stream) ? found : oneLine(found),
   )
 }
 
-/** Rows as columns, each as wide as its widest cell, two spaces apart; the last is not padded. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+/** Rows as columns, each as wide as its widest cell, two spaces apart; the last is not padded. Each row is one line. */
+export function table(cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map((row) => row.map(oneLine))
   const widths: number[] = []
   for (const row of rows)
     row.forEach((cell, column) => {
@@ -47,4 +55,15 @@ export function table(rows: readonly (readonly string[])[]): string[] {
       .join('  ')
       .trimEnd(),
   )
+}
+
+/** Breaks a text between words into lines of at most `width` characters; a longer word has a line of its own. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }

@@ -6,6 +6,7 @@ import { readPrivileges } from '../policy/privileges.ts'
 import { readSwitches, switchRefusal } from '../policy/switches.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
+import { formatBytes } from './text.ts'
 
 /** Formats that are kernels, though not ones this version loads. */
 const OTHER_KERNELS = new Set(['arm64 Image', 'riscv Image', 'EFI zboot', 'ARM zImage', 'UKI'])
@@ -96,7 +97,7 @@ export function checkMemory(
   const needed = initrdBytes + (kernel.image.memoryNeeded ?? kernel.stats.size)
   if (needed <= Number(available) * 1024) return
   findings.warn(
-    `kernel and initrd need ${mebibytes(needed)} and only ${mebibytes(Number(available) * 1024)} of memory are available`,
+    `kernel and initrd need ${formatBytes(needed)} and only ${formatBytes(Number(available) * 1024)} of memory are available`,
   )
 }
 
@@ -112,9 +113,4 @@ export function checkMachine(system: System, panic: boolean, findings: Findings)
     )
   else if (!privileges.initialUserNamespace)
     findings.warn('this process is not in the initial user namespace, where alone loading is allowed')
-}
-
-/** Bytes for people: '13.5 MiB'. */
-export function mebibytes(bytes: number): string {
-  return `${(bytes / (1024 * 1024)).toFixed(1)} MiB`
 }

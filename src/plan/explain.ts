@@ -1,5 +1,5 @@
-import { mebibytes } from './checks.ts'
 import type { LoadPlan } from './plan.ts'
+import { formatBytes, oneLine } from './text.ts'
 
 const LABEL = 14
 
@@ -11,7 +11,9 @@ export function explain(plan: LoadPlan): string {
     if (subject === 'kernel') lines.push(indent(kernelFacts(plan)))
     if (subject === 'initrd' && plan.initrds.length > 0) {
       lines.push(
-        indent(plan.initrds.map((initrd) => `${mebibytes(initrd.stats.size)}, ${initrd.image.description}`).join('; ')),
+        indent(
+          plan.initrds.map((initrd) => `${formatBytes(initrd.stats.size)}, ${initrd.image.description}`).join('; '),
+        ),
       )
     }
     lines.push(indent(reason))
@@ -21,13 +23,15 @@ export function explain(plan: LoadPlan): string {
     lines.push(`${'refused:'.padEnd(LABEL)}${refusal.summary}${refusal.path === undefined ? '' : ` (${refusal.path})`}`)
     if (refusal.hint !== undefined) lines.push(indent(refusal.hint))
   }
-  return lines.join('\n')
+  return lines.map(oneLine).join('\n')
 }
 
 function kernelFacts({ kernel }: LoadPlan): string {
   const { image, stats } = kernel
   const signed = image.signature === 'present' ? ', signed' : image.signature === 'absent' ? ', not signed' : ''
-  return `${image.version ?? 'version unknown'}, ${image.format}${image.architecture === null ? '' : ` for ${image.architecture}`}, ${mebibytes(stats.size)}${signed}`
+  const architecture = image.architecture === null ? '' : ` for ${image.architecture}`
+  const what = image.version === null ? image.description : `${image.version}, ${image.format}${architecture}`
+  return `${what}, ${formatBytes(stats.size)}${signed}`
 }
 
 function indent(text: string): string {

@@ -36,7 +36,8 @@ export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
     checkLength(commandLine, kernel.image, kernel.path, findings)
     for (const initrd of initrds) checkInitrd(initrd, findings)
     for (const file of files) checkWritable(system, file, findings)
-    checkModules(system, kernel.image.version, findings)
+    // An entry brings the same among its problems.
+    if (target.entry === null) checkModules(system, kernel.image.version, findings)
     checkMemory(system, kernel, initrds, findings)
     chooseEngine(options, findings)
     checkMachine(system, options.panic ?? false, findings)

@@ -1,5 +1,5 @@
 import { type InspectedFile, inspectFile } from '../../image/index.ts'
-import { mebibytes } from '../../plan/checks.ts'
+import { formatBytes } from '../../plan/text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { print, printJson, table } from '../output.ts'
 
@@ -29,9 +29,9 @@ function describe(image: InspectedFile): string {
     ['architecture', image.architecture],
     ['version', image.version],
     ['built', image.versionString],
-    ['size', mebibytes(image.size)],
+    ['size', formatBytes(image.size)],
     ['compression', image.compression],
-    ['memory needed', image.memoryNeeded === null ? null : mebibytes(image.memoryNeeded)],
+    ['memory needed', image.memoryNeeded === null ? null : formatBytes(image.memoryNeeded)],
     ['command line', image.maxCommandLine === null ? null : `at most ${image.maxCommandLine} bytes`],
     ['relocatable', image.relocatable === null ? null : image.relocatable ? 'yes' : 'no'],
     [

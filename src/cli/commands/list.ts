@@ -1,8 +1,12 @@
 import { discover } from '../../entries/discover.ts'
 import type { BootEntry } from '../../entries/entry.ts'
-import { System } from '../../system/system.ts'
+import { oneLine } from '../../plan/text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
-import { print, printJson, styled, table } from '../output.ts'
+import { print, printJson, styled, table, wrap } from '../output.ts'
+import { rootOption, systemOf } from '../root-option.ts'
+
+const DEFAULT_WIDTH = 80
+const INDENT = ' '.repeat(4)
 
 export const command: Command = {
   name: 'list',
@@ -10,7 +14,7 @@ export const command: Command = {
   operands: '',
   arity: [0, 0],
   options: {
-    root: { type: 'string', value: 'DIR', help: 'look into this root file system or boot partition instead' },
+    root: rootOption,
     json: jsonOption,
   },
   examples: [
@@ -19,28 +23,35 @@ export const command: Command = {
   ],
   notes: 'Broken entries are listed as well, with what is wrong. No privilege is needed.',
   async run(args) {
-    const root = args.text('root')
-    const entries = await discover({ system: new System(root) })
+    const system = systemOf(args)
+    const entries = await discover({ system })
     if (args.flag('json')) printJson({ entries })
-    else if (entries.length === 0) print(`No kernel was found${root === undefined ? '' : ` in ${root}`}.`)
+    else if (entries.length === 0) print(`No kernel was found${system.isLive ? '' : ` in ${system.root}`}.`)
     else print(listing(entries))
     return exit.done
   },
 }
 
+/** A table; where it is too wide, each kernel's path goes on a line of its own. */
 function listing(entries: readonly BootEntry[]): string {
-  const rows = entries.map((entry, index) => [
-    `#${index + 1}`,
-    entry.version ?? '(version unknown)',
-    marks(entry),
-    entry.kernel,
+  const width = process.stdout.columns ?? DEFAULT_WIDTH
+  const columns = entries.map((entry, index) => [`#${index + 1}`, entry.version ?? '(version unknown)', marks(entry)])
+  const whole = table([
+    ['#', 'VERSION', '', 'KERNEL'],
+    ...columns.map((row, index) => [...row, entries[index]?.kernel ?? '']),
   ])
-  const [header, ...lines] = table([['#', 'VERSION', '', 'KERNEL'], ...rows])
+  const fits = whole.every((line) => line.length <= width)
+  const [header, ...lines] = fits ? whole : table([['#', 'VERSION', ''], ...columns])
   const text = [styled('dim', header ?? '')]
-  lines.forEach((line, index) => {
-    const entry = entries[index]
-    text.push(entry?.isRunning ? styled('bold', line) : line)
-    for (const problem of entry?.problems ?? []) text.push(`    ${styled('yellow', 'problem:')} ${problem}`)
+  entries.forEach((entry, index) => {
+    const line = lines[index] ?? ''
+    text.push(entry.isRunning ? styled('bold', line) : line)
+    if (!fits) text.push(INDENT + oneLine(entry.kernel))
+    for (const problem of entry.problems) {
+      const [first = '', ...more] = wrap(`problem: ${oneLine(problem)}`, width - INDENT.length - 2)
+      text.push(INDENT + first.replace('problem:', (word) => styled('yellow', word)))
+      text.push(...more.map((rest) => `${INDENT}  ${rest}`))
+    }
   })
   return text.join('\n')
 }

@@ -3,6 +3,7 @@ import { type Command, exit, jsonOption } from '../command.ts'
 import { statusOf } from '../failure.ts'
 import { loadNotes, loadOptions, planOptions } from '../load-options.ts'
 import { print, printJson } from '../output.ts'
+import { rootOption, systemOf } from '../root-option.ts'
 
 export const command: Command = {
   name: 'plan',
@@ -11,7 +12,7 @@ export const command: Command = {
   arity: [0, 1],
   options: {
     ...loadOptions,
-    root: { type: 'string', value: 'DIR', help: 'plan for this root file system or boot partition instead' },
+    root: rootOption,
     json: jsonOption,
   },
   examples: [
@@ -21,7 +22,7 @@ export const command: Command = {
   ],
   notes: `${loadNotes}\n\nExit status 3 when load would refuse. No privilege is needed.`,
   async run(args) {
-    using made = await plan(planOptions(args))
+    using made = await plan({ ...planOptions(args), root: systemOf(args) })
     if (args.flag('json')) printJson(made.toJSON())
     else print(made.explain())
     const [refusal] = made.refusals

@@ -1,5 +1,5 @@
 import { status } from '../../engine/status.ts'
-import { mebibytes } from '../../plan/checks.ts'
+import { formatBytes } from '../../plan/text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { print, printJson, table } from '../output.ts'
 
@@ -20,7 +20,7 @@ export const command: Command = {
         ['kernel', held.loaded ? 'loaded' : 'not loaded'],
         ['crash kernel', held.crashLoaded ? 'loaded' : 'not loaded'],
       ]
-      if (held.crashSize) rows.push(['memory reserved for it', mebibytes(held.crashSize)])
+      if (held.crashSize) rows.push(['memory reserved for it', formatBytes(held.crashSize)])
       print(table(rows).join('\n'))
     }
     return held.loaded ? exit.done : exit.nothingLoaded

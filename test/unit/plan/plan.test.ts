@@ -1,0 +1,231 @@
+import { chmodSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { type PlanOptions, plan } from '../../../src/index.ts'
+import { formatBytes } from '../../../src/plan/text.ts'
+import { debian, kernelOf, makeMachine, newer, older } from './debian.ts'
+
+/** The plan as plain data; closed again. */
+async function planned(options: PlanOptions) {
+  using made = await plan(options)
+  return made.toJSON()
+}
+
+const reasons = ({ refusals }: { refusals: { reason?: unknown }[] }) => refusals.map(({ reason }) => reason)
+
+describe('decisions', () => {
+  test('without a word: the newest entry with its initrd and the running command line', async () => {
+    const root = makeMachine()
+    expect(await planned({ root })).toMatchObject({
+      root,
+      entry: `vmlinuz-${newer}`,
+      kernel: `/boot/vmlinuz-${newer}`,
+      version: newer,
+      initrds: [`/boot/initrd.img-${newer}`],
+      cmdline: 'root=/dev/vda1 ro quiet',
+      panic: false,
+      engine: 'file',
+      warnings: [],
+      refusals: [],
+    })
+  })
+
+  test('every choice has its reason', async () => {
+    using made = await plan({ root: makeMachine(), entry: 'running', remove: 'quiet', append: ['a=1', 'b=2'] })
+    expect(made.decisions).toEqual([
+      {
+        subject: 'kernel',
+        choice: `/boot/vmlinuz-${older}`,
+        reason: `entry vmlinuz-${older}: chosen by 'running', of 2 entries found`,
+      },
+      { subject: 'initrd', choice: `/boot/initrd.img-${older}`, reason: 'it belongs to the entry' },
+      {
+        subject: 'command line',
+        choice: 'root=/dev/vda1 ro a=1 b=2',
+        reason:
+          "the running kernel's without BOOT_IMAGE and initrd: the entry has none of its own, without quiet, with a=1 appended, with b=2 appended",
+      },
+      { subject: 'engine', choice: 'file', reason: 'kexec_file_load: the kernel itself reads and checks the image' },
+    ])
+    const text = made.explain()
+    for (const { choice, reason } of made.decisions) {
+      expect(text).toContain(choice)
+      expect(text).toContain(reason)
+    }
+  })
+
+  test('initrds that are given replace those of the entry, in their order', async () => {
+    const root = makeMachine({ ...debian, '/tmp/first': 'initrd', '/tmp/second': 'initrd' })
+    const { initrds } = await planned({ root, entry: 'newest', initrds: ['/tmp/first', '/tmp/second'] })
+    expect(initrds).toEqual(['/tmp/first', '/tmp/second'])
+    expect((await planned({ root, entry: 'newest', noInitrd: true })).initrds).toEqual([])
+  })
+
+  test('a crash kernel says so, and does not inherit crashkernel=', async () => {
+    const root = makeMachine({ ...debian, '/proc/cmdline': { text: 'root=/dev/vda1 crashkernel=256M\n' } })
+    const made = await planned({ root, panic: true })
+    expect(made).toMatchObject({ panic: true, cmdline: 'root=/dev/vda1' })
+    expect(made.decisions.map(({ subject }) => subject)).toContain('kind')
+    expect((await planned({ root })).cmdline).toContain('crashkernel=256M')
+  })
+})
+
+describe('warnings', () => {
+  test('a kernel that every user may write', async () => {
+    const root = makeMachine()
+    chmodSync(join(root, `/boot/vmlinuz-${newer}`), 0o666)
+    expect((await planned({ root })).warnings).toEqual([
+      `/boot/vmlinuz-${newer} is writable by every user: anyone could replace what is loaded`,
+    ])
+  })
+
+  test('a folder that every user may write, unless only owners may rename in it', async () => {
+    const root = makeMachine()
+    chmodSync(join(root, 'boot'), 0o777)
+    const { warnings } = await planned({ root })
+    expect(warnings).toContain(`/boot is writable by every user: anyone could replace vmlinuz-${newer}`)
+    expect(warnings).toContain(`/boot is writable by every user: anyone could replace initrd.img-${newer}`)
+    chmodSync(join(root, 'boot'), 0o1777)
+    expect((await planned({ root })).warnings).toEqual([])
+  })
+
+  test('no modules for an entry: once, as its problem', async () => {
+    const { [`/usr/lib/modules/${newer}`]: _, ...without } = debian
+    const { warnings } = await planned({ root: makeMachine(without), entry: newer })
+    expect(warnings).toEqual([`There is no modules folder for ${newer}: /lib/modules/${newer} is absent.`])
+  })
+
+  test('no modules for a file', async () => {
+    const root = makeMachine({ ...debian, '/root/bzImage': { kernel: '6.18.0-rc1' } })
+    const { warnings } = await planned({ root, kernel: '/root/bzImage', commandLine: 'root=/dev/vda1' })
+    expect(warnings).toEqual([
+      'there is no /lib/modules/6.18.0-rc1: the new kernel will find no modules on this root file system',
+    ])
+  })
+
+  test('an initrd that is no archive', async () => {
+    const root = makeMachine({ ...debian, '/tmp/notes': { text: 'buy milk\n' } })
+    const { warnings, refusals } = await planned({ root, initrds: ['/tmp/notes'] })
+    expect(warnings).toEqual([
+      '/tmp/notes is a text file, neither a cpio archive nor a compressed one: the new kernel will not unpack it',
+    ])
+    expect(refusals).toEqual([])
+  })
+
+  test('compressed initrds are fine', async () => {
+    const root = makeMachine({ ...debian, '/tmp/initrd.gz': 'gzip' })
+    expect((await planned({ root, initrds: ['/tmp/initrd.gz'] })).warnings).toEqual([])
+  })
+
+  test('neither root= nor an initrd', async () => {
+    const root = makeMachine()
+    expect((await planned({ root, noInitrd: true, commandLine: 'quiet' })).warnings.join()).toContain('no root=')
+    expect((await planned({ root, commandLine: 'quiet' })).warnings).toEqual([])
+  })
+
+  test('a kernel named as a file although it has an initrd', async () => {
+    const root = makeMachine()
+    const { warnings } = await planned({ root, kernel: `/boot/vmlinuz-${newer}`, reuseCommandLine: true })
+    expect(warnings.join()).toContain(`/boot/initrd.img-${newer} belongs to this kernel`)
+  })
+
+  test('a parameter to remove that is not there', async () => {
+    const { warnings } = await planned({ root: makeMachine(), remove: 'quite' })
+    expect(warnings).toEqual(['--remove quite: the command line has no such parameter'])
+  })
+
+  test('more than the memory that is available', async () => {
+    const root = makeMachine({ ...debian, '/proc/meminfo': { text: 'MemTotal: 65536 kB\nMemAvailable:   2048 kB\n' } })
+    expect((await planned({ root })).warnings.join()).toMatch(/need \d+\.\d MiB and only 2\.0 MiB of memory/)
+  })
+})
+
+describe('refusals', () => {
+  test('all are told together', async () => {
+    const root = makeMachine({ ...debian, '/boot/not': { text: 'nothing' }, '/boot/none': 'empty' })
+    const made = await planned({
+      root,
+      kernel: '/boot/not',
+      initrds: ['/boot/none', '/boot/absent'],
+      engine: 'segments',
+      devicetree: '/boot/x.dtb',
+    })
+    expect(reasons(made)).toEqual([
+      'not-found',
+      'not-a-kernel',
+      'no-command-line',
+      'not-an-initrd',
+      'invalid-argument',
+      'invalid-argument',
+    ])
+    for (const refusal of made.refusals) expect(refusal).toMatchObject({ refused: true, hint: expect.any(String) })
+  })
+
+  test('load() throws the first, and has asked nothing of the kernel', async () => {
+    const made = await plan({ root: makeMachine(), kernel: `/boot/vmlinuz-${newer}` })
+    await expect(made.load()).rejects.toMatchObject({ reason: 'no-command-line', refused: true })
+    await expect(made.load()).rejects.toMatchObject({ reason: 'no-command-line' })
+  })
+
+  test('a truncated kernel', async () => {
+    const root = makeMachine({ ...debian, '/boot/cut': { file: kernelOf(older) } })
+    expect(reasons(await planned({ root, kernel: '/boot/cut', commandLine: 'ro' }))).toEqual(['truncated-kernel'])
+  })
+
+  test('a folder', async () => {
+    const made = await planned({ root: makeMachine(), kernel: '/boot', commandLine: 'ro' })
+    expect(made.refusals).toMatchObject([{ reason: 'not-a-kernel', path: '/boot' }])
+    expect(made.refusals[0]?.['summary']).toContain('this is a directory')
+  })
+
+  test('an initrd that is empty, a folder, or absent', async () => {
+    const root = makeMachine({ ...debian, '/boot/none': 'empty' })
+    for (const [initrd, reason] of [
+      ['/boot/none', 'not-an-initrd'],
+      ['/boot', 'not-an-initrd'],
+      ['/boot/absent', 'not-found'],
+    ] as const)
+      expect(reasons(await planned({ root, initrds: [initrd] })), initrd).toEqual([reason])
+  })
+
+  test('a command line of the limit is planned, and of one byte more refused', async () => {
+    const root = makeMachine()
+    expect(reasons(await planned({ root, commandLine: 'a'.repeat(2016) }))).toEqual([])
+    expect(reasons(await planned({ root, commandLine: `${'a'.repeat(2014)}à` }))).toEqual([])
+    expect(reasons(await planned({ root, commandLine: 'a'.repeat(2017) }))).toEqual(['cmdline-too-long'])
+    expect(reasons(await planned({ root, commandLine: `${'a'.repeat(2015)}à` }))).toEqual(['cmdline-too-long'])
+  })
+
+  test('no running command line to reuse', async () => {
+    const { '/proc/cmdline': _, ...without } = debian
+    expect(reasons(await planned({ root: makeMachine(without) }))).toEqual(['no-command-line'])
+  })
+
+  test('what cannot be planned at all is thrown', async () => {
+    const root = makeMachine()
+    await expect(plan({ root, entry: '7.0' })).rejects.toMatchObject({ reason: 'no-such-entry', refused: true })
+    await expect(plan({ root, entry: 'x', kernel: 'y' })).rejects.toMatchObject({ reason: 'invalid-argument' })
+    await expect(plan({ root, kernel: '/absent' })).rejects.toMatchObject({ reason: 'not-found' })
+    await expect(plan({ root, append: 'a "b' })).rejects.toMatchObject({ reason: 'invalid-argument' })
+    await expect(plan({ root, signal: AbortSignal.abort() })).rejects.toMatchObject({ reason: 'aborted' })
+  })
+})
+
+test('explain() keeps each fact on its line, whatever a file is called', async () => {
+  const root = makeMachine({ ...debian, '/boot/vmlinuz-6.13.0\nwarning: forged': { kernel: '6.13.0' } })
+  using made = await plan({ root, kernel: '/boot/vmlinuz-6.13.0\nwarning: forged', commandLine: 'root=/dev/vda1' })
+  expect(made.explain()).toContain('vmlinuz-6.13.0\\x0awarning: forged')
+  expect(made.explain()).not.toMatch(/^warning: forged/m)
+})
+
+test('sizes for people', () => {
+  expect([0, 1, 1023, 1024, 5000, 14_148_096, 3 * 1024 ** 3].map(formatBytes)).toEqual([
+    '0 bytes',
+    '1 byte',
+    '1023 bytes',
+    '1.0 KiB',
+    '4.9 KiB',
+    '13.5 MiB',
+    '3.0 GiB',
+  ])
+})
