@@ -13,7 +13,7 @@ export const otherFiles: readonly ImageFormat[] = [
   named('FIT or DTB', 'a device tree or FIT image', (head) => magicAt(head, 0, '\xd0\x0d\xfe\xed')),
   named('uImage', 'a U-Boot legacy image (uImage)', (head) => magicAt(head, 0, '\x27\x05\x19\x56')),
   named('Android boot image', 'an Android boot image', (head) => magicAt(head, 0, 'ANDROID!')),
-  named('cpio', 'a cpio archive (an initrd?)', (head) => magicAt(head, 0, '070701') || magicAt(head, 0, '070702')),
+  named('cpio', 'a cpio archive, as initrds are', (head) => magicAt(head, 0, '070701') || magicAt(head, 0, '070702')),
   {
     name: 'compressed',
     recognise: (head) => compressionAt(head, 0) !== null,

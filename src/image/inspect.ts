@@ -57,10 +57,10 @@ export function openImage(system: System, path: string): OpenImage {
   }
 }
 
-/** Opens a kernel or initrd for reading. @throws KexecError 'not-found', 'not-readable' or 'io'. */
+/** Opens a kernel or initrd for reading; what is not a regular file is only named, never read. @throws KexecError 'not-found', 'not-readable' or 'io'. */
 export function openForLoading(system: System, path: string): number {
   try {
-    return system.open(path)
+    return system.stat(path)?.isFile() === false ? system.openWithoutTouching(path) : system.open(path)
   } catch (cause) {
     throw fileError(cause, path)
   }

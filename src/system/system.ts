@@ -11,12 +11,16 @@ import {
   statSync,
 } from 'node:fs'
 import { join, posix } from 'node:path'
+import { KexecError } from '../errors.ts'
 
 /** Symbolic links followed before a path counts as a loop: the kernel's own limit (MAXSYMLINKS, include/linux/namei.h). */
 const MAX_LINKS = 40
 
 /** Largest file that `readText` takes in, bytes: no configuration or /proc file we read comes near. */
 const MAX_TEXT = 16 * 1024 * 1024
+
+/** include/uapi/asm-generic/fcntl.h; Node does not name it. */
+const O_PATH = 0o10000000
 
 /**
  * A machine as seen through its files: the running one (root '/'), or any folder that holds a root file system.
@@ -26,8 +30,17 @@ const MAX_TEXT = 16 * 1024 * 1024
 export class System {
   readonly root: string
 
+  /** @throws KexecError 'not-found' when the root is not a folder */
   constructor(root = '/') {
     this.root = posix.resolve(root)
+    if (this.isLive || statSync(this.root, { throwIfNoEntry: false })?.isDirectory()) return
+    throw new KexecError('there is no such folder to look into', {
+      reason: 'not-found',
+      code: 'ENOENT',
+      path: this.root,
+      hint: '--root takes a folder that holds a root file system or a boot partition.',
+      refused: true,
+    })
   }
 
   /** Whether this is the running machine rather than a folder. */
@@ -72,6 +85,11 @@ export class System {
     return openSync(this.hostPath(this.resolve(path)), flags | constants.O_NOFOLLOW)
   }
 
+  /** A descriptor that only says what is at a path (O_PATH): opening a device for reading may already set it to work. */
+  openWithoutTouching(path: string): number {
+    return openSync(this.isLive ? path : this.hostPath(this.resolve(path)), O_PATH)
+  }
+
   /** The first bytes of a file, at most `length`. @throws Node's error when it cannot be opened or read. */
   readHead(path: string, length: number): Buffer {
     const fd = this.open(path)
@@ -109,10 +127,19 @@ export class System {
     }
   }
 
+  /** What a symbolic link says, or undefined when it is none or may not be read. Links of /proc (exe, ns/pid) lead nowhere else. */
+  readLink(path: string): string | undefined {
+    try {
+      return readlinkSync(this.pathOfName(path))
+    } catch {
+      return undefined
+    }
+  }
+
   /** Whether the name itself is there, even as a link that leads nowhere. */
   exists(path: string): boolean {
     try {
-      lstatSync(this.isLive ? path : this.hostPath(posix.join(this.resolve(posix.dirname(path)), posix.basename(path))))
+      lstatSync(this.pathOfName(path))
       return true
     } catch {
       return false
@@ -127,6 +154,11 @@ export class System {
   /** Command line of the running kernel, without the newline; undefined for a folder that has no /proc. */
   runningCommandLine(): string | undefined {
     return this.readText('/proc/cmdline')?.replace(/\n$/, '')
+  }
+
+  /** The host's path of a name whose last part is not followed. */
+  private pathOfName(path: string): string {
+    return this.isLive ? path : this.hostPath(posix.join(this.resolve(posix.dirname(path)), posix.basename(path)))
   }
 
   private hostPath(inside: string): string {

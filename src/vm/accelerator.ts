@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
-import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { access, mkdir, readFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { dirname, join } from 'node:path'
-import { cacheFolder } from './cache.ts'
+import { cacheFolder, replaceFile } from './cache.ts'
 import type { Progress } from './debian.ts'
 import { execute } from './process.ts'
 import { type Accelerator, qemuProgram, startQemu } from './qemu.ts'
@@ -36,15 +36,15 @@ export async function provenAccelerator(
   const accelerator = (await boots('kvm', kernel, initrd)) ? 'kvm' : 'tcg'
   if (accelerator === 'tcg') progress('/dev/kvm is there but does not boot a kernel; using emulation (TCG)')
   await mkdir(dirname(file), { recursive: true })
-  await writeFile(`${file}.${process.pid}`, JSON.stringify({ key, accelerator }))
-  await rename(`${file}.${process.pid}`, file)
+  await replaceFile(file, JSON.stringify({ key, accelerator }))
   return accelerator
 }
 
 async function boots(accelerator: Accelerator, kernel: string, initrd: string | undefined): Promise<boolean> {
   const commandLine = 'console=ttyS0 panic=-1 loglevel=7'
   const qemu = startQemu({
-    ...{ accelerator, kernel, initrd, commandLine },
+    accelerator,
+    direct: { kernel, initrd, commandLine },
     ...{ memory: 512, cpus: 1, disks: [], survivesReset: false, extra: [] },
   })
   let text = ''

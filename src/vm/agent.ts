@@ -35,7 +35,6 @@ const PART = 2400
 interface Pending {
   readonly parts: string[]
   resolve(answer: string[]): void
-  reject(error: Error): void
 }
 
 /** Our end of the control channel; scripts.ts has the other end and the protocol. */
@@ -74,12 +73,6 @@ export class AgentChannel {
     return this.#pending.size > 0
   }
 
-  /** Gives up on all that is under way. */
-  rejectAll(error: Error): void {
-    for (const { reject } of this.#pending.values()) reject(error)
-    this.#pending.clear()
-  }
-
   #send(verb: 'exec' | 'spawn', script: string): Promise<string[]> {
     const id = String(++this.#counter)
     const bytes = Buffer.from(script)
@@ -88,8 +81,8 @@ export class AgentChannel {
       const isLast = start + PART >= bytes.length
       parts.push(`${isLast ? verb : 'part'} ${id} ${bytes.toString('base64', start, start + PART)}\n`)
     }
-    return new Promise((resolve, reject) => {
-      this.#pending.set(id, { parts, resolve, reject })
+    return new Promise((resolve) => {
+      this.#pending.set(id, { parts, resolve })
       // Two scripts at once would overrun the guest's buffer: the next starts when the one before has ended.
       if (this.#pending.size === 1) this.#sendNext()
     })

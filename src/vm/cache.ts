@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 
@@ -18,8 +18,7 @@ export function cacheFolder(): string {
  */
 export async function cachedFolder(path: string, build: (folder: string) => Promise<void>): Promise<string> {
   if (await present(path)) {
-    const now = new Date()
-    await utimes(path, now, now).catch(() => {})
+    await markUsed(path)
     return path
   }
   await mkdir(dirname(path), { recursive: true })
@@ -42,7 +41,8 @@ export async function prune(folder: string, keep: number, age: number): Promise<
   for (const name of await readdir(folder).catch(() => [])) {
     const path = join(folder, name)
     const stats = await stat(path).catch(() => undefined)
-    if (stats) found.push({ path, time: stats.mtimeMs })
+    // The time of the last change to the folder itself: unpacking and `markUsed` set it, no archive can.
+    if (stats) found.push({ path, time: stats.ctimeMs })
   }
   found.sort((a, b) => b.time - a.time)
   const now = Date.now()
@@ -51,6 +51,19 @@ export async function prune(folder: string, keep: number, age: number): Promise<
     const unused = !path.endsWith('.unfinished') && index >= keep && now - time > age
     if (abandoned || unused) await rm(path, { recursive: true, force: true })
   }
+}
+
+/** Notes that a folder is in use, for `prune`. */
+export async function markUsed(path: string): Promise<void> {
+  const now = new Date()
+  await utimes(path, now, now).catch(() => {})
+}
+
+/** Writes a file so that whoever reads it at the same time sees the old or the new one. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const unfinished = `${path}.${randomBytes(6).toString('hex')}.unfinished`
+  await writeFile(unfinished, text)
+  await rename(unfinished, path)
 }
 
 export async function present(path: string): Promise<boolean> {

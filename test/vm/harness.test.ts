@@ -5,7 +5,16 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { buildGuest, type Guest, newestKernels, runVm, startVm, type Vm, VmError } from '../../src/vm/index.ts'
+import {
+  buildGuest,
+  type Guest,
+  type GuestKernel,
+  newestKernels,
+  runVm,
+  startVm,
+  type Vm,
+  VmError,
+} from '../../src/vm/index.ts'
 
 const progress = (message: string) => console.error(message)
 
@@ -173,6 +182,25 @@ test('a firmware reset that is allowed boots again, with a console section of it
   expect(vm.console.filter(({ release }) => release !== null)).toHaveLength(2)
   await vm.spawn('echo c >/proc/sysrq-trigger')
   expect((await vm.outcome).kind).toBe('panicked')
+})
+
+test('with a boot loader the machine goes through firmware and GRUB, at each reboot', async () => {
+  const newest = guest.kernels.at(-1) as GuestKernel
+  const vm = await startVm({
+    guest,
+    kernel: newest,
+    bootLoader: 'grub',
+    append: 'panic=7',
+    firmwareReboot: 'allowed',
+    progress,
+  })
+  for (const round of [1, 2]) {
+    const boot = await vm.booted()
+    expect(boot.release).toBe(newest.release)
+    expect(boot.commandLine).toMatch(/^BOOT_IMAGE=\/boot\/vmlinuz-\S+ console=ttyS0 .* panic=7$/)
+    if (round === 1) await vm.spawn('reboot -f')
+  }
+  await vm.stop()
 })
 
 test('after TERM and KILL to every process PID 1 is there, reaps them, and starts nothing', async () => {

@@ -9,6 +9,11 @@ export const command: Command = {
   arity: [0, 0],
   options: {
     via: { type: 'string', value: 'WAY', help: `${ways.join(', ')}; auto takes the init system that runs` },
+    deadline: {
+      type: 'string',
+      value: 'SECONDS',
+      help: 'how long processes may take to end, or systemd to begin (default 90)',
+    },
     'dry-run': { type: 'boolean', help: 'say what would happen, and do nothing' },
   },
   examples: [
@@ -20,12 +25,18 @@ export const command: Command = {
   async run(args) {
     const via = args.text('via') ?? 'auto'
     if (!ways.includes(via)) throw new UsageError(`--via takes ${ways.join(', ')}, not '${via}'`)
+    const deadline = milliseconds(args.text('deadline') ?? '90')
     const dryRun = args.flag('dry-run')
-    const handover = await reboot({ via, dryRun, report: note })
+    const handover = await reboot({ via, dryRun, deadline, report: note })
     if (dryRun) {
       print(`by ${handover.via} (PID 1 is ${handover.init}):`)
       for (const [index, step] of handover.steps.entries()) print(`  ${index + 1}. ${step}`)
     }
     return exit.done
   },
+}
+
+function milliseconds(seconds: string): number {
+  if (!/^\d{1,6}$/.test(seconds)) throw new UsageError(`--deadline takes a number of seconds, not '${seconds}'`)
+  return Number(seconds) * 1000
 }

@@ -38,7 +38,10 @@ test('two real Debian kernels', async () => {
 
 test('nothing to boot is no failure', async () => {
   expect(await discoverTree({})).toEqual([])
-  expect(await discover({ system: new System('/nonexistent') })).toEqual([])
+})
+
+test('a root that is no folder is', () => {
+  expect(() => new System('/nonexistent')).toThrow(expect.objectContaining({ reason: 'not-found', refused: true }))
 })
 
 test('the running machine can be looked at by anyone', async () => {

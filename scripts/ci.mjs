@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+// What .ci/run runs: lint, both prebuilt addons and their gate, the shim under sanitizers, the demo, and `npm test`. Every
+// step runs even when one before it failed, and each counts as one check beside the tests.
+import { spawnSync } from 'node:child_process'
+import { installPackages, installPrograms, root, say } from './setup.mjs'
+
+const summary = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/
+
+installPrograms([
+  'clang-format',
+  'clang-tidy',
+  'cmake',
+  'aarch64-linux-gnu-g++',
+  'g++',
+  'make',
+  'python3',
+  'readelf',
+  'qemu-system-x86_64',
+])
+installPackages()
+
+const failures = []
+let passed = 0
+check('lint', ['npm', 'run', '--silent', 'lint'])
+check('the addon for x64 and arm64, through the gate', ['npm', 'run', '--silent', 'prebuild'])
+check('the shim under ASan and UBSan', ['npm', 'run', '--silent', 'test:native'])
+check('the demo', ['npm', 'run', '--silent', 'demo'])
+const tests = run('npm test', ['npm', 'test', '--silent'])
+const counts = summary.exec(tests.lastLine)
+if (counts === null) failures.push('npm test (it did not come to its last line)')
+const testsPassed = Number(counts?.[1] ?? 0)
+const testsFailed = Number(counts?.[2] ?? 0)
+if (tests.status !== 0 && testsFailed === 0) failures.push('npm test')
+
+for (const failure of failures) console.log(`FAILED: ${failure}`)
+console.log(`${passed + testsPassed} passed, ${failures.length + testsFailed} failed`)
+process.exit(failures.length + testsFailed === 0 ? 0 : 1)
+
+function check(name, command) {
+  if (run(name, command).status === 0) passed++
+  else failures.push(name)
+}
+
+function run(name, [program, ...args]) {
+  say(`${name}: ${[program, ...args].join(' ')}`)
+  const started = performance.now()
+  const { status, stdout } = spawnSync(program, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: 256 * 1024 * 1024,
+    env: { ...process.env, NO_COLOR: '1' },
+  })
+  process.stdout.write(stdout)
+  say(`${name}: ${status === 0 ? 'passed' : 'FAILED'} after ${Math.round((performance.now() - started) / 1000)} s`)
+  return { status, lastLine: stdout.trimEnd().split('\n').at(-1) ?? '' }
+}
