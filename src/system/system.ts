@@ -33,8 +33,8 @@ export class System {
   /** @throws KexecError 'not-found' when the root is not a folder */
   constructor(root = '/') {
     this.root = posix.resolve(root)
-    if (this.isLive || statSync(this.root, { throwIfNoEntry: false })?.isDirectory()) return
-    throw new KexecError('there is no such folder to look into', {
+    if (this.isLive || this.stat('/')?.isDirectory()) return
+    throw new KexecError('this is no folder, or one that may not be entered', {
       reason: 'not-found',
       code: 'ENOENT',
       path: this.root,
