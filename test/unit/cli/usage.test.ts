@@ -65,6 +65,7 @@ describe('wrong usage ends with status 2, says what is wrong and where to look',
     [['load', '--engine', 'steam'], "--engine takes auto, file or segments, not 'steam'"],
     [['load', '--root', '/mnt'], 'load has no option --root'],
     [['reboot', '--via', 'magic'], "--via takes auto, systemd, direct, not 'magic'"],
+    [['reboot', '--deadline', 'soon'], "--deadline takes a number of seconds, not 'soon'"],
     [['reboot', '--via'], '--via needs a value: WAY'],
   ])('%j', async (args, message) => {
     const { status, stdout, stderr } = await cli(args)
