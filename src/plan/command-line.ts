@@ -14,6 +14,7 @@ import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
 import { listOf, type PlanOptions } from './options.ts'
 import type { Target } from './target.ts'
+import { formatBytes } from './text.ts'
 
 interface Base {
   readonly line: CommandLine
@@ -101,7 +102,7 @@ export function checkLength(commandLine: string, image: KernelImage, path: strin
       reason: 'cmdline-too-long',
       path,
       code: 'EINVAL',
-      hint: `Take away at least ${length - image.maxCommandLine} bytes with --remove KEY.`,
+      hint: `Take away at least ${formatBytes(length - image.maxCommandLine)} with --remove KEY.`,
       evidence: [{ source: `${path} cmdline_size`, value: `${image.maxCommandLine} usable` }],
       refused: true,
     }),
