@@ -8,7 +8,9 @@ const ESCAPE = '\x1b['
 describe('colour', () => {
   // script(1) of util-linux gives the command a terminal.
   const onTerminal = (args: string, env: NodeJS.ProcessEnv = {}) =>
-    shell(`script -qec "$cli ${args}" /dev/null </dev/null`, { env: { ...process.env, NO_COLOR: undefined, TERM: 'xterm', ...env } })
+    shell(`script -qec "$cli ${args}" /dev/null </dev/null`, {
+      env: { ...process.env, NO_COLOR: undefined, TERM: 'xterm', ...env },
+    })
 
   test('on a terminal', async () => {
     expect((await onTerminal('--help')).stdout).toContain(ESCAPE)
