@@ -182,6 +182,11 @@ export class LoadPlan {
 
   /** From here on the descriptors are the load's: closing the plan meanwhile must not put other files in their place. */
   private take(): void {
+    const [refusal] = this.refusals
+    if (refusal !== undefined) {
+      this.close()
+      throw refusal
+    }
     if (!this.isOpen)
       throw new KexecError('this plan was loaded or closed already', { reason: 'invalid-argument', refused: true })
     this.isOpen = false
@@ -193,8 +198,6 @@ export class LoadPlan {
 
   private prepare(signal: AbortSignal | undefined): FileLoad {
     throwIfAborted(signal)
-    const [refusal] = this.refusals
-    if (refusal !== undefined) throw refusal
     requireCapability(readPrivileges(new System()), 'loading a kernel')
     for (const file of [this.kernel, ...this.initrds]) refuseIfChanged(file)
     return {

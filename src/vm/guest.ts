@@ -75,6 +75,9 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
       await tree.addFolder(folder, '/', isDeadWeight)
   }
   const applets = (await execute(busyboxProgram, ['--list'])).toString().trim().split('\n')
+  for (const { folder } of await mirror.fetch(['dash', 'libc6'], { dependencies: false })) {
+    await tree.addFolder(folder, '/', (path) => !leadsToShell(path))
+  }
   if (userland === 'systemd') addSystemd(tree, busyboxProgram, applets)
   else addBusybox(tree, busyboxProgram, applets)
 
@@ -160,6 +163,23 @@ async function addTarball(tree: FileTree, tarball: string): Promise<void> {
     tree.add({ path: posix.join(target, program), source: join(folder, program), mode: 0o755 })
     tree.add({ path: `/usr/bin/${name}`, link: posix.relative('/usr/bin', posix.join(target, program)) })
   }
+}
+
+/**
+ * dash and what it is linked to. busybox's own shell runs applets in preference to programs of the same name, wherever they
+ * are: what a package brings would never be called.
+ */
+const shellFiles = [
+  '/bin/dash',
+  '/lib/x86_64-linux-gnu/libc.so.6',
+  '/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2',
+  '/lib64/ld-linux-x86-64.so.2',
+]
+
+/** Whether a path of a package is one of these, or leads to one. Later suites have them below /usr. */
+function leadsToShell(path: string): boolean {
+  const unmerged = path.replace(/^\/usr(?=\/|$)/, '')
+  return shellFiles.some((file) => file === unmerged || file.startsWith(`${unmerged}/`))
 }
 
 /** What packages ship for people to read, or to compile into what is compiled already. */

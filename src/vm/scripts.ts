@@ -50,7 +50,7 @@ exec switch_root /root /sbin/init
  * PID 1 of the busybox userland. Without handlers the kernel keeps fatal signals from PID 1, so TERM and KILL to all leave
  * it running, as they must for a direct hand-over. USR2 powers the machine off, as it does for busybox init.
  */
-export const busyboxInit = `#!/bin/sh
+export const busyboxInit = `#!/usr/bin/busybox sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=linux
 [ -d /proc/self ] || mount -t proc proc /proc
 [ -d /sys/kernel ] || mount -t sysfs sys /sys
@@ -111,13 +111,13 @@ while IFS=' ' read -r verb id body <&3; do
       echo "more $id" >&3
       ;;
     exec)
-      $bb sh $script >$work/out 2>$work/err </dev/null 3>&-
+      /bin/sh $script >$work/out 2>$work/err </dev/null 3>&-
       status=$?
       { printf 'exit %s %s ' $id $status; $bb base64 -w 0 $work/out; printf ' '; $bb base64 -w 0 $work/err; echo; } >&3
       $bb rm -f $script $work/out $work/err
       ;;
     spawn)
-      $bb setsid $bb sh $script >/dev/console 2>&1 </dev/null 3>&- &
+      $bb setsid /bin/sh $script >/dev/console 2>&1 </dev/null 3>&- &
       echo "spawned $id" >&3
       ;;
   esac

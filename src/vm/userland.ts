@@ -26,7 +26,7 @@ export const systemdPackages = [
 /** Names that belong to the init system: busybox must not stand in for them. */
 const initPrograms = ['init', 'linuxrc', 'halt', 'poweroff', 'reboot', 'shutdown', 'telinit', 'runlevel']
 
-/** A userland of busybox alone, with our own PID 1. */
+/** A userland of busybox, with dash as its shell and a script of ours as PID 1. */
 export function addBusybox(tree: FileTree, busybox: string, applets: readonly string[]): void {
   addBase(tree, busybox)
   addApplets(tree, applets)
@@ -41,7 +41,6 @@ export function addSystemd(tree: FileTree, busybox: string, applets: readonly st
     applets.filter((name) => !initPrograms.includes(name)),
   )
   const units = '/etc/systemd/system'
-  if (!tree.has('/bin/sh')) tree.add({ path: '/bin/sh', link: 'dash' })
   tree.add({ path: '/etc/machine-id', data: '00000000000000000000000000000001\n', mode: 0o444 })
   tree.add({ path: `${units}/default.target`, link: '/usr/lib/systemd/system/multi-user.target' })
   tree.add({ path: `${units}/dbus.service`, link: '/usr/lib/systemd/system/dbus.service' })
@@ -71,6 +70,7 @@ function addBase(tree: FileTree, busybox: string): void {
   tree.add({ path: '/home/tester', directory: true, uid: 1000, gid: 1000 })
   for (const path of ['/tmp', '/var/tmp']) tree.add({ path, directory: true, mode: 0o1777 })
   tree.add({ path: '/usr/bin/busybox', source: busybox, mode: 0o755 })
+  tree.add({ path: '/bin/sh', link: 'dash' })
   tree.add({ path: AGENT, data: agent, mode: 0o755 })
   tree.add({ path: '/etc/hostname', data: 'guest\n' })
   tree.add({ path: '/etc/hosts', data: '127.0.0.1 localhost guest\n' })

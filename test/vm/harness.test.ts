@@ -26,7 +26,10 @@ beforeAll(async () => {
   guest = await buildGuest({
     kernels: await newestKernels({ progress }),
     tarball: await packTarball(),
-    files: [{ path: '/home/tester/note', data: 'for tester\n', uid: 1000, gid: 1000, mode: 0o600 }],
+    files: [
+      { path: '/home/tester/note', data: 'for tester\n', uid: 1000, gid: 1000, mode: 0o600 },
+      { path: '/usr/bin/lsscsi', data: '#!/bin/sh\necho not busybox\n', mode: 0o755 },
+    ],
     progress,
   })
 })
@@ -71,6 +74,10 @@ describe('a guest that is up', () => {
     })
     expect(await vm.run('')).toMatchObject({ status: 0, stdout: '', stderr: '' })
     expect(await vm.run('kill -9 $$')).toMatchObject({ status: 137 })
+  })
+
+  test('calls the program that was put there rather than the busybox applet of that name', async () => {
+    expect((await vm.run('lsscsi; sh -c lsscsi')).stdout).toBe('not busybox\nnot busybox\n')
   })
 
   test('passes 300 000 bytes of anything, and a script of 20 000', async () => {
@@ -184,6 +191,14 @@ test('a firmware reset that is allowed boots again, with a console section of it
   expect((await vm.outcome).kind).toBe('panicked')
 })
 
+test('a guest without Node is up just the same', async () => {
+  const small = await buildGuest({ kernels: await newestKernels({ progress }), node: false, progress })
+  const outcome = await runVm({ guest: small, memory: 256 }, async (vm) =>
+    vm.run('! command -v node && echo $((6 * 7))'),
+  )
+  expect(outcome).toEqual({ kind: 'passed' })
+})
+
 test('with a boot loader the machine goes through firmware and GRUB, at each reboot', async () => {
   const newest = guest.kernels.at(-1) as GuestKernel
   const vm = await startVm({
@@ -206,7 +221,7 @@ test('with a boot loader the machine goes through firmware and GRUB, at each reb
 test('after TERM and KILL to every process PID 1 is there, reaps them, and starts nothing', async () => {
   const vm = await startVm({ guest })
   await vm.booted()
-  const list = "ps -o pid,stat,args >/tmp/left; echo left:; grep -v -e '\\[' -e {ps} -e PID /tmp/left; echo all-told"
+  const list = "ps -o pid,stat,args >/tmp/left; echo left:; grep -v -e '\\[' -e ps.-o -e PID /tmp/left; echo all-told"
   await vm.spawn(`kill -15 -1; sleep 0.5; kill -9 -1; sleep 0.5; ${list}`)
   await expect.poll(() => vm.consoleTail(), { timeout: 30_000 }).toContain('all-told')
   const log = vm.consoleTail().join('\n')

@@ -1,0 +1,99 @@
+import { provenAccelerator } from './accelerator.ts'
+import type { RunResult } from './agent.ts'
+import type { Progress } from './debian.ts'
+import { grubDisk } from './grub.ts'
+import type { Guest, GuestKernel } from './guest.ts'
+import { Vm } from './machine.ts'
+import { type Outcome, VmError } from './outcome.ts'
+import { type Accelerator, type Disk, startQemu } from './qemu.ts'
+import { ROOT_SERIAL } from './scripts.ts'
+
+/**
+ * A panic resets at once; kernels say who they are. Under emulation a kernel that moves itself at random takes between 1 and
+ * 6 s from kexec to its first line, without that 1.2 to 1.9 s: tests are better off with even times.
+ */
+const COMMAND_LINE = 'console=ttyS0 panic=-1 loglevel=6 nokaslr'
+
+export interface VmOptions {
+  /** From `buildGuest`. Without one, the machine has no root disk and `kernel` must be given. */
+  readonly guest?: Guest
+  /** What to boot. Default: the guest's first kernel. */
+  readonly kernel?: GuestKernel | { readonly kernel: string; readonly initrd?: string }
+  /**
+   * Kernel command line. Default: `console=ttyS0 panic=-1 loglevel=6 nokaslr`. The guest needs nothing of it to find its
+   * root. At loglevel 5 and below, or with `quiet`, kernels do not name themselves and share one console section.
+   */
+  readonly commandLine?: string
+  /** Added to the command line. */
+  readonly append?: string
+  /** MiB, default 1024. */
+  readonly memory?: number
+  /** Default 1. */
+  readonly cpus?: number
+  /** 'auto' (default) takes KVM where it was seen to boot a kernel. */
+  readonly accelerator?: Accelerator | 'auto'
+  /**
+   * How the machine boots. 'none' (default): QEMU loads the kernel itself, which no real machine can, and in no time. 'grub':
+   * BIOS, then Debian's GRUB, which loads the kernel from the guest's /boot: what a firmware reboot is to be compared with.
+   */
+  readonly bootLoader?: 'none' | 'grub'
+  /** Disks beside the root disk. */
+  readonly disks?: readonly Disk[]
+  /** What a reset through the firmware does: end the run as 'rebooted' (default), or boot `kernel` again. */
+  readonly firmwareReboot?: 'ends' | 'allowed'
+  /** Appended to QEMU's own arguments. */
+  readonly qemuArguments?: readonly string[]
+  readonly progress?: Progress
+}
+
+/** Starts a machine. It is running when this resolves, and not yet booted. @throws ProvisionError without QEMU. */
+export async function startVm(options: VmOptions): Promise<Vm> {
+  const { guest, accelerator = 'auto', progress = () => {} } = options
+  const kernel: NonNullable<VmOptions['kernel']> | undefined = options.kernel ?? guest?.kernels[0]
+  if (kernel === undefined) throw new RangeError('startVm needs a guest or a kernel')
+  const commandLine = [
+    options.commandLine ?? COMMAND_LINE,
+    ...(options.append === undefined ? [] : [options.append]),
+  ].join(' ')
+  const root = guest === undefined ? [] : [{ path: guest.rootImage, serial: ROOT_SERIAL }]
+  const direct = options.bootLoader === 'grub' ? undefined : { ...kernel, commandLine }
+  const boot = direct === undefined ? [{ path: await bootDisk(options, kernel, commandLine), serial: 'grub' }] : []
+  const qemu = startQemu({
+    accelerator: accelerator === 'auto' ? await provenAccelerator(kernel.kernel, kernel.initrd, progress) : accelerator,
+    memory: options.memory ?? 1024,
+    cpus: options.cpus ?? 1,
+    direct,
+    disks: [...boot, ...root, ...(options.disks ?? [])],
+    survivesReset: options.firmwareReboot === 'allowed',
+    extra: options.qemuArguments ?? [],
+  })
+  return new Vm(qemu)
+}
+
+async function bootDisk(options: VmOptions, kernel: object, commandLine: string): Promise<string> {
+  if (options.guest === undefined || !('release' in kernel)) throw new RangeError('grub boots kernels of a guest only')
+  return grubDisk((kernel as GuestKernel).release, commandLine, options.progress ?? (() => {}))
+}
+
+/**
+ * Starts a machine, lets `body` work with it, stops it, and says how it went. Never throws for what happens inside.
+ * @param body what it resolves to counts when it is an exit status or a RunResult: other than 0, it failed. So it has when it throws.
+ */
+export async function runVm(options: VmOptions, body: (vm: Vm) => Promise<unknown>): Promise<Outcome> {
+  const vm = await startVm(options)
+  try {
+    const result = await body(vm)
+    const status = statusOf(result)
+    if (status === 0) return await vm.stop()
+    return await vm.fail(status, 'what ran in the machine failed')
+  } catch (error) {
+    if (error instanceof VmError) return error.outcome
+    return await vm.fail(null, error instanceof Error ? (error.stack ?? error.message) : String(error))
+  }
+}
+
+function statusOf(result: unknown): number {
+  if (typeof result === 'number') return result
+  const { status } = (result ?? {}) as Partial<RunResult>
+  return typeof status === 'number' ? status : 0
+}
