@@ -92,8 +92,7 @@ nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 }
 
 function addApplets(tree: FileTree, applets: readonly string[]): void {
-  for (const name of applets) {
-    if (['bin', 'sbin'].some((folder) => tree.has(`/usr/${folder}/${name}`))) continue
-    tree.add({ path: `/usr/bin/${name}`, link: 'busybox' })
-  }
+  // util-linux's su asks PAM, whose configuration a maintainer script writes: unpacked, it lets nobody through.
+  const taken = (name: string) => name !== 'su' && ['bin', 'sbin'].some((folder) => tree.has(`/usr/${folder}/${name}`))
+  for (const name of applets) if (!taken(name)) tree.add({ path: `/usr/bin/${name}`, link: 'busybox' })
 }
