@@ -38,17 +38,17 @@ void KexecFileLoadReturnsTheErrno(int error) {
 void RebootKexecReturnsTheErrno(int error) { CHECK(linux_kexec::RebootKexec() == error); }
 
 void MemfdIsWritableAndClosedOnExec() {
-  const int descriptor = linux_kexec::MemfdCreate("kernel");
+  const int descriptor = linux_kexec::MemfdCreate("kernel", MFD_CLOEXEC);
   CHECK(descriptor >= 0);
   CHECK((fcntl(descriptor, F_GETFD) & FD_CLOEXEC) != 0);
   CHECK(write(descriptor, "HdrS", 4) == 4);
   close(descriptor);
   // memfd_create(2): a name has at most 249 bytes.
-  CHECK(linux_kexec::MemfdCreate(std::string(250, 'x').c_str()) == -EINVAL);
+  CHECK(linux_kexec::MemfdCreate(std::string(250, 'x').c_str(), MFD_CLOEXEC) == -EINVAL);
 }
 
 void SeekEndGoesBehindTheLastByte() {
-  const int descriptor = linux_kexec::MemfdCreate("log");
+  const int descriptor = linux_kexec::MemfdCreate("log", MFD_CLOEXEC);
   CHECK(write(descriptor, "0123456789", 10) == 10);
   CHECK(lseek(descriptor, 0, SEEK_SET) == 0);
   CHECK(linux_kexec::SeekEnd(descriptor) == 0);
