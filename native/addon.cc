@@ -120,8 +120,9 @@ Napi::Value CallRebootKexec(const Napi::CallbackInfo& call) { return Napi::Numbe
 Napi::Value CallMemfdCreate(const Napi::CallbackInfo& call) {
   Arguments arguments(call);
   const std::string name = arguments.Text("name");
+  const uint32_t flags = arguments.Flags("flags");
   if (arguments.Wrong()) return call.Env().Undefined();
-  return Napi::Number::New(call.Env(), MemfdCreate(name.c_str()));
+  return Napi::Number::New(call.Env(), MemfdCreate(name.c_str(), flags));
 }
 
 Napi::Value CallSeekEnd(const Napi::CallbackInfo& call) {

@@ -47,8 +47,8 @@ int KexecFileLoad([[maybe_unused]] int kernel, [[maybe_unused]] int initrd, [[ma
 
 int RebootKexec() { return ErrnoUnlessZero(reboot(static_cast<int>(LINUX_REBOOT_CMD_KEXEC))); }
 
-int MemfdCreate(const char* name) {
-  const int descriptor = memfd_create(name, MFD_CLOEXEC);
+int MemfdCreate(const char* name, unsigned int flags) {
+  const int descriptor = memfd_create(name, flags);
   return descriptor >= 0 ? descriptor : -errno;
 }
 

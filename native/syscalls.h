@@ -14,8 +14,8 @@ int KexecFileLoad(int kernel, int initrd, const char* command_line, size_t lengt
 // reboot(2) with LINUX_REBOOT_CMD_KEXEC. Does not sync, unmount or stop anything.
 int RebootKexec();
 
-// memfd_create(2) with MFD_CLOEXEC. The descriptor, or the errno negated.
-int MemfdCreate(const char* name);
+// memfd_create(2). The descriptor, or the errno negated.
+int MemfdCreate(const char* name, unsigned int flags);
 
 // lseek(2) to the end of a file.
 int SeekEnd(int descriptor);

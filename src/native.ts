@@ -12,8 +12,8 @@ export interface Native {
   kexecFileLoadSync(kernelFd: number, initrdFd: number, commandLine: string, flags: number): number
   /** reboot(2) with LINUX_REBOOT_CMD_KEXEC. Returns only on failure, with the errno. */
   rebootKexec(): number
-  /** memfd_create(2) with MFD_CLOEXEC. The descriptor, or the errno negated. */
-  memfdCreate(name: string): number
+  /** memfd_create(2). The descriptor, or the errno negated. */
+  memfdCreate(name: string, flags: number): number
   /** lseek(2) to the end: /dev/kmsg then yields only records that come later. 0 or the errno. */
   seekEnd(fd: number): number
   /** sync(2). */

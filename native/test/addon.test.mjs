@@ -73,13 +73,13 @@ test('a load does not hold up the event loop', async () => {
 })
 
 test('memfds hold what is written, and close on exec', () => {
-  const fd = native.memfdCreate('größe')
+  const fd = native.memfdCreate('größe', 1)
   writeSync(fd, '0123456789')
   assert.equal(native.seekEnd(fd), 0)
   assert.equal(readSync(fd, Buffer.alloc(1), 0, 1, null), 0, 'nothing behind the end')
   assert.equal(fstatSync(fd).size, 10)
   closeSync(fd)
-  assert.equal(native.memfdCreate('x'.repeat(250)), -22)
+  assert.equal(native.memfdCreate('x'.repeat(250), 1), -22)
   assert.equal(native.seekEnd(-1), 9)
 })
 

@@ -8,12 +8,12 @@ assert.match(readFileSync('/proc/self/status', 'utf8'), /^Seccomp:\t2$/m, 'run m
 const native = require(addon)
 
 async function check() {
-  const fd = native.memfdCreate('kernel')
+  const fd = native.memfdCreate('kernel', 1)
   // By path: Deno's node:fs takes no descriptor that it has not opened itself.
   writeFileSync(`/proc/self/fd/${fd}`, 'HdrS')
   assert.equal(readFileSync(`/proc/self/fd/${fd}`, 'utf8'), 'HdrS')
   assert.equal(native.seekEnd(fd), 0)
-  assert.throws(() => native.memfdCreate(1), TypeError)
+  assert.throws(() => native.memfdCreate(1, 1), TypeError)
   assert.equal(native.kexecFileLoadSync(-1, -1, 'root=/dev/vda1 „ü“', 0), errno)
   const loads = Array.from({ length: 20 }, () => native.kexecFileLoad(-1, -1, 'quiet', 0))
   assert.deepEqual(await Promise.all(loads), Array(20).fill(errno))

@@ -26,7 +26,7 @@ export function combineInitrds(fds: readonly number[]): InitrdDescriptor {
   const [first] = fds
   if (first === undefined) return { fd: -1, close: () => {} }
   if (fds.length === 1) return { fd: first, close: () => {} }
-  const memory = native().memfdCreate('linux-kexec-initrd')
+  const memory = memoryFile('linux-kexec-initrd')
   if (memory < 0) {
     const reason = errnoName(memory) === 'ENOMEM' ? 'no-memory' : 'io'
     throw new KexecError('no memory file could be made for the initrds', {
@@ -59,6 +59,19 @@ export function combineInitrds(fds: readonly number[]): InitrdDescriptor {
     })
   }
   return { fd: memory, close: () => closeSync(memory) }
+}
+
+/** include/uapi/linux/memfd.h */
+const MFD_CLOEXEC = 1
+const MFD_NOEXEC_SEAL = 8
+
+/**
+ * A file in memory: its descriptor, or the errno negated. Never executable, which machines with vm.memfd_noexec=2 insist on;
+ * kernels before 6.3 do not know that flag.
+ */
+function memoryFile(name: string): number {
+  const descriptor = native().memfdCreate(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL)
+  return descriptor < 0 && errnoName(descriptor) === 'EINVAL' ? native().memfdCreate(name, MFD_CLOEXEC) : descriptor
 }
 
 function writeAll(fd: number, bytes: Buffer): number {

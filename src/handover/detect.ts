@@ -1,4 +1,3 @@
-import { readlinkSync } from 'node:fs'
 import type { Evidence } from '../errors.ts'
 import type { System } from '../system/system.ts'
 
@@ -12,7 +11,7 @@ export interface DetectedInit {
 /** Tells the init system by PID 1's program and by the folders that only a running one makes under /run. */
 export function detectInit(system: System): DetectedInit {
   const comm = system.readText('/proc/1/comm')?.trim() ?? ''
-  const program = processProgram(1)
+  const program = system.readLink('/proc/1/exe')
   const evidence: Evidence[] = [{ source: '/proc/1/comm', value: comm === '' ? 'unreadable' : comm }]
   if (program !== undefined) evidence.push({ source: '/proc/1/exe', value: program })
   const tell = (name: string, ...more: Evidence[]): DetectedInit => ({ name, evidence: [...evidence, ...more] })
@@ -48,12 +47,3 @@ const programs = new Map([
   ['docker-init', 'docker-init (a container)'],
   ['dumb-init', 'dumb-init (a container)'],
 ])
-
-/** The program a process runs; undefined when it may not be seen. */
-function processProgram(pid: number): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/exe`)
-  } catch {
-    return undefined
-  }
-}

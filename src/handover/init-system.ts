@@ -5,7 +5,7 @@ export interface HandoverContext {
   readonly system: System
   /** Called with one sentence per step. */
   readonly report: (step: string) => void
-  /** Ends the waiting; what was asked of the init system is not taken back. */
+  /** Heeded until the first step: what was begun is not taken back. */
   readonly signal?: AbortSignal
   /** How long processes may take to end, or the init system to begin, milliseconds. */
   readonly deadline: number

@@ -19,6 +19,7 @@ export interface RebootOptions {
   readonly via?: string
   /** Say what would happen, and do nothing. */
   readonly dryRun?: boolean
+  /** Heeded until the first step: what was begun is not taken back. */
   readonly signal?: AbortSignal
   /** How long to wait for processes to end (direct) or for the init system to begin (others), milliseconds; default 90,000. */
   readonly deadline?: number

@@ -96,12 +96,13 @@ function runningCommandLine(system: System, options: PlanOptions, why: string, f
 export function checkLength(commandLine: string, image: KernelImage, path: string, findings: Findings): void {
   const length = commandLineBytes(commandLine)
   if (image.maxCommandLine === null || length <= image.maxCommandLine) return
+  const excess = length - image.maxCommandLine
   findings.refuse(
     new KexecError(`the command line has ${length} bytes, and this kernel takes at most ${image.maxCommandLine}`, {
       reason: 'cmdline-too-long',
       path,
       code: 'EINVAL',
-      hint: `Take away at least ${length - image.maxCommandLine} bytes with --remove KEY.`,
+      hint: `Take away at least ${excess} ${excess === 1 ? 'byte' : 'bytes'} with --remove KEY.`,
       evidence: [{ source: `${path} cmdline_size`, value: `${image.maxCommandLine} usable` }],
       refused: true,
     }),

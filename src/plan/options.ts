@@ -6,7 +6,7 @@ export interface PlanOptions {
   readonly entry?: string
   /** A kernel file instead of an entry. */
   readonly kernel?: string
-  /** Either, as the command line takes it: with a slash it is a file; else an entry; else a file of that name. */
+  /** Either, as the command line takes it: an entry's id or title; else with a slash a file; else an entry; else a file of that name. */
   readonly target?: string
   /** Initrd files in order, in place of the entry's own. */
   readonly initrds?: readonly string[]

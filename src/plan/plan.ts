@@ -126,19 +126,21 @@ export class LoadPlan {
    *   'no-capability' and its kin; else what the kernel said. Unless the error says otherwise, what was loaded before still is.
    */
   async load(options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.take()
     try {
       await loadFile(this.prepare(options.signal), options.signal)
     } finally {
-      this.close()
+      this.closeFiles()
     }
   }
 
   /** As `load()`, but blocks the event loop until the kernel is done (up to seconds). */
   loadSync(): void {
+    this.take()
     try {
       loadFileSync(this.prepare(undefined))
     } finally {
-      this.close()
+      this.closeFiles()
     }
   }
 
@@ -146,7 +148,7 @@ export class LoadPlan {
   close(): void {
     if (!this.isOpen) return
     this.isOpen = false
-    for (const file of [this.kernel, ...this.initrds]) closeSync(file.fd)
+    this.closeFiles()
   }
 
   [Symbol.dispose](): void {
@@ -178,12 +180,24 @@ export class LoadPlan {
     }
   }
 
-  private prepare(signal: AbortSignal | undefined): FileLoad {
-    throwIfAborted(signal)
+  /** From here on the descriptors are the load's: closing the plan meanwhile must not put other files in their place. */
+  private take(): void {
     const [refusal] = this.refusals
-    if (refusal !== undefined) throw refusal
+    if (refusal !== undefined) {
+      this.close()
+      throw refusal
+    }
     if (!this.isOpen)
       throw new KexecError('this plan was loaded or closed already', { reason: 'invalid-argument', refused: true })
+    this.isOpen = false
+  }
+
+  private closeFiles(): void {
+    for (const file of [this.kernel, ...this.initrds]) closeSync(file.fd)
+  }
+
+  private prepare(signal: AbortSignal | undefined): FileLoad {
+    throwIfAborted(signal)
     requireCapability(readPrivileges(new System()), 'loading a kernel')
     for (const file of [this.kernel, ...this.initrds]) refuseIfChanged(file)
     return {

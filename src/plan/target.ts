@@ -24,7 +24,7 @@ export async function chooseTarget(system: System, options: PlanOptions, finding
     throw invalid('entry, kernel and target exclude each other')
   }
   const entries = await discover({ system })
-  const file = options.kernel ?? (options.target?.includes('/') ? options.target : undefined)
+  const file = options.kernel ?? (isPath(options.target, entries) ? options.target : undefined)
   if (file !== undefined) return fileTarget(system, options, entries, file, findings)
   try {
     return entryTarget(options, selectEntry(entries, options.entry ?? options.target), entries.length, findings)
@@ -33,6 +33,11 @@ export async function chooseTarget(system: System, options: PlanOptions, finding
     if (path === undefined || !system.exists(path)) throw error
     return fileTarget(system, options, entries, path, findings)
   }
+}
+
+/** Whether a target is a path. A slash tells so, except in what `list` shows: 'Debian GNU/Linux 12, …', 'modules/6.1.0'. */
+function isPath(target: string | undefined, entries: readonly BootEntry[]): boolean {
+  return (target?.includes('/') ?? false) && !entries.some(({ id, title }) => id === target || title === target)
 }
 
 function entryTarget(options: PlanOptions, entry: BootEntry, count: number, findings: Findings): Target {

@@ -1,4 +1,3 @@
-import { readlinkSync } from 'node:fs'
 import type { Evidence } from '../errors.ts'
 import { KexecError } from '../errors.ts'
 import type { System } from '../system/system.ts'
@@ -28,7 +27,7 @@ export function readPrivileges(system: System): Privileges {
   const capabilities = /^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1]
   const seccomp = /^Seccomp:\s*(\d+)/m.exec(status)?.[1]
   const uidMap = system.readText('/proc/self/uid_map')?.trim().replace(/\s+/g, ' ')
-  const pidNamespace = namespaceLink('/proc/self/ns/pid')
+  const pidNamespace = system.readLink('/proc/self/ns/pid')
   const evidence: Evidence[] = []
   const add = (source: string, value: string | undefined) => {
     if (value !== undefined) evidence.push({ source, value })
@@ -43,14 +42,6 @@ export function readPrivileges(system: System): Privileges {
     initialPidNamespace: pidNamespace === undefined || pidNamespace === INITIAL_PID_NAMESPACE,
     seccomp: Number(seccomp ?? 0),
     evidence,
-  }
-}
-
-function namespaceLink(path: string): string | undefined {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return undefined
   }
 }
 

@@ -33,8 +33,8 @@ export class System {
   /** @throws KexecError 'not-found' when the root is not a folder */
   constructor(root = '/') {
     this.root = posix.resolve(root)
-    if (this.isLive || statSync(this.root, { throwIfNoEntry: false })?.isDirectory()) return
-    throw new KexecError('there is no such folder to look into', {
+    if (this.isLive || this.stat('/')?.isDirectory()) return
+    throw new KexecError('this is no folder, or one that may not be entered', {
       reason: 'not-found',
       code: 'ENOENT',
       path: this.root,
@@ -127,10 +127,19 @@ export class System {
     }
   }
 
+  /** What a symbolic link says, or undefined when it is none or may not be read. Links of /proc (exe, ns/pid) lead nowhere else. */
+  readLink(path: string): string | undefined {
+    try {
+      return readlinkSync(this.pathOfName(path))
+    } catch {
+      return undefined
+    }
+  }
+
   /** Whether the name itself is there, even as a link that leads nowhere. */
   exists(path: string): boolean {
     try {
-      lstatSync(this.isLive ? path : this.hostPath(posix.join(this.resolve(posix.dirname(path)), posix.basename(path))))
+      lstatSync(this.pathOfName(path))
       return true
     } catch {
       return false
@@ -145,6 +154,11 @@ export class System {
   /** Command line of the running kernel, without the newline; undefined for a folder that has no /proc. */
   runningCommandLine(): string | undefined {
     return this.readText('/proc/cmdline')?.replace(/\n$/, '')
+  }
+
+  /** The host's path of a name whose last part is not followed. */
+  private pathOfName(path: string): string {
+    return this.isLive ? path : this.hostPath(posix.join(this.resolve(posix.dirname(path)), posix.basename(path)))
   }
 
   private hostPath(inside: string): string {

@@ -26,7 +26,7 @@ describe('the addon', () => {
   })
 
   test('makes a memfd that is closed on exec', () => {
-    const fd = native().memfdCreate('kernel')
+    const fd = native().memfdCreate('kernel', 1)
     onTestFinished(() => closeSync(fd))
     writeSync(fd, 'HdrS')
     expect(readlinkSync(`/proc/self/fd/${fd}`)).toBe('/memfd:kernel (deleted)')

@@ -1,0 +1,136 @@
+// The benchmarks of `npm run bench`: ours side by side with kexec-tools, a bare system call and a firmware reboot, all in
+// one machine. Everything that is compared is measured in turn, round by round.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildGuest, newestKernels, startVm } from '../dist/vm/index.js'
+import { compare } from './statistics.mjs'
+
+const COMMAND_LINE = 'console=ttyS0 panic=-1 loglevel=6 nokaslr'
+
+/** @returns the comparisons, each as statistics.mjs makes them */
+export async function bench({ root, tarball, rounds, progress }) {
+  const kernels = await newestKernels({ progress })
+  const files = [
+    ...['bare-load', 'time-process'].map((name) => ({
+      path: `/bench/${name}`,
+      source: compile(root, name),
+      mode: 0o755,
+    })),
+    { path: '/bench/load-in-process.mjs', data: readFileSync(join(root, 'bench/load-in-process.mjs')) },
+  ]
+  // This guest alone has kexec-tools: it is what we compare with.
+  const guest = await buildGuest({ kernels, tarball, files, packages: ['kexec-tools'], progress })
+  const target = guest.kernels.at(-1)
+  const options = { guest, kernel: target, bootLoader: 'grub', firmwareReboot: 'allowed', commandLine: COMMAND_LINE }
+  const vm = await startVm({ ...options, progress })
+  try {
+    await vm.booted()
+    const paths = { kernel: `/boot/vmlinuz-${target.release}`, initrd: `/boot/initrd.img-${target.release}` }
+    const version = await output(vm, 'kexec --version; node --version')
+    const comparisons = [
+      ...(await loadInProcess(vm, paths, rounds, progress)),
+      await loadAsProcess(vm, paths, rounds, progress),
+      ...(await startUp(vm, rounds, progress)),
+      ...(await rebootToUserspace(vm, paths, rounds, progress)),
+    ]
+    return { kernel: target.release, versions: version.trim().split('\n'), comparisons }
+  } finally {
+    await vm.stop()
+  }
+}
+
+async function loadInProcess(vm, { kernel, initrd }, rounds, progress) {
+  progress(`load() in process against a bare C program, ${rounds} rounds`)
+  const script = `node /bench/load-in-process.mjs ${rounds} ${kernel} ${initrd} '${COMMAND_LINE}'`
+  const samples = JSON.parse(await output(vm, script, rounds))
+  return [
+    compare('load() in process', 'load', 'bare', 1.05, samples),
+    compare('loadSync() in process', 'loadSync', 'bare', 1.05, samples),
+  ]
+}
+
+async function loadAsProcess(vm, { kernel, initrd }, rounds, progress) {
+  progress(`the command against kexec -s -l, ${rounds} rounds`)
+  const samples = await inTurn(vm, rounds, {
+    'linux-kexec load': `linux-kexec load ${kernel} --initrd ${initrd} --command-line '${COMMAND_LINE}'`,
+    'kexec -s -l': `kexec -s -l ${kernel} --initrd=${initrd} --command-line='${COMMAND_LINE}'`,
+  })
+  await output(vm, 'linux-kexec unload')
+  return compare('load, whole process', 'linux-kexec load', 'kexec -s -l', 1.3, samples)
+}
+
+async function startUp(vm, rounds, progress) {
+  progress(`start-up of the command against node -e 0, ${rounds} rounds`)
+  const samples = await inTurn(vm, rounds, {
+    'linux-kexec --version': 'linux-kexec --version',
+    'linux-kexec list': 'linux-kexec list',
+    'node -e 0': 'node -e 0',
+  })
+  return [
+    compare('start-up', 'linux-kexec --version', 'node -e 0', 1.3, samples),
+    compare('list', 'linux-kexec list', 'node -e 0', null, samples),
+  ]
+}
+
+/** From the command that jumps to the first line of the new userland's agent, as the host sees it. */
+async function rebootToUserspace(vm, { kernel, initrd }, rounds, progress) {
+  const samples = []
+  for (let round = 1; round <= rounds; round++) {
+    progress(`reboot to userspace, round ${round} of ${rounds}`)
+    await output(vm, `linux-kexec load ${kernel} --initrd ${initrd} --command-line '${COMMAND_LINE}'`)
+    const ours = await untilBooted(vm, 'linux-kexec exec')
+    await output(vm, `kexec -s -l ${kernel} --initrd=${initrd} --command-line='${COMMAND_LINE}'`)
+    const theirs = await untilBooted(vm, 'kexec -e -x')
+    const firmware = await untilBooted(vm, 'sync; reboot -f')
+    samples.push({ 'linux-kexec exec': ours, 'kexec -e': theirs, 'firmware and GRUB': firmware })
+  }
+  return [
+    compare('reboot to userspace', 'linux-kexec exec', 'kexec -e', 1, samples),
+    compare('reboot to userspace', 'linux-kexec exec', 'firmware and GRUB', 1, samples),
+  ]
+}
+
+async function untilBooted(vm, command) {
+  const { at } = await vm.spawn(command)
+  return (await vm.booted()).at - at
+}
+
+/** Times whole processes in turn. The first round fills caches and does not count. */
+async function inTurn(vm, rounds, commands) {
+  const script = Object.values(commands)
+    .map((command) => `/bench/time-process ${command} || exit 1`)
+    .join('\n')
+  const lines = (await output(vm, `for round in $(seq 0 ${rounds}); do\n${script}\ndone`, rounds * 5))
+    .trim()
+    .split('\n')
+  const names = Object.keys(commands)
+  const samples = []
+  for (let start = names.length; start < lines.length; start += names.length) {
+    samples.push(Object.fromEntries(names.map((name, index) => [name, Number(lines[start + index]) / 1e6])))
+  }
+  return samples
+}
+
+async function output(vm, script, seconds = 0) {
+  const { status, stdout, stderr } = await vm.run(script, { deadline: 120_000 + seconds * 10_000 })
+  if (status !== 0) throw new Error(`${script}\nended with status ${status}\n${stdout}${stderr}`)
+  return stdout
+}
+
+/** Static, so that it runs in any guest. @returns the program's path */
+function compile(root, name) {
+  const folder = join(root, 'build/bench')
+  mkdirSync(folder, { recursive: true })
+  const program = join(folder, name)
+  execFileSync('gcc', ['-O2', '-static', '-Wall', '-Werror', '-o', program, join(root, 'bench', `${name}.c`)])
+  return program
+}
+
+/** Writes the results where `npm run bench` keeps them. */
+export function writeResults(root, results) {
+  const folder = join(root, 'bench/results')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'latest.json'), `${JSON.stringify(results, null, 2)}\n`)
+  return join('bench/results', 'latest.json')
+}

@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { Command } from '../../../src/cli/command.ts'
+import { debian, makeMachine } from '../plan/debian.ts'
+import { cli, json } from './cli.ts'
+
+const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'reboot', 'exec']
+const commands: Command[] = await Promise.all(
+  names.map(async (name) => (await import(`../../../src/cli/commands/${name}.ts`)).command),
+)
+const jsonPage = readFileSync('docs/json.md', 'utf8')
+const errorPage = readFileSync('docs/errors.md', 'utf8')
+
+test('these are all commands', async () => {
+  const { stdout } = await cli(['--help'])
+  const listed = stdout.split('Commands:\n')[1]?.split('\n\n')[0] ?? ''
+  expect([...listed.matchAll(/^ {2}(\w+)/gm)].map((match) => match[1])).toEqual(names)
+})
+
+test.each(commands.map((command) => [command.name, command] as const))('the man page has %s', (_name, command) => {
+  // In roff a hyphen that is to be typed is written \-.
+  const page = readFileSync('docs/linux-kexec.8', 'utf8').replaceAll('\\-', '-')
+  const start = page.indexOf(`.SS ${command.name}`)
+  expect(start).toBeGreaterThan(0)
+  const own = page.slice(start, page.indexOf('\n.S', start + 1))
+  const loadOptions = page.slice(
+    page.indexOf('.SS Load options'),
+    page.indexOf('.SH', page.indexOf('.SS Load options')),
+  )
+  const text = own.includes('load options') ? own + loadOptions : own
+  for (const option of Object.keys(command.options)) expect(text).toContain(`--${option}`)
+  // And none that is not there.
+  const known = [...commands.flatMap(({ options }) => Object.keys(options)), 'help', 'version']
+  for (const [, option] of page.matchAll(/--([a-z][a-z-]*)/g)) expect(known).toContain(option)
+})
+
+test('the man page has the version of the package', () => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+  expect(readFileSync('docs/linux-kexec.8', 'utf8')).toContain(`"linux-kexec ${version}"`)
+})
+
+/** The fields that docs/json.md lists for a command. */
+function documented(command: string): string[] {
+  const section = jsonPage.split(/^## /m).find((text) => text.startsWith(`${command}\n`)) ?? ''
+  return fieldsOf(section)
+}
+
+function fieldsOf(section: string): string[] {
+  return [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] as string).sort()
+}
+
+/** The fields of a document, as the page writes them; what the page calls an object is not looked into. */
+function fields(value: unknown, objects: readonly string[], path = ''): string[] {
+  if (Array.isArray(value)) {
+    const inside = value.flatMap((element) => fields(element, objects, `${path}[]`))
+    return value.length === 0 ? [`${path}[]`] : [...new Set(inside)]
+  }
+  if (typeof value !== 'object' || value === null || objects.includes(path)) return [path]
+  return Object.entries(value).flatMap(([key, inner]) => fields(inner, objects, path === '' ? key : `${path}.${key}`))
+}
+
+const problematic = () => makeMachine({ ...debian, '/boot/vmlinuz-6.13.0': 'empty' })
+
+test('docs/json.md: list', async () => {
+  const { document } = await json(['list', '--root', problematic()])
+  expect(fields(document, []).sort()).toEqual(documented('list'))
+})
+
+test('docs/json.md: inspect', async () => {
+  const { document } = await json(['inspect', join(makeMachine(), 'boot/vmlinuz-6.1.0-50-cloud-amd64')])
+  expect(fields(document, []).sort()).toEqual(documented('inspect'))
+})
+
+test('docs/json.md: plan', async () => {
+  const { document } = await json(['plan', '--root', makeMachine(), '--engine', 'segments', '--remove', 'x'])
+  expect(fields(document, ['image', 'refusals[]']).sort()).toEqual(documented('plan'))
+  const { document: inspected } = await json(['inspect', process.execPath])
+  const { path: _path, size: _size, schemaVersion: _version, ...image } = inspected
+  expect(Object.keys(document.image).sort()).toEqual(Object.keys(image).sort())
+})
+
+test('docs/json.md: load, when it refuses', async () => {
+  const { document } = await json(['load', '/', '--command-line', 'ro'])
+  const expected = documented('load').filter((field) => field !== 'milliseconds')
+  expect(fields(document, ['plan', 'error']).sort()).toEqual(expected)
+})
+
+test('docs/json.md: status', async () => {
+  const { document } = await json(['status'])
+  expect(fields(document, []).sort()).toEqual(documented('status'))
+})
+
+test('docs/errors.md: the document of an error', async () => {
+  const { document } = await json(['inspect', '/nowhere/vmlinuz'])
+  const expected = fieldsOf(errorPage.slice(errorPage.indexOf('## The JSON document')))
+  const withoutEvidence = expected.filter((field) => !field.startsWith('error.evidence[]'))
+  expect(fields(document, []).sort()).toEqual([...withoutEvidence, 'error.evidence[]'].sort())
+})
+
+test('docs/errors.md: exit statuses and the errnos that are told apart', () => {
+  for (const errno of ['EPERM', 'ENOSYS', 'EBUSY', 'ETXTBSY', 'EIO', 'ENOEXEC', 'EINVAL', 'EKEYREJECTED', 'ENOKEY'])
+    expect(errorPage).toMatch(new RegExp(`^\\| [^|]*\\b${errno}\\b`, 'm'))
+  for (const status of [0, 1, 2, 3, 4]) expect(errorPage).toMatch(new RegExp(`^\\| ${status} +\\|`, 'm'))
+})
+
+test('docs/api.md names every export', async () => {
+  const page = readFileSync('docs/api.md', 'utf8')
+  const library = await import('../../../src/index.ts')
+  for (const name of Object.keys(library)) expect(page).toContain(`\`${name}`)
+})

@@ -1,0 +1,45 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { startVm, type Vm } from '../../src/vm/index.ts'
+import { debianGuest, json } from './guests.ts'
+
+let vm: Vm | undefined
+afterEach(() => vm?.stop())
+
+/** Boots the newer kernel, whose policy is looked at, with this on its command line. */
+async function booted(append: string): Promise<Vm> {
+  const guest = await debianGuest()
+  vm = await startVm({ guest, kernel: guest.kernels[1] as (typeof guest.kernels)[number], append })
+  await vm.booted()
+  return vm
+}
+
+describe('what the kernel refuses is told by its cause, not as "not root"', () => {
+  test('a locked-down kernel that trusts no signature on the image', async () => {
+    const machine = await booted('lockdown=integrity')
+    const { status, document } = await json(machine, 'linux-kexec load newest')
+    expect({ status, ...document.error }).toMatchObject({
+      status: 1,
+      reason: 'lockdown',
+      code: 'EPERM',
+      refused: false,
+    })
+    expect(document.error.evidence).toContainEqual({
+      source: '/sys/kernel/security/lockdown',
+      value: 'none [integrity] confidentiality',
+    })
+    const log = document.error.evidence.filter(({ source }: { source: string }) => source === 'kernel log')
+    expect(log.length, 'the kernel log lines of the call are among the evidence').toBeGreaterThan(0)
+    expect((await json(machine, 'linux-kexec status')).document.loaded).toBe(false)
+  })
+
+  test('a limit on loads that is used up', async () => {
+    const machine = await booted('')
+    const limit = '/proc/sys/kernel/kexec_load_limit_reboot'
+    // The switch came with 6.3; a suite whose newest kernel is older has none to test.
+    if ((await machine.run(`echo 1 > ${limit}`)).status !== 0) return
+    expect(await machine.run('linux-kexec load newest')).toMatchObject({ status: 0 })
+    const { status, document } = await json(machine, 'linux-kexec load newest')
+    expect({ status, ...document.error }).toMatchObject({ status: 3, reason: 'load-limit' })
+    expect((await json(machine, 'linux-kexec status')).document.loaded, 'what was loaded still is').toBe(true)
+  })
+})
