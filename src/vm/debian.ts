@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { cachedFolder, cacheFolder, markUsed, present, prune, replaceFile } from './cache.ts'
 import { execute, findProgram, ProvisionError } from './process.ts'
 import { type AptSource, debianSources, parseDeb822, parseOneLine, printDeb822 } from './sources.ts'
@@ -22,6 +22,12 @@ export interface UnpackedPackage {
   readonly version: string
   /** Folder of the host with the package's files, laid out as from '/'. */
   readonly folder: string
+}
+
+/** A file of a package on the host: `bin/x` may lie in usr/bin, where later suites keep it. @throws ProvisionError */
+export async function packageFile(folder: string, path: string): Promise<string> {
+  for (const file of [join(folder, path), join(folder, 'usr', path)]) if (await present(file)) return file
+  throw new ProvisionError(`${basename(folder)} holds no ${path}`)
 }
 
 /**

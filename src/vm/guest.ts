@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { cachedFolder, cacheFolder, prune } from './cache.ts'
 import { type ImageEntry, writeCpio } from './cpio.ts'
-import { DebianMirror, type Progress } from './debian.ts'
+import { DebianMirror, type Progress, packageFile } from './debian.ts'
 import type { Kernel } from './kernels.ts'
 import { modulesInOrder } from './modules.ts'
 import { guestNode, unpackTarball } from './node.ts'
@@ -66,9 +66,11 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
   const mirror = await DebianMirror.open({ progress })
   const [busybox] = await mirror.fetch(['busybox-static'], { dependencies: false })
   if (busybox === undefined) throw new ProvisionError('the mirror has no busybox-static')
-  const busyboxProgram = join(busybox.folder, 'bin', 'busybox')
+  const busyboxProgram = await packageFile(busybox.folder, 'bin/busybox')
 
   const tree = new FileTree({ mergedUsr: true })
+  // Before the packages: where both bring a library, the suite's is the one that suits both.
+  if (options.node !== false) for (const entry of await guestNode(progress)) tree.add(entry)
   const packages = [...(userland === 'systemd' ? systemdPackages : []), ...(options.packages ?? [])]
   if (packages.length > 0) {
     for (const { folder } of await mirror.fetch(packages, { dependencies: true }))
@@ -83,7 +85,6 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
 
   const guestKernels: GuestKernel[] = []
   for (const kernel of kernels) guestKernels.push(await addKernel(tree, kernel, busyboxProgram, options.modules ?? []))
-  if (options.node !== false) for (const entry of await guestNode(progress)) tree.add(entry)
   if (options.tarball !== undefined) await addTarball(tree, options.tarball)
   for (const entry of options.files ?? []) tree.add(entry)
 
