@@ -31,7 +31,7 @@ const rows = comparisons.map(({ name, ours, theirs, oursMilliseconds, theirsMill
 ])
 for (const row of [['', 'ours', 'compared with', 'ratio', 'aim'], ...rows]) {
   console.log(
-    [24, 32, 32, 7, 0]
+    [38, 32, 26, 7, 0]
       .map((width, column) => row[column].padEnd(width))
       .join('')
       .trimEnd(),

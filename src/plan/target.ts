@@ -23,6 +23,8 @@ export async function chooseTarget(system: System, options: PlanOptions, finding
   if (named.length > 1) {
     throw invalid('entry, kernel and target exclude each other')
   }
+  const path = options.kernel ?? options.target
+  if (path !== undefined && saysEverything(options)) return fileTarget(system, options, [], path, findings)
   const entries = await discover({ system })
   const file = options.kernel ?? (isPath(options.target, entries) ? options.target : undefined)
   if (file !== undefined) return fileTarget(system, options, entries, file, findings)
@@ -33,6 +35,13 @@ export async function chooseTarget(system: System, options: PlanOptions, finding
     if (path === undefined || !system.exists(path)) throw error
     return fileTarget(system, options, entries, path, findings)
   }
+}
+
+/** Whether a kernel file is named with all that belongs to it, so that nothing need be looked for. */
+function saysEverything(options: PlanOptions): boolean {
+  const isFile = options.kernel !== undefined || /^\.{0,2}\//.test(options.target ?? '')
+  const hasInitrds = options.noInitrd || (options.initrds ?? []).length > 0
+  return isFile && hasInitrds && (options.commandLine !== undefined || options.reuseCommandLine === true)
 }
 
 /** Whether a target is a path. A slash tells so, except in what `list` shows: 'Debian GNU/Linux 12, …', 'modules/6.1.0'. */
