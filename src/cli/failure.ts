@@ -1,6 +1,7 @@
 import { KexecError } from '../errors.ts'
 import { oneLine } from '../plan/text.ts'
 import { type ExitStatus, exit, UsageError } from './command.ts'
+import { stderr } from './descriptor.ts'
 import { note, printJson, styled } from './output.ts'
 
 /** Tells what went wrong, for people on standard error or as JSON on standard output. @returns the exit status */
@@ -33,10 +34,9 @@ export function statusOf(error: KexecError): ExitStatus {
 export function describe(error: KexecError): void {
   note(`${red(error.refused ? 'refused:' : 'error:')} ${oneLine(error.message)}`)
   if (error.hint !== undefined) note(`  ${oneLine(error.hint)}`)
-  for (const { source, value } of error.evidence)
-    note(styled('dim', `  ${oneLine(`${source}: ${value}`)}`, process.stderr))
+  for (const { source, value } of error.evidence) note(styled('dim', `  ${oneLine(`${source}: ${value}`)}`, stderr))
 }
 
 function red(text: string): string {
-  return styled('red', text, process.stderr)
+  return styled('red', text, stderr)
 }

@@ -62,14 +62,6 @@ async function commandNamed(name: string): Promise<Command> {
   )
 }
 
-// A reader that closed the pipe (`| head`) has seen enough; output lost to a full disk is a failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') note(`error: the output could not be written: ${error.message}`)
-  process.exit(error.code === 'EPIPE' ? exit.done : exit.failed)
-})
-// When nobody can read the notes any more, the work goes on.
-process.stderr.on('error', () => {})
-
 main(process.argv.slice(2)).then((status) => {
   process.exitCode = status
 })

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util'
 import { oneLine } from '../plan/text.ts'
+import { type Descriptor, stderr, stdout, terminalColumns, write } from './descriptor.ts'
 
 /** Version of every JSON document this program prints; raised when a field changes its meaning. */
 const SCHEMA_VERSION = 1
@@ -8,36 +9,36 @@ type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green'
 
 /** Prints one JSON document on standard output. */
 export function printJson(document: object): void {
-  process.stdout.write(`${JSON.stringify({ schemaVersion: SCHEMA_VERSION, ...document }, null, 2)}\n`)
+  write(stdout, `${JSON.stringify({ schemaVersion: SCHEMA_VERSION, ...document }, null, 2)}\n`)
 }
 
 /** Prints lines for people on standard output. */
 export function print(text: string): void {
-  process.stdout.write(`${printable(text, process.stdout)}\n`)
+  write(stdout, `${printable(text, stdout)}\n`)
 }
 
 /** Prints progress and warnings on standard error. */
 export function note(text: string): void {
-  process.stderr.write(`${printable(text, process.stderr)}\n`)
+  write(stderr, `${printable(text, stderr)}\n`)
 }
 
 /** Colours a text where it goes to a terminal and NO_COLOR (https://no-color.org) does not forbid it. */
-export function styled(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {
-  return isColoured(stream) ? styleText(style, text) : text
+export function styled(style: Style, text: string, descriptor: Descriptor = stdout): string {
+  return isColoured(descriptor) ? styleText(style, text) : text
 }
 
-function isColoured(stream: NodeJS.WriteStream): boolean {
-  return stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+function isColoured(descriptor: Descriptor): boolean {
+  return !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb' && terminalColumns(descriptor) !== undefined
 }
 
 /**
  * File names may hold control characters; a terminal must not obey them. Line breaks pass, and the styles that `styled`
  * knows (bold, dim, red, green, yellow, and their ends) where they are in use: none of them can hide text.
  */
-function printable(text: string, stream: NodeJS.WriteStream): string {
+function printable(text: string, descriptor: Descriptor): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   return text.replace(/\x1b\[(?:[12]|22|3[1239])m|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (found) =>
-    found.length > 1 && isColoured(stream) ? found : oneLine(found),
+    found.length > 1 && isColoured(descriptor) ? found : oneLine(found),
   )
 }
 

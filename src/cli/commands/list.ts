@@ -2,6 +2,7 @@ import { discover } from '../../entries/discover.ts'
 import type { BootEntry } from '../../entries/entry.ts'
 import { oneLine } from '../../plan/text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
+import { stdout, terminalColumns } from '../descriptor.ts'
 import { print, printJson, styled, table, wrap } from '../output.ts'
 import { rootOption, systemOf } from '../root-option.ts'
 
@@ -34,7 +35,7 @@ export const command: Command = {
 
 /** A table; where it is too wide, each kernel's path goes on a line of its own. */
 function listing(entries: readonly BootEntry[]): string {
-  const width = process.stdout.columns ?? DEFAULT_WIDTH
+  const width = terminalColumns(stdout) ?? DEFAULT_WIDTH
   const columns = entries.map((entry, index) => [`#${index + 1}`, entry.version ?? '(version unknown)', marks(entry)])
   const whole = table([
     ['#', 'VERSION', '', 'KERNEL'],

@@ -1,6 +1,7 @@
 import { plan } from '../../plan/plan.ts'
 import { oneLine } from '../../plan/text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
+import { stderr } from '../descriptor.ts'
 import { describe, statusOf } from '../failure.ts'
 import { loadNotes, loadOptions, planOptions } from '../load-options.ts'
 import { note, print, printJson, styled } from '../output.ts'
@@ -24,7 +25,7 @@ export const command: Command = {
       process.on(name, () => interruption.abort(new Error(name)))
     }
     using made = await plan({ ...planOptions(args), signal })
-    for (const warning of made.warnings) note(`${styled('yellow', 'warning:', process.stderr)} ${oneLine(warning)}`)
+    for (const warning of made.warnings) note(`${styled('yellow', 'warning:', stderr)} ${oneLine(warning)}`)
     const [refusal, ...others] = made.refusals
     if (refusal !== undefined) {
       if (args.flag('json')) printJson({ loaded: false, plan: made.toJSON(), error: refusal.toJSON() })
