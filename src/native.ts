@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { type Evidence, KexecError } from './errors.ts'
@@ -53,6 +54,11 @@ function load(): Native {
   const evidence: Evidence[] = []
   for (const candidate of candidates) {
     const path = fileURLToPath(new URL(candidate, import.meta.url))
+    // The module loader would look long for what is not there.
+    if (!existsSync(path)) {
+      evidence.push({ source: path, value: 'no such file' })
+      continue
+    }
     try {
       return require(path)
     } catch (error) {
