@@ -3,6 +3,7 @@
 #include "syscalls.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
