@@ -71,7 +71,7 @@ function diagnosePermission(
     return {
       reason: 'lockdown',
       summary: `the kernel is locked down (${switches.lockdown}) and trusts no signature on this image`,
-      hint: 'Load a kernel signed with a key in the kernel’s keyrings, or boot without lockdown.',
+      hint: "Load a kernel signed with a key in the kernel's keyrings, or boot without lockdown.",
     }
   }
   const filtered = privileges.seccomp === 2 ? 'a seccomp filter on this process, or a' : 'a'
@@ -97,7 +97,7 @@ function fromLog(log: readonly Evidence[]): Diagnosis | undefined {
 
 const SIGNATURE: Diagnosis = {
   reason: 'signature-rejected',
-  summary: 'the kernel image’s signature was rejected',
+  summary: "the kernel image's signature was rejected",
   hint: 'Install a kernel signed by the distribution, or enrol the key that signed this one (mokutil --import).',
 }
 
@@ -120,7 +120,7 @@ const byErrno: Record<string, Diagnosis> = {
   },
   ENOEXEC: {
     reason: 'not-a-kernel',
-    summary: 'the kernel’s loaders do not know this image',
+    summary: "the kernel's loaders do not know this image",
     hint: '`linux-kexec inspect FILE` tells what it is.',
   },
   EINVAL: {
@@ -142,17 +142,17 @@ const byErrno: Record<string, Diagnosis> = {
   EACCES: {
     reason: 'signature-rejected',
     summary: 'IMA appraisal refused the image',
-    hint: 'The image needs a valid security.ima signature for this machine’s IMA policy.',
+    hint: "The image needs a valid security.ima signature for this machine's IMA policy.",
   },
   ENODATA: { ...SIGNATURE, summary: 'the kernel image is not signed, and this machine requires it' },
-  ENOKEY: { ...SIGNATURE, summary: 'no key in the kernel’s keyrings matches the image’s signature' },
+  ENOKEY: { ...SIGNATURE, summary: "no key in the kernel's keyrings matches the image's signature" },
   EKEYEXPIRED: { ...SIGNATURE, summary: 'the key that signed the kernel image has expired' },
   EKEYREVOKED: { ...SIGNATURE, summary: 'the key that signed the kernel image was revoked' },
   EKEYREJECTED: SIGNATURE,
-  ELIBBAD: { ...SIGNATURE, summary: 'the kernel image’s signature is malformed' },
-  EBADMSG: { ...SIGNATURE, summary: 'the kernel image’s signature is malformed' },
-  ENOPKG: { ...SIGNATURE, summary: 'the kernel image’s signature uses an algorithm that the running kernel lacks' },
-  EMSGSIZE: { ...SIGNATURE, summary: 'the kernel image’s signature is malformed' },
+  ELIBBAD: { ...SIGNATURE, summary: "the kernel image's signature is malformed" },
+  EBADMSG: { ...SIGNATURE, summary: "the kernel image's signature is malformed" },
+  ENOPKG: { ...SIGNATURE, summary: "the kernel image's signature uses an algorithm that the running kernel lacks" },
+  EMSGSIZE: { ...SIGNATURE, summary: "the kernel image's signature is malformed" },
 }
 
 function fromErrno(call: FailedCall): Diagnosis {

@@ -1,5 +1,6 @@
 import { machine } from 'node:os'
 import { posix } from 'node:path'
+import { status } from '../engine/status.ts'
 import { KexecError } from '../errors.ts'
 import type { OpenImage } from '../image/index.ts'
 import { readPrivileges } from '../policy/privileges.ts'
@@ -104,6 +105,11 @@ export function checkMemory(
 /** What the running machine would refuse whatever the image, and what this user may not do. */
 export function checkMachine(system: System, panic: boolean, findings: Findings): void {
   if (!system.isLive) return
+  if (panic && status(system).crashLoaded) {
+    findings.warn(
+      'a crash kernel is loaded, and the kernel frees it first: should this load fail, none is loaded any more',
+    )
+  }
   const refusal = switchRefusal(readSwitches(system, panic))
   if (refusal !== undefined) findings.refuse(refusal)
   const privileges = readPrivileges(system)

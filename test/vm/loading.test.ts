@@ -65,7 +65,7 @@ describe('transactions', () => {
     expect(await isLoaded()).toBe(true)
   })
 
-  test('a kernel that the kernel itself refuses is told with the kernel’s own words', async () => {
+  test("a kernel that the kernel itself refuses is told with the kernel's own words", async () => {
     const { status, stdout } = await machine.vm.run(`cat > /root/fail.mjs <<'END'
 import { plan, status } from '/usr/lib/node_modules/linux-kexec/dist/index.js'
 import { loadFile } from '/usr/lib/node_modules/linux-kexec/dist/engine/file.js'
@@ -131,6 +131,8 @@ describe('the crash kernel', () => {
     expect(load.status).toBe(0)
     expect(load.document.plan.cmdline).not.toContain('crashkernel')
     expect((await json(machine.vm, 'linux-kexec status')).document).toMatchObject({ loaded: false, crashLoaded: true })
+    const again = await json(machine.vm, 'linux-kexec plan newest --panic')
+    expect(again.document.warnings.join()).toContain('a crash kernel is loaded')
     await machine.vm.run('linux-kexec load newest')
     expect(await json(machine.vm, 'linux-kexec unload --panic')).toMatchObject({
       status: 0,
