@@ -109,5 +109,5 @@ function seconds(milliseconds) {
 }
 
 function styled(style, text) {
-  return process.stdout.isTTY && !process.env.NO_COLOR ? styleText(style, text) : text
+  return process.stdout.isTTY && !process.env.NO_COLOR ? styleText(style, text, { validateStream: false }) : text
 }

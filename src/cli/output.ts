@@ -24,7 +24,8 @@ export function note(text: string): void {
 
 /** Colours a text where it goes to a terminal and NO_COLOR (https://no-color.org) does not forbid it. */
 export function styled(style: Style, text: string, descriptor: Descriptor = stdout): string {
-  return isColoured(descriptor) ? styleText(style, text) : text
+  // styleText would look at process.stdout, and take CI=1 for a reason against colours.
+  return isColoured(descriptor) ? styleText(style, text, { validateStream: false }) : text
 }
 
 function isColoured(descriptor: Descriptor): boolean {
