@@ -3,15 +3,15 @@ import { debianSources, parseDeb822, parseOneLine, printDeb822 } from '../../../
 
 // debian.sources of the debian:bookworm container image.
 const container = `Types: deb
-# http://snapshot.debian.org/archive/debian/20250520T000000Z
-URIs: http://deb.debian.org/debian
+# http://snapshot.example.org/archive/debian/20250520T000000Z
+URIs: http://deb.example.org/debian
 Suites: bookworm bookworm-updates
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 Types: deb
-# http://snapshot.debian.org/archive/debian-security/20250520T000000Z
-URIs: http://deb.debian.org/debian-security
+# http://snapshot.example.org/archive/debian-security/20250520T000000Z
+URIs: http://deb.example.org/debian-security
 Suites: bookworm-security
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
@@ -32,10 +32,10 @@ Components: main
 // sources.list as the Debian installer writes it, with what people add.
 const installer = `#deb cdrom:[Debian GNU/Linux 12.5.0 _Bookworm_ - Official amd64 NETINST]/ bookworm contrib main
 
-deb http://ftp.de.debian.org/debian/ bookworm main non-free-firmware
-deb-src http://ftp.de.debian.org/debian/ bookworm main non-free-firmware
+deb http://ftp.example.org/debian/ bookworm main non-free-firmware
+deb-src http://ftp.example.org/debian/ bookworm main non-free-firmware
 
-deb http://security.debian.org/debian-security bookworm-security main non-free-firmware
+deb http://security.example.org/debian-security bookworm-security main non-free-firmware
 deb [arch=amd64 signed-by=/etc/apt/keyrings/docker.gpg] https://download.docker.com/linux/debian bookworm stable
 deb [signed-by=/usr/share/keyrings/pgdg.asc] https://apt.postgresql.org/pub/repos/apt bookworm-pgdg main # database
 `
@@ -54,8 +54,8 @@ test('backports are left out, mirror lists are known by name', () => {
 test('one-line sources: third parties are left out even when they name the same suite', () => {
   const sources = debianSources(parseOneLine(installer), 'bookworm')
   expect(sources.map(({ uris }) => uris[0])).toEqual([
-    'http://ftp.de.debian.org/debian/',
-    'http://security.debian.org/debian-security',
+    'http://ftp.example.org/debian/',
+    'http://security.example.org/debian-security',
   ])
 })
 
@@ -73,7 +73,7 @@ test('a disabled stanza is no source', () => {
 
 test('a key written into the source survives the way through', () => {
   const key = 'Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mQINBGP\n -----END PGP PUBLIC KEY BLOCK-----'
-  const text = `Types: deb\nURIs: http://deb.debian.org/debian\nSuites: bookworm\nComponents: main\n${key}\n`
+  const text = `Types: deb\nURIs: http://deb.example.org/debian\nSuites: bookworm\nComponents: main\n${key}\n`
   const sources = parseDeb822(text)
   expect(printDeb822(sources)).toContain(' mQINBGP\n')
   expect(parseDeb822(printDeb822(sources))).toEqual(sources)
