@@ -12,7 +12,7 @@ export {
 } from './cmdline/index.ts'
 export { unload } from './engine/file.ts'
 export { type LoadStatus, status } from './engine/status.ts'
-export { type DiscoverOptions, discover } from './entries/discover.ts'
+export { type BootLoader, type BootMenu, type DiscoverOptions, discover, readBootMenu } from './entries/discover.ts'
 export type { BootEntry, Source } from './entries/entry.ts'
 export { selectEntry } from './entries/select.ts'
 export {

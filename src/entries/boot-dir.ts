@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { initrdNames, microcodeIn, noInitrd } from './initrd-names.ts'
 import { isReplaced, isRescue, type KernelName, kernelName } from './kernel-names.ts'
-import type { EntrySource, FoundEntry } from './source.ts'
+import { type EntrySource, type FoundEntry, menuWithoutPreset } from './source.ts'
 import type { KernelFile, Survey } from './survey.ts'
 
 interface Folder {
@@ -35,7 +35,8 @@ export const bootDir: EntrySource = {
     const candidates = folders.flatMap((folder) => candidatesIn(folder, survey))
     const kernels = withoutSecondNames(candidates).map((candidate) => examine(candidate, survey))
     const foldersWithInitrd = new Set(kernels.filter(({ initrd }) => initrd !== undefined).map(({ folder }) => folder))
-    return kernels.map((kernel) => entryOf(kernel, foldersWithInitrd.has(kernel.folder), survey))
+    const entries = kernels.map((kernel) => entryOf(kernel, foldersWithInitrd.has(kernel.folder), survey))
+    return entries.length === 0 ? [] : [menuWithoutPreset('boot-dir', folders[0]?.path ?? '/boot', entries)]
   },
 }
 
@@ -98,14 +99,13 @@ function entryOf(kernel: Kernel, othersHaveInitrd: boolean, survey: Survey): Fou
     id: name.file,
     title: `${survey.title(version, path)}${isRescue(path) ? ' (rescue)' : isReplaced(path) ? ' (replaced)' : ''}`,
     version,
-    source: 'boot-dir',
     config: folder.path,
     kernel: path,
     initrds,
     cmdline: null,
     devicetree: null,
     architecture: file.architecture,
-    isDefault: false,
     problems,
+    described: true,
   }
 }

@@ -1,14 +1,11 @@
 import { System } from '../system/system.ts'
-import { bootDir } from './boot-dir.ts'
-import type { BootEntry } from './entry.ts'
+import type { BootEntry, Source } from './entry.ts'
 import { type IdentifyKernel, identifyKernel } from './identify.ts'
-import { modulesDir } from './modules-dir.ts'
+import { mergeMenus } from './merge.ts'
 import { rank } from './rank.ts'
-import type { EntrySource, FoundEntry } from './source.ts'
+import type { FoundEntry, Menu } from './source.ts'
+import { sources } from './sources.ts'
 import { Survey } from './survey.ts'
-
-/** Every source, the one that knows most first: each sees what those before it found. */
-const sources: readonly EntrySource[] = [bootDir, modulesDir]
 
 export interface DiscoverOptions {
   /** The machine to look at; the running one when left out. */
@@ -17,24 +14,52 @@ export interface DiscoverOptions {
   readonly identify?: IdentifyKernel
 }
 
-/**
- * Everything a system can boot, newest kernel first. At most one entry is marked as running and, unless the list is empty,
- * exactly one as newest. What is broken is listed with its `problems`; nothing that is read makes this fail.
- */
-export async function discover(options: DiscoverOptions = {}): Promise<BootEntry[]> {
-  const system = options.system ?? new System()
-  const survey = new Survey(system, options.identify ?? identifyKernel)
-  const found: FoundEntry[] = []
-  for (const source of sources) found.push(...source.find(survey, found))
-  return rank(withUniqueIds(found), system)
+/** One boot loader's menu, or another place that kernels were found in, as part of a BootMenu. */
+export interface BootLoader {
+  readonly source: Source
+  /** The file the boot loader starts from, or the folder the kernels lie in. */
+  readonly config: string
+  /** Whether it is the one whose menu this machine shows, as far as that can be told; at most one is. */
+  readonly inCharge: boolean
+  /** Id of the entry it would boot when nobody touches a key, or null when it tells none. */
+  readonly default: string | null
+  /** Why that one, to complete "the default, as …". */
+  readonly reason: string | null
+  /** What is wrong with its configuration as a whole, one sentence each. */
+  readonly problems: readonly string[]
 }
 
-/** An id that is taken gives way to the kernel's path: /vmlinuz beside /boot/vmlinuz. */
-function withUniqueIds(found: readonly FoundEntry[]): FoundEntry[] {
-  const taken = new Set<string>()
-  return found.map((entry) => {
-    const id = taken.has(entry.id) ? entry.kernel : entry.id
-    taken.add(id)
-    return { ...entry, id }
-  })
+/** Everything a system can boot, and who says so. */
+export interface BootMenu {
+  /** The boot loader's menu in its own order, then what only others know; see `discover`. */
+  readonly entries: readonly BootEntry[]
+  /** In the order in which their entries count. */
+  readonly loaders: readonly BootLoader[]
+  /** What concerns no single entry, one sentence each: boot loaders that disagree about the default, broken files. */
+  readonly problems: readonly string[]
+}
+
+/**
+ * Everything a system can boot: the menu of the boot loader in charge in its own order, then what only other sources know,
+ * newest kernel first. At most one entry is marked as default and one as running and, unless the list is empty, exactly one
+ * as newest. What is broken is listed with its `problems`; nothing that is read makes this fail.
+ */
+export async function discover(options: DiscoverOptions = {}): Promise<BootEntry[]> {
+  return [...(await readBootMenu(options)).entries]
+}
+
+/** As `discover`, with the boot loaders that were found, and what is wrong with them. */
+export async function readBootMenu(options: DiscoverOptions = {}): Promise<BootMenu> {
+  const system = options.system ?? new System()
+  const survey = new Survey(system, options.identify ?? identifyKernel)
+  const menus: Menu[] = []
+  const found: FoundEntry[] = []
+  for (const source of sources) {
+    for (const menu of source.find(survey, found)) {
+      menus.push(menu)
+      found.push(...menu.entries)
+    }
+  }
+  const merged = mergeMenus(menus, survey)
+  return { ...merged, entries: rank(merged.entries, system) }
 }

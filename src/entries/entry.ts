@@ -1,27 +1,49 @@
 /** Which kind of configuration a boot entry was read from. */
-export type Source = 'boot-dir' | 'modules-dir'
+export type Source =
+  | 'bls'
+  | 'uki'
+  | 'grub'
+  | 'grub-legacy'
+  | 'extlinux'
+  | 'zipl'
+  | 'raspberry-pi'
+  | 'refind'
+  | 'limine'
+  | 'kexec-conf'
+  | 'boot-dir'
+  | 'modules-dir'
+  | 'build-tree'
 
 /**
  * One thing this machine can boot, as `list` shows it. Paths are as seen inside the system's root, never the host's.
  * A broken entry is still an entry: what is wrong with it stands in `problems`, one plain sentence each.
  */
 export interface BootEntry {
-  /** Stable name, unique in one list: for boot-dir and modules-dir entries the file name of the kernel or `modules/VERSION`. */
+  /**
+   * Stable name, unique in one list: what the boot loader itself calls the entry (GRUB's --id, a Boot Loader Specification
+   * file's name, an extlinux label), else the kernel's file name.
+   */
   readonly id: string
   readonly title: string
-  /** Kernel release as `uname -r` would print it, or null when neither the image nor the file name tells. */
+  /** Titles of the submenus the entry stands in, the outermost first. */
+  readonly submenus: readonly string[]
+  /** Kernel release as `uname -r` would print it, or null when neither the image, the configuration nor a name tells. */
   readonly version: string | null
   readonly source: Source
+  /** Every source that gave this entry, `source` first. */
+  readonly sources: readonly Source[]
   /** The file or folder that defines the entry. */
   readonly config: string
-  readonly kernel: string
+  /** Null for an entry that starts no Linux kernel: another boot loader, the firmware's setup, power off. */
+  readonly kernel: string | null
   /** In the order they are to be loaded: microcode first. */
   readonly initrds: readonly string[]
   /** The command line the boot loader would pass; null when the source has none (a kernel merely lying in /boot). */
   readonly cmdline: string | null
   readonly devicetree: string | null
-  /** As uname -m prints it ('x86_64', 'aarch64', 'riscv64', …), or null when the image does not tell. */
+  /** As uname -m prints it ('x86_64', 'aarch64', 'riscv64', …), or null when nothing tells. */
   readonly architecture: string | null
+  /** Whether the boot loader in charge would boot it next. */
   readonly isDefault: boolean
   readonly isRunning: boolean
   readonly isNewest: boolean

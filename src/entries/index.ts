@@ -1,4 +1,4 @@
-export { type DiscoverOptions, discover } from './discover.ts'
+export { type BootLoader, type BootMenu, type DiscoverOptions, discover, readBootMenu } from './discover.ts'
 export type { BootEntry, Source } from './entry.ts'
 export { HEAD_BYTES, type IdentifyKernel, type Identity, identifyKernel } from './identify.ts'
 export { nearest } from './nearest.ts'

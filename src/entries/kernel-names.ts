@@ -65,11 +65,11 @@ function isRescueSuffix(suffix: string): boolean {
 }
 
 /** Whether a kernel is a rescue kernel, told by its path. */
-export function isRescue(kernel: string): boolean {
-  return /(?:^|\/)vmlinu[xz]-0-rescue[^/]*$/.test(kernel)
+export function isRescue(kernel: string | null): boolean {
+  return kernel !== null && /(?:^|\/)vmlinu[xz]-0-rescue[^/]*$/.test(kernel)
 }
 
 /** Whether a kernel is the one that `make install` replaced, kept as a way back; told by its path. */
-export function isReplaced(kernel: string): boolean {
-  return kernel.endsWith('.old')
+export function isReplaced(kernel: string | null): boolean {
+  return kernel !== null && kernel.endsWith('.old')
 }

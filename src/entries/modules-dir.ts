@@ -1,8 +1,8 @@
 import { posix } from 'node:path'
 import { initrdNames, microcodeIn, noInitrd } from './initrd-names.ts'
 import { isRescue } from './kernel-names.ts'
-import type { EntrySource, FoundEntry } from './source.ts'
-import type { Survey } from './survey.ts'
+import { type EntrySource, type FoundEntry, menuWithoutPreset } from './source.ts'
+import { MODULES_FOLDERS, type Survey } from './survey.ts'
 
 /** Names of an initrd that a distribution ships or builds in the modules folder itself. */
 const ownInitrds = ['initrd', 'initrd.img', 'initramfs.img', 'initramfs']
@@ -11,7 +11,9 @@ const ownInitrds = ['initrd', 'initrd.img', 'initramfs.img', 'initramfs']
 export const modulesDir: EntrySource = {
   name: 'modules-dir',
   find: (survey, earlier) => {
-    const known = new Set(earlier.filter(({ kernel }) => !isRescue(kernel)).map(({ version }) => version))
+    const known = new Set(
+      earlier.filter(({ kernel }) => kernel !== null && !isRescue(kernel)).map(({ version }) => version),
+    )
     const bootFolder = survey.bootFolders[0] as string
     const inBoot = new Set(survey.system.list(bootFolder))
     const entries: FoundEntry[] = []
@@ -19,7 +21,7 @@ export const modulesDir: EntrySource = {
       if (known.has(release) || !survey.system.exists(posix.join(folder, 'vmlinuz'))) continue
       entries.push(entryOf(release, folder, bootFolder, inBoot, survey))
     }
-    return entries
+    return entries.length === 0 ? [] : [menuWithoutPreset('modules-dir', MODULES_FOLDERS[0], entries)]
   },
 }
 
@@ -45,14 +47,13 @@ function entryOf(
     id: `modules/${release}`,
     title: survey.title(version ?? release, kernel),
     version: version ?? release,
-    source: 'modules-dir',
     config: folder,
     kernel,
     initrds,
     cmdline: null,
     devicetree: null,
     architecture,
-    isDefault: false,
+    described: true,
     problems: [...problems, ...initrds.flatMap((path) => survey.initrdProblems(path)), ...missing],
   }
 }

@@ -2,6 +2,7 @@ import { closeSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
 import type { System } from '../system/system.ts'
 import { HEAD_BYTES, type IdentifyKernel } from './identify.ts'
+import { Volumes } from './volumes.ts'
 
 /** A kernel file as found. */
 export interface KernelFile {
@@ -17,12 +18,17 @@ export const MODULES_FOLDERS = ['/usr/lib/modules', '/lib/modules'] as const
 /** One look at a system, shared by all sources so that nothing is read twice. */
 export class Survey {
   readonly system: System
+  /** The file systems, and where a path that a boot loader names is. */
+  readonly volumes: Volumes
   private readonly identify: IdentifyKernel
+  private readonly kernelFiles = new Map<string, KernelFile>()
+  private readonly initrdFiles = new Map<string, string[]>()
   private releases: ReadonlyMap<string, string> | undefined
   private operatingSystem: string | null | undefined
 
   constructor(system: System, identify: IdentifyKernel) {
     this.system = system
+    this.volumes = new Volumes(system)
     this.identify = identify
   }
 
@@ -36,6 +42,10 @@ export class Survey {
 
   /** Reads the head of a kernel file and tells what it is. Never throws. */
   kernelFile(path: string): KernelFile {
+    return remembered(this.kernelFiles, path, () => this.examineKernel(path))
+  }
+
+  private examineKernel(path: string): KernelFile {
     const nothing = { version: null, architecture: null }
     const { stats, problem } = this.file(path)
     if (stats === undefined) return { ...nothing, problems: [problem] }
@@ -52,6 +62,10 @@ export class Survey {
 
   /** What keeps a file from being loaded as an initrd, as a list of at most one sentence. Never throws. */
   initrdProblems(path: string): string[] {
+    return remembered(this.initrdFiles, path, () => this.examineInitrd(path))
+  }
+
+  private examineInitrd(path: string): string[] {
     const { stats, problem } = this.file(path)
     if (stats === undefined) return [problem]
     try {
@@ -117,6 +131,16 @@ export class Survey {
       ? `${path} is a link to a file that does not exist.`
       : `${path} is a link to a file that does not exist in this root.`
   }
+}
+
+/** Many entries share a kernel or an initrd; each file is looked at once. */
+function remembered<Value>(known: Map<string, Value>, path: string, look: () => Value): Value {
+  let value = known.get(path)
+  if (value === undefined) {
+    value = look()
+    known.set(path, value)
+  }
+  return value
 }
 
 function unreadable(path: string, error: unknown): string {

@@ -56,6 +56,14 @@ function entryTarget(options: PlanOptions, entry: BootEntry, count: number, find
     selector === undefined
       ? `${entry.isDefault ? "the boot loader's default" : 'the newest'}, as no entry was named; ${among}`
       : `chosen by '${selector}', ${among}`
+  if (entry.kernel === null) {
+    throw new KexecError(`the entry '${entry.title}' starts no Linux kernel`, {
+      reason: 'not-a-kernel',
+      path: entry.config,
+      hint: `${entry.problems.join(' ')} Select another entry of \`linux-kexec list\`.`.trimStart(),
+      refused: true,
+    })
+  }
   findings.decide('kernel', entry.kernel, `entry ${entry.id}: ${reason}`)
   for (const problem of entry.problems) findings.warn(problem)
   const initrds = chooseInitrds(options, entry.initrds, 'they belong to the entry', findings)

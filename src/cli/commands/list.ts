@@ -1,4 +1,4 @@
-import { discover } from '../../entries/discover.ts'
+import { readBootMenu } from '../../entries/discover.ts'
 import type { BootEntry } from '../../entries/entry.ts'
 import { oneLine } from '../../plan/text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
@@ -25,8 +25,8 @@ export const command: Command = {
   notes: 'Broken entries are listed as well, with what is wrong. No privilege is needed.',
   async run(args) {
     const system = systemOf(args)
-    const entries = await discover({ system })
-    if (args.flag('json')) printJson({ entries })
+    const { entries, loaders, problems } = await readBootMenu({ system })
+    if (args.flag('json')) printJson({ entries, loaders, problems })
     else if (entries.length === 0) print(`No kernel was found${system.isLive ? '' : ` in ${system.root}`}.`)
     else print(listing(entries))
     return exit.done
@@ -47,7 +47,7 @@ function listing(entries: readonly BootEntry[]): string {
   entries.forEach((entry, index) => {
     const line = lines[index] ?? ''
     text.push(entry.isRunning ? styled('bold', line) : line)
-    if (!fits) text.push(INDENT + oneLine(entry.kernel))
+    if (!fits) text.push(INDENT + oneLine(entry.kernel ?? ''))
     for (const problem of entry.problems) {
       const [first = '', ...more] = wrap(`problem: ${oneLine(problem)}`, width - INDENT.length - 2)
       text.push(INDENT + first.replace('problem:', (word) => styled('yellow', word)))

@@ -7,8 +7,10 @@ function entry(version: string, more: Partial<BootEntry> = {}): BootEntry {
   return {
     id,
     title: `Debian GNU/Linux 12 (bookworm), Linux ${version}`,
+    submenus: [],
     version,
     source: 'boot-dir',
+    sources: ['boot-dir'],
     config: '/boot',
     kernel: `/boot/${id}`,
     initrds: [],

@@ -1,0 +1,86 @@
+import { loaderVariable } from '../system/efi-variables.ts'
+import type { System } from '../system/system.ts'
+import type { Source } from './entry.ts'
+import type { Menu } from './source.ts'
+
+/** Without evidence: the boot loader that is there only when someone chose it comes first. */
+const precedence: readonly Source[] = [
+  'grub',
+  'bls',
+  'zipl',
+  'extlinux',
+  'limine',
+  'refind',
+  'grub-legacy',
+  'raspberry-pi',
+  'kexec-conf',
+]
+
+/** Sources that tell of kernels but are no boot loader. */
+const places: readonly Source[] = ['boot-dir', 'modules-dir', 'build-tree']
+
+export interface Charge {
+  /** The menu in charge first. */
+  readonly menus: readonly Menu[]
+  /** The menu this machine would show, or null when there is no boot loader. */
+  readonly inCharge: Menu | null
+  /** To complete "taken to be in charge, as …". */
+  readonly reason: string
+}
+
+/** Tells whose menu the machine shows when several boot loaders have left theirs. */
+export function takeCharge(menus: readonly Menu[], system: System): Charge {
+  const rankOf = (menu: Menu) => (places.includes(menu.source) ? precedence.length : precedence.indexOf(menu.source))
+  const sorted = [...menus].sort(
+    (one, other) => Number(isBare(one)) - Number(isBare(other)) || rankOf(one) - rankOf(other),
+  )
+  const evidence = evidenceOf(system, sorted)
+  const chosen = sorted.find((menu) => menu.source === evidence?.source && menu.entries.length > 0)
+  const inCharge = chosen ?? sorted.find((menu) => !places.includes(menu.source) && menu.entries.length > 0) ?? null
+  if (inCharge === null) return { menus: sorted, inCharge, reason: 'no boot loader was found' }
+  return {
+    menus: [inCharge, ...sorted.filter((menu) => menu !== inCharge)],
+    inCharge,
+    reason: chosen === undefined ? 'nothing tells which of them started this system' : (evidence?.reason ?? ''),
+  }
+}
+
+function isBare(menu: Menu): boolean {
+  return menu.entries.length === 0
+}
+
+interface ChargeEvidence {
+  readonly source: Source
+  readonly reason: string
+}
+
+/** What the boot loader left behind of itself, the surest first. */
+function evidenceOf(system: System, menus: readonly Menu[]): ChargeEvidence | undefined {
+  const told = loaderVariable(system, 'LoaderInfo')
+  if (told !== undefined) {
+    const source = loaderNames.find(([name]) => name.test(told))?.[1]
+    if (source !== undefined) return { source, reason: `the EFI variable LoaderInfo says ${told}` }
+  }
+  const image = /(?:^| )BOOT_IMAGE=(\S*)/.exec(system.runningCommandLine() ?? '')?.[1]
+  // GRUB names its device, "(hd0,gpt2)/vmlinuz", or an absolute path; syslinux the file as its configuration does.
+  if (image?.startsWith('(')) return { source: 'grub', reason: `/proc/cmdline has BOOT_IMAGE=${image}` }
+  const systemdBoot = menus.some(({ source }) => source === 'bls') ? systemdBootProgram(system) : undefined
+  if (systemdBoot !== undefined) return { source: 'bls', reason: `${systemdBoot} is installed` }
+  return undefined
+}
+
+const loaderNames: readonly (readonly [RegExp, Source])[] = [
+  [/^systemd-boot/i, 'bls'],
+  [/^GRUB/i, 'grub'],
+  [/^rEFInd/i, 'refind'],
+  [/^Limine/i, 'limine'],
+]
+
+function systemdBootProgram(system: System): string | undefined {
+  for (const top of ['/efi', '/boot', '/boot/efi', '']) {
+    const folder = `${top}/EFI/systemd`
+    const name = system.list(folder).find((file) => /^systemd-boot.*\.efi$/i.test(file))
+    if (name !== undefined) return `${folder}/${name}`
+  }
+  return undefined
+}

@@ -1,0 +1,46 @@
+import { posix } from 'node:path'
+import type { BootEntry } from './entry.ts'
+import { isRescue, kernelName } from './kernel-names.ts'
+import type { FoundEntry, Menu } from './source.ts'
+import type { Survey } from './survey.ts'
+
+/** An entry with everything that its menu and its files tell; what other entries tell of it is still to come. */
+export interface DescribedEntry extends Omit<BootEntry, 'isDefault' | 'isRunning' | 'isNewest'> {
+  /** How many of `problems`, at the end, are only what could not be known. */
+  readonly uncertain: number
+}
+
+/** Looks at an entry's files, once each, and tells what they are and what is wrong with them. */
+export function describe(found: FoundEntry, menu: Menu, survey: Survey): DescribedEntry {
+  const { id, title, kernel, initrds, cmdline, uncertainties = [] } = found
+  const source = found.source ?? menu.source
+  const file = kernel === null || found.described ? undefined : survey.kernelFile(kernel)
+  const version = file?.version ?? found.version ?? nameVersion(kernel)
+  const problems = [...(found.problems ?? []), ...(file?.problems ?? [])]
+  if (!found.described) {
+    problems.push(...initrds.flatMap((path) => survey.initrdProblems(path)))
+    // A rescue kernel's initrd brings every module it needs; the kernel's own folder went with its package.
+    if (kernel !== null && !isRescue(kernel) && file?.problems.length === 0)
+      problems.push(...survey.modulesProblems(version))
+  }
+  return {
+    id,
+    title,
+    submenus: found.submenus ?? [],
+    version,
+    source,
+    sources: [source],
+    config: found.config ?? menu.config,
+    kernel,
+    initrds,
+    cmdline,
+    devicetree: found.devicetree ?? null,
+    architecture: file?.architecture ?? found.architecture ?? null,
+    problems: [...problems, ...uncertainties],
+    uncertain: uncertainties.length,
+  }
+}
+
+function nameVersion(kernel: string | null): string | null {
+  return kernel === null ? null : (kernelName(posix.basename(kernel))?.version ?? null)
+}

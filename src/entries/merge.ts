@@ -1,0 +1,137 @@
+import { parseCommandLine, printCommandLine, removeParameter } from '../cmdline/index.ts'
+import { type Charge, takeCharge } from './charge.ts'
+import { type DescribedEntry, describe } from './describe.ts'
+import type { BootLoader } from './discover.ts'
+import type { Source } from './entry.ts'
+import { isRescue } from './kernel-names.ts'
+import type { Menu } from './source.ts'
+import type { Survey } from './survey.ts'
+
+/** An entry of the one list, ready to be ranked. */
+export interface MergedEntry extends Omit<DescribedEntry, 'sources'> {
+  readonly sources: Source[]
+  isDefault: boolean
+}
+
+export interface MergedMenus {
+  readonly entries: readonly MergedEntry[]
+  readonly loaders: readonly BootLoader[]
+  readonly problems: readonly string[]
+}
+
+/**
+ * Makes one list of all menus: first the menu of the boot loader in charge as it is, then of each other menu what is not
+ * there yet. Within one menu nothing is merged: its normal and its recovery entry share a kernel.
+ */
+export function mergeMenus(menus: readonly Menu[], survey: Survey): MergedMenus {
+  const charge = takeCharge(menus, survey.system)
+  const list = new EntryList(survey)
+  const presets = new Map<Menu, MergedEntry>()
+  for (const menu of charge.menus) {
+    const merged = list.add(menu)
+    const preset = menu.preset === null ? undefined : merged[menu.entries.indexOf(menu.preset.entry)]
+    if (preset !== undefined) presets.set(menu, preset)
+  }
+  const chosen = charge.inCharge === null ? undefined : presets.get(charge.inCharge)
+  if (chosen !== undefined) chosen.isDefault = true
+  return {
+    entries: list.entries,
+    loaders: charge.menus.map((menu) => ({
+      source: menu.source,
+      config: menu.config,
+      inCharge: menu === charge.inCharge,
+      default: presets.get(menu)?.id ?? null,
+      reason: presets.has(menu) ? (menu.preset?.reason ?? null) : null,
+      problems: menu.problems,
+    })),
+    problems: [...charge.menus.flatMap(({ problems }) => problems), ...disagreements(charge, presets)],
+  }
+}
+
+class EntryList {
+  readonly entries: MergedEntry[] = []
+  private readonly survey: Survey
+  private readonly ids = new Set<string>()
+  private readonly byKey = new Map<string, { readonly entry: MergedEntry; readonly index: number }[]>()
+
+  constructor(survey: Survey) {
+    this.survey = survey
+  }
+
+  /** Adds what is new in a menu. @returns for each of its entries the one that stands for it in the list. */
+  add(menu: Menu): MergedEntry[] {
+    const before = this.entries.length
+    return menu.entries.map((found) => {
+      const entry = describe(found, menu, this.survey)
+      const same = before === 0 ? [] : this.sameAs(entry, before)
+      for (const known of same) if (!known.sources.includes(entry.source)) known.sources.push(entry.source)
+      return same[0] ?? this.append(entry)
+    })
+  }
+
+  private append(entry: DescribedEntry): MergedEntry {
+    const merged = { ...entry, id: this.uniqueId(entry), sources: [...entry.sources], isDefault: false }
+    const index = this.entries.push(merged) - 1
+    for (const key of this.keysOf(entry)) {
+      const entries = this.byKey.get(key)
+      if (entries === undefined) this.byKey.set(key, [{ entry: merged, index }])
+      else entries.push({ entry: merged, index })
+    }
+    return merged
+  }
+
+  /** What other menus, the first `before` entries, have of the same: every entry of a kernel that merely lies somewhere. */
+  private sameAs(entry: DescribedEntry, before: number): MergedEntry[] {
+    const [file, version, config] = this.keysOf(entry)
+    const known = (key: string | undefined) =>
+      (this.byKey.get(key ?? '') ?? []).filter(({ index }) => index < before).map((found) => found.entry)
+    // One file of the Boot Loader Specification is one entry, whether GRUB or systemd-boot reads it.
+    if (config !== undefined && known(config).length > 0) return known(config).slice(0, 1)
+    if (entry.source === 'modules-dir') return [...new Set([...known(file), ...known(version)])]
+    const { cmdline, initrds } = entry
+    if (cmdline === null) return known(file)
+    const isSame = (other: MergedEntry) =>
+      other.initrds.length === initrds.length && other.cmdline !== null && sameCommandLine(other.cmdline, cmdline)
+    return known(file).filter(isSame).slice(0, 1)
+  }
+
+  /** A kernel is known by its file; those of modules folders, copies of the ones in /boot, by version as well. */
+  private keysOf({ kernel, version, source, config }: DescribedEntry): string[] {
+    if (kernel === null) return []
+    const file = this.survey.resolve(kernel) ?? kernel
+    const byVersion = version === null || isRescue(kernel) ? '' : `version ${version}`
+    return source === 'bls' ? [file, byVersion, `config ${config}`] : [file, byVersion]
+  }
+
+  /** An id that is taken gives way to the kernel's path, /vmlinuz beside /boot/vmlinuz, or is numbered. */
+  private uniqueId({ id, kernel }: DescribedEntry): string {
+    let unique = id
+    if (this.ids.has(unique) && kernel !== null) unique = kernel
+    for (let number = 2; this.ids.has(unique); number++) unique = `${id} (${number})`
+    this.ids.add(unique)
+    return unique
+  }
+}
+
+/** Whether two command lines mean the same, apart from what boot loaders add of their own. */
+export function sameCommandLine(one: string, other: string): boolean {
+  return one === other || withoutLoaderMarks(one) === withoutLoaderMarks(other)
+}
+
+function withoutLoaderMarks(text: string): string {
+  return printCommandLine(removeParameter(removeParameter(parseCommandLine(text), 'BOOT_IMAGE'), 'initrd'))
+}
+
+/** A sentence for each boot loader that would boot something else than the one in charge. */
+function disagreements({ inCharge, reason }: Charge, presets: ReadonlyMap<Menu, MergedEntry>): string[] {
+  const chosen = inCharge === null ? undefined : presets.get(inCharge)
+  if (inCharge === null || chosen === undefined) return []
+  return [...presets].flatMap(([menu, preset]) => {
+    if (preset === chosen) return []
+    const [mine, theirs] = [chosen, preset].map(({ title }) => `'${title}'`)
+    return [
+      `The boot loaders disagree about the default: ${inCharge.config} (${inCharge.source}) names ${mine}, ` +
+        `${menu.config} (${menu.source}) names ${theirs}. The first is taken to be in charge, as ${reason}.`,
+    ]
+  })
+}

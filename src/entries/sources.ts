@@ -1,0 +1,6 @@
+import { bootDir } from './boot-dir.ts'
+import { modulesDir } from './modules-dir.ts'
+import type { EntrySource } from './source.ts'
+
+/** Every source, the one that knows most first: each sees what those before it found. */
+export const sources: readonly EntrySource[] = [bootDir, modulesDir]

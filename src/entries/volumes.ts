@@ -1,0 +1,247 @@
+import { posix } from 'node:path'
+import type { System } from '../system/system.ts'
+import { FileIndex } from './file-index.ts'
+import { type Mount, readMounts } from './mounts.ts'
+
+/** By what a boot loader names a file system. `device` is a name below /dev ('/dev/sda2') or a Linux root= form of it. */
+export interface VolumeName {
+  readonly uuid?: string
+  readonly label?: string
+  readonly partuuid?: string
+  readonly partlabel?: string
+  readonly device?: string
+}
+
+/** A file system that boot loaders name, and where the system has it mounted. */
+export interface Volume {
+  /** For messages: '/dev/sda2', 'UUID=1234-ABCD'. */
+  readonly name: string
+  /** Number of the partition on its disk, from 1, or null: it is no partition, or nothing tells. */
+  readonly partition: number | null
+  /** Where it, or parts of it, are mounted; empty when it is there but not mounted. */
+  readonly mounts: readonly Mount[]
+}
+
+/** Where a path that a boot loader names is in the system's own tree. */
+export interface Location {
+  readonly path: string
+  /** Whether something is there. */
+  readonly exists: boolean
+}
+
+const links = {
+  uuid: 'by-uuid',
+  label: 'by-label',
+  partuuid: 'by-partuuid',
+  partlabel: 'by-partlabel',
+} as const satisfies Record<Exclude<keyof VolumeName, 'device'>, string>
+
+/** Where distributions mount the partitions that boot loaders read. */
+const usualMountPoints = ['/', '/boot', '/efi', '/boot/efi', '/boot/firmware', '/esp'] as const
+
+/** A folder at the top of a partition that a boot loader's configuration lies in; what is before it is the mount point. */
+const configFolders = /^(.*)\/(?:grub2?|loader|extlinux|syslinux|isolinux|efi|limine)(?:\/.*)?$/i
+
+/**
+ * The file systems of a system, and the way from a path as a boot loader names it, from the top of the file system that
+ * holds it, to the path in the running system's tree.
+ */
+export class Volumes {
+  /** The deepest mount point first. */
+  readonly mounts: readonly Mount[]
+  readonly files: FileIndex
+  private readonly system: System
+  private readonly byName = new Map<string, Volume | undefined>()
+  private readonly located = new Map<string, Location>()
+
+  constructor(system: System) {
+    this.system = system
+    this.files = new FileIndex(system)
+    this.mounts = readMounts(system)
+  }
+
+  /** Whether the system tells of all its file systems; if not, what `find` does not know may still be there. */
+  get areAllKnown(): boolean {
+    return this.system.list('/dev/disk/by-uuid').length > 0
+  }
+
+  /**
+   * The file system of that name, told by /dev/disk/by-* or by what fstab calls it. Undefined when there is none, and when
+   * nothing tells: see `areAllKnown`.
+   */
+  find(name: VolumeName): Volume | undefined {
+    const key = JSON.stringify(name)
+    if (!this.byName.has(key)) this.byName.set(key, this.look(name))
+    return this.byName.get(key)
+  }
+
+  /** Every file system that is a partition of this number, from 1: what `(hd0,gpt2)` may mean. */
+  partitions(number: number): Volume[] {
+    const found = new Map<string, Volume>()
+    for (const { device } of this.mounts) {
+      if (device === null) continue
+      const volume = this.find({ device })
+      if (volume !== undefined && volume.partition === number) found.set(volume.name, volume)
+    }
+    return [...found.values()]
+  }
+
+  /** The mount that a path of the system's tree lies in. */
+  mountOf(path: string): Mount {
+    const mount = this.mounts.find(({ mountPoint }) => isWithin(path, mountPoint))
+    return mount ?? { mountPoint: '/', top: '/', device: null, type: null }
+  }
+
+  /** The file system that a path of the system's tree lies on. */
+  volumeOf(path: string): Volume {
+    const mount = this.mountOf(path)
+    return (
+      (mount.device === null ? undefined : this.find({ device: mount.device })) ?? {
+        name: mount.device ?? mount.mountPoint,
+        partition: null,
+        mounts: [mount],
+      }
+    )
+  }
+
+  /**
+   * Finds a file that a boot loader names.
+   * @param path from the top of a file system, `/` or `\` between its parts.
+   * @param config file, in the system's tree, that names it: what it names lies on the same file system, if `volume` does
+   *   not say otherwise.
+   * @param volume the file system the boot loader looks on.
+   * @returns where it is; if nothing of that name is to be found, where it should be.
+   */
+  locate(path: string, config: string, volume?: Volume): Location {
+    const clean = posix.normalize(posix.join('/', path.replace(/\\/g, '/')))
+    const key = `${clean}\0${posix.dirname(config)}\0${volume?.name ?? ''}`
+    let location = this.located.get(key)
+    if (location === undefined) {
+      location = this.search(clean, config, volume)
+      this.located.set(key, location)
+    }
+    return location
+  }
+
+  private search(path: string, config: string, volume: Volume | undefined): Location {
+    const candidates = [...new Set(this.candidates(path, config, volume))]
+    const exact = candidates.find((candidate) => this.files.has(candidate))
+    if (exact !== undefined) return { path: exact, exists: true }
+    for (const candidate of candidates) {
+      const spelled = this.files.ignoringCase(candidate)
+      if (spelled !== undefined) return { path: spelled, exists: true }
+    }
+    return { path: candidates[0] ?? path, exists: false }
+  }
+
+  /** Where a path may be, the likeliest first. */
+  private candidates(path: string, config: string, volume: Volume | undefined): string[] {
+    const mounts = volume?.mounts ?? [this.mountOf(config)]
+    const candidates = mounts.flatMap((mount) => {
+      const below = beneath(path, mount.top)
+      return below === undefined ? [] : [posix.join(mount.mountPoint, below)]
+    })
+    // btrfs: a path may be named from the default subvolume as well, which is what is mounted.
+    for (const mount of mounts) if (mount.top !== '/') candidates.push(posix.join(mount.mountPoint, path))
+    const known = volume !== undefined && volume.mounts.some(({ device }) => device !== null)
+    if (known && this.system.isLive) return candidates
+    // A captured tree may lack what tells its file systems apart, or be one partition of several.
+    const top = configFolders.exec(posix.dirname(config))?.[1]
+    const tops = [...(top === undefined ? [] : [top]), ...usualMountPoints]
+    candidates.push(...tops.map((folder) => posix.join(folder, path)))
+    const inSubvolume = withoutSubvolume(path)
+    if (inSubvolume !== undefined) candidates.push(...tops.map((folder) => posix.join(folder, inSubvolume)))
+    return candidates
+  }
+
+  private look(name: VolumeName): Volume | undefined {
+    for (const [kind, folder] of Object.entries(links)) {
+      const value = name[kind as keyof VolumeName]
+      if (value === undefined) continue
+      const device = this.linkedDevice(`/dev/disk/${folder}`, value)
+      const spec = `${kind.toUpperCase()}=${value}`
+      const mounts = this.mounts.filter(
+        (mount) =>
+          mount.device !== null &&
+          (sameName(mount.device, spec) || (device !== undefined && this.deviceNames(mount.device).has(device))),
+      )
+      if (device === undefined && mounts.length === 0) continue
+      return { name: device === undefined ? spec : `/dev/${device}`, partition: partitionOf(device), mounts }
+    }
+    return name.device === undefined ? undefined : this.byDevice(name.device)
+  }
+
+  private byDevice(device: string): Volume | undefined {
+    const spec = /^(UUID|LABEL|PARTUUID|PARTLABEL)=(.*)$/i.exec(device)
+    if (spec !== null) {
+      const kind = (spec[1] as string).toLowerCase()
+      return this.look({ [kind]: spec[2] as string })
+    }
+    const names = this.deviceNames(device)
+    const mounts = this.mounts.filter(
+      (mount) => mount.device !== null && [...this.deviceNames(mount.device)].some((name) => names.has(name)),
+    )
+    if (mounts.length === 0 && !this.system.exists(device)) return undefined
+    return { name: device, partition: partitionOf([...names].at(-1)), mounts }
+  }
+
+  /** The kernel's name of the device that a /dev/disk link leads to: 'sda2', 'dm-0'. */
+  private linkedDevice(folder: string, value: string): string | undefined {
+    const name = this.system.list(folder).find((candidate) => sameName(unescapeHex(candidate), value))
+    if (name === undefined) return undefined
+    const target = this.system.readLink(posix.join(folder, name))
+    return target === undefined ? undefined : posix.basename(target)
+  }
+
+  /** A device's own name and where its links lead: /dev/mapper/vg-root is dm-0 too. */
+  private deviceNames(device: string): Set<string> {
+    const spec = /^(UUID|LABEL|PARTUUID|PARTLABEL)=(.*)$/i.exec(device)
+    if (spec !== null) {
+      const folder = links[(spec[1] as string).toLowerCase() as keyof typeof links]
+      const linked = this.linkedDevice(`/dev/disk/${folder}`, spec[2] as string)
+      return new Set(linked === undefined ? [device] : [device, linked])
+    }
+    const target = this.system.readLink(device)
+    return new Set([posix.basename(device), ...(target === undefined ? [] : [posix.basename(target)])])
+  }
+}
+
+/** Number of a partition by the kernel's name: sda2, nvme0n1p2, mmcblk0p1, vda1; null for dm-0 and whole disks. */
+function partitionOf(device: string | undefined): number | null {
+  const digits = /^(?:[shv]d[a-z]+|xvd[a-z]+|(?:nvme\d+n\d+|mmcblk\d+|md\d+|loop\d+|nbd\d+)p)(\d+)$/.exec(
+    posix.basename(device ?? ''),
+  )?.[1]
+  return digits === undefined ? null : Number(digits)
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return folder === '/' || path === folder || path.startsWith(`${folder}/`)
+}
+
+/** The rest of a path below a folder, or undefined when it is not below it. */
+function beneath(path: string, folder: string): string | undefined {
+  if (!isWithin(path, folder)) return undefined
+  return folder === '/' ? path : path.slice(folder.length) || '/'
+}
+
+/** '/boot/vmlinuz' of '/@/boot/vmlinuz', '/@rootfs/boot/vmlinuz', '/@/.snapshots/1/snapshot/boot/vmlinuz', 'pool@/boot/…'. */
+function withoutSubvolume(path: string): string | undefined {
+  const inner = /^(?:\/[^/]*@[^/]*)?(?:\/\.snapshots\/\d+\/snapshot)?(\/.+)$/.exec(path)?.[1]
+  if (inner !== undefined && inner !== path) return inner
+  return /^\/[^/]+(\/boot\/.+)$/.exec(path)?.[1] ?? /@(\/.+)$/.exec(path)?.[1]
+}
+
+/** UUIDs and FAT serial numbers are written in either letter case. */
+function sameName(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase()
+}
+
+/** udev writes what may not stand in a file name as \xNN. */
+function unescapeHex(name: string): string {
+  if (!name.includes('\\x')) return name
+  const bytes = Buffer.from(name).toString('latin1')
+  const plain = bytes.replace(/\\x([0-9a-f]{2})/gi, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
+  )
+  return Buffer.from(plain, 'latin1').toString()
+}
