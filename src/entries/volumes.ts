@@ -143,7 +143,7 @@ export class Volumes {
     })
     // btrfs: a path may be named from the default subvolume as well, which is what is mounted.
     for (const mount of mounts) if (mount.top !== '/') candidates.push(posix.join(mount.mountPoint, path))
-    const known = volume !== undefined && volume.mounts.some(({ device }) => device !== null)
+    const known = volume?.mounts.some(({ device }) => device !== null)
     if (known && this.system.isLive) return candidates
     // A captured tree may lack what tells its file systems apart, or be one partition of several.
     const top = configFolders.exec(posix.dirname(config))?.[1]

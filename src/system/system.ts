@@ -29,6 +29,8 @@ const O_PATH = 0o10000000
  */
 export class System {
   readonly root: string
+  /** Files and folders that `readText` and `list` passed over for lack of privilege. */
+  readonly denied = new Set<string>()
 
   /** @throws KexecError 'not-found' when the root is not a folder */
   constructor(root = '/') {
@@ -104,7 +106,8 @@ export class System {
   readText(path: string): string | undefined {
     try {
       return this.readHead(path, MAX_TEXT).toString('utf8')
-    } catch {
+    } catch (error) {
+      this.noteDenied(path, error)
       return undefined
     }
   }
@@ -113,7 +116,8 @@ export class System {
   list(path: string): string[] {
     try {
       return readdirSync(this.isLive ? path : this.hostPath(this.resolve(path))).sort()
-    } catch {
+    } catch (error) {
+      this.noteDenied(path, error)
       return []
     }
   }
@@ -159,6 +163,11 @@ export class System {
   /** The host's path of a name whose last part is not followed. */
   private pathOfName(path: string): string {
     return this.isLive ? path : this.hostPath(posix.join(this.resolve(posix.dirname(path)), posix.basename(path)))
+  }
+
+  private noteDenied(path: string, error: unknown): void {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EACCES' || code === 'EPERM') this.denied.add(path)
   }
 
   private hostPath(inside: string): string {
