@@ -64,7 +64,7 @@ function byName(entries: readonly BootEntry[], selector: string): BootEntry | un
   const named = entries.filter(
     ({ title, submenus }) => title === selector || pathOf(submenus, title) === selector.replace(/\s*>\s*/g, '>'),
   )
-  if (named.length > 0 || !selector.includes('>')) return only(named, selector)
+  if (named.length > 0 || !selector.includes('>')) return only(entries, named, selector)
   const last = selector.slice(selector.lastIndexOf('>') + 1).trim()
   return entries.find(({ id, submenus }) => id === last && submenus.length > 0)
 }
@@ -76,8 +76,9 @@ function pathOf(submenus: readonly string[], title: string): string {
 
 function byVersion(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
   const exact = entries.filter(({ version }) => version === selector)
-  if (exact.length > 0) return only(exact, selector)
+  if (exact.length > 0) return only(entries, exact, selector)
   return only(
+    entries,
     entries.filter(({ version }) => version !== null && startsVersion(version, selector)),
     selector,
   )
@@ -90,14 +91,14 @@ function startsVersion(version: string, start: string): boolean {
 }
 
 /** The one entry of several that is not a spare, or the first when they boot the same; undefined when there are none. */
-function only(matches: readonly BootEntry[], selector: string): BootEntry | undefined {
+function only(entries: readonly BootEntry[], matches: readonly BootEntry[], selector: string): BootEntry | undefined {
   const proper = matches.filter((entry) => !isSpare(entry))
   const choice = proper.length > 0 ? proper : matches
   const [first, ...others] = choice
   if (first === undefined || others.every((other) => bootsTheSame(first, other))) return first
   throw new KexecError(`'${selector}' means ${choice.length} entries`, {
     reason: 'ambiguous-entry',
-    hint: `Select one of them by its id: ${listed(choice.map(({ id }) => id))}.`,
+    hint: `Select one of them by its number or id: ${listed(choice.map((entry) => `#${entries.indexOf(entry) + 1} ${entry.id}`))}.`,
     refused: true,
   })
 }
