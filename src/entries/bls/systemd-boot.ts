@@ -1,0 +1,88 @@
+import { posix } from 'node:path'
+import type { EntrySource, FoundEntry, Menu } from '../source.ts'
+import type { Survey } from '../survey.ts'
+import { thisMachine } from './architectures.ts'
+import { defaultEntry } from './default.ts'
+import { GrubVariables } from './grub-variables.ts'
+import { type LoaderConf, parseLoaderConf } from './loader-conf.ts'
+import type { LoaderEntry } from './loader-entry.ts'
+import { type BootPartition, bootPartitions, machineOfLoaders } from './partitions.ts'
+import type { MenuReading } from './reading.ts'
+import { compareLoaderEntries } from './sort.ts'
+import { shownTitles } from './titles.ts'
+import { type1Entry } from './type1-entry.ts'
+
+/**
+ * systemd-boot's menu: the entries of the Boot Loader Specification, type 1 (loader/entries/*.conf) and type 2
+ * (EFI/Linux/*.efi), from the ESP and the extended boot loader partition. Other boot loaders read type 1 files as well.
+ */
+export const bls: EntrySource = {
+  name: 'bls',
+  find: (survey) => {
+    const partitions = bootPartitions(survey)
+    if (partitions.length === 0) return []
+    const reading = readingOf(partitions, survey)
+    const problems: string[] = []
+    const entries = partitions
+      .flatMap((partition) => entriesOf(partition, reading, problems))
+      .sort(compareLoaderEntries)
+    const conf = loaderConfOf(partitions, survey)
+    if (entries.length === 0 && conf === null) return []
+    return [menuOf(entries, conf, partitions, survey, problems)]
+  },
+}
+
+function readingOf(partitions: readonly BootPartition[], survey: Survey): MenuReading {
+  return {
+    survey,
+    variables: new GrubVariables(survey),
+    machine: machineOfLoaders(partitions, survey) ?? (survey.system.isLive ? thisMachine : null),
+    addonsOf: () => null,
+  }
+}
+
+/** Only the ESP's counts, which comes first; a copy on the other partition is not read. */
+function loaderConfOf(partitions: readonly BootPartition[], survey: Survey): LoaderConf | null {
+  const path = partitions.find(({ loaderConf }) => loaderConf !== null)?.loaderConf ?? null
+  const text = path === null ? undefined : survey.system.readText(path)
+  return path === null || text === undefined ? null : parseLoaderConf(text, path)
+}
+
+function entriesOf({ entries }: BootPartition, reading: MenuReading, problems: string[]): LoaderEntry[] {
+  if (entries === null) return []
+  const { system } = reading.survey
+  return system.list(entries).flatMap((file) => {
+    if (!/^(?!\.|auto-).*\.conf$/is.test(file)) return []
+    const path = posix.join(entries, file)
+    const text = system.readText(path)
+    if (text !== undefined) return [type1Entry(path, file, text, reading)]
+    if (system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
+    return []
+  })
+}
+
+function menuOf(
+  entries: readonly LoaderEntry[],
+  conf: LoaderConf | null,
+  partitions: readonly BootPartition[],
+  survey: Survey,
+  problems: readonly string[],
+): Menu {
+  const shown = entries.filter(({ isHidden }) => !isHidden)
+  const titles = new Map(shownTitles(shown).map((title, index) => [shown[index], title]))
+  const found = new Map(
+    entries.map((entry): [LoaderEntry, FoundEntry] => {
+      const title = titles.get(entry) ?? entry.title ?? entry.id
+      return [entry, { ...entry.found, id: entry.id, title }]
+    }),
+  )
+  const { chosen, problems: unmatched } = defaultEntry(shown, conf, survey.system)
+  const folder = partitions.find((partition) => partition.entries ?? partition.images)
+  return {
+    source: 'bls',
+    config: conf?.path ?? folder?.entries ?? folder?.images ?? '/loader/entries',
+    entries: [...found.values()],
+    preset: chosen === null ? null : { entry: found.get(chosen.entry) as FoundEntry, reason: chosen.reason },
+    problems: [...(conf?.problems ?? []), ...problems, ...unmatched],
+  }
+}
