@@ -3,6 +3,7 @@ import type { EntrySource, FoundEntry, Menu } from '../source.ts'
 import type { Survey } from '../survey.ts'
 import { Addons } from './addons.ts'
 import { thisMachine } from './architectures.ts'
+import { automaticEntries } from './automatic.ts'
 import { defaultEntry } from './default.ts'
 import { GrubVariables } from './grub-variables.ts'
 import { type LoaderConf, parseLoaderConf } from './loader-conf.ts'
@@ -25,10 +26,11 @@ export const bls: EntrySource = {
     if (partitions.length === 0) return []
     const reading = readingOf(partitions, survey)
     const problems: string[] = []
-    const entries = partitions
-      .flatMap((partition) => entriesOf(partition, reading, problems))
-      .sort(compareLoaderEntries)
     const conf = loaderConfOf(partitions, survey)
+    const entries = [
+      ...partitions.flatMap((partition) => entriesOf(partition, reading, problems)).sort(compareLoaderEntries),
+      ...automaticEntries(partitions, conf, survey),
+    ]
     if (entries.length === 0 && conf === null) return []
     return [menuOf(entries, conf, partitions, survey, problems)]
   },
