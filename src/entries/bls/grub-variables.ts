@@ -53,7 +53,8 @@ export class GrubVariables {
     return name.startsWith('tuned_') && (this.blocks?.length ?? 0) + (this.configs?.length ?? 0) > 0
   }
 
-  private value(name: string): string | undefined {
+  /** What a variable is set to, or undefined. */
+  value(name: string): string | undefined {
     if (!this.values.has(name)) this.values.set(name, this.look(name))
     return this.values.get(name)
   }
