@@ -21,6 +21,7 @@ export class Survey {
   /** The file systems, and where a path that a boot loader names is. */
   readonly volumes: Volumes
   private readonly identify: IdentifyKernel
+  private readonly resolved = new Map<string, string | undefined>()
   private readonly kernelFiles = new Map<string, KernelFile>()
   private readonly initrdFiles = new Map<string, string[]>()
   private releases: ReadonlyMap<string, string> | undefined
@@ -103,6 +104,11 @@ export class Survey {
 
   /** Where links lead, or undefined when they lead nowhere. */
   resolve(path: string): string | undefined {
+    if (!this.resolved.has(path)) this.resolved.set(path, this.follow(path))
+    return this.resolved.get(path)
+  }
+
+  private follow(path: string): string | undefined {
     try {
       return this.system.resolve(path)
     } catch {

@@ -51,14 +51,13 @@ function loaderConfOf(partitions: readonly BootPartition[], survey: Survey): Loa
 function entriesOf({ entries }: BootPartition, reading: MenuReading, problems: string[]): LoaderEntry[] {
   if (entries === null) return []
   const { system } = reading.survey
-  return system.list(entries).flatMap((file) => {
-    if (!/^(?!\.|auto-).*\.conf$/is.test(file)) return []
+  const found: LoaderEntry[] = []
+  for (const [file, text] of system.readTexts(entries, (name) => /^(?!\.|auto-).*\.conf$/is.test(name))) {
     const path = posix.join(entries, file)
-    const text = system.readText(path)
-    if (text !== undefined) return [type1Entry(path, file, text, reading)]
-    if (system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
-    return []
-  })
+    if (text !== undefined) found.push(type1Entry(path, file, text, reading))
+    else if (system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
+  }
+  return found
 }
 
 function menuOf(
