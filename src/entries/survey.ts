@@ -1,7 +1,7 @@
 import { closeSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
 import type { System } from '../system/system.ts'
-import { HEAD_BYTES, type IdentifyKernel } from './identify.ts'
+import { HEAD_BYTES, type IdentifyKernel, type Identity } from './identify.ts'
 import { Volumes } from './volumes.ts'
 
 /** A kernel file as found. */
@@ -51,11 +51,9 @@ export class Survey {
     const { stats, problem } = this.file(path)
     if (stats === undefined) return { ...nothing, problems: [problem] }
     try {
-      const { version, architecture, bootable, description } = this.identify(
-        this.system.readHead(path, HEAD_BYTES),
-        stats.size,
-      )
-      return { version, architecture, problems: bootable ? [] : [`${path} is ${description}, not a kernel.`] }
+      const identity = this.identify(this.system.readHead(path, HEAD_BYTES), stats.size)
+      const { version, architecture, bootable } = identity
+      return { version, architecture, problems: bootable ? [] : [notBootable(path, identity)] }
     } catch (error) {
       return { ...nothing, problems: [unreadable(path, error)] }
     }
@@ -137,6 +135,11 @@ export class Survey {
       ? `${path} is a link to a file that does not exist.`
       : `${path} is a link to a file that does not exist in this root.`
   }
+}
+
+function notBootable(path: string, { description, problems = [] }: Identity): string {
+  if (problems.length === 0) return `${path} is ${description}, not a kernel.`
+  return `${path} is ${description}, but ${problems.join('; ')}.`
 }
 
 /** Many entries share a kernel or an initrd; each file is looked at once. */

@@ -1,5 +1,7 @@
 import type { MenuReading } from './reading.ts'
 import { type Type1Keys, unquote } from './type1.ts'
+import { imageStart } from './type2-entry.ts'
+import { readUnifiedImage } from './uki.ts'
 
 /** What a type 1 entry starts, and with what. */
 export interface BootProgram {
@@ -46,7 +48,38 @@ export function programOf(keys: Type1Keys, path: string, reading: MenuReading): 
   if (kind === 'linux') return linuxOf(value, keys, path, reading)
   if (kind === 'uki-url')
     return { ...nothing, problems: [`${path} starts what is fetched from the network: ${value}.`] }
-  return { ...nothing, problems: [`${path} starts the EFI program ${value}, not a Linux kernel.`] }
+  return efiProgramOf(kind, value, keys, path, reading)
+}
+
+/** An EFI program: a unified kernel image, a kernel by its own stub, or something else. */
+function efiProgramOf(
+  kind: 'uki' | 'efi',
+  value: string,
+  keys: Type1Keys,
+  path: string,
+  reading: MenuReading,
+): BootProgram {
+  const { survey } = reading
+  const unknown = new Set<string>()
+  const { path: file, exists } = survey.volumes.locate(value, path)
+  if (!exists) {
+    if (kind === 'uki') return { ...nothing, kernel: file, isHidden: true }
+    return { ...nothing, isHidden: true, problems: [`${path} starts the EFI program ${file}, which does not exist.`] }
+  }
+  const options = optionsOf(keys, reading, unknown)
+  const uncertainties = unset(unknown, path)
+  const image = readUnifiedImage(survey.system, file)
+  const number = Number(unquote(keys.get('profile')?.at(-1) ?? '0'))
+  const profile = typeof image === 'string' ? undefined : (image.profiles[number] ?? image.profiles[0])
+  if (typeof image !== 'string' && profile?.hasKernel) {
+    const { found, problems, addonOptions } = imageStart(file, profile, image, reading)
+    const cmdline = options === null ? found.cmdline : [options, ...addonOptions].join(' ').trim()
+    return { ...nothing, ...found, cmdline, isDescribed: true, problems, uncertainties }
+  }
+  if (survey.kernelFile(file).problems.length === 0)
+    return { ...nothing, kernel: file, cmdline: options ?? '', uncertainties }
+  if (kind === 'uki') return { ...nothing, problems: [`${path} names ${file}, which is no unified kernel image.`] }
+  return { ...nothing, problems: [`${path} starts the EFI program ${file}, not a Linux kernel.`] }
 }
 
 function linuxOf(value: string, keys: Type1Keys, path: string, reading: MenuReading): BootProgram {
@@ -55,10 +88,14 @@ function linuxOf(value: string, keys: Type1Keys, path: string, reading: MenuRead
   const kernel = survey.volumes.locate(value, path)
   const initrds = (keys.get('initrd') ?? []).flatMap((initrd) => initrdsOf(unquote(initrd), path, reading, unknown))
   const cmdline = optionsOf(keys, reading, unknown) ?? ''
-  const uncertainties = [...unknown].map(
+  const uncertainties = unset(unknown, path)
+  return { ...nothing, kernel: kernel.path, initrds, cmdline, isHidden: !kernel.exists, uncertainties }
+}
+
+function unset(variables: ReadonlySet<string>, path: string): string[] {
+  return [...variables].map(
     (name) => `${path} has $${name}, which is left out: no grubenv and no grub.cfg was found that sets it.`,
   )
-  return { ...nothing, kernel: kernel.path, initrds, cmdline, isHidden: !kernel.exists, uncertainties }
 }
 
 /** The options joined, or null when there are none. */

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import type { EntrySource, FoundEntry, Menu } from '../source.ts'
 import type { Survey } from '../survey.ts'
+import { Addons } from './addons.ts'
 import { thisMachine } from './architectures.ts'
 import { defaultEntry } from './default.ts'
 import { GrubVariables } from './grub-variables.ts'
@@ -11,6 +12,7 @@ import type { MenuReading } from './reading.ts'
 import { compareLoaderEntries } from './sort.ts'
 import { shownTitles } from './titles.ts'
 import { type1Entry } from './type1-entry.ts'
+import { type2Entries } from './type2-entry.ts'
 
 /**
  * systemd-boot's menu: the entries of the Boot Loader Specification, type 1 (loader/entries/*.conf) and type 2
@@ -37,8 +39,16 @@ function readingOf(partitions: readonly BootPartition[], survey: Survey): MenuRe
     survey,
     variables: new GrubVariables(survey),
     machine: machineOfLoaders(partitions, survey) ?? (survey.system.isLive ? thisMachine : null),
-    addonsOf: () => null,
+    addons: new Addons(survey),
+    addonsBeside: (path) => holderOf(path, partitions)?.addons ?? null,
   }
+}
+
+/** The partition that a path lies on: of those it is below, the deepest. */
+function holderOf(path: string, partitions: readonly BootPartition[]): BootPartition | undefined {
+  return partitions
+    .filter(({ top }) => top === '/' || path.startsWith(`${top}/`))
+    .sort((one, other) => other.top.length - one.top.length)[0]
 }
 
 /** Only the ESP's counts, which comes first; a copy on the other partition is not read. */
@@ -48,16 +58,41 @@ function loaderConfOf(partitions: readonly BootPartition[], survey: Survey): Loa
   return path === null || text === undefined ? null : parseLoaderConf(text, path)
 }
 
-function entriesOf({ entries }: BootPartition, reading: MenuReading, problems: string[]): LoaderEntry[] {
+function entriesOf(partition: BootPartition, reading: MenuReading, problems: string[]): LoaderEntry[] {
+  return [...type1Entries(partition, reading, problems), ...type2EntriesOf(partition, reading)]
+}
+
+function type1Entries({ entries }: BootPartition, reading: MenuReading, problems: string[]): LoaderEntry[] {
   if (entries === null) return []
   const { system } = reading.survey
+<<<<<<< HEAD
   const found: LoaderEntry[] = []
   for (const [file, text] of system.readTexts(entries, (name) => /^(?!\.|auto-).*\.conf$/is.test(name))) {
+=======
+  return entryFiles(system.list(entries), '.conf').flatMap((file) => {
+>>>>>>> bls
     const path = posix.join(entries, file)
     if (text !== undefined) found.push(type1Entry(path, file, text, reading))
     else if (system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
   }
   return found
+}
+
+function type2EntriesOf({ images }: BootPartition, reading: MenuReading): LoaderEntry[] {
+  if (images === null) return []
+  const { system } = reading.survey
+  return entryFiles(system.list(images), '.efi').flatMap((file) => {
+    const path = posix.join(images, file)
+    return system.stat(path)?.isDirectory() === true ? [] : type2Entries(path, file, reading)
+  })
+}
+
+/** systemd-boot passes over hidden files, and over names that begin as those of the entries it makes itself. */
+function entryFiles(names: readonly string[], suffix: string): string[] {
+  return names.filter((name) => {
+    const lower = name.toLowerCase()
+    return lower.endsWith(suffix) && !lower.startsWith('.') && !lower.startsWith('auto-')
+  })
 }
 
 function menuOf(
