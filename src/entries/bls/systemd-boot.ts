@@ -69,30 +69,29 @@ function entriesOf(partition: BootPartition, reading: MenuReading, problems: str
 function type1Entries({ entries }: BootPartition, reading: MenuReading, problems: string[]): LoaderEntry[] {
   if (entries === null) return []
   const { system } = reading.survey
-  return entryFiles(system.list(entries), '.conf').flatMap((file) => {
+  const found: LoaderEntry[] = []
+  for (const [file, text] of system.readTexts(entries, (name) => isEntryFile(name, '.conf'))) {
     const path = posix.join(entries, file)
-    const text = system.readText(path)
-    if (text !== undefined) return [type1Entry(path, file, text, reading)]
-    if (system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
-    return []
-  })
+    if (text !== undefined) found.push(type1Entry(path, file, text, reading))
+    else if (system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
+  }
+  return found
 }
 
 function type2EntriesOf({ images }: BootPartition, reading: MenuReading): LoaderEntry[] {
   if (images === null) return []
   const { system } = reading.survey
-  return entryFiles(system.list(images), '.efi').flatMap((file) => {
+  return system.list(images).flatMap((file) => {
+    if (!isEntryFile(file, '.efi')) return []
     const path = posix.join(images, file)
     return system.stat(path)?.isDirectory() === true ? [] : type2Entries(path, file, reading)
   })
 }
 
 /** systemd-boot passes over hidden files, and over names that begin as those of the entries it makes itself. */
-function entryFiles(names: readonly string[], suffix: string): string[] {
-  return names.filter((name) => {
-    const lower = name.toLowerCase()
-    return lower.endsWith(suffix) && !lower.startsWith('.') && !lower.startsWith('auto-')
-  })
+function isEntryFile(name: string, suffix: string): boolean {
+  const lower = name.toLowerCase()
+  return lower.endsWith(suffix) && !lower.startsWith('.') && !lower.startsWith('auto-')
 }
 
 function menuOf(
