@@ -43,6 +43,7 @@ function automaticEntry(id: string, title: string, path: string | undefined, esp
     title,
     sortKey: null,
     machineId: null,
+    machine: null,
     version: null,
     count: null,
     profile: 0,

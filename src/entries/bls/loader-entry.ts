@@ -14,6 +14,8 @@ export interface LoaderEntry {
   /** What the menu sorts by and tells titles apart with; need not be a kernel release. */
   readonly version: string | null
   readonly count: BootCount | null
+  /** What its `architecture` says, as `uname -m` prints it, or null. */
+  readonly machine: string | null
   /** Number of the profile in a unified kernel image; 0 for the first, and for all that is none. */
   readonly profile: number
   /** Whether systemd-boot leaves it out of its menu; `found.problems` says why. */

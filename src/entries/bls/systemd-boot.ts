@@ -5,6 +5,7 @@ import { Addons } from './addons.ts'
 import { thisMachine } from './architectures.ts'
 import { automaticEntries } from './automatic.ts'
 import { defaultEntry } from './default.ts'
+import { hideForeign } from './foreign.ts'
 import { GrubVariables } from './grub-variables.ts'
 import { type LoaderConf, parseLoaderConf } from './loader-conf.ts'
 import type { LoaderEntry } from './loader-entry.ts'
@@ -27,8 +28,10 @@ export const bls: EntrySource = {
     const reading = readingOf(partitions, survey)
     const problems: string[] = []
     const conf = loaderConfOf(partitions, survey)
+    const found = partitions.flatMap((partition) => entriesOf(partition, reading, problems))
+    const machine = machineOfLoaders(partitions, survey) ?? (survey.system.isLive ? thisMachine : null)
     const entries = [
-      ...partitions.flatMap((partition) => entriesOf(partition, reading, problems)).sort(compareLoaderEntries),
+      ...hideForeign(found, machine, survey).sort(compareLoaderEntries),
       ...automaticEntries(partitions, conf, survey),
     ]
     if (entries.length === 0 && conf === null) return []
@@ -40,7 +43,6 @@ function readingOf(partitions: readonly BootPartition[], survey: Survey): MenuRe
   return {
     survey,
     variables: new GrubVariables(survey),
-    machine: machineOfLoaders(partitions, survey) ?? (survey.system.isLive ? thisMachine : null),
     addons: new Addons(survey),
     addonsBeside: (path) => holderOf(path, partitions)?.addons ?? null,
   }

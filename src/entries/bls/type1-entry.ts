@@ -16,11 +16,6 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
   const program = programOf(keys, path, reading)
   const architecture = value('architecture')
   const machine = architecture === null ? null : machineOf(architecture)
-  const isForeign = machine !== null && reading.machine !== null && machine !== reading.machine
-  if (isForeign)
-    problems.push(
-      `${path} is for the architecture ${architecture}, so systemd-boot does not show it on ${reading.machine}.`,
-    )
   problems.push(...program.problems, ...overlays(keys, path))
   const version = value('version')
   return {
@@ -31,7 +26,8 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
     machineId: value('machine-id'),
     version,
     profile: 0,
-    isHidden: isForeign || program.isHidden,
+    machine,
+    isHidden: program.isHidden,
     isAutomatic: false,
     found: {
       ...foundProgram(program),
