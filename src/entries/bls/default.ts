@@ -1,6 +1,7 @@
 import { loaderVariable } from '../../system/efi-variables.ts'
 import type { System } from '../../system/system.ts'
 import { matchesGlob } from './glob.ts'
+import type { GrubVariables } from './grub-variables.ts'
 import type { LoaderConf, Setting } from './loader-conf.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 
@@ -20,8 +21,14 @@ export interface DefaultEntry {
  * tries left; what LoaderEntryDefault, then loader.conf names; else the first entry that is one of ours. A variable that
  * names no entry is passed over in silence: the kernel itself writes 'kexec reboot' into LoaderEntryOneShot.
  * @param shown the entries of the menu, in its order.
+ * @param grub when nothing tells of systemd-boot but its entries: then they may be GRUB's, whose environment block says more.
  */
-export function defaultEntry(shown: readonly LoaderEntry[], conf: LoaderConf | null, system: System): DefaultEntry {
+export function defaultEntry(
+  shown: readonly LoaderEntry[],
+  conf: LoaderConf | null,
+  system: System,
+  grub: GrubVariables | null,
+): DefaultEntry {
   const problems: string[] = []
   const good = shown.filter(({ count }) => count?.left !== 0)
   const ways: (() => ChosenEntry | null)[] = [
@@ -30,6 +37,7 @@ export function defaultEntry(shown: readonly LoaderEntry[], conf: LoaderConf | n
     () => bySetting(good, 'preferred', conf, system, problems),
     () => byVariable(shown, 'LoaderEntryDefault', system),
     () => bySetting(shown, 'default', conf, system, problems),
+    () => byGrub(shown, grub),
     () => first(shown),
   ]
   for (const way of ways) {
@@ -74,6 +82,16 @@ function lastBooted(entries: readonly LoaderEntry[], wish: string, system: Syste
   const saved = loaderVariable(system, 'LoaderEntryLastBooted')
   const entry = saved === undefined ? undefined : entries.find(({ id }) => matchesGlob(saved, id))
   return entry === undefined ? null : { entry, reason: `it was booted last (LoaderEntryLastBooted), and ${wish}` }
+}
+
+/** GRUB's blscfg names an entry by its file, without the end of the name. */
+function byGrub(entries: readonly LoaderEntry[], grub: GrubVariables | null): ChosenEntry | null {
+  for (const variable of ['next_entry', 'saved_entry']) {
+    const saved = grub?.value(variable)
+    const entry = entries.find(({ id }) => id === saved || id === `${saved}.conf`)
+    if (entry !== undefined) return { entry, reason: `GRUB's ${variable} names it` }
+  }
+  return null
 }
 
 function isSaved(value: string): boolean {

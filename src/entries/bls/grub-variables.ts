@@ -42,13 +42,19 @@ export class GrubVariables {
     const expanded = text.replace(/\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))/g, (_, braced?: string, bare?: string) => {
       const name = (braced ?? bare) as string
       const value = this.value(name)
-      if (value === undefined) unknown.add(name)
+      if (value === undefined && !this.isUnset(name)) unknown.add(name)
       return value ?? ''
     })
     return { text: expanded.replace(/ {2,}/g, ' ').trim(), unknown: [...unknown] }
   }
 
-  private value(name: string): string | undefined {
+  /** TuneD sets its variables only where it is in use; GRUB has a configuration that would tell. */
+  private isUnset(name: string): boolean {
+    return name.startsWith('tuned_') && (this.blocks?.length ?? 0) + (this.configs?.length ?? 0) > 0
+  }
+
+  /** What a variable is set to, or undefined. */
+  value(name: string): string | undefined {
     if (!this.values.has(name)) this.values.set(name, this.look(name))
     return this.values.get(name)
   }

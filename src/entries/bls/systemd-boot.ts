@@ -3,6 +3,7 @@ import type { EntrySource, FoundEntry, Menu } from '../source.ts'
 import type { Survey } from '../survey.ts'
 import { Addons } from './addons.ts'
 import { thisMachine } from './architectures.ts'
+import { automaticEntries } from './automatic.ts'
 import { defaultEntry } from './default.ts'
 import { GrubVariables } from './grub-variables.ts'
 import { type LoaderConf, parseLoaderConf } from './loader-conf.ts'
@@ -25,12 +26,13 @@ export const bls: EntrySource = {
     if (partitions.length === 0) return []
     const reading = readingOf(partitions, survey)
     const problems: string[] = []
-    const entries = partitions
-      .flatMap((partition) => entriesOf(partition, reading, problems))
-      .sort(compareLoaderEntries)
     const conf = loaderConfOf(partitions, survey)
+    const entries = [
+      ...partitions.flatMap((partition) => entriesOf(partition, reading, problems)).sort(compareLoaderEntries),
+      ...automaticEntries(partitions, conf, survey),
+    ]
     if (entries.length === 0 && conf === null) return []
-    return [menuOf(entries, conf, partitions, survey, problems)]
+    return [menuOf(entries, conf, partitions, reading, problems)]
   },
 }
 
@@ -51,9 +53,11 @@ function holderOf(path: string, partitions: readonly BootPartition[]): BootParti
     .sort((one, other) => other.top.length - one.top.length)[0]
 }
 
-/** Only the ESP's counts, which comes first; a copy on the other partition is not read. */
+/** Only the ESP's counts. Where nothing tells which partition is the ESP, it is the one that has the file. */
 function loaderConfOf(partitions: readonly BootPartition[], survey: Survey): LoaderConf | null {
-  const path = partitions.find(({ loaderConf }) => loaderConf !== null)?.loaderConf ?? null
+  const [first] = partitions
+  const esp = first?.program != null ? first : partitions.find(({ loaderConf }) => loaderConf !== null)
+  const path = esp?.loaderConf ?? null
   const text = path === null ? undefined : survey.system.readText(path)
   return path === null || text === undefined ? null : parseLoaderConf(text, path)
 }
@@ -94,7 +98,7 @@ function menuOf(
   entries: readonly LoaderEntry[],
   conf: LoaderConf | null,
   partitions: readonly BootPartition[],
-  survey: Survey,
+  { survey, variables }: MenuReading,
   problems: readonly string[],
 ): Menu {
   const shown = entries.filter(({ isHidden }) => !isHidden)
@@ -105,7 +109,9 @@ function menuOf(
       return [entry, { ...entry.found, id: entry.id, title }]
     }),
   )
-  const { chosen, problems: unmatched } = defaultEntry(shown, conf, survey.system)
+  const isInstalled = conf !== null || partitions.some(({ program }) => program !== null)
+  const grub = isInstalled ? null : variables
+  const { chosen, problems: unmatched } = defaultEntry(shown, conf, survey.system, grub)
   const folder = partitions.find((partition) => partition.entries ?? partition.images)
   return {
     source: 'bls',
