@@ -112,7 +112,7 @@ function initrdsOf(value: string, path: string, { survey, variables }: MenuReadi
   const expansion = variables.expand(value)
   for (const name of expansion.unknown) unknown.add(name)
   const whole = survey.volumes.locate(expansion.text, path)
+  if (whole.exists && expansion.text !== '') return [whole.path]
   const parts = expansion.text.split(/[ \t]+/).filter((part) => part !== '')
-  if (parts.length < 2) return parts.length === 0 ? [] : [whole.path]
-  return whole.exists ? [whole.path] : parts.map((part) => survey.volumes.locate(part, path).path)
+  return parts.map((part) => survey.volumes.locate(part, path).path)
 }

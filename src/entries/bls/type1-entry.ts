@@ -1,7 +1,7 @@
 import { machineOf } from './architectures.ts'
 import { splitBootCount } from './boot-counting.ts'
 import type { LoaderEntry } from './loader-entry.ts'
-import { type BootProgram, programOf } from './program.ts'
+import { programOf } from './program.ts'
 import type { MenuReading } from './reading.ts'
 import { parseType1, type Type1Keys, unquote } from './type1.ts'
 
@@ -30,7 +30,10 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
     isHidden: program.isHidden,
     isAutomatic: false,
     found: {
-      ...foundProgram(program),
+      kernel: program.kernel,
+      initrds: program.initrds,
+      cmdline: program.cmdline,
+      described: program.isDescribed,
       config: path,
       version: program.version ?? releaseOf(version),
       devicetree: devicetreeOf(value('devicetree'), path, reading),
@@ -39,10 +42,6 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
       uncertainties: program.uncertainties,
     },
   }
-}
-
-function foundProgram({ kernel, initrds, cmdline, isDescribed }: BootProgram) {
-  return { kernel, initrds, cmdline, ...(isDescribed ? { described: true } : {}) }
 }
 
 /** What a key says last, which is what counts; null when it says nothing. */
