@@ -50,6 +50,8 @@ function automaticEntry(id: string, title: string, path: string | undefined, esp
     isHidden: false,
     isAutomatic: true,
     found: {
+      id,
+      title,
       config: path ?? esp.loaderConf ?? esp.top,
       kernel: null,
       initrds: [],

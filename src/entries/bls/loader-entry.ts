@@ -3,8 +3,8 @@ import type { BootCount } from './boot-counting.ts'
 
 /** An entry of systemd-boot's menu before it is sorted and its title made unique. */
 export interface LoaderEntry {
-  /** Without title, which depends on the other entries. */
-  readonly found: Omit<FoundEntry, 'title' | 'id'>
+  /** What `list` gets; the title is set once all entries are known. */
+  readonly found: FoundEntry & { title: string }
   /** The file's name without boot count, and '@profile' for the further profiles of a unified kernel image. */
   readonly id: string
   /** Null: the id stands for it. */

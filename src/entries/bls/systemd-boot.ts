@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import type { EntrySource, FoundEntry, Menu } from '../source.ts'
+import type { EntrySource, Menu } from '../source.ts'
 import type { Survey } from '../survey.ts'
 import { Addons } from './addons.ts'
 import { thisMachine } from './architectures.ts'
@@ -104,13 +104,10 @@ function menuOf(
   problems: readonly string[],
 ): Menu {
   const shown = entries.filter(({ isHidden }) => !isHidden)
-  const titles = new Map(shownTitles(shown).map((title, index) => [shown[index], title]))
-  const found = new Map(
-    entries.map((entry): [LoaderEntry, FoundEntry] => {
-      const title = titles.get(entry) ?? entry.title ?? entry.id
-      return [entry, { ...entry.found, id: entry.id, title }]
-    }),
-  )
+  shownTitles(shown).forEach((title, index) => {
+    const entry = shown[index]
+    if (entry !== undefined) entry.found.title = title
+  })
   const isInstalled = conf !== null || partitions.some(({ program }) => program !== null)
   const grub = isInstalled ? null : variables
   const { chosen, problems: unmatched } = defaultEntry(shown, conf, survey.system, grub)
@@ -118,8 +115,8 @@ function menuOf(
   return {
     source: 'bls',
     config: conf?.path ?? folder?.entries ?? folder?.images ?? '/loader/entries',
-    entries: [...found.values()],
-    preset: chosen === null ? null : { entry: found.get(chosen.entry) as FoundEntry, reason: chosen.reason },
+    entries: entries.map(({ found }) => found),
+    preset: chosen === null ? null : { entry: chosen.entry.found, reason: chosen.reason },
     problems: [...(conf?.problems ?? []), ...problems, ...unmatched],
   }
 }

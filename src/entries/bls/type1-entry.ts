@@ -18,10 +18,11 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
   const machine = architecture === null ? null : machineOf(architecture)
   problems.push(...program.problems, ...overlays(keys, path))
   const version = value('version')
+  const title = value('title')
   return {
     id,
     count,
-    title: value('title'),
+    title,
     sortKey: value('sort-key'),
     machineId: value('machine-id'),
     version,
@@ -30,6 +31,8 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
     isHidden: program.isHidden,
     isAutomatic: false,
     found: {
+      id,
+      title: title ?? id,
       kernel: program.kernel,
       initrds: program.initrds,
       cmdline: program.cmdline,
