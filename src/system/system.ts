@@ -210,7 +210,8 @@ export function readAtMost(fd: number, length: number): Buffer {
   for (;;) {
     const count = readSync(fd, buffer, filled, buffer.length - filled, filled)
     filled += count
-    if (count === 0 || filled === length) return buffer.subarray(0, filled)
+    // A file of a disk ends where its size says; one more read to be told so is saved.
+    if (count === 0 || filled === length || filled === size) return buffer.subarray(0, filled)
     if (filled === buffer.length) buffer = Buffer.concat([buffer], Math.min(length, buffer.length * 2))
   }
 }
