@@ -120,14 +120,15 @@ export class System {
    */
   *readTexts(path: string, isWanted: (name: string) => boolean): Generator<[name: string, text: string | undefined]> {
     const names = this.list(path).filter(isWanted)
-    const folder = names.length === 0 || this.isLive ? path : this.resolve(path)
-    for (const name of names) yield [name, this.readTextIn(folder, name) ?? this.readText(posix.join(path, name))]
+    // Joined once: thousands of entries may lie in one folder.
+    const host = this.hostPath(names.length === 0 || this.isLive ? path : this.resolve(path))
+    for (const name of names) yield [name, this.readTextIn(`${host}/${name}`) ?? this.readText(posix.join(path, name))]
   }
 
   /** Undefined when it cannot be read, and when it is a link that is to be followed. */
-  private readTextIn(folder: string, name: string): string | undefined {
+  private readTextIn(hostPath: string): string | undefined {
     try {
-      const fd = openSync(this.hostPath(posix.join(folder, name)), READING | constants.O_NOFOLLOW)
+      const fd = openSync(hostPath, READING | constants.O_NOFOLLOW)
       try {
         return readAtMost(fd, MAX_TEXT).toString('utf8')
       } finally {

@@ -73,7 +73,7 @@ function type1Entries({ entries }: BootPartition, reading: MenuReading, problems
   const { system } = reading.survey
   const found: LoaderEntry[] = []
   for (const [file, text] of system.readTexts(entries, (name) => isEntryFile(name, '.conf'))) {
-    const path = posix.join(entries, file)
+    const path = `${entries}/${file}`
     if (text !== undefined) found.push(type1Entry(path, file, text, reading))
     else if (system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
   }
