@@ -1,7 +1,8 @@
 import { bls } from './bls/systemd-boot.ts'
 import { bootDir } from './boot-dir.ts'
+import { grub } from './grub/grub.ts'
 import { modulesDir } from './modules-dir.ts'
 import type { EntrySource } from './source.ts'
 
 /** Every source, the one that knows most first: each sees what those before it found. */
-export const sources: readonly EntrySource[] = [bls, bootDir, modulesDir]
+export const sources: readonly EntrySource[] = [grub, bls, bootDir, modulesDir]

@@ -1,0 +1,114 @@
+import type { CommandFunction } from './commands.ts'
+import type { Interpreter } from './interpreter.ts'
+
+/** Kernels of other systems, and what they are. */
+const foreign: Record<string, string> = {
+  kfreebsd: 'a FreeBSD kernel',
+  knetbsd: 'a NetBSD kernel',
+  kopenbsd: 'an OpenBSD kernel',
+  ntldr: "Windows' boot loader",
+  ntboot: "Windows' boot loader",
+  freedos: 'FreeDOS',
+  plan9: 'Plan 9',
+  truecrypt: 'TrueCrypt',
+  xnu_kernel: 'a macOS kernel',
+  xnu_kernel64: 'a macOS kernel',
+  xnu_resume: 'a macOS image',
+  appleloader: "Apple's boot loader",
+  legacy_kernel: 'a kernel by the rules of GRUB legacy',
+  linux_xen: 'a kernel for Xen',
+}
+
+const ends: Record<string, string> = {
+  halt: 'turns the machine off',
+  poweroff: 'turns the machine off',
+  reboot: 'starts the machine again',
+  fwsetup: "opens the firmware's setup",
+  uefi_firmware: "opens the firmware's setup",
+}
+
+/** Commands that load what is to be booted. */
+export const bootCommands: readonly (readonly [string, CommandFunction])[] = [
+  ...named(['linux', 'linux16', 'linuxefi'], linux),
+  ...named(['initrd', 'initrd16', 'initrdefi'], initrd),
+  ...named(['multiboot', 'multiboot2', 'xen_hypervisor'], multiboot),
+  ...named(['module', 'module2', 'xen_module', 'xen_linux', 'xen_initrd'], module),
+  ...named(['devicetree', 'devicetree_file'], (run, { words: [path] }) => {
+    if (path === undefined) return false
+    run.boot.devicetreeFile(run.locate(path))
+    return true
+  }),
+  ['chainloader', chainloader],
+  ...Object.entries(foreign).map(([name, what]): [string, CommandFunction] => [
+    name,
+    (run) => other(run, `It starts ${what}, which kexec does not.`),
+  ]),
+  ...Object.entries(ends).map(([name, what]): [string, CommandFunction] => [
+    name,
+    (run, { words }) => (words.includes('--is-supported') ? unsupported(run) : other(run, `It ${what}.`)),
+  ]),
+  ['boot', () => true],
+]
+
+function named(names: readonly string[], command: CommandFunction): [string, CommandFunction][] {
+  return names.map((name) => [name, command])
+}
+
+/** GRUB cannot do without the file; nor does its name tell what it is: that is for the image itself to say. */
+function linux(...[run, call]: Parameters<CommandFunction>): boolean {
+  const [path, ...words] = withoutOptions(call.words, linuxOptions)
+  if (path === undefined) return false
+  run.boot.linux(run.locate(path), words)
+  doubt(run, call.why, 'Its kernel or command line')
+  return true
+}
+
+/** Options of linux16 for old kernels; the rest belongs to the kernel. */
+const linuxOptions = /^--(?:no-mem-option|type=.*)$/
+
+function initrd(...[run, { words, why }]: Parameters<CommandFunction>): boolean {
+  const paths = words.map((word) => word.replace(/^newc:[^:]*:/, ''))
+  run.boot.initrd(paths.map((path) => run.locate(path)))
+  doubt(run, why, 'Its initrd')
+  return true
+}
+
+function multiboot(...[run, call]: Parameters<CommandFunction>): boolean {
+  const [path, ...words] = withoutOptions(call.words, /^--quirk/)
+  if (path === undefined) return false
+  run.boot.multiboot(run.locate(path), words)
+  doubt(run, call.why, 'Its kernel or command line')
+  return true
+}
+
+function module(...[run, call]: Parameters<CommandFunction>): boolean {
+  const [path, ...words] = withoutOptions(call.words, /^--nounzip$/)
+  if (path === undefined) return false
+  run.boot.module(run.locate(path), words)
+  doubt(run, call.why, 'A module')
+  return true
+}
+
+function chainloader(...[run, { words }]: Parameters<CommandFunction>): boolean {
+  const path = words.find((word) => !word.startsWith('-'))
+  return other(run, `It starts another boot loader, ${path ?? 'the next one'}, which kexec does not.`)
+}
+
+function other(run: Interpreter, what: string): true {
+  run.boot.other(what)
+  return true
+}
+
+function unsupported(run: Interpreter): 'unknown' {
+  run.asked = { why: 'the firmware', split: null }
+  return 'unknown'
+}
+
+function withoutOptions(words: readonly string[], options: RegExp): readonly string[] {
+  const start = words.findIndex((word) => !options.test(word))
+  return start < 0 ? [] : words.slice(start)
+}
+
+function doubt(run: Interpreter, why: string | null, what: string): void {
+  if (why !== null) run.boot.uncertain(`${what} depends on ${why}.`)
+}

@@ -1,0 +1,134 @@
+import type { CommandCall, CommandFunction } from './commands.ts'
+import type { Interpreter } from './interpreter.ts'
+import { matchPattern } from './pattern.ts'
+import type { Truth } from './values.ts'
+
+/** Commands that look at file systems and environment blocks. */
+export const fileCommands: readonly (readonly [string, CommandFunction])[] = [
+  ['search', (run, { words }) => search(run, words, 'file')],
+  ['search.file', (run, { words }) => searchShort(run, words, 'file')],
+  ['search.fs_uuid', (run, { words }) => searchShort(run, words, 'uuid')],
+  ['search.fs_label', (run, { words }) => searchShort(run, words, 'label')],
+  ['load_env', loadEnv],
+  ['save_env', saveEnv],
+  ['probe', probe],
+  ['regexp', regexp],
+]
+
+const searchKinds: Record<string, 'uuid' | 'label' | 'file'> = {
+  '-u': 'uuid',
+  '--fs-uuid': 'uuid',
+  '-l': 'label',
+  '--label': 'label',
+  '-f': 'file',
+  '--file': 'file',
+}
+
+/** `search [--file|--label|--fs-uuid] [--set[=VAR]] [hints] NAME` */
+function search(run: Interpreter, words: readonly string[], standard: 'uuid' | 'label' | 'file'): Truth {
+  let by = standard
+  let variable: string | undefined
+  const names: string[] = []
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] as string
+    const set = /^(?:--set|-s)(?:=(.*))?$/.exec(word)
+    if (set !== null) variable = set[1] || 'root'
+    else if (/^--hint(?:-\w+)?$|^-h$/.test(word)) at++
+    else if (searchKinds[word] !== undefined) by = searchKinds[word]
+    else if (!word.startsWith('-')) names.push(word)
+  }
+  // `--set VAR NAME`, with a blank: the first of two names is the variable.
+  const name = names.at(-1)
+  if (names.length > 1 && variable === 'root') variable = names[0]
+  return name === undefined ? false : find(run, by, name, variable)
+}
+
+/** The commands of GRUB's early configuration: `search.fs_uuid UUID VAR HINT…`. */
+function searchShort(run: Interpreter, [name, variable]: readonly string[], by: 'uuid' | 'label' | 'file'): Truth {
+  return name === undefined ? false : find(run, by, name, variable ?? 'root')
+}
+
+function find(run: Interpreter, by: 'uuid' | 'label' | 'file', name: string, variable: string | undefined): Truth {
+  const found = run.devices.search(by, name)
+  if (found === undefined) return false
+  if (variable !== undefined) run.set(variable, found)
+  return true
+}
+
+interface BlockCall {
+  readonly path: string
+  readonly names: readonly string[]
+}
+
+/** `[-f FILE] [--skip-sig] [NAME…]`; without a file the block beside the configuration. */
+function blockCall(run: Interpreter, words: readonly string[]): BlockCall {
+  let file = `${run.text('prefix')}/grubenv`
+  const names: string[] = []
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] as string
+    if (word === '-f' || word === '--file') file = words[++at] ?? file
+    else if (word.startsWith('--file=')) file = word.slice('--file='.length)
+    else if (!word.startsWith('-')) names.push(word)
+  }
+  return { path: run.locate(file).path, names }
+}
+
+function loadEnv(run: Interpreter, { words }: CommandCall): Truth {
+  const { path, names } = blockCall(run, words)
+  const variables = run.environmentBlock(path)
+  if (variables === undefined) return false
+  for (const [name, value] of variables) {
+    if (names.length > 0 && !names.includes(name)) continue
+    run.set(name, value)
+    if (!run.loaded.has(name)) run.loaded.set(name, { value, path })
+  }
+  return true
+}
+
+/** Changes the copy that later load_env commands of this run see; the file stays as it is. */
+function saveEnv(run: Interpreter, { words }: CommandCall): Truth {
+  const { path, names } = blockCall(run, words)
+  const variables = run.environmentBlock(path)
+  if (variables === undefined) return false
+  for (const name of names) variables.set(name, run.text(name))
+  return true
+}
+
+/** `probe --set=VAR -u DEVICE`: what is known of a device is what it was searched by. */
+function probe(run: Interpreter, { words }: CommandCall): Truth {
+  const variable = words.map((word) => /^(?:--set|-s)=(.+)$/.exec(word)?.[1]).find((name) => name !== undefined)
+  const device = words.findLast((word) => !word.startsWith('-'))?.replace(/^\(?([^)]*)\)?$/, '$1') ?? ''
+  const kind = words.some((word) => word === '-u' || word === '--fs-uuid')
+    ? 'uuid'
+    : words.some((word) => word === '-l' || word === '--label')
+      ? 'label'
+      : undefined
+  const value = kind === undefined ? undefined : run.devices.nameBy(kind, device)
+  if (variable !== undefined) run.set(variable, value ?? { candidates: [''], why: `what (${device}) is` })
+  return true
+}
+
+/** `regexp [--set [N:]VAR]… PATTERN TEXT` */
+function regexp(run: Interpreter, { words, why }: CommandCall): Truth {
+  const targets: { group: number; name: string }[] = []
+  const rest: string[] = []
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] as string
+    const value = word === '--set' || word === '-s' ? (words[++at] ?? '') : /^--set=(.*)$/.exec(word)?.[1]
+    if (value === undefined) rest.push(word)
+    else {
+      const [, group, name] = /^(?:(\d+):)?(.*)$/s.exec(value) ?? []
+      targets.push({ group: Number(group ?? 1), name: name ?? '' })
+    }
+  }
+  const [pattern = '', text = ''] = rest
+  const groups = why === null ? matchPattern(pattern, text) : undefined
+  if (groups === undefined) {
+    run.asked = { why: why ?? `whether '${text.slice(0, 60)}' matches '${pattern.slice(0, 60)}'`, split: null }
+    for (const { name } of targets) run.set(name, { candidates: [''], why: run.asked.why })
+    return 'unknown'
+  }
+  if (groups === null) return false
+  for (const { group, name } of targets) run.set(name, groups[group] ?? '')
+  return true
+}

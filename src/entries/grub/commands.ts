@@ -1,0 +1,186 @@
+import { blscfg } from './blscfg.ts'
+import { bootCommands } from './commands-boot.ts'
+import { fileCommands } from './commands-file.ts'
+import { menuCommands } from './commands-menu.ts'
+import type { Interpreter, Split } from './interpreter.ts'
+import type { Statement } from './syntax.ts'
+import { test } from './test-command.ts'
+import { agreed, either, type Truth } from './values.ts'
+
+/** A command with its arguments. */
+export interface CommandCall {
+  /** The likeliest arguments, without the command's own name. */
+  readonly words: readonly string[]
+  /** All that the arguments may be. */
+  readonly alternatives: readonly (readonly string[])[]
+  /** What it depends on which of them they are; null when they are known. */
+  readonly why: string | null
+  /** The one unknown variable among them, with its candidate for each alternative. */
+  readonly unsure: { readonly name: string; readonly candidates: readonly string[] } | null
+  readonly body: readonly Statement[] | null
+  readonly line: number
+}
+
+/** Runs a command, and tells whether it succeeds. */
+export type CommandFunction = (interpreter: Interpreter, call: CommandCall) => Truth
+
+/** What has no effect on the menu, and succeeds. */
+const effectless =
+  'acpi badram blocklist cat clear color configured cryptomount cutmem distrust dump echo export_env false_ fakebios fdtdump gdbstub gettext help hexdump histogram insmod kernel_info keymap legacy_check_password list_env list_trusted loopback ls lsacpi lsapm lscoreboot lsefi lsefimmap lsefisystab lsmmap lspci lssal luks_list macppcbless mmap nativedisk net_add_addr net_add_dns net_add_route net_bootp net_bootp6 net_del_addr net_dhcp net_get_dhcp_option net_ls_addr net_ls_cards net_ls_dns net_ls_routes net_nslookup normal_init outb outl outw parttool password password_pbkdf2 pcidump play pop_env push_env read_byte rmmod sendkey serial setpci setup_var sleep spkmodem stall suspend terminal_input terminal_output terminfo time trust usb vbeinfo vbetest videoinfo videotest wrmsr write_byte write_dword write_word xnu_splash zfskey zfs-bootfs load_video_done lockdown mocha reset_video'.split(
+    ' ',
+  )
+
+/** What depends on the machine: its keys, its screen, its firmware, its clock. */
+const unknowable: Record<string, string> = {
+  keystatus: 'a key held down',
+  loadfont: 'the screen',
+  background_image: 'the screen',
+  background_color: 'the screen',
+  cpuid: 'the processor',
+  rdmsr: 'the processor',
+  inb: 'the machine',
+  inw: 'the machine',
+  inl: 'the machine',
+  authenticate: 'a password',
+  verify_detached: 'a signature',
+  hashsum: 'a checksum',
+  md5sum: 'a checksum',
+  sha1sum: 'a checksum',
+  sha256sum: 'a checksum',
+  sha512sum: 'a checksum',
+  crc: 'a checksum',
+  cmp: 'the content of files',
+  cmosdump: 'the machine',
+  cmostest: 'the machine',
+  hdparm: 'the disk',
+  pxe: 'the network',
+  tpm: 'the machine',
+  efitextmode: 'the firmware',
+  videomode: 'the screen',
+}
+
+/** Commands that set a variable to what the machine tells. */
+const told: Record<string, string> = {
+  read: 'what is typed',
+  date: 'the clock',
+  getenv: 'the firmware',
+  smbios: 'the firmware',
+}
+
+export const commands = new Map<string, CommandFunction>([
+  ...effectless.map((name): [string, CommandFunction] => [name, () => true]),
+  ...Object.entries(unknowable).map(([name, why]): [string, CommandFunction] => [name, (run) => unknown(run, why)]),
+  ...Object.entries(told).map(([name, why]): [string, CommandFunction] => [name, (run, call) => tell(run, call, why)]),
+  ['true', () => true],
+  ['false', () => false],
+  ['test', (run, call) => testCommand(run, call, call.alternatives)],
+  ['[', (run, call) => testCommand(run, call, call.alternatives.map(withoutBracket))],
+  ['set', set],
+  ['unset', (run, { words }) => each(words, (name) => run.set(name, undefined))],
+  ['export', exportCommand],
+  ['increment', (run, { words: [name = ''] }) => count(run, name, 1)],
+  ['decrement', (run, { words: [name = ''] }) => count(run, name, -1)],
+  ['setparams', (run, { words }) => each([words], (parameters) => Object.assign(run, { positional: parameters }))],
+  [
+    'shift',
+    (run, { words: [times = '1'] }) =>
+      each([times], () => Object.assign(run, { positional: run.positional.slice(Number(times) || 0) })),
+  ],
+  ['break', (run, { words: [levels = '1'] }) => jump(run, 'break', levels)],
+  ['continue', (run, { words: [levels = '1'] }) => jump(run, 'continue', levels)],
+  ['return', (run, { words: [status = '0'] }) => jump(run, 'return', '1') && status === '0'],
+  ['exit', (run) => jump(run, 'exit', '1')],
+  ['normal_exit', (run) => jump(run, 'exit', '1')],
+  [
+    'eval',
+    (run, { words }) => {
+      run.within(() => run.runText(words.join(' ')))
+      return run.status
+    },
+  ],
+  ['blscfg', blscfg],
+  ...bootCommands,
+  ...fileCommands,
+  ...menuCommands,
+])
+
+function each<Item>(items: readonly Item[], act: (item: Item) => void): true {
+  for (const item of items) act(item)
+  return true
+}
+
+function jump(run: Interpreter, kind: 'break' | 'continue' | 'return' | 'exit', levels: string): true {
+  run.jump = { kind, levels: Math.max(1, Number.parseInt(levels, 10) || 1) }
+  return true
+}
+
+function unknown(run: Interpreter, why: string): Truth {
+  run.asked = { why, split: null }
+  return 'unknown'
+}
+
+/** `read NAME`, `getenv --set=NAME`: the variable is something nobody here can tell. */
+function tell(run: Interpreter, { words }: CommandCall, why: string): Truth {
+  const names = words.flatMap(
+    (word, index) => /^--set=(.+)$/.exec(word)?.[1] ?? (word === '--set' ? (words[index + 1] ?? []) : []),
+  )
+  const [first] = words
+  if (names.length === 0 && first !== undefined && !first.startsWith('-')) names.push(first)
+  for (const name of names) run.set(name, { candidates: [''], why })
+  return unknown(run, why)
+}
+
+function withoutBracket(words: readonly string[]): readonly string[] {
+  return words.at(-1) === ']' ? words.slice(0, -1) : words
+}
+
+function testCommand(run: Interpreter, call: CommandCall, alternatives: readonly (readonly string[])[]): Truth {
+  const files = {
+    test: (operator: 'e' | 'f' | 'd' | 's', path: string) => run.devices.test(operator, run.locate(path)),
+  }
+  const results = alternatives.map((words) => test(words, files))
+  const truth = call.why !== null && alternatives.length === 1 ? 'unknown' : agreed(results)
+  if (truth === 'unknown') run.asked = { why: call.why ?? 'the times of files', split: splitOf(call, results) }
+  return truth
+}
+
+function splitOf({ unsure }: CommandCall, results: readonly Truth[]): Split | null {
+  if (unsure === null || results.includes('unknown') || results.length !== unsure.candidates.length) return null
+  const those = (wanted: boolean) => unsure.candidates.filter((_, index) => results[index] === wanted)
+  return { name: unsure.name, whenTrue: those(true), whenFalse: those(false) }
+}
+
+function set(run: Interpreter, { words: [assignment], alternatives, why }: CommandCall): Truth {
+  if (assignment === undefined) return true
+  const equals = assignment.indexOf('=')
+  if (equals < 1) return false
+  const name = assignment.slice(0, equals)
+  const values = alternatives.map(([other = '']) => other.slice(other.indexOf('=') + 1))
+  run.set(
+    name,
+    why === null
+      ? values[0]
+      : values.length === 1
+        ? { candidates: values, why }
+        : values
+            .map((value): string | undefined => value)
+            .reduce<ReturnType<typeof either>>((one, other) => either(one, other, why), values[0]),
+  )
+  return true
+}
+
+function exportCommand(run: Interpreter, { words }: CommandCall): Truth {
+  for (const word of words) {
+    const equals = word.indexOf('=')
+    const name = equals < 0 ? word : word.slice(0, equals)
+    if (equals >= 0) run.set(name, word.slice(equals + 1))
+    run.context.environment.export(name)
+  }
+  return true
+}
+
+/** Fedora's boot counting: `increment boot_indeterminate`. */
+function count(run: Interpreter, name: string, step: number): Truth {
+  run.set(name, String((Number.parseInt(run.text(name), 10) || 0) + step))
+  return true
+}

@@ -1,0 +1,45 @@
+import type { FoundEntry } from '../source.ts'
+import type { MenuLevel, MenuNode } from './menu-tree.ts'
+
+/** The entry that is booted when nobody touches a key. */
+export interface DefaultEntry {
+  readonly entry: FoundEntry | null
+  /** Whether the text named it, or it was only the first. */
+  readonly isNamed: boolean
+}
+
+/**
+ * Finds what `default` means, as GRUB does: up to the first `>` a number, counted from 0 with submenus as one each, or an id
+ * or a title; behind it the same in that submenu. What names nothing means the first entry. `>>` is a `>` in a name.
+ */
+export function defaultEntry(top: MenuLevel, text: string): DefaultEntry {
+  let level = top
+  let rest = text
+  let isNamed = text !== ''
+  for (;;) {
+    const [name, behind] = firstPart(rest)
+    const named = nodeNamed(level, name)
+    isNamed &&= named !== undefined || name === ''
+    const node = named ?? level.nodes[0]
+    if (node === undefined) return { entry: null, isNamed: false }
+    if (node.menu === null) return { entry: node.entry, isNamed }
+    level = node.menu
+    // A submenu's own word for its default counts when nothing is left of the outer one.
+    rest = behind === '' ? level.default : behind
+  }
+}
+
+function nodeNamed({ nodes }: MenuLevel, name: string): MenuNode | undefined {
+  if (/^\s*[+-]?(?:0x[\da-f]+|\d+)$/i.test(name)) {
+    const index = Number.parseInt(name, /0x/i.test(name) ? 16 : 10)
+    return nodes[index]
+  }
+  return nodes.find(({ item }) => item.id === name || item.title === name)
+}
+
+function firstPart(text: string): [part: string, rest: string] {
+  for (let at = text.indexOf('>'); at >= 0; at = text.indexOf('>', at + 2)) {
+    if (text[at + 1] !== '>') return [text.slice(0, at).replaceAll('>>', '>'), text.slice(at + 1)]
+  }
+  return [text.replaceAll('>>', '>'), '']
+}

@@ -1,0 +1,46 @@
+import { either, type Value } from './values.ts'
+
+/**
+ * Variables. A scope that is opened over another sees its variables and keeps what is set to itself: for an entry's body,
+ * which is run without a trace, and for each branch of a condition that is not known.
+ */
+export class Environment {
+  private readonly own = new Map<string, Value | undefined>()
+  private readonly exported: Set<string>
+  private readonly below: Environment | undefined
+
+  constructor(below?: Environment) {
+    this.below = below
+    this.exported = below?.exported ?? new Set()
+  }
+
+  get(name: string): Value | undefined {
+    let scope: Environment | undefined = this
+    for (; scope !== undefined; scope = scope.below) if (scope.own.has(name)) return scope.own.get(name)
+    return undefined
+  }
+
+  set(name: string, value: Value | undefined): void {
+    this.own.set(name, value)
+  }
+
+  export(name: string): void {
+    this.exported.add(name)
+  }
+
+  /** The environment of a submenu, and of what configfile opens: only what is exported is seen there. */
+  exportedOnly(): Environment {
+    const environment = new Environment()
+    for (const name of this.exported) {
+      environment.export(name)
+      environment.set(name, this.get(name))
+    }
+    return environment
+  }
+
+  /** Makes what either of two scopes over this one has set what is known here. @param why it is not known which */
+  join(one: Environment, other: Environment, why: string): void {
+    for (const name of new Set([...one.own.keys(), ...other.own.keys()]))
+      this.set(name, either(one.get(name), other.get(name), why))
+  }
+}

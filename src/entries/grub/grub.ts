@@ -1,0 +1,151 @@
+import { posix } from 'node:path'
+import { isEfi } from '../../system/efi-variables.ts'
+import type { EntrySource, FoundEntry, Menu, Preset } from '../source.ts'
+import type { Survey } from '../survey.ts'
+import { defaultEntry } from './default.ts'
+import { Environment } from './environment.ts'
+import { Interpreter } from './interpreter.ts'
+import type { MenuContext } from './menu.ts'
+import { entriesOf, type MenuLevel, menuTree } from './menu-tree.ts'
+import type { Value } from './values.ts'
+
+/** Where GRUB's own folder is, with its configuration and environment block. */
+const folders = ['/boot/grub', '/boot/grub2', '/grub', '/grub2'] as const
+
+/** Where the EFI system partition is: GRUB's EFI program starts from a configuration there. */
+const systemPartitions = ['/boot/efi', '/efi', '/boot', '/esp', ''] as const
+
+/** GRUB 2: its configuration is a script, so it is run. */
+export const grub: EntrySource = {
+  name: 'grub',
+  find: (survey) => {
+    const menus: Menu[] = []
+    const seen = new Set<string>()
+    for (const config of configs(survey)) {
+      const menu = menuOf(survey, config)
+      // EFI/debian/grub.cfg opens /boot/grub/grub.cfg: one menu, whichever way it is come to.
+      const key = menu.entries.map(({ config: file, id, title }) => `${file}\0${id}\0${title}`).join('\0\0')
+      if (menu.entries.length > 0 && seen.has(key)) continue
+      seen.add(key)
+      menus.push(menu)
+    }
+    const filled = menus.filter(({ entries }) => entries.length > 0)
+    return filled.length > 0 ? filled : menus.slice(0, 1)
+  },
+}
+
+/** The files GRUB may start from: on EFI machines that of the system partition first. */
+function configs(survey: Survey): string[] {
+  const efi: string[] = []
+  for (const partition of systemPartitions) {
+    const folder = survey.volumes.files.ignoringCase(`${partition}/EFI`)
+    if (folder === undefined) continue
+    for (const vendor of survey.system.list(folder)) {
+      const path = posix.join(folder, vendor, 'grub.cfg')
+      if (survey.volumes.files.has(path)) efi.push(path)
+    }
+  }
+  const own = folders.flatMap((folder) => ['grub.cfg', 'x86_64-efi/grub.cfg'].map((name) => posix.join(folder, name)))
+  const bios = own.filter((path) => survey.volumes.files.has(path))
+  const all = isEfi(survey.system) === false ? [...bios, ...efi] : [...efi, ...bios]
+  const files = new Map(all.map((path) => [survey.resolve(path) ?? path, path]))
+  return [...files.values()]
+}
+
+function menuOf(survey: Survey, config: string): Menu {
+  const environment = new Environment()
+  const run = new Interpreter(survey, config, environment)
+  for (const [name, value] of presetVariables(survey, run, config)) {
+    environment.set(name, value)
+    environment.export(name)
+  }
+  const isRead = { value: true }
+  run.bounded(() => {
+    isRead.value = run.runFile(config)
+  })
+  run.jump = null
+  if (!isRead.value) run.problem(`${config} cannot be read.`)
+  const context = run.opened ?? withScriptAsEntry(run, config)
+  const level = menuTree(run, context)
+  const entries = entriesOf(level)
+  return {
+    source: 'grub',
+    config: entries[0]?.source === 'bls' ? config : (entries[0]?.config ?? config),
+    entries,
+    preset: presetOf(run, level, entries, config),
+    problems: run.problems,
+  }
+}
+
+/** What GRUB sets before it reads its configuration, and exports (GRUB manual, "Special environment variables"). */
+function presetVariables(survey: Survey, run: Interpreter, config: string): [string, Value][] {
+  const { device, path } = run.devices.nameOf(posix.dirname(config))
+  const prefix = path.replace(/\/(?:[a-z0-9_]+-efi|i386-pc)$/, '')
+  const features = [
+    'feature_chainloader_bpb',
+    'feature_ntldr',
+    'feature_platform_search_hint',
+    'feature_default_font_path',
+    'feature_all_video_module',
+    'feature_menuentry_id',
+    'feature_menuentry_options',
+    'feature_200_final',
+    'feature_nativedisk_cmd',
+    'feature_timeout_style',
+  ]
+  return [
+    ...features.map((name): [string, Value] => [name, 'y']),
+    ['root', device],
+    ['prefix', `(${device})${prefix}`],
+    ['cmdpath', `(${device})${path}`],
+    ['config_directory', `(${device})${path}`],
+    ['config_file', `(${device})${posix.join(path, posix.basename(config))}`],
+    ['grub_platform', platform(survey)],
+    ['grub_cpu', processor(survey)],
+    ['color_normal', 'light-gray/black'],
+    ['color_highlight', 'black/light-gray'],
+    ['lang', ''],
+  ]
+}
+
+function platform(survey: Survey): Value {
+  const efi = isEfi(survey.system)
+  if (efi === undefined) return { candidates: ['pc', 'efi'], why: 'the firmware' }
+  return efi ? 'efi' : { candidates: ['pc', 'ieee1275'], why: 'the firmware' }
+}
+
+/** GRUB for BIOS machines is a 32-bit program. */
+function processor(survey: Survey): Value {
+  if (isEfi(survey.system) === undefined) return { candidates: ['i386', 'x86_64', 'arm64'], why: 'the firmware' }
+  return { candidates: isEfi(survey.system) ? ['x86_64', 'i386', 'arm64'] : ['i386', 'powerpc'], why: 'the firmware' }
+}
+
+/** A script that makes no menu but loads a kernel by itself: embedded configurations do. */
+function withScriptAsEntry(run: Interpreter, config: string): MenuContext {
+  const { context } = run
+  const boot = run.boot.result()
+  if (context.items.length > 0 || boot === null || boot.kernel === null) return context
+  const title = posix.basename(boot.kernel)
+  const ready: FoundEntry = { id: title, title, config, ...boot }
+  run.add({ isSubmenu: false, title, id: title, arguments: [title], body: [], config, uncertainties: [], ready })
+  return context
+}
+
+function presetOf(run: Interpreter, level: MenuLevel, entries: readonly FoundEntry[], config: string): Preset | null {
+  const text = level.default
+  const { entry, isNamed } = defaultEntry(level, text)
+  if (entry === null || !entries.includes(entry)) return null
+  if (isNamed) return { entry, reason: `${originOf(run, text, config)} names it` }
+  if (text !== '')
+    run.problem(`${originOf(run, text, config)} is '${text}', which names no entry: GRUB takes the first.`)
+  return { entry, reason: text === '' ? 'it is the first entry and nothing names another' : 'it is the first entry' }
+}
+
+/** Who said what the default is. */
+function originOf(run: Interpreter, text: string, config: string): string {
+  for (const name of ['next_entry', 'saved_entry', 'prev_saved_entry']) {
+    const loaded = run.loaded.get(name)
+    if (loaded?.value === text) return `${name} in ${loaded.path}`
+  }
+  return `default in ${config}`
+}

@@ -1,0 +1,353 @@
+import type { Survey } from '../survey.ts'
+import { BootCommands } from './boot-commands.ts'
+import { type CommandCall, commands } from './commands.ts'
+import { Devices } from './devices.ts'
+import { Environment } from './environment.ts'
+import { parseEnvironmentBlock } from './environment-block.ts'
+import type { MenuContext, MenuItem } from './menu.ts'
+import { parseScript } from './parser.ts'
+import type { Command, For, If, Statement, While } from './syntax.ts'
+import { agreed, candidatesOf, not, type Truth, type Value } from './values.ts'
+import { type Expansion, expand } from './words.ts'
+
+/** Bounds of what a script may do; what hits one is told, and what was found so far stays. */
+const limits = { steps: 3_000_000, calls: 60, loop: 10_000, items: 20_000, problems: 100 } as const
+
+/** Thrown when a bound is hit: the script is not run any further. */
+class LimitReached extends Error {}
+
+/** A jump that is under way: out of loops, a function or the script. */
+export interface Jump {
+  readonly kind: 'break' | 'continue' | 'return' | 'exit'
+  /** Loops to leave. */
+  levels: number
+}
+
+/** Runs GRUB scripts without doing what they say: what is left is a menu, and what its entries would start. */
+export class Interpreter {
+  readonly devices: Devices
+  readonly survey: Survey
+  readonly problems: string[] = []
+  context: MenuContext
+  boot = new BootCommands()
+  /** The file that is being read. */
+  config: string
+  positional: readonly string[] = []
+  jump: Jump | null = null
+  status: Truth = true
+  /** Another menu that configfile opened; it takes the place of this one. */
+  opened: MenuContext | null = null
+  /** What the last command that could not tell its result depends on. */
+  asked: { readonly why: string; readonly split: Split | null } | null = null
+  /** Variables as they were loaded from an environment block, and the block's path. */
+  readonly loaded = new Map<string, { readonly value: string; readonly path: string }>()
+  private readonly blocks = new Map<string, Map<string, string> | undefined>()
+  /** Why what is defined now may not be. */
+  private conditions: string[] = []
+  private steps = 0
+  private depth = 0
+
+  constructor(survey: Survey, config: string, environment: Environment) {
+    this.survey = survey
+    this.config = config
+    this.devices = new Devices(survey, config)
+    this.context = { environment, functions: new Map(), items: [] }
+  }
+
+  /** Runs a configuration file in a context; false when it cannot be read. */
+  runFile(path: string): boolean {
+    const text = this.survey.system.readText(path)
+    if (text === undefined) return false
+    const before = this.config
+    this.config = path
+    this.within(() => this.runText(text))
+    this.config = before
+    if (this.jump?.kind === 'return') this.jump = null
+    return true
+  }
+
+  /** Runs a script, line by line: one that has a mistake is told and passed over. */
+  runText(text: string): void {
+    for (const chunk of parseScript(text)) {
+      if (chunk.problem !== undefined)
+        this.problem(`${this.config}:${chunk.problem.line}: ${chunk.problem.message}; GRUB passes over this.`)
+      else this.run(chunk.statements)
+      if (this.jump !== null) return
+    }
+  }
+
+  /** Runs until the end or until a bound is hit. @returns whether it came to the end */
+  bounded(run: () => void): boolean {
+    try {
+      run()
+      return true
+    } catch (error) {
+      if (!(error instanceof LimitReached) && !(error instanceof RangeError)) throw error
+      this.problem(error instanceof LimitReached ? error.message : `${this.config}: its blocks are nested too deeply.`)
+      this.depth = 0
+      this.jump = null
+      return false
+    }
+  }
+
+  run(statements: readonly Statement[]): void {
+    for (const statement of statements) {
+      this.statement(statement)
+      if (this.jump !== null) return
+    }
+  }
+
+  problem(text: string): void {
+    if (this.problems.length < limits.problems && !this.problems.includes(text)) this.problems.push(text)
+  }
+
+  add(item: MenuItem): void {
+    if (this.context.items.length >= limits.items)
+      throw new LimitReached(`${this.config}: a menu has more than ${limits.items} entries; the rest is left out.`)
+    const shown = this.conditions.map((condition) => `Shown only if ${condition}.`)
+    this.context.items.push(shown.length === 0 ? item : { ...item, uncertainties: [...item.uncertainties, ...shown] })
+  }
+
+  get(name: string): Value | undefined {
+    if (name === '?') return this.status === 'unknown' ? { candidates: ['0', '1'], why: '$?' } : this.status ? '0' : '1'
+    return this.context.environment.get(name)
+  }
+
+  /** The likeliest value; '' for unset. */
+  text(name: string): string {
+    return candidatesOf(this.get(name))[0] ?? ''
+  }
+
+  set(name: string, value: Value | undefined): void {
+    this.context.environment.set(name, value)
+  }
+
+  /** The file's path, and whether it is there, for a name as GRUB has it. */
+  locate(name: string) {
+    return this.devices.locate(name, this.text('root'))
+  }
+
+  /** Variables of an environment block; of the copy, once something was saved to it. Undefined when there is none. */
+  environmentBlock(path: string): Map<string, string> | undefined {
+    if (!this.blocks.has(path)) this.blocks.set(path, parseEnvironmentBlock(this.survey.system.readText(path) ?? ''))
+    return this.blocks.get(path)
+  }
+
+  /** Calls what is deeper: a function, another file. */
+  within(call: () => void): void {
+    if (++this.depth > limits.calls)
+      throw new LimitReached(`${this.config}: it calls itself, or reads itself, more than ${limits.calls} times.`)
+    call()
+    this.depth--
+  }
+
+  /** Runs something in another context, and with other arguments. */
+  inContext(context: MenuContext, positional: readonly string[], call: () => void): void {
+    const before = { context: this.context, positional: this.positional, conditions: this.conditions }
+    Object.assign(this, { context, positional, conditions: [] })
+    call()
+    Object.assign(this, before)
+  }
+
+  private statement(statement: Statement): void {
+    if (++this.steps > limits.steps)
+      throw new LimitReached(
+        `${this.config}: it does not come to an end; what it did up to line ${statement.line} counts.`,
+      )
+    switch (statement.kind) {
+      case 'command':
+        this.command(statement)
+        break
+      case 'if':
+        this.ifStatement(statement, 0)
+        break
+      case 'for':
+        this.forStatement(statement)
+        break
+      case 'while':
+        this.whileStatement(statement)
+        break
+      case 'function':
+        this.context.functions.set(statement.name, statement)
+    }
+  }
+
+  private command(command: Command): void {
+    const expansion = this.expand(command.words)
+    const [words = []] = expansion.alternatives
+    const [name] = words
+    if (name === undefined) {
+      this.status = true
+      return
+    }
+    const run = commands.get(name)
+    if (run !== undefined) {
+      this.status = run(this, callOf(command, expansion))
+      return
+    }
+    const definition = this.context.functions.get(name)
+    if (definition !== undefined) this.callFunction(definition.body, words.slice(1))
+    else this.unknownCommand(name, words)
+  }
+
+  private callFunction(body: readonly Statement[], positional: readonly string[]): void {
+    const before = this.positional
+    this.positional = positional
+    this.within(() => this.run(body))
+    this.positional = before
+    if (this.jump?.kind === 'return') this.jump = null
+  }
+
+  /** `name=value` is an assignment when there is no such command; anything else fails. */
+  private unknownCommand(name: string, words: readonly string[]): void {
+    const equals = name.indexOf('=')
+    if (equals > 0 && words.length === 1) this.set(name.slice(0, equals), name.slice(equals + 1))
+    this.status = equals > 0
+  }
+
+  private expand(words: Command['words']): Expansion {
+    return expand(words, { get: (name) => this.get(name), positional: this.positional })
+  }
+
+  private ifStatement(statement: If, index: number): void {
+    const branch = statement.cases[index]
+    if (branch === undefined) {
+      this.status = true
+      if (statement.otherwise !== null) this.run(statement.otherwise)
+      return
+    }
+    const asked = this.ask(branch.condition)
+    if (this.jump !== null) return
+    if (asked.truth === true) this.run(branch.body)
+    else if (asked.truth === false) this.ifStatement(statement, index + 1)
+    else
+      this.fork(
+        asked,
+        () => this.run(branch.body),
+        () => this.ifStatement(statement, index + 1),
+      )
+  }
+
+  /** Runs a condition, and tells on what its result depends when it is not known. */
+  private ask(condition: readonly Statement[]): Asked {
+    this.asked = null
+    this.run(condition)
+    const { why, split } = (this.asked as Interpreter['asked']) ?? { why: 'the machine', split: null }
+    return { truth: this.status, why, split }
+  }
+
+  /** Runs both branches of a condition that is not known, each for itself, and joins what they leave. */
+  private fork({ why, split }: Asked, then: () => void, otherwise: () => void): void {
+    const before = { environment: this.context.environment, boot: this.boot }
+    const branches = [then, otherwise].map((run, index) => {
+      const { context } = this
+      context.environment = new Environment(before.environment)
+      this.boot = before.boot.copy()
+      const candidates = index === 0 ? split?.whenTrue : split?.whenFalse
+      if (split !== null && candidates !== undefined) this.narrow(split.name, candidates)
+      const depth = this.conditions.push(conditionOf(why, index === 0, split))
+      run()
+      this.conditions.length = depth - 1
+      const end = { environment: context.environment, boot: this.boot, jump: this.jump, status: this.status }
+      context.environment = before.environment
+      this.jump = null
+      return end
+    })
+    const [one, other] = branches as [(typeof branches)[number], (typeof branches)[number]]
+    before.environment.join(one.environment, other.environment, why)
+    this.boot = one.boot.join(other.boot, why)
+    this.status = agreed([one.status, other.status])
+    this.joinJumps(one.jump, other.jump, why)
+  }
+
+  private narrow(name: string, candidates: readonly string[]): void {
+    const [first] = candidates
+    if (candidates.length === 1) this.set(name, first)
+    else this.set(name, { candidates, why: `$${name}` })
+  }
+
+  /** One branch leaves and the other does not: a loop is left, lest it never end; a script is read on, with a word of doubt. */
+  private joinJumps(one: Jump | null, other: Jump | null, why: string): void {
+    if (one !== null && other !== null) this.jump = one
+    else {
+      const jump = one ?? other
+      if (jump?.kind === 'break' || jump?.kind === 'continue') this.jump = jump
+      else if (jump !== null) this.conditions.push(conditionOf(why, one === null, null))
+    }
+  }
+
+  private forStatement({ variable, words, body }: For): void {
+    const [values = []] = this.expand(words).alternatives
+    for (const value of values) {
+      this.set(variable, value)
+      this.run(body)
+      if (this.leavesLoop()) return
+    }
+  }
+
+  private whileStatement({ condition, isUntil, body, line }: While): void {
+    for (let round = 0; ; round++) {
+      if (round >= limits.loop) {
+        this.problem(`${this.config}:${line}: a loop does not end; it was left after ${limits.loop} rounds.`)
+        return
+      }
+      const asked = this.ask(condition)
+      if (this.jump !== null) return
+      const truth = isUntil ? not(asked.truth) : asked.truth
+      if (truth === false) break
+      if (truth === 'unknown') {
+        this.fork(
+          asked,
+          () => this.run(body),
+          () => {},
+        )
+        this.leavesLoop()
+        return
+      }
+      this.run(body)
+      if (this.leavesLoop()) return
+    }
+    this.status = true
+  }
+
+  /** Takes a jump of one level as done. @returns whether the loop ends */
+  private leavesLoop(): boolean {
+    const { jump } = this
+    if (jump === null) return false
+    if (jump.kind === 'return' || jump.kind === 'exit') return true
+    if (jump.levels > 1) {
+      this.jump = { ...jump, levels: jump.levels - 1 }
+      return true
+    }
+    this.jump = null
+    return jump.kind === 'break'
+  }
+}
+
+/** To complete "Shown only if …". */
+function conditionOf(why: string, isTrue: boolean, split: Split | null): string {
+  const values = isTrue ? split?.whenTrue : split?.whenFalse
+  if (split !== null && values !== undefined && values.length > 0) {
+    const alternatives = values.map((value) => (value === '' ? 'unset' : `'${value}'`)).join(' or ')
+    return `$${split.name} is ${alternatives}, which depends on ${why}`
+  }
+  return isTrue ? `a condition holds that depends on ${why}` : `a condition does not hold that depends on ${why}`
+}
+
+interface Asked {
+  readonly truth: Truth
+  readonly why: string
+  readonly split: Split | null
+}
+
+/** Of the one unknown variable that a condition depends on: the values that make it true, and those that do not. */
+export interface Split {
+  readonly name: string
+  readonly whenTrue: readonly string[]
+  readonly whenFalse: readonly string[]
+}
+
+function callOf(command: Command, { alternatives, why, unsure }: Expansion): CommandCall {
+  const lists = alternatives.map((words) => words.slice(1))
+  return { words: lists[0] ?? [], alternatives: lists, why, unsure, body: command.body, line: command.line }
+}

@@ -1,0 +1,130 @@
+import type { FoundEntry } from '../source.ts'
+import { BootCommands } from './boot-commands.ts'
+import { Environment } from './environment.ts'
+import type { Interpreter } from './interpreter.ts'
+import type { MenuContext, MenuItem } from './menu.ts'
+
+/** A menu with what its entries start and what its submenus hold. */
+export interface MenuNode {
+  readonly item: MenuItem
+  /** Of an entry. */
+  readonly entry: FoundEntry | null
+  /** Of a submenu, and of an entry that opens another menu. */
+  readonly menu: MenuLevel | null
+}
+
+export interface MenuLevel {
+  readonly nodes: MenuNode[]
+  /** What `default` is in it, by the configuration's own word. */
+  readonly default: string
+}
+
+interface Pending {
+  readonly context: MenuContext
+  readonly level: MenuLevel
+  readonly submenus: readonly string[]
+}
+
+/** Submenus with more entries altogether are cut off; each is bounded by itself as well. */
+const MAX_ENTRIES = 50_000
+
+/**
+ * Runs the body of every entry, which shows what it would start, and of every submenu, which shows its entries; each with the
+ * variables its menu had in the end, and without a trace for the others.
+ */
+export function menuTree(run: Interpreter, top: MenuContext): MenuLevel {
+  const root = levelOf(run, top)
+  // A stack of our own: submenus may be nested a thousand deep.
+  const pending: Pending[] = [{ context: top, level: root, submenus: [] }]
+  let count = 0
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { context, level, submenus } = next
+    const inner: Pending[] = []
+    for (const item of context.items) {
+      if (++count > MAX_ENTRIES) {
+        run.problem(`${item.config}: there are more than ${MAX_ENTRIES} entries; the rest is left out.`)
+        return root
+      }
+      const node = nodeOf(run, item, context, submenus)
+      level.nodes.push(node.node)
+      if (node.context !== null && node.node.menu !== null)
+        inner.push({ context: node.context, level: node.node.menu, submenus: [...submenus, item.title] })
+    }
+    pending.push(...inner.reverse())
+  }
+  return root
+}
+
+function levelOf(run: Interpreter, context: MenuContext): MenuLevel {
+  let preset = ''
+  run.inContext(context, [], () => {
+    preset = run.text('default')
+    const value = run.get('default')
+    if (typeof value === 'object') run.problem(`Which entry is the default depends on ${value.why}.`)
+  })
+  return { nodes: [], default: preset }
+}
+
+function nodeOf(
+  run: Interpreter,
+  item: MenuItem,
+  { environment, functions }: MenuContext,
+  submenus: readonly string[],
+): { node: MenuNode; context: MenuContext | null } {
+  if (item.ready !== undefined) {
+    const { uncertainties } = item
+    const known = item.ready.uncertainties ?? []
+    return {
+      node: { item, entry: { ...item.ready, submenus, uncertainties: [...known, ...uncertainties] }, menu: null },
+      context: null,
+    }
+  }
+  const inner = item.isSubmenu ? environment.exportedOnly() : new Environment(environment)
+  const context: MenuContext = { environment: inner, functions: new Map(functions), items: [] }
+  run.boot = new BootCommands()
+  run.opened = null
+  run.inContext(context, item.arguments, () => {
+    run.set('chosen', item.id)
+    // What is left of a default that leads further in; without one the submenu's first entry is taken.
+    run.set('default', undefined)
+    run.config = item.config
+    run.bounded(() => run.run(item.body))
+    run.jump = null
+  })
+  const opened = run.opened as MenuContext | null
+  run.opened = null
+  if (opened !== null || item.isSubmenu) {
+    const shown = opened ?? context
+    return { node: { item, entry: null, menu: levelOf(run, shown) }, context: shown }
+  }
+  return { node: { item, entry: entryOf(run, item, submenus), menu: null }, context: null }
+}
+
+function entryOf(run: Interpreter, item: MenuItem, submenus: readonly string[]): FoundEntry {
+  const boot = run.boot.result()
+  const { id, title, config } = item
+  return {
+    id,
+    title,
+    submenus,
+    config,
+    kernel: boot?.kernel ?? null,
+    initrds: boot?.initrds ?? [],
+    cmdline: boot?.cmdline ?? null,
+    devicetree: boot?.devicetree ?? null,
+    problems: boot?.problems ?? ['It starts nothing.'],
+    uncertainties: [...item.uncertainties, ...(boot?.uncertainties ?? [])],
+  }
+}
+
+/** The entries in the order they are seen in, submenus where they stand. */
+export function entriesOf(level: MenuLevel): FoundEntry[] {
+  const entries: FoundEntry[] = []
+  const pending: MenuNode[] = [...level.nodes].reverse()
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (node.entry !== null) entries.push(node.entry)
+    if (node.menu !== null)
+      for (let at = node.menu.nodes.length - 1; at >= 0; at--) pending.push(node.menu.nodes[at] as MenuNode)
+  }
+  return entries
+}

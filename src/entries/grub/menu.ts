@@ -1,0 +1,38 @@
+import type { FoundEntry } from '../source.ts'
+import type { Environment } from './environment.ts'
+import type { FunctionDefinition, Statement } from './syntax.ts'
+
+/** What the menu shows of an entry or a submenu, before it is chosen. */
+export interface MenuItem {
+  readonly isSubmenu: boolean
+  readonly title: string
+  readonly id: string
+  /** `$1` and so on in its body; the title is the first. */
+  readonly arguments: readonly string[]
+  readonly body: readonly Statement[]
+  /** Where it was defined. */
+  readonly config: string
+  /** What it is not known of: 'Shown only if …'. */
+  readonly uncertainties: readonly string[]
+  /** An entry that blscfg made: nothing has to be run to know what it starts. */
+  readonly ready?: FoundEntry
+}
+
+/** A menu with the variables and functions that its entries will see: what a configuration file or a submenu makes. */
+export interface MenuContext {
+  environment: Environment
+  readonly functions: Map<string, FunctionDefinition>
+  readonly items: MenuItem[]
+}
+
+/** What a body leaves behind: what would be booted. */
+export interface Boot {
+  /** Null for what is no Linux kernel. */
+  readonly kernel: string | null
+  readonly initrds: readonly string[]
+  /** Null for what is no Linux kernel and takes none. */
+  readonly cmdline: string | null
+  readonly devicetree: string | null
+  readonly problems: readonly string[]
+  readonly uncertainties: readonly string[]
+}

@@ -1,0 +1,45 @@
+/**
+ * Compares what Red Hat's GRUB sorts type 1 files by: names of the form name-version-release, part by part.
+ * @returns negative when `one` is older
+ */
+export function compareReleaseParts(one: string, other: string): number {
+  const [a, b] = [partsOf(one), partsOf(other)]
+  return a.reduce((order, part, index) => order || comparePart(part, b[index] ?? ''), 0)
+}
+
+/** Name, version and release, which the last two hyphens part. */
+function partsOf(id: string): [name: string, version: string, release: string] {
+  const last = id.lastIndexOf('-')
+  if (last <= 0) return [id, '', '']
+  const release = id.slice(last + 1)
+  const before = id.slice(0, last)
+  const first = before.lastIndexOf('-')
+  return first <= 0 ? [before, '', release] : [before.slice(0, first), before.slice(first + 1), release]
+}
+
+/** As rpm orders versions: digits and letters by turns, digits by value and above letters, `~` below everything. */
+function comparePart(one: string, other: string): number {
+  const a = segmentsOf(one)
+  const b = segmentsOf(other)
+  for (let index = 0; index < Math.max(a.length, b.length); index++) {
+    const order = compareSegment(a[index], b[index])
+    if (order !== 0) return order
+  }
+  return 0
+}
+
+function segmentsOf(part: string): readonly string[] {
+  return part.match(/~|\d+|[a-zA-Z]+/g) ?? []
+}
+
+function compareSegment(one: string | undefined, other: string | undefined): number {
+  if (one === other) return 0
+  if (one === '~' || other === '~') return one === '~' ? -1 : 1
+  if (one === undefined || other === undefined) return one === undefined ? -1 : 1
+  const [isNumber, otherIsNumber] = [one, other].map((segment) => /^\d/.test(segment))
+  if (isNumber !== otherIsNumber) return isNumber ? 1 : -1
+  if (!isNumber) return one < other ? -1 : 1
+  const [a, b] = [one, other].map((digits) => digits.replace(/^0+/, '')) as [string, string]
+  if (a.length !== b.length) return a.length - b.length
+  return a === b ? 0 : a < b ? -1 : 1
+}

@@ -1,0 +1,42 @@
+/** A condition's result: what depends on the firmware, the screen or a key is not known. */
+export type Truth = boolean | 'unknown'
+
+/** A variable's value; of one that is not known, what it may be. */
+export type Value = string | Unsure
+
+export interface Unsure {
+  /** At least one, the likeliest first; '' for unset. */
+  readonly candidates: readonly string[]
+  /** What it depends on, to complete "depends on …". */
+  readonly why: string
+}
+
+/** Further candidates are left out: that a value is not known is what counts. */
+const MAX_CANDIDATES = 8
+
+export function isUnsure(value: Value | undefined): value is Unsure {
+  return typeof value === 'object'
+}
+
+export function candidatesOf(value: Value | undefined): readonly string[] {
+  return isUnsure(value) ? value.candidates : [value ?? '']
+}
+
+/** What a variable is when it is one or the other. */
+export function either(one: Value | undefined, other: Value | undefined, why: string): Value | undefined {
+  if (one === other) return one
+  const candidates = [...new Set([...candidatesOf(one), ...candidatesOf(other)])].slice(0, MAX_CANDIDATES)
+  const [first] = candidates
+  if (candidates.length === 1 && first !== undefined && !isUnsure(one) && !isUnsure(other)) return first
+  return { candidates, why: isUnsure(one) ? one.why : isUnsure(other) ? other.why : why }
+}
+
+export function not(truth: Truth): Truth {
+  return truth === 'unknown' ? truth : !truth
+}
+
+/** The one result that all have, or 'unknown'. */
+export function agreed(results: readonly Truth[]): Truth {
+  const [first = false] = results
+  return results.every((result) => result === first) ? first : 'unknown'
+}

@@ -1,0 +1,103 @@
+import type { Word } from './syntax.ts'
+import { candidatesOf, isUnsure, type Value } from './values.ts'
+
+/** Longest argument, characters; GRUB's own memory ends before. Scripts double a variable until something breaks. */
+const MAX_ARGUMENT = 64 * 1024
+
+/** Ways to read words with unknown variables that are looked at. */
+const MAX_ALTERNATIVES = 16
+
+/** What words mean: one list of arguments, or several when variables are not known. */
+export interface Expansion {
+  /** At least one, the likeliest first. */
+  readonly alternatives: readonly (readonly string[])[]
+  /** What it depends on which of them it is; null when there is one only. */
+  readonly why: string | null
+  /** The unknown variable, when it is one only, with its candidate for each alternative. */
+  readonly unsure: { readonly name: string; readonly candidates: readonly string[] } | null
+}
+
+export interface Variables {
+  get(name: string): Value | undefined
+  /** `$1`, `$2`, …; `$@`, `$*`, `$#` are made of them. */
+  readonly positional: readonly string[]
+}
+
+/** Puts values in place of variables and splits what is not quoted at blanks (GRUB manual, "Variable expansion"). */
+export function expand(words: readonly Word[], variables: Variables): Expansion {
+  const unknown = new Map<string, { candidates: readonly string[]; why: string }>()
+  for (const { parts } of words) {
+    for (const { kind, text } of parts) {
+      const value = kind === 'variable' ? variables.get(text) : undefined
+      if (isUnsure(value)) unknown.set(text, value)
+    }
+  }
+  if (unknown.size === 0) return { alternatives: [argumentsOf(words, variables, new Map())], why: null, unsure: null }
+  const alternatives = combinations(unknown).map((chosen) => argumentsOf(words, variables, chosen))
+  const [[name, { candidates, why }]] = [...unknown] as [[string, { candidates: readonly string[]; why: string }]]
+  const isSame = alternatives.every((other) => other.join('\0') === alternatives[0]?.join('\0'))
+  if (isSame) return { alternatives: alternatives.slice(0, 1), why: candidates.length > 1 ? null : why, unsure: null }
+  return { alternatives, why, unsure: unknown.size === 1 ? { name, candidates } : null }
+}
+
+function combinations(unknown: ReadonlyMap<string, { candidates: readonly string[] }>): Map<string, string>[] {
+  let all = [new Map<string, string>()]
+  for (const [name, { candidates }] of unknown) {
+    all = all.flatMap((chosen) => candidates.map((candidate) => new Map(chosen).set(name, candidate)))
+    all.length = Math.min(all.length, MAX_ALTERNATIVES)
+  }
+  return all
+}
+
+function argumentsOf(words: readonly Word[], variables: Variables, chosen: ReadonlyMap<string, string>): string[] {
+  return words.flatMap((word) => argumentsOfWord(word, variables, chosen))
+}
+
+function argumentsOfWord({ parts }: Word, variables: Variables, chosen: ReadonlyMap<string, string>): string[] {
+  const [only] = parts
+  if (parts.length === 1 && only?.kind === 'text') return [only.text]
+  const finished: string[] = []
+  let current: string | undefined
+  const append = (text: string) => {
+    current = (current ?? '') + text
+    if (current.length > MAX_ARGUMENT) current = current.slice(0, MAX_ARGUMENT)
+  }
+  for (const { kind, text, isQuoted } of parts) {
+    if (kind === 'text') {
+      append(text)
+      continue
+    }
+    if (text === '@' && isQuoted) {
+      // "$@" keeps the arguments apart, whatever is in them.
+      variables.positional.forEach((argument, index) => {
+        if (index > 0 && current !== undefined) {
+          finished.push(current)
+          current = undefined
+        }
+        append(argument)
+      })
+      continue
+    }
+    const value = variableValue(text, variables, chosen)
+    if (isQuoted) {
+      append(value)
+      continue
+    }
+    value.split(/[ \t\n]/).forEach((piece, index) => {
+      if (index > 0 && current !== undefined) {
+        finished.push(current)
+        current = undefined
+      }
+      if (piece !== '') append(piece)
+    })
+  }
+  if (current !== undefined) finished.push(current)
+  return finished
+}
+
+function variableValue(name: string, { get, positional }: Variables, chosen: ReadonlyMap<string, string>): string {
+  if (name === '#') return String(positional.length)
+  if (name === '@' || name === '*') return positional.join(' ')
+  if (/^\d+$/.test(name)) return name === '0' ? '' : (positional[Number(name) - 1] ?? '')
+  return chosen.get(name) ?? candidatesOf(get(name))[0] ?? ''
+}
