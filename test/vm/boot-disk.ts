@@ -85,6 +85,8 @@ export function writeBootDisk(
   const file = openSync(disk, 'w')
   ftruncateSync(file, end + MEBIBYTE)
   const first = Buffer.from(boot.sector)
+  // boot.img has code for floppies where a disk has its partition table.
+  first.fill(0, 0x1be, 0x1fe)
   const core = Buffer.from(boot.core)
   if (CORE_SECTOR * SECTOR + core.length > 2048 * SECTOR)
     throw new Error(`GRUB's core image is too large: ${core.length}`)

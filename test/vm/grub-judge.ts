@@ -70,6 +70,7 @@ source $judge_config
 terminal_output serial_com0
 if [ "$judge_default" != as-configured ]; then set default="$judge_default"; fi
 set timeout=0
+unset timeout_style
 unset fallback
 unset superusers
 `
@@ -205,7 +206,7 @@ class Probing {
     this.#console.forget()
     this.#console.say(`${which}\r`)
     const text = await this.#console.expect(/Booting `[\s\S]*(?:Press any key to continue|Failed to boot both default)/)
-    const titles = [...text.matchAll(/^ {2}Booting `(.*)'$/gm)].map(([, title = '']) => title)
+    const titles = [...text.matchAll(/ {2}Booting `(.*)'$/gm)].map(([, title = '']) => title)
     return { calls: callsIn(text), titles }
   }
 
