@@ -55,6 +55,15 @@ function byNumber(entries: readonly BootEntry[], selector: string): BootEntry | 
   )
 }
 
+/** Whether a selector is an entry's id or title, or that of several: a title may look like a path, 'Debian GNU/Linux'. */
+export function isName(entries: readonly BootEntry[], selector: string): boolean {
+  try {
+    return byName(entries, selector) !== undefined
+  } catch {
+    return true
+  }
+}
+
 /** By id, by title, or as GRUB's saved_entry names what stands in a submenu: `Advanced options>Linux 6.1`. */
 function byName(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
   const withId =

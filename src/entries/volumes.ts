@@ -131,7 +131,14 @@ export class Volumes {
       const spelled = this.files.ignoringCase(candidate)
       if (spelled !== undefined) return { path: spelled, exists: true }
     }
-    return { path: candidates[0] ?? path, exists: false }
+    return { path: this.expected(path, config, volume) ?? candidates[0] ?? path, exists: false }
+  }
+
+  /** Where a file that is not there should be when nothing tells what is mounted: on the file system of its configuration. */
+  private expected(path: string, config: string, volume: Volume | undefined): string | undefined {
+    const top = configFolders.exec(posix.dirname(config))?.[1]
+    if (volume !== undefined || this.mountOf(config).device !== null || top === undefined) return undefined
+    return isWithin(path, top === '' ? '/' : top) ? undefined : posix.join(top, path)
   }
 
   /** Where a path may be, the likeliest first. */

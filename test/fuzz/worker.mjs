@@ -19,12 +19,11 @@ const target = targets.find((candidate) => candidate.name === name)
 const random = randomFrom(seed)
 const coverage = new Coverage('/dist/')
 const root = mkdtempSync(join(tmpdir(), 'linux-kexec-fuzz-'))
-try {
-  prepareTree(root, fixtures)
-  parentPort.postMessage({ done: await fuzz() })
-} finally {
-  rmSync(root, { recursive: true })
-}
+prepareTree(root, fixtures)
+const done = await fuzz()
+// Before the message: it makes the main thread end this one.
+rmSync(root, { recursive: true })
+parentPort.postMessage({ done })
 
 async function fuzz() {
   const corpus = seedsOf(target, fixtures)
