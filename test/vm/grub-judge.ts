@@ -207,7 +207,8 @@ class Probing {
     this.#console.say(`${which}\r`)
     const text = await this.#console.expect(/Booting `[\s\S]*(?:Press any key to continue|Failed to boot both default)/)
     const titles = [...text.matchAll(/ {2}Booting `(.*)'$/gm)].map(([, title = '']) => title)
-    return { calls: callsIn(text), titles }
+    // What the configuration itself, or a submenu on the way, calls is not the entry's.
+    return { calls: callsIn(text.slice(text.lastIndexOf('  Booting `'))), titles }
   }
 
   #judged({ calls, titles }: Probe): JudgedEntry {
