@@ -5,39 +5,36 @@
  * @returns negative when `one` is older, positive when it is newer, 0 when they are equal.
  */
 export function compareVersions(one: string, other: string): number {
+  if (one === other) return 0
   let a = 0
   let b = 0
   for (;;) {
     a = skipSeparators(one, a)
     b = skipSeparators(other, b)
-    const tilde = below(one[a], other[b], '~')
+    const tilde = below(one, a, other, b, TILDE)
     if (tilde !== 0) return tilde
-    if (one[a] === '~') {
+    if (one.charCodeAt(a) === TILDE) {
       a++
       b++
     }
     if (a >= one.length || b >= other.length) return Number(a < one.length) - Number(b < other.length)
-    for (const mark of ['-', '^', '.']) {
-      const order = below(one[a], other[b], mark)
+    for (const mark of MARKS) {
+      const order = below(one, a, other, b, mark)
       if (order !== 0) return order
-      if (one[a] === mark) {
+      if (one.charCodeAt(a) === mark) {
         a++
         b++
       }
     }
-    if (isDigit(one[a]) || isDigit(other[b])) {
-      const [endA, endB] = [endOf(one, a, isDigit), endOf(other, b, isDigit)]
-      const order = compareNumbers(one.slice(a, endA), other.slice(b, endB))
+    const kind = kindAt(one, a) === DIGIT || kindAt(other, b) === DIGIT ? DIGIT : LETTER
+    const [endA, endB] = [endOf(one, a, kind), endOf(other, b, kind)]
+    const [partA, partB] = [one.slice(a, endA), other.slice(b, endB)]
+    if (partA !== partB) {
+      const order = kind === DIGIT ? compareNumbers(partA, partB) : partA < partB ? -1 : 1
       if (order !== 0) return order
-      a = endA
-      b = endB
-    } else {
-      const [endA, endB] = [endOf(one, a, isLetter), endOf(other, b, isLetter)]
-      const [wordA, wordB] = [one.slice(a, endA), other.slice(b, endB)]
-      if (wordA !== wordB) return wordA < wordB ? -1 : 1
-      a = endA
-      b = endB
     }
+    a = endA
+    b = endB
   }
 }
 
@@ -54,9 +51,9 @@ export function kernelVersionKey(release: string): string {
   return release.replace(/-rc(?=\d)|(?<=\d)rc(?=\d)/, '~rc')
 }
 
-/** -1 when only `one` is the mark, 1 when only `other` is, 0 when both or neither are: whoever has it sorts lower. */
-function below(one: string | undefined, other: string | undefined, mark: string): number {
-  return Number(other === mark) - Number(one === mark)
+/** -1 when only `one` has the mark there, 1 when only `other` has, 0 when both or neither: whoever has it sorts lower. */
+function below(one: string, a: number, other: string, b: number, mark: number): number {
+  return Number(other.charCodeAt(b) === mark) - Number(one.charCodeAt(a) === mark)
 }
 
 /** Digits are always newer than none, even 0: what systemd does; the specification takes none for 0. */
@@ -71,24 +68,29 @@ function compareNumbers(one: string, other: string): number {
 
 function skipSeparators(text: string, from: number): number {
   let at = from
-  while (at < text.length && !hasMeaning(text[at])) at++
+  while (at < text.length && kindAt(text, at) === SEPARATOR) at++
   return at
 }
 
-function endOf(text: string, from: number, belongs: (character: string | undefined) => boolean): number {
+function endOf(text: string, from: number, kind: number): number {
   let at = from
-  while (belongs(text[at])) at++
+  while (at < text.length && kindAt(text, at) === kind) at++
   return at
 }
 
-function isDigit(character: string | undefined): boolean {
-  return character !== undefined && character >= '0' && character <= '9'
+function kindAt(text: string, at: number): number {
+  return KINDS[text.charCodeAt(at)] ?? SEPARATOR
 }
 
-function isLetter(character: string | undefined): boolean {
-  return character !== undefined && ((character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z'))
-}
+const TILDE = 0x7e
+const MARKS = [0x2d, 0x5e, 0x2e] as const
 
-function hasMeaning(character: string | undefined): boolean {
-  return isLetter(character) || isDigit(character) || (character !== undefined && '~-^.'.includes(character))
-}
+const [SEPARATOR, DIGIT, LETTER, MARK] = [0, 1, 2, 3] as const
+
+/** What an ASCII character means in a version; all others separate. */
+const KINDS: readonly number[] = Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code)
+  if (/[0-9]/.test(character)) return DIGIT
+  if (/[A-Za-z]/.test(character)) return LETTER
+  return '~-^.'.includes(character) ? MARK : SEPARATOR
+})

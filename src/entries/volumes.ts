@@ -113,10 +113,10 @@ export class Volumes {
    * @returns where it is; if nothing of that name is to be found, where it should be.
    */
   locate(path: string, config: string, volume?: Volume): Location {
-    const clean = posix.normalize(posix.join('/', path.replace(/\\/g, '/')))
-    const key = `${clean}\0${posix.dirname(config)}\0${volume?.name ?? ''}`
+    const key = `${path}\0${config.slice(0, config.lastIndexOf('/'))}\0${volume?.name ?? ''}`
     let location = this.located.get(key)
     if (location === undefined) {
+      const clean = posix.normalize(posix.join('/', path.replace(/\\/g, '/')))
       location = this.search(clean, config, volume)
       this.located.set(key, location)
     }

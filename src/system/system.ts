@@ -120,14 +120,15 @@ export class System {
    */
   *readTexts(path: string, isWanted: (name: string) => boolean): Generator<[name: string, text: string | undefined]> {
     const names = this.list(path).filter(isWanted)
-    const folder = names.length === 0 || this.isLive ? path : this.resolve(path)
-    for (const name of names) yield [name, this.readTextIn(folder, name) ?? this.readText(posix.join(path, name))]
+    // Joined once: thousands of entries may lie in one folder.
+    const host = this.hostPath(names.length === 0 || this.isLive ? path : this.resolve(path))
+    for (const name of names) yield [name, this.readTextIn(`${host}/${name}`) ?? this.readText(posix.join(path, name))]
   }
 
   /** Undefined when it cannot be read, and when it is a link that is to be followed. */
-  private readTextIn(folder: string, name: string): string | undefined {
+  private readTextIn(hostPath: string): string | undefined {
     try {
-      const fd = openSync(this.hostPath(posix.join(folder, name)), READING | constants.O_NOFOLLOW)
+      const fd = openSync(hostPath, READING | constants.O_NOFOLLOW)
       try {
         return readAtMost(fd, MAX_TEXT).toString('utf8')
       } finally {
@@ -210,7 +211,8 @@ export function readAtMost(fd: number, length: number): Buffer {
   for (;;) {
     const count = readSync(fd, buffer, filled, buffer.length - filled, filled)
     filled += count
-    if (count === 0 || filled === length) return buffer.subarray(0, filled)
+    // A file of a disk ends where its size says; one more read to be told so is saved.
+    if (count === 0 || filled === length || filled === size) return buffer.subarray(0, filled)
     if (filled === buffer.length) buffer = Buffer.concat([buffer], Math.min(length, buffer.length * 2))
   }
 }

@@ -15,6 +15,9 @@ const grubFolders = [
 /** ESPs, on which distributions keep a folder with GRUB and at times its environment block. */
 const espFolders = ['/boot/efi/EFI', '/efi/EFI', '/boot/EFI', '/EFI'] as const
 
+/** Characters that variables may add to one text; no kernel takes a command line that long. What is beyond stays as it is. */
+const LONGEST = 1024 * 1024
+
 /** A text with its variables expanded, and the names of those that nothing sets. */
 export interface Expansion {
   readonly text: string
@@ -39,13 +42,19 @@ export class GrubVariables {
   expand(text: string): Expansion {
     if (!text.includes('$')) return { text, unknown: [] }
     const unknown = new Set<string>()
-    const expanded = text.replace(/\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))/g, (_, braced?: string, bare?: string) => {
-      const name = (braced ?? bare) as string
+    const parts: string[] = []
+    let [length, end] = [0, 0]
+    for (const match of text.matchAll(/\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))/g)) {
+      const name = (match[1] ?? match[2]) as string
       const value = this.value(name)
       if (value === undefined && !this.isUnset(name)) unknown.add(name)
-      return value ?? ''
-    })
-    return { text: expanded.replace(/ {2,}/g, ' ').trim(), unknown: [...unknown] }
+      parts.push(text.slice(end, match.index), value ?? '')
+      end = match.index + match[0].length
+      length += value?.length ?? 0
+      if (length > LONGEST || parts.length > LONGEST) break
+    }
+    parts.push(text.slice(end))
+    return { text: parts.join('').replace(/ {2,}/g, ' ').trim(), unknown: [...unknown] }
   }
 
   /** TuneD sets its variables only where it is in use; GRUB has a configuration that would tell. */

@@ -1,4 +1,4 @@
-import { keyValueLines, unquote } from './type1.ts'
+import { forEachKeyValue, unquote } from './type1.ts'
 
 /** What loader.conf(5) says of the menu and its default. */
 export interface LoaderConf {
@@ -21,7 +21,7 @@ export function parseLoaderConf(text: string, path: string): LoaderConf {
   const patterns: { preferred: Setting | null; default: Setting | null } = { preferred: null, default: null }
   const switches = { 'auto-entries': true, 'auto-firmware': true }
   const problems: string[] = []
-  for (const [key, quoted, line] of keyValueLines(text)) {
+  forEachKeyValue(text, (key, quoted, line) => {
     const value = unquote(quoted)
     if (key === 'default' || key === 'preferred') {
       if (value.startsWith('@') && value.toLowerCase() !== '@saved')
@@ -32,7 +32,7 @@ export function parseLoaderConf(text: string, path: string): LoaderConf {
       if (on === undefined) problems.push(`${path}:${line}: ${key} is neither yes nor no: '${value}'.`)
       else switches[key] = on
     }
-  }
+  })
   return {
     path,
     ...patterns,

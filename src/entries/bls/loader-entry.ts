@@ -3,8 +3,8 @@ import type { BootCount } from './boot-counting.ts'
 
 /** An entry of systemd-boot's menu before it is sorted and its title made unique. */
 export interface LoaderEntry {
-  /** Without title, which depends on the other entries. */
-  readonly found: Omit<FoundEntry, 'title' | 'id'>
+  /** What `list` gets; the title is set once all entries are known. */
+  readonly found: FoundEntry & { title: string }
   /** The file's name without boot count, and '@profile' for the further profiles of a unified kernel image. */
   readonly id: string
   /** Null: the id stands for it. */
@@ -14,6 +14,8 @@ export interface LoaderEntry {
   /** What the menu sorts by and tells titles apart with; need not be a kernel release. */
   readonly version: string | null
   readonly count: BootCount | null
+  /** What its `architecture` says, as `uname -m` prints it, or null. */
+  readonly machine: string | null
   /** Number of the profile in a unified kernel image; 0 for the first, and for all that is none. */
   readonly profile: number
   /** Whether systemd-boot leaves it out of its menu; `found.problems` says why. */

@@ -20,6 +20,12 @@ export interface BootProgram {
 /** Keys that name what is to be started; an entry may have one of them. */
 const kinds = ['linux', 'uki', 'uki-url', 'efi'] as const
 
+/** More initrds than any entry has, and more parts than any initrd line has. */
+const MAX_INITRDS = 256
+
+/** Variables worth a sentence each. */
+const MAX_NAMED = 8
+
 const nothing = {
   kernel: null,
   initrds: [],
@@ -86,16 +92,21 @@ function linuxOf(value: string, keys: Type1Keys, path: string, reading: MenuRead
   const { survey } = reading
   const unknown = new Set<string>()
   const kernel = survey.volumes.locate(value, path)
-  const initrds = (keys.get('initrd') ?? []).flatMap((initrd) => initrdsOf(unquote(initrd), path, reading, unknown))
+  const named = keys.get('initrd') ?? []
+  const initrds = named
+    .slice(0, MAX_INITRDS)
+    .flatMap((initrd) => initrdsOf(unquote(initrd), path, reading, unknown).slice(0, MAX_INITRDS))
+  const problems =
+    named.length > MAX_INITRDS ? [`${path} has ${named.length} initrd lines; the first ${MAX_INITRDS} are read.`] : []
   const cmdline = optionsOf(keys, reading, unknown) ?? ''
   const uncertainties = unset(unknown, path)
-  return { ...nothing, kernel: kernel.path, initrds, cmdline, isHidden: !kernel.exists, uncertainties }
+  return { ...nothing, kernel: kernel.path, initrds, cmdline, isHidden: !kernel.exists, problems, uncertainties }
 }
 
 function unset(variables: ReadonlySet<string>, path: string): string[] {
-  return [...variables].map(
-    (name) => `${path} has $${name}, which is left out: no grubenv and no grub.cfg was found that sets it.`,
-  )
+  return [...variables]
+    .slice(0, MAX_NAMED)
+    .map((name) => `${path} has $${name}, which is left out: no grubenv and no grub.cfg was found that sets it.`)
 }
 
 /** The options joined, or null when there are none. */
@@ -112,7 +123,7 @@ function initrdsOf(value: string, path: string, { survey, variables }: MenuReadi
   const expansion = variables.expand(value)
   for (const name of expansion.unknown) unknown.add(name)
   const whole = survey.volumes.locate(expansion.text, path)
+  if (whole.exists && expansion.text !== '') return [whole.path]
   const parts = expansion.text.split(/[ \t]+/).filter((part) => part !== '')
-  if (parts.length < 2) return parts.length === 0 ? [] : [whole.path]
-  return whole.exists ? [whole.path] : parts.map((part) => survey.volumes.locate(part, path).path)
+  return parts.slice(0, MAX_INITRDS).map((part) => survey.volumes.locate(part, path).path)
 }

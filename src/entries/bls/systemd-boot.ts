@@ -1,10 +1,11 @@
 import { posix } from 'node:path'
-import type { EntrySource, FoundEntry, Menu } from '../source.ts'
+import type { EntrySource, Menu } from '../source.ts'
 import type { Survey } from '../survey.ts'
 import { Addons } from './addons.ts'
 import { thisMachine } from './architectures.ts'
 import { automaticEntries } from './automatic.ts'
 import { defaultEntry } from './default.ts'
+import { hideForeign } from './foreign.ts'
 import { GrubVariables } from './grub-variables.ts'
 import { type LoaderConf, parseLoaderConf } from './loader-conf.ts'
 import type { LoaderEntry } from './loader-entry.ts'
@@ -27,8 +28,10 @@ export const bls: EntrySource = {
     const reading = readingOf(partitions, survey)
     const problems: string[] = []
     const conf = loaderConfOf(partitions, survey)
+    const found = partitions.flatMap((partition) => entriesOf(partition, reading, problems))
+    const machine = machineOfLoaders(partitions, survey) ?? (survey.system.isLive ? thisMachine : null)
     const entries = [
-      ...partitions.flatMap((partition) => entriesOf(partition, reading, problems)).sort(compareLoaderEntries),
+      ...hideForeign(found, machine, survey).sort(compareLoaderEntries),
       ...automaticEntries(partitions, conf, survey),
     ]
     if (entries.length === 0 && conf === null) return []
@@ -40,7 +43,6 @@ function readingOf(partitions: readonly BootPartition[], survey: Survey): MenuRe
   return {
     survey,
     variables: new GrubVariables(survey),
-    machine: machineOfLoaders(partitions, survey) ?? (survey.system.isLive ? thisMachine : null),
     addons: new Addons(survey),
     addonsBeside: (path) => holderOf(path, partitions)?.addons ?? null,
   }
@@ -71,7 +73,7 @@ function type1Entries({ entries }: BootPartition, reading: MenuReading, problems
   const { system } = reading.survey
   const found: LoaderEntry[] = []
   for (const [file, text] of system.readTexts(entries, (name) => isEntryFile(name, '.conf'))) {
-    const path = posix.join(entries, file)
+    const path = `${entries}/${file}`
     if (text !== undefined) found.push(type1Entry(path, file, text, reading))
     else if (system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
   }
@@ -102,13 +104,10 @@ function menuOf(
   problems: readonly string[],
 ): Menu {
   const shown = entries.filter(({ isHidden }) => !isHidden)
-  const titles = new Map(shownTitles(shown).map((title, index) => [shown[index], title]))
-  const found = new Map(
-    entries.map((entry): [LoaderEntry, FoundEntry] => {
-      const title = titles.get(entry) ?? entry.title ?? entry.id
-      return [entry, { ...entry.found, id: entry.id, title }]
-    }),
-  )
+  shownTitles(shown).forEach((title, index) => {
+    const entry = shown[index]
+    if (entry !== undefined) entry.found.title = title
+  })
   const isInstalled = conf !== null || partitions.some(({ program }) => program !== null)
   const grub = isInstalled ? null : variables
   const { chosen, problems: unmatched } = defaultEntry(shown, conf, survey.system, grub)
@@ -116,8 +115,8 @@ function menuOf(
   return {
     source: 'bls',
     config: conf?.path ?? folder?.entries ?? folder?.images ?? '/loader/entries',
-    entries: [...found.values()],
-    preset: chosen === null ? null : { entry: found.get(chosen.entry) as FoundEntry, reason: chosen.reason },
+    entries: entries.map(({ found }) => found),
+    preset: chosen === null ? null : { entry: chosen.entry.found, reason: chosen.reason },
     problems: [...(conf?.problems ?? []), ...problems, ...unmatched],
   }
 }

@@ -1,7 +1,7 @@
 import { machineOf } from './architectures.ts'
 import { splitBootCount } from './boot-counting.ts'
 import type { LoaderEntry } from './loader-entry.ts'
-import { type BootProgram, programOf } from './program.ts'
+import { programOf } from './program.ts'
 import type { MenuReading } from './reading.ts'
 import { parseType1, type Type1Keys, unquote } from './type1.ts'
 
@@ -16,25 +16,27 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
   const program = programOf(keys, path, reading)
   const architecture = value('architecture')
   const machine = architecture === null ? null : machineOf(architecture)
-  const isForeign = machine !== null && reading.machine !== null && machine !== reading.machine
-  if (isForeign)
-    problems.push(
-      `${path} is for the architecture ${architecture}, so systemd-boot does not show it on ${reading.machine}.`,
-    )
   problems.push(...program.problems, ...overlays(keys, path))
   const version = value('version')
+  const title = value('title')
   return {
     id,
     count,
-    title: value('title'),
+    title,
     sortKey: value('sort-key'),
     machineId: value('machine-id'),
     version,
     profile: 0,
-    isHidden: isForeign || program.isHidden,
+    machine,
+    isHidden: program.isHidden,
     isAutomatic: false,
     found: {
-      ...foundProgram(program),
+      id,
+      title: title ?? id,
+      kernel: program.kernel,
+      initrds: program.initrds,
+      cmdline: program.cmdline,
+      described: program.isDescribed,
       config: path,
       version: program.version ?? releaseOf(version),
       devicetree: devicetreeOf(value('devicetree'), path, reading),
@@ -43,10 +45,6 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
       uncertainties: program.uncertainties,
     },
   }
-}
-
-function foundProgram({ kernel, initrds, cmdline, isDescribed }: BootProgram) {
-  return { kernel, initrds, cmdline, ...(isDescribed ? { described: true } : {}) }
 }
 
 /** What a key says last, which is what counts; null when it says nothing. */

@@ -8,34 +8,39 @@ export type Type1Keys = ReadonlyMap<string, readonly string[]>
 /** Reads a type 1 file. Lines that are no `key value` are passed over, as boot loaders do. */
 export function parseType1(text: string): Type1Keys {
   const keys = new Map<string, string[]>()
-  for (const [key, value] of keyValueLines(text)) {
+  forEachKeyValue(text, (key, value) => {
     const values = keys.get(key)
     if (values === undefined) keys.set(key, [value])
     else values.push(value)
-  }
+  })
   return keys
 }
 
 /**
- * The `key value` lines of a type 1 file or a loader.conf, as systemd-boot reads them: blanks around a line do not count,
- * a key ends at the first blank, `#` begins a comment only at the start of a line, lines end with LF or CR, and the text
- * ends at the first NUL.
+ * Visits the `key value` lines of a type 1 file or a loader.conf, as systemd-boot reads them: blanks around a line do not
+ * count, a key ends at the first blank, `#` begins a comment only at the start of a line, lines end with LF or CR, and the
+ * text ends at the first NUL. Numbers of lines count LFs.
  */
-export function keyValueLines(text: string): [key: string, value: string, line: number][] {
-  const lines: [string, string, number][] = []
-  const end = text.indexOf('\0')
-  const whole = end < 0 ? text : text.slice(0, end)
-  let number = 0
-  for (const physical of whole.split('\n')) {
-    number++
-    for (const part of physical.includes('\r') ? physical.split('\r') : [physical]) {
-      const line = trimBlanks(part)
-      if (line === '' || line.startsWith('#')) continue
-      const blank = firstBlank(line)
-      if (blank > 0) lines.push([line.slice(0, blank), trimBlanks(line.slice(blank)), number])
-    }
+export function forEachKeyValue(text: string, visit: (key: string, value: string, line: number) => void): void {
+  const nul = text.indexOf('\0')
+  const end = nul < 0 ? text.length : nul
+  let number = 1
+  for (let start = 0; start < end; number++) {
+    const feed = text.indexOf('\n', start)
+    const stop = feed < 0 || feed > end ? end : feed
+    const line = text.slice(start, stop)
+    if (!line.includes('\r')) visitLine(line, number, visit)
+    else for (const part of line.split('\r')) visitLine(part, number, visit)
+    start = stop + 1
   }
-  return lines
+}
+
+function visitLine(text: string, number: number, visit: (key: string, value: string, line: number) => void): void {
+  const line = trimBlanks(text)
+  if (line === '' || line.startsWith('#')) return
+  let blank = 1
+  while (blank < line.length && !isBlank(line.charCodeAt(blank))) blank++
+  if (blank < line.length) visit(line.slice(0, blank), trimBlanks(line.slice(blank)), number)
 }
 
 /** Takes off the quotes around a whole value, as systemd-boot does: also from `"a=b" c="d"`, which is a mistake to write. */
@@ -49,16 +54,11 @@ export function unquote(value: string): string {
 export function trimBlanks(text: string): string {
   let start = 0
   let end = text.length
-  while (start < end && isBlank(text[start])) start++
-  while (end > start && isBlank(text[end - 1])) end--
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
   return text.slice(start, end)
 }
 
-function firstBlank(line: string): number {
-  for (let at = 0; at < line.length; at++) if (isBlank(line[at])) return at
-  return -1
-}
-
-function isBlank(character: string | undefined): boolean {
-  return character === ' ' || character === '\t'
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
 }

@@ -26,17 +26,20 @@ function profileEntry(
   const problems = [...start.problems]
   if (name === undefined)
     problems.push(`${path} has no .osrel section that names a system, so systemd-boot does not show it.`)
+  const profileId = number === 0 ? id : `${id}@${own.get('ID') ?? number}`
+  const title = name === undefined ? null : profileTitle(name.name, own, number)
   return {
-    id: number === 0 ? id : `${id}@${own.get('ID') ?? number}`,
+    id: profileId,
     count,
-    title: name === undefined ? null : profileTitle(name.name, own, number),
+    title,
     sortKey: name?.sortKey ?? null,
     machineId: null,
+    machine: null,
     version: name?.version ?? null,
     profile: number,
     isHidden: name === undefined,
     isAutomatic: false,
-    found: { ...start.found, source: 'uki', config: path, problems },
+    found: { ...start.found, id: profileId, title: title ?? profileId, source: 'uki', config: path, problems },
   }
 }
 
@@ -71,6 +74,8 @@ export function imageStart(path: string, profile: ImageProfile, image: UnifiedIm
 function brokenEntry(path: string, file: string, problem: string): LoaderEntry {
   const { id, count } = splitBootCount(file)
   const found = {
+    id,
+    title: id,
     source: 'uki' as const,
     config: path,
     kernel: path,
@@ -85,6 +90,7 @@ function brokenEntry(path: string, file: string, problem: string): LoaderEntry {
     title: null,
     sortKey: null,
     machineId: null,
+    machine: null,
     version: null,
     profile: 0,
     isHidden: true,

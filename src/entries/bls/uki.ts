@@ -26,8 +26,8 @@ export interface ImageProfile {
   readonly faults: readonly string[]
 }
 
-/** Longest text that is read from a section, bytes: what systemd takes as well (bootctl's limit is 4 MiB). */
-const MAX_TEXT = 4 * 1024 * 1024
+/** Longest text that is read from a section, bytes: some ten times what the longest command line of a kernel has. */
+const MAX_TEXT = 64 * 1024
 
 /** More profiles than any menu has room for; systemd-boot has a limit of its own (UNIFIED_PROFILES_MAX). */
 const MAX_PROFILES = 256
@@ -75,7 +75,12 @@ function profileOf(file: PeFile, sections: ReadonlyMap<string, PeSection>): Imag
     if (content === undefined) faults.push(`is truncated: it ends before its section ${name} does`)
     return content ?? null
   }
-  const text = (name: string) => bytes(name, MAX_TEXT)?.toString('utf8').replace(/\0.*$/s, '') ?? null
+  const text = (name: string) => {
+    const size = sections.get(name)?.size ?? 0
+    if (size > MAX_TEXT)
+      faults.push(`has ${size} bytes in its section ${name}, of which the first ${MAX_TEXT} are read`)
+    return bytes(name, MAX_TEXT)?.toString('utf8').replace(/\0.*$/s, '') ?? null
+  }
   const kernel = sections.get('.linux')
   const release =
     text('.uname')?.trim() || (kernel === undefined ? null : releaseInside(bytes('.linux', HEAD_BYTES), kernel))

@@ -151,6 +151,17 @@ describe('a broken image is listed last to none, and is no default', () => {
   }
 })
 
+test('sections that are too long are read in part, and hundreds of profiles in no time', async () => {
+  const profiles = Array.from({ length: 1000 }, (): [string, string] => ['.profile', 'TITLE=x'])
+  const long = sections.map(([name, content]): [string, string | Buffer] =>
+    name === '.cmdline' ? [name, 'a '.repeat(1_000_000)] : [name, content],
+  )
+  const entries = await entriesOf({ '/efi/EFI/Linux/a.efi': image({ sections: [...long, ...profiles] }) })
+  expect(entries).toHaveLength(256)
+  expect(entries[0]?.cmdline).toHaveLength(65_535)
+  expect(entries[0]?.problems).toEqual([expect.stringMatching(/2000000 bytes in its section \.cmdline/)])
+})
+
 describe('type 1 files may name EFI programs', () => {
   test('a unified kernel image, whose command line their options replace', async () => {
     const entries = await entriesOf({

@@ -1,0 +1,28 @@
+import type { Survey } from '../survey.ts'
+import { thisMachine } from './architectures.ts'
+import type { LoaderEntry } from './loader-entry.ts'
+
+/**
+ * Hides the entries that are for another machine than the boot loader's, as systemd-boot does, and says so.
+ * @param machine what the boot loader is for, or null when nothing on its partition tells.
+ */
+export function hideForeign(entries: readonly LoaderEntry[], machine: string | null, survey: Survey): LoaderEntry[] {
+  if (entries.every((entry) => entry.machine === null)) return [...entries]
+  const own = machine ?? machineOfKernels(entries, survey)
+  if (own === null) return [...entries]
+  return entries.map((entry) => {
+    if (entry.machine === null || entry.machine === own) return entry
+    const problem = `${entry.found.config} is for ${entry.machine}, so systemd-boot does not show it on ${own}.`
+    return { ...entry, isHidden: true, found: { ...entry.found, problems: [problem, ...(entry.found.problems ?? [])] } }
+  })
+}
+
+/** Entries that name no architecture are for the machine they lie on, so their kernels are. */
+function machineOfKernels(entries: readonly LoaderEntry[], survey: Survey): string | null {
+  for (const { machine, found, isHidden } of entries) {
+    if (machine !== null || found.kernel === null || isHidden) continue
+    const { architecture } = survey.kernelFile(found.kernel)
+    if (architecture !== null) return architecture
+  }
+  return entries.some(({ machine }) => machine === thisMachine) ? thisMachine : null
+}
