@@ -16,6 +16,7 @@ interface Judged {
     readonly kernel: string | null
     readonly initrds: readonly string[]
     readonly cmdline: string | null
+    readonly devicetree?: string
   }[]
 }
 
@@ -31,37 +32,47 @@ withGrub('the menu is the one that the real GRUB showed', () => {
     const judged: Judged = JSON.parse(readFileSync(fixtureFile(name, 'expected.json'), 'utf8'))
     const system = fixtureSystem(name)
     const { entries } = await readBootMenu({ system, identify })
-    const menu = entries.filter(({ sources }) => sources.includes('grub'))
-    expect(menu.map((entry) => asJudged(entry, system))).toEqual(
-      judged.entries.map(({ submenus, title, kernel, initrds, cmdline }) => ({
-        ...{ submenus, title, cmdline },
-        ...paths(kernel, initrds, system),
-      })),
+    const menu = entries.filter((entry) => entry.sources.includes('grub'))
+    expect(menu.map((entry) => comparable(entry, system))).toEqual(
+      judged.entries.map((entry) => comparable(entry, system)),
     )
     const chosen = menu.findIndex(({ isDefault }) => isDefault)
     expect(chosen === -1 ? null : chosen).toBe(judged.default)
-    for (const [index, { id }] of judged.entries.entries()) if (id !== null) expect(idOf(menu[index])).toBe(id)
+    expect(firstIds(menu, judged)).toEqual(firstIds(judged.entries, judged))
   })
 })
 
-function asJudged({ submenus, title, kernel, initrds, cmdline }: BootEntry, system: System) {
-  return { submenus, title, cmdline: kernel === null ? null : cmdline, ...paths(kernel, initrds, system) }
+type Comparable = Pick<BootEntry, 'submenus' | 'title' | 'kernel' | 'initrds' | 'cmdline'> & {
+  readonly devicetree?: string | null
 }
 
-/** Paths by what they lead to: a link on the way is no difference. */
-function paths(kernel: string | null, initrds: readonly string[], system: System) {
+/** Paths count by what they lead to: a link on the way is no difference. */
+function comparable({ submenus, title, kernel, initrds, cmdline, devicetree }: Comparable, system: System) {
   const target = (path: string) => {
     try {
       return system.resolve(path)
     } catch {
-      return path
+      return isElsewhere(path) ? 'on no file system of this one' : path
     }
   }
-  // Initrds of an entry that starts no Linux kernel mean nothing.
-  return { kernel: kernel === null ? null : target(kernel), initrds: kernel === null ? [] : initrds.map(target) }
+  // What stands beside a Xen or another boot loader is not told, nor what belongs to another system's kernel.
+  if (kernel === null || !system.exists(kernel)) {
+    const nothing = kernel === null || isElsewhere(kernel) || target(kernel) !== kernel
+    return { submenus, title, kernel: nothing ? null : kernel }
+  }
+  const dtb = devicetree === null || devicetree === undefined ? null : target(devicetree)
+  return { submenus, title, kernel: target(kernel), initrds: initrds.map(target), cmdline, devicetree: dtb }
 }
 
-/** An id as GRUB has it: a list of ours needs unique ones, and counts on from the second. */
-function idOf(entry: BootEntry | undefined): string | undefined {
-  return entry?.id
+/** `(hd0,msdos2)/boot/vmlinuz`: on a partition that the system has not mounted. */
+function isElsewhere(path: string): boolean {
+  return path.startsWith('(')
+}
+
+/** Ids where the judge knows them; in our list a second one of the same id gets another. */
+function firstIds(entries: readonly { readonly id: string | null }[], { entries: judged }: Judged) {
+  const known = judged.map(({ id }) => id)
+  return entries.map(({ id }, index) =>
+    known[index] === null || known.indexOf(known[index] as string) < index ? null : id,
+  )
 }
