@@ -21,7 +21,7 @@ export interface Partition {
   readonly type: string
   readonly uuid: string
   readonly label: string | null
-  /** Folder of the tree that it is mounted at. */
+  /** Folder of the tree that it is mounted at; '-' when it is another system's, and empty here. */
   readonly folder: string
   /** Folder of the file system that is mounted there; '/' for all of it. */
   readonly top: string
@@ -85,6 +85,8 @@ export function writeBootDisk(
   const file = openSync(disk, 'w')
   ftruncateSync(file, end + MEBIBYTE)
   const first = Buffer.from(boot.sector)
+  // boot.img has code for floppies where a disk has its partition table.
+  first.fill(0, 0x1be, 0x1fe)
   const core = Buffer.from(boot.core)
   if (CORE_SECTOR * SECTOR + core.length > 2048 * SECTOR)
     throw new Error(`GRUB's core image is too large: ${core.length}`)
@@ -106,12 +108,12 @@ export function writeBootDisk(
   const order = [...plan.partitions.entries()].sort(([, one], [, other]) => other.folder.length - one.folder.length)
   for (const [index, partition] of order) {
     const image = `${disk}.${index}`
-    writeFileSystem(image, partition, join(tree, partition.folder))
+    const folder = partition.folder === '-' ? `${image}.empty` : join(tree, partition.folder)
+    writeFileSystem(image, partition, folder)
     copyInto(file, (starts[index] as number) * SECTOR, image)
     rmSync(image)
-    if (partition.folder !== '/')
-      for (const name of readdirSync(join(tree, partition.folder)))
-        rmSync(join(tree, partition.folder, name), { recursive: true })
+    if (partition.folder === '/') continue
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true })
   }
   closeSync(file)
 }
@@ -206,7 +208,7 @@ function copyInto(file: number, offset: number, image: string): void {
 /** Where GRUB's `(hd0,gptN)/path` is in the tree; null for a path that is on none of the partitions. */
 export function pathInTree(plan: DiskPlan, number: number, path: string): string | null {
   const partition = plan.partitions[number - 1]
-  if (partition === undefined) return null
+  if (partition === undefined || partition.folder === '-') return null
   const { top, folder } = partition
   const below = top === '/' ? path : path.startsWith(`${top}/`) ? path.slice(top.length) : null
   return below === null ? null : join(folder, below)

@@ -1,12 +1,6 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { DebianMirror } from '../../src/vm/debian.ts'
-import { execute } from '../../src/vm/process.ts'
-import { startQemu } from '../../src/vm/qemu.ts'
 import { fixtureFile, layFixture } from '../unit/entries/fixtures.ts'
-import { type DiskPlan, pathInTree, readDiskPlan, writeBootDisk } from './boot-disk.ts'
-import { Conversation, Monitor } from './conversation.ts'
+import { type DiskPlan, pathInTree, readDiskPlan } from './boot-disk.ts'
+import { type RealGrub, type RunningGrub, serialConsole } from './real-grub.ts'
 
 /** An entry of GRUB's menu, as GRUB itself carried it out. */
 export interface JudgedEntry {
@@ -30,7 +24,7 @@ export interface Judgement {
   readonly entries: readonly JudgedEntry[]
 }
 
-/** What GRUB's own commands do these functions print instead: GRUB takes a function where it has no command of that name. */
+/** Functions of these names print what they are called with: GRUB takes a function where it has no command of that name. */
 const loaders = [
   ...['linux', 'linux16', 'linuxefi', 'initrd', 'initrd16', 'initrdefi', 'devicetree', 'chainloader', 'ntldr', 'exit'],
   ...['multiboot', 'multiboot2', 'module', 'module2', 'xen_hypervisor', 'xen_module', 'fwsetup', 'halt', 'reboot'],
@@ -38,7 +32,7 @@ const loaders = [
 
 /** All that configurations use and that neither loads nor shows anything. */
 const modules = [
-  ...['biosdisk', 'memdisk', 'tar', 'part_gpt', 'part_msdos', 'ext2', 'btrfs', 'fat', 'normal', 'serial', 'terminal'],
+  ...['part_gpt', 'part_msdos', 'ext2', 'btrfs', 'fat', 'normal', 'terminal'],
   ...['configfile', 'echo', 'test', 'true', 'read', 'search', 'search_fs_uuid', 'search_fs_file', 'search_label'],
   ...['loadenv', 'regexp', 'probe', 'eval', 'tr', 'cat', 'ls', 'gzio', 'xzio', 'lzopio', 'lvm', 'cpuid', 'keystatus'],
 ]
@@ -46,12 +40,7 @@ const modules = [
 const MAX_ENTRIES = 200
 
 /** What runs before the configuration that is judged. Each probe begins with a line from us: the default to take. */
-const preamble = `
-serial --unit=0 --speed=115200
-terminal_input serial_com0
-terminal_output serial_com0
-terminfo -g 16000x64 -u serial_com0 dumb
-function judge {
+const preamble = `${serialConsole}function judge {
   terminal_output serial_com0
   echo "@call $1"
   echo "@root $root"
@@ -70,87 +59,34 @@ source $judge_config
 terminal_output serial_com0
 if [ "$judge_default" != as-configured ]; then set default="$judge_default"; fi
 set timeout=0
+unset timeout_style
 unset fallback
 unset superusers
 `
 
-/** GRUB of this machine's Debian, ready to judge. */
-export class GrubJudge {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'linux-kexec-judge-'))
-  #sector = Buffer.alloc(0)
-  #grub = { modules: '', program: '', libraries: '' }
-
-  static async open(): Promise<GrubJudge> {
-    const judge = new GrubJudge()
-    const mirror = await DebianMirror.open({ progress: (message) => console.error(`  ${message}`) })
-    const packages = await mirror.fetch(['grub-common', 'grub-pc-bin'], { dependencies: true })
-    const folderOf = (name: string) => packages.find((entry) => entry.name === name)?.folder ?? ''
-    const libraries = packages
-      .filter(({ name }) => name !== 'libc6')
-      .flatMap(({ folder }) => ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((path) => join(folder, path)))
-    judge.#grub = {
-      modules: join(folderOf('grub-pc-bin'), 'usr/lib/grub/i386-pc'),
-      program: join(folderOf('grub-common'), 'usr/bin/grub-mkimage'),
-      libraries: libraries.join(':'),
-    }
-    judge.#sector = readFileSync(join(judge.#grub.modules, 'boot.img'))
-    return judge
+/** Boots GRUB with the tree of a fixture, and lets it carry out every entry. */
+export async function judge(name: string, grub: RealGrub): Promise<Judgement> {
+  const plan = readDiskPlan(fixtureFile(name, 'disk.txt'))
+  const files = { 'grub.cfg': startOf(plan), 'probe.cfg': probe }
+  const running = await grub.start({ plan, modules, files, layTree: (folder) => layFixture(name, folder) })
+  try {
+    return await new Probing(running, plan).all()
+  } finally {
+    await running.stop()
   }
+}
 
-  close(): void {
-    rmSync(this.#folder, { recursive: true })
-  }
-
-  /** Boots GRUB with the tree of a fixture, and lets it carry out every entry. */
-  async judge(name: string): Promise<Judgement> {
-    const plan = readDiskPlan(fixtureFile(name, 'disk.txt'))
-    const tree = join(this.#folder, 'tree')
-    const disk = join(this.#folder, 'disk')
-    mkdirSync(tree)
-    layFixture(name, tree)
-    writeBootDisk(disk, plan, tree, { sector: this.#sector, core: await this.#core(plan) })
-    rmSync(tree, { recursive: true })
-    const qemu = startQemu({
-      ...{ accelerator: 'tcg', memory: 32, cpus: 1, survivesReset: false, direct: undefined },
-      disks: [{ path: disk, readOnly: false }],
-      extra: ['-snapshot'],
-    })
-    try {
-      const console = new Conversation(qemu.console)
-      const monitor = new Monitor(qemu.monitor)
-      await console.expect('@ready')
-      await monitor.human('savevm ready')
-      return await new Probing(console, monitor, plan).all()
-    } finally {
-      qemu.kill('SIGKILL')
-      await qemu.exit
-    }
-  }
-
-  async #core(plan: DiskPlan): Promise<Buffer> {
-    const { prefix, firmware } = plan
-    const folder = join(this.#folder, 'judge')
-    mkdirSync(folder, { recursive: true })
-    const platform = firmware === 'efi' ? 'set grub_platform=efi\nset grub_cpu=x86_64\n' : ''
-    const start = [
-      `set judge_config="${prefix}/${plan.config}"`,
-      `set root="${prefix.replace(/^\((.*)\).*$/, '$1')}"`,
-      `set prefix="${prefix}"`,
-      'set judge_wrapper=(memdisk)/judge/probe.cfg',
-      'echo @ready',
-      'read judge_default',
-      'configfile $judge_wrapper',
-    ]
-    writeFileSync(join(folder, 'grub.cfg'), `${preamble}${platform}${start.join('\n')}\n`)
-    writeFileSync(join(folder, 'probe.cfg'), probe)
-    const memdisk = join(this.#folder, 'memdisk.tar')
-    const core = join(this.#folder, 'core.img')
-    await execute('tar', ['-C', this.#folder, '-cf', memdisk, 'judge'])
-    const { modules: path, program, libraries } = this.#grub
-    const options = ['-O', 'i386-pc', '-d', path, '-m', memdisk, '-p', '(memdisk)/judge', '-o', core]
-    await execute(program, [...options, ...modules], { env: { ...process.env, LD_LIBRARY_PATH: libraries } })
-    return readFileSync(core)
-  }
+function startOf({ prefix, config, firmware }: DiskPlan): string {
+  const platform = firmware === 'efi' ? ['set grub_platform=efi', 'set grub_cpu=x86_64'] : []
+  const start = [
+    `set judge_config="${prefix}/${config}"`,
+    `set root="${prefix.replace(/^\((.*)\).*$/, '$1')}"`,
+    `set prefix="${prefix}"`,
+    'echo @ready',
+    'read judge_default',
+    'configfile (memdisk)/start/probe.cfg',
+  ]
+  return `${preamble}${[...platform, ...start].join('\n')}\n`
 }
 
 interface Call {
@@ -168,14 +104,12 @@ interface Probe {
 }
 
 class Probing {
-  readonly #console: Conversation
-  readonly #monitor: Monitor
+  readonly #grub: RunningGrub
   readonly #plan: DiskPlan
   readonly #entries: JudgedEntry[] = []
 
-  constructor(console: Conversation, monitor: Monitor, plan: DiskPlan) {
-    this.#console = console
-    this.#monitor = monitor
+  constructor(grub: RunningGrub, plan: DiskPlan) {
+    this.#grub = grub
     this.#plan = plan
   }
 
@@ -201,12 +135,11 @@ class Probing {
   }
 
   async #probe(which: string): Promise<Probe> {
-    await this.#monitor.human('loadvm ready')
-    this.#console.forget()
-    this.#console.say(`${which}\r`)
-    const text = await this.#console.expect(/Booting `[\s\S]*(?:Press any key to continue|Failed to boot both default)/)
-    const titles = [...text.matchAll(/^ {2}Booting `(.*)'$/gm)].map(([, title = '']) => title)
-    return { calls: callsIn(text), titles }
+    const end = /Booting `[\s\S]*(?:Press any key to continue|Failed to boot both default)/
+    const text = await this.#grub.answer(which, end)
+    const titles = [...text.matchAll(/ {2}Booting `(.*)'$/gm)].map(([, title = '']) => title)
+    // What the configuration itself, or a submenu on the way, calls is not the entry's.
+    return { calls: callsIn(text.slice(text.lastIndexOf('  Booting `'))), titles }
   }
 
   #judged({ calls, titles }: Probe): JudgedEntry {
@@ -260,9 +193,9 @@ function idOf(chosen: string): string {
 
 /**
  * As GRUB's linux command joins its arguments: one with a space stands in double quotes, and backslashes and quotes get a
- * backslash. Seen in /proc/cmdline of kernels that Debian's GRUB started.
+ * backslash. grub-command-line.test.ts sees it arrive in a kernel.
  */
-function quoted(argument: string): string {
+export function quoted(argument: string): string {
   const escaped = argument.replace(/[\\'"]/g, '\\$&')
   return argument.includes(' ') ? `"${escaped}"` : escaped
 }

@@ -1,0 +1,78 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { type BootEntry, readBootMenu } from '../../../../src/entries/index.ts'
+import { sources } from '../../../../src/entries/sources.ts'
+import type { System } from '../../../../src/system/system.ts'
+import { fixtureFile, fixtureNames, fixtureSystem } from '../fixtures.ts'
+import { identify } from '../tree.ts'
+
+/** What the real GRUB made of a tree, written down by test/vm/grub-judge.test.ts. */
+interface Judged {
+  readonly default: number | null
+  readonly entries: readonly {
+    readonly submenus: readonly string[]
+    readonly title: string
+    readonly id: string | null
+    readonly kernel: string | null
+    readonly initrds: readonly string[]
+    readonly cmdline: string | null
+    readonly devicetree?: string
+  }[]
+}
+
+const judgedNames = fixtureNames.filter(
+  (name) => existsSync(fixtureFile(name, 'disk.txt')) && existsSync(fixtureFile(name, 'expected.json')),
+)
+
+// Until the source is there.
+const withGrub = describe.skipIf(!sources.some(({ name }) => name === 'grub'))
+
+withGrub('the menu is the one that the real GRUB showed', () => {
+  test.each(judgedNames)('%s', async (name) => {
+    const judged: Judged = JSON.parse(readFileSync(fixtureFile(name, 'expected.json'), 'utf8'))
+    const system = fixtureSystem(name)
+    const { entries } = await readBootMenu({ system, identify })
+    const menu = entries.filter((entry) => entry.sources.includes('grub'))
+    expect(menu.map((entry) => comparable(entry, system))).toEqual(
+      judged.entries.map((entry) => comparable(entry, system)),
+    )
+    const chosen = menu.findIndex(({ isDefault }) => isDefault)
+    expect(chosen === -1 ? null : chosen).toBe(judged.default)
+    expect(firstIds(menu, judged)).toEqual(firstIds(judged.entries, judged))
+  })
+})
+
+type Comparable = Pick<BootEntry, 'submenus' | 'title' | 'kernel' | 'initrds' | 'cmdline'> & {
+  readonly devicetree?: string | null
+}
+
+/** Paths count by what they lead to: a link on the way is no difference. */
+function comparable({ submenus, title, kernel, initrds, cmdline, devicetree }: Comparable, system: System) {
+  const target = (path: string) => {
+    try {
+      return system.resolve(path)
+    } catch {
+      return isElsewhere(path) ? 'on no file system of this one' : path
+    }
+  }
+  // What stands beside a Xen or another boot loader is not told, nor what belongs to another system's kernel.
+  if (kernel === null || !system.exists(kernel)) {
+    const nothing = kernel === null || isElsewhere(kernel) || target(kernel) !== kernel
+    return { submenus, title, kernel: nothing ? null : kernel }
+  }
+  const dtb = devicetree === null || devicetree === undefined ? null : target(devicetree)
+  return { submenus, title, kernel: target(kernel), initrds: initrds.map(target), cmdline, devicetree: dtb }
+}
+
+/** `(hd0,msdos2)/boot/vmlinuz`: on a partition that the system has not mounted. */
+function isElsewhere(path: string): boolean {
+  return path.startsWith('(')
+}
+
+/** Ids where the judge knows them; in our list a second one of the same id gets another. */
+function firstIds(entries: readonly { readonly id: string | null }[], { entries: judged }: Judged) {
+  const known = judged.map(({ id }) => id)
+  return entries.map(({ id }, index) =>
+    known[index] === null || known.indexOf(known[index] as string) < index ? null : id,
+  )
+}

@@ -1,0 +1,129 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DebianMirror } from '../../src/vm/debian.ts'
+import { execute } from '../../src/vm/process.ts'
+import { type QemuProcess, startQemu } from '../../src/vm/qemu.ts'
+import { type DiskPlan, writeBootDisk } from './boot-disk.ts'
+import { Conversation, Monitor } from './conversation.ts'
+
+/** What a GRUB is to start with. */
+export interface GrubSetup {
+  readonly modules: readonly string[]
+  /** Files of its memory disk, `grub.cfg` among them, which it begins with: (memdisk)/start/NAME. It is to say @ready. */
+  readonly files: Readonly<Record<string, string | Buffer>>
+  readonly plan: DiskPlan
+  /** Fills a folder with the tree that the disk's partitions are to hold. */
+  readonly layTree?: (folder: string) => void
+}
+
+/** Sets up the serial port, which takes what is typed and shows all that is printed, without breaking lines. */
+export const serialConsole = `
+serial --unit=0 --speed=115200
+terminal_input serial_com0
+terminal_output serial_com0
+terminfo -g 16000x64 -u serial_com0 dumb
+`
+
+/** Debian's GRUB for BIOS machines, as this machine's mirror has it. */
+export class RealGrub {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'linux-kexec-grub-'))
+  readonly #modules: string
+  readonly #program: string
+  readonly #libraries: string
+
+  private constructor(modules: string, program: string, libraries: string) {
+    this.#modules = modules
+    this.#program = program
+    this.#libraries = libraries
+  }
+
+  static async open(): Promise<RealGrub> {
+    const mirror = await DebianMirror.open({ progress: (message) => console.error(`  ${message}`) })
+    const packages = await mirror.fetch(['grub-common', 'grub-pc-bin'], { dependencies: true })
+    const folderOf = (name: string) => packages.find((entry) => entry.name === name)?.folder ?? ''
+    const libraries = packages
+      .filter(({ name }) => name !== 'libc6')
+      .flatMap(({ folder }) => ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((path) => join(folder, path)))
+    return new RealGrub(
+      join(folderOf('grub-pc-bin'), 'usr/lib/grub/i386-pc'),
+      join(folderOf('grub-common'), 'usr/bin/grub-mkimage'),
+      libraries.join(':'),
+    )
+  }
+
+  close(): void {
+    rmSync(this.#folder, { recursive: true })
+  }
+
+  /** Starts a machine with it. @returns when it said @ready; the caller stops it. */
+  async start(setup: GrubSetup): Promise<RunningGrub> {
+    const folder = mkdtempSync(join(this.#folder, 'machine-'))
+    const disk = join(folder, 'disk')
+    const tree = join(folder, 'tree')
+    mkdirSync(tree)
+    setup.layTree?.(tree)
+    const boot = { sector: readFileSync(join(this.#modules, 'boot.img')), core: await this.#core(setup, folder) }
+    writeBootDisk(disk, setup.plan, tree, boot)
+    const qemu = startQemu({
+      ...{ accelerator: 'tcg', memory: 32, cpus: 1, survivesReset: false, direct: undefined },
+      disks: [{ path: disk, readOnly: false }],
+      // What GRUB writes, as save_env does, goes to a file that QEMU deletes; snapshots do too.
+      extra: ['-snapshot'],
+    })
+    const grub = new RunningGrub(qemu, folder)
+    try {
+      await grub.ready()
+    } catch (error) {
+      await grub.stop()
+      throw error
+    }
+    return grub
+  }
+
+  async #core({ files, modules }: GrubSetup, folder: string): Promise<Buffer> {
+    mkdirSync(join(folder, 'start'))
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, 'start', name), content)
+    const memdisk = join(folder, 'memdisk.tar')
+    const core = join(folder, 'core.img')
+    await execute('tar', ['-C', folder, '-cf', memdisk, 'start'])
+    const options = ['-O', 'i386-pc', '-d', this.#modules, '-m', memdisk, '-p', '(memdisk)/start', '-o', core]
+    const env = { ...process.env, LD_LIBRARY_PATH: this.#libraries }
+    await execute(this.#program, [...options, 'biosdisk', 'memdisk', 'tar', 'serial', ...modules], { env })
+    return readFileSync(core)
+  }
+}
+
+/** A machine whose GRUB waits for a line, and can be brought back to that moment. */
+export class RunningGrub {
+  readonly #qemu: QemuProcess
+  readonly #folder: string
+  readonly #console: Conversation
+  readonly #monitor: Monitor
+
+  constructor(qemu: QemuProcess, folder: string) {
+    this.#qemu = qemu
+    this.#folder = folder
+    this.#console = new Conversation(qemu.console)
+    this.#monitor = new Monitor(qemu.monitor)
+  }
+
+  async ready(): Promise<void> {
+    await this.#console.expect('@ready')
+    await this.#monitor.human('savevm ready')
+  }
+
+  /** Types a line at the moment when it said @ready. @returns what it says until `end`. */
+  async answer(line: string, end: string | RegExp): Promise<string> {
+    await this.#monitor.human('loadvm ready')
+    this.#console.forget()
+    this.#console.say(`${line}\r`)
+    return await this.#console.expect(end)
+  }
+
+  async stop(): Promise<void> {
+    this.#qemu.kill('SIGKILL')
+    await this.#qemu.exit
+    rmSync(this.#folder, { recursive: true })
+  }
+}
