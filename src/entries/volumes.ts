@@ -75,6 +75,24 @@ export class Volumes {
     return this.byName.get(key)
   }
 
+  /** The UUID or label of a file system, if anything tells. */
+  nameBy(kind: 'uuid' | 'label', { name, mounts }: Volume): string | undefined {
+    const devices = [name, ...mounts.map(({ device }) => device ?? '')]
+    const spec = new RegExp(`^${kind}=(.*)$`, 'i')
+    for (const device of devices) {
+      const told = spec.exec(device)?.[1]
+      if (told !== undefined) return told
+      const names = this.deviceNames(device)
+      const folder = `/dev/disk/${links[kind]}`
+      const link = this.system.list(folder).find((entry) => {
+        const target = this.system.readLink(posix.join(folder, entry))
+        return target !== undefined && names.has(posix.basename(target))
+      })
+      if (link !== undefined) return unescapeHex(link)
+    }
+    return undefined
+  }
+
   /** Every file system that is a partition of this number, from 1: what `(hd0,gpt2)` may mean. */
   partitions(number: number): Volume[] {
     const found = new Map<string, Volume>()

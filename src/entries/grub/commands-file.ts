@@ -94,17 +94,29 @@ function saveEnv(run: Interpreter, { words }: CommandCall): Truth {
   return true
 }
 
-/** `probe --set=VAR -u DEVICE`: what is known of a device is what it was searched by. */
+const probed: Record<string, 'uuid' | 'label' | 'type'> = {
+  '-u': 'uuid',
+  '--fs-uuid': 'uuid',
+  '-l': 'label',
+  '--label': 'label',
+  '-f': 'type',
+  '--fs': 'type',
+}
+
+/** `probe --set=VAR -u DEVICE`: one property of a device, as far as this system tells it. */
 function probe(run: Interpreter, { words }: CommandCall): Truth {
-  const variable = words.map((word) => /^(?:--set|-s)=(.+)$/.exec(word)?.[1]).find((name) => name !== undefined)
-  const device = words.findLast((word) => !word.startsWith('-'))?.replace(/^\(?([^)]*)\)?$/, '$1') ?? ''
-  const kind = words.some((word) => word === '-u' || word === '--fs-uuid')
-    ? 'uuid'
-    : words.some((word) => word === '-l' || word === '--label')
-      ? 'label'
-      : undefined
-  const value = kind === undefined ? undefined : run.devices.nameBy(kind, device)
-  if (variable !== undefined) run.set(variable, value ?? { candidates: [''], why: `what (${device}) is` })
+  let variable: string | undefined
+  let kind: 'uuid' | 'label' | 'type' | undefined
+  let device = ''
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] as string
+    if (word === '-s' || word === '--set') variable = words[++at]
+    else if (word.startsWith('--set=')) variable = word.slice('--set='.length)
+    else if (word.startsWith('-')) kind = probed[word] ?? kind
+    else device = word
+  }
+  const value = kind === undefined ? undefined : run.devices.property(kind, device)
+  if (variable !== undefined) run.set(variable, value ?? { candidates: [''], why: `what ${device} is` })
   return true
 }
 

@@ -26,7 +26,7 @@ export type CommandFunction = (interpreter: Interpreter, call: CommandCall) => T
 
 /** What has no effect on the menu, and succeeds. */
 const effectless =
-  'acpi badram blocklist cat clear color configured cryptomount cutmem distrust dump echo export_env false_ fakebios fdtdump gdbstub gettext help hexdump histogram insmod kernel_info keymap legacy_check_password list_env list_trusted loopback ls lsacpi lsapm lscoreboot lsefi lsefimmap lsefisystab lsmmap lspci lssal luks_list macppcbless mmap nativedisk net_add_addr net_add_dns net_add_route net_bootp net_bootp6 net_del_addr net_dhcp net_get_dhcp_option net_ls_addr net_ls_cards net_ls_dns net_ls_routes net_nslookup normal_init outb outl outw parttool password password_pbkdf2 pcidump play pop_env push_env read_byte rmmod sendkey serial setpci setup_var sleep spkmodem stall suspend terminal_input terminal_output terminfo time trust usb vbeinfo vbetest videoinfo videotest wrmsr write_byte write_dword write_word xnu_splash zfskey zfs-bootfs load_video_done lockdown mocha reset_video'.split(
+  'acpi badram blocklist cat clear color configured cryptomount cutmem distrust dump echo fakebios fdtdump gdbstub gettext help hexdump histogram kernel_info keymap legacy_check_password list_env list_trusted loopback ls lsacpi lsapm lscoreboot lsefi lsefimmap lsefisystab lsmmap lspci lssal luks_list macppcbless mmap nativedisk net_add_addr net_add_dns net_add_route net_bootp net_bootp6 net_del_addr net_dhcp net_get_dhcp_option net_ls_addr net_ls_cards net_ls_dns net_ls_routes net_nslookup normal_init outb outl outw parttool password password_pbkdf2 pcidump play pop_env push_env read_byte rmmod sendkey serial setpci setup_var sleep spkmodem stall suspend terminal_input terminal_output terminfo time trust usb vbeinfo vbetest videoinfo videotest wrmsr write_byte write_dword write_word xnu_splash zfskey zfs-bootfs lockdown'.split(
     ' ',
   )
 
@@ -75,6 +75,7 @@ export const commands = new Map<string, CommandFunction>([
   ['false', () => false],
   ['test', (run, call) => testCommand(run, call, call.alternatives)],
   ['[', (run, call) => testCommand(run, call, call.alternatives.map(withoutBracket))],
+  ['insmod', insmod],
   ['set', set],
   ['unset', (run, { words }) => each(words, (name) => run.set(name, undefined))],
   ['export', exportCommand],
@@ -88,7 +89,7 @@ export const commands = new Map<string, CommandFunction>([
   ],
   ['break', (run, { words: [levels = '1'] }) => jump(run, 'break', levels)],
   ['continue', (run, { words: [levels = '1'] }) => jump(run, 'continue', levels)],
-  ['return', (run, { words: [status = '0'] }) => jump(run, 'return', '1') && status === '0'],
+  ['return', returnCommand],
   ['exit', (run) => jump(run, 'exit', '1')],
   ['normal_exit', (run) => jump(run, 'exit', '1')],
   [
@@ -111,6 +112,18 @@ function each<Item>(items: readonly Item[], act: (item: Item) => void): true {
 
 function jump(run: Interpreter, kind: 'break' | 'continue' | 'return' | 'exit', levels: string): true {
   run.jump = { kind, levels: Math.max(1, Number.parseInt(levels, 10) || 1) }
+  return true
+}
+
+function returnCommand(run: Interpreter, { words: [status = '0'] }: CommandCall): Truth {
+  jump(run, 'return', '1')
+  run.failure = status
+  return /^0*$/.test(status)
+}
+
+/** Modules bring commands, which are all here; wildcards come with one of them. */
+function insmod(run: Interpreter, { words }: CommandCall): true {
+  if (words.includes('regexp')) run.hasWildcards = true
   return true
 }
 
@@ -169,13 +182,9 @@ function set(run: Interpreter, { words: [assignment], alternatives, why }: Comma
   return true
 }
 
+/** Takes names only: `export name=value` exports a variable of that odd name, and sets nothing. */
 function exportCommand(run: Interpreter, { words }: CommandCall): Truth {
-  for (const word of words) {
-    const equals = word.indexOf('=')
-    const name = equals < 0 ? word : word.slice(0, equals)
-    if (equals >= 0) run.set(name, word.slice(equals + 1))
-    run.context.environment.export(name)
-  }
+  for (const word of words) run.context.environment.export(word)
   return true
 }
 

@@ -35,6 +35,10 @@ export class Interpreter {
   positional: readonly string[] = []
   jump: Jump | null = null
   status: Truth = true
+  /** What `$?` is when the last command failed. */
+  failure = '1'
+  /** Whether `*` and `?` in words stand for file names: the module regexp does it. */
+  hasWildcards = false
   /** Another menu that configfile opened; it takes the place of this one. */
   opened: MenuContext | null = null
   /** What the last command that could not tell its result depends on. */
@@ -109,7 +113,8 @@ export class Interpreter {
   }
 
   get(name: string): Value | undefined {
-    if (name === '?') return this.status === 'unknown' ? { candidates: ['0', '1'], why: '$?' } : this.status ? '0' : '1'
+    if (name === '?')
+      return this.status === 'unknown' ? { candidates: ['0', '1'], why: '$?' } : this.status ? '0' : this.failure
     return this.context.environment.get(name)
   }
 
@@ -174,19 +179,22 @@ export class Interpreter {
 
   private command(command: Command): void {
     const expansion = this.expand(command.words)
-    const [words = []] = expansion.alternatives
-    const [name] = words
-    if (name === undefined) {
-      this.status = true
-      return
-    }
+    const [[name, ...words] = []] = expansion.alternatives
+    if (name === '!') {
+      const [, ...others] = command.words
+      this.command({ ...command, words: others })
+      this.status = not(this.status)
+    } else if (name === undefined) this.status = true
+    else this.call(name, words, command, expansion)
+  }
+
+  private call(name: string, words: readonly string[], command: Command, expansion: Expansion): void {
     const run = commands.get(name)
-    if (run !== undefined) {
-      this.status = run(this, callOf(command, expansion))
-      return
-    }
     const definition = this.context.functions.get(name)
-    if (definition !== undefined) this.callFunction(definition.body, words.slice(1))
+    if (run !== undefined) {
+      this.failure = '1'
+      this.status = run(this, callOf(command, expansion))
+    } else if (definition !== undefined) this.callFunction(definition.body, words)
     else this.unknownCommand(name, words)
   }
 
@@ -198,15 +206,19 @@ export class Interpreter {
     if (this.jump?.kind === 'return') this.jump = null
   }
 
-  /** `name=value` is an assignment when there is no such command; anything else fails. */
+  /** `name=value` is an assignment when there is no such command; anything else is only complained of. */
   private unknownCommand(name: string, words: readonly string[]): void {
     const equals = name.indexOf('=')
-    if (equals > 0 && words.length === 1) this.set(name.slice(0, equals), name.slice(equals + 1))
-    this.status = equals > 0
+    if (equals > 0 && words.length === 0) this.set(name.slice(0, equals), name.slice(equals + 1))
+    this.status = true
   }
 
   private expand(words: Command['words']): Expansion {
-    return expand(words, { get: (name) => this.get(name), positional: this.positional })
+    return expand(words, {
+      get: (name) => this.get(name),
+      positional: this.positional,
+      glob: this.hasWildcards ? (pattern) => this.devices.glob(pattern, this.text('root')) : null,
+    })
   }
 
   private ifStatement(statement: If, index: number): void {

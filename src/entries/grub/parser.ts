@@ -93,6 +93,7 @@ class Parser {
       case 'until':
         return this.nested(() => this.whileStatement(token.line, token.plain === 'until'))
       case 'function':
+        if (this.depth > 0) throw new ScriptError('a function is defined inside of a block', token.line)
         return this.nested(() => this.functionDefinition(token.line))
     }
     if (token.plain !== null && enders.has(token.plain))

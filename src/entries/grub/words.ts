@@ -21,6 +21,8 @@ export interface Variables {
   get(name: string): Value | undefined
   /** `$1`, `$2`, …; `$@`, `$*`, `$#` are made of them. */
   readonly positional: readonly string[]
+  /** The files that a word with wildcards stands for; null when it stands for itself. */
+  readonly glob: ((pattern: string) => readonly string[]) | null
 }
 
 /** Puts values in place of variables and splits what is not quoted at blanks (GRUB manual, "Variable expansion"). */
@@ -50,7 +52,17 @@ function combinations(unknown: ReadonlyMap<string, { candidates: readonly string
 }
 
 function argumentsOf(words: readonly Word[], variables: Variables, chosen: ReadonlyMap<string, string>): string[] {
-  return words.flatMap((word) => argumentsOfWord(word, variables, chosen))
+  return words.flatMap((word) => {
+    const found = argumentsOfWord(word, variables, chosen)
+    const [pattern] = found
+    if (variables.glob === null || pattern === undefined || found.length > 1 || !hasWildcard(word)) return found
+    const files = variables.glob(pattern)
+    return files.length > 0 ? files : found
+  })
+}
+
+function hasWildcard({ parts }: Word): boolean {
+  return parts.some(({ kind, text, isQuoted }) => kind === 'text' && !isQuoted && /[*?]/.test(text))
 }
 
 function argumentsOfWord({ parts }: Word, variables: Variables, chosen: ReadonlyMap<string, string>): string[] {
