@@ -123,6 +123,8 @@ export class Survey {
   }
 
   private absence(path: string): string {
+    const unmounted = /^\(([^)]+)\)(.*)$/.exec(path)
+    if (unmounted !== null) return `${unmounted[2]} is on ${unmounted[1]}, which is not mounted.`
     try {
       this.system.resolve(path)
     } catch (error) {

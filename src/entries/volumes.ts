@@ -128,7 +128,8 @@ export class Volumes {
    * @param config file, in the system's tree, that names it: what it names lies on the same file system, if `volume` does
    *   not say otherwise.
    * @param volume the file system the boot loader looks on.
-   * @returns where it is; if nothing of that name is to be found, where it should be.
+   * @returns where it is; if nothing of that name is to be found, where it should be; for a file system that is not mounted,
+   *   the device in parentheses and the path on it, as in '(/dev/sda2)/boot/vmlinuz', which is nowhere in the tree.
    */
   locate(path: string, config: string, volume?: Volume): Location {
     const key = `${path}\0${config.slice(0, config.lastIndexOf('/'))}\0${volume?.name ?? ''}`
@@ -142,6 +143,7 @@ export class Volumes {
   }
 
   private search(path: string, config: string, volume: Volume | undefined): Location {
+    if (volume !== undefined && this.isElsewhere(volume)) return { path: `(${volume.name})${path}`, exists: false }
     const candidates = [...new Set(this.candidates(path, config, volume))]
     const exact = candidates.find((candidate) => this.files.has(candidate))
     if (exact !== undefined) return { path: exact, exists: true }
@@ -150,6 +152,20 @@ export class Volumes {
       if (spelled !== undefined) return { path: spelled, exists: true }
     }
     return { path: this.expected(path, config, volume) ?? candidates[0] ?? path, exists: false }
+  }
+
+  /**
+   * Whether a file system is there, but not mounted: another system's /boot/vmlinuz must not be taken for the one of the same
+   * name here. It counts only where the root's own device is among those that /dev/disk tells of.
+   */
+  private isElsewhere(volume: Volume): boolean {
+    if (volume.mounts.length > 0) return false
+    const root = this.mountOf('/').device
+    if (root === null) return false
+    const names = this.deviceNames(root)
+    return this.system
+      .list('/dev/disk/by-uuid')
+      .some((uuid) => names.has(posix.basename(this.system.readLink(posix.join('/dev/disk/by-uuid', uuid)) ?? '')))
   }
 
   /** Where a file that is not there should be when nothing tells what is mounted: on the file system of its configuration. */

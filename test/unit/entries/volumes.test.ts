@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { Survey } from '../../../src/entries/survey.ts'
 import { Volumes } from '../../../src/entries/volumes.ts'
 import { System } from '../../../src/system/system.ts'
-import { files, makeTree, type Tree } from './tree.ts'
+import { fixtureSystem } from './fixtures.ts'
+import { files, identify, makeTree, type Tree } from './tree.ts'
 
 function volumesOf(tree: Tree): Volumes {
   return new Volumes(new System(makeTree(tree)))
@@ -189,4 +191,30 @@ test('a captured tree without anything about file systems: none is known, and no
   expect(volumes.areAllKnown).toBe(false)
   expect(volumes.find({ uuid: 'x' })).toBeUndefined()
   expect(volumes.mounts).toEqual([{ mountPoint: '/', top: '/', device: null, type: null }])
+})
+
+describe('a partition of another system, which is not mounted', () => {
+  test('its kernel is not the one of the same name here', async () => {
+    const system = fixtureSystem('debian-os-prober')
+    const volumes = new Volumes(system)
+    const other = volumes.find({ uuid: '3f6c1d52-8a0b-4c6e-9d4e-1b2a7c5e9f45' })
+    const kernel = '/boot/vmlinuz-6.1.0-50-amd64'
+    const { path, exists } = volumes.locate(kernel, grub, other)
+    expect({ path, exists }).toEqual({ path: `(/dev/sda2)${kernel}`, exists: false })
+    const { problems } = new Survey(system, identify).kernelFile(path)
+    expect(problems).toEqual([`${kernel} is on /dev/sda2, which is not mounted.`])
+    const own = volumes.find({ uuid: '3f6c1d52-8a0b-4c6e-9d4e-1b2a7c5e9f35' })
+    expect(volumes.locate(kernel, grub, own)).toEqual({ path: kernel, exists: true })
+  })
+
+  test('a captured tree that does not say what its own root is on may have it anywhere', () => {
+    const volumes = volumesOf({
+      '/dev/disk/by-uuid/77aa': { link: '../../sda2' },
+      '/boot/vmlinuz': { kernel: '6.1.0' },
+    })
+    expect(volumes.locate('/vmlinuz', grub, volumes.find({ uuid: '77aa' }))).toEqual({
+      path: '/boot/vmlinuz',
+      exists: true,
+    })
+  })
 })
