@@ -105,7 +105,8 @@ export function violations({ entries, loaders, problems }) {
 }
 
 function isPath(path) {
-  return path.startsWith('/') && !path.split('/').includes('..')
+  // '(/dev/sda2)/boot/vmlinuz' lies on a file system that is not mounted.
+  return /^(?:\([^)]*\))?\//.test(path) && !path.split('/').includes('..')
 }
 
 function isSentence(problem) {

@@ -54,13 +54,7 @@ export class Devices {
       return { path, exists: false, problem: `${name} lies inside the image file that GRUB calls (${device}).` }
     const volume = this.volume(device)
     if (volume === undefined && this.isElsewhere(device))
-      return {
-        path: name,
-        exists: false,
-        problem: `${path} lies on ${describe(device)}, which is not part of this system.`,
-      }
-    if (volume !== undefined && volume.mounts.length === 0)
-      return { path, exists: false, problem: `${path} lies on ${volume.name}, which is not mounted.` }
+      return { path: `(${spec(device)})${path}`, exists: false, problem: null }
     return { ...this.survey.volumes.locate(path, this.config, volume), problem: null }
   }
 
@@ -167,9 +161,9 @@ function withoutParentheses(device: string): string {
   return device.startsWith('(') && device.endsWith(')') ? device.slice(1, -1) : device
 }
 
-function describe(device: string): string {
-  const [kind = '', ...name] = device.split('/')
-  return `the file system with the ${kind === 'uuid' ? 'UUID' : kind} ${name.join('/')}`
+/** 'UUID=1234-ABCD' of 'uuid/1234-ABCD'. */
+function spec(device: string): string {
+  return device.replace(/^\w+\//, (kind) => `${kind.slice(0, -1).toUpperCase()}=`)
 }
 
 /** A pattern of one path part as an expression, or null when it has no wildcards. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { FileIndex } from '../../../../src/entries/file-index.ts'
 import { type BootEntry, readBootMenu } from '../../../../src/entries/index.ts'
-import { sources } from '../../../../src/entries/sources.ts'
 import type { System } from '../../../../src/system/system.ts'
 import { fixtureFile, fixtureNames, fixtureSystem } from '../fixtures.ts'
 import { identify } from '../tree.ts'
@@ -24,16 +24,18 @@ const judgedNames = fixtureNames.filter(
   (name) => existsSync(fixtureFile(name, 'disk.txt')) && existsSync(fixtureFile(name, 'expected.json')),
 )
 
-// Until the source is there.
-const withGrub = describe.skipIf(!sources.some(({ name }) => name === 'grub'))
-
-withGrub('the menu is the one that the real GRUB showed', () => {
+describe('the menu is the one that the real GRUB showed', () => {
   test.each(judgedNames)('%s', async (name) => {
     const judged: Judged = JSON.parse(readFileSync(fixtureFile(name, 'expected.json'), 'utf8'))
     const system = fixtureSystem(name)
     const { entries } = await readBootMenu({ system, identify })
-    const menu = entries.filter((entry) => entry.sources.includes('grub'))
-    expect(menu.map((entry) => comparable(entry, system))).toEqual(
+    // The judge ran on a BIOS machine; the tree does not tell what it is from, so both menus are listed.
+    const menu = entries
+      .filter((entry) => entry.sources.includes('grub'))
+      .filter(
+        ({ problems }) => !problems.some((problem) => problem.startsWith("Shown only if $grub_platform is 'efi'")),
+      )
+    expect(menu.map((entry) => comparable(withoutMultiboot(entry), system))).toEqual(
       judged.entries.map((entry) => comparable(entry, system)),
     )
     const chosen = menu.findIndex(({ isDefault }) => isDefault)
@@ -42,21 +44,26 @@ withGrub('the menu is the one that the real GRUB showed', () => {
   })
 })
 
+/** The judge's GRUB had nothing to load Xen with, so it told no kernel. */
+function withoutMultiboot(entry: BootEntry): BootEntry {
+  return entry.problems.some((problem) => problem.includes('multiboot kernel')) ? { ...entry, kernel: null } : entry
+}
+
 type Comparable = Pick<BootEntry, 'submenus' | 'title' | 'kernel' | 'initrds' | 'cmdline'> & {
   readonly devicetree?: string | null
 }
 
 /** Paths count by what they lead to: a link on the way is no difference. */
 function comparable({ submenus, title, kernel, initrds, cmdline, devicetree }: Comparable, system: System) {
+  const files = new FileIndex(system)
   const target = (path: string) => {
-    try {
-      return system.resolve(path)
-    } catch {
-      return isElsewhere(path) ? 'on no file system of this one' : path
-    }
+    if (isElsewhere(path)) return 'on no file system of this one'
+    // The judge names a file as the configuration does, FAT as it likes.
+    const spelled = files.ignoringCase(path)
+    return spelled === undefined ? path : system.resolve(spelled)
   }
   // What stands beside a Xen or another boot loader is not told, nor what belongs to another system's kernel.
-  if (kernel === null || !system.exists(kernel)) {
+  if (kernel === null || isElsewhere(kernel) || files.ignoringCase(kernel) === undefined) {
     const nothing = kernel === null || isElsewhere(kernel) || target(kernel) !== kernel
     return { submenus, title, kernel: nothing ? null : kernel }
   }
