@@ -1,6 +1,7 @@
 import { bootDir } from './boot-dir.ts'
+import { extlinux } from './extlinux.ts'
 import { modulesDir } from './modules-dir.ts'
 import type { EntrySource } from './source.ts'
 
 /** Every source, the one that knows most first: each sees what those before it found. */
-export const sources: readonly EntrySource[] = [bootDir, modulesDir]
+export const sources: readonly EntrySource[] = [extlinux, bootDir, modulesDir]
