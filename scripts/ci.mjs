@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// What .ci/run runs: lint, both prebuilt addons and their gate, the shim under sanitizers, the demo, and `npm test`. Every
+// What .ci/run runs: lint, both prebuilt addons and their gate, the shim under sanitizers, the demo, `npm test` and fuzzing. Every
 // step runs even when one before it failed, and each counts as one check beside the tests.
 import { spawnSync } from 'node:child_process'
 import { installPackages, installPrograms, root, say } from './setup.mjs'
@@ -26,6 +26,7 @@ check('the addon for x64 and arm64, through the gate', ['npm', 'run', '--silent'
 check('the shim under ASan and UBSan', ['npm', 'run', '--silent', 'test:native'])
 check('the demo', ['npm', 'run', '--silent', 'demo'])
 const tests = run('npm test', ['npm', 'test', '--silent'])
+check('a minute of fuzzing', ['npm', 'run', '--silent', 'fuzz', '--', '--seconds', '60'])
 const counts = summary.exec(tests.lastLine)
 if (counts === null) failures.push('npm test (it did not come to its last line)')
 const testsPassed = Number(counts?.[1] ?? 0)

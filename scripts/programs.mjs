@@ -9,6 +9,10 @@ const packages = {
   'dpkg-deb': 'dpkg',
   'apt-get': 'apt',
   'qemu-system-x86_64': 'qemu-system-x86',
+  mke2fs: 'e2fsprogs',
+  'mkfs.btrfs': 'btrfs-progs',
+  'mkfs.fat': 'dosfstools',
+  mcopy: 'mtools',
 }
 
 /** Ends this process with a plain message when one of the programs is not in PATH. */
@@ -24,7 +28,10 @@ export function requirePrograms(programs, purpose) {
 
 export function isInstalled(program) {
   if (program.includes('/')) return isExecutable(program)
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => isExecutable(join(folder, program)))
+  // An ordinary user's PATH may lack the folders of mke2fs and its like.
+  return [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'].some((folder) =>
+    isExecutable(join(folder, program)),
+  )
 }
 
 /** Runs a program with our own output. False when it failed, after saying so. */

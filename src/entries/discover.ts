@@ -12,6 +12,8 @@ export interface DiscoverOptions {
   readonly system?: System
   /** Tells what a kernel file is from its first bytes. */
   readonly identify?: IdentifyKernel
+  /** A kernel build tree, a folder of the system, to look at instead of everything else. */
+  readonly buildTree?: string
 }
 
 /** One boot loader's menu, or another place that kernels were found in, as part of a BootMenu. */
@@ -60,6 +62,15 @@ export async function readBootMenu(options: DiscoverOptions = {}): Promise<BootM
       found.push(...menu.entries)
     }
   }
-  const merged = mergeMenus(menus, survey)
-  return { ...merged, entries: rank(merged.entries, system) }
+  const { entries, loaders, problems } = mergeMenus(menus, survey)
+  return { entries: rank(entries, system), loaders, problems: [...problems, ...unreadable(system)] }
+}
+
+/** Places that are read for evidence only, which the list does without. */
+const evidencePlaces = /^\/(?:dev|proc|sys)\//
+
+function unreadable(system: System): string[] {
+  return [...system.denied]
+    .filter((path) => !evidencePlaces.test(path))
+    .map((path) => `${path} cannot be read without root's rights: what it tells of is missing here.`)
 }

@@ -8,6 +8,8 @@ export interface Identity {
   readonly bootable: boolean
   /** What the file is, in words that follow "is": 'gzip-compressed data', 'Linux x86 boot executable'. */
   readonly description: string
+  /** Why a kernel is not bootable after all, to complete "it cannot be loaded: …". */
+  readonly problems?: readonly string[]
 }
 
 /**

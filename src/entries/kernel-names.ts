@@ -71,5 +71,5 @@ export function isRescue(kernel: string | null): boolean {
 
 /** Whether a kernel is the one that `make install` replaced, kept as a way back; told by its path. */
 export function isReplaced(kernel: string | null): boolean {
-  return kernel !== null && kernel.endsWith('.old')
+  return kernel?.endsWith('.old') ?? false
 }

@@ -63,14 +63,14 @@ function compareKeys(one: string | null, other: string | null): number {
 
 /** The first of the newest version without problems; a rescue kernel or a recovery mode only when there is nothing else. */
 function newestOf(keyed: readonly Keyed[]): MergedEntry | undefined {
-  const kernels = keyed.filter(({ entry }) => entry.kernel !== null).sort(byVersion)
-  const candidates = kernels.filter(({ entry }) => !isRescue(entry.kernel) && !isRecovery(entry))
-  return (
-    candidates.find(({ entry }) => entry.problems.length === entry.uncertain)?.entry ??
-    candidates[0]?.entry ??
-    kernels[0]?.entry ??
-    keyed[0]?.entry
-  )
+  const kernels = keyed.filter(({ entry }) => entry.kernel !== null)
+  const proper = kernels.filter(({ entry }) => !isRescue(entry.kernel) && !isRecovery(entry))
+  const sound = proper.filter(({ entry }) => entry.problems.length === entry.uncertain)
+  const candidates = [sound, proper, kernels, keyed].find(({ length }) => length > 0) ?? []
+  return candidates.reduce<Keyed | undefined>(
+    (newest, other) => (newest !== undefined && byVersion(newest, other) <= 0 ? newest : other),
+    undefined,
+  )?.entry
 }
 
 /**

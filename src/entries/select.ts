@@ -10,7 +10,8 @@ const MOST_LISTED = 12
  * The entry that a selector means, out of a list as `discover` gives it. A selector is `newest`, `default`, `running`,
  * `#N` (the Nth of the list, from 1), an id, a title, a kernel version, or the start of one up to a separator (6.12 means
  * 6.12.107+deb12-amd64 but not 6.1.0). Without one: the boot loader's default if it told one, else the newest.
- * Of several entries of one version, a rescue kernel and one replaced by `make install` are only taken by id or number.
+ * An entry in a submenu may be named with it, `Advanced options>Linux 6.1`. Of several entries of one version, a rescue
+ * kernel, a recovery mode and a kernel replaced by `make install` are only taken by id, title or number.
  * An entry with problems is returned as any other: whether it can be loaded is for the plan to say.
  * @throws KexecError 'no-such-entry' or 'ambiguous-entry' (refused), the candidates in its hint.
  */
@@ -54,21 +55,39 @@ function byNumber(entries: readonly BootEntry[], selector: string): BootEntry | 
   )
 }
 
+/** Whether a selector is an entry's id or title, or that of several: a title may look like a path, 'Debian GNU/Linux'. */
+export function isName(entries: readonly BootEntry[], selector: string): boolean {
+  try {
+    return byName(entries, selector) !== undefined
+  } catch {
+    return true
+  }
+}
+
+/** By id, by title, or as GRUB's saved_entry names what stands in a submenu: `Advanced options>Linux 6.1`. */
 function byName(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
-  const withId = entries.find(({ id }) => id === selector)
-  return (
-    withId ??
-    only(
-      entries.filter(({ title }) => title === selector),
-      selector,
-    )
+  const withId =
+    entries.find(({ id }) => id === selector) ??
+    entries.find(({ id }) => id === `${selector}.conf` || id === `${selector}.efi`)
+  if (withId !== undefined) return withId
+  const named = entries.filter(
+    ({ title, submenus }) => title === selector || pathOf(submenus, title) === selector.replace(/\s*>\s*/g, '>'),
   )
+  if (named.length > 0 || !selector.includes('>')) return only(entries, named, selector)
+  const last = selector.slice(selector.lastIndexOf('>') + 1).trim()
+  return entries.find(({ id, submenus }) => id === last && submenus.length > 0)
+}
+
+/** The form in which an entry of a submenu is named, however its parts are spaced. */
+function pathOf(submenus: readonly string[], title: string): string {
+  return [...submenus, title].join('>')
 }
 
 function byVersion(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
   const exact = entries.filter(({ version }) => version === selector)
-  if (exact.length > 0) return only(exact, selector)
+  if (exact.length > 0) return only(entries, exact, selector)
   return only(
+    entries,
     entries.filter(({ version }) => version !== null && startsVersion(version, selector)),
     selector,
   )
@@ -80,16 +99,24 @@ function startsVersion(version: string, start: string): boolean {
   return /[^a-zA-Z0-9]/.test(version.charAt(start.length)) || /[^a-zA-Z0-9]$/.test(start)
 }
 
-/** The one entry of several that is not a spare; undefined when there are none. */
-function only(matches: readonly BootEntry[], selector: string): BootEntry | undefined {
+/** The one entry of several that is not a spare, or the first when they boot the same; undefined when there are none. */
+function only(entries: readonly BootEntry[], matches: readonly BootEntry[], selector: string): BootEntry | undefined {
   const proper = matches.filter((entry) => !isSpare(entry))
   const choice = proper.length > 0 ? proper : matches
-  if (choice.length < 2) return choice[0]
+  const [first, ...others] = choice
+  if (first === undefined || others.every((other) => bootsTheSame(first, other))) return first
   throw new KexecError(`'${selector}' means ${choice.length} entries`, {
     reason: 'ambiguous-entry',
-    hint: `Select one of them by its id: ${listed(choice.map(({ id }) => id))}.`,
+    hint: `Select one of them by its number or id: ${listed(choice.map((entry) => `#${entries.indexOf(entry) + 1} ${entry.id}`))}.`,
     refused: true,
   })
+}
+
+/** GRUB lists the newest kernel at the top and, the same once more, among its advanced options. */
+function bootsTheSame(one: BootEntry, other: BootEntry): boolean {
+  return (
+    one.kernel === other.kernel && one.cmdline === other.cmdline && one.initrds.join('\0') === other.initrds.join('\0')
+  )
 }
 
 function miss(entries: readonly BootEntry[], selector: string): never {

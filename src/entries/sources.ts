@@ -1,7 +1,9 @@
+import { bls } from './bls/systemd-boot.ts'
 import { bootDir } from './boot-dir.ts'
 import { extlinux } from './extlinux.ts'
+import { grubLegacy } from './grub-legacy.ts'
 import { modulesDir } from './modules-dir.ts'
 import type { EntrySource } from './source.ts'
 
 /** Every source, the one that knows most first: each sees what those before it found. */
-export const sources: readonly EntrySource[] = [extlinux, bootDir, modulesDir]
+export const sources: readonly EntrySource[] = [bls, extlinux, grubLegacy, bootDir, modulesDir]

@@ -1,7 +1,7 @@
 import { closeSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
 import type { System } from '../system/system.ts'
-import { HEAD_BYTES, type IdentifyKernel } from './identify.ts'
+import { HEAD_BYTES, type IdentifyKernel, type Identity } from './identify.ts'
 import { Volumes } from './volumes.ts'
 
 /** A kernel file as found. */
@@ -21,6 +21,7 @@ export class Survey {
   /** The file systems, and where a path that a boot loader names is. */
   readonly volumes: Volumes
   private readonly identify: IdentifyKernel
+  private readonly resolved = new Map<string, string | undefined>()
   private readonly kernelFiles = new Map<string, KernelFile>()
   private readonly initrdFiles = new Map<string, string[]>()
   private releases: ReadonlyMap<string, string> | undefined
@@ -50,11 +51,9 @@ export class Survey {
     const { stats, problem } = this.file(path)
     if (stats === undefined) return { ...nothing, problems: [problem] }
     try {
-      const { version, architecture, bootable, description } = this.identify(
-        this.system.readHead(path, HEAD_BYTES),
-        stats.size,
-      )
-      return { version, architecture, problems: bootable ? [] : [`${path} is ${description}, not a kernel.`] }
+      const identity = this.identify(this.system.readHead(path, HEAD_BYTES), stats.size)
+      const { version, architecture, bootable } = identity
+      return { version, architecture, problems: bootable ? [] : [notBootable(path, identity)] }
     } catch (error) {
       return { ...nothing, problems: [unreadable(path, error)] }
     }
@@ -103,6 +102,11 @@ export class Survey {
 
   /** Where links lead, or undefined when they lead nowhere. */
   resolve(path: string): string | undefined {
+    if (!this.resolved.has(path)) this.resolved.set(path, this.follow(path))
+    return this.resolved.get(path)
+  }
+
+  private follow(path: string): string | undefined {
     try {
       return this.system.resolve(path)
     } catch {
@@ -131,6 +135,11 @@ export class Survey {
       ? `${path} is a link to a file that does not exist.`
       : `${path} is a link to a file that does not exist in this root.`
   }
+}
+
+function notBootable(path: string, { description, problems = [] }: Identity): string {
+  if (problems.length === 0) return `${path} is ${description}, not a kernel.`
+  return `${path} is ${description}, but ${problems.join('; ')}.`
 }
 
 /** Many entries share a kernel or an initrd; each file is looked at once. */

@@ -131,7 +131,14 @@ export class Volumes {
       const spelled = this.files.ignoringCase(candidate)
       if (spelled !== undefined) return { path: spelled, exists: true }
     }
-    return { path: candidates[0] ?? path, exists: false }
+    return { path: this.expected(path, config, volume) ?? candidates[0] ?? path, exists: false }
+  }
+
+  /** Where a file that is not there should be when nothing tells what is mounted: on the file system of its configuration. */
+  private expected(path: string, config: string, volume: Volume | undefined): string | undefined {
+    const top = configFolders.exec(posix.dirname(config))?.[1]
+    if (volume !== undefined || this.mountOf(config).device !== null || top === undefined) return undefined
+    return isWithin(path, top === '' ? '/' : top) ? undefined : posix.join(top, path)
   }
 
   /** Where a path may be, the likeliest first. */
@@ -143,7 +150,7 @@ export class Volumes {
     })
     // btrfs: a path may be named from the default subvolume as well, which is what is mounted.
     for (const mount of mounts) if (mount.top !== '/') candidates.push(posix.join(mount.mountPoint, path))
-    const known = volume !== undefined && volume.mounts.some(({ device }) => device !== null)
+    const known = volume?.mounts.some(({ device }) => device !== null)
     if (known && this.system.isLive) return candidates
     // A captured tree may lack what tells its file systems apart, or be one partition of several.
     const top = configFolders.exec(posix.dirname(config))?.[1]

@@ -8,7 +8,7 @@ export const pe: ImageFormat = {
   name: 'PE',
   recognise: (head) => magicAt(head, 0, 'MZ') && peHeader(head) !== undefined,
   inspect(head) {
-    const architecture = machines.get(head.readUInt16LE((peHeader(head) as number) + 4)) ?? null
+    const architecture = peMachines.get(head.readUInt16LE((peHeader(head) as number) + 4)) ?? null
     const signature = hasPeSignature(head) ? 'present' : 'absent'
     const name = architecture === null ? '' : ` for ${architecture}`
     const image = { ...unknownImage, architecture, signature } as const
@@ -24,7 +24,7 @@ export const pe: ImageFormat = {
 }
 
 /** IMAGE_FILE_HEADER.Machine: PE Format, "Machine Types". */
-const machines = new Map([
+export const peMachines: ReadonlyMap<number, string> = new Map([
   [0x014c, 'i386'],
   [0x8664, 'x86_64'],
   [0xaa64, 'aarch64'],

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
-import { discover } from '../entries/discover.ts'
+import { type BootMenu, readBootMenu } from '../entries/discover.ts'
 import type { BootEntry } from '../entries/entry.ts'
-import { selectEntry } from '../entries/select.ts'
+import { isName, selectEntry } from '../entries/select.ts'
 import { KexecError } from '../errors.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
@@ -25,11 +25,12 @@ export async function chooseTarget(system: System, options: PlanOptions, finding
   }
   const path = options.kernel ?? options.target
   if (path !== undefined && saysEverything(options)) return fileTarget(system, options, [], path, findings)
-  const entries = await discover({ system })
+  const menu = await readBootMenu({ system })
+  const { entries } = menu
   const file = options.kernel ?? (isPath(options.target, entries) ? options.target : undefined)
   if (file !== undefined) return fileTarget(system, options, entries, file, findings)
   try {
-    return entryTarget(options, selectEntry(entries, options.entry ?? options.target), entries.length, findings)
+    return entryTarget(options, selectEntry(entries, options.entry ?? options.target), menu, findings)
   } catch (error) {
     const path = options.target === undefined ? undefined : absolute(system, options.target)
     if (path === undefined || !system.exists(path)) throw error
@@ -46,16 +47,10 @@ function saysEverything(options: PlanOptions): boolean {
 
 /** Whether a target is a path. A slash tells so, except in what `list` shows: 'Debian GNU/Linux 12, …', 'modules/6.1.0'. */
 function isPath(target: string | undefined, entries: readonly BootEntry[]): boolean {
-  return (target?.includes('/') ?? false) && !entries.some(({ id, title }) => id === target || title === target)
+  return target?.includes('/') === true && !isName(entries, target)
 }
 
-function entryTarget(options: PlanOptions, entry: BootEntry, count: number, findings: Findings): Target {
-  const selector = options.entry ?? options.target
-  const among = count === 1 ? 'the only entry found' : `of ${count} entries found`
-  const reason =
-    selector === undefined
-      ? `${entry.isDefault ? "the boot loader's default" : 'the newest'}, as no entry was named; ${among}`
-      : `chosen by '${selector}', ${among}`
+function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu, findings: Findings): Target {
   if (entry.kernel === null) {
     throw new KexecError(`the entry '${entry.title}' starts no Linux kernel`, {
       reason: 'not-a-kernel',
@@ -64,10 +59,28 @@ function entryTarget(options: PlanOptions, entry: BootEntry, count: number, find
       refused: true,
     })
   }
-  findings.decide('kernel', entry.kernel, `entry ${entry.id}: ${reason}`)
+  findings.decide('kernel', entry.kernel, `entry ${entry.id}: ${reasonFor(options, entry, menu)}`)
+  if (entry.isDefault && isDefaultWanted(options)) for (const problem of menu.problems) findings.warn(problem)
   for (const problem of entry.problems) findings.warn(problem)
+  if (entry.devicetree !== null)
+    findings.warn(
+      `the entry names the device tree ${entry.devicetree}, which kexec_file_load does not take: the new kernel gets the running one`,
+    )
   const initrds = chooseInitrds(options, entry.initrds, 'they belong to the entry', findings)
   return { entry, kernel: entry.kernel, initrds }
+}
+
+function reasonFor(options: PlanOptions, entry: BootEntry, { entries, loaders }: BootMenu): string {
+  const among = entries.length === 1 ? 'the only entry found' : `of ${entries.length} entries found`
+  const selector = options.entry ?? options.target
+  const why = loaders.find(({ inCharge }) => inCharge)?.reason
+  const preset = `the boot loader's default${why == null ? '' : `, as ${why}`}`
+  if (selector !== undefined) return `chosen by '${selector}'${selector === 'default' ? `, ${preset}` : ''}, ${among}`
+  return `${entry.isDefault ? preset : 'the newest'}, as no entry was named; ${among}`
+}
+
+function isDefaultWanted(options: PlanOptions): boolean {
+  return (options.entry ?? options.target ?? 'default') === 'default'
 }
 
 function fileTarget(

@@ -20,11 +20,22 @@ export function isEfi(system: System): boolean | undefined {
  * Undefined when it is absent or empty, or may not be read.
  */
 export function loaderVariable(system: System, name: string): string | undefined {
+  const text = loaderText(system, name).replace(/\0.*$/su, '')
+  return text === '' ? undefined : text
+}
+
+/** The texts of a variable that holds several, each with a NUL at its end: 'LoaderEntries'. [] when it is absent. */
+export function loaderVariables(system: System, name: string): string[] {
+  return loaderText(system, name)
+    .split('\0')
+    .filter((text) => text !== '')
+}
+
+function loaderText(system: System, name: string): string {
   try {
     const bytes = system.readHead(`/sys/firmware/efi/efivars/${name}-${LOADER_GUID}`, MAX_BYTES)
-    const text = bytes.toString('utf16le', ATTRIBUTES).replace(/\0.*$/su, '')
-    return text === '' ? undefined : text
+    return bytes.toString('utf16le', ATTRIBUTES)
   } catch {
-    return undefined
+    return ''
   }
 }

@@ -19,6 +19,9 @@ const MAX_LINKS = 40
 /** Largest file that `readText` takes in, bytes: no configuration or /proc file we read comes near. */
 const MAX_TEXT = 16 * 1024 * 1024
 
+/** Never blocks on a FIFO, never makes a terminal ours. */
+const READING = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
+
 /** include/uapi/asm-generic/fcntl.h; Node does not name it. */
 const O_PATH = 0o10000000
 
@@ -29,6 +32,8 @@ const O_PATH = 0o10000000
  */
 export class System {
   readonly root: string
+  /** Files and folders that `readText` and `list` passed over for lack of privilege. */
+  readonly denied = new Set<string>()
 
   /** @throws KexecError 'not-found' when the root is not a folder */
   constructor(root = '/') {
@@ -80,9 +85,8 @@ export class System {
 
   /** Opens a file for reading; the caller closes it. Never blocks on a FIFO and never follows a link out of the root. */
   open(path: string): number {
-    const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
-    if (this.isLive) return openSync(path, flags)
-    return openSync(this.hostPath(this.resolve(path)), flags | constants.O_NOFOLLOW)
+    if (this.isLive) return openSync(path, READING)
+    return openSync(this.hostPath(this.resolve(path)), READING | constants.O_NOFOLLOW)
   }
 
   /** A descriptor that only says what is at a path (O_PATH): opening a device for reading may already set it to work. */
@@ -104,6 +108,31 @@ export class System {
   readText(path: string): string | undefined {
     try {
       return this.readHead(path, MAX_TEXT).toString('utf8')
+    } catch (error) {
+      this.noteDenied(path, error)
+      return undefined
+    }
+  }
+
+  /**
+   * The text files of a folder, in code-unit order of their names; undefined for what cannot be read. Where the folder is
+   * has to be found out only once, which counts when it holds thousands.
+   */
+  *readTexts(path: string, isWanted: (name: string) => boolean): Generator<[name: string, text: string | undefined]> {
+    const names = this.list(path).filter(isWanted)
+    const folder = names.length === 0 || this.isLive ? path : this.resolve(path)
+    for (const name of names) yield [name, this.readTextIn(folder, name) ?? this.readText(posix.join(path, name))]
+  }
+
+  /** Undefined when it cannot be read, and when it is a link that is to be followed. */
+  private readTextIn(folder: string, name: string): string | undefined {
+    try {
+      const fd = openSync(this.hostPath(posix.join(folder, name)), READING | constants.O_NOFOLLOW)
+      try {
+        return readAtMost(fd, MAX_TEXT).toString('utf8')
+      } finally {
+        closeSync(fd)
+      }
     } catch {
       return undefined
     }
@@ -113,7 +142,8 @@ export class System {
   list(path: string): string[] {
     try {
       return readdirSync(this.isLive ? path : this.hostPath(this.resolve(path))).sort()
-    } catch {
+    } catch (error) {
+      this.noteDenied(path, error)
       return []
     }
   }
@@ -159,6 +189,11 @@ export class System {
   /** The host's path of a name whose last part is not followed. */
   private pathOfName(path: string): string {
     return this.isLive ? path : this.hostPath(posix.join(this.resolve(posix.dirname(path)), posix.basename(path)))
+  }
+
+  private noteDenied(path: string, error: unknown): void {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EACCES' || code === 'EPERM') this.denied.add(path)
   }
 
   private hostPath(inside: string): string {

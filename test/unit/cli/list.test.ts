@@ -23,7 +23,7 @@ test("usual Debian names fit on one line each, and an entry's problems are below
     '/proc/sys/kernel/osrelease': { text: '6.1.0-56-amd64\n' },
   })
   const { stdout } = await cli(['list', '--root', root])
-  expect(stdout).toBe(`#   VERSION                        KERNEL
+  expect(stdout).toBe(`#   VERSION                        ENTRY
 #1  6.12.107+deb12-amd64  newest   /boot/vmlinuz-6.12.107+deb12-amd64
 #2  6.1.0-56-amd64        running  /boot/vmlinuz-6.1.0-56-amd64
     problem: No initrd was found for /boot/vmlinuz-6.1.0-56-amd64; looked for
@@ -42,8 +42,10 @@ test('--json: the fields that scripts rely on, paths as seen inside the root', a
       {
         id: `vmlinuz-${newer}`,
         title: `Debian GNU/Linux 12 (bookworm), Linux ${newer}`,
+        submenus: [],
         version: newer,
         source: 'boot-dir',
+        sources: ['boot-dir'],
         config: '/boot',
         kernel: `/boot/vmlinuz-${newer}`,
         initrds: [`/boot/initrd.img-${newer}`],
@@ -57,6 +59,8 @@ test('--json: the fields that scripts rely on, paths as seen inside the root', a
       },
       expect.objectContaining({ id: `vmlinuz-${older}`, isRunning: true, isNewest: false }),
     ],
+    loaders: [{ source: 'boot-dir', config: '/boot', inCharge: false, default: null, reason: null, problems: [] }],
+    problems: [],
   })
 })
 

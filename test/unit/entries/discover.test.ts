@@ -19,8 +19,10 @@ test('two real Debian kernels', async () => {
     {
       id: 'vmlinuz-6.12.107+deb12-cloud-amd64',
       title: 'Debian GNU/Linux 12 (bookworm), Linux 6.12.107+deb12-cloud-amd64',
+      submenus: [],
       version: '6.12.107+deb12-cloud-amd64',
       source: 'boot-dir',
+      sources: ['boot-dir'],
       config: '/boot',
       kernel: '/boot/vmlinuz-6.12.107+deb12-cloud-amd64',
       initrds: ['/boot/initrd.img-6.12.107+deb12-cloud-amd64'],

@@ -70,6 +70,44 @@ describe('selects', () => {
   })
 })
 
+describe('in a menu of GRUB', () => {
+  const advanced = {
+    submenus: ['Advanced options for Debian GNU/Linux'],
+    source: 'grub',
+    cmdline: 'root=/dev/sda1 ro',
+  } as const
+  const menu = [
+    entry('6.12.0', { id: 'simple', title: 'Debian GNU/Linux', source: 'grub', cmdline: 'root=/dev/sda1 ro' }),
+    entry('6.12.0', { ...advanced, id: 'advanced-6.12', title: 'Debian GNU/Linux, with Linux 6.12.0' }),
+    entry('6.12.0', { ...advanced, id: 'recovery-6.12', title: 'With 6.12.0 (recovery mode)', cmdline: 'ro single' }),
+    entry('6.1.0', { ...advanced, id: 'advanced-6.1', title: 'Debian GNU/Linux, with Linux 6.1.0' }),
+    entry('6.1.0', { ...advanced, id: 'debug-6.1', title: 'Debugging', cmdline: 'root=/dev/sda1 debug' }),
+    entry('6.6.0', { id: '6a98-6.6.0.conf', title: 'Fedora', source: 'bls' }),
+  ]
+
+  test.each([
+    ['Debian GNU/Linux', 0],
+    ['6.12.0', 0],
+    ['recovery-6.12', 2],
+    ['With 6.12.0 (recovery mode)', 2],
+    ['Advanced options for Debian GNU/Linux>Debian GNU/Linux, with Linux 6.1.0', 3],
+    ['Advanced options for Debian GNU/Linux > Debian GNU/Linux, with Linux 6.1.0', 3],
+    ['gnulinux-advanced-8c1f5d1e>advanced-6.1', 3],
+    ['6a98-6.6.0', 5],
+  ])('%s', (selector, index) => {
+    expect(selectEntry(menu, selector)).toBe(menu[index])
+  })
+
+  test('a version with two command lines is ambiguous, and the candidates can be told apart', () => {
+    expect(() => selectEntry(menu, '6.1.0')).toThrow(
+      expect.objectContaining({
+        reason: 'ambiguous-entry',
+        hint: 'Select one of them by its number or id: #4 advanced-6.1, #5 debug-6.1.',
+      }),
+    )
+  })
+})
+
 describe('refuses, and lists the candidates', () => {
   const errorOf = (selector?: string, list = entries): KexecError => {
     try {
@@ -112,7 +150,7 @@ describe('refuses, and lists the candidates', () => {
   test('a version that several start with', () => {
     const error = errorOf('6.12')
     expect(error).toMatchObject({ reason: 'ambiguous-entry', refused: true, summary: "'6.12' means 2 entries" })
-    expect(error.hint).toContain('vmlinuz-6.12.107+deb12-amd64, vmlinuz-6.12.100+deb12-amd64')
+    expect(error.hint).toContain('#2 vmlinuz-6.12.107+deb12-amd64, #3 vmlinuz-6.12.100+deb12-amd64.')
     expect(error.hint).not.toContain('6.13.0')
   })
 

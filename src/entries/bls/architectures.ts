@@ -1,0 +1,36 @@
+/** Names of architectures in the Boot Loader Specification (UEFI's, and some that are seen in the wild), as `uname -m` has them. */
+const names = new Map([
+  ['x64', 'x86_64'],
+  ['x86_64', 'x86_64'],
+  ['x86-64', 'x86_64'],
+  ['amd64', 'x86_64'],
+  ['ia32', 'i386'],
+  ['i386', 'i386'],
+  ['i686', 'i386'],
+  ['x86', 'i386'],
+  ['aa64', 'aarch64'],
+  ['arm64', 'aarch64'],
+  ['aarch64', 'aarch64'],
+  ['arm', 'armv7l'],
+  ['armv7l', 'armv7l'],
+  ['ia64', 'ia64'],
+  ['riscv32', 'riscv32'],
+  ['riscv64', 'riscv64'],
+  ['loongarch32', 'loongarch32'],
+  ['loongarch64', 'loongarch64'],
+])
+
+/** 'x86_64' of 'x64'; a name that is not known stands for itself. */
+export function machineOf(name: string): string {
+  const lower = name.toLowerCase()
+  return names.get(lower) ?? lower
+}
+
+/** The machine that an EFI program's name is for: 'x86_64' of 'systemd-bootx64.efi' and 'BOOTX64.EFI'. */
+export function machineOfProgram(file: string): string | undefined {
+  const name = /^(?:systemd-)?boot([a-z0-9]+)\.efi$/i.exec(file)?.[1]
+  return name === undefined ? undefined : names.get(name.toLowerCase())
+}
+
+/** What Node calls this machine, as `uname -m` does. */
+export const thisMachine: string = names.get(process.arch) ?? process.arch

@@ -1,0 +1,106 @@
+import { posix } from 'node:path'
+import type { Survey } from '../survey.ts'
+
+/** Where GRUB's environment block and configuration may be, below a boot partition or the root. */
+const grubFolders = [
+  '/boot/grub2',
+  '/boot/grub',
+  '/grub2',
+  '/grub',
+  '/boot/loader',
+  '/efi/grub',
+  '/boot/efi/grub2',
+] as const
+
+/** ESPs, on which distributions keep a folder with GRUB and at times its environment block. */
+const espFolders = ['/boot/efi/EFI', '/efi/EFI', '/boot/EFI', '/EFI'] as const
+
+/** A text with its variables expanded, and the names of those that nothing sets. */
+export interface Expansion {
+  readonly text: string
+  readonly unknown: readonly string[]
+}
+
+/**
+ * GRUB's variables, as far as its environment block and plain `set` commands of its configuration tell. Fedora and Red Hat
+ * write `$kernelopts`, `$tuned_params` and `$tuned_initrd` into type 1 files, for GRUB's blscfg. Read when first needed.
+ */
+export class GrubVariables {
+  private readonly survey: Survey
+  private readonly values = new Map<string, string | undefined>()
+  private blocks: readonly ReadonlyMap<string, string>[] | undefined
+  private configs: readonly string[] | undefined
+
+  constructor(survey: Survey) {
+    this.survey = survey
+  }
+
+  /** Replaces `$name` and `${name}`; like GRUB, with nothing where the variable is not set. */
+  expand(text: string): Expansion {
+    if (!text.includes('$')) return { text, unknown: [] }
+    const unknown = new Set<string>()
+    const expanded = text.replace(/\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))/g, (_, braced?: string, bare?: string) => {
+      const name = (braced ?? bare) as string
+      const value = this.value(name)
+      if (value === undefined && !this.isUnset(name)) unknown.add(name)
+      return value ?? ''
+    })
+    return { text: expanded.replace(/ {2,}/g, ' ').trim(), unknown: [...unknown] }
+  }
+
+  /** TuneD sets its variables only where it is in use; GRUB has a configuration that would tell. */
+  private isUnset(name: string): boolean {
+    return name.startsWith('tuned_') && (this.blocks?.length ?? 0) + (this.configs?.length ?? 0) > 0
+  }
+
+  /** What a variable is set to, or undefined. */
+  value(name: string): string | undefined {
+    if (!this.values.has(name)) this.values.set(name, this.look(name))
+    return this.values.get(name)
+  }
+
+  private look(name: string): string | undefined {
+    this.blocks ??= this.files('grubenv').map(parseEnvironmentBlock)
+    for (const block of this.blocks) {
+      const value = block.get(name)
+      if (value !== undefined) return value
+    }
+    this.configs ??= this.files('grub.cfg')
+    for (const config of this.configs) {
+      const value = plainSetting(config, name)
+      if (value !== undefined) return value
+    }
+    return undefined
+  }
+
+  private files(name: string): string[] {
+    const { system } = this.survey
+    const vendors = espFolders.flatMap((folder) => system.list(folder).map((vendor) => posix.join(folder, vendor)))
+    return [...grubFolders, ...vendors].flatMap((folder) => system.readText(posix.join(folder, name)) ?? [])
+  }
+}
+
+/** grub-editenv's format: `name=value` lines after a comment, a backslash before what would end a value, `#` as filling. */
+function parseEnvironmentBlock(text: string): ReadonlyMap<string, string> {
+  const values = new Map<string, string>()
+  for (const line of text.replace(/\\\n/g, '').split('\n')) {
+    const equals = line.indexOf('=')
+    if (line.startsWith('#') || equals < 1) continue
+    values.set(line.slice(0, equals), line.slice(equals + 1).replace(/\\(.)/g, '$1'))
+  }
+  return values
+}
+
+/** What `set name="…"` sets in a configuration, if it is a plain text; the last one counts. */
+function plainSetting(config: string, name: string): string | undefined {
+  const command = `set ${name}=`
+  let value: string | undefined
+  for (let at = config.indexOf(command); at >= 0; at = config.indexOf(command, at + command.length)) {
+    if (at > 0 && !/\s/.test(config[at - 1] as string)) continue
+    const end = config.indexOf('\n', at)
+    const written = config.slice(at + command.length, end < 0 ? undefined : end).trim()
+    const plain = /^(["']?)([^"'$`\\]*)\1$/.exec(written)?.[2]
+    if (plain !== undefined) value = plain
+  }
+  return value
+}

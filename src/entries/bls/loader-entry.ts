@@ -1,0 +1,23 @@
+import type { FoundEntry } from '../source.ts'
+import type { BootCount } from './boot-counting.ts'
+
+/** An entry of systemd-boot's menu before it is sorted and its title made unique. */
+export interface LoaderEntry {
+  /** Without title, which depends on the other entries. */
+  readonly found: Omit<FoundEntry, 'title' | 'id'>
+  /** The file's name without boot count, and '@profile' for the further profiles of a unified kernel image. */
+  readonly id: string
+  /** Null: the id stands for it. */
+  readonly title: string | null
+  readonly sortKey: string | null
+  readonly machineId: string | null
+  /** What the menu sorts by and tells titles apart with; need not be a kernel release. */
+  readonly version: string | null
+  readonly count: BootCount | null
+  /** Number of the profile in a unified kernel image; 0 for the first, and for all that is none. */
+  readonly profile: number
+  /** Whether systemd-boot leaves it out of its menu; `found.problems` says why. */
+  readonly isHidden: boolean
+  /** Whether systemd-boot found it by itself (another system, the firmware): such is never the default unless named. */
+  readonly isAutomatic: boolean
+}

@@ -1,0 +1,123 @@
+import { posix } from 'node:path'
+import type { EntrySource, FoundEntry, Menu } from '../source.ts'
+import type { Survey } from '../survey.ts'
+import { Addons } from './addons.ts'
+import { thisMachine } from './architectures.ts'
+import { automaticEntries } from './automatic.ts'
+import { defaultEntry } from './default.ts'
+import { GrubVariables } from './grub-variables.ts'
+import { type LoaderConf, parseLoaderConf } from './loader-conf.ts'
+import type { LoaderEntry } from './loader-entry.ts'
+import { type BootPartition, bootPartitions, machineOfLoaders } from './partitions.ts'
+import type { MenuReading } from './reading.ts'
+import { compareLoaderEntries } from './sort.ts'
+import { shownTitles } from './titles.ts'
+import { type1Entry } from './type1-entry.ts'
+import { type2Entries } from './type2-entry.ts'
+
+/**
+ * systemd-boot's menu: the entries of the Boot Loader Specification, type 1 (loader/entries/*.conf) and type 2
+ * (EFI/Linux/*.efi), from the ESP and the extended boot loader partition. Other boot loaders read type 1 files as well.
+ */
+export const bls: EntrySource = {
+  name: 'bls',
+  find: (survey) => {
+    const partitions = bootPartitions(survey)
+    if (partitions.length === 0) return []
+    const reading = readingOf(partitions, survey)
+    const problems: string[] = []
+    const conf = loaderConfOf(partitions, survey)
+    const entries = [
+      ...partitions.flatMap((partition) => entriesOf(partition, reading, problems)).sort(compareLoaderEntries),
+      ...automaticEntries(partitions, conf, survey),
+    ]
+    if (entries.length === 0 && conf === null) return []
+    return [menuOf(entries, conf, partitions, reading, problems)]
+  },
+}
+
+function readingOf(partitions: readonly BootPartition[], survey: Survey): MenuReading {
+  return {
+    survey,
+    variables: new GrubVariables(survey),
+    machine: machineOfLoaders(partitions, survey) ?? (survey.system.isLive ? thisMachine : null),
+    addons: new Addons(survey),
+    addonsBeside: (path) => holderOf(path, partitions)?.addons ?? null,
+  }
+}
+
+/** The partition that a path lies on: of those it is below, the deepest. */
+function holderOf(path: string, partitions: readonly BootPartition[]): BootPartition | undefined {
+  return partitions
+    .filter(({ top }) => top === '/' || path.startsWith(`${top}/`))
+    .sort((one, other) => other.top.length - one.top.length)[0]
+}
+
+/** Only the ESP's counts. Where nothing tells which partition is the ESP, it is the one that has the file. */
+function loaderConfOf(partitions: readonly BootPartition[], survey: Survey): LoaderConf | null {
+  const [first] = partitions
+  const esp = first?.program != null ? first : partitions.find(({ loaderConf }) => loaderConf !== null)
+  const path = esp?.loaderConf ?? null
+  const text = path === null ? undefined : survey.system.readText(path)
+  return path === null || text === undefined ? null : parseLoaderConf(text, path)
+}
+
+function entriesOf(partition: BootPartition, reading: MenuReading, problems: string[]): LoaderEntry[] {
+  return [...type1Entries(partition, reading, problems), ...type2EntriesOf(partition, reading)]
+}
+
+function type1Entries({ entries }: BootPartition, reading: MenuReading, problems: string[]): LoaderEntry[] {
+  if (entries === null) return []
+  const { system } = reading.survey
+  const found: LoaderEntry[] = []
+  for (const [file, text] of system.readTexts(entries, (name) => isEntryFile(name, '.conf'))) {
+    const path = posix.join(entries, file)
+    if (text !== undefined) found.push(type1Entry(path, file, text, reading))
+    else if (system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
+  }
+  return found
+}
+
+function type2EntriesOf({ images }: BootPartition, reading: MenuReading): LoaderEntry[] {
+  if (images === null) return []
+  const { system } = reading.survey
+  return system.list(images).flatMap((file) => {
+    if (!isEntryFile(file, '.efi')) return []
+    const path = posix.join(images, file)
+    return system.stat(path)?.isDirectory() === true ? [] : type2Entries(path, file, reading)
+  })
+}
+
+/** systemd-boot passes over hidden files, and over names that begin as those of the entries it makes itself. */
+function isEntryFile(name: string, suffix: string): boolean {
+  const lower = name.toLowerCase()
+  return lower.endsWith(suffix) && !lower.startsWith('.') && !lower.startsWith('auto-')
+}
+
+function menuOf(
+  entries: readonly LoaderEntry[],
+  conf: LoaderConf | null,
+  partitions: readonly BootPartition[],
+  { survey, variables }: MenuReading,
+  problems: readonly string[],
+): Menu {
+  const shown = entries.filter(({ isHidden }) => !isHidden)
+  const titles = new Map(shownTitles(shown).map((title, index) => [shown[index], title]))
+  const found = new Map(
+    entries.map((entry): [LoaderEntry, FoundEntry] => {
+      const title = titles.get(entry) ?? entry.title ?? entry.id
+      return [entry, { ...entry.found, id: entry.id, title }]
+    }),
+  )
+  const isInstalled = conf !== null || partitions.some(({ program }) => program !== null)
+  const grub = isInstalled ? null : variables
+  const { chosen, problems: unmatched } = defaultEntry(shown, conf, survey.system, grub)
+  const folder = partitions.find((partition) => partition.entries ?? partition.images)
+  return {
+    source: 'bls',
+    config: conf?.path ?? folder?.entries ?? folder?.images ?? '/loader/entries',
+    entries: [...found.values()],
+    preset: chosen === null ? null : { entry: found.get(chosen.entry) as FoundEntry, reason: chosen.reason },
+    problems: [...(conf?.problems ?? []), ...problems, ...unmatched],
+  }
+}

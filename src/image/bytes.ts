@@ -1,0 +1,48 @@
+import { readSync } from 'node:fs'
+
+/** Bytes that are read where they are needed: a file, memory, or a part of either. */
+export interface ByteSource {
+  readonly size: number
+  /** Bytes from `offset` on, at most `length`; fewer only at the end, none beyond it. @throws Node's error of read(2) */
+  read(offset: number, length: number): Buffer
+}
+
+/** The bytes of an open file, whose offset is not moved. */
+export function fileBytes(fd: number, size: number): ByteSource {
+  return {
+    size,
+    read(offset, length) {
+      const wanted = clip(size, offset, length)
+      const buffer = Buffer.allocUnsafe(wanted)
+      let filled = 0
+      while (filled < wanted) {
+        const count = readSync(fd, buffer, filled, wanted - filled, offset + filled)
+        if (count === 0) break
+        filled += count
+      }
+      return buffer.subarray(0, filled)
+    },
+  }
+}
+
+/** Bytes in memory; what is read shares their memory. */
+export function memoryBytes(buffer: Buffer): ByteSource {
+  return {
+    size: buffer.length,
+    read: (offset, length) => buffer.subarray(offset, offset + clip(buffer.length, offset, length)),
+  }
+}
+
+/** The bytes from `offset` on, at most `length`, as a source of their own. Whatever the numbers, it stays inside `source`. */
+export function partOf(source: ByteSource, offset: number, length: number): ByteSource {
+  const size = clip(source.size, offset, length)
+  return {
+    size,
+    read: (inner, count) => source.read(offset + inner, clip(size, inner, count)),
+  }
+}
+
+function clip(size: number, offset: number, length: number): number {
+  if (!(offset >= 0 && length >= 0)) return 0
+  return Math.max(0, Math.min(length, size - offset))
+}

@@ -1,0 +1,189 @@
+import { describe, expect, test } from 'vitest'
+import { kernelOf, type Tree } from '../tree.ts'
+import { type ImageParts, peImage } from './image.ts'
+import { menuOf, type1 } from './tree.ts'
+
+const debian = 'ID=debian\nNAME="Debian GNU/Linux"\nVERSION_ID="13"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n'
+const sections: ImageParts['sections'] = [
+  ['.osrel', debian],
+  ['.uname', '6.12.48+deb13-amd64'],
+  ['.cmdline', 'root=LABEL=root\nquiet \n\0'],
+  ['.linux', kernelOf('6.12.48+deb13-amd64')],
+  ['.initrd', '070701'],
+]
+const image = (parts: Partial<ImageParts> = {}) => ({ file: peImage({ sections, ...parts }) })
+
+async function entriesOf(tree: Tree) {
+  return (await menuOf(tree)).entries
+}
+
+test('a unified kernel image says everything by itself', async () => {
+  expect(await entriesOf({ '/efi/EFI/Linux/debian+2-1.efi': image() })).toEqual([
+    {
+      id: 'debian.efi',
+      title: 'Debian GNU/Linux 13 (trixie)',
+      submenus: [],
+      version: '6.12.48+deb13-amd64',
+      source: 'uki',
+      sources: ['uki'],
+      config: '/efi/EFI/Linux/debian+2-1.efi',
+      kernel: '/efi/EFI/Linux/debian+2-1.efi',
+      initrds: [],
+      cmdline: 'root=LABEL=root quiet',
+      devicetree: null,
+      architecture: 'x86_64',
+      isDefault: true,
+      isRunning: false,
+      isNewest: true,
+      problems: [],
+    },
+  ])
+})
+
+test('FAT tells no letter case, and the file systems of the ESP and /boot make one menu', async () => {
+  const tree = { '/efi/efi/linux/A.EFI': image(), '/boot/EFI/Linux/b.efi': image({ machine: 0xaa64 }) }
+  expect(await entriesOf(tree)).toMatchObject([
+    { id: 'b.efi', title: 'Debian GNU/Linux 13 (trixie) (13) (b.efi)', architecture: 'aarch64' },
+    { id: 'A.EFI', title: 'Debian GNU/Linux 13 (trixie) (13) (A.EFI)', isDefault: false },
+  ])
+})
+
+test('without .uname the kernel inside tells its version', async () => {
+  const bare = sections.filter(([name]) => name !== '.uname')
+  const [entry] = await entriesOf({ '/efi/EFI/Linux/a.efi': image({ sections: bare }) })
+  expect(entry).toMatchObject({ version: '6.12.48+deb13-amd64', problems: [] })
+})
+
+test('each profile is an entry, with what it does not bring itself from the image', async () => {
+  const profiles: ImageParts['sections'] = [
+    ...sections,
+    ['.profile', 'ID=main\nTITLE=Normal\n'],
+    ['.profile', 'ID=reset\nTITLE="Factory reset"\n'],
+    ['.cmdline', 'root=LABEL=root systemd.unit=factory-reset.target'],
+    ['.profile', 'ID=storage\n'],
+    ['.cmdline', 'storage-target-mode'],
+    ['.profile', ''],
+  ]
+  expect(await entriesOf({ '/efi/EFI/Linux/a.efi': image({ sections: profiles }) })).toMatchObject([
+    { id: 'a.efi', title: 'Debian GNU/Linux 13 (trixie) (Normal)', cmdline: 'root=LABEL=root quiet', isDefault: true },
+    {
+      id: 'a.efi@reset',
+      title: 'Debian GNU/Linux 13 (trixie) (Factory reset)',
+      cmdline: 'root=LABEL=root systemd.unit=factory-reset.target',
+    },
+    { id: 'a.efi@storage', title: 'Debian GNU/Linux 13 (trixie) (storage)', cmdline: 'storage-target-mode' },
+    { id: 'a.efi@3', title: 'Debian GNU/Linux 13 (trixie) (Profile #4)', cmdline: 'root=LABEL=root quiet' },
+  ])
+})
+
+describe('addons', () => {
+  const addon = (options: string, ...more: ImageParts['sections']) =>
+    image({ sections: [['.cmdline', options], ...more] })
+
+  test('for all images come first, then those of the image, by name; those for another kernel not at all', async () => {
+    const [entry] = await entriesOf({
+      '/efi/EFI/Linux/a+3.efi': image(),
+      '/efi/EFI/Linux/a.efi.extra.d/2.addon.efi': addon('three'),
+      '/efi/EFI/Linux/a.efi.extra.d/1.addon.efi': addon(' two '),
+      '/efi/EFI/Linux/a.efi.extra.d/3.addon.efi': addon('never', ['.uname', '6.1.0']),
+      '/efi/EFI/Linux/a.efi.extra.d/4.cred': { text: 'a credential' },
+      '/efi/EFI/Linux/b.efi.extra.d/1.addon.efi': addon('other'),
+      '/efi/loader/addons/z.addon.efi': addon('one'),
+      '/boot/loader/addons/z.addon.efi': addon('elsewhere'),
+      '/boot/loader/loader.conf': { text: '' },
+    })
+    expect(entry).toMatchObject({ cmdline: 'root=LABEL=root quiet one two three', problems: [] })
+  })
+
+  test('that cannot be read are told', async () => {
+    const [entry] = await entriesOf({
+      '/efi/EFI/Linux/a.efi': image(),
+      '/efi/EFI/Linux/a.efi.extra.d/1.addon.efi': { text: 'nothing' },
+    })
+    expect(entry).toMatchObject({
+      cmdline: 'root=LABEL=root quiet',
+      problems: ['The addon /efi/EFI/Linux/a.efi.extra.d/1.addon.efi is no PE file.'],
+    })
+  })
+})
+
+describe('a broken image is listed last to none, and is no default', () => {
+  const broken: readonly (readonly [string, Tree[string], RegExp])[] = [
+    ['a text', { text: 'hello' }, /is no PE file\.$/],
+    ['an empty file', 'empty', /is empty\.$/],
+    ['a FIFO', 'fifo', /is not a file\.$/],
+    ['a link that leads nowhere', { link: 'nowhere' }, /cannot be read \(ENOENT\)\.$/],
+    ['without a system', image({ sections: [['.linux', 'x']] }), /no \.osrel section that names a system/],
+    ['without a kernel', image({ sections: [['.osrel', debian]] }), /holds no kernel: it has no section \.linux\.$/],
+    ['cut in a section', image({ spoil: (bytes) => bytes.subarray(0, 1100) }), /ends before its section \.\w+ does/],
+    ['cut in the section table', image({ spoil: (bytes) => bytes.subarray(0, 340) }), /within its section table/],
+    [
+      'a header that points beyond the end',
+      image({ spoil: (bytes) => patched(bytes, 0x3c, 0xfffffff0) }),
+      /no PE file/,
+    ],
+    [
+      'sections without end',
+      image({ spoil: (bytes) => patched(bytes, 0x44, 0xffff8664) }),
+      /has? ?65535|65535 sections/,
+    ],
+    ['a size beyond 4 GiB', image({ spoil: hugeSizes }), /is truncated/],
+  ]
+  test.each(broken)('%s', async (_name, content, sentence) => {
+    const entries = await entriesOf({ '/efi/EFI/Linux/z.efi': content, '/efi/EFI/Linux/a.efi': image() })
+    const entry = entries.find(({ id }) => id === 'z.efi')
+    expect(entry?.problems).toEqual(expect.arrayContaining([expect.stringMatching(sentence)]))
+    expect(entries.find(({ id }) => id === 'a.efi')?.problems).toEqual([])
+  })
+
+  function patched(bytes: Buffer, offset: number, value: number): Buffer {
+    const copy = Buffer.from(bytes)
+    copy.writeUInt32LE(value, offset)
+    return copy
+  }
+
+  function hugeSizes(bytes: Buffer): Buffer {
+    const table = 0x40 + 24 + 240
+    return [0, 1, 2, 3, 4].reduce((copy, index) => {
+      const once = patched(copy, table + index * 40 + 8, 0xffffffff)
+      return patched(once, table + index * 40 + 16, 0xffffffff)
+    }, bytes)
+  }
+})
+
+describe('type 1 files may name EFI programs', () => {
+  test('a unified kernel image, whose command line their options replace', async () => {
+    const entries = await entriesOf({
+      ...type1('/efi', {
+        a: 'title Ours\nuki /images/a.efi\n',
+        b: 'title Theirs\nefi /images/a.efi\noptions rescue\n',
+        c: 'title Absent\nuki /images/c.efi\n',
+      }),
+      '/efi/images/a.efi': image(),
+    })
+    expect(entries).toMatchObject([
+      { id: 'c.conf', kernel: '/efi/images/c.efi', isDefault: false, problems: ['/efi/images/c.efi does not exist.'] },
+      { id: 'b.conf', kernel: '/efi/images/a.efi', cmdline: 'rescue', version: '6.12.48+deb13-amd64', isDefault: true },
+      { id: 'a.conf', kernel: '/efi/images/a.efi', cmdline: 'root=LABEL=root quiet', problems: [] },
+    ])
+  })
+
+  test('a kernel, which the firmware starts by its own stub', async () => {
+    const [entry] = await entriesOf({
+      ...type1('/efi', { a: 'efi /vmlinuz\noptions root=/dev/sda2 initrd=\\initrd.img\n' }),
+      '/efi/vmlinuz': { kernel: '6.1.0' },
+    })
+    expect(entry).toMatchObject({ kernel: '/efi/vmlinuz', cmdline: 'root=/dev/sda2 initrd=\\initrd.img', problems: [] })
+  })
+
+  test('anything else starts no kernel', async () => {
+    const entries = await entriesOf({
+      ...type1('/efi', { a: 'efi /EFI/grub/grubx64.efi\n', b: 'uki-url https://example.org/a.efi\n' }),
+      '/efi/EFI/grub/grubx64.efi': image({ sections: [['.text', 'x']] }),
+    })
+    expect(entries).toMatchObject([
+      { id: 'b.conf', kernel: null, problems: [expect.stringMatching(/network: https:\/\/example\.org\/a\.efi/)] },
+      { id: 'a.conf', kernel: null, problems: [expect.stringMatching(/EFI program \/efi\/EFI\/grub\/grubx64\.efi/)] },
+    ])
+  })
+})

@@ -1,0 +1,18 @@
+import { lstatSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { fixtureNames, fixtureRoot } from './fixtures.ts'
+
+/** Every file, folder and link of a tree, with nothing followed. */
+function paths(root: string, folder = '/'): string[] {
+  return readdirSync(join(root, folder)).flatMap((name) => {
+    const path = join(folder, name)
+    return lstatSync(join(root, path)).isDirectory() ? [path, ...paths(root, path)] : [path]
+  })
+}
+
+describe('the trees that real tools made', () => {
+  test.each(fixtureNames)('%s can be laid', (name) => {
+    expect(paths(fixtureRoot(name)).length).toBeGreaterThan(3)
+  })
+})
