@@ -52,6 +52,8 @@ class EntryList {
   readonly entries: MergedEntry[] = []
   private readonly survey: Survey
   private readonly ids = new Set<string>()
+  /** The highest number each id was given: a thousand entries of one id are numbered in one go. */
+  private readonly numbers = new Map<string, number>()
   private readonly byKey = new Map<string, { readonly entry: MergedEntry; readonly index: number }[]>()
 
   constructor(survey: Survey) {
@@ -107,7 +109,10 @@ class EntryList {
   private uniqueId({ id, kernel }: DescribedEntry): string {
     let unique = id
     if (this.ids.has(unique) && kernel !== null) unique = kernel
-    for (let number = 2; this.ids.has(unique); number++) unique = `${id} (${number})`
+    for (let number = this.numbers.get(id) ?? 2; this.ids.has(unique); number++) {
+      unique = `${id} (${number})`
+      this.numbers.set(id, number)
+    }
     this.ids.add(unique)
     return unique
   }

@@ -1,0 +1,110 @@
+/**
+ * What a label starts, by its keyword. `KERNEL` leaves it to the file's name; the others say it (doc/syslinux.txt).
+ */
+export type KernelKeyword =
+  | 'kernel'
+  | 'linux'
+  | 'boot'
+  | 'bss'
+  | 'pxe'
+  | 'fdimage'
+  | 'comboot'
+  | 'com32'
+  | 'config'
+  | 'localboot'
+
+/** A LABEL with all that belongs to it. Texts are as written; null: not given. */
+export interface Label {
+  readonly kind: 'label'
+  readonly name: string
+  /** 'isolinux.cfg:12', for messages. */
+  readonly place: string
+  /** The menu it stands in. */
+  readonly menu: SubMenu
+  menuLabel: string | null
+  keyword: KernelKeyword
+  /** All that follows the keyword. SYSLINUX starts a file of the label's own name when there is none. */
+  kernel: string | null
+  /** Its own APPEND; once the label ends, the global one if it has none. */
+  append: string | null
+  initrd: string | null
+  devicetree: string | null
+  devicetreeFolder: string | null
+  overlays: string | null
+  /** Bits of IPAPPEND or SYSAPPEND. */
+  sysappend: number
+  isHidden: boolean
+  isDisabled: boolean
+  /** MENU GOTO, MENU EXIT or MENU QUIT: it boots nothing, and moves about in the menus. */
+  isMove: boolean
+  readonly problems: string[]
+}
+
+/** A menu; the outermost has no parent. */
+export interface SubMenu {
+  readonly kind: 'menu'
+  title: string
+  readonly parent: SubMenu | null
+  readonly items: (Label | SubMenu)[]
+  /** By MENU DEFAULT. */
+  preset: Label | SubMenu | null
+}
+
+/** Everything that one configuration file and those it includes say. */
+export interface Configuration {
+  readonly root: SubMenu
+  /** The menu that is shown first: MENU START. */
+  readonly start: SubMenu
+  /** Every label in the order of the files, hidden and disabled ones too. */
+  readonly labels: readonly Label[]
+  readonly globalAppend: string | null
+  /** The command of DEFAULT; U-Boot takes ONTIMEOUT for the same, and MENU DEFAULT when there is neither. */
+  readonly defaultCommand: string | null
+  /** The command of UI. */
+  readonly ui: string | null
+  readonly onTimeout: string | null
+  /** Whether something is booted when nobody touches a key at a prompt or menu. */
+  readonly hasTimeout: boolean
+  readonly prompts: boolean
+  /** Every file that was read. */
+  readonly files: readonly string[]
+  readonly problems: readonly string[]
+}
+
+export function newLabel(name: string, place: string, menu: SubMenu): Label {
+  return {
+    kind: 'label',
+    name,
+    place,
+    menu,
+    menuLabel: null,
+    keyword: 'kernel',
+    kernel: null,
+    append: null,
+    initrd: null,
+    devicetree: null,
+    devicetreeFolder: null,
+    overlays: null,
+    sysappend: 0,
+    isHidden: false,
+    isDisabled: false,
+    isMove: false,
+    problems: [],
+  }
+}
+
+export function newMenu(title: string, parent: SubMenu | null): SubMenu {
+  return { kind: 'menu', title, parent, items: [], preset: null }
+}
+
+/** Titles of the menus around a label, the outermost first. */
+export function submenusOf(label: Label): string[] {
+  const titles: string[] = []
+  for (let menu = label.menu; menu.parent !== null; menu = menu.parent) titles.unshift(withoutHotkey(menu.title))
+  return titles
+}
+
+/** MENU LABEL marks the key that selects it by a caret: 'Debian ^Installer'. */
+export function withoutHotkey(title: string): string {
+  return title.replace('^', '')
+}

@@ -1,0 +1,165 @@
+import type { FoundEntry } from '../source.ts'
+import type { Survey } from '../survey.ts'
+import type { Volume } from '../volumes.ts'
+import type { Command, TitledCommands } from './menu-list.ts'
+
+/** Runs the commands of one title, as far as they tell what is started. */
+export function grubLegacyEntry({ title, line, commands }: TitledCommands, config: string, survey: Survey): FoundEntry {
+  const script = new Script(config, survey)
+  for (const command of commands) script.run(command)
+  return { id: title === '' ? `line ${line}` : title, title, ...script.finish(line) }
+}
+
+/** Where files are looked for: a known file system, several that it may be, or, [], the menu's own. */
+type Root = readonly Volume[]
+
+/** `(hd0,0)/vmlinuz`: its device, if it has one, and the path. */
+const fileName = /^(?:\(([^)]*)\))?(.*)$/s
+
+class Script {
+  private readonly config: string
+  private readonly survey: Survey
+  private root: Root = []
+  private isRemote = false
+  private kernel: string | null = null
+  private cmdline: string | null = null
+  private initrds: readonly string[] = []
+  private readonly modules: string[] = []
+  private hasInitrd = false
+  private other: string | null = null
+  private readonly problems: string[] = []
+  private readonly uncertainties: string[] = []
+
+  constructor(config: string, survey: Survey) {
+    this.config = config
+    this.survey = survey
+  }
+
+  run({ name, argument, line }: Command): void {
+    switch (name) {
+      case 'root':
+      case 'rootnoverify':
+        this.setRoot(argument)
+        break
+      case 'uuid':
+        // Debian's and Ubuntu's GRUB 0.97: the file system of that UUID becomes the root.
+        this.root = volumesOf(this.survey.volumes.find({ uuid: argument }))
+        break
+      case 'find':
+        // `find --set-root FILE`: the file system that has the file, which is looked for anyway.
+        if (argument.startsWith('--set-root')) this.root = []
+        break
+      case 'kernel':
+        this.setKernel(argument, line)
+        break
+      case 'initrd':
+        this.setInitrd(argument, line)
+        break
+      case 'module':
+      case 'modulenounzip':
+        this.modules.push(this.locate(firstWord(argument)))
+        break
+      case 'chainloader':
+        this.other = `the boot sector or EFI program ${argument} (chainloader)`
+        break
+      case 'configfile':
+        this.other = `the menu of ${argument} (configfile)`
+        break
+      case 'halt':
+      case 'reboot':
+        this.other = `nothing (${name})`
+    }
+  }
+
+  finish(line: number): Omit<FoundEntry, 'id' | 'title'> {
+    const { kernel, cmdline, uncertainties } = this
+    const problems = [...this.problems]
+    if (kernel === null) {
+      problems.push(
+        this.other === null
+          ? `${this.config}:${line}: the entry has no kernel command.`
+          : `It starts no Linux kernel: ${this.other}.`,
+      )
+      return { kernel, initrds: [], cmdline: null, problems, uncertainties: [] }
+    }
+    if (this.modules.length > 0)
+      problems.push(
+        `It starts ${kernel} by the Multiboot protocol, with its modules; kexec_file_load takes only Linux kernels.`,
+      )
+    return { kernel, initrds: [...this.initrds, ...this.modules], cmdline, problems, uncertainties }
+  }
+
+  /** `root (hd0,0)` may be followed by bytes for a kernel of another kind. */
+  private setRoot(argument: string): void {
+    const device = /^\(([^)]*)\)/.exec(argument)?.[1]
+    if (device === undefined) return
+    this.root = this.volumesOfDevice(device)
+  }
+
+  private setKernel(argument: string, line: number): void {
+    const words = withoutOptions(argument)
+    const name = firstWord(words)
+    if (name === '') {
+      this.problems.push(`${this.config}:${line}: the kernel command names no file.`)
+      return
+    }
+    if (/^\([^)]*\)?\d*\+\d/.test(name)) {
+      this.other = `what lies at ${name}, a list of blocks`
+      return
+    }
+    this.kernel = this.locate(name)
+    this.cmdline = words.slice(name.length).trimStart()
+    this.initrds = []
+    this.modules.length = 0
+    this.hasInitrd = false
+  }
+
+  /** GRUB 0.97 loads one file, and the next `initrd` in its place; later patches take several in one line. */
+  private setInitrd(argument: string, line: number): void {
+    const names = argument.split(/\s+/).filter((name) => name !== '')
+    if (this.hasInitrd)
+      this.problems.push(`${this.config}:${line}: a second initrd command takes the place of the one before it.`)
+    this.hasInitrd = true
+    this.initrds = names.map((name) => this.locate(name))
+    if (names.length > 1)
+      this.uncertainties.push(`${this.config}:${line}: only some builds of GRUB legacy load more than one initrd.`)
+  }
+
+  private locate(name: string): string {
+    const [, device, path = ''] = fileName.exec(name) ?? []
+    const root = device === undefined ? this.root : this.volumesOfDevice(device)
+    const { volumes } = this.survey
+    // Which disk hd0 is, only the firmware knows: of those with such a partition, the one that has the file.
+    const found = root.map((volume) => volumes.locate(path, this.config, volume)).find(({ exists }) => exists)
+    return (found ?? volumes.locate(path, this.config, root[0])).path
+  }
+
+  /** Partitions are counted from 0, and a BSD slice may follow: (hd0,0,a). */
+  private volumesOfDevice(device: string): Root {
+    const partition = /^hd\d+,(\d{1,4})(?:,[a-p])?$/.exec(device)?.[1]
+    if (partition !== undefined) return this.survey.volumes.partitions(Number(partition) + 1)
+    const uuid = /^UUID=(.+)$/i.exec(device)?.[1]
+    if (uuid !== undefined) return volumesOf(this.survey.volumes.find({ uuid }))
+    if (/^[nfc]d/.test(device) && !this.isRemote) {
+      this.isRemote = true
+      this.uncertainties.push(`Its files are on (${device}): the network, or a medium that is not looked at.`)
+    }
+    return []
+  }
+}
+
+function volumesOf(volume: Volume | undefined): Root {
+  return volume === undefined ? [] : [volume]
+}
+
+/** `kernel --type=linux --no-mem-option /vmlinuz …`: the options are for GRUB. */
+function withoutOptions(argument: string): string {
+  const option = /--\S+\s+/y
+  let end = 0
+  while (option.test(argument)) end = option.lastIndex
+  return argument.slice(end)
+}
+
+function firstWord(text: string): string {
+  return /^\S*/.exec(text)?.[0] ?? ''
+}
