@@ -11,7 +11,15 @@ import { agreed, candidatesOf, not, type Truth, type Value } from './values.ts'
 import { type Expansion, expand } from './words.ts'
 
 /** Bounds of what a script may do; what hits one is told, and what was found so far stays. */
-const limits = { steps: 3_000_000, calls: 60, loop: 10_000, items: 20_000, problems: 100 } as const
+const limits = {
+  steps: 1_000_000,
+  calls: 60,
+  loop: 10_000,
+  items: 20_000,
+  problems: 100,
+  files: 1000,
+  characters: 64 * 1024 * 1024,
+} as const
 
 /** Thrown when a bound is hit: the script is not run any further. */
 class LimitReached extends Error {}
@@ -49,6 +57,8 @@ export class Interpreter {
   /** Why what is defined now may not be. */
   private conditions: string[] = []
   private steps = 0
+  private files = 0
+  private characters = 0
   private depth = 0
 
   constructor(survey: Survey, config: string, environment: Environment) {
@@ -62,10 +72,17 @@ export class Interpreter {
   runFile(path: string): boolean {
     const text = this.survey.system.readText(path)
     if (text === undefined) return false
+    this.files++
+    this.characters += text.length
+    if (this.files > limits.files || this.characters > limits.characters)
+      throw new LimitReached(`${path}: so many files are read that the rest is left out; one may read itself.`)
     const before = this.config
     this.config = path
-    this.within(() => this.runText(text))
-    this.config = before
+    try {
+      this.within(() => this.runText(text))
+    } finally {
+      this.config = before
+    }
     if (this.jump?.kind === 'return') this.jump = null
     return true
   }
@@ -150,8 +167,11 @@ export class Interpreter {
   inContext(context: MenuContext, positional: readonly string[], call: () => void): void {
     const before = { context: this.context, positional: this.positional, conditions: this.conditions }
     Object.assign(this, { context, positional, conditions: [] })
-    call()
-    Object.assign(this, before)
+    try {
+      call()
+    } finally {
+      Object.assign(this, before)
+    }
   }
 
   private statement(statement: Statement): void {
@@ -201,8 +221,11 @@ export class Interpreter {
   private callFunction(body: readonly Statement[], positional: readonly string[]): void {
     const before = this.positional
     this.positional = positional
-    this.within(() => this.run(body))
-    this.positional = before
+    try {
+      this.within(() => this.run(body))
+    } finally {
+      this.positional = before
+    }
     if (this.jump?.kind === 'return') this.jump = null
   }
 

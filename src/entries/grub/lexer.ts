@@ -15,6 +15,9 @@ export class ScriptError extends Error {
   }
 }
 
+/** Quotes and variables that one word may be made of. */
+const MAX_PARTS = 20_000
+
 const metacharacters = new Set([';', '{', '}', '|', '&', '<', '>'])
 const NAME_START = /[a-zA-Z_]/
 const NAME = /[a-zA-Z0-9_]/
@@ -78,6 +81,7 @@ export class Lexer {
       const character = this.text[this.at]
       if (character === undefined || character === '\n' || character === ' ' || character === '\t') break
       if (metacharacters.has(character)) break
+      if (parts.length > MAX_PARTS) throw new ScriptError(`a word has more than ${MAX_PARTS} parts`, line)
       if (character === "'") parts.push(this.singleQuoted(line))
       else if (character === '"') parts.push(...this.doubleQuoted(line, true))
       else if (character === '$' && this.text[this.at + 1] === '"') {
@@ -139,6 +143,7 @@ export class Lexer {
         }
         this.at += 2
       } else if (character === '$' && hasVariables) {
+        if (parts.length > MAX_PARTS) throw new ScriptError(`a word has more than ${MAX_PARTS} parts`, line)
         finish()
         if (text !== '') parts.push({ kind: 'text', text, isQuoted: true })
         text = ''

@@ -26,7 +26,7 @@ interface Pending {
 }
 
 /** Submenus with more entries altogether are cut off; each is bounded by itself as well. */
-const MAX_ENTRIES = 50_000
+const MAX_ENTRIES = 30_000
 
 /**
  * Runs the body of every entry, which shows what it would start, and of every submenu, which shows its entries; each with the

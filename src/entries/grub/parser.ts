@@ -4,6 +4,13 @@ import type { Command, For, FunctionDefinition, If, Statement, While, Word } fro
 /** Deeper blocks than any configuration has; GRUB's own parser ends at a like depth. */
 const MAX_DEPTH = 1200
 
+/** Longer lines and commands than any configuration has: what is read as a whole has to fit into memory. */
+const MAX_STATEMENTS = 300_000
+const MAX_WORDS = 100_000
+
+/** A line with more commands is handed over in parts. GRUB would run none of them if a later one had a mistake. */
+const MAX_AT_ONCE = 1000
+
 /** Words that end a list of statements, where a command could begin. */
 const enders = new Set(['then', 'elif', 'else', 'fi', 'do', 'done', '}'])
 
@@ -29,6 +36,7 @@ class Parser {
   private readonly lexer: Lexer
   private token: Token
   private depth = 0
+  private statementCount = 0
   private failed: ScriptError | undefined
 
   constructor(lexer: Lexer) {
@@ -51,6 +59,7 @@ class Parser {
   /** The statements up to the end of a line that stands in no block. */
   private line(): Statement[] {
     const statements: Statement[] = []
+    this.statementCount = 0
     for (;;) {
       const { kind } = this.token
       if (kind === 'newline' || kind === 'end') {
@@ -58,6 +67,7 @@ class Parser {
         return statements
       }
       if (kind === ';' && statements.length > 0) this.advance()
+      else if (statements.length >= MAX_AT_ONCE) return statements
       else statements.push(this.statement())
     }
   }
@@ -83,6 +93,8 @@ class Parser {
 
   private statement(): Statement {
     const { token } = this
+    if (++this.statementCount > MAX_STATEMENTS)
+      throw new ScriptError(`there are more than ${MAX_STATEMENTS} commands in a line`, token.line)
     if (token.kind !== 'word') throw new ScriptError(`there should be a command, not ${named(token)}`, token.line)
     switch (token.plain) {
       case 'if':
@@ -103,17 +115,23 @@ class Parser {
 
   private command(): Command {
     const { line } = this.token
-    const words: Word[] = []
-    while (this.token.kind === 'word') {
-      words.push(this.token.word)
-      this.advance()
-    }
+    const words = this.words()
     const body = this.isAtKind('{') ? this.nested(() => this.block()) : null
     for (const kind of ['|', '&', '<', '>'] as const)
       if (this.isAtKind(kind)) throw new ScriptError(`GRUB has no '${kind}'`, this.token.line)
     // What stood behind a block would be further arguments; GRUB has no command that takes them.
     if (this.isAtKind('word')) throw new ScriptError('there is more behind the block', this.token.line)
     return { kind: 'command', words, body, line }
+  }
+
+  private words(): Word[] {
+    const words: Word[] = []
+    while (this.token.kind === 'word') {
+      words.push(this.token.word)
+      if (words.length > MAX_WORDS) throw new ScriptError(`a command has more than ${MAX_WORDS} words`, this.token.line)
+      this.advance()
+    }
+    return words
   }
 
   private block(): Statement[] {
@@ -145,11 +163,7 @@ class Parser {
     this.advance()
     const variable = this.name('for')
     this.expect('in')
-    const words: Word[] = []
-    while (this.token.kind === 'word') {
-      words.push(this.token.word)
-      this.advance()
-    }
+    const words = this.words()
     this.separator()
     const body = this.loopBody()
     return { kind: 'for', variable, words, body, line }
