@@ -79,8 +79,8 @@ export class Devices {
     if (!file.exists) return false
     const stats = this.survey.system.stat(file.path)
     if (stats === undefined || operator === 'e') return stats !== undefined
-    if (operator === 's') return stats.size > 0
-    return operator === 'd' ? stats.isDirectory() : stats.isFile()
+    if (operator === 'd') return stats.isDirectory()
+    return stats.isFile() && (operator === 'f' || stats.size > 0)
   }
 
   /** What `search` does: a file system that nothing here tells of counts as found, unless all are known. */

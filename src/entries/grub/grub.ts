@@ -45,7 +45,11 @@ function configs(survey: Survey): string[] {
       if (survey.volumes.files.has(path)) efi.push(path)
     }
   }
-  const own = folders.flatMap((folder) => ['grub.cfg', 'x86_64-efi/grub.cfg'].map((name) => posix.join(folder, name)))
+  // The top of a btrfs file system by itself has its root file systems in subvolumes: /@, /@rootfs.
+  const subvolumes = survey.system.list('/').filter((name) => name.startsWith('@'))
+  const own = [...folders, ...subvolumes.flatMap((name) => [`/${name}/boot/grub`, `/${name}/boot/grub2`])].flatMap(
+    (folder) => ['grub.cfg', 'x86_64-efi/grub.cfg'].map((name) => posix.join(folder, name)),
+  )
   const bios = own.filter((path) => survey.volumes.files.has(path))
   const all = isEfi(survey.system) === false ? [...bios, ...efi] : [...efi, ...bios]
   const files = new Map(all.map((path) => [survey.resolve(path) ?? path, path]))

@@ -141,7 +141,9 @@ export class Interpreter {
   }
 
   set(name: string, value: Value | undefined): void {
-    this.context.environment.set(name, value)
+    // GRUB itself takes the parentheses away when root is set.
+    const isDevice = name === 'root' && typeof value === 'string' && /^\(.*\)$/.test(value)
+    this.context.environment.set(name, isDevice ? value.slice(1, -1) : value)
   }
 
   /** The file's path, and whether it is there, for a name as GRUB has it. */
