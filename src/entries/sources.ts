@@ -3,7 +3,12 @@ import { bootDir } from './boot-dir.ts'
 import { extlinux } from './extlinux.ts'
 import { grubLegacy } from './grub-legacy.ts'
 import { modulesDir } from './modules-dir.ts'
+import { raspberryPi } from './raspberry-pi.ts'
 import type { EntrySource } from './source.ts'
+import { zipl } from './zipl.ts'
+
+/** Boot loaders whose configuration is a plain text. */
+const textLoaders: readonly EntrySource[] = [extlinux, grubLegacy, zipl, raspberryPi]
 
 /** Every source, the one that knows most first: each sees what those before it found. */
-export const sources: readonly EntrySource[] = [bls, extlinux, grubLegacy, bootDir, modulesDir]
+export const sources: readonly EntrySource[] = [bls, ...textLoaders, bootDir, modulesDir]
