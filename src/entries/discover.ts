@@ -1,4 +1,7 @@
+import { posix } from 'node:path'
+import { KexecError } from '../errors.ts'
 import { System } from '../system/system.ts'
+import { buildTreeMenu } from './build-tree.ts'
 import type { BootEntry, Source } from './entry.ts'
 import { type IdentifyKernel, identifyKernel } from './identify.ts'
 import { mergeMenus } from './merge.ts'
@@ -45,6 +48,7 @@ export interface BootMenu {
  * Everything a system can boot: the menu of the boot loader in charge in its own order, then what only other sources know,
  * newest kernel first. At most one entry is marked as default and one as running and, unless the list is empty, exactly one
  * as newest. What is broken is listed with its `problems`; nothing that is read makes this fail.
+ * @throws KexecError 'not-found' for a build tree that is no folder
  */
 export async function discover(options: DiscoverOptions = {}): Promise<BootEntry[]> {
   return [...(await readBootMenu(options)).entries]
@@ -54,16 +58,35 @@ export async function discover(options: DiscoverOptions = {}): Promise<BootEntry
 export async function readBootMenu(options: DiscoverOptions = {}): Promise<BootMenu> {
   const system = options.system ?? new System()
   const survey = new Survey(system, options.identify ?? identifyKernel)
+  const menus = options.buildTree === undefined ? menusOf(survey) : [buildTree(survey, options.buildTree)]
+  const { entries, loaders, problems } = mergeMenus(menus, survey)
+  return { entries: rank(entries, system), loaders, problems: [...problems, ...unreadable(system)] }
+}
+
+function menusOf(survey: Survey): Menu[] {
   const menus: Menu[] = []
   const found: FoundEntry[] = []
   for (const source of sources) {
     for (const menu of source.find(survey, found)) {
       menus.push(menu)
-      found.push(...menu.entries)
+      for (const entry of menu.entries) found.push(entry)
     }
   }
-  const { entries, loaders, problems } = mergeMenus(menus, survey)
-  return { entries: rank(entries, system), loaders, problems: [...problems, ...unreadable(system)] }
+  return menus
+}
+
+/** @throws KexecError 'not-found' when there is no such folder */
+function buildTree(survey: Survey, folder: string): Menu {
+  const { system } = survey
+  const path = posix.resolve(system.isLive ? process.cwd() : '/', folder)
+  if (system.stat(path)?.isDirectory()) return buildTreeMenu(survey, path)
+  throw new KexecError('this is no folder, or one that may not be entered', {
+    reason: 'not-found',
+    code: 'ENOENT',
+    path,
+    hint: '--build-tree takes a folder that a kernel was built in.',
+    refused: true,
+  })
 }
 
 /** Places that are read for evidence only, which the list does without. */
