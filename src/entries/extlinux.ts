@@ -113,7 +113,7 @@ class Follower {
     const parts = new Map(labels.map((label) => [label, this.partOfLabel(label, reading)]))
     const entries = [...parts.values()].flatMap((part) => part.entries)
     if (choice === undefined) return { entries, preset: null }
-    return this.preset(choice, parts, entries, reading)
+    return this.preset(choice, configuration, parts, entries, reading)
   }
 
   private partOfLabel(label: Label, reading: Reading): Part {
@@ -139,11 +139,18 @@ class Follower {
     if (this.opened.has(path) || this.opened.size >= MAX_CONFIGURATIONS) return undefined
     if (!this.survey.system.stat(path)?.isFile()) return undefined
     const next = first === 'config' && folder !== '' ? locate(folder, reading) : reading.folder
-    return this.read(path, next, reading.submenus)
+    const [files, problems] = [this.files.length, this.problems.length]
+    const part = this.read(path, next, reading.submenus)
+    // A help page that leads back to the menu it was opened from: that menu is shown once.
+    const isAgain = this.files.slice(files).some((file) => this.files.lastIndexOf(file, files - 1) >= 0)
+    if (files === 0 || !isAgain) return part
+    this.problems.length = problems
+    return undefined
   }
 
   private preset(
     { label, command, reason }: Choice,
+    { isImplicit }: Configuration,
     parts: Map<Label, Part>,
     entries: FoundEntry[],
     reading: Reading,
@@ -154,7 +161,7 @@ class Follower {
       const entry = part.preset?.entry ?? part.entries[0]
       return { entries, preset: entry === undefined ? null : { entry, reason: part.preset?.reason || reason } }
     }
-    if (command === undefined) return { entries, preset: null }
+    if (command === undefined || (part === undefined && !isImplicit)) return { entries, preset: null }
     const known = part?.entries[0]
     const entry =
       known === undefined

@@ -66,6 +66,8 @@ export interface Configuration {
   /** Whether something is booted when nobody touches a key at a prompt or menu. */
   readonly hasTimeout: boolean
   readonly prompts: boolean
+  /** Whether a command that is no label's name is taken for a kernel's file: IMPLICIT. */
+  readonly isImplicit: boolean
   /** Every file that was read. */
   readonly files: readonly string[]
   readonly problems: readonly string[]

@@ -61,6 +61,7 @@ class Reader {
   private timeout = 0
   private totalTimeout = 0
   private prompts = false
+  private isImplicit = true
   private depth = 0
   private menuDepth = 0
   private inText = false
@@ -94,6 +95,7 @@ class Reader {
       onTimeout: this.onTimeout,
       hasTimeout: this.timeout > 0 || this.totalTimeout > 0,
       prompts: this.prompts,
+      isImplicit: this.isImplicit,
       files: this.files,
       problems: this.problems,
     }
@@ -189,6 +191,9 @@ class Reader {
         break
       case 'prompt':
         this.prompts = numberOf(value) !== 0
+        break
+      case 'implicit':
+        this.isImplicit = numberOf(value) !== 0
         break
       case 'text':
         this.inText = this.flavour === 'syslinux'

@@ -45,7 +45,8 @@ class Expression {
   }
 
   value(): Truth {
-    return this.words.length === 0 ? false : this.alternatives()
+    // `[ $unset ]`: nothing to test is true.
+    return this.words.length === 0 || this.alternatives()
   }
 
   private alternatives(): Truth {
@@ -73,6 +74,8 @@ class Expression {
       isNegated = !isNegated
       this.at++
     }
+    // Where something to test is missing, GRUB goes by what it began with, which is true.
+    if (this.at >= this.words.length) return true
     const result = this.primary()
     return isNegated ? not(result) : result
   }
