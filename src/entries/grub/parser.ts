@@ -37,6 +37,8 @@ class Parser {
   private token: Token
   private depth = 0
   private statementCount = 0
+  /** Whether the last statement of a block was ended by a line's end or `;`. */
+  private isEnded = true
   private failed: ScriptError | undefined
 
   constructor(lexer: Lexer) {
@@ -134,9 +136,12 @@ class Parser {
     return words
   }
 
-  private block(): Statement[] {
+  /** @param isStrict of a function, the last command has to be ended before the brace: GRUB's grammar has it so. */
+  private block(isStrict = false): Statement[] {
     this.advance()
     const statements = this.statements('}')
+    if (isStrict && !this.isEnded)
+      throw new ScriptError("there should be an end of line or ';' before }", this.token.line)
     if (this.token.kind !== '}') throw new ScriptError("a block's } is missing", this.token.line)
     this.advance()
     return statements
@@ -187,7 +192,7 @@ class Parser {
     const name = this.name('function')
     this.skipSeparators()
     if (this.token.kind !== '{') throw new ScriptError(`the function ${name} has no {`, this.token.line)
-    return { kind: 'function', name, body: this.block(), line }
+    return { kind: 'function', name, body: this.block(true), line }
   }
 
   /** Statements up to one of these words or `}`, which is left for the caller. */
@@ -200,6 +205,7 @@ class Parser {
       if (token.kind === '}' || (token.kind === 'word' && token.plain !== null && ends.includes(token.plain)))
         return statements
       statements.push(this.statement())
+      this.isEnded = !this.isAtKind('}')
       this.separator()
     }
   }
