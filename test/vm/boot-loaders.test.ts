@@ -28,6 +28,12 @@ if [ "\${next_entry}" ] ; then
 else
    set default="\${saved_entry}"
 fi
+if [ x"\${feature_menuentry_id}" = xy ]; then
+  menuentry_id_option="--id"
+else
+  menuentry_id_option=""
+fi
+export menuentry_id_option
 set extra=from_a_variable
 export extra
 ${entry('Debian GNU/Linux', 'gnulinux-simple', newer, 'from=simple')}
