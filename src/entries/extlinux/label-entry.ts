@@ -99,7 +99,7 @@ function linux(name: string, options: string, initrd: string | null, reading: Re
     cmdline: options,
     uncertainties: [
       ...(fit === undefined ? [] : [`U-Boot takes the configuration '${fit}' of the FIT image ${file}.`]),
-      ...(reading.flavour === 'u-boot' && /\$\{[^}]+\}|\$\(/.test(options)
+      ...(reading.flavour === 'u-boot' && /\$\{[^}$]+\}|\$\(/.test(options)
         ? ["The command line has variables of U-Boot's environment, which nothing here tells."]
         : []),
     ],
