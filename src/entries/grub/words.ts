@@ -2,7 +2,7 @@ import type { Word } from './syntax.ts'
 import { candidatesOf, isUnsure, type Value } from './values.ts'
 
 /** Longest argument, characters; GRUB's own memory ends before. Scripts double a variable until something breaks. */
-const MAX_ARGUMENT = 64 * 1024
+const MAX_ARGUMENT = 16 * 1024
 
 /** Ways to read words with unknown variables that are looked at. */
 const MAX_ALTERNATIVES = 16
