@@ -1,7 +1,7 @@
 // node bench/discovery.mjs [--rounds N]: how long listing takes with 10 to 10,000 entries of each source, and what it needs
 // of memory; for Boot Loader Specification entries side by side with bootctl. Needs `npm run compile`; loads nothing.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -47,10 +47,12 @@ const sources = {
   'boot-dir': (count) => range(count).map((number) => [`boot/vmlinuz-6.1.${number}`, head]),
 }
 
-if (process.argv[2] === '--once') await once(process.argv[3])
-else measure(Number(parseArgs({ options: { rounds: { type: 'string', default: '5' } } }).values.rounds))
+const [mode, ...rest] = process.argv.slice(2)
+if (mode === '--once') await once(rest[0])
+else if (mode === '--beside') beside(...rest)
+else await measure(Number(parseArgs({ options: { rounds: { type: 'string', default: '5' } } }).values.rounds))
 
-function measure(rounds) {
+async function measure(rounds) {
   const scratch = mkdtempSync(join(tmpdir(), 'linux-kexec-bench-'))
   try {
     console.log(
@@ -59,7 +61,7 @@ function measure(rounds) {
     row('', 'entries', 'first', 'later', 'µs/entry', 'peak memory')
     const trees = Object.fromEntries(Object.keys(sources).map((name) => [name, treesOf(name, scratch)]))
     for (const name of Object.keys(sources)) inProcess(name, trees[name], rounds)
-    besideBootctl(trees.bls, rounds)
+    await besideBootctl(trees.bls, rounds)
   } finally {
     rmSync(scratch, { recursive: true })
   }
@@ -104,23 +106,59 @@ async function once(folder) {
   console.log(JSON.stringify({ entries, first, later: median(later), memory }))
 }
 
-function besideBootctl(trees, rounds) {
-  if (spawnSync('bootctl', ['--version']).status !== 0) {
-    console.log('\nbootctl is not installed: nothing to compare with.')
-    return
-  }
-  console.log('\nThe whole command, list --json, beside bootctl list --json=short, on the same tree\n')
+/** bootctl insists on a mount point: each tree's boot partition is copied to a tmpfs, in a mount namespace of its own. */
+async function besideBootctl(trees, rounds) {
+  const bootctl = await findBootctl()
+  console.log('\nThe whole command, list --json, beside bootctl list --json=short, on the same boot partition\n')
   row('', 'entries', 'ours', 'bootctl', 'ratio')
+  const script = 'mount -t tmpfs none "$1" && cp -r "$2/." "$1" && shift 2 && exec "$@"'
   for (const { count, folder } of trees) {
-    const samples = range(rounds + 1)
-      .map(() => ({
-        ours: timeOf(process.execPath, [join(root, 'dist/linux-kexec.cjs'), 'list', '--root', folder, '--json']),
-        bootctl: timeOf('bootctl', ['list', '--json=short', `--esp-path=${folder}/boot`, '--no-pager']),
-      }))
-      .slice(1)
-    const { oursMilliseconds, theirsMilliseconds, ratio } = compare('list', 'ours', 'bootctl', null, samples)
-    row('bls', count, `${oursMilliseconds.toFixed(0)} ms`, `${theirsMilliseconds.toFixed(0)} ms`, ratio.toFixed(2))
+    const place = mkdtempSync(join(tmpdir(), 'linux-kexec-esp-'))
+    const again = [
+      process.execPath,
+      import.meta.filename,
+      '--beside',
+      place,
+      String(count),
+      String(rounds),
+      bootctl.program,
+    ]
+    const { status } = spawnSync(
+      'unshare',
+      ['--mount', 'sh', '-c', script, 'sh', place, join(folder, 'boot'), ...again],
+      {
+        stdio: 'inherit',
+        env: { ...process.env, LD_LIBRARY_PATH: bootctl.libraries },
+      },
+    )
+    rmSync(place, { recursive: true })
+    if (status !== 0) throw new Error(`the comparison ended with ${status}`)
   }
+}
+
+/** This machine's, else Debian's as the harness unpacks it: to install it would put systemd-boot on the ESP. */
+async function findBootctl() {
+  if (spawnSync('bootctl', ['--version']).status === 0) return { program: 'bootctl', libraries: '' }
+  const { DebianMirror, packageFile } = await import('../dist/vm/debian.js')
+  const mirror = await DebianMirror.open()
+  const packages = await mirror.fetch(['systemd-boot', 'libsystemd-shared'], { dependencies: false })
+  const folderOf = (name) => packages.find((unpacked) => unpacked.name === name).folder
+  const libraries = join(folderOf('libsystemd-shared'), 'usr/lib')
+  return {
+    program: await packageFile(folderOf('systemd-boot'), 'bin/bootctl'),
+    libraries: join(libraries, readdirSync(libraries)[0], 'systemd'),
+  }
+}
+
+function beside(place, count, rounds, bootctl) {
+  const samples = range(Number(rounds) + 1)
+    .map(() => ({
+      ours: timeOf(process.execPath, [join(root, 'dist/linux-kexec.cjs'), 'list', '--root', place, '--json']),
+      bootctl: timeOf(bootctl, ['list', '--json=short', `--esp-path=${place}`, '--no-pager']),
+    }))
+    .slice(1)
+  const { oursMilliseconds, theirsMilliseconds, ratio } = compare('list', 'ours', 'bootctl', null, samples)
+  row('bls', count, `${oursMilliseconds.toFixed(0)} ms`, `${theirsMilliseconds.toFixed(0)} ms`, ratio.toFixed(2))
 }
 
 function timeOf(program, args) {
