@@ -6,7 +6,7 @@ import type { BootEntry, Source } from './entry.ts'
 import { type IdentifyKernel, identifyKernel } from './identify.ts'
 import { mergeMenus } from './merge.ts'
 import { rank } from './rank.ts'
-import type { FoundEntry, Menu } from './source.ts'
+import type { EntrySource, FoundEntry, Menu } from './source.ts'
 import { sources } from './sources.ts'
 import { Survey } from './survey.ts'
 
@@ -67,12 +67,22 @@ function menusOf(survey: Survey): Menu[] {
   const menus: Menu[] = []
   const found: FoundEntry[] = []
   for (const source of sources) {
-    for (const menu of source.find(survey, found)) {
+    for (const menu of menusOfSource(source, survey, found)) {
       menus.push(menu)
       for (const entry of menu.entries) found.push(entry)
     }
   }
   return menus
+}
+
+/** A mistake of ours in one source must not hide the entries of the others from someone who has to boot. */
+function menusOfSource(source: EntrySource, survey: Survey, found: readonly FoundEntry[]): readonly Menu[] {
+  try {
+    return source.find(survey, found)
+  } catch (error) {
+    const problem = `What ${source.name} has could not be read, by a mistake in linux-kexec (${String(error)}): please report it.`
+    return [{ source: source.name, config: '/', entries: [], preset: null, problems: [problem] }]
+  }
 }
 
 /** @throws KexecError 'not-found' when there is no such folder */

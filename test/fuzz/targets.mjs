@@ -113,5 +113,9 @@ function isPath(path) {
 }
 
 function isSentence(problem) {
-  return typeof problem === 'string' && problem !== '' && !/\bat .*\.[jt]s:\d|undefined|\[object /.test(problem)
+  return (
+    typeof problem === 'string' &&
+    problem !== '' &&
+    !/\bat .*\.[jt]s:\d|undefined|\[object |please report/.test(problem)
+  )
 }
