@@ -43,6 +43,7 @@ export interface Label {
 /** A menu; the outermost has no parent. */
 export interface SubMenu {
   readonly kind: 'menu'
+  readonly tag: string
   title: string
   readonly parent: SubMenu | null
   readonly items: (Label | SubMenu)[]
@@ -95,14 +96,16 @@ export function newLabel(name: string, place: string, menu: SubMenu): Label {
   }
 }
 
-export function newMenu(title: string, parent: SubMenu | null): SubMenu {
-  return { kind: 'menu', title, parent, items: [], preset: null }
+/** @param tag by which MENU GOTO finds it; its title when nothing gives it one */
+export function newMenu(tag: string, parent: SubMenu | null): SubMenu {
+  return { kind: 'menu', tag, title: '', parent, items: [], preset: null }
 }
 
 /** Titles of the menus around a label, the outermost first. */
 export function submenusOf(label: Label): string[] {
   const titles: string[] = []
-  for (let menu = label.menu; menu.parent !== null; menu = menu.parent) titles.unshift(withoutHotkey(menu.title))
+  for (let menu = label.menu; menu.parent !== null; menu = menu.parent)
+    titles.unshift(withoutHotkey(menu.title || menu.tag))
   return titles
 }
 
