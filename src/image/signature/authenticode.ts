@@ -2,7 +2,7 @@ import type { ByteSource } from '../bytes.ts'
 import type { Certificate } from './certificate.ts'
 import { algorithmName, readSignedData, type SignedData } from './cms.ts'
 import { type Element, Fields, OCTET_STRING, SEQUENCE } from './der.ts'
-import { checksumPe, digestPe } from './pe-digest.ts'
+import { type Checksums, checksumPe, digestPe } from './pe-digest.ts'
 import type { PeLayout } from './pe-layout.ts'
 import { type ImageSignature, Unreadable } from './report.ts'
 import { concludeSignature, unreadableSignature } from './signer.ts'
@@ -46,8 +46,8 @@ export async function checkAuthenticode(
   const read = table.signatures.flatMap((der) => readSignature(der, 'authenticode'))
   const algorithms = read.flatMap((entry) => ('signedData' in entry ? [entry.hashAlgorithm] : []))
   const { digests, checksum } = await digestPe(source, layout, new Set(['sha256', ...algorithms]), signal)
-  const checksumMatches = layout.checksum === 0 ? null : checksum === layout.checksum
-  if (checksumMatches === false) problems.push(checksumProblem(layout.checksum, checksum))
+  const checksumMatches = checksumIs(layout.checksum, checksum, layout.table.offset)
+  if (checksumMatches === false) problems.push(checksumProblem(layout.checksum, checksum.whole))
   return {
     signatures: read.map((entry) => ('signedData' in entry ? conclude(entry, digests, known) : entry)),
     sha256: digests.get('sha256')?.toString('hex') ?? null,
@@ -55,6 +55,14 @@ export async function checkAuthenticode(
     refusedByKexec: [...table.refusedByKexec, ...table.signatures.flatMap(tooLarge)],
     problems,
   }
+}
+
+/** pesign leaves the checksum as it was before it signed, and appends up to 7 zero bytes: nothing is known then. */
+function checksumIs(stored: number, { whole, unsigned }: Checksums, tableOffset: number): boolean | null {
+  if (stored === 0) return null
+  if (stored === whole) return true
+  for (let padding = 0; padding < 8; padding++) if (stored === unsigned(tableOffset - padding)) return null
+  return false
 }
 
 async function compareChecksum(source: ByteSource, layout: PeLayout, problems: string[], signal?: AbortSignal) {
@@ -66,7 +74,7 @@ async function compareChecksum(source: ByteSource, layout: PeLayout, problems: s
 
 function checksumProblem(stored: number, computed: number): string {
   const hex = (value: number) => `0x${value.toString(16).padStart(8, '0')}`
-  return `its PE checksum is ${hex(computed)}, where its header has ${hex(stored)}: a byte was changed`
+  return `its PE checksum is ${hex(computed)}, where its header has ${hex(stored)}: a byte was changed since it was signed`
 }
 
 /** verify_pefile.c reads the length of the PKCS#7 message in at most two bytes (EMSGSIZE). */

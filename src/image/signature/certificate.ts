@@ -75,11 +75,10 @@ export function describeCertificate(certificate: Certificate, known: readonly Ce
 }
 
 function issuerSignatureHolds(x509: X509Certificate, known: readonly Certificate[]): boolean | null {
-  const issuers = known.filter(({ x509: other }) => other.subject === x509.issuer)
   let answer: boolean | null = null
-  for (const { publicKey } of issuers) {
-    if (publicKey === null) continue
+  for (const { x509: issuer, publicKey } of known) {
     try {
+      if (publicKey === null || !x509.checkIssued(issuer)) continue
       if (x509.verify(publicKey)) return true
       answer = false
     } catch {
@@ -90,7 +89,7 @@ function issuerSignatureHolds(x509: X509Certificate, known: readonly Certificate
 }
 
 /** node:crypto puts every part of a name into a line of its own, and escapes line breaks within one. */
-export function oneLine(name: string | undefined): string {
+function oneLine(name: string | undefined): string {
   return (name ?? '').split('\n').join(', ')
 }
 

@@ -56,7 +56,7 @@ export function readDer(bytes: Buffer, what: string): Element {
 
 /** What is used of the library's objects. */
 type Block = BaseBlock & {
-  readonly valueBlock: { readonly value?: readonly Block[] | undefined; toString(): string }
+  readonly valueBlock: { readonly value?: unknown; toString(): string }
   toDate?(): Date
 }
 
@@ -67,7 +67,9 @@ function elementOf(block: Block): Element {
   // An indefinite length ends with two zero bytes of its own.
   const end = block.lenBlock.isIndefiniteForm ? raw.length - 2 : raw.length
   const isUniversal = tagClass === 1
-  const children = isConstructed ? (block.valueBlock.value ?? []) : []
+  // A string or a boolean with the mark of a constructed element has no list there.
+  const inner = isConstructed ? block.valueBlock.value : undefined
+  const children: readonly Block[] = Array.isArray(inner) ? inner : []
   return {
     tagClass: tagClasses[tagClass - 1] ?? 'private',
     tag: tagNumber,

@@ -1,4 +1,4 @@
-import { type Certificate, describeCertificate, oneLine, readCertificate } from './certificate.ts'
+import { type Certificate, describeCertificate, readCertificate } from './certificate.ts'
 import type { SignedData, SignerInfo } from './cms.ts'
 import type { Element } from './der.ts'
 import { type SignatureCertificate, type Signer, Unreadable } from './report.ts'
@@ -80,20 +80,20 @@ const nameParts = new Map([
   ['0.9.2342.19200300.100.1.25', 'DC'],
 ])
 
-/** A name for which there is no certificate that node:crypto could print. */
+/** A name for which there is no certificate that node:crypto could print; escaped as there. */
 function nameOf(name: Element): string {
-  const parts = name.children
-    .flatMap(({ children }) => children)
-    .map(({ children: [type, value] }) => {
-      const text =
-        value?.tag === 30
-          ? Buffer.from(value.content).toString('latin1').replaceAll('\0', '')
-          : value?.content.toString()
-      const printable = (text ?? '').replace(
-        /[\p{Cc}\p{Cf}]/gu,
-        (character) => `\\${character.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`,
-      )
-      return `${nameParts.get(type?.oid ?? '') ?? type?.oid ?? '?'}=${printable}`
-    })
-  return oneLine(parts.join('\n'))
+  const parts = name.children.flatMap(({ children }) => children)
+  return parts
+    .map(({ children: [type, value] }) => `${nameParts.get(type?.oid ?? '') ?? type?.oid ?? '?'}=${textOf(value)}`)
+    .join(', ')
+}
+
+const BMP_STRING = 30
+
+function textOf(value: Element | undefined): string {
+  if (value === undefined) return ''
+  const isWide = value.tag === BMP_STRING && value.content.length % 2 === 0
+  const text = isWide ? Buffer.from(value.content).swap16().toString('utf16le') : value.content.toString()
+  const hex = (character: string) => (character.codePointAt(0) as number).toString(16).toUpperCase().padStart(2, '0')
+  return text.replace(/[,+"\\<>;]/g, '\\$&').replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) => `\\${hex(character)}`)
 }

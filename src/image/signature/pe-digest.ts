@@ -6,8 +6,14 @@ import { chunksOf } from './stream.ts'
 export interface PeDigests {
   /** The Authenticode digest by each algorithm that was asked for and that this Node has. */
   readonly digests: ReadonlyMap<string, Buffer>
+  readonly checksum: Checksums
+}
+
+export interface Checksums {
   /** The PE checksum of the bytes as they are. */
-  readonly checksum: number
+  readonly whole: number
+  /** What it was before there was a certificate table, if the file had `size` bytes then. */
+  unsigned(size: number): number
 }
 
 /** A stretch of the file, and what it counts for. */
@@ -29,7 +35,9 @@ export async function digestPe(
 ): Promise<PeDigests> {
   const hashes = createHashes(algorithms)
   const sum = new Checksum()
+  const beforeTable = new Checksum()
   for (const segment of segmentsOf(source.size, layout)) {
+    if (segment.summed && segment.offset === layout.table?.offset) beforeTable.continue(sum)
     for await (const bytes of chunksOf(source, segment.offset, segment.length, signal)) {
       if (segment.hashed) for (const hash of hashes.values()) hash.update(bytes)
       if (segment.summed) sum.add(bytes)
@@ -38,7 +46,10 @@ export async function digestPe(
   }
   return {
     digests: new Map([...hashes].map(([name, hash]) => [name, hash.digest()])),
-    checksum: sum.result(source.size),
+    checksum: {
+      whole: sum.result(source.size),
+      unsigned: (size) => beforeTable.without(source, layout.certificateEntry).result(size),
+    },
   }
 }
 
@@ -124,6 +135,24 @@ class Checksum {
     if (at < bytes.length) sum += bytes[at] as number
     this.#sum += sum
     this.skip(bytes.length)
+  }
+
+  /** Takes over what another has added so far. */
+  continue(other: Checksum): void {
+    this.#sum = other.#sum
+    this.#odd = other.#odd
+  }
+
+  /** The sum as it is when the data directory's entry at `offset` is zero. */
+  without(source: ByteSource, offset: number | null): Checksum {
+    const entry = new Checksum()
+    if (offset !== null) {
+      entry.skip(offset)
+      entry.add(source.read(offset, 8))
+    }
+    const rest = new Checksum()
+    rest.#sum = Math.max(0, this.#sum - entry.#sum)
+    return rest
   }
 
   /** Passes over bytes that count as zero. */

@@ -73,7 +73,10 @@ export interface SignatureReport {
   readonly signatures: readonly ImageSignature[]
   /** SHA-256 by the rules of Authenticode, hexadecimal: by it dbx names an image. null for an image without such a signature. */
   readonly authenticodeSha256: string | null
-  /** Whether the PE checksum, which covers every byte, is right; null when the image has none (0) or it was not computed. */
+  /**
+   * Whether the PE checksum, which covers every byte, is right; null when it was not computed, or the image has none (0) or
+   * still has that of before it was signed, as pesign leaves it.
+   */
   readonly checksumMatches: boolean | null
   /** Why Linux's own check (verify_pefile.c) refuses it whichever keys it trusts, though firmware may take it; one sentence each. */
   readonly refusedByKexec: readonly string[]
