@@ -1,0 +1,2 @@
+export { type InspectSignaturesOptions, inspectSignatures } from './inspect.ts'
+export type { ImageSignature, SignatureCertificate, SignatureReport, SignatureVerdict, Signer } from './report.ts'
