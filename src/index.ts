@@ -26,7 +26,21 @@ export {
 } from './errors.ts'
 export { execute } from './handover/execute.ts'
 export { type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
-export { type InspectedFile, inspectFile, type KernelImage, type SignaturePresence } from './image/index.ts'
+export {
+  type InspectedFile,
+  inspectFile,
+  inspectSignatures,
+  type KernelImage,
+  type SignaturePresence,
+} from './image/index.ts'
+export type {
+  ImageSignature,
+  InspectSignaturesOptions,
+  SignatureCertificate,
+  SignatureReport,
+  SignatureVerdict,
+  Signer,
+} from './image/signature/index.ts'
 export type { Decision } from './plan/decision.ts'
 export type { PlanOptions } from './plan/options.ts'
 export { type LoadPlan, plan } from './plan/plan.ts'

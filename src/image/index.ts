@@ -1,7 +1,9 @@
 import { closeSync } from 'node:fs'
 import { System } from '../system/system.ts'
+import { fileBytes, memoryBytes } from './bytes.ts'
 import type { KernelImage } from './image.ts'
 import { openImage } from './inspect.ts'
+import type { InspectSignaturesOptions, SignatureReport } from './signature/index.ts'
 
 export type { ImageFormat, KernelImage, SignaturePresence } from './image.ts'
 export { HEAD_BYTES, inspectImage, type OpenImage, openImage } from './inspect.ts'
@@ -20,4 +22,25 @@ export function inspectFile(path: string, system: System = new System()): Inspec
   const { fd, stats, image } = openImage(system, path)
   closeSync(fd)
   return { path, size: stats.size, ...image }
+}
+
+/**
+ * Tells which signatures a file has, by whom, and whether they are true of its bytes: Authenticode, and one appended as on
+ * kernel modules. Reads a signed file once, in pieces; needs no privilege and loads nothing. Whether this machine trusts
+ * the signer is not asked.
+ * @throws KexecError 'not-found', 'not-readable' or 'io'
+ */
+export async function inspectSignatures(
+  path: string,
+  options: InspectSignaturesOptions & { readonly system?: System } = {},
+): Promise<SignatureReport> {
+  const { system = new System(), ...rest } = options
+  const { fd, stats } = openImage(system, path)
+  try {
+    const { inspectSignatures: inspect } = await import('./signature/index.ts')
+    // What is no regular file is never read.
+    return await inspect(stats.isFile() ? fileBytes(fd, stats.size) : memoryBytes(Buffer.alloc(0)), rest)
+  } finally {
+    closeSync(fd)
+  }
 }

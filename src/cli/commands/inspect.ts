@@ -1,4 +1,5 @@
-import { type InspectedFile, inspectFile } from '../../image/index.ts'
+import { type InspectedFile, inspectFile, inspectSignatures } from '../../image/index.ts'
+import type { ImageSignature, SignatureReport } from '../../image/signature/index.ts'
 import { formatBytes } from '../../plan/text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { print, printJson, table } from '../output.ts'
@@ -15,14 +16,42 @@ export const command: Command = {
   ],
   notes: 'Any file is answered, named for what it is. No privilege is needed beyond reading it.',
   async run(args) {
-    const image = inspectFile(args.positionals[0] as string)
-    if (args.flag('json')) printJson(image)
-    else print(describe(image))
+    const path = args.positionals[0] as string
+    const image = inspectFile(path)
+    const signatures = await inspectSignatures(path)
+    if (args.flag('json')) printJson({ ...image, signatures })
+    else print(describe(image, signatures))
     return exit.done
   },
 }
 
-function describe(image: InspectedFile): string {
+const verdicts: Record<SignatureReport['verdict'], string> = {
+  unsigned: 'absent',
+  intact: 'present, and true of every byte that it covers',
+  unverified: 'present; not all of it could be checked',
+  damaged: 'DAMAGED: these are not the bytes that were signed',
+}
+
+function signatureRows({ signer, hashAlgorithm, signingTime }: ImageSignature): [string, string | null][] {
+  const validity = signer?.notBefore && signer.notAfter ? `${day(signer.notBefore)} to ${day(signer.notAfter)}` : null
+  return [
+    ['signed by', signer?.subject ?? null],
+    ['issued by', signer?.issuer ?? null],
+    ['valid', validity],
+    ['signed at', signingTime],
+    ['hash', hashAlgorithm],
+  ]
+}
+
+function day(time: string): string {
+  return time.slice(0, 10)
+}
+
+function problemsOf({ problems, signatures }: SignatureReport): string[] {
+  return [...problems, ...signatures.flatMap((signature) => [...signature.problems, ...signature.unchecked])]
+}
+
+function describe(image: InspectedFile, report: SignatureReport): string {
   const rows: [string, string | null][] = [
     ['file', image.path],
     ['is', image.description],
@@ -34,12 +63,12 @@ function describe(image: InspectedFile): string {
     ['memory needed', image.memoryNeeded === null ? null : formatBytes(image.memoryNeeded)],
     ['command line', image.maxCommandLine === null ? null : `at most ${image.maxCommandLine} bytes`],
     ['relocatable', image.relocatable === null ? null : image.relocatable ? 'yes' : 'no'],
-    [
-      'signature',
-      image.signature === 'unknown' ? null : image.signature === 'present' ? 'present (not verified)' : 'absent',
-    ],
+    ['signature', image.signature === 'unknown' && !report.present ? null : verdicts[report.verdict]],
+    ...report.signatures.flatMap(signatureRows),
     ['kexec_file_load', image.bootable ? 'takes it' : 'does not take it'],
   ]
   const known = rows.filter((row): row is [string, string] => row[1] !== null)
-  return table([...known, ...image.problems.map((problem) => ['problem', problem])]).join('\n')
+  return table([...known, ...[...image.problems, ...problemsOf(report)].map((problem) => ['problem', problem])]).join(
+    '\n',
+  )
 }
