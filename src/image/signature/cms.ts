@@ -17,6 +17,7 @@ export interface SignedData {
 }
 
 export interface SignerInfo {
+  readonly version: number
   /** DER of the issuer's name, and the serial number's bytes; null when the signer is named by key id. */
   readonly issuerAndSerial: { readonly issuer: Element; readonly serial: Buffer } | null
   readonly keyId: Buffer | null
@@ -33,6 +34,9 @@ export interface SignerInfo {
   readonly nested: readonly Buffer[]
 }
 
+/** Content of no further structure, which a signature on a file is over. */
+export const PKCS7_DATA = '1.2.840.113549.1.7.1'
+
 const SIGNED_DATA = '1.2.840.113549.1.7.2'
 const ATTRIBUTE_CONTENT_TYPE = '1.2.840.113549.1.9.3'
 const ATTRIBUTE_MESSAGE_DIGEST = '1.2.840.113549.1.9.4'
@@ -47,8 +51,7 @@ export function readSignedData(der: Buffer): SignedData {
   if (type !== SIGNED_DATA) throw new Unreadable(`the signature is no PKCS#7 signed data but ${type ?? 'of no type'}`)
   const signedData = new Fields(contentInfo.tagged(0)?.children[0], "the signature's signed data")
   const problems: string[] = []
-  const version = signedData.required(INTEGER, 'version').content
-  if (version.length !== 1 || (version[0] as number) > 5) problems.push('its PKCS#7 version is none that exists')
+  const version = versionOf(signedData)
   const digestAlgorithms = signedData.required(SET, 'digest algorithms').children.map(algorithmName)
   const encapsulated = signedData.required(SEQUENCE, 'content')
   const contentType = firstOid(encapsulated, "the signature's content")
@@ -56,6 +59,9 @@ export function readSignedData(der: Buffer): SignedData {
   const certificates = (signedData.tagged(0)?.children ?? []).filter((child) => is(child, SEQUENCE))
   signedData.tagged(1)
   const signers = signedData.required(SET, 'signers').children.map(readSigner)
+  // RFC 2315 knows version 1 alone, RFC 5652 1 to 5; a signer's is 3 when it is named by key id, and 1 else.
+  const isVersionWrong = signers.some(({ version, keyId }) => version !== (keyId === null ? 1 : 3))
+  if (version < 1 || version > 5 || isVersionWrong) problems.push('its PKCS#7 version is none that exists')
   for (const { hashAlgorithm } of signers) {
     if (!digestAlgorithms.includes(hashAlgorithm)) problems.push(`its list of hash algorithms lacks ${hashAlgorithm}`)
   }
@@ -72,7 +78,7 @@ export function readSignedData(der: Buffer): SignedData {
 function readSigner(element: Element): SignerInfo {
   const what = "the signature's signer"
   const fields = new Fields(element, what)
-  fields.required(INTEGER, 'version')
+  const version = versionOf(fields)
   const keyId = fields.tagged(0)?.content ?? null
   const issuerAndSerial = keyId === null ? readIssuerAndSerial(fields.required(SEQUENCE, 'identity')) : null
   const hashAlgorithm = algorithmName(fields.required(SEQUENCE, 'hash algorithm'))
@@ -81,6 +87,7 @@ function readSigner(element: Element): SignerInfo {
   const signature = fields.required(OCTET_STRING, 'signature').content
   const unsigned = fields.tagged(1)
   return {
+    version,
     issuerAndSerial,
     keyId,
     hashAlgorithm,
@@ -94,13 +101,19 @@ function readSigner(element: Element): SignerInfo {
   }
 }
 
+function versionOf(fields: Fields): number {
+  const { content } = fields.required(INTEGER, 'version')
+  return content.length === 1 ? (content[0] as number) : -1
+}
+
 function readIssuerAndSerial(element: Element): { issuer: Element; serial: Buffer } {
   const fields = new Fields(element, "the signer's identity")
   return { issuer: fields.required(SEQUENCE, 'issuer'), serial: fields.required(INTEGER, 'serial number').content }
 }
 
-/** Name of the hash in an AlgorithmIdentifier, or its object identifier. */
+/** Name of the hash in an AlgorithmIdentifier, or its object identifier. @throws Unreadable */
 export function algorithmName(element: Element): string {
+  if (!is(element, SEQUENCE)) throw new Unreadable('the hash algorithm is no ASN.1 sequence')
   const oid = firstOid(element, 'the hash algorithm')
   return hashAlgorithms.get(oid) ?? oid
 }

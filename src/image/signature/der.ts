@@ -51,7 +51,7 @@ export function readDer(bytes: Buffer, what: string): Element {
     const reason = answer.result?.error ? `: ${answer.result.error}` : ''
     throw new Unreadable(`${what} is no readable ASN.1${reason}`)
   }
-  return elementOf(answer.result as unknown as Block)
+  return elementOf(answer.result as unknown as Block, what)
 }
 
 /** What is used of the library's objects. */
@@ -60,7 +60,7 @@ type Block = BaseBlock & {
   toDate?(): Date
 }
 
-function elementOf(block: Block): Element {
+function elementOf(block: Block, what: string): Element {
   const { tagClass, tagNumber, isConstructed, blockLength } = block.idBlock
   const view = block.valueBeforeDecodeView
   const raw = Buffer.from(view.buffer, view.byteOffset, view.byteLength)
@@ -70,15 +70,28 @@ function elementOf(block: Block): Element {
   // A string or a boolean with the mark of a constructed element has no list there.
   const inner = isConstructed ? block.valueBlock.value : undefined
   const children: readonly Block[] = Array.isArray(inner) ? inner : []
+  const content = raw.subarray(blockLength + block.lenBlock.blockLength, end)
+  const elements = children.filter(isNoEnd).map((child) => elementOf(child, what))
+  // The library reads on where a length ends amidst an element; whoever else reads it may not.
+  const isWhole = block.lenBlock.isIndefiniteForm || content.length === block.lenBlock.length
+  const filled = elements.reduce((sum, element) => sum + element.raw.length, 0)
+  if (!isWhole || (isConstructed && filled !== content.length)) {
+    throw new Unreadable(`${what} is no readable ASN.1: its lengths do not agree`)
+  }
   return {
     tagClass: tagClasses[tagClass - 1] ?? 'private',
     tag: tagNumber,
     raw,
-    content: raw.subarray(blockLength + block.lenBlock.blockLength, end),
-    children: children.filter((child) => child.idBlock.tagClass !== 1 || child.idBlock.tagNumber !== 0).map(elementOf),
+    content,
+    children: elements,
     oid: isUniversal && tagNumber === 6 ? block.valueBlock.toString() : null,
     time: isUniversal && (tagNumber === 23 || tagNumber === 24) ? timeOf(block) : null,
   }
+}
+
+/** Two zero bytes end the contents of an element of indefinite length, and are none of them. */
+function isNoEnd({ idBlock }: Block): boolean {
+  return idBlock.tagClass !== 1 || idBlock.tagNumber !== 0
 }
 
 function timeOf(block: Block): string | null {

@@ -1,6 +1,6 @@
 import { type ByteSource, partOf } from '../bytes.ts'
 import type { Certificate } from './certificate.ts'
-import { readSignedData } from './cms.ts'
+import { PKCS7_DATA, readSignedData } from './cms.ts'
 import { createHashes } from './pe-digest.ts'
 import { type ImageSignature, Unreadable } from './report.ts'
 import { concludeSignature, unreadableSignature } from './signer.ts'
@@ -65,6 +65,7 @@ export async function checkAppendedSignature(
     const signedData = readSignedData(der)
     const problems = [...appended.problems, ...signedData.problems]
     if (hasOtherThanZero(der.subarray(signedData.length))) problems.push('bytes follow it that are not padding')
+    if (signedData.contentType !== PKCS7_DATA) problems.push(`it is not of a file but of ${signedData.contentType}`)
     const signer = signedData.signers[0]
     const hashAlgorithm = signer?.hashAlgorithm ?? 'sha256'
     const hash = createHashes([hashAlgorithm]).get(hashAlgorithm)
