@@ -9,6 +9,7 @@ const packages = {
   'dpkg-deb': 'dpkg',
   'apt-get': 'apt',
   'qemu-system-x86_64': 'qemu-system-x86',
+  sbverify: 'sbsigntool',
 }
 
 /** Ends this process with a plain message when one of the programs is not in PATH. */
