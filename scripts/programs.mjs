@@ -13,6 +13,7 @@ const packages = {
   'mkfs.btrfs': 'btrfs-progs',
   'mkfs.fat': 'dosfstools',
   mcopy: 'mtools',
+  sbverify: 'sbsigntool',
 }
 
 /** Ends this process with a plain message when one of the programs is not in PATH. */

@@ -7,7 +7,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, setUp } from './setup.mjs'
 
-setUp()
+setUp({ programs: ['sbverify', 'osslsigncode'] })
 const results = join(root, 'build/test-results.json')
 rmSync(results, { force: true })
 const EPERM = '1'

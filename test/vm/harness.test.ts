@@ -138,7 +138,7 @@ describe('each way a run can end', () => {
     expect((error as VmError).outcome).toMatchObject({ kind: 'panicked', message: 'sysrq triggered crash' })
     // How long the trace below the panic's own line is differs from run to run.
     expect((error as VmError).message).toMatch(
-      /the kernel panicked: sysrq triggered crash[^]*The console ended with:\n/,
+      /the kernel panicked: sysrq triggered crash[\s\S]*The console ended with:\n/,
     )
     expect(vm.console.map(({ text }) => text).join('')).toContain('Kernel panic - not syncing: sysrq triggered crash')
     expect((await vm.outcome).kind).toBe('panicked')

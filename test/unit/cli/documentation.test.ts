@@ -69,14 +69,17 @@ test('docs/json.md: list', async () => {
 
 test('docs/json.md: inspect', async () => {
   const { document } = await json(['inspect', join(makeMachine(), 'boot/vmlinuz-6.1.0-50-cloud-amd64')])
-  expect(fields(document, []).sort()).toEqual(documented('inspect'))
+  expect(fields(document, ['signatures']).sort()).toEqual(documented('inspect'))
+  expect(fields(document.signatures, ['signatures[]']).sort()).toEqual(
+    documented('signatures').filter((field) => !field.startsWith('signatures[].')),
+  )
 })
 
 test('docs/json.md: plan', async () => {
   const { document } = await json(['plan', '--root', makeMachine(), '--engine', 'segments', '--remove', 'x'])
   expect(fields(document, ['image', 'refusals[]']).sort()).toEqual(documented('plan'))
   const { document: inspected } = await json(['inspect', process.execPath])
-  const { path: _path, size: _size, schemaVersion: _version, ...image } = inspected
+  const { path: _path, size: _size, schemaVersion: _version, signatures: _signatures, ...image } = inspected
   expect(Object.keys(document.image).sort()).toEqual(Object.keys(image).sort())
 })
 
