@@ -1,20 +1,20 @@
 import type { Survey } from '../survey.ts'
 import { BootCommands } from './boot-commands.ts'
 import { type CommandCall, commands } from './commands.ts'
+import { runFor, runIf, runWhile, type Split } from './control-flow.ts'
 import { Devices } from './devices.ts'
-import { Environment } from './environment.ts'
+import type { Environment } from './environment.ts'
 import { parseEnvironmentBlock } from './environment-block.ts'
 import type { MenuContext, MenuItem } from './menu.ts'
 import { parseScript } from './parser.ts'
-import type { Command, For, If, Statement, While } from './syntax.ts'
-import { agreed, candidatesOf, not, type Truth, type Value } from './values.ts'
+import type { Command, Statement } from './syntax.ts'
+import { candidatesOf, not, type Truth, type Value } from './values.ts'
 import { type Expansion, expand } from './words.ts'
 
 /** Bounds of what a script may do; what hits one is told, and what was found so far stays. */
 const limits = {
   steps: 1_000_000,
   calls: 60,
-  loop: 10_000,
   items: 20_000,
   problems: 100,
   files: 1000,
@@ -55,7 +55,7 @@ export class Interpreter {
   readonly loaded = new Map<string, { readonly value: string; readonly path: string }>()
   private readonly blocks = new Map<string, Map<string, string> | undefined>()
   /** Why what is defined now may not be. */
-  private conditions: string[] = []
+  conditions: string[] = []
   private steps = 0
   private files = 0
   private characters = 0
@@ -131,7 +131,11 @@ export class Interpreter {
 
   get(name: string): Value | undefined {
     if (name === '?')
-      return this.status === 'unknown' ? { candidates: ['0', '1'], why: '$?' } : this.status ? '0' : this.failure
+      return this.status === 'unknown'
+        ? { candidates: ['0', '1'], why: this.asked?.why ?? 'the machine' }
+        : this.status
+          ? '0'
+          : this.failure
     return this.context.environment.get(name)
   }
 
@@ -186,13 +190,13 @@ export class Interpreter {
         this.command(statement)
         break
       case 'if':
-        this.ifStatement(statement, 0)
+        runIf(this, statement)
         break
       case 'for':
-        this.forStatement(statement)
+        runFor(this, statement)
         break
       case 'while':
-        this.whileStatement(statement)
+        runWhile(this, statement)
         break
       case 'function':
         this.context.functions.set(statement.name, statement)
@@ -238,150 +242,13 @@ export class Interpreter {
     this.status = true
   }
 
-  private expand(words: Command['words']): Expansion {
+  expand(words: Command['words']): Expansion {
     return expand(words, {
       get: (name) => this.get(name),
       positional: this.positional,
       glob: this.hasWildcards ? (pattern) => this.devices.glob(pattern, this.text('root')) : null,
     })
   }
-
-  private ifStatement(statement: If, index: number): void {
-    const branch = statement.cases[index]
-    if (branch === undefined) {
-      this.status = true
-      if (statement.otherwise !== null) this.run(statement.otherwise)
-      return
-    }
-    const asked = this.ask(branch.condition)
-    if (this.jump !== null) return
-    if (asked.truth === true) this.run(branch.body)
-    else if (asked.truth === false) this.ifStatement(statement, index + 1)
-    else
-      this.fork(
-        asked,
-        () => this.run(branch.body),
-        () => this.ifStatement(statement, index + 1),
-      )
-  }
-
-  /** Runs a condition, and tells on what its result depends when it is not known. */
-  private ask(condition: readonly Statement[]): Asked {
-    this.asked = null
-    this.run(condition)
-    const { why, split } = (this.asked as Interpreter['asked']) ?? { why: 'the machine', split: null }
-    return { truth: this.status, why, split }
-  }
-
-  /** Runs both branches of a condition that is not known, each for itself, and joins what they leave. */
-  private fork({ why, split }: Asked, then: () => void, otherwise: () => void): void {
-    const before = { environment: this.context.environment, boot: this.boot }
-    const branches = [then, otherwise].map((run, index) => {
-      const { context } = this
-      context.environment = new Environment(before.environment)
-      this.boot = before.boot.copy()
-      const candidates = index === 0 ? split?.whenTrue : split?.whenFalse
-      if (split !== null && candidates !== undefined) this.narrow(split.name, candidates)
-      const depth = this.conditions.push(conditionOf(why, index === 0, split))
-      run()
-      this.conditions.length = depth - 1
-      const end = { environment: context.environment, boot: this.boot, jump: this.jump, status: this.status }
-      context.environment = before.environment
-      this.jump = null
-      return end
-    })
-    const [one, other] = branches as [(typeof branches)[number], (typeof branches)[number]]
-    before.environment.join(one.environment, other.environment, why)
-    this.boot = one.boot.join(other.boot, why)
-    this.status = agreed([one.status, other.status])
-    this.joinJumps(one.jump, other.jump, why)
-  }
-
-  private narrow(name: string, candidates: readonly string[]): void {
-    const [first] = candidates
-    if (candidates.length === 1) this.set(name, first)
-    else this.set(name, { candidates, why: `$${name}` })
-  }
-
-  /** One branch leaves and the other does not: a loop is left, lest it never end; a script is read on, with a word of doubt. */
-  private joinJumps(one: Jump | null, other: Jump | null, why: string): void {
-    if (one !== null && other !== null) this.jump = one
-    else {
-      const jump = one ?? other
-      if (jump?.kind === 'break' || jump?.kind === 'continue') this.jump = jump
-      else if (jump !== null) this.conditions.push(conditionOf(why, one === null, null))
-    }
-  }
-
-  private forStatement({ variable, words, body }: For): void {
-    const [values = []] = this.expand(words).alternatives
-    for (const value of values) {
-      this.set(variable, value)
-      this.run(body)
-      if (this.leavesLoop()) return
-    }
-  }
-
-  private whileStatement({ condition, isUntil, body, line }: While): void {
-    for (let round = 0; ; round++) {
-      if (round >= limits.loop) {
-        this.problem(`${this.config}:${line}: a loop does not end; it was left after ${limits.loop} rounds.`)
-        return
-      }
-      const asked = this.ask(condition)
-      if (this.jump !== null) return
-      const truth = isUntil ? not(asked.truth) : asked.truth
-      if (truth === false) break
-      if (truth === 'unknown') {
-        this.fork(
-          asked,
-          () => this.run(body),
-          () => {},
-        )
-        this.leavesLoop()
-        return
-      }
-      this.run(body)
-      if (this.leavesLoop()) return
-    }
-    this.status = true
-  }
-
-  /** Takes a jump of one level as done. @returns whether the loop ends */
-  private leavesLoop(): boolean {
-    const { jump } = this
-    if (jump === null) return false
-    if (jump.kind === 'return' || jump.kind === 'exit') return true
-    if (jump.levels > 1) {
-      this.jump = { ...jump, levels: jump.levels - 1 }
-      return true
-    }
-    this.jump = null
-    return jump.kind === 'break'
-  }
-}
-
-/** To complete "Shown only if …". */
-function conditionOf(why: string, isTrue: boolean, split: Split | null): string {
-  const values = isTrue ? split?.whenTrue : split?.whenFalse
-  if (split !== null && values !== undefined && values.length > 0) {
-    const alternatives = values.map((value) => (value === '' ? 'unset' : `'${value}'`)).join(' or ')
-    return `$${split.name} is ${alternatives}, which depends on ${why}`
-  }
-  return isTrue ? `a condition holds that depends on ${why}` : `a condition does not hold that depends on ${why}`
-}
-
-interface Asked {
-  readonly truth: Truth
-  readonly why: string
-  readonly split: Split | null
-}
-
-/** Of the one unknown variable that a condition depends on: the values that make it true, and those that do not. */
-export interface Split {
-  readonly name: string
-  readonly whenTrue: readonly string[]
-  readonly whenFalse: readonly string[]
 }
 
 function callOf(command: Command, { alternatives, why, unsure }: Expansion): CommandCall {
