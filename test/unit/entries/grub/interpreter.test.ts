@@ -79,6 +79,22 @@ if [ $grub_platform = efi ]; then menuentry b { fwsetup }; else menuentry c { ${
     expect(entries.map(({ title, problems }) => [title, problems])).toEqual([['b', []]])
   })
 
+  test('a menu of another file that may be opened or not', async () => {
+    const { entries, problems } = await menuOf(
+      `if keystatus; then configfile /boot/grub/other.cfg; fi\nmenuentry here { ${linux} }`,
+      { '/boot/grub/other.cfg': { text: `menuentry there { ${linux} }` } },
+    )
+    expect(entries.map(({ title }) => title)).toEqual(['there'])
+    expect(problems).toEqual([
+      '/boot/grub/grub.cfg: which menu is shown depends on a key held down; that of the other file is listed.',
+    ])
+  })
+
+  test('what failed or not may depend on the machine', async () => {
+    const { entries } = await menuOf(`fwsetup --is-supported\nif [ "$?" = 0 ]; then menuentry setup { fwsetup }; fi`)
+    expect(entries[0]?.problems).toContain("Shown only if $? is '0', which depends on the firmware.")
+  })
+
   test('an unknown default is told', async () => {
     const { entries, problems } = await menuOf(`if keystatus; then default=b; else default=a; fi
 menuentry a { ${linux} a }
