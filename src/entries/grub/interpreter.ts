@@ -45,6 +45,8 @@ export class Interpreter {
   status: Truth = true
   /** What `$?` is when the last command failed. */
   failure = '1'
+  /** On what `$?` depends when the last command could not tell its result. */
+  private doubt = 'the machine'
   /** Whether `*` and `?` in words stand for file names: the module regexp does it. */
   hasWildcards = false
   /** Another menu that configfile opened; it takes the place of this one. */
@@ -131,11 +133,7 @@ export class Interpreter {
 
   get(name: string): Value | undefined {
     if (name === '?')
-      return this.status === 'unknown'
-        ? { candidates: ['0', '1'], why: this.asked?.why ?? 'the machine' }
-        : this.status
-          ? '0'
-          : this.failure
+      return this.status === 'unknown' ? { candidates: ['0', '1'], why: this.doubt } : this.status ? '0' : this.failure
     return this.context.environment.get(name)
   }
 
@@ -220,6 +218,7 @@ export class Interpreter {
     if (run !== undefined) {
       this.failure = '1'
       this.status = run(this, callOf(command, expansion))
+      if (this.status === 'unknown') this.doubt = this.asked?.why ?? 'the machine'
     } else if (definition !== undefined) this.callFunction(definition.body, words)
     else this.unknownCommand(name, words)
   }
