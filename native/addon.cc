@@ -1,6 +1,7 @@
 // What src/native.ts declares, on Node-API: arguments in, errno out. It decides nothing.
 #include <napi.h>
 
+#include <array>
 #include <climits>
 #include <cstdint>
 #include <string>
@@ -10,6 +11,9 @@
 
 namespace linux_kexec {
 namespace {
+
+// An IMA signature has about 600 bytes; of what is longer, ERANGE is told.
+constexpr size_t kAttributeSize = 4096;
 
 // Takes the arguments of one call in order. The first that is not what it should be leaves a TypeError pending, and
 // those after it are not looked at: the caller asks `Wrong()` once, at the end.
@@ -132,6 +136,21 @@ Napi::Value CallSeekEnd(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), SeekEnd(descriptor));
 }
 
+// The attribute's bytes, each as one character of a string: without a buffer, nothing more of Node-API is needed.
+Napi::Value CallGetAttribute(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const int descriptor = arguments.Int("fd");
+  const std::string name = arguments.Text("name");
+  if (arguments.Wrong()) return call.Env().Undefined();
+  std::array<char, kAttributeSize> value{};
+  const int length = GetAttribute(descriptor, name.c_str(), value.data(), value.size());
+  if (length < 0) return Napi::Number::New(call.Env(), length);
+  napi_value text = nullptr;
+  const napi_status status = napi_create_string_latin1(call.Env(), value.data(), static_cast<size_t>(length), &text);
+  NAPI_THROW_IF_FAILED(call.Env(), status, call.Env().Undefined());
+  return {call.Env(), text};
+}
+
 void CallSync(const Napi::CallbackInfo& /*call*/) { Sync(); }
 
 Napi::Value CallUnmount(const Napi::CallbackInfo& call) {
@@ -155,6 +174,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports["rebootKexec"] = Napi::Function::New<CallRebootKexec>(env, "rebootKexec");
   exports["memfdCreate"] = Napi::Function::New<CallMemfdCreate>(env, "memfdCreate");
   exports["seekEnd"] = Napi::Function::New<CallSeekEnd>(env, "seekEnd");
+  exports["getAttribute"] = Napi::Function::New<CallGetAttribute>(env, "getAttribute");
   exports["sync"] = Napi::Function::New<CallSync>(env, "sync");
   exports["unmount"] = Napi::Function::New<CallUnmount>(env, "unmount");
   exports["remountReadOnly"] = Napi::Function::New<CallRemountReadOnly>(env, "remountReadOnly");

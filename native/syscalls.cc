@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -53,6 +54,11 @@ int MemfdCreate(const char* name, unsigned int flags) {
 }
 
 int SeekEnd(int descriptor) { return lseek(descriptor, 0, SEEK_END) >= 0 ? 0 : errno; }
+
+int GetAttribute(int descriptor, const char* name, void* value, size_t size) {
+  const ssize_t length = fgetxattr(descriptor, name, value, size);
+  return length >= 0 ? static_cast<int>(length) : -errno;
+}
 
 void Sync() { sync(); }
 

@@ -20,6 +20,9 @@ int MemfdCreate(const char* name, unsigned int flags);
 // lseek(2) to the end of a file.
 int SeekEnd(int descriptor);
 
+// fgetxattr(2). The value's length, or the errno negated: -ERANGE when `value` is too small for it.
+int GetAttribute(int descriptor, const char* name, void* value, size_t size);
+
 // sync(2).
 void Sync();
 

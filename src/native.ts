@@ -17,6 +17,8 @@ export interface Native {
   memfdCreate(name: string, flags: number): number
   /** lseek(2) to the end: /dev/kmsg then yields only records that come later. 0 or the errno. */
   seekEnd(fd: number): number
+  /** fgetxattr(2), up to 4096 bytes. The bytes, each as one character; or the errno negated. */
+  getAttribute(fd: number, name: string): string | number
   /** sync(2). */
   sync(): void
   /** umount2(2). 0 or the errno. */

@@ -2,7 +2,7 @@
 // The addon in Node: arguments, errnos, and worker threads that go away. Without the filter it refuses to start.
 import assert from 'node:assert/strict'
 import { pbkdf2 } from 'node:crypto'
-import { closeSync, fstatSync, readFileSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
@@ -50,7 +50,15 @@ test('a wrong argument is a TypeError, and never a call', () => {
       assert.throws(() => native.kexecFileLoadSync(...args), TypeError)
     }
   }
-  for (const name of ['kexecFileLoad', 'kexecFileLoadSync', 'memfdCreate', 'seekEnd', 'unmount', 'remountReadOnly']) {
+  for (const name of [
+    'kexecFileLoad',
+    'kexecFileLoadSync',
+    'memfdCreate',
+    'seekEnd',
+    'getAttribute',
+    'unmount',
+    'remountReadOnly',
+  ]) {
     assert.throws(() => native[name](), { name: 'TypeError', message: /^The argument \w+ must be / })
   }
   assert.throws(() => native.unmount('/nonexistent\0', 0), TypeError)
@@ -81,6 +89,15 @@ test('memfds hold what is written, and close on exec', () => {
   closeSync(fd)
   assert.equal(native.memfdCreate('x'.repeat(250), 1), -22)
   assert.equal(native.seekEnd(-1), 9)
+})
+
+test('attributes of an open file', () => {
+  const fd = openSync('/proc/self/exe')
+  // ENODATA, or EOPNOTSUPP where the file system has none.
+  assert.ok([-61, -95].includes(native.getAttribute(fd, 'user.linux-kexec.none')))
+  closeSync(fd)
+  assert.equal(native.getAttribute(-1, 'security.ima'), -9)
+  assert.throws(() => native.getAttribute(0, 'a\0b'), TypeError)
 })
 
 test('mounts that are not there are refused, and sync returns nothing', () => {

@@ -5,11 +5,14 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 namespace {
@@ -58,6 +61,20 @@ void SeekEndGoesBehindTheLastByte() {
   CHECK(linux_kexec::SeekEnd(-1) == EBADF);
 }
 
+void AttributesAreReadOrRefused() {
+  const int descriptor = linux_kexec::MemfdCreate("attributes", MFD_CLOEXEC);
+  std::array<char, 8> value{};
+  CHECK(linux_kexec::GetAttribute(-1, "security.ima", value.data(), value.size()) == -EBADF);
+  const int error = linux_kexec::GetAttribute(descriptor, "user.linux-kexec.none", value.data(), value.size());
+  CHECK(error == -ENODATA || error == -EOPNOTSUPP);
+  if (fsetxattr(descriptor, "security.ima", "0123456789", 8, 0) == 0) {
+    CHECK(linux_kexec::GetAttribute(descriptor, "security.ima", value.data(), value.size()) == 8);
+    CHECK(std::memcmp(value.data(), "01234567", 8) == 0);
+    CHECK(linux_kexec::GetAttribute(descriptor, "security.ima", value.data(), 4) == -ERANGE);
+  }
+  close(descriptor);
+}
+
 void MountsThatAreNotThereAreRefused() {
   // The kernel looks the path up before or after it asks for CAP_SYS_ADMIN, by version.
   const auto refused = [](int error) { return error == ENOENT || error == EPERM; };
@@ -77,6 +94,7 @@ int main(int argc, char** argv) {
   RebootKexecReturnsTheErrno(error);
   MemfdIsWritableAndClosedOnExec();
   SeekEndGoesBehindTheLastByte();
+  AttributesAreReadOrRefused();
   MountsThatAreNotThereAreRefused();
   linux_kexec::Sync();
   return failures == 0 ? 0 : 1;

@@ -19,6 +19,7 @@ describe('the addon', () => {
       'rebootKexec: function',
       'memfdCreate: function',
       'seekEnd: function',
+      'getAttribute: function',
       'sync: function',
       'unmount: function',
       'remountReadOnly: function',
