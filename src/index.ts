@@ -34,6 +34,7 @@ export {
   type SignaturePresence,
 } from './image/index.ts'
 export type {
+  ImaAttribute,
   ImageSignature,
   InspectSignaturesOptions,
   SignatureCertificate,

@@ -1,5 +1,5 @@
-import { type InspectedFile, inspectFile, inspectSignatures } from '../../image/index.ts'
-import type { ImageSignature, SignatureReport } from '../../image/signature/index.ts'
+import { type FileSignatures, type InspectedFile, inspectFile, inspectSignatures } from '../../image/index.ts'
+import type { ImageSignature } from '../../image/signature/index.ts'
 import { formatBytes } from '../../plan/text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { print, printJson, table } from '../output.ts'
@@ -25,7 +25,7 @@ export const command: Command = {
   },
 }
 
-const verdicts: Record<SignatureReport['verdict'], string> = {
+const verdicts: Record<FileSignatures['verdict'], string> = {
   unsigned: 'absent',
   intact: 'present, and true of every byte that it covers',
   unverified: 'present; not all of it could be checked',
@@ -43,15 +43,24 @@ function signatureRows({ signer, hashAlgorithm, signingTime }: ImageSignature): 
   ]
 }
 
+function imaText({ kind, hashAlgorithm, keyId }: NonNullable<FileSignatures['ima']>): string {
+  const by = keyId === null ? '' : ` by the key that ends in ${keyId} (not verified)`
+  return `${kind}${hashAlgorithm === null ? '' : `, ${hashAlgorithm}`}${by}`
+}
+
 function day(time: string): string {
   return time.slice(0, 10)
 }
 
-function problemsOf({ problems, signatures }: SignatureReport): string[] {
-  return [...problems, ...signatures.flatMap((signature) => [...signature.problems, ...signature.unchecked])]
+function problemsOf({ problems, signatures, ima }: FileSignatures): string[] {
+  return [
+    ...problems,
+    ...(ima?.problems ?? []),
+    ...signatures.flatMap((signature) => [...signature.problems, ...signature.unchecked]),
+  ]
 }
 
-function describe(image: InspectedFile, report: SignatureReport): string {
+function describe(image: InspectedFile, report: FileSignatures): string {
   const rows: [string, string | null][] = [
     ['file', image.path],
     ['is', image.description],
@@ -65,6 +74,7 @@ function describe(image: InspectedFile, report: SignatureReport): string {
     ['relocatable', image.relocatable === null ? null : image.relocatable ? 'yes' : 'no'],
     ['signature', image.signature === 'unknown' && !report.present ? null : verdicts[report.verdict]],
     ...report.signatures.flatMap(signatureRows),
+    ['IMA', report.ima === null ? null : imaText(report.ima)],
     ['kexec_file_load', image.bootable ? 'takes it' : 'does not take it'],
   ]
   const known = rows.filter((row): row is [string, string] => row[1] !== null)
