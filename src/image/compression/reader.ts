@@ -51,6 +51,16 @@ export class StreamReader {
     return bytes
   }
 
+  /** Goes on `length` bytes later, without reading those between. */
+  skip(length: number): void {
+    if (this.#at + length <= this.#chunk.length) this.#at += length
+    else {
+      this.#base = this.position + length
+      this.#chunk = Buffer.alloc(0)
+      this.#at = 0
+    }
+  }
+
   /** The next bytes, at most `length`, without taking them. */
   peek(length: number): Buffer {
     return this.#source.read(this.position, length)
