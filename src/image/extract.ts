@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { KexecError } from '../errors.ts'
 import { MemoryFile } from '../system/memory-file.ts'
+import { androidVendorBoot } from './android.ts'
 import { VersionWatch } from './banner.ts'
 import { type ByteSource, fileBytes, partOf } from './bytes.ts'
 import { DamagedStream, decompress } from './compression/decompress.ts'
@@ -22,6 +23,8 @@ export interface ExtractOptions extends PartChoice {
   readonly signal?: AbortSignal
   /** For messages. */
   readonly path?: string
+  /** The vendor_boot image that belongs to an Android boot image from version 3 on. */
+  readonly vendorBoot?: ByteSource
   /** Most bytes a kernel may unpack to, default MAX_UNPACKED. */
   readonly limit?: number
 }
@@ -88,6 +91,7 @@ class Extraction {
   }
 
   async run(file: ByteSource): Promise<ExtractedKernel> {
+    const vendor = this.#vendorContents()
     let source = file
     let fd = this.#options.fd
     const watch = new VersionWatch()
@@ -105,11 +109,23 @@ class Extraction {
       }
     }
     if (fd === undefined) fd = (await this.#write(pieces(source, this.#options.signal), watch)).fd
-    return this.#result(fd, source.size, watch)
+    return this.#result(fd, source.size, watch, vendor)
   }
 
   close(): void {
     for (const memory of this.#memories) memory.close()
+  }
+
+  /** The vendor's ramdisk lies before the generic one, and its command line too: "Vendor boot partitions" of Android's manual. */
+  #vendorContents(): Contents | undefined {
+    const { vendorBoot } = this.#options
+    if (vendorBoot === undefined) return undefined
+    const contents = androidVendorBoot.recognise(vendorBoot.read(0, 4096)) && androidVendorBoot.unpack?.(vendorBoot, {})
+    if (!contents) throw new DamagedStream('the vendor boot image is none')
+    const [problem] = contents.problems
+    if (problem !== undefined) throw new DamagedStream(`the vendor boot image cannot be unpacked: ${problem}`)
+    this.#parts.push(...contents.parts.filter(({ kind }) => kind !== 'other').map((part) => locate(vendorBoot, part)))
+    return contents
   }
 
   /** Looks at one layer. @returns the kernel it holds, or undefined when it holds none because it is one */
@@ -125,7 +141,7 @@ class Extraction {
     if (problem !== undefined) throw new DamagedStream(`${image.description} cannot be unpacked: ${problem}`)
     if (kernel === undefined) throw new DamagedStream(`${image.description} holds no kernel`)
     if (this.#chain.length >= MAX_NESTING) throw new DamagedStream('it is nested more deeply than any kernel is')
-    const located = contents.parts.map((part) => ({ part, source: partOf(source, part.offset, part.length) }))
+    const located = contents.parts.map((part) => locate(source, part))
     for (const each of located) {
       if (each.part.kind === 'other') await verify(each, this.#options.signal)
     }
@@ -143,15 +159,16 @@ class Extraction {
     return memory
   }
 
-  #result(fd: number, size: number, { found }: VersionWatch): ExtractedKernel {
+  #result(fd: number, size: number, { found }: VersionWatch, vendor: Contents | undefined): ExtractedKernel {
     const image = innermost(this.#chain)
+    const own = this.#contents.find(({ commandLine }) => commandLine !== null)?.commandLine
     const ofKind = (...kinds: ImagePart['kind'][]) => this.#parts.filter(({ part }) => kinds.includes(part.kind))
     return {
       fd,
       size,
       unpacked: fd !== this.#options.fd,
       initrds: [...ofKind('microcode'), ...ofKind('initrd')],
-      commandLine: this.#contents.find(({ commandLine }) => commandLine !== null)?.commandLine ?? null,
+      commandLine: [vendor?.commandLine, own].filter((text) => text != null).join(' ') || (own ?? null),
       deviceTrees: [...ofKind('device-tree'), ...ofKind('device-tree-overlay')],
       image: image.version === null && found !== undefined ? { ...image, ...found } : image,
       chain: this.#chain,
@@ -159,6 +176,10 @@ class Extraction {
       close: () => this.close(),
     }
   }
+}
+
+function locate(source: ByteSource, part: ImagePart): LocatedPart {
+  return { part, source: partOf(source, part.offset, part.length) }
 }
 
 async function* unpackPart(located: LocatedPart, options: ExtractOptions): AsyncGenerator<Buffer> {
