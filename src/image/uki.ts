@@ -62,7 +62,9 @@ export const uki: ImageFormat = {
 }
 
 function unpack(source: ByteSource, choice: PartChoice): Contents {
-  const sections = peSections(source.read(0, HEAD), source)
+  // A section without bytes in the file is as good as none, but a `.profile` divides all the same.
+  const all = peSections(source.read(0, HEAD), source)
+  const sections = all.filter(({ name, rawSize }) => rawSize > 0 || name === '.profile')
   const problems = placementProblems(sections, source.size)
   if (problems.length > 0) return contentsOf([], problems)
   const [base, ...profiles] = splitProfiles(sections)

@@ -13,6 +13,8 @@ const CHUNK = 256 * 1024
 export function* unbzip2(source: ByteSource): Generator<Buffer> {
   const input = new BitReader(new StreamReader(source))
   let streams = 0
+  // Of the largest level so far: a new one for each stream would cost more than a stream of nothing is long.
+  let space = new Int32Array(0)
   for (;;) {
     const magic = input.reader.peek(4)
     const level = magic.length === 4 && magic.toString('latin1', 0, 3) === 'BZh' ? (magic[3] as number) - 0x30 : 0
@@ -22,12 +24,12 @@ export function* unbzip2(source: ByteSource): Generator<Buffer> {
     }
     input.reader.bytes(4)
     streams++
-    const block = new Int32Array(level * 100_000)
     for (;;) {
       const mark = input.bits(24) * 0x1000000 + input.bits(24)
       if (mark === END) break
       if (mark !== BLOCK) throw new DamagedStream('a bzip2 block does not begin where one should')
-      yield* unpackBlock(input, block)
+      if (space.length < level * 100_000) space = new Int32Array(level * 100_000)
+      yield* unpackBlock(input, space.subarray(0, level * 100_000))
     }
     input.bits(32)
     input.align()
