@@ -1,18 +1,22 @@
+import { androidBoot, androidVendorBoot } from './android.ts'
+import { armZimage } from './arm-zimage.ts'
+import { arm64Image } from './arm64.ts'
 import { compressionAt, type ImageFormat, magicAt, unknownImage } from './image.ts'
+import { riscvImage } from './riscv.ts'
+import { s390Image } from './s390.ts'
+import { uimage } from './uimage.ts'
+import { efiZboot } from './zboot.ts'
 
 /** Kernels that kexec_file_load takes on other architectures, or that hold one. Some are PE executables as well: tried before PE. */
-export const foreignKernels: readonly ImageFormat[] = [
-  named('arm64 Image', 'an arm64 Image', (head) => magicAt(head, 56, 'ARM\x64'), 'aarch64'),
-  named('riscv Image', 'a RISC-V Image', (head) => magicAt(head, 56, 'RSC\x05'), 'riscv64'),
-  named('EFI zboot', 'an EFI zboot image (a compressed kernel)', (head) => magicAt(head, 4, 'zimg')),
-]
+export const foreignKernels: readonly ImageFormat[] = [arm64Image, riscvImage, efiZboot, s390Image]
 
 /** Files that are often handed over in place of a kernel, each named for what it is, so that the refusal can say so. */
 export const otherFiles: readonly ImageFormat[] = [
-  named('ARM zImage', 'a 32-bit ARM zImage', (head) => magicAt(head, 0x24, '\x18\x28\x6f\x01'), 'armv7l'),
+  armZimage,
   named('FIT or DTB', 'a device tree or FIT image', (head) => magicAt(head, 0, '\xd0\x0d\xfe\xed')),
-  named('uImage', 'a U-Boot legacy image (uImage)', (head) => magicAt(head, 0, '\x27\x05\x19\x56')),
-  named('Android boot image', 'an Android boot image', (head) => magicAt(head, 0, 'ANDROID!')),
+  uimage,
+  androidBoot,
+  androidVendorBoot,
   named('cpio', 'a cpio archive, as initrds are', (head) => magicAt(head, 0, '070701') || magicAt(head, 0, '070702')),
   {
     name: 'compressed',

@@ -44,6 +44,12 @@ function peHeader(head: Buffer): number | undefined {
   return magicAt(head, offset, 'PE\0\0') && head.length >= offset + COFF_HEADER + 2 ? offset : undefined
 }
 
+/** The machine a PE file is for, as `uname -m` prints it, or null when that is not known or the file is no PE. */
+export function peArchitecture(head: Buffer): string | null {
+  const offset = magicAt(head, 0, 'MZ') ? peHeader(head) : undefined
+  return offset === undefined ? null : (peMachines.get(head.readUInt16LE(offset + 4)) ?? null)
+}
+
 /** Whether the image has a certificate table (Authenticode): a signature is there, be it valid or not. */
 export function hasPeSignature(head: Buffer): boolean {
   const offset = magicAt(head, 0, 'MZ') ? peHeader(head) : undefined
