@@ -13,6 +13,11 @@ const packages = {
   'mkfs.btrfs': 'btrfs-progs',
   'mkfs.fat': 'dosfstools',
   mcopy: 'mtools',
+  mkimage: 'u-boot-tools',
+  dtc: 'device-tree-compiler',
+  xz: 'xz-utils',
+  lzma: 'xz-utils',
+  objcopy: 'binutils',
 }
 
 /** Ends this process with a plain message when one of the programs is not in PATH. */

@@ -13,12 +13,14 @@ export const tarball = join(root, 'build/linux-kexec.tgz')
 /** What compiling the addon takes, what booting machines takes, and what making disks for them takes. */
 const compiler = ['g++', 'gcc', 'make', 'python3', 'strip', 'readelf']
 const fileSystems = ['mke2fs', 'mkfs.btrfs', 'mkfs.fat', 'mcopy']
+/** What the tests make images of other boot loaders and compressed kernels with. */
+const imageTools = ['mkimage', 'mkbootimg', 'dtc', 'objcopy', 'gzip', 'zstd', 'xz', 'lzma', 'lz4', 'bzip2']
 const emulator = ['qemu-system-x86_64', 'dpkg-deb', 'apt-get']
 
 /** Everything that a script running kernels in QEMU needs. Ends this process with a plain message when it cannot be had. */
 export function setUp({ programs = [] } = {}) {
   requireNode()
-  installPrograms([...compiler, ...emulator, ...fileSystems, ...programs])
+  installPrograms([...compiler, ...emulator, ...fileSystems, ...imageTools, ...programs])
   installPackages()
   runNode('scripts/build-native.mjs')
   buildIfStale()

@@ -1,6 +1,7 @@
 import { androidBoot, androidVendorBoot } from './android.ts'
 import { armZimage } from './arm-zimage.ts'
 import { arm64Image } from './arm64.ts'
+import { fitOrDeviceTree } from './fit.ts'
 import { compressionAt, type ImageFormat, magicAt, unknownImage } from './image.ts'
 import { riscvImage } from './riscv.ts'
 import { s390Image } from './s390.ts'
@@ -13,7 +14,7 @@ export const foreignKernels: readonly ImageFormat[] = [arm64Image, riscvImage, e
 /** Files that are often handed over in place of a kernel, each named for what it is, so that the refusal can say so. */
 export const otherFiles: readonly ImageFormat[] = [
   armZimage,
-  named('FIT or DTB', 'a device tree or FIT image', (head) => magicAt(head, 0, '\xd0\x0d\xfe\xed')),
+  fitOrDeviceTree,
   uimage,
   androidBoot,
   androidVendorBoot,
