@@ -9,11 +9,17 @@ import { uimage } from './uimage.ts'
 import { efiZboot } from './zboot.ts'
 
 /** Kernels that kexec_file_load takes on other architectures, or that hold one. Some are PE executables as well: tried before PE. */
-export const foreignKernels: readonly ImageFormat[] = [arm64Image, riscvImage, efiZboot, s390Image]
+export const foreignKernels: readonly ImageFormat[] = [
+  arm64Image,
+  riscvImage,
+  efiZboot,
+  s390Image,
+  // With an EFI stub, as Debian's, it is a PE executable too.
+  armZimage,
+]
 
 /** Files that are often handed over in place of a kernel, each named for what it is, so that the refusal can say so. */
 export const otherFiles: readonly ImageFormat[] = [
-  armZimage,
   fitOrDeviceTree,
   uimage,
   androidBoot,

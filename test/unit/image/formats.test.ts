@@ -70,6 +70,8 @@ test('an ARM zImage shorter than its marks say is truncated', () => {
   expect(inspect(image)).toMatchObject({ format: 'ARM zImage', architecture: 'armv7l', problems: [] })
   expect(inspect(image.subarray(0, 4000)).problems.join()).toContain('truncated')
   expect(inspect(Buffer.from(image).swap32())).toMatchObject({ format: 'ARM zImage', architecture: 'armv7b' })
+  const withEfiStub = head(4096, { 0: 'MZ', 36: 0x016f2818, 44: 4096, 60: 64, 64: 'PE\0\0\xc2\x01' })
+  expect(inspect(withEfiStub).format).toBe('ARM zImage')
 })
 
 test('an s390 image is told by its first channel commands, and its limit is read from behind the head', () => {
