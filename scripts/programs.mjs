@@ -13,6 +13,9 @@ const packages = {
   'mkfs.btrfs': 'btrfs-progs',
   'mkfs.fat': 'dosfstools',
   mcopy: 'mtools',
+  sbsign: 'sbsigntool',
+  sbverify: 'sbsigntool',
+  sbattach: 'sbsigntool',
 }
 
 /** Ends this process with a plain message when one of the programs is not in PATH. */

@@ -10,15 +10,16 @@ import { isInstalled, packageOf, run } from './programs.mjs'
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 export const tarball = join(root, 'build/linux-kexec.tgz')
 
-/** What compiling the addon takes, what booting machines takes, and what making disks for them takes. */
+/** What compiling the addon takes, what booting machines takes, what making disks for them takes, and what signing takes. */
 const compiler = ['g++', 'gcc', 'make', 'python3', 'strip', 'readelf']
 const fileSystems = ['mke2fs', 'mkfs.btrfs', 'mkfs.fat', 'mcopy']
+const signing = ['sbsign', 'sbverify', 'sbattach', 'openssl']
 const emulator = ['qemu-system-x86_64', 'dpkg-deb', 'apt-get']
 
 /** Everything that a script running kernels in QEMU needs. Ends this process with a plain message when it cannot be had. */
 export function setUp({ programs = [] } = {}) {
   requireNode()
-  installPrograms([...compiler, ...emulator, ...fileSystems, ...programs])
+  installPrograms([...compiler, ...emulator, ...fileSystems, ...signing, ...programs])
   installPackages()
   runNode('scripts/build-native.mjs')
   buildIfStale()

@@ -1,4 +1,5 @@
 import type { ByteSource } from '../bytes.ts'
+import { firstElement } from './der.ts'
 import type { PeRange } from './pe-layout.ts'
 
 /** A WIN_CERTIFICATE of a PE file: the bytes of its PKCS#7 structure, and all of the entry with header and filling. */
@@ -20,6 +21,10 @@ export function certificateEntries(
   { offset, size }: PeRange,
   problems: string[],
 ): CertificateEntry[] {
+  if (offset === 0 || size === 0) {
+    problems.push(`the certificate table is said to be ${size} bytes at byte ${offset}, where none can be`)
+    return []
+  }
   if (offset + size > source.size) {
     problems.push(`the certificate table (bytes ${offset} to ${offset + size}) reaches beyond the end of the file`)
     return []
@@ -43,6 +48,8 @@ export function certificateEntries(
     const isKnown = revision === REVISION_2 && type === PKCS_SIGNED_DATA
     if (!isKnown)
       problems.push(`the certificate at byte ${offset + start} is of unknown type ${type}, revision ${revision}`)
+    else if (hasStrayBytes(table, start, length))
+      problems.push(`the certificate at byte ${offset + start} has a length that its PKCS#7 structure does not have`)
     else entries.push({ bytes: table.subarray(start + HEADER, start + length), entry: table.subarray(start, next) })
     if (table.subarray(start + length, next).some((octet) => octet !== 0)) {
       problems.push(`the filling behind the certificate at byte ${offset + start} is not zero`)
@@ -50,4 +57,15 @@ export function certificateEntries(
     start = next
   }
   return entries
+}
+
+/** The entry has the length of the structure, as it is or filled up to a multiple of 8; anything else is a changed length. */
+function hasStrayBytes(table: Buffer, start: number, length: number): boolean {
+  try {
+    const structure = firstElement(table.subarray(start + HEADER, start + length)).whole.length + HEADER
+    return length !== structure && length !== Math.ceil(structure / 8) * 8
+  } catch {
+    // Whoever reads the structure says what is wrong with it.
+    return false
+  }
 }

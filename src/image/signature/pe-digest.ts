@@ -34,7 +34,7 @@ export async function hashImage(source: ByteSource, layout: PeLayout, hashes: re
   }
 }
 
-/** The ranges in the order they are hashed. Sections that overlap each other are no obstacle here: `overlapProblem` names them. */
+/** The ranges in the order they are hashed. Only where `coverageProblem` finds nothing are they all of the file. */
 export function digestRanges(fileSize: number, layout: PeLayout): PeRange[] {
   const ranges: PeRange[] = []
   const add = (start: number, end: number) => {
@@ -52,7 +52,7 @@ export function digestRanges(fileSize: number, layout: PeLayout): PeRange[] {
     add(offset, offset + size)
     hashed += size
   }
-  // Both the specification and verify_pefile.c count bytes here, not offsets: it is the same where nothing overlaps or gapes.
+  // Both the specification and verify_pefile.c count bytes here, not offsets: it is the same where nothing overlaps and there are no gaps.
   add(hashed, end)
   return ranges
 }
@@ -87,8 +87,14 @@ export async function peChecksum(source: ByteSource, layout: PeLayout): Promise<
       const index = layout.checksumOffset + at - offset
       if (index >= 0 && index < chunk.length) sum -= (chunk[index] as number) << (index % 2 === 0 ? 0 : 8)
     }
-    sum %= 0x1_0000_0000_0000
+    sum = folded(sum)
   })
-  while (sum > 0xffff) sum = (sum % 0x10000) + Math.floor(sum / 0x10000)
   return (sum + source.size) % 0x1_0000_0000
+}
+
+/** One's complement addition: what is carried out of 16 bits is added at their low end. */
+function folded(sum: number): number {
+  let rest = sum
+  while (rest > 0xffff) rest = (rest % 0x10000) + Math.floor(rest / 0x10000)
+  return rest
 }

@@ -1,5 +1,5 @@
 import { createHash, verify } from 'node:crypto'
-import { type Certificate, type CertificateReport, certificate, isIssuedWithin, isOf } from './certificates.ts'
+import { type Certificate, type CertificateReport, certificate, isOf, verifyCertificate } from './certificates.ts'
 import { NotDer } from './der.ts'
 import { indirectDigest, type SignedData, SPC_INDIRECT_DATA, signedData } from './pkcs7.ts'
 
@@ -153,15 +153,12 @@ function readCertificates(signed: SignedData, problems: string[]): Certificate[]
       problems.push(`certificate ${index + 1} of the signature cannot be read`)
     }
   })
-  for (const one of certificates) {
-    try {
-      if (isIssuedWithin(one, certificates) !== false) continue
-    } catch {
-      // The issuer's key cannot be used: it has not signed this one.
-    }
-    problems.push(`the certificate ${one.report.subject} was not signed by its issuer ${one.report.issuer}`)
+  const verified = certificates.map((one) => verifyCertificate(one, certificates))
+  for (const { report } of verified) {
+    if (report.signatureValid !== false) continue
+    problems.push(`the certificate ${report.subject} was not signed by its issuer ${report.issuer}`)
   }
-  return certificates
+  return verified
 }
 
 function unread(kind: ImageSignature['kind'], fingerprint: string): ImageSignature {
