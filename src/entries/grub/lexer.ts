@@ -1,30 +1,34 @@
-import type { Word, WordPart } from './syntax.ts'
+import type { WordPart } from './syntax.ts'
 
-export type Token =
-  | { readonly kind: 'word'; readonly word: Word; readonly plain: string | null; readonly line: number }
-  | { readonly kind: 'newline' | 'end'; readonly line: number }
-  | { readonly kind: ';' | '{' | '}' | '|' | '&' | '<' | '>'; readonly line: number }
-
-/** A mistake in a script, with the line it was found in. */
-export class ScriptError extends Error {
+export interface Token {
+  readonly kind: 'word' | 'newline' | ';' | '{' | '}' | 'bad' | 'end'
+  /**
+   * The text of a word that stands there plainly, without quotes, escapes or variables: it may be a keyword or a name. Of
+   * what is no word, what to call it in a message.
+   */
+  readonly plain: string | null
+  readonly parts: readonly WordPart[]
   readonly line: number
-
-  constructor(message: string, line: number) {
-    super(message)
-    this.line = line
-  }
 }
 
-/** Quotes and variables that one word may be made of. */
+/** Quotes, escapes and variables that one word may be made of. */
 const MAX_PARTS = 20_000
 
-const metacharacters = new Set([';', '{', '}', '|', '&', '<', '>'])
-const NAME_START = /[a-zA-Z_]/
-const NAME = /[a-zA-Z0-9_]/
+const blanks = /[ \t]+/y
+const comment = /#[^\n]*/y
+/** What needs no attention inside a word. */
+const bareRun = /[^{}|&$;<> \t\n'"\\]+/y
+const variable = /\$(?:([A-Za-z_][A-Za-z0-9_]*|\d+|[?#*@])|\{([A-Za-z_][A-Za-z0-9_]*|\d+|[?#*@])\})/y
+/** In `$"…"`, where a `$` that begins no variable stands for itself. */
+const translatedVariable = /\$(?:([A-Za-z_][A-Za-z0-9_]*|\d+|[?#])|\{([A-Za-z_][A-Za-z0-9_]*|\d+|[?#])\})/y
+const singleQuotedRun = /[^'\n]+/y
+const doubleQuotedRun = /[^"$\\\n]+/y
+const endsWord = new Set([...'{}|&;<> \t\n'])
 
 /**
- * Takes a GRUB script apart: words, ends of lines, and `; { } | & < >`, which stand for themselves wherever they are not
- * quoted (GRUB manual, "Words", "Quoting" in "Writing full configuration files directly").
+ * Takes a GRUB script apart (GRUB manual, "Writing full configuration files directly"; the fine points as grub-script-check
+ * has them). It reads as GRUB's own reader does: carriage returns do not count, a NUL ends its line, and a line that begins
+ * with # is not there at all, not even within quotes.
  */
 export class Lexer {
   line = 1
@@ -32,161 +36,170 @@ export class Lexer {
   private readonly text: string
 
   constructor(text: string) {
-    // GRUB reads line by line and takes no carriage return before the end of one, nor what follows a NUL.
-    this.text = text.includes('\r') ? text.replace(/\r+(?=\n|$)/g, '') : text
+    const lines = text.includes('\0') ? text.replace(/\0[^\n]*/g, '') : text
+    const unix = lines.includes('\r') ? lines.replaceAll('\r', '') : lines
+    this.text = unix === '' || unix.endsWith('\n') ? unix : `${unix}\n`
   }
 
   next(): Token {
-    this.skipBlanks()
-    const { line, at } = this
-    const character = this.text[at]
-    if (character === undefined) return { kind: 'end', line }
-    if (character === '\n') {
-      this.at++
-      this.line++
-      return { kind: 'newline', line }
+    this.take(blanks)
+    if (this.text[this.at] === '#') this.take(comment)
+    const character = this.text[this.at]
+    switch (character) {
+      case undefined:
+        // Every line has an end, so the file ends on the line before.
+        return { kind: 'end', plain: 'the end of the file', parts: [], line: Math.max(1, this.line - 1) }
+      case '\n': {
+        const newline = this.mark('newline', 1, 'the end of the line')
+        this.line++
+        return newline
+      }
+      case ';':
+        return this.text[this.at + 1] === ';' ? this.mark('bad', 2, "';;'") : this.mark(';', 1, "';'")
+      case '{':
+      case '}':
+        return this.mark(character, 1, `'${character}'`)
+      case '|':
+      case '&':
+      case '<':
+      case '>':
+        return this.mark('bad', 1, `'${character}', which GRUB has no use for`)
     }
-    if (metacharacters.has(character)) {
-      this.at++
-      return { kind: character as ';', line }
-    }
-    return this.word(line)
+    return this.word(this.line)
   }
 
-  /** Goes on behind the end of this line. */
+  /** After a mistake GRUB goes on with the next line. */
   skipLine(): void {
+    // What was wrong may have been the end of the line.
+    if (this.at > 0 && this.text[this.at - 1] === '\n') return
     const end = this.text.indexOf('\n', this.at)
     this.at = end < 0 ? this.text.length : end + 1
     if (end >= 0) this.line++
   }
 
-  private skipBlanks(): void {
-    for (;;) {
-      const character = this.text[this.at]
-      if (character === ' ' || character === '\t' || character === '\0') this.at++
-      else if (character === '\\' && this.text[this.at + 1] === '\n') {
-        this.at += 2
-        this.line++
-      } else if (character === '#') {
-        const end = this.text.indexOf('\n', this.at)
-        this.at = end < 0 ? this.text.length : end
-      } else return
-    }
+  private mark(kind: Token['kind'], length: number, plain: string): Token {
+    this.at += length
+    return { kind, plain, parts: [], line: this.line }
   }
 
   private word(line: number): Token {
+    const start = this.at
     const parts: WordPart[] = []
     let isPlain = true
+    let mistake: string | undefined
     for (;;) {
       const character = this.text[this.at]
-      if (character === undefined || character === '\n' || character === ' ' || character === '\t') break
-      if (metacharacters.has(character)) break
-      if (parts.length > MAX_PARTS) throw new ScriptError(`a word has more than ${MAX_PARTS} parts`, line)
-      if (character === "'") parts.push(this.singleQuoted(line))
-      else if (character === '"') parts.push(...this.doubleQuoted(line, true))
-      else if (character === '$' && this.text[this.at + 1] === '"') {
+      if (character === undefined || endsWord.has(character)) break
+      if (parts.length > MAX_PARTS) mistake ??= `a word of more than ${MAX_PARTS} parts`
+      isPlain &&= !'\'"$\\'.includes(character)
+      if (character === "'") mistake ??= this.singleQuoted(parts)
+      else if (character === '"') mistake ??= this.doubleQuoted(parts, variable)
+      else if (character === '\\') this.escaped(parts)
+      else if (character !== '$') parts.push({ kind: 'text', text: this.take(bareRun), isQuoted: false })
+      else if (this.text[this.at + 1] === '"') {
         this.at++
-        parts.push(...this.doubleQuoted(line, false))
-      } else if (character === '$') parts.push(this.variable(false))
-      else if (character === '\\') parts.push(...this.escaped())
-      else {
-        parts.push(this.bareText())
-        continue
-      }
-      isPlain = false
+        mistake ??= this.doubleQuoted(parts, translatedVariable)
+      } else if (!this.variable(parts, variable, false)) mistake ??= loneDollar
+      if (mistake !== undefined) return { kind: 'bad', plain: mistake, parts: [], line }
     }
-    const word: Word = { parts, line }
-    const plain = isPlain ? parts.map(({ text }) => text).join('') : null
-    return { kind: 'word', word, plain, line }
+    const plain = isPlain ? this.text.slice(start, this.at) : null
+    if (plain === '[[' || plain === ']]')
+      return { kind: 'bad', plain: `'${plain}', which GRUB has no use for`, parts: [], line }
+    return { kind: 'word', plain, parts, line }
   }
 
-  private bareText(): WordPart {
-    const start = this.at
-    for (;;) {
-      const character = this.text[this.at]
-      if (character === undefined || ' \t\n\'"$\\'.includes(character) || metacharacters.has(character)) break
-      this.at++
-    }
-    return { kind: 'text', text: this.text.slice(start, this.at), isQuoted: false }
+  private escaped(parts: WordPart[]): void {
+    const text = this.text[this.at + 1] ?? ''
+    this.at += 1 + text.length
+    if (text === '\n') this.newLine()
+    else if (text !== '') parts.push({ kind: 'text', text, isQuoted: true })
   }
 
-  private singleQuoted(line: number): WordPart {
-    const end = this.text.indexOf("'", this.at + 1)
-    if (end < 0) throw this.unclosed("'", line)
-    const text = this.text.slice(this.at + 1, end)
-    this.at = end + 1
-    this.countLines(text)
-    return { kind: 'text', text, isQuoted: true }
-  }
-
-  /** @param hasVariables not so in `$"…"`, which is text to be translated. */
-  private doubleQuoted(line: number, hasVariables: boolean): WordPart[] {
-    const parts: WordPart[] = []
+  /** @returns what is wrong, if anything is. */
+  private singleQuoted(parts: WordPart[]): string | undefined {
     this.at++
-    let start = this.at
     let text = ''
-    const finish = () => {
-      text += this.text.slice(start, this.at)
-    }
     for (;;) {
-      const character = this.text[this.at]
-      if (character === undefined) throw this.unclosed('"', line)
-      if (character === '"') break
-      if (character === '\n') this.line++
-      if (character === '\\') {
-        const next = this.text[this.at + 1]
-        if (next === '\n') this.line++
-        if (next === '$' || next === '"' || next === '\\' || next === '\n') {
-          finish()
-          if (next !== '\n') text += next
-          start = this.at + 2
-        }
-        this.at += 2
-      } else if (character === '$' && hasVariables) {
-        if (parts.length > MAX_PARTS) throw new ScriptError(`a word has more than ${MAX_PARTS} parts`, line)
-        finish()
-        if (text !== '') parts.push({ kind: 'text', text, isQuoted: true })
-        text = ''
-        parts.push(this.variable(true))
-        start = this.at
-      } else this.at++
+      text += this.take(singleQuotedRun)
+      const character = this.text[this.at++]
+      if (character === undefined) return "a quote ' that is never closed"
+      if (character === "'") break
+      text += character
+      this.newLine()
     }
-    finish()
+    parts.push({ kind: 'text', text, isQuoted: true })
+    return undefined
+  }
+
+  /** `"…"`, and `$"…"`, of which GRUB puts in the variables when it is translated. @returns what is wrong, if anything is. */
+  private doubleQuoted(parts: WordPart[], names: RegExp): string | undefined {
+    const isTranslated = names === translatedVariable
+    let text = ''
+    let mistake: string | undefined
+    const flush = () => {
+      parts.push({ kind: 'text', text, isQuoted: true })
+      text = ''
+    }
     this.at++
-    if (text !== '' || parts.length === 0) parts.push({ kind: 'text', text, isQuoted: true })
-    return parts
-  }
-
-  private escaped(): WordPart[] {
-    const next = this.text[this.at + 1]
-    this.at += next === undefined ? 1 : 2
-    if (next === '\n') this.line++
-    return next === undefined || next === '\n' ? [] : [{ kind: 'text', text: next, isQuoted: true }]
-  }
-
-  /** `$name`, `${name}`, `$1`, `$?`; a dollar that begins none of these is a dollar. */
-  private variable(isQuoted: boolean): WordPart {
-    const inBraces = this.text[this.at + 1] === '{'
-    const start = this.at + (inBraces ? 2 : 1)
-    let end = start
-    const first = this.text[start] ?? ''
-    if ('?#*@'.includes(first) && first !== '') end++
-    else if (first >= '0' && first <= '9') while (/[0-9]/.test(this.text[end] ?? '')) end++
-    else if (NAME_START.test(first)) while (NAME.test(this.text[end] ?? '')) end++
-    if (end === start || (inBraces && this.text[end] !== '}')) {
-      this.at++
-      return { kind: 'text', text: '$', isQuoted }
+    for (;;) {
+      text += this.take(doubleQuotedRun)
+      const character = this.text[this.at]
+      if (character === undefined) return 'a quote " that is never closed'
+      if (character === '"') {
+        this.at++
+        flush()
+        return mistake
+      }
+      if (character === '$') {
+        if (text !== '') flush()
+        if (parts.length > MAX_PARTS) mistake ??= `a word of more than ${MAX_PARTS} parts`
+        if (mistake === undefined && this.variable(parts, names, true)) continue
+        if (!isTranslated) mistake ??= loneDollar
+        text += character
+        this.at++
+      } else if (character === '\\') text += this.escapedInQuotes()
+      else {
+        text += character
+        this.at++
+        this.newLine()
+      }
     }
-    this.at = end + (inBraces ? 1 : 0)
-    return { kind: 'variable', text: this.text.slice(start, end), isQuoted }
   }
 
-  private countLines(text: string): void {
-    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.line++
+  /** Within double quotes a backslash escapes but four characters; before others it stands for itself. */
+  private escapedInQuotes(): string {
+    const next = this.text[this.at + 1] ?? ''
+    this.at += 1 + next.length
+    if (next !== '\n') return next !== '' && '$"\\'.includes(next) ? next : `\\${next}`
+    this.newLine()
+    return ''
   }
 
-  private unclosed(quote: string, line: number): ScriptError {
-    this.at = this.text.length
-    return new ScriptError(`a quote ${quote} is never closed`, line)
+  private variable(parts: WordPart[], names: RegExp, isQuoted: boolean): boolean {
+    names.lastIndex = this.at
+    const [all, bare, braced] = names.exec(this.text) ?? []
+    if (all === undefined) return false
+    this.at += all.length
+    parts.push({ kind: 'variable', text: (bare ?? braced) as string, isQuoted })
+    return true
+  }
+
+  /** Another line within a word has begun; those of comments are passed over. */
+  private newLine(): void {
+    this.line++
+    while (this.text[this.at] === '#') {
+      const end = this.text.indexOf('\n', this.at)
+      this.at = end < 0 ? this.text.length : end + 1
+      this.line++
+    }
+  }
+
+  private take(pattern: RegExp): string {
+    const start = this.at
+    pattern.lastIndex = start
+    if (pattern.test(this.text)) this.at = pattern.lastIndex
+    return this.text.slice(start, this.at)
   }
 }
+
+const loneDollar = "a '$' that begins no variable"

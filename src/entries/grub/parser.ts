@@ -1,5 +1,5 @@
-import { Lexer, ScriptError, type Token } from './lexer.ts'
-import type { Command, For, FunctionDefinition, If, Statement, While, Word } from './syntax.ts'
+import { Lexer, type Token } from './lexer.ts'
+import type { If, Statement, Word } from './syntax.ts'
 
 /** Deeper blocks than any configuration has; GRUB's own parser ends at a like depth. */
 const MAX_DEPTH = 1200
@@ -11,17 +11,59 @@ const MAX_WORDS = 100_000
 /** A line with more commands is handed over in parts. GRUB would run none of them if a later one had a mistake. */
 const MAX_AT_ONCE = 1000
 
-/** Words that end a list of statements, where a command could begin. */
-const enders = new Set(['then', 'elif', 'else', 'fi', 'do', 'done', '}'])
+const keywords = new Set('case do done elif else esac fi for if in select then until while function'.split(' '))
+
+/** A mistake in a script. */
+export interface SyntaxProblem {
+  readonly message: string
+  readonly line: number
+}
 
 /** What GRUB executes as a whole before it reads on: the statements of a line, and of those that belong to it. */
 export type Chunk =
   | { readonly statements: readonly Statement[]; readonly problem?: never }
-  | { readonly statements?: never; readonly problem: ScriptError }
+  | { readonly statements?: never; readonly problem: SyntaxProblem }
+
+/** What a list of commands is part of; it tells what may end it. */
+type Place = 'block' | 'function' | 'condition' | 'then' | 'else' | 'loop-condition' | 'loop-body'
+
+/** A statement whose end has not come yet. */
+type Unfinished =
+  | { readonly kind: 'command'; readonly words: readonly Word[]; readonly line: number }
+  | { readonly kind: 'function'; readonly name: string; readonly line: number }
+  | { readonly kind: 'if'; readonly cases: If['cases'][number][]; readonly line: number }
+  | { readonly kind: 'for'; readonly variable: string; readonly words: readonly Word[]; readonly line: number }
+  | {
+      readonly kind: 'while'
+      readonly isUntil: boolean
+      readonly condition: readonly Statement[]
+      readonly line: number
+    }
+
+/** A list of commands that is being read. */
+interface OpenList {
+  readonly place: Place
+  readonly of: Unfinished
+  readonly statements: Statement[]
+  state: 'begun' | 'after-command' | 'after-delimiter'
+}
+
+class Mistake extends Error {
+  readonly token: Token
+
+  constructor(token: Token, message?: string) {
+    super(
+      message ??
+        `${token.plain === null || token.kind === 'word' ? `'${token.plain ?? 'a word'}'` : token.plain} may not stand here`,
+    )
+    this.token = token
+  }
+}
 
 /**
- * Reads a GRUB script as GRUB does: line by line, so that a line with a mistake is dropped, with what belongs to it, and the
- * next is read as if nothing had been.
+ * Reads a GRUB script as GRUB does: a line, and as many more as an open brace, quote, `if` or loop takes. What has a mistake
+ * is dropped as a whole, and the next line is read as if nothing had been. The grammar is that of grub-script-check: no list
+ * of commands is empty, `;` ends a command and stands nowhere else, functions are defined at the top only.
  */
 export function* parseScript(text: string): Generator<Chunk> {
   const parser = new Parser(new Lexer(text))
@@ -35,228 +77,211 @@ export function* parseScript(text: string): Generator<Chunk> {
 class Parser {
   private readonly lexer: Lexer
   private token: Token
-  private depth = 0
-  private statementCount = 0
-  /** Whether the last statement of a block was ended by a line's end or `;`. */
-  private isEnded = true
-  private failed: ScriptError | undefined
+  private statements: Statement[] = []
+  private open: OpenList[] = []
+  /** Statements of this line and those that belong to it. */
+  private count = 0
+  /** At the top: whether a delimiter has to come before the next statement. */
+  private isComplete = false
+  private isAtEnd = false
+  /** Whether the token at hand is still to be taken. */
+  private isAhead = false
 
   constructor(lexer: Lexer) {
     this.lexer = lexer
-    this.token = { kind: 'newline', line: 1 }
-    this.start()
+    this.token = lexer.next()
   }
 
   chunk(): Chunk | undefined {
-    if (this.failed !== undefined) return this.recover(this.failed)
-    if (this.token.kind === 'end') return undefined
+    if (this.isAtEnd) return undefined
     try {
       return { statements: this.line() }
     } catch (error) {
-      if (!(error instanceof ScriptError)) throw error
-      return this.recover(error)
+      if (!(error instanceof Mistake)) throw error
+      this.startOver()
+      this.lexer.skipLine()
+      this.advance()
+      return { problem: { message: error.message, line: error.token.line } }
     }
   }
 
   /** The statements up to the end of a line that stands in no block. */
   private line(): Statement[] {
-    const statements: Statement[] = []
-    this.statementCount = 0
     for (;;) {
-      const { kind } = this.token
-      if (kind === 'newline' || kind === 'end') {
-        this.start()
-        return statements
-      }
-      if (kind === ';' && statements.length > 0) this.advance()
-      else if (statements.length >= MAX_AT_ONCE) return statements
-      else statements.push(this.statement())
+      const isNewline = this.token.kind === 'newline' && this.open.length === 0
+      this.isAtEnd = this.token.kind === 'end' && this.open.length === 0
+      if (!isNewline && !this.isAtEnd) this.takeToken()
+      if (this.isAhead) this.isAhead = false
+      else if (!this.isAtEnd) this.advance()
+      const isFull = this.open.length === 0 && this.statements.length >= MAX_AT_ONCE
+      if (!isNewline && !this.isAtEnd && !isFull) continue
+      const { statements } = this
+      const { isComplete } = this
+      this.startOver()
+      this.isComplete = isFull && isComplete && !isNewline
+      return statements
     }
   }
 
-  /** Goes to the next line. A mistake at its very beginning is told with the next chunk. */
-  private recover(problem: ScriptError): Chunk {
-    this.failed = undefined
-    this.depth = 0
-    if (this.token.kind !== 'newline' && this.token.kind !== 'end') this.lexer.skipLine()
-    this.token = { kind: 'newline', line: this.lexer.line }
-    this.start()
-    return { problem }
+  private startOver(): void {
+    this.statements = []
+    this.open = []
+    this.count = 0
+    this.isComplete = false
   }
 
-  private start(): void {
-    try {
-      if (this.token.kind === 'newline') this.advance()
-    } catch (error) {
-      if (!(error instanceof ScriptError)) throw error
-      this.failed = error
+  private takeToken(): void {
+    const list = this.open.at(-1)
+    if (list !== undefined) this.inList(list)
+    else if (this.token.kind === ';' && this.isComplete) this.isComplete = false
+    else if (this.token.kind === 'newline') this.isComplete = false
+    else if (this.isComplete || this.token.kind === ';') this.fail()
+    else this.begin(true)
+  }
+
+  private inList(list: OpenList): void {
+    const { kind, plain } = this.token
+    if (kind === 'newline') {
+      if (list.state === 'after-command') list.state = 'after-delimiter'
+    } else if (kind === ';') {
+      if (list.state !== 'after-command') this.fail()
+      list.state = 'after-delimiter'
+    } else if (kind === '}') this.closeBraces(list)
+    else if (kind === 'end') this.fail(`a block of line ${list.of.line} is not closed`)
+    else if (list.state === 'after-command') this.fail()
+    else if (list.state === 'begun' || kind !== 'word' || plain === null || !this.endsList(list, plain))
+      this.begin(false)
+  }
+
+  /** Of a function, the last command has to be ended before the brace: GRUB's grammar has it so. */
+  private closeBraces({ place, state, of, statements }: OpenList): void {
+    if (place === 'block' && state !== 'begun' && of.kind === 'command') this.finish({ ...of, body: statements })
+    else if (place === 'function' && state === 'after-delimiter' && of.kind === 'function')
+      this.finish({ ...of, body: statements })
+    else this.fail(state === 'begun' ? 'a block is empty' : undefined)
+  }
+
+  /** Whether a keyword ends a list; then comes its statement's next part, or the statement is complete. */
+  private endsList({ place, of, statements }: OpenList, keyword: string): boolean {
+    if (place === 'condition' && keyword === 'then' && of.kind === 'if')
+      this.next('then', { ...of, cases: [...of.cases, { condition: statements, body: [] }] })
+    else if (place === 'then' && (keyword === 'fi' || keyword === 'else' || keyword === 'elif') && of.kind === 'if') {
+      const last = of.cases.at(-1) as If['cases'][number]
+      of.cases[of.cases.length - 1] = { ...last, body: statements }
+      if (keyword === 'fi') this.finish({ ...of, otherwise: null })
+      else this.next(keyword === 'else' ? 'else' : 'condition', of)
+    } else if (place === 'else' && keyword === 'fi' && of.kind === 'if') this.finish({ ...of, otherwise: statements })
+    else if (place === 'loop-condition' && keyword === 'do' && of.kind === 'while')
+      this.next('loop-body', { ...of, condition: statements })
+    else if (place === 'loop-body' && keyword === 'done' && (of.kind === 'while' || of.kind === 'for'))
+      this.finish({ ...of, body: statements })
+    else return false
+    return true
+  }
+
+  private next(place: Place, of: Unfinished): void {
+    this.open.pop()
+    this.start(place, of)
+  }
+
+  private start(place: Place, of: Unfinished): void {
+    if (this.open.length >= MAX_DEPTH) this.fail(`blocks are nested deeper than ${MAX_DEPTH}`)
+    this.open.push({ place, of, statements: [], state: 'begun' })
+  }
+
+  private finish(statement: Statement): void {
+    this.open.pop()
+    this.add(statement)
+  }
+
+  private add(statement: Statement): void {
+    if (++this.count > MAX_STATEMENTS) this.fail(`there are more than ${MAX_STATEMENTS} commands in a line`)
+    const list = this.open.at(-1)
+    if (list === undefined) {
+      this.statements.push(statement)
+      this.isComplete = true
+    } else {
+      list.statements.push(statement)
+      list.state = 'after-command'
     }
   }
 
-  private statement(): Statement {
-    const { token } = this
-    if (++this.statementCount > MAX_STATEMENTS)
-      throw new ScriptError(`there are more than ${MAX_STATEMENTS} commands in a line`, token.line)
-    if (token.kind !== 'word') throw new ScriptError(`there should be a command, not ${named(token)}`, token.line)
-    switch (token.plain) {
-      case 'if':
-        return this.nested(() => this.ifStatement(token.line))
-      case 'for':
-        return this.nested(() => this.forStatement(token.line))
-      case 'while':
-      case 'until':
-        return this.nested(() => this.whileStatement(token.line, token.plain === 'until'))
-      case 'function':
-        if (this.depth > 0) throw new ScriptError('a function is defined inside of a block', token.line)
-        return this.nested(() => this.functionDefinition(token.line))
-    }
-    if (token.plain !== null && enders.has(token.plain))
-      throw new ScriptError(`'${token.plain}' belongs to nothing`, token.line)
-    return this.command()
+  /** A statement begins with the token at hand. */
+  private begin(isAtTop: boolean): void {
+    const { kind, plain, line } = this.token
+    if (kind !== 'word') this.fail()
+    if (plain === null || !keywords.has(plain)) this.command()
+    else if (plain === 'if') this.start('condition', { kind: 'if', cases: [], line })
+    else if (plain === 'for') this.forLoop(line)
+    else if (plain === 'while' || plain === 'until')
+      this.start('loop-condition', { kind: 'while', isUntil: plain === 'until', condition: [], line })
+    else if (plain !== 'function') this.fail(`'${plain}' belongs to nothing`)
+    else if (isAtTop) this.functionHead(line)
+    else this.fail('a function is defined inside of a block')
   }
 
-  private command(): Command {
+  private command(): void {
     const { line } = this.token
     const words = this.words()
-    const body = this.isAtKind('{') ? this.nested(() => this.block()) : null
-    for (const kind of ['|', '&', '<', '>'] as const)
-      if (this.isAtKind(kind)) throw new ScriptError(`GRUB has no '${kind}'`, this.token.line)
-    // What stood behind a block would be further arguments; GRUB has no command that takes them.
-    if (this.isAtKind('word')) throw new ScriptError('there is more behind the block', this.token.line)
-    return { kind: 'command', words, body, line }
+    if (this.token.kind === '{') this.start('block', { kind: 'command', words, line })
+    else {
+      this.add({ kind: 'command', words, body: null, line })
+      this.isAhead = true
+    }
   }
 
+  /** The words from the token at hand on; the token after them is at hand then. */
   private words(): Word[] {
     const words: Word[] = []
-    while (this.token.kind === 'word') {
-      words.push(this.token.word)
-      if (words.length > MAX_WORDS) throw new ScriptError(`a command has more than ${MAX_WORDS} words`, this.token.line)
-      this.advance()
+    for (; this.token.kind === 'word'; this.advance()) {
+      if (words.length >= MAX_WORDS) this.fail(`a command has more than ${MAX_WORDS} words`)
+      words.push({ parts: this.token.parts, line: this.token.line })
     }
     return words
   }
 
-  /** @param isStrict of a function, the last command has to be ended before the brace: GRUB's grammar has it so. */
-  private block(isStrict = false): Statement[] {
-    this.advance()
-    const statements = this.statements('}')
-    if (isStrict && !this.isEnded)
-      throw new ScriptError("there should be an end of line or ';' before }", this.token.line)
-    if (this.token.kind !== '}') throw new ScriptError("a block's } is missing", this.token.line)
-    this.advance()
-    return statements
-  }
-
-  private ifStatement(line: number): If {
-    const cases: If['cases'][number][] = []
-    do {
-      this.advance()
-      const condition = this.statements('then')
-      this.expect('then')
-      cases.push({ condition, body: this.statements('elif', 'else', 'fi') })
-    } while (this.isAt('elif'))
-    let otherwise: Statement[] | null = null
-    if (this.isAt('else')) {
-      this.advance()
-      otherwise = this.statements('fi')
-    }
-    this.expect('fi')
-    return { kind: 'if', cases, otherwise, line }
-  }
-
-  private forStatement(line: number): For {
-    this.advance()
+  private forLoop(line: number): void {
     const variable = this.name('for')
+    this.advance()
     this.expect('in')
+    this.advance()
     const words = this.words()
-    this.separator()
-    const body = this.loopBody()
-    return { kind: 'for', variable, words, body, line }
-  }
-
-  private whileStatement(line: number, isUntil: boolean): While {
-    this.advance()
-    const condition = this.statements('do')
-    return { kind: 'while', isUntil, condition, body: this.loopBody(), line }
-  }
-
-  private loopBody(): Statement[] {
+    if (!this.is('newline') && !this.is(';')) this.fail()
+    do this.advance()
+    while (this.is('newline'))
     this.expect('do')
-    const body = this.statements('done')
-    this.expect('done')
-    return body
+    this.start('loop-body', { kind: 'for', variable, words, line })
   }
 
-  private functionDefinition(line: number): FunctionDefinition {
-    this.advance()
+  private functionHead(line: number): void {
     const name = this.name('function')
-    this.skipSeparators()
-    if (this.token.kind !== '{') throw new ScriptError(`the function ${name} has no {`, this.token.line)
-    return { kind: 'function', name, body: this.block(true), line }
-  }
-
-  /** Statements up to one of these words or `}`, which is left for the caller. */
-  private statements(...ends: readonly string[]): Statement[] {
-    const statements: Statement[] = []
-    for (;;) {
-      this.skipSeparators()
-      const { token } = this
-      if (token.kind === 'end') throw new ScriptError(`the file ends before '${ends.at(-1)}'`, token.line)
-      if (token.kind === '}' || (token.kind === 'word' && token.plain !== null && ends.includes(token.plain)))
-        return statements
-      statements.push(this.statement())
-      this.isEnded = !this.isAtKind('}')
-      this.separator()
-    }
+    do this.advance()
+    while (this.is('newline'))
+    if (!this.is('{')) this.fail(`the function ${name} has no {`)
+    this.start('function', { kind: 'function', name, line })
   }
 
   private name(keyword: string): string {
-    const { token } = this
-    if (token.kind !== 'word' || token.plain === null) throw new ScriptError(`'${keyword}' needs a name`, token.line)
     this.advance()
-    return token.plain
+    const { kind, plain } = this.token
+    if (kind !== 'word' || plain === null || keywords.has(plain) || !/^[A-Za-z_]\w*$/.test(plain))
+      this.fail(`'${keyword}' needs a name`)
+    return plain as string
   }
 
-  /** What ends a statement, unless the end of a block does. */
-  private separator(): void {
-    const { kind, line } = this.token
-    if (kind === ';' || kind === 'newline') this.skipSeparators()
-    else if (kind !== '}' && kind !== 'end')
-      throw new ScriptError(`there should be an end of line or ';', not ${named(this.token)}`, line)
+  private expect(keyword: string): void {
+    if (!this.is('word') || this.token.plain !== keyword) this.fail(`there should be '${keyword}'`)
   }
 
-  private skipSeparators(): void {
-    while (this.token.kind === ';' || this.token.kind === 'newline') this.advance()
-  }
-
-  private isAtKind(kind: Token['kind']): boolean {
+  private is(kind: Token['kind']): boolean {
     return this.token.kind === kind
-  }
-
-  private isAt(word: string): boolean {
-    return this.token.kind === 'word' && this.token.plain === word
-  }
-
-  private expect(word: string): void {
-    if (!this.isAt(word)) throw new ScriptError(`there should be '${word}', not ${named(this.token)}`, this.token.line)
-    this.advance()
-  }
-
-  private nested<Result>(parse: () => Result): Result {
-    if (++this.depth > MAX_DEPTH) throw new ScriptError(`blocks are nested deeper than ${MAX_DEPTH}`, this.token.line)
-    const result = parse()
-    this.depth--
-    return result
   }
 
   private advance(): void {
     this.token = this.lexer.next()
   }
-}
 
-function named(token: Token): string {
-  if (token.kind === 'end') return 'the end of the file'
-  if (token.kind === 'newline') return 'the end of the line'
-  if (token.kind === 'word') return `'${token.plain ?? 'a word'}'`
-  return `'${token.kind}'`
+  private fail(message?: string): never {
+    throw new Mistake(this.token, message)
+  }
 }
