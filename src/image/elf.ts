@@ -1,5 +1,6 @@
 import { findVersion, type Version } from './banner.ts'
 import type { ByteSource } from './bytes.ts'
+import { engineFor } from './engines.ts'
 import { type ImageFormat, magicAt, unknownImage } from './image.ts'
 
 /** ELF, "Executable and Linking Format" (gABI): a vmlinux, or any program mistaken for a kernel. */
@@ -13,22 +14,30 @@ export const elf: ImageFormat = {
     const architecture = architectureOf(read(18), is64, little)
     const type = types.get(read(16)) ?? 'file'
     const version = source === undefined ? undefined : versionOf(source, head, is64, little)
+    const format = version === undefined ? 'ELF' : 'vmlinux'
     const what = version === undefined ? type : `${type} (vmlinux of Linux ${version.version})`
     return {
       ...unknownImage,
-      format: version === undefined ? 'ELF' : 'vmlinux',
+      format,
       description: `an ELF ${architecture?.replace('_', '-') ?? `(machine ${read(18)})`} ${what}`,
-      // elf64_load of arch/powerpc/kexec/elf_64.c is the only loader of its kind.
-      bootable: version !== undefined && /^ppc64/.test(architecture ?? ''),
+      bootable: engineFor({ format, architecture }).engine === 'file',
       architecture,
       version: version?.version ?? null,
       versionString: version?.versionString ?? null,
       byteOrder: little ? 'little' : 'big',
-      // COMMAND_LINE_SIZE of arch/powerpc/include/asm/setup.h, with the NUL.
-      maxCommandLine: /^ppc64/.test(architecture ?? '') ? 2047 : null,
+      maxCommandLine: version === undefined ? null : (commandLineSizes.get(architecture ?? '') ?? null),
     }
   },
 }
+
+/** COMMAND_LINE_SIZE of each arch/…/include/uapi/asm/setup.h, less the NUL. */
+const commandLineSizes = new Map([
+  ['aarch64', 2047],
+  ['loongarch64', 4095],
+  ['ppc64', 2047],
+  ['ppc64le', 2047],
+  ['riscv64', 1023],
+])
 
 /** How much of an ELF file is searched for the version line, bytes. */
 const SEARCHED = 64 * 1024 * 1024

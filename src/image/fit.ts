@@ -88,6 +88,10 @@ function unpack(source: ByteSource, choice: PartChoice): Contents {
     reader.add(index === 0 ? 'device-tree' : 'device-tree-overlay', name)
   }
   if (kernel === undefined) reader.problems.push('it names no kernel')
+  // A list that names one ramdisk a hundred times would fill the memory.
+  if (reader.parts.reduce((sum, { length }) => sum + length, 0) > source.size) {
+    reader.problems.push('the parts that its configuration names overlap')
+  }
   return {
     parts: reader.parts,
     commandLine: stringOf(wanted, 'bootargs') ?? null,

@@ -160,6 +160,29 @@ test('a FIT configuration is chosen by name or by what the machine is compatible
   await expect(unpack(image, { configuration: 'board-c' })).rejects.toThrow('it has no configuration board-c')
 })
 
+/** A FIT image whose kernel is the FIT image itself, and whose one ramdisk is named again and again. */
+function circular(ramdisks: string): Buffer {
+  const source = `/dts-v1/; / { images {
+    k { type = "kernel"; compression = "none"; data-position = <0>; data-size = <0x11111111>; };
+    r { type = "ramdisk"; data-position = <0>; data-size = <100>; }; };
+    configurations { default = "c"; c { kernel = "k"; ${ramdisks} }; }; };`
+  const image = tool('dtc', ['-O', 'dtb', '-'], Buffer.from(source))
+  image.writeUInt32BE(image.length, image.indexOf(Buffer.from('11111111', 'hex')))
+  return image
+}
+
+test('a FIT image that holds itself is not followed for ever', async () => {
+  const image = circular('')
+  expect((await inspectNested(memoryBytes(image))).chain).toHaveLength(6)
+  await expect(unpack(image)).rejects.toThrow('nested more deeply than any kernel')
+})
+
+test('a FIT image that names a part again and again is refused', async () => {
+  await expect(unpack(circular('ramdisk = "r", "r", "r";'))).rejects.toThrow(
+    'the parts that its configuration names overlap',
+  )
+})
+
 test('a FIT inspection reads the tree and the start of the kernel, not the rest', async () => {
   const { bytesRead, image } = await inspectNested(
     memoryBytes(Buffer.concat([makeFit('sha256', '-E'), Buffer.alloc(5_000_000)])),
