@@ -13,6 +13,7 @@ const standardFolders = ['/loader/entries', '/boot/loader/entries']
  * the file's name, with the variables of this script in `options` and `initrd`.
  */
 export const blscfg: CommandFunction = (run, { words: [argument] }) => {
+  run.isRedHat = true
   const named = argument ?? run.text('blsdir')
   const folder = named.endsWith('.conf') ? undefined : folderOf(run, named)
   const paths = folder === undefined ? [run.locate(named).path] : filesOf(run, folder)

@@ -1,5 +1,6 @@
 import type { CommandFunction } from './commands.ts'
 import type { Interpreter } from './interpreter.ts'
+import { errors } from './values.ts'
 
 /** Kernels of other systems, and what they are. */
 const foreign: Record<string, string> = {
@@ -67,6 +68,7 @@ function linux(...[run, call]: Parameters<CommandFunction>): boolean {
 const linuxOptions = /^--(?:no-mem-option|type=.*)$/
 
 function initrd(...[run, { words, why }]: Parameters<CommandFunction>): boolean {
+  if (words.length === 0 || !run.boot.isLoaded) return run.fails(errors.badArgument)
   const paths = words.map((word) => word.replace(/^newc:[^:]*:/, ''))
   run.boot.initrd(paths.map((path) => run.locate(path)))
   doubt(run, why, 'Its initrd')

@@ -1,7 +1,7 @@
 import type { CommandCall, CommandFunction } from './commands.ts'
 import type { Interpreter } from './interpreter.ts'
 import { matchPattern } from './pattern.ts'
-import type { Truth } from './values.ts'
+import { errors, type Truth } from './values.ts'
 
 /** Commands that look at file systems and environment blocks. */
 export const fileCommands: readonly (readonly [string, CommandFunction])[] = [
@@ -50,7 +50,7 @@ function searchShort(run: Interpreter, [name, variable]: readonly string[], by: 
 
 function find(run: Interpreter, by: 'uuid' | 'label' | 'file', name: string, variable: string | undefined): Truth {
   const found = run.devices.search(by, name)
-  if (found === undefined) return false
+  if (found === undefined) return run.fails(errors.fileNotFound)
   if (variable !== undefined) run.set(variable, found)
   return true
 }
@@ -76,7 +76,7 @@ function blockCall(run: Interpreter, words: readonly string[]): BlockCall {
 function loadEnv(run: Interpreter, { words }: CommandCall): Truth {
   const { path, names } = blockCall(run, words)
   const variables = run.environmentBlock(path)
-  if (variables === undefined) return false
+  if (variables === undefined) return run.fails(errors.fileNotFound)
   for (const [name, value] of variables) {
     if (names.length > 0 && !names.includes(name)) continue
     run.set(name, value)

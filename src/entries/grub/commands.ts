@@ -6,7 +6,7 @@ import type { Split } from './control-flow.ts'
 import type { Interpreter } from './interpreter.ts'
 import type { Statement } from './syntax.ts'
 import { test } from './test-command.ts'
-import { agreed, either, type Truth } from './values.ts'
+import { agreed, either, errors, type Truth } from './values.ts'
 
 /** A command with its arguments. */
 export interface CommandCall {
@@ -78,21 +78,17 @@ export const commands = new Map<string, CommandFunction>([
   ['[', (run, call) => testCommand(run, call, call.alternatives.map(withoutBracket))],
   ['insmod', insmod],
   ['set', set],
-  ['unset', (run, { words }) => each(words, (name) => run.set(name, undefined))],
+  ['unset', (run, { words }) => each(words.slice(0, 1), (name) => run.set(name, undefined))],
   ['export', exportCommand],
   ['increment', (run, { words: [name = ''] }) => count(run, name, 1)],
   ['decrement', (run, { words: [name = ''] }) => count(run, name, -1)],
-  ['setparams', (run, { words }) => each([words], (parameters) => Object.assign(run, { positional: parameters }))],
-  [
-    'shift',
-    (run, { words: [times = '1'] }) =>
-      each([times], () => Object.assign(run, { positional: run.positional.slice(Number(times) || 0) })),
-  ],
-  ['break', (run, { words: [levels = '1'] }) => jump(run, 'break', levels)],
-  ['continue', (run, { words: [levels = '1'] }) => jump(run, 'continue', levels)],
+  ['setparams', setParameters],
+  ['shift', shift],
+  ['break', (run, { words }) => leaveLoops(run, 'break', words)],
+  ['continue', (run, { words }) => leaveLoops(run, 'continue', words)],
   ['return', returnCommand],
-  ['exit', (run) => jump(run, 'exit', '1')],
-  ['normal_exit', (run) => jump(run, 'exit', '1')],
+  ['exit', exit],
+  ['normal_exit', exit],
   [
     'eval',
     (run, { words }) => {
@@ -111,15 +107,49 @@ function each<Item>(items: readonly Item[], act: (item: Item) => void): true {
   return true
 }
 
-function jump(run: Interpreter, kind: 'break' | 'continue' | 'return' | 'exit', levels: string): true {
-  run.jump = { kind, levels: Math.max(1, Number.parseInt(levels, 10) || 1) }
+/** `break` and `continue` leave no more loops than there are; outside of loops they do nothing. */
+function leaveLoops(run: Interpreter, kind: 'break' | 'continue', words: readonly string[]): boolean {
+  const [number = '1'] = words
+  if (words.length > 1 || !/^\d+$/.test(number) || Number(number) === 0) return run.fails(errors.badArgument)
+  const levels = Math.min(Number(number), run.loops)
+  if (levels > 0) run.jump = { kind, levels }
   return true
 }
 
-function returnCommand(run: Interpreter, { words: [status = '0'] }: CommandCall): Truth {
-  jump(run, 'return', '1')
-  run.failure = status
-  return /^0*$/.test(status)
+function exit(run: Interpreter): true {
+  run.jump = { kind: 'exit', levels: 1 }
+  return true
+}
+
+/** Without a number, what the last command returned. */
+function returnCommand(run: Interpreter, { words }: CommandCall): Truth {
+  const [number] = words
+  if (run.positional === null || words.length > 1) return run.fails(errors.badArgument)
+  const before = run.status
+  const failure = run.text('?')
+  if (number !== undefined && !/^\d+$/.test(number)) return run.fails(errors.badArgument)
+  run.jump = { kind: 'return', levels: 1 }
+  if (number === undefined) {
+    if (before === false) run.failure = failure
+    return before
+  }
+  run.failure = String(Number(number))
+  return Number(number) === 0
+}
+
+function setParameters(run: Interpreter, { words }: CommandCall): boolean {
+  if (run.positional === null) return run.fails(errors.badArgument)
+  run.positional = words
+  return true
+}
+
+function shift(run: Interpreter, { words }: CommandCall): boolean {
+  const [number = '1'] = words
+  if (run.positional === null) return true
+  if (words.length > 1 || !/^\d+$/.test(number) || Number(number) > run.positional.length)
+    return run.fails(errors.badArgument)
+  run.positional = run.positional.slice(Number(number))
+  return true
 }
 
 /** Modules bring commands, which are all here; wildcards come with one of them. */

@@ -94,15 +94,23 @@ function joinJumps(run: Interpreter, one: Jump | null, other: Jump | null, why: 
 /** Runs a `for`; of words that are not known, the likeliest. */
 export function runFor(run: Interpreter, { variable, words, body }: For): void {
   const [values = []] = run.expand(words).alternatives
+  run.loops++
   for (const value of values) {
     run.set(variable, value)
     run.run(body)
-    if (leavesLoop(run)) return
+    if (leavesLoop(run)) break
   }
+  run.loops--
 }
 
 /** Runs a `while` or `until`; one whose condition is not known, for one round that may be or not. */
-export function runWhile(run: Interpreter, { condition, isUntil, body, line }: While): void {
+export function runWhile(run: Interpreter, statement: While): void {
+  run.loops++
+  rounds(run, statement)
+  run.loops--
+}
+
+function rounds(run: Interpreter, { condition, isUntil, body, line }: While): void {
   for (let round = 0; ; round++) {
     if (round >= MAX_ROUNDS) {
       run.problem(`${run.config}:${line}: a loop does not end; it was left after ${MAX_ROUNDS} rounds.`)
@@ -125,7 +133,8 @@ export function runWhile(run: Interpreter, { condition, isUntil, body, line }: W
     run.run(body)
     if (leavesLoop(run)) return
   }
-  run.status = true
+  // What ended the loop is what it returns: of a `while` the failure.
+  run.status = isUntil
 }
 
 /** Takes a jump of one level as done. @returns whether the loop ends */

@@ -12,13 +12,13 @@ export interface DefaultEntry {
  * Finds what `default` means, as GRUB does: up to the first `>` a number, counted from 0 with submenus as one each, or an id
  * or a title; behind it the same in that submenu. What names nothing means the first entry. `>>` is a `>` in a name.
  */
-export function defaultEntry(top: MenuLevel, text: string): DefaultEntry {
+export function defaultEntry(top: MenuLevel, text: string, isRedHat = false): DefaultEntry {
   let level = top
   let rest = text
   let isNamed = text !== ''
   for (;;) {
     const [name, behind] = firstPart(rest)
-    const named = nodeNamed(level, name)
+    const named = nodeNamed(level, name, isRedHat)
     isNamed &&= named !== undefined || name === ''
     const node = named ?? level.nodes[0]
     if (node === undefined) return { entry: null, isNamed: false }
@@ -29,12 +29,19 @@ export function defaultEntry(top: MenuLevel, text: string): DefaultEntry {
   }
 }
 
-function nodeNamed({ nodes }: MenuLevel, name: string): MenuNode | undefined {
-  if (/^\s*[+-]?(?:0x[\da-f]+|\d+)$/i.test(name)) {
-    const index = Number.parseInt(name, /0x/i.test(name) ? 16 : 10)
-    return nodes[index]
-  }
-  return nodes.find(({ item }) => item.id === name || item.title === name)
+/**
+ * GRUB takes whatever begins with a digit for a number: '6.1 of Debian' is the seventh entry. Red Hat's GRUB looks for an id
+ * and a title first, as its ids begin with a machine's id, and wants a number to be one as a whole.
+ */
+function nodeNamed({ nodes }: MenuLevel, name: string, isRedHat: boolean): MenuNode | undefined {
+  const [, hex, octal, decimal, behind] = /^\s*(?:0x([\da-f]+)|0([0-7]+)|(\d+))(.*)$/is.exec(name) ?? []
+  const named = () => nodes.find(({ item }) => item.id === name) ?? nodes.find(({ item }) => item.title === name)
+  if (behind === undefined)
+    return isRedHat ? named() : nodes.find(({ item }) => item.id === name || item.title === name)
+  const index =
+    hex !== undefined ? Number.parseInt(hex, 16) : octal !== undefined ? Number.parseInt(octal, 8) : Number(decimal)
+  if (!isRedHat) return nodes[index]
+  return named() ?? (behind.trim() === '' ? nodes[index] : undefined)
 }
 
 function firstPart(text: string): [part: string, rest: string] {

@@ -137,7 +137,7 @@ function withScriptAsEntry(run: Interpreter, config: string): MenuContext {
 
 function presetOf(run: Interpreter, level: MenuLevel, entries: readonly FoundEntry[], config: string): Preset | null {
   const text = level.default
-  const { entry, isNamed } = defaultEntry(level, text)
+  const { entry, isNamed } = defaultEntry(level, text, run.isRedHat)
   if (entry === null || !entries.includes(entry)) return null
   if (isNamed) return { entry, reason: `${originOf(run, text, config)} names it` }
   if (text !== '')

@@ -40,7 +40,10 @@ export class Interpreter {
   boot = new BootCommands()
   /** The file that is being read. */
   config: string
-  positional: readonly string[] = []
+  /** `$1` and so on; null outside of functions and menu entries, where `return` and its like do nothing. */
+  positional: readonly string[] | null = null
+  /** Loops that the commands at hand stand in: what `break` and `continue` can leave. A function begins anew. */
+  loops = 0
   jump: Jump | null = null
   status: Truth = true
   /** What `$?` is when the last command failed. */
@@ -49,6 +52,8 @@ export class Interpreter {
   private doubt = 'the machine'
   /** Whether `*` and `?` in words stand for file names: the module regexp does it. */
   hasWildcards = false
+  /** Whether this is Red Hat's GRUB, by a command that no other has: it goes by ids before numbers. */
+  isRedHat = false
   /** Another menu that configfile opened; it takes the place of this one. */
   opened: MenuContext | null = null
   /** What the last command that could not tell its result depends on. */
@@ -68,6 +73,12 @@ export class Interpreter {
     this.config = config
     this.devices = new Devices(survey, config)
     this.context = { environment, functions: new Map(), items: [] }
+  }
+
+  /** What a command returns that fails with an error of this number. */
+  fails(error: string): false {
+    this.failure = error
+    return false
   }
 
   /** Runs a configuration file in a context; false when it cannot be read. */
@@ -168,9 +179,14 @@ export class Interpreter {
   }
 
   /** Runs something in another context, and with other arguments. */
-  inContext(context: MenuContext, positional: readonly string[], call: () => void): void {
-    const before = { context: this.context, positional: this.positional, conditions: this.conditions }
-    Object.assign(this, { context, positional, conditions: [] })
+  inContext(context: MenuContext, positional: readonly string[] | null, call: () => void): void {
+    const before = {
+      context: this.context,
+      positional: this.positional,
+      conditions: this.conditions,
+      loops: this.loops,
+    }
+    Object.assign(this, { context, positional, conditions: [], loops: 0 })
     try {
       call()
     } finally {
@@ -220,24 +236,24 @@ export class Interpreter {
       this.status = run(this, callOf(command, expansion))
       if (this.status === 'unknown') this.doubt = this.asked?.why ?? 'the machine'
     } else if (definition !== undefined) this.callFunction(definition.body, words)
-    else this.unknownCommand(name, words)
+    else this.unknownCommand(name)
   }
 
   private callFunction(body: readonly Statement[], positional: readonly string[]): void {
-    const before = this.positional
-    this.positional = positional
+    const before = { positional: this.positional, loops: this.loops }
+    Object.assign(this, { positional, loops: 0 })
     try {
       this.within(() => this.run(body))
     } finally {
-      this.positional = before
+      Object.assign(this, before)
     }
     if (this.jump?.kind === 'return') this.jump = null
   }
 
-  /** `name=value` is an assignment when there is no such command; anything else is only complained of. */
-  private unknownCommand(name: string, words: readonly string[]): void {
+  /** `name=value` is an assignment when there is no such command, whatever follows; anything else is only complained of. */
+  private unknownCommand(name: string): void {
     const equals = name.indexOf('=')
-    if (equals > 0 && words.length === 0) this.set(name.slice(0, equals), name.slice(equals + 1))
+    if (equals > 0) this.set(name.slice(0, equals), name.slice(equals + 1))
     this.status = true
   }
 

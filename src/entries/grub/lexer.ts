@@ -19,7 +19,7 @@ const comment = /#[^\n]*/y
 /** What needs no attention inside a word. */
 const bareRun = /[^{}|&$;<> \t\n'"\\]+/y
 const variable = /\$(?:([A-Za-z_][A-Za-z0-9_]*|\d+|[?#*@])|\{([A-Za-z_][A-Za-z0-9_]*|\d+|[?#*@])\})/y
-/** In `$"…"`, where a `$` that begins no variable stands for itself. */
+/** In `$"…"`, where a `$` that begins no variable stands for itself, and positions stand for nothing. */
 const translatedVariable = /\$(?:([A-Za-z_][A-Za-z0-9_]*|\d+|[?#])|\{([A-Za-z_][A-Za-z0-9_]*|\d+|[?#])\})/y
 const singleQuotedRun = /[^'\n]+/y
 const doubleQuotedRun = /[^"$\\\n]+/y
@@ -180,6 +180,8 @@ export class Lexer {
     const [all, bare, braced] = names.exec(this.text) ?? []
     if (all === undefined) return false
     this.at += all.length
+    const isPosition = /^\d/.test(bare ?? braced ?? '')
+    if (names === translatedVariable && isPosition) return true
     parts.push({ kind: 'variable', text: (bare ?? braced) as string, isQuoted })
     return true
   }

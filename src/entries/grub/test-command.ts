@@ -112,12 +112,21 @@ function compare(one: string, operator: string, other: string): Truth | undefine
   if (Object.hasOwn(textual, operator)) return textual[operator]?.(one, other)
   if (Object.hasOwn(numeric, operator)) return numeric[operator]?.(integer(one), integer(other))
   if (operator === '-pgt' || operator === '-plt') {
-    const [a, b] = [integer(one.replace(/^\D*/, '')), integer(other.replace(/^\D*/, ''))]
+    const from = commonPrefix(one, other)
+    const [a, b] = [integer(one.slice(from)), integer(other.slice(from))]
     return operator === '-pgt' ? a > b : a < b
   }
   // Times of files, which copying a tree changes.
   if (/^-[no]t-?\d*$/.test(operator)) return 'unknown'
   return undefined
+}
+
+/** Where the numbers begin that tell two names apart: behind what both begin with, digits of a number not parted. */
+function commonPrefix(one: string, other: string): number {
+  let end = 0
+  while (end < one.length && one[end] === other[end]) end++
+  while (end > 1 && /\d/.test(one[end - 1] as string)) end--
+  return end
 }
 
 /** As strtol reads: what begins with no number is 0. */

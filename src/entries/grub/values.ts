@@ -1,6 +1,9 @@
 /** A condition's result: what depends on the firmware, the screen or a key is not known. */
 export type Truth = boolean | 'unknown'
 
+/** GRUB's error numbers, as far as a script may ask `$?` for them; what a test finds false is 1. */
+export const errors = { fileNotFound: '5', badArgument: '18' } as const
+
 /** A variable's value; of one that is not known, what it may be. */
 export type Value = string | Unsure
 

@@ -20,7 +20,7 @@ export interface Expansion {
 export interface Variables {
   get(name: string): Value | undefined
   /** `$1`, `$2`, …; `$@`, `$*`, `$#` are made of them. */
-  readonly positional: readonly string[]
+  readonly positional: readonly string[] | null
   /** The files that a word with wildcards stands for; null when it stands for itself. */
   readonly glob: ((pattern: string) => readonly string[]) | null
 }
@@ -81,7 +81,7 @@ function argumentsOfWord({ parts }: Word, variables: Variables, chosen: Readonly
     }
     if (text === '@' && isQuoted) {
       // "$@" keeps the arguments apart, whatever is in them.
-      variables.positional.forEach((argument, index) => {
+      variables.positional?.forEach((argument, index) => {
         if (index > 0 && current !== undefined) {
           finished.push(current)
           current = undefined
@@ -95,12 +95,14 @@ function argumentsOfWord({ parts }: Word, variables: Variables, chosen: Readonly
       append(value)
       continue
     }
-    value.split(/[ \t\n]/).forEach((piece, index) => {
-      if (index > 0 && current !== undefined) {
+    // Blanks keep pieces of one value apart; at its ends they do not part it from what stands beside it.
+    value.split(/[ \t\n\v\f\r]+/).forEach((piece, index, pieces) => {
+      if (piece === '') return
+      if (index > 0 && pieces[index - 1] !== '' && current !== undefined) {
         finished.push(current)
         current = undefined
       }
-      if (piece !== '') append(piece)
+      append(piece)
     })
   }
   if (current !== undefined) finished.push(current)
@@ -108,8 +110,8 @@ function argumentsOfWord({ parts }: Word, variables: Variables, chosen: Readonly
 }
 
 function variableValue(name: string, { get, positional }: Variables, chosen: ReadonlyMap<string, string>): string {
-  if (name === '#') return String(positional.length)
-  if (name === '@' || name === '*') return positional.join(' ')
-  if (/^\d+$/.test(name)) return name === '0' ? '' : (positional[Number(name) - 1] ?? '')
+  if (name === '#') return positional === null ? '' : String(positional.length)
+  if (name === '@' || name === '*') return positional?.join(' ') ?? ''
+  if (/^\d+$/.test(name)) return name === '0' ? '' : (positional?.[Number(name) - 1] ?? '')
   return chosen.get(name) ?? candidatesOf(get(name))[0] ?? ''
 }
