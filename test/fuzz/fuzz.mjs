@@ -15,6 +15,7 @@ import { targets } from './targets.mjs'
 const HANG = 20_000
 
 const LARGEST = 256 * 1024
+const LARGEST_SHOWN = 6000
 
 const fixtures = join(import.meta.dirname, '../fixtures')
 const { values } = parseArgs({
@@ -30,12 +31,16 @@ if (chosen.length === 0) {
   process.exit(2)
 }
 console.log(`Fuzzing ${chosen.length} targets for ${values.seconds} s, seed ${values.seed}.`)
-let findings = 0
+/** What was found, told again at the end: the middle of a long log is soon lost. */
+const findings = []
 let runs = 0
 const share = weights(chosen)
 for (const target of chosen) runs += await fuzz(target, Number(values.seconds) * 1000 * share(target))
-console.log(`${runs} inputs, ${findings} ${findings === 1 ? 'finding' : 'findings'}.`)
-process.exit(findings === 0 ? 0 : 1)
+for (const finding of findings) console.log(finding)
+console.log(
+  `${runs} inputs, ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}, seed ${values.seed}.`,
+)
+process.exit(findings.length === 0 ? 0 : 1)
 
 /** GRUB's language is larger than all other formats together. */
 function weights(all) {
@@ -55,8 +60,9 @@ async function fuzz(target, milliseconds) {
     const kind = finding.replace(/\d+/g, 'N').slice(0, 400)
     if (told.has(kind)) return
     told.add(kind)
-    findings++
-    console.log(`${target.name}: ${finding}\n  the input is ${keep(target.name, input)}`)
+    const text = `${target.name}: ${finding}\n  the input is ${keep(target.name, input)}${shown(input)}`
+    findings.push(text)
+    console.log(text)
   }
   let last = -1
   const watch = setInterval(() => {
@@ -77,6 +83,11 @@ async function fuzz(target, milliseconds) {
   const { runs: count, inputs, covered } = result
   console.log(`${target.name.padEnd(14)} ${count} inputs, ${inputs} kept, ${covered} characters of code ran`)
   return count
+}
+
+/** The input itself, where it is small: the file does not outlive a machine that is thrown away. */
+function shown(input) {
+  return input.length > LARGEST_SHOWN ? '' : `, in base64:\n  ${input.toString('base64')}`
 }
 
 /** @returns path of the file the input was written to */

@@ -8,8 +8,9 @@ import { Coverage } from './coverage.mjs'
 import { mutate, randomFrom, wordsOf } from './mutate.mjs'
 import { prepareTree, seedsOf, targets, violations } from './targets.mjs'
 
-/** An input that takes longer is a finding, milliseconds: 64 KiB should take a few. */
+/** An input that takes longer, each time it is tried, is a finding, milliseconds: 64 KiB should take a few. */
 const SLOW = 2000
+const TRIES = 3
 
 /** Inputs between two looks at the coverage: a look costs as much as reading a small file. */
 const BATCH = 4
@@ -50,14 +51,22 @@ async function run(input) {
   Atomics.store(current.header, 1, input.length)
   Atomics.add(current.header, 0, 1)
   writeFileSync(join(root, target.path), input)
-  const started = performance.now()
   try {
-    const wrong = violations(await readBootMenu({ system: new System(root) }))
-    const took = performance.now() - started
-    if (took > SLOW) wrong.push(`it took ${Math.round(took)} ms`)
+    const wrong = await violated()
     if (wrong.length > 0) report(wrong.join('; '), input)
   } catch (error) {
     report(error.stack ?? String(error), input)
+  }
+}
+
+/** Another program may have had the processor: only what is slow each time is slow. */
+async function violated() {
+  for (let tries = 1; ; tries++) {
+    const started = performance.now()
+    const wrong = violations(await readBootMenu({ system: new System(root) }))
+    const took = performance.now() - started
+    if (took <= SLOW) return wrong
+    if (tries === TRIES) return [...wrong, `it took ${Math.round(took)} ms`]
   }
 }
 

@@ -46,9 +46,9 @@ export const bootCommands: readonly (readonly [string, CommandFunction])[] = [
   ]),
   ...Object.entries(ends).map(([name, what]): [string, CommandFunction] => [
     name,
-    (run, { words }) => (words.includes('--is-supported') ? unsupported(run) : other(run, `It ${what}.`)),
+    (run, { words }) => (words.includes('--is-supported') ? unsupported(run) : ended(run, `It ${what}.`)),
   ]),
-  ['boot', () => true],
+  ['boot', boot],
 ]
 
 function named(names: readonly string[], command: CommandFunction): [string, CommandFunction][] {
@@ -98,6 +98,18 @@ function chainloader(...[run, { words }]: Parameters<CommandFunction>): boolean 
 
 function other(run: Interpreter, what: string): true {
   run.boot.other(what)
+  return true
+}
+
+/** Nothing comes after it. */
+function ended(run: Interpreter, what: string): true {
+  run.jump = { kind: 'exit', levels: 1 }
+  return other(run, what)
+}
+
+function boot(run: Interpreter): boolean {
+  if (!run.boot.isLoaded) return run.fails(errors.badArgument)
+  run.jump = { kind: 'exit', levels: 1 }
   return true
 }
 

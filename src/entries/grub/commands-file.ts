@@ -11,6 +11,7 @@ export const fileCommands: readonly (readonly [string, CommandFunction])[] = [
   ['search.fs_label', (run, { words }) => searchShort(run, words, 'label')],
   ['load_env', loadEnv],
   ['save_env', saveEnv],
+  ['loopback', loopback],
   ['probe', probe],
   ['regexp', regexp],
 ]
@@ -91,6 +92,14 @@ function saveEnv(run: Interpreter, { words }: CommandCall): Truth {
   const variables = run.environmentBlock(path)
   if (variables === undefined) return false
   for (const name of names) variables.set(name, run.text(name))
+  return true
+}
+
+/** `loopback NAME FILE`: the name stands for what is inside the file. */
+function loopback(run: Interpreter, { words }: CommandCall): Truth {
+  const [name, file] = words.filter((word) => !word.startsWith('-'))
+  if (name === undefined) return run.fails(errors.badArgument)
+  if (file !== undefined) run.devices.images.set(name, file)
   return true
 }
 

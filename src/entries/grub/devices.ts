@@ -29,6 +29,8 @@ export class Devices {
   private readonly survey: Survey
   /** The configuration that GRUB starts from: it names files of its own file system. */
   private readonly config: string
+  /** Image files by the names that `loopback` gave them. */
+  readonly images = new Map<string, string>()
 
   constructor(survey: Survey, config: string) {
     this.survey = survey
@@ -50,6 +52,13 @@ export class Devices {
     const path = posix.join('/', inDevice ?? name)
     if (/^(?:tftp|http|https|pxe|efinet|net)\d*(?:,|$)/.test(device))
       return { path, exists: false, problem: `${name} is fetched from the network (${device}).` }
+    const image = this.images.get(device)
+    if (image !== undefined)
+      return {
+        path,
+        exists: false,
+        problem: `${name} lies inside of ${image}, an image file that GRUB reads by itself.`,
+      }
     if (/^(?:loop\w*|memdisk|proc)$/.test(device))
       return { path, exists: false, problem: `${name} lies inside the image file that GRUB calls (${device}).` }
     const volume = this.volume(device)

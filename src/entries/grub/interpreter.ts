@@ -268,5 +268,11 @@ export class Interpreter {
 
 function callOf(command: Command, { alternatives, why, unsure }: Expansion): CommandCall {
   const lists = alternatives.map((words) => words.slice(1))
-  return { words: lists[0] ?? [], alternatives: lists, why, unsure, body: command.body, line: command.line }
+  const [words = []] = lists
+  const { body, line } = command
+  // linux$suffix: which of its names a command is called by makes no difference.
+  const [run, ...others] = alternatives.map(([name = '']) => commands.get(name))
+  const isOne = others.every((other) => other === run) && lists.every((list) => list.join('\0') === words.join('\0'))
+  if (alternatives.length > 1 && isOne) return { words, alternatives: [words], why: null, unsure: null, body, line }
+  return { words, alternatives: lists, why, unsure, body, line }
 }

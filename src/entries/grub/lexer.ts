@@ -33,6 +33,8 @@ const endsWord = new Set([...'{}|&;<> \t\n'])
 export class Lexer {
   line = 1
   private at = 0
+  /** Where the last token begins. */
+  private start = 0
   private readonly text: string
 
   constructor(text: string) {
@@ -44,6 +46,7 @@ export class Lexer {
   next(): Token {
     this.take(blanks)
     if (this.text[this.at] === '#') this.take(comment)
+    this.start = this.at
     const character = this.text[this.at]
     switch (character) {
       case undefined:
@@ -70,8 +73,8 @@ export class Lexer {
 
   /** After a mistake GRUB goes on with the next line. */
   skipLine(): void {
-    // What was wrong may have been the end of the line.
-    if (this.at > 0 && this.text[this.at - 1] === '\n') return
+    // What was wrong may have been the end of the line; a lone $ takes up nothing.
+    if (this.at > this.start && this.text[this.at - 1] === '\n') return
     const end = this.text.indexOf('\n', this.at)
     this.at = end < 0 ? this.text.length : end + 1
     if (end >= 0) this.line++

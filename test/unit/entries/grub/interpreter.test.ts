@@ -234,7 +234,9 @@ describe('where files are', () => {
 
   test('what comes from the network or from within an image file', async () => {
     expect((await entryOf('linux (http,example.org)/vmlinuz')).problems[0]).toMatch(/fetched from the network/)
-    expect((await entryOf('loopback loop /x.iso\nlinux (loop)/vmlinuz')).problems[0]).toMatch(/inside the image file/)
+    expect((await entryOf('loopback loop /x.iso\nlinux (loop)/vmlinuz')).problems[0]).toMatch(
+      /lies inside of .x.iso, an image file/,
+    )
   })
 })
 

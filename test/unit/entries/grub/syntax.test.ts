@@ -112,6 +112,16 @@ describe('after a mistake', () => {
     ])
   })
 
+  test('a lone $ at the begin of a line is passed over like any other mistake', () => {
+    expect(outline('true\n$ load_env\ntrue\n$\n$')).toEqual([
+      'true',
+      'mistake in line 2',
+      'true',
+      'mistake in line 4',
+      'mistake in line 5',
+    ])
+  })
+
   test('all of its line goes, and what a block before it in the line had', () => {
     expect(outline('first; if a; then b; fi; |\nlast')).toEqual(['mistake in line 1', 'last'])
   })
