@@ -6,6 +6,11 @@ import { delimiter, join } from 'node:path'
 const packages = {
   readelf: 'binutils',
   strip: 'binutils',
+  objcopy: 'binutils',
+  mkimage: 'u-boot-tools',
+  dtc: 'device-tree-compiler',
+  lzma: 'xz-utils',
+  xz: 'xz-utils',
   'dpkg-deb': 'dpkg',
   'apt-get': 'apt',
   'qemu-system-x86_64': 'qemu-system-x86',

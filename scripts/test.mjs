@@ -7,7 +7,10 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, setUp } from './setup.mjs'
 
-setUp({ programs: ['sbverify', 'osslsigncode'] })
+/** What makes the images of test/unit/image. */
+const imageMakers = ['mkimage', 'dtc', 'mkbootimg', 'objcopy', 'gzip', 'bzip2', 'xz', 'lzma', 'lz4', 'zstd']
+
+setUp({ programs: ['sbverify', 'osslsigncode', ...imageMakers] })
 const results = join(root, 'build/test-results.json')
 rmSync(results, { force: true })
 const EPERM = '1'

@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, readSync, writeSync } from 'node:fs'
-import { errnoName, KexecError } from '../errors.ts'
-import { native } from '../native.ts'
+import { fstatSync, readSync } from 'node:fs'
+import { KexecError } from '../errors.ts'
+import { MemoryFile } from '../system/memory-file.ts'
 
 const CHUNK = 1024 * 1024
 
@@ -26,29 +26,20 @@ export function combineInitrds(fds: readonly number[]): InitrdDescriptor {
   const [first] = fds
   if (first === undefined) return { fd: -1, close: () => {} }
   if (fds.length === 1) return { fd: first, close: () => {} }
-  const memory = memoryFile('linux-kexec-initrd')
-  if (memory < 0) {
-    const reason = errnoName(memory) === 'ENOMEM' ? 'no-memory' : 'io'
-    throw new KexecError('no memory file could be made for the initrds', {
-      reason,
-      errno: memory,
-      syscall: 'memfd_create',
-    })
-  }
+  const memory = new MemoryFile('linux-kexec-initrd', 'for the initrds')
   try {
     const chunk = Buffer.allocUnsafe(CHUNK)
-    let written = 0
     for (const fd of fds) {
-      written += writeAll(memory, Buffer.alloc((ALIGNMENT - (written % ALIGNMENT)) % ALIGNMENT))
+      memory.write(Buffer.alloc((ALIGNMENT - (memory.size % ALIGNMENT)) % ALIGNMENT))
       for (let offset = 0, size = fstatSync(fd).size; offset < size; ) {
         const count = readSync(fd, chunk, 0, CHUNK, offset)
         if (count === 0) throw new KexecError('an initrd shrank while it was read', { reason: 'file-changed' })
-        written += writeAll(memory, chunk.subarray(0, count))
+        memory.write(chunk.subarray(0, count))
         offset += count
       }
     }
   } catch (error) {
-    closeSync(memory)
+    memory.close()
     if (error instanceof KexecError) throw error
     const code = (error as NodeJS.ErrnoException).code
     const reason = code === 'ENOMEM' || code === 'ENOSPC' ? 'no-memory' : 'io'
@@ -58,23 +49,5 @@ export function combineInitrds(fds: readonly number[]): InitrdDescriptor {
       ...(code ? { code } : {}),
     })
   }
-  return { fd: memory, close: () => closeSync(memory) }
-}
-
-/** include/uapi/linux/memfd.h */
-const MFD_CLOEXEC = 1
-const MFD_NOEXEC_SEAL = 8
-
-/**
- * A file in memory: its descriptor, or the errno negated. Never executable, which machines with vm.memfd_noexec=2 insist on;
- * kernels before 6.3 do not know that flag.
- */
-function memoryFile(name: string): number {
-  const descriptor = native().memfdCreate(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL)
-  return descriptor < 0 && errnoName(descriptor) === 'EINVAL' ? native().memfdCreate(name, MFD_CLOEXEC) : descriptor
-}
-
-function writeAll(fd: number, bytes: Buffer): number {
-  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written)
-  return bytes.length
+  return { fd: memory.fd, close: () => memory.close() }
 }

@@ -59,7 +59,9 @@ function inspect(head: Buffer): KernelImage {
   const version = versionString?.split(' ', 1)[0] ?? null
   const problems = loadProblems(head, protocol, xloadflags)
   return {
+    ...unknownImage,
     format: 'bzImage',
+    byteOrder: 'little',
     description: `an x86 bzImage${version === null ? '' : ` of Linux ${version}`} (${is64 ? '64' : '32'} bits)`,
     bootable: problems.length === 0,
     architecture,

@@ -1,22 +1,81 @@
+import { findVersion, type Version } from './banner.ts'
+import type { ByteSource } from './bytes.ts'
+import { engineFor } from './engines.ts'
 import { type ImageFormat, magicAt, unknownImage } from './image.ts'
 
 /** ELF, "Executable and Linking Format" (gABI): a vmlinux, or any program mistaken for a kernel. */
 export const elf: ImageFormat = {
   name: 'ELF',
   recognise: (head) => magicAt(head, 0, '\x7fELF') && head.length >= 20,
-  inspect(head) {
+  inspect(head, source) {
     const little = head[5] !== 2
     const read = (offset: number) => (little ? head.readUInt16LE(offset) : head.readUInt16BE(offset))
     const is64 = head[4] === 2
     const architecture = architectureOf(read(18), is64, little)
     const type = types.get(read(16)) ?? 'file'
+    const version = source === undefined ? undefined : versionOf(source, head, is64, little)
+    const format = version === undefined ? 'ELF' : 'vmlinux'
+    const what = version === undefined ? type : `${type} (vmlinux of Linux ${version.version})`
     return {
       ...unknownImage,
-      format: 'ELF',
-      description: `an ELF ${architecture?.replace('_', '-') ?? `(machine ${read(18)})`} ${type}`,
+      format,
+      description: `an ELF ${architecture?.replace('_', '-') ?? `(machine ${read(18)})`} ${what}`,
+      bootable: engineFor({ format, architecture }).engine === 'file',
       architecture,
+      version: version?.version ?? null,
+      versionString: version?.versionString ?? null,
+      byteOrder: little ? 'little' : 'big',
+      maxCommandLine: version === undefined ? null : (commandLineSizes.get(architecture ?? '') ?? null),
     }
   },
+}
+
+/** COMMAND_LINE_SIZE of each arch/…/include/uapi/asm/setup.h, less the NUL. */
+const commandLineSizes = new Map([
+  ['aarch64', 2047],
+  ['loongarch64', 4095],
+  ['ppc64', 2047],
+  ['ppc64le', 2047],
+  ['riscv64', 1023],
+])
+
+/** How much of an ELF file is searched for the version line, bytes. */
+const SEARCHED = 64 * 1024 * 1024
+const MAX_SEGMENTS = 128
+const LOAD = 1
+
+/** The version line of a vmlinux; segments are searched, so that it needs no section table. */
+function versionOf(source: ByteSource, head: Buffer, is64: boolean, little: boolean): Version | undefined {
+  if (head.length < 64) return undefined
+  const reader = fields(little)
+  const table = is64 ? reader.long(head, 32) : reader.word(head, 28)
+  const entry = reader.half(head, is64 ? 54 : 42)
+  const count = Math.min(reader.half(head, is64 ? 56 : 44), MAX_SEGMENTS)
+  if (entry < (is64 ? 56 : 32)) return undefined
+  const bytes = source.read(table, count * entry)
+  let left = SEARCHED
+  for (let at = 0; at + entry <= bytes.length && left > 0; at += entry) {
+    // A kernel is linked at fixed physical addresses or runs above half of its space; a program has an interpreter.
+    const type = reader.word(bytes, at)
+    if (type === INTERPRETER) return undefined
+    if (type !== LOAD) continue
+    const offset = is64 ? reader.long(bytes, at + 8) : reader.word(bytes, at + 4)
+    const size = is64 ? reader.long(bytes, at + 32) : reader.word(bytes, at + 16)
+    const found = findVersion(source, offset, Math.min(offset + size, offset + left, source.size))
+    if (found !== undefined) return found
+    left -= size
+  }
+  return undefined
+}
+
+const INTERPRETER = 3
+
+function fields(little: boolean) {
+  return {
+    half: (bytes: Buffer, at: number) => (little ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at)),
+    word: (bytes: Buffer, at: number) => (little ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at)),
+    long: (bytes: Buffer, at: number) => Number(little ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at)),
+  }
 }
 
 const types = new Map([

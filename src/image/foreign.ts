@@ -1,27 +1,8 @@
-import { compressionAt, type ImageFormat, magicAt, unknownImage } from './image.ts'
-
-/** Kernels that kexec_file_load takes on other architectures, or that hold one. Some are PE executables as well: tried before PE. */
-export const foreignKernels: readonly ImageFormat[] = [
-  named('arm64 Image', 'an arm64 Image', (head) => magicAt(head, 56, 'ARM\x64'), 'aarch64'),
-  named('riscv Image', 'a RISC-V Image', (head) => magicAt(head, 56, 'RSC\x05'), 'riscv64'),
-  named('EFI zboot', 'an EFI zboot image (a compressed kernel)', (head) => magicAt(head, 4, 'zimg')),
-]
+import { type ImageFormat, magicAt, unknownImage } from './image.ts'
 
 /** Files that are often handed over in place of a kernel, each named for what it is, so that the refusal can say so. */
 export const otherFiles: readonly ImageFormat[] = [
-  named('ARM zImage', 'a 32-bit ARM zImage', (head) => magicAt(head, 0x24, '\x18\x28\x6f\x01'), 'armv7l'),
-  named('FIT or DTB', 'a device tree or FIT image', (head) => magicAt(head, 0, '\xd0\x0d\xfe\xed')),
-  named('uImage', 'a U-Boot legacy image (uImage)', (head) => magicAt(head, 0, '\x27\x05\x19\x56')),
-  named('Android boot image', 'an Android boot image', (head) => magicAt(head, 0, 'ANDROID!')),
   named('cpio', 'a cpio archive, as initrds are', (head) => magicAt(head, 0, '070701') || magicAt(head, 0, '070702')),
-  {
-    name: 'compressed',
-    recognise: (head) => compressionAt(head, 0) !== null,
-    inspect(head) {
-      const compression = compressionAt(head, 0) as string
-      return { ...unknownImage, format: compression, description: `${compression}-compressed data`, compression }
-    },
-  },
   named('deb', 'a Debian package', (head) => magicAt(head, 0, '!<arch>\ndebian')),
   named('rpm', 'an RPM package', (head) => magicAt(head, 0, '\xed\xab\xee\xdb')),
   named('squashfs', 'a squashfs file system', (head) => magicAt(head, 0, 'hsqs')),
@@ -30,13 +11,8 @@ export const otherFiles: readonly ImageFormat[] = [
   named('text', 'a text file', isText),
 ]
 
-function named(
-  name: string,
-  description: string,
-  recognise: (head: Buffer) => boolean,
-  architecture: string | null = null,
-): ImageFormat {
-  return { name, recognise, inspect: () => ({ ...unknownImage, format: name, description, architecture }) }
+function named(name: string, description: string, recognise: (head: Buffer) => boolean): ImageFormat {
+  return { name, recognise, inspect: () => ({ ...unknownImage, format: name, description }) }
 }
 
 /** Whether the start is valid UTF-8 without control characters; a character cut off at the end of the sample does not count. */

@@ -1,3 +1,5 @@
+import type { ByteSource } from './bytes.ts'
+
 /** How a kernel image relates to its signature: 'present' says that one is attached, not that it is valid. */
 export type SignaturePresence = 'present' | 'absent' | 'unknown'
 
@@ -26,17 +28,119 @@ export interface KernelImage {
   readonly memoryNeeded: number | null
   /** Bytes the file must have by its own header, or null; a shorter file is truncated. */
   readonly minimumSize: number | null
+  /** Byte order of the kernel, or null when the format does not tell. */
+  readonly byteOrder: 'little' | 'big' | null
+  /** Page size the kernel was built for, bytes; null when it takes any or the format does not tell. */
+  readonly pageSize: number | null
+  /** What else the file says of itself, such as a FIT image's description; in the order of the file. */
+  readonly facts: readonly ImageFact[]
   /** Features the format lacks or has in a way that kexec_file_load refuses, one sentence each. */
+  readonly problems: readonly string[]
+}
+
+/** Something a file says of itself. */
+export interface ImageFact {
+  readonly name: string
+  readonly value: string
+}
+
+export type PartKind =
+  | 'kernel'
+  | 'initrd'
+  /** Processor microcode, an uncompressed cpio archive that goes before all initrds. */
+  | 'microcode'
+  | 'device-tree'
+  | 'device-tree-overlay'
+  | 'other'
+
+/** A part of a container: bytes of the file, and how to check and unpack them. */
+export interface ImagePart {
+  readonly kind: PartKind
+  /** Its name in the container: '.linux', 'kernel-1', 'ramdisk'. */
+  readonly name: string
+  /** Bytes from the start of the container. */
+  readonly offset: number
+  readonly length: number
+  /** The compression that must be undone before a kernel or device tree is used, or null. Initrds stay as they are. */
+  readonly compression: string | null
+  /** Size once unpacked where the container says it, bytes, or null. */
+  readonly unpackedSize: number | null
+  /** Over the bytes as they lie in the container. */
+  readonly hashes: readonly PartHash[]
+  /** What a device tree is compatible with, as far as the container says it. */
+  readonly compatible: readonly string[]
+}
+
+export interface PartHash {
+  readonly algorithm: 'crc32' | 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512'
+  /** In hexadecimal, lower case. */
+  readonly digest: string
+}
+
+/** Which of several things that a container offers is wanted. */
+export interface PartChoice {
+  /** Number of a UKI's profile; without one, the first. */
+  readonly profile?: number
+  /** Name of a FIT configuration; without one, by `compatible`, else the default. */
+  readonly configuration?: string
+  /** What the machine's device tree is compatible with, most specific first. */
+  readonly compatible?: readonly string[]
+}
+
+/** What a container holds, of what was chosen: the kernel first, initrds in the order they are joined. */
+export interface Contents {
+  readonly parts: readonly ImagePart[]
+  /** The command line it brings, or null. */
+  readonly commandLine: string | null
+  /** Configurations or profiles to choose from; empty where there is no choice. */
+  readonly choices: readonly string[]
+  /** Which of them was chosen, or null. */
+  readonly chosen: string | null
+  /** What is wrong, one sentence each; with any of them the container should not be booted. */
   readonly problems: readonly string[]
 }
 
 /** A kernel image format: told by its head, never by its file name. */
 export interface ImageFormat {
   readonly name: string
-  /** Whether `head`, the first HEAD_BYTES of a file or all of a shorter one, is of this format. */
-  recognise(head: Buffer): boolean
-  /** Reads what the head tells; never reads beyond it, whatever offsets the bytes claim. */
-  inspect(head: Buffer): KernelImage
+  /**
+   * Whether `head`, the first HEAD_BYTES of a file or all of a shorter one, is of this format. A format whose mark lies
+   * further on reads it from `source`.
+   */
+  recognise(head: Buffer, source?: ByteSource): boolean
+  /**
+   * Reads what the head tells; never reads beyond it, whatever offsets the bytes claim. Formats whose facts lie further on
+   * read those from `source`, and as little of it as they can.
+   */
+  inspect(head: Buffer, source?: ByteSource): KernelImage
+  /** Of formats that hold a kernel in them: where its parts are. Never throws for what the bytes are. */
+  unpack?(source: ByteSource, choice: PartChoice): Contents
+}
+
+/** A part with what most of them do not have. */
+export function imagePart(
+  part: Pick<ImagePart, 'kind' | 'name' | 'offset' | 'length'> & Partial<ImagePart>,
+): ImagePart {
+  return { compression: null, unpackedSize: null, hashes: [], compatible: [], ...part }
+}
+
+/** Contents without a choice. */
+export function contentsOf(parts: readonly ImagePart[], problems: readonly string[] = []): Contents {
+  return { parts, commandLine: null, choices: [], chosen: null, problems }
+}
+
+/** Why a part cannot lie where the container says, or undefined. */
+export function misplaced(part: ImagePart, size: number): string | undefined {
+  if (part.offset >= 0 && part.offset + part.length <= size) return undefined
+  return `its part ${part.name} reaches from byte ${part.offset} to ${part.offset + part.length}, and there are ${size} bytes`
+}
+
+/** The text up to the first NUL, without control characters. */
+export function textAt(bytes: Buffer, start: number, length: number): string {
+  const field = bytes.subarray(start, Math.min(bytes.length, start + length))
+  const end = field.indexOf(0)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is to be dropped
+  return field.toString('utf8', 0, end < 0 ? field.length : end).replace(/[\x00-\x1f\x7f]+/g, ' ')
 }
 
 /** Everything unknown: formats fill in what they can tell. */
@@ -51,6 +155,9 @@ export const unknownImage = {
   relocatable: null,
   memoryNeeded: null,
   minimumSize: null,
+  byteOrder: null,
+  pageSize: null,
+  facts: [],
   problems: [],
 } as const satisfies Omit<KernelImage, 'format' | 'description'>
 

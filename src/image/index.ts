@@ -5,8 +5,21 @@ import type { KernelImage } from './image.ts'
 import { openImage } from './inspect.ts'
 import type { ImaAttribute, InspectSignaturesOptions, SignatureReport } from './signature/index.ts'
 
-export type { ImageFormat, KernelImage, SignaturePresence } from './image.ts'
+export { type EngineChoice, engineFor, engines, type ImageEngine } from './engines.ts'
+export { type ExtractedKernel, type ExtractOptions, extractKernel, MAX_UNPACKED, readPart } from './extract.ts'
+export type {
+  Contents,
+  ImageFact,
+  ImageFormat,
+  ImagePart,
+  KernelImage,
+  PartChoice,
+  PartHash,
+  PartKind,
+  SignaturePresence,
+} from './image.ts'
 export { HEAD_BYTES, inspectImage, type OpenImage, openImage } from './inspect.ts'
+export { inspectNested, type LocatedPart, type NestedImage } from './nested.ts'
 
 /** What a file is, with its path and its size in bytes. */
 export interface InspectedFile extends KernelImage {

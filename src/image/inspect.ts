@@ -1,11 +1,19 @@
 import { closeSync, fstatSync, type Stats } from 'node:fs'
 import { KexecError, type Reason } from '../errors.ts'
 import { readAtMost, type System } from '../system/system.ts'
+import { androidBoot, androidVendorBoot } from './android.ts'
+import type { ByteSource } from './bytes.ts'
 import { bzImage } from './bzimage.ts'
+import { compressed } from './compressed.ts'
 import { elf } from './elf.ts'
-import { foreignKernels, otherFiles } from './foreign.ts'
+import { fit } from './fit.ts'
+import { otherFiles } from './foreign.ts'
 import { type ImageFormat, type KernelImage, unknownImage } from './image.ts'
+import { arm64Image, armZImage, loongarchImage, riscvImage, s390Image } from './linux-images.ts'
 import { pe } from './pe.ts'
+import { uImage } from './uimage.ts'
+import { uki } from './uki.ts'
+import { zboot } from './zboot.ts'
 
 /**
  * How much of a file is read to know what it is, bytes. A bzImage's version line lies within its setup sectors, which end at
@@ -13,19 +21,35 @@ import { pe } from './pe.ts'
  */
 export const HEAD_BYTES = 36 * 1024
 
-/** In the order they are tried: a kernel with an EFI stub is both bzImage and PE, and is a bzImage first. */
-const formats: readonly ImageFormat[] = [bzImage, ...foreignKernels, pe, elf, ...otherFiles]
+/**
+ * In the order they are tried: a kernel with an EFI stub is both bzImage and PE, and is a bzImage first. s390's mark lies far
+ * behind what begins like anything, so it comes last.
+ */
+const formats: readonly ImageFormat[] = [
+  bzImage,
+  ...[arm64Image, riscvImage, loongarchImage, armZImage, zboot, uki, pe, elf, fit, uImage],
+  ...[androidBoot, androidVendorBoot, compressed],
+  ...otherFiles.slice(0, -1),
+  s390Image,
+  ...otherFiles.slice(-1),
+]
+
+/** The format of what begins with `head`, or undefined. */
+export function formatOf(head: Buffer, source?: ByteSource): ImageFormat | undefined {
+  return formats.find((candidate) => candidate.recognise(head, source))
+}
 
 /**
  * Tells what the first bytes of a file are.
  * @param head the first HEAD_BYTES of the file, or all of a shorter one
  * @param size the size of the whole file, bytes
+ * @param source the whole file, for formats whose facts lie beyond the head; without it, those are null
  */
-export function inspectImage(head: Buffer, size: number): KernelImage {
+export function inspectImage(head: Buffer, size: number, source?: ByteSource): KernelImage {
   if (size === 0) return { ...unknownImage, format: 'empty', description: 'an empty file' }
-  const format = formats.find((candidate) => candidate.recognise(head))
+  const format = formatOf(head, source)
   if (format === undefined) return { ...unknownImage, format: 'unknown', description: 'data of an unknown format' }
-  const image = format.inspect(head)
+  const image = format.inspect(head, source)
   if (image.minimumSize === null || size >= image.minimumSize) return image
   const missing = `the file has ${size} bytes where its header asks for ${image.minimumSize}`
   return { ...image, bootable: false, problems: [...image.problems, `it is truncated: ${missing}`] }

@@ -1,25 +1,23 @@
+import type { ByteSource } from './bytes.ts'
 import { type ImageFormat, magicAt, unknownImage } from './image.ts'
 
 /**
  * PE/COFF, as EFI programs are: Microsoft's "PE Format". A Linux kernel with an EFI stub is one too, but is recognised
- * first by its own boot header; what comes here is a program for the firmware.
+ * first by its own boot header, and a UKI by its sections; what comes here is a program for the firmware.
  */
 export const pe: ImageFormat = {
   name: 'PE',
-  recognise: (head) => magicAt(head, 0, 'MZ') && peHeader(head) !== undefined,
+  recognise: isPe,
   inspect(head) {
-    const architecture = peMachines.get(head.readUInt16LE((peHeader(head) as number) + 4)) ?? null
-    const signature = hasPeSignature(head) ? 'present' : 'absent'
+    const architecture = peArchitecture(head)
     const name = architecture === null ? '' : ` for ${architecture}`
-    const image = { ...unknownImage, architecture, signature } as const
-    if (sectionNames(head).includes('.linux')) {
-      return {
-        ...image,
-        format: 'UKI',
-        description: `a unified kernel image (UKI)${name}: a PE executable that holds a kernel`,
-      }
+    return {
+      ...unknownImage,
+      architecture,
+      signature: hasPeSignature(head) ? 'present' : 'absent',
+      format: 'PE',
+      description: `a PE executable${name} without a Linux boot header`,
     }
-    return { ...image, format: 'PE', description: `a PE executable${name} without a Linux boot header` }
   },
 }
 
@@ -36,6 +34,32 @@ export const peMachines: ReadonlyMap<number, string> = new Map([
 const COFF_HEADER = 24
 const SECTION_HEADER = 40
 const CERTIFICATE_TABLE = 4
+/** The loader's own limit: PE Format, "COFF File Header". */
+const MAX_SECTIONS = 96
+
+/** A section as its table has it. */
+export interface PeSection {
+  readonly name: string
+  readonly offset: number
+  /** Bytes that are in the file. */
+  readonly rawSize: number
+  /** Bytes that count: less than rawSize where the file pads the section. */
+  readonly virtualSize: number
+}
+
+export function isPe(head: Buffer): boolean {
+  return magicAt(head, 0, 'MZ') && peHeader(head) !== undefined
+}
+
+/** As `uname -m` prints it, or null. */
+export function peArchitecture(head: Buffer): string | null {
+  return peMachines.get(peMachine(head) ?? 0) ?? null
+}
+
+export function peMachine(head: Buffer): number | undefined {
+  const offset = magicAt(head, 0, 'MZ') ? peHeader(head) : undefined
+  return offset === undefined ? undefined : head.readUInt16LE(offset + 4)
+}
 
 /** Offset of the "PE\0\0" signature, or undefined when the pointer at 0x3c leads nowhere. */
 function peHeader(head: Buffer): number | undefined {
@@ -54,15 +78,23 @@ export function hasPeSignature(head: Buffer): boolean {
   return head.length >= entry + 8 && head.readUInt32LE(entry) !== 0 && head.readUInt32LE(entry + 4) !== 0
 }
 
-function sectionNames(head: Buffer): string[] {
-  const offset = peHeader(head) as number
-  const count = head.readUInt16LE(offset + 6)
-  const table = offset + COFF_HEADER + head.readUInt16LE(offset + 20)
-  const names: string[] = []
-  for (let index = 0; index < count; index++) {
-    const start = table + index * SECTION_HEADER
-    if (start + 8 > head.length) break
-    names.push(head.toString('latin1', start, start + 8).replace(/\0+$/, ''))
+/** The section table, as far as the head or the source has it; empty where there is none. */
+export function peSections(head: Buffer, source?: ByteSource): PeSection[] {
+  const offset = peHeader(head)
+  if (offset === undefined || head.length < offset + COFF_HEADER) return []
+  const count = Math.min(head.readUInt16LE(offset + 6), MAX_SECTIONS)
+  const start = offset + COFF_HEADER + head.readUInt16LE(offset + 20)
+  const length = count * SECTION_HEADER
+  const table = start + length <= head.length ? head.subarray(start, start + length) : source?.read(start, length)
+  const bytes = table ?? head.subarray(start)
+  const sections: PeSection[] = []
+  for (let at = 0; at + SECTION_HEADER <= bytes.length; at += SECTION_HEADER) {
+    sections.push({
+      name: bytes.toString('latin1', at, at + 8).replace(/\0+$/, ''),
+      virtualSize: bytes.readUInt32LE(at + 8),
+      rawSize: bytes.readUInt32LE(at + 16),
+      offset: bytes.readUInt32LE(at + 20),
+    })
   }
-  return names
+  return sections
 }

@@ -1,7 +1,7 @@
 /**
- * Coverage-guided fuzzing of everything that reads boot loader files: `npm run fuzz -- [--seconds N] [--target NAME]
- * [--seed N]`. Inputs are made from the fixtures; those that lead to code not run before are kept and changed further.
- * Each is listed as part of a tree, and the list has to be well formed. What fails is written to test/fuzz/findings.
+ * Coverage-guided fuzzing of everything that reads boot loader files and kernel images: `npm run fuzz -- [--seconds N]
+ * [--target NAME] [--seed N]`. Inputs are made from the fixtures; those that lead to code not run before are kept and changed further.
+ * Each is listed as part of a tree, and the list has to be well formed, or read as an image. What fails is written to test/fuzz/findings.
  * Ends with 1 when anything was found.
  */
 import { createHash } from 'node:crypto'
@@ -9,7 +9,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { targets } from './targets.mjs'
+import { imageTargets } from './image-targets.mjs'
+import { targets as treeTargets } from './targets.mjs'
 
 /** A run that gives no sign of life for this long hangs, milliseconds. */
 const HANG = 20_000
@@ -17,6 +18,7 @@ const HANG = 20_000
 const LARGEST = 256 * 1024
 const LARGEST_SHOWN = 6000
 
+const targets = [...treeTargets, ...imageTargets]
 const fixtures = join(import.meta.dirname, '../fixtures')
 const { values } = parseArgs({
   options: {

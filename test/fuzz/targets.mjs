@@ -73,7 +73,7 @@ export function prepareTree(root, fixtures) {
 
 /** The inputs a target begins with. */
 export function seedsOf(target, fixtures) {
-  const found = filesBelow(fixtures).filter((path) => target.seeds.test(path))
+  const found = filesBelow(fixtures).filter((path) => target.seeds?.test(path))
   const seeds = [...found.map((path) => readFileSync(path)), ...(target.more ?? []).map((text) => Buffer.from(text))]
   return seeds.length > 0 ? seeds : [Buffer.from('\n')]
 }

@@ -1,0 +1,92 @@
+import { Readable, type Transform } from 'node:stream'
+import * as zlib from 'node:zlib'
+import { type ByteSource, partOf } from '../bytes.ts'
+import { crc32 } from '../crc32.ts'
+import { DamagedStream, endsEarly } from './reader.ts'
+
+/** Bytes read and handed on at a time. */
+const CHUNK = 256 * 1024
+
+/** Bytes in which a gzip header, with the name of the file and a comment, must end. */
+const MAX_HEADER = 8192
+
+/**
+ * gzip (RFC 1952), several members. What follows a member and is none ends the stream, as the size that the kernel's build
+ * appends: Node's own gunzip takes it for damage.
+ */
+export async function* gunzip(source: ByteSource): AsyncGenerator<Buffer> {
+  for (let offset = 0, members = 0; offset < source.size; members++) {
+    const header = gzipHeader(source, offset)
+    if (header === undefined && members > 0) return
+    if (header === undefined) throw new DamagedStream('the gzip data has no valid header')
+    const transform = zlib.createInflateRaw({ chunkSize: CHUNK })
+    let crc = 0
+    let size = 0
+    for await (const chunk of through(partOf(source, header, source.size), transform, 'gzip')) {
+      crc = crc32(chunk, crc)
+      size += chunk.length
+      yield chunk
+    }
+    offset = header + transform.bytesWritten
+    const trailer = source.read(offset, 8)
+    if (trailer.length < 8) throw endsEarly()
+    if (trailer.readUInt32LE(0) !== crc || trailer.readUInt32LE(4) !== size % 2 ** 32) {
+      throw new DamagedStream('the CRC of the gzip data does not match: its bytes are damaged')
+    }
+    offset += 8
+  }
+}
+
+/** Where the compressed bytes of the member at `start` begin, or undefined when none is there. */
+function gzipHeader(source: ByteSource, start: number): number | undefined {
+  const head = source.read(start, MAX_HEADER)
+  if (head.length < 18 || head.readUInt16BE(0) !== 0x1f8b || head[2] !== 8) return undefined
+  const flags = head[3] as number
+  if ((flags & 0xe0) !== 0) return undefined
+  let at = 10
+  if ((flags & 4) !== 0) at += 2 + head.readUInt16LE(at)
+  for (const flag of [8, 16]) {
+    if ((flags & flag) === 0) continue
+    const end = head.indexOf(0, at)
+    if (end < 0) return undefined
+    at = end + 1
+  }
+  if ((flags & 2) !== 0) at += 2
+  return at < head.length ? start + at : undefined
+}
+
+/** zstd by the runtime's own zlib, or undefined where it has none: Node from 22.15 and 23.8 on does. */
+export function nativeZstd(): ((source: ByteSource) => AsyncGenerator<Buffer>) | undefined {
+  const create = (zlib as { createZstdDecompress?: (options: object) => Transform }).createZstdDecompress
+  if (create === undefined) return undefined
+  return (source) => through(source, create({ chunkSize: CHUNK, params: { [ZSTD_D_WINDOW_LOG_MAX]: 28 } }), 'zstd')
+}
+
+/** ZSTD_d_windowLogMax of zstd.h; 28 is MAX_WINDOW. */
+const ZSTD_D_WINDOW_LOG_MAX = 100
+
+async function* through(source: ByteSource, transform: Transform, name: string): AsyncGenerator<Buffer> {
+  const input = Readable.from(chunks(source), { objectMode: false, highWaterMark: CHUNK })
+  input.on('error', (error) => transform.destroy(error))
+  input.pipe(transform)
+  try {
+    for await (const chunk of transform) yield chunk as Buffer
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'Z_BUF_ERROR') throw new DamagedStream(`the ${name} data ends early`)
+    if (/^(?:Z_|ZSTD_|ERR_ZSTD)/.test(code ?? '')) throw new DamagedStream(`the ${name} data is damaged`)
+    throw error
+  } finally {
+    input.destroy()
+    transform.destroy()
+  }
+}
+
+function* chunks(source: ByteSource): Generator<Buffer> {
+  for (let offset = 0; offset < source.size; ) {
+    const chunk = source.read(offset, CHUNK)
+    if (chunk.length === 0) return
+    yield chunk
+    offset += chunk.length
+  }
+}

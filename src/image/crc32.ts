@@ -1,0 +1,22 @@
+import * as zlib from 'node:zlib'
+
+const table = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) !== 0 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
+  return crc
+})
+
+/** The CRC-32 of zlib, as xz, uImage and FIT use it. Node has it from 20.15 and 22.2 on. */
+export function crc32(bytes: Uint8Array, start = 0): number {
+  const native = (zlib as { crc32?: (bytes: Uint8Array, start?: number) => number }).crc32
+  return native === undefined ? crc32InJavaScript(bytes, start) : native(bytes, start)
+}
+
+/** The same where the runtime has none. */
+export function crc32InJavaScript(bytes: Uint8Array, start = 0): number {
+  let crc = ~start
+  for (let index = 0; index < bytes.length; index++) {
+    crc = (crc >>> 8) ^ (table[(crc ^ (bytes[index] as number)) & 255] as number)
+  }
+  return ~crc >>> 0
+}

@@ -1,0 +1,92 @@
+/** How a format gets into the kernel. 'file' is kexec_file_load(2), 'segments' is kexec_load(2), which is not built yet. */
+export type ImageEngine = 'file' | 'segments' | 'none'
+
+export interface EngineChoice {
+  /** As KernelImage has it. */
+  readonly format: string
+  /** As `uname -m` prints it. */
+  readonly architecture: string
+  readonly engine: ImageEngine
+  readonly reason: string
+}
+
+/**
+ * What the kernel's loaders take: kexec_file_loaders of each arch/…/kernel. Containers and compressed kernels are unpacked
+ * first; what counts is the kernel inside. What is not listed goes through none.
+ */
+export const engines: readonly EngineChoice[] = [
+  { format: 'bzImage', architecture: 'x86_64', engine: 'file', reason: 'what kexec_file_load takes on x86' },
+  {
+    format: 'bzImage',
+    architecture: 'i386',
+    engine: 'segments',
+    reason: 'a 32-bit kernel has no entry that kexec_file_load knows',
+  },
+  {
+    format: 'vmlinux',
+    architecture: 'x86_64',
+    engine: 'segments',
+    reason: 'kexec_file_load takes only a bzImage on x86',
+  },
+  {
+    format: 'vmlinux',
+    architecture: 'i386',
+    engine: 'segments',
+    reason: 'kexec_file_load takes only a bzImage on x86',
+  },
+  {
+    format: 'arm64 Image',
+    architecture: 'aarch64',
+    engine: 'file',
+    reason: 'what kexec_file_load takes on arm64, uncompressed',
+  },
+  {
+    format: 'arm64 Image',
+    architecture: 'aarch64_be',
+    engine: 'file',
+    reason: 'as above, on a machine that can run big-endian',
+  },
+  {
+    format: 'vmlinux',
+    architecture: 'aarch64',
+    engine: 'segments',
+    reason: 'kexec_file_load takes only an Image on arm64',
+  },
+  {
+    format: 'riscv Image',
+    architecture: 'riscv64',
+    engine: 'file',
+    reason: 'what kexec_file_load takes on RISC-V, of late',
+  },
+  {
+    format: 'vmlinux',
+    architecture: 'riscv64',
+    engine: 'file',
+    reason: 'what kexec_file_load takes on RISC-V',
+  },
+  {
+    format: 'loongarch Image',
+    architecture: 'loongarch64',
+    engine: 'file',
+    reason: 'what kexec_file_load takes on LoongArch, of late',
+  },
+  {
+    format: 'vmlinux',
+    architecture: 'loongarch64',
+    engine: 'file',
+    reason: 'what kexec_file_load takes on LoongArch, of late',
+  },
+  { format: 'vmlinux', architecture: 'ppc64le', engine: 'file', reason: 'what kexec_file_load takes on POWER' },
+  { format: 'vmlinux', architecture: 'ppc64', engine: 'file', reason: 'what kexec_file_load takes on POWER' },
+  { format: 's390 Image', architecture: 's390x', engine: 'file', reason: 'what kexec_file_load takes on s390x' },
+  { format: 'vmlinux', architecture: 's390x', engine: 'file', reason: 'what kexec_file_load takes on s390x' },
+  { format: 'ARM zImage', architecture: 'armv7l', engine: 'segments', reason: '32-bit ARM has no kexec_file_load' },
+]
+
+/** Which engine loads an image of this format on this architecture, and why. */
+export function engineFor(image: { readonly format: string; readonly architecture: string | null }): EngineChoice {
+  const architecture = image.architecture ?? 'an unknown architecture'
+  const { format } = image
+  const found = engines.find((each) => each.format === format && each.architecture === architecture)
+  return found ?? { format, architecture, engine: 'none', reason: 'no kernel loads this format' }
+}

@@ -1,0 +1,257 @@
+import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import { KexecError } from '../errors.ts'
+import { MemoryFile } from '../system/memory-file.ts'
+import { androidVendorBoot } from './android.ts'
+import { VersionWatch } from './banner.ts'
+import { type ByteSource, fileBytes, partOf } from './bytes.ts'
+import { DamagedStream, decompress } from './compression/decompress.ts'
+import { crc32 } from './crc32.ts'
+import type { Contents, ImagePart, KernelImage, PartChoice, PartHash } from './image.ts'
+import { formatOf, HEAD_BYTES, inspectImage } from './inspect.ts'
+import { innermost, type LocatedPart, MAX_NESTING } from './nested.ts'
+
+/** What any part may unpack to where its container does not say how large it is, bytes. */
+export const MAX_UNPACKED = 1024 * 1024 * 1024
+
+/** Copied at a time, bytes. */
+const CHUNK = 1024 * 1024
+
+export interface ExtractOptions extends PartChoice {
+  /** The descriptor whose whole content `source` is: returned as it is when nothing need be unpacked. */
+  readonly fd?: number
+  readonly signal?: AbortSignal
+  /** For messages. */
+  readonly path?: string
+  /** The vendor_boot image that belongs to an Android boot image from version 3 on. */
+  readonly vendorBoot?: ByteSource
+  /** Most bytes a kernel may unpack to, default MAX_UNPACKED. */
+  readonly limit?: number
+}
+
+/** A kernel as the syscall takes it, and what its containers bring along. */
+export interface ExtractedKernel {
+  /** The kernel alone: `options.fd` itself when the file is what the syscall takes, else a file in memory. */
+  readonly fd: number
+  /** Bytes of the kernel. */
+  readonly size: number
+  /** Whether `fd` is a file in memory. */
+  readonly unpacked: boolean
+  /** Microcode first, then initrds, in the order they are to be joined. */
+  readonly initrds: readonly LocatedPart[]
+  /** The container's own command line, or null. */
+  readonly commandLine: string | null
+  /** Device trees: one, with overlays after it; several where `compatible` chooses among a UKI's. */
+  readonly deviceTrees: readonly LocatedPart[]
+  readonly image: KernelImage
+  /** From the file itself to the kernel. */
+  readonly chain: readonly KernelImage[]
+  readonly contents: readonly Contents[]
+  /** Frees the memory; `options.fd` stays open. The parts cannot be read any more. */
+  close(): void
+}
+
+/**
+ * Unpacks a kernel from whatever holds it, into memory: each payload is written once, hashes are verified before anything
+ * is used. A file that is no container comes back as it is, whatever it is: `image` tells.
+ * @throws KexecError 'not-a-kernel' where a container holds none or is damaged, 'aborted', 'no-memory', 'io'
+ */
+export async function extractKernel(source: ByteSource, options: ExtractOptions = {}): Promise<ExtractedKernel> {
+  const extraction = new Extraction(options)
+  try {
+    return await extraction.run(source)
+  } catch (error) {
+    extraction.close()
+    throw asKexecError(error, options.path)
+  }
+}
+
+/**
+ * The bytes of a part, verified against its hashes before the first one is given; decompressed where `part.compression` says
+ * so. A chunk is valid until the next is asked for.
+ * @throws KexecError
+ */
+export async function* readPart(located: LocatedPart, options: ExtractOptions = {}): AsyncGenerator<Buffer> {
+  try {
+    yield* unpackPart(located, options)
+  } catch (error) {
+    throw asKexecError(error, options.path)
+  }
+}
+
+class Extraction {
+  readonly #options: ExtractOptions
+  readonly #memories: MemoryFile[] = []
+  readonly #chain: KernelImage[] = []
+  readonly #contents: Contents[] = []
+  readonly #parts: LocatedPart[] = []
+
+  constructor(options: ExtractOptions) {
+    this.#options = options
+  }
+
+  async run(file: ByteSource): Promise<ExtractedKernel> {
+    const vendor = this.#vendorContents()
+    let source = file
+    let fd = this.#options.fd
+    const watch = new VersionWatch()
+    for (;;) {
+      throwIfAborted(this.#options.signal)
+      const kernel = await this.#open(source)
+      if (kernel === undefined) break
+      if (kernel.part.compression === null) {
+        if (kernel.source.size !== source.size) fd = undefined
+        source = kernel.source
+      } else {
+        const memory = await this.#write(unpackPart(kernel, this.#options), watch)
+        source = fileBytes(memory.file, memory.size)
+        fd = memory.fd
+      }
+    }
+    if (fd === undefined) fd = (await this.#write(pieces(source, this.#options.signal), watch)).fd
+    return this.#result(fd, source.size, watch, vendor)
+  }
+
+  close(): void {
+    for (const memory of this.#memories) memory.close()
+  }
+
+  /** The vendor's ramdisk lies before the generic one, and its command line too: "Vendor boot partitions" of Android's manual. */
+  #vendorContents(): Contents | undefined {
+    const { vendorBoot } = this.#options
+    if (vendorBoot === undefined) return undefined
+    const contents = androidVendorBoot.recognise(vendorBoot.read(0, 4096)) && androidVendorBoot.unpack?.(vendorBoot, {})
+    if (!contents) throw new DamagedStream('the vendor boot image is none')
+    const [problem] = contents.problems
+    if (problem !== undefined) throw new DamagedStream(`the vendor boot image cannot be unpacked: ${problem}`)
+    this.#parts.push(...contents.parts.filter(({ kind }) => kind !== 'other').map((part) => locate(vendorBoot, part)))
+    return contents
+  }
+
+  /** Looks at one layer. @returns the kernel it holds, or undefined when it holds none because it is one */
+  async #open(source: ByteSource): Promise<LocatedPart | undefined> {
+    const head = source.read(0, HEAD_BYTES)
+    const image = inspectImage(head, source.size, source)
+    this.#chain.push(image)
+    const contents = formatOf(head, source)?.unpack?.(source, this.#options)
+    if (contents === undefined || image.format === 'device tree') return undefined
+    this.#contents.push(contents)
+    const kernel = contents.parts.find(({ kind }) => kind === 'kernel')
+    const [problem] = [...contents.problems, ...image.problems]
+    if (problem !== undefined) throw new DamagedStream(`${image.description} cannot be unpacked: ${problem}`)
+    if (kernel === undefined) throw new DamagedStream(`${image.description} holds no kernel`)
+    if (this.#chain.length >= MAX_NESTING) throw new DamagedStream('it is nested more deeply than any kernel is')
+    const located = contents.parts.map((part) => locate(source, part))
+    for (const each of located) {
+      if (each.part.kind === 'other') await verify(each, this.#options.signal)
+    }
+    this.#parts.push(...located.filter(({ part }) => part.kind !== 'kernel' && part.kind !== 'other'))
+    return located.find(({ part }) => part === kernel)
+  }
+
+  async #write(chunks: AsyncIterable<Buffer>, watch: VersionWatch): Promise<MemoryFile> {
+    const memory = new MemoryFile('linux-kexec-kernel', 'for the kernel')
+    this.#memories.push(memory)
+    for await (const chunk of chunks) {
+      memory.write(chunk)
+      watch.see(chunk)
+    }
+    return memory
+  }
+
+  #result(fd: number, size: number, { found }: VersionWatch, vendor: Contents | undefined): ExtractedKernel {
+    const image = innermost(this.#chain)
+    const own = this.#contents.find(({ commandLine }) => commandLine !== null)?.commandLine
+    const ofKind = (...kinds: ImagePart['kind'][]) => this.#parts.filter(({ part }) => kinds.includes(part.kind))
+    return {
+      fd,
+      size,
+      unpacked: fd !== this.#options.fd,
+      initrds: [...ofKind('microcode'), ...ofKind('initrd')],
+      commandLine: [vendor?.commandLine, own].filter((text) => text != null).join(' ') || (own ?? null),
+      deviceTrees: [...ofKind('device-tree'), ...ofKind('device-tree-overlay')],
+      image: image.version === null && found !== undefined ? { ...image, ...found } : image,
+      chain: this.#chain,
+      contents: this.#contents,
+      close: () => this.close(),
+    }
+  }
+}
+
+function locate(source: ByteSource, part: ImagePart): LocatedPart {
+  return { part, source: partOf(source, part.offset, part.length) }
+}
+
+async function* unpackPart(located: LocatedPart, options: ExtractOptions): AsyncGenerator<Buffer> {
+  const { part, source } = located
+  await verify(located, options.signal)
+  if (part.compression === null) {
+    yield* pieces(source, options.signal)
+    return
+  }
+  const limit = Math.min(options.limit ?? MAX_UNPACKED, part.unpackedSize ?? Number.POSITIVE_INFINITY)
+  let size = 0
+  for await (const chunk of decompress(part.compression, source, limit)) {
+    throwIfAborted(options.signal)
+    size += chunk.length
+    yield chunk
+    await setImmediate()
+  }
+  if (part.unpackedSize === null || size === part.unpackedSize) return
+  throw new DamagedStream(`${part.name} unpacks to ${size} bytes where it says ${part.unpackedSize}`)
+}
+
+async function* pieces(source: ByteSource, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  for (let offset = 0; offset < source.size; ) {
+    throwIfAborted(signal)
+    const piece = source.read(offset, CHUNK)
+    if (piece.length === 0) throw new KexecError('the file shrank while it was read', { reason: 'file-changed' })
+    yield piece
+    offset += piece.length
+    await setImmediate()
+  }
+}
+
+/** @throws DamagedStream naming the hash that does not match */
+async function verify({ part, source }: LocatedPart, signal: AbortSignal | undefined): Promise<void> {
+  if (part.hashes.length === 0) return
+  const running = part.hashes.map((hash) => ({ hash, ...startHash(hash.algorithm) }))
+  for await (const piece of pieces(source, signal)) for (const { update } of running) update(piece)
+  for (const { hash, digest } of running) {
+    if (digest() === hash.digest) continue
+    throw new DamagedStream(`the ${hash.algorithm} of its part ${part.name} does not match: the file is damaged`)
+  }
+}
+
+function startHash(algorithm: PartHash['algorithm']): { update: (bytes: Buffer) => void; digest: () => string } {
+  if (algorithm === 'crc32') {
+    let crc = 0
+    return {
+      update: (bytes) => {
+        crc = crc32(bytes, crc)
+      },
+      digest: () => crc.toString(16).padStart(8, '0'),
+    }
+  }
+  const hash = createHash(algorithm)
+  return { update: (bytes) => hash.update(bytes), digest: () => hash.digest('hex') }
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return
+  throw new KexecError('interrupted while the kernel was unpacked; what was loaded before still is', {
+    reason: 'aborted',
+    cause: signal.reason,
+  })
+}
+
+function asKexecError(error: unknown, path: string | undefined): unknown {
+  const where = path === undefined ? {} : { path }
+  if (error instanceof DamagedStream) {
+    return new KexecError(error.message, { reason: 'not-a-kernel', refused: true, ...where })
+  }
+  const code = error instanceof KexecError ? undefined : (error as NodeJS.ErrnoException).code
+  if (code === undefined) return error
+  const reason = code === 'ENOMEM' || code === 'ENOSPC' ? 'no-memory' : 'io'
+  return new KexecError('the kernel could not be unpacked into memory', { reason, code, cause: error, ...where })
+}

@@ -1,0 +1,202 @@
+import { type ByteSource, partOf } from './bytes.ts'
+import { childOf, type FdtNode, numberOf, parseFdt, stringOf, stringsOf } from './fdt.ts'
+import {
+  type Contents,
+  contentsOf,
+  type ImageFormat,
+  type ImagePart,
+  imagePart,
+  magicAt,
+  misplaced,
+  type PartChoice,
+  type PartHash,
+  type PartKind,
+  unknownImage,
+} from './image.ts'
+
+/** Configurations and the parts each names. */
+const MAX_PARTS = 256
+
+/** U-Boot's flattened image tree: the "Flat Image Tree Specification", fitspec.osfw.foundation. A bare device tree is told from it. */
+export const fit: ImageFormat = {
+  name: 'FIT or DTB',
+  recognise: (head) => magicAt(head, 0, '\xd0\x0d\xfe\xed') && head.length >= 40,
+  inspect(head, source) {
+    const size = head.readUInt32BE(4)
+    const device = {
+      ...unknownImage,
+      format: 'FIT or DTB',
+      description: 'a device tree or FIT image',
+      minimumSize: size,
+    }
+    const tree = source === undefined ? undefined : parseFdt(source)
+    if (tree === undefined) return device
+    if (typeof tree === 'string') return { ...device, problems: [`its device tree ${tree}`] }
+    if (childOf(tree, 'images') === undefined) {
+      const model = stringOf(tree, 'model')
+      const description = `a device tree${model === undefined ? '' : ` of "${model}"`}`
+      return { ...device, format: 'device tree', description }
+    }
+    const description = stringOf(tree, 'description')
+    const created = numberOf(tree, 'timestamp')
+    return {
+      ...device,
+      format: 'FIT',
+      description: `a FIT image${description ? ` "${description}"` : ''}`,
+      facts: [
+        ...(description ? [{ name: 'description', value: description }] : []),
+        ...(created === undefined ? [] : [{ name: 'created', value: instant(created) }]),
+        ...(childOf(tree, 'images') as FdtNode).children.slice(0, MAX_PARTS).map((image) => ({
+          name: image.name,
+          value: [
+            stringOf(image, 'type'),
+            stringOf(image, 'arch'),
+            stringOf(image, 'compression'),
+            stringOf(image, 'description'),
+          ]
+            .filter(Boolean)
+            .join(', '),
+        })),
+      ],
+    }
+  },
+  unpack,
+}
+
+function instant(seconds: number): string {
+  const date = new Date(seconds * 1000)
+  return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString()
+}
+
+function unpack(source: ByteSource, choice: PartChoice): Contents {
+  const tree = parseFdt(source)
+  if (typeof tree === 'string') return contentsOf([], [`its device tree ${tree}`])
+  const images = childOf(tree, 'images')
+  if (images === undefined) return contentsOf([], ['it is a device tree, not a FIT image'])
+  const configurations = childOf(tree, 'configurations')?.children.slice(0, MAX_PARTS) ?? []
+  const treeSize = source.read(0, 8).readUInt32BE(4)
+  const reader = new FitReader(source, images, (treeSize + 3) & ~3)
+  const wanted = choose(source, tree, choice)
+  if (typeof wanted === 'string') {
+    return { ...contentsOf([], [wanted]), choices: configurations.map(({ name }) => name) }
+  }
+  const names = (property: string) => (wanted === undefined ? [] : stringsOf(wanted, property).filter(Boolean))
+  const kernel = wanted === undefined ? firstOfType(images, 'kernel') : (names('kernel')[0] ?? names('firmware')[0])
+  reader.add('kernel', kernel)
+  for (const name of names('ramdisk').slice(0, MAX_PARTS)) reader.add('initrd', name)
+  for (const [index, name] of names('fdt').slice(0, MAX_PARTS).entries()) {
+    reader.add(index === 0 ? 'device-tree' : 'device-tree-overlay', name)
+  }
+  if (kernel === undefined) reader.problems.push('it names no kernel')
+  // A list that names one ramdisk a hundred times would fill the memory.
+  if (reader.parts.reduce((sum, { length }) => sum + length, 0) > source.size) {
+    reader.problems.push('the parts that its configuration names overlap')
+  }
+  return {
+    parts: reader.parts,
+    commandLine: stringOf(wanted, 'bootargs') ?? null,
+    choices: configurations.map(({ name }) => name),
+    chosen: wanted?.name ?? null,
+    problems: reader.problems,
+  }
+}
+
+function firstOfType(images: FdtNode, type: string): string | undefined {
+  return images.children.find((image) => stringOf(image, 'type') === type)?.name
+}
+
+/** @returns the configuration; undefined where there is none at all; or what is wrong, in words */
+function choose(source: ByteSource, tree: FdtNode, choice: PartChoice): FdtNode | string | undefined {
+  const configurations = childOf(tree, 'configurations')?.children.slice(0, MAX_PARTS) ?? []
+  const named = (name: string) => configurations.find((each) => each.name === name)
+  if (choice.configuration !== undefined) {
+    return named(choice.configuration) ?? `it has no configuration ${choice.configuration}`
+  }
+  if (choice.compatible !== undefined && choice.compatible.length > 0) {
+    const offered = configurations.map((each) => compatibleOf(source, tree, each))
+    for (const machine of choice.compatible) {
+      const index = offered.findIndex((compatible) => compatible.includes(machine))
+      if (index >= 0) return configurations[index]
+    }
+  }
+  const preferred = stringOf(childOf(tree, 'configurations'), 'default')
+  if (preferred === undefined) return configurations[0]
+  return named(preferred) ?? `its default configuration ${preferred} does not exist`
+}
+
+/** A configuration's own list, else that of its device tree, which only an uncompressed one inside the tree tells. */
+function compatibleOf(source: ByteSource, tree: FdtNode, configuration: FdtNode): string[] {
+  const own = stringsOf(configuration, 'compatible')
+  if (own.length > 0) return own
+  const image = childOf(childOf(tree, 'images'), stringOf(configuration, 'fdt') ?? '')
+  const property = image?.properties.get('data')
+  if (property === undefined || (stringOf(image, 'compression') ?? 'none') !== 'none') return []
+  const inner = parseFdt(partOf(source, property.offset, property.length))
+  return typeof inner === 'string' ? [] : stringsOf(inner, 'compatible')
+}
+
+const algorithms = ['crc32', 'md5', 'sha1', 'sha256', 'sha384', 'sha512'] as const
+
+class FitReader {
+  readonly parts: ImagePart[] = []
+  readonly problems: string[] = []
+  readonly #source: ByteSource
+  readonly #images: FdtNode
+  readonly #externalStart: number
+
+  constructor(source: ByteSource, images: FdtNode, externalStart: number) {
+    this.#source = source
+    this.#images = images
+    this.#externalStart = externalStart
+  }
+
+  add(kind: PartKind, name: string | undefined): void {
+    if (name === undefined) return
+    const image = childOf(this.#images, name)
+    if (image === undefined) {
+      this.problems.push(`its configuration names ${name}, which it does not hold`)
+      return
+    }
+    const place = this.#place(image)
+    if (place === undefined) {
+      this.problems.push(`its part ${name} has no content`)
+      return
+    }
+    const compression = stringOf(image, 'compression') ?? 'none'
+    const part = imagePart({
+      kind,
+      name,
+      ...place,
+      compression: compression === 'none' || kind === 'initrd' ? null : compression,
+      hashes: this.#hashes(image),
+      compatible: stringsOf(image, 'compatible'),
+    })
+    const problem = misplaced(part, this.#source.size)
+    if (problem === undefined) this.parts.push(part)
+    else this.problems.push(problem)
+  }
+
+  #place(image: FdtNode): { offset: number; length: number } | undefined {
+    const inside = image.properties.get('data')
+    if (inside !== undefined) return { offset: inside.offset, length: inside.length }
+    const length = numberOf(image, 'data-size')
+    const position = numberOf(image, 'data-position')
+    const offset = numberOf(image, 'data-offset')
+    if (length === undefined) return undefined
+    if (position !== undefined) return { offset: position, length }
+    return offset === undefined ? undefined : { offset: this.#externalStart + offset, length }
+  }
+
+  #hashes(image: FdtNode): PartHash[] {
+    const hashes: PartHash[] = []
+    for (const node of image.children.filter(({ name }) => /^hash(?:[-@]|$)/.test(name)).slice(0, 16)) {
+      const value = node.properties.get('value')?.value
+      const name = stringOf(node, 'algo')
+      const algorithm = algorithms.find((each) => each === name)
+      if (value === undefined) continue
+      if (algorithm === undefined) this.problems.push(`the hash of ${image.name} is ${name}, which is not known`)
+      else hashes.push({ algorithm, digest: value.toString('hex') })
+    }
+    return hashes
+  }
+}

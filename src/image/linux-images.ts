@@ -1,0 +1,151 @@
+import { findVersion } from './banner.ts'
+import type { ByteSource } from './bytes.ts'
+import { type ImageFormat, type KernelImage, magicAt, unknownImage } from './image.ts'
+import { hasPeSignature, peMachine } from './pe.ts'
+
+/** How far the version line is looked for in an uncompressed kernel, bytes: it lies behind the code. */
+const SEARCHED = 64 * 1024 * 1024
+
+/** arm64: Documentation/arch/arm64/booting.rst, "Call the kernel image". */
+export const arm64Image: ImageFormat = {
+  name: 'arm64 Image',
+  recognise: (head) => magicAt(head, 56, 'ARM\x64'),
+  inspect(head, source) {
+    const flags = head.readBigUInt64LE(24)
+    const imageSize = head.readBigUInt64LE(16)
+    const big = (flags & 1n) !== 0n
+    const pageSize = [null, 4096, 16_384, 65_536][Number((flags >> 1n) & 3n)] as number | null
+    // arm64_image_probe, arch/arm64/kernel/kexec_image.c.
+    const problems = imageSize === 0n ? ['it is older than Linux 3.17: its header lacks the image size'] : []
+    return {
+      ...rawImage('arm64 Image', 'an arm64 Image', head, source),
+      bootable: problems.length === 0,
+      architecture: big ? 'aarch64_be' : 'aarch64',
+      byteOrder: big ? 'big' : 'little',
+      pageSize,
+      // COMMAND_LINE_SIZE of arch/arm64/include/uapi/asm/setup.h, with the NUL.
+      maxCommandLine: 2047,
+      relocatable: true,
+      memoryNeeded: memory(imageSize),
+      problems,
+    }
+  },
+}
+
+/** RISC-V: Documentation/arch/riscv/boot-image-header.rst. */
+export const riscvImage: ImageFormat = {
+  name: 'riscv Image',
+  recognise: (head) => magicAt(head, 56, 'RSC\x05'),
+  inspect(head, source) {
+    const big = (head.readBigUInt64LE(24) & 1n) !== 0n
+    const problems = big ? ['it is big-endian, which no machine is'] : []
+    return {
+      ...rawImage('riscv Image', 'a RISC-V Image', head, source),
+      bootable: problems.length === 0,
+      architecture: 'riscv64',
+      byteOrder: big ? 'big' : 'little',
+      // COMMAND_LINE_SIZE of arch/riscv/include/uapi/asm/setup.h, with the NUL.
+      maxCommandLine: 1023,
+      relocatable: true,
+      memoryNeeded: memory(head.readBigUInt64LE(16)),
+      problems,
+    }
+  },
+}
+
+const LOONGARCH_MACHINE = 0x6264
+
+/** LoongArch: an EFI application with arch/loongarch/kernel/head.S before it. */
+export const loongarchImage: ImageFormat = {
+  name: 'loongarch Image',
+  recognise: (head) => magicAt(head, 56, '\xcd\x23\x82\x81') && peMachine(head) === LOONGARCH_MACHINE,
+  inspect: (head, source) => ({
+    ...rawImage('loongarch Image', 'a LoongArch EFI image', head, source),
+    bootable: true,
+    architecture: 'loongarch64',
+    byteOrder: 'little',
+    // COMMAND_LINE_SIZE of arch/loongarch/include/uapi/asm/setup.h, with the NUL.
+    maxCommandLine: 4095,
+    memoryNeeded: memory(head.readBigUInt64LE(16)),
+  }),
+}
+
+/** Offset of "S390EP": arch/s390/kernel/machine_kexec_file.c, s390_image_probe of kexec_image.c. */
+const S390_MARK = 0x10008
+/** The parameter area, arch/s390/include/asm/setup.h. */
+const parameterArea = { version: 0x10428, commandLineSize: 0x10430 } as const
+
+/** s390x: an image that begins at address 0. Its mark lies beyond the head, so it is told only with the file at hand. */
+export const s390Image: ImageFormat = {
+  name: 's390 Image',
+  recognise: (_head, source) => source?.read(S390_MARK, 6).toString('latin1') === 'S390EP',
+  inspect(_head, source) {
+    const text = source === undefined ? undefined : s390Version(source)
+    const limit = source?.read(parameterArea.commandLineSize, 8)
+    const size = limit?.length === 8 ? Number(limit.readBigUInt64BE(0)) : 0
+    const signed = source?.read(source.size - MODULE_SIGNATURE.length, MODULE_SIGNATURE.length).equals(MODULE_SIGNATURE)
+    return {
+      ...unknownImage,
+      format: 's390 Image',
+      description: `an s390x kernel image${text === undefined ? '' : ` of Linux ${text.split(' ', 1)[0]}`}`,
+      bootable: true,
+      architecture: 's390x',
+      byteOrder: 'big',
+      version: text?.split(' ', 1)[0] ?? null,
+      versionString: text ?? null,
+      // Kernels before 5.18 do not say and take 896.
+      maxCommandLine: (size > 0 && size <= 65_536 ? size : 896) - 1,
+      signature: signed ? 'present' : 'absent',
+    }
+  },
+}
+
+/** What ends a file with an appended signature: MODULE_SIG_STRING, include/linux/module_signature.h. */
+const MODULE_SIGNATURE = Buffer.from('~Module signature appended~\n')
+
+function s390Version(source: ByteSource): string | undefined {
+  const pointer = source.read(parameterArea.version, 8)
+  if (pointer.length < 8) return undefined
+  const bytes = source.read(Number(pointer.readBigUInt64BE(0)), 256)
+  const end = bytes.indexOf(0)
+  const text = bytes.toString('latin1', 0, Math.max(0, end))
+  return /^\d+\.\d+[ -~]*$/.test(text) ? text : undefined
+}
+
+/** 32-bit ARM: arch/arm/boot/compressed/head.S. Only kexec_load takes it. */
+export const armZImage: ImageFormat = {
+  name: 'ARM zImage',
+  recognise: (head) => magicAt(head, 0x24, '\x18\x28\x6f\x01') && head.length >= 0x34,
+  inspect(head) {
+    const start = head.readUInt32LE(0x28)
+    const end = head.readUInt32LE(0x2c)
+    const big = magicAt(head, 0x30, '\x04\x03\x02\x01')
+    return {
+      ...unknownImage,
+      format: 'ARM zImage',
+      description: 'a 32-bit ARM zImage',
+      architecture: big ? 'armv7b' : 'armv7l',
+      byteOrder: big ? 'big' : 'little',
+      minimumSize: end > start ? end - start : null,
+      // COMMAND_LINE_SIZE of arch/arm/include/uapi/asm/setup.h, with the NUL.
+      maxCommandLine: 1023,
+      relocatable: true,
+    }
+  },
+}
+
+function rawImage(format: string, name: string, head: Buffer, source: ByteSource | undefined): KernelImage {
+  const version = source === undefined ? undefined : findVersion(source, 0, Math.min(source.size, SEARCHED))
+  return {
+    ...unknownImage,
+    format,
+    description: `${name}${version === undefined ? '' : ` of Linux ${version.version}`}`,
+    version: version?.version ?? null,
+    versionString: version?.versionString ?? null,
+    signature: hasPeSignature(head) ? 'present' : 'absent',
+  }
+}
+
+function memory(size: bigint): number | null {
+  return size > 0n && size < 1n << 40n ? Number(size) : null
+}

@@ -1,0 +1,122 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+
+const fixtures = join(import.meta.dirname, '../fixtures/kernels')
+const text = Buffer.from('Linux version 6.6.1-test (me@here) #1 SMP\n\0'.repeat(3) + 'some more text, '.repeat(60))
+
+/** As the programs make them: small, so that mutations reach what matters. */
+const compressors = {
+  gzip: [['gzip', '-9']],
+  bzip2: [['bzip2', '-9']],
+  xz: [
+    ['xz', '--check=crc32'],
+    ['xz', '--check=sha256', '--x86', '--lzma2=dict=64KiB'],
+  ],
+  lzma: [['lzma', '-9']],
+  lz4: [
+    ['lz4', '-9'],
+    ['lz4', '-l'],
+    ['lz4', '-BD', '-BX', '-B4'],
+  ],
+  zstd: [
+    ['zstd', '-q', '-19'],
+    ['zstd', '-q', '-1'],
+    ['zstd', '-q', '--no-check'],
+  ],
+}
+export const streams = Object.fromEntries(
+  Object.entries(compressors).map(([name, commands]) => [
+    name,
+    commands.map(([program, ...args]) => execFileSync(program, [...args, '-c'], { input: text, stdio: 'pipe' })),
+  ]),
+)
+
+const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-seeds-'))
+const run = (program, ...args) => execFileSync(program, args, { cwd: folder, stdio: 'pipe' })
+const made = (name) => readFileSync(join(folder, name))
+
+function makeContainers() {
+  writeFileSync(join(folder, 'kernel'), streams.gzip[0])
+  writeFileSync(join(folder, 'initrd'), '070701')
+  writeFileSync(join(folder, 'board.dts'), '/dts-v1/; / { compatible = "a,b", "c"; model = "A"; };')
+  writeFileSync(join(folder, 'fit.its'), imageTree)
+  run('dtc', '-O', 'dtb', '-o', 'board.dtb', 'board.dts')
+  run('mkimage', '-f', 'fit.its', 'inside.itb')
+  run('mkimage', '-E', '-f', 'fit.its', 'behind.itb')
+  const facts = ['-A', 'arm64', '-O', 'linux', '-C', 'gzip', '-n', 'name']
+  run('mkimage', ...facts, '-T', 'kernel', '-d', 'kernel', 'uImage')
+  run('mkimage', ...facts, '-T', 'multi', '-d', 'kernel:initrd', 'multi')
+  const boot = ['--kernel', 'kernel', '--ramdisk', 'initrd', '--cmdline', 'quiet']
+  run('mkbootimg', ...boot, '--pagesize', '2048', '--header_version', '1', '-o', 'boot1')
+  run('mkbootimg', ...boot, '--header_version', '3', '-o', 'boot3')
+  run(
+    'mkbootimg',
+    '--vendor_ramdisk',
+    'initrd',
+    '--dtb',
+    'board.dtb',
+    '--header_version',
+    '3',
+    '--vendor_boot',
+    'vendor',
+  )
+  const heads = ['arm64-6.1.0-50-cloud', 'riscv64-6.12.107+deb13', 'armhf-6.1.0-50-rt-armmp']
+  const kernels = heads.map((name) => readFileSync(join(fixtures, `${name}.head`)))
+  return {
+    fit: [made('inside.itb'), made('behind.itb'), made('board.dtb')],
+    uimage: [made('uImage'), made('multi')],
+    android: [made('boot1'), made('boot3'), made('vendor')],
+    'unified-image': [peOf(['.cmdline', '.initrd', '.ucode', '.linux', '.profile', '.cmdline'])],
+    zboot: [zboot()],
+    'linux-image': kernels,
+    vmlinux: [readFileSync('/bin/true').subarray(0, 8192)],
+    'compressed-image': Object.values(streams).flat(),
+    s390: [gunzipSync(readFileSync(join(fixtures, 's390x-6.1.0-50.head.gz')))],
+  }
+}
+
+const imageTree = `/dts-v1/;
+/ {
+  description = "d";
+  images {
+    k { data = /incbin/("kernel"); type = "kernel"; arch = "arm64"; os = "linux"; compression = "gzip"; load = <0>;
+      entry = <0>; hash-1 { algo = "crc32"; }; };
+    r { data = /incbin/("initrd"); type = "ramdisk"; arch = "arm64"; os = "linux"; compression = "none"; };
+    f { data = /incbin/("board.dtb"); type = "flat_dt"; arch = "arm64"; compression = "none"; hash-1 { algo = "sha1"; }; };
+  };
+  configurations { default = "c"; c { kernel = "k"; ramdisk = "r"; fdt = "f"; }; };
+};`
+
+function peOf(names) {
+  const head = Buffer.alloc(512)
+  head.write('MZ')
+  head.writeUInt32LE(0x40, 0x3c)
+  head.write('PE\0\0', 0x40, 'latin1')
+  head.writeUInt16LE(0x8664, 0x44)
+  head.writeUInt16LE(names.length, 0x46)
+  for (const [index, name] of names.entries()) {
+    const at = 0x40 + 24 + 40 * index
+    head.write(name, at)
+    head.writeUInt32LE(40, at + 8)
+    head.writeUInt32LE(64, at + 16)
+    head.writeUInt32LE(512 + 64 * index, at + 20)
+  }
+  return Buffer.concat([head, Buffer.alloc(64 * names.length, 'ID=a\nTITLE=b\n')])
+}
+
+function zboot() {
+  const head = Buffer.alloc(128)
+  head.write('MZ\0\0zimg', 0, 'latin1')
+  head.writeUInt32LE(128, 8)
+  head.writeUInt32LE(streams.xz[0].length, 12)
+  head.write('xz', 0x18)
+  head.writeUInt32LE(0x40, 0x3c)
+  return Buffer.concat([head, streams.xz[0]])
+}
+
+/** Images by mkimage, dtc and mkbootimg, and PE files by hand. */
+export const containers = makeContainers()
+rmSync(folder, { recursive: true })
