@@ -11,9 +11,7 @@ export function explain(plan: LoadPlan): string {
     if (subject === 'kernel') lines.push(indent(kernelFacts(plan)))
     if (subject === 'initrd' && plan.initrds.length > 0) {
       lines.push(
-        indent(
-          plan.initrds.map((initrd) => `${formatBytes(initrd.stats.size)}, ${initrd.image.description}`).join('; '),
-        ),
+        indent(plan.initrds.map((initrd) => `${formatBytes(initrd.size)}, ${initrd.image.description}`).join('; ')),
       )
     }
     lines.push(indent(reason))
@@ -27,11 +25,11 @@ export function explain(plan: LoadPlan): string {
 }
 
 function kernelFacts({ kernel }: LoadPlan): string {
-  const { image, stats } = kernel
+  const { image, size } = kernel
   const signed = image.signature === 'present' ? ', signed' : image.signature === 'absent' ? ', not signed' : ''
   const architecture = image.architecture === null ? '' : ` for ${image.architecture}`
   const what = image.version === null ? image.description : `${image.version}, ${image.format}${architecture}`
-  return `${what}, ${formatBytes(stats.size)}${signed}`
+  return `${what}, ${formatBytes(size)}${signed}`
 }
 
 function indent(text: string): string {

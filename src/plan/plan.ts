@@ -1,4 +1,4 @@
-import { closeSync, fstatSync } from 'node:fs'
+import { fstatSync } from 'node:fs'
 import { type FileLoad, loadFile, loadFileSync, throwIfAborted } from '../engine/file.ts'
 import { KexecError } from '../errors.ts'
 import { type OpenImage, openImage } from '../image/index.ts'
@@ -43,7 +43,7 @@ export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
     checkMachine(system, options.panic ?? false, findings)
     return new LoadPlan({ system, target, kernel, initrds, commandLine, panic: options.panic ?? false, findings })
   } catch (error) {
-    for (const file of files) closeSync(file.fd)
+    for (const file of files) file.close()
     throw error
   }
 }
@@ -193,7 +193,7 @@ export class LoadPlan {
   }
 
   private closeFiles(): void {
-    for (const file of [this.kernel, ...this.initrds]) closeSync(file.fd)
+    for (const file of [this.kernel, ...this.initrds]) file.close()
   }
 
   private prepare(signal: AbortSignal | undefined): FileLoad {
@@ -201,8 +201,8 @@ export class LoadPlan {
     requireCapability(readPrivileges(new System()), 'loading a kernel')
     for (const file of [this.kernel, ...this.initrds]) refuseIfChanged(file)
     return {
-      kernelFd: this.kernel.fd,
-      initrdFds: this.initrds.map((initrd) => initrd.fd),
+      kernelFd: this.kernel.fd as number,
+      initrdFds: this.initrds.map((initrd) => initrd.fd as number),
       commandLine: this.commandLine,
       panic: this.panic,
       path: this.kernel.path,
@@ -210,12 +210,13 @@ export class LoadPlan {
   }
 }
 
-function refuseIfChanged(file: OpenImage): void {
-  const now = fstatSync(file.fd)
-  if (now.size === file.stats.size && now.mtimeMs === file.stats.mtimeMs && now.ctimeMs === file.stats.ctimeMs) return
+function refuseIfChanged({ fd, stats, path }: OpenImage): void {
+  if (fd === null || stats === null) return
+  const now = fstatSync(fd)
+  if (now.size === stats.size && now.mtimeMs === stats.mtimeMs && now.ctimeMs === stats.ctimeMs) return
   throw new KexecError('the file was changed after it was inspected', {
     reason: 'file-changed',
-    path: file.path,
+    path,
     hint: 'Wait until whatever writes it has finished, and plan again.',
     refused: true,
   })
