@@ -25,6 +25,16 @@ export function fileBytes(fd: number, size: number): ByteSource {
   }
 }
 
+/** A source of which the first bytes were read already. They are not read again. */
+export function withHead(source: ByteSource, head: Buffer): ByteSource {
+  const { size } = source
+  const read = (offset: number, length: number) => {
+    const end = offset + clip(size, offset, length)
+    return offset >= 0 && end <= head.length ? head.subarray(offset, end) : source.read(offset, length)
+  }
+  return { size, read }
+}
+
 /** Bytes in memory; what is read shares their memory. */
 export function memoryBytes(buffer: Buffer): ByteSource {
   return {
