@@ -1,7 +1,8 @@
 import { posix } from 'node:path'
+import { stubCommandLine } from '../../image/uki.ts'
 import type { Survey } from '../survey.ts'
 import { splitBootCount } from './boot-counting.ts'
-import { readUnifiedImage, stubCommandLine } from './uki.ts'
+import { readUnifiedImage } from './uki.ts'
 
 /** What the addons of a unified kernel image add to its command line (systemd-stub(7)). */
 export interface AddonOptions {

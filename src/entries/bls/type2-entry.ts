@@ -1,8 +1,9 @@
+import { stubCommandLine } from '../../image/uki.ts'
 import { splitBootCount } from './boot-counting.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 import { parseAssignments, systemName } from './os-release.ts'
 import type { MenuReading } from './reading.ts'
-import { type ImageProfile, readUnifiedImage, stubCommandLine, type UnifiedImage } from './uki.ts'
+import { type ImageProfile, readUnifiedImage, type UnifiedImage } from './uki.ts'
 
 /** The entries of a unified kernel image in EFI/Linux: one for each of its profiles. @param path of the file. */
 export function type2Entries(path: string, file: string, reading: MenuReading): LoaderEntry[] {
