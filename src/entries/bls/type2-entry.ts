@@ -40,7 +40,15 @@ function profileEntry(
     profile: number,
     isHidden: name === undefined,
     isAutomatic: false,
-    found: { ...start.found, id: profileId, title: title ?? profileId, source: 'uki', config: path, problems },
+    found: {
+      ...start.found,
+      id: profileId,
+      title: title ?? profileId,
+      source: 'uki',
+      config: path,
+      profile: image.hasProfiles ? number : null,
+      problems,
+    },
   }
 }
 
