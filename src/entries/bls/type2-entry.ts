@@ -1,4 +1,5 @@
 import { stubCommandLine } from '../../image/uki.ts'
+import { isSecureBoot } from '../../system/efi-variables.ts'
 import { splitBootCount } from './boot-counting.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 import { parseAssignments, systemName } from './os-release.ts'
@@ -60,7 +61,11 @@ function profileTitle(system: string, own: ReadonlyMap<string, string>, number: 
 
 /** What starting an image starts, whichever kind of entry names it. */
 export function imageStart(path: string, profile: ImageProfile, image: UnifiedImage, reading: MenuReading) {
-  const addons = reading.addons.optionsFor(path, reading.addonsBeside(path), profile.release)
+  const addons = reading.addons.optionsFor(path, reading.addonsBeside(path), {
+    architecture: image.architecture,
+    release: profile.uname,
+    isSecureBoot: isSecureBoot(reading.survey.system) === true,
+  })
   const parts = [stubCommandLine(profile.commandLine ?? ''), ...addons.options]
   const problems = profile.faults.map((fault) => `${path} ${fault}.`)
   if (!profile.hasKernel) problems.push(`${path} holds no kernel: it has no section .linux.`)

@@ -4,6 +4,7 @@ import { type PeSection, readPeFile, sectionSize } from '../../image/pe-sections
 import { hasProfiles, MAX_TEXT, profilesOf, sectionText } from '../../image/uki.ts'
 import type { System } from '../../system/system.ts'
 import { HEAD_BYTES, identifyKernel } from '../identify.ts'
+import { openRegular, unreadable } from './companions.ts'
 
 /**
  * A unified kernel image (https://uapi-group.org/specifications/specs/unified_kernel_image/) as far as a menu needs it: an
@@ -24,6 +25,7 @@ export interface ImageProfile {
   readonly osRelease: string | null
   readonly commandLine: string | null
   readonly profile: string | null
+  readonly uname: string | null
   /** Kernel release: .uname, else what the kernel inside says. */
   readonly release: string | null
   /** What is wrong with it, to complete a sentence that begins with the file's path. */
@@ -32,25 +34,15 @@ export interface ImageProfile {
 
 /** @returns the image, or what is wrong with the file, to complete a sentence that begins with its path. */
 export function readUnifiedImage(system: System, path: string): UnifiedImage | string {
-  let fd: number
+  const fd = openRegular(system, path)
+  if (typeof fd === 'string') return fd
   try {
-    fd = system.open(path)
-  } catch (error) {
-    return unreadable(error)
-  }
-  try {
-    const stats = fstatSync(fd)
-    return stats.isFile() ? imageOf(fileBytes(fd, stats.size)) : 'is not a file'
+    return imageOf(fileBytes(fd, fstatSync(fd).size))
   } catch (error) {
     return unreadable(error)
   } finally {
     closeSync(fd)
   }
-}
-
-function unreadable(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException
-  return `cannot be read (${code ?? message})`
 }
 
 function imageOf(source: ByteSource): UnifiedImage | string {
@@ -82,12 +74,14 @@ function profileOf(source: ByteSource, own: readonly PeSection[], sections: read
     return sectionText(source, found)
   }
   const kernel = section('.linux')
+  const uname = text('.uname')
   return {
     hasKernel: kernel !== undefined,
     osRelease: text('.osrel'),
     commandLine: text('.cmdline'),
     profile: own.length === 0 ? null : text('.profile'),
-    release: text('.uname')?.trim() || (isWhole(kernel) ? releaseInside(source, kernel) : null),
+    uname,
+    release: uname?.trim() || (isWhole(kernel) ? releaseInside(source, kernel) : null),
     faults,
   }
 }
