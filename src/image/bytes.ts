@@ -43,6 +43,16 @@ export function memoryBytes(buffer: Buffer): ByteSource {
   }
 }
 
+/** A source whose first bytes were read already: they are not read again. */
+export function withHead(head: Buffer, source: ByteSource | undefined): ByteSource {
+  if (source === undefined || head.length >= source.size) return memoryBytes(head)
+  return {
+    size: source.size,
+    read: (offset, length) =>
+      offset + length <= head.length ? head.subarray(offset, offset + length) : source.read(offset, length),
+  }
+}
+
 /** The bytes from `offset` on, at most `length`, as a source of their own. Whatever the numbers, it stays inside `source`. */
 export function partOf(source: ByteSource, offset: number, length: number): ByteSource {
   const size = clip(source.size, offset, length)
