@@ -18,6 +18,11 @@ export function checkKernel(system: System, kernel: PlannedKernel, findings: Fin
   const refuse = (reason: ConstructorParameters<typeof KexecError>[1]['reason'], summary: string, hint: string) =>
     findings.refuse(new KexecError(summary, { reason, path, hint, refused: true, code: 'ENOEXEC' }))
   const running = system.isLive ? machine() : null
+  if (kernel.vendor === null && /^Android boot image/.test(kernel.chain[0]?.format ?? '') && isSplit(kernel)) {
+    findings.warn(
+      `${path} has a vendor boot image beside it, with the first part of the ramdisk and of the command line: give it with --vendor-boot`,
+    )
+  }
   const damage = contents.flatMap(({ problems }) => problems)
   if (damage.length > 0) {
     refuse('damaged-image', `${kernel.chain[0]?.description}: ${damage.join('; ')}`, 'Copy or make the image again.')
@@ -47,6 +52,11 @@ export function checkKernel(system: System, kernel: PlannedKernel, findings: Fin
       'Give a bzImage, such as /boot/vmlinuz-VERSION or arch/x86/boot/bzImage.',
     )
   }
+}
+
+/** Android's boot images are split in two from header version 3 on. */
+function isSplit({ chain }: PlannedKernel): boolean {
+  return chain[0]?.facts.some(({ name, value }) => name === 'header version' && Number(value) >= 3) ?? false
 }
 
 /** Refuses what cannot be an initrd, and warns of what does not look like one. */

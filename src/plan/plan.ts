@@ -8,7 +8,7 @@ import { checkLength, chooseCommandLine } from './command-line.ts'
 import { type Decision, Findings } from './decision.ts'
 import { explain } from './explain.ts'
 import { chooseInitrds, type InitrdChoice, type PlannedInitrd } from './initrds.ts'
-import { openKernel, type PlannedKernel } from './kernel.ts'
+import { closeKernel, openKernel, type PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
 import { chooseTarget, type Target } from './target.ts'
@@ -40,10 +40,11 @@ export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
   }
 }
 
-function chosenParts({ profile, configuration, signal }: PlanOptions) {
+function chosenParts({ profile, configuration, vendorBoot, signal }: PlanOptions) {
   return {
     ...(profile === undefined ? {} : { profile }),
     ...(configuration === undefined ? {} : { configuration }),
+    vendorBoot,
     signal,
   }
 }
@@ -67,7 +68,7 @@ function checkEverything(system: System, { target, kernel, choice, commandLine }
 }
 
 function closeFiles(kernel: PlannedKernel, choice: InitrdChoice | undefined): void {
-  kernel.file.close()
+  closeKernel(kernel)
   for (const { file } of choice?.initrds ?? []) file?.close()
 }
 

@@ -82,9 +82,15 @@ function finish(
   return { kernelFd: extracted?.fd ?? (kernel.file.fd as number), initrdFd: initrd.fd, extracted, close }
 }
 
-function extract({ file, choice }: PlannedKernel, signal: AbortSignal | undefined): Promise<ExtractedKernel> {
+function extract({ file, choice, vendor }: PlannedKernel, signal: AbortSignal | undefined): Promise<ExtractedKernel> {
   const { fd, path } = file
-  return extractKernel(file.source, { ...choice, path, ...(fd === null ? {} : { fd }), ...(signal ? { signal } : {}) })
+  return extractKernel(file.source, {
+    ...choice,
+    path,
+    ...(fd === null ? {} : { fd }),
+    ...(vendor === null ? {} : { vendorBoot: vendor.file.source }),
+    ...(signal ? { signal } : {}),
+  })
 }
 
 /** The initrds as descriptors, in order. */
@@ -120,7 +126,12 @@ class OpenedInitrds {
 
 /** @throws KexecError 'file-changed' */
 export function refuseIfChanged(kernel: PlannedKernel, { initrds }: InitrdChoice): void {
-  for (const file of [kernel.file, ...initrds.flatMap((initrd) => initrd.file ?? [])]) checkUnchanged(file)
+  for (const file of [
+    kernel.file,
+    ...(kernel.vendor ? [kernel.vendor.file] : []),
+    ...initrds.flatMap((initrd) => initrd.file ?? []),
+  ])
+    checkUnchanged(file)
 }
 
 function checkUnchanged({ fd, stats, path }: OpenImage): void {
