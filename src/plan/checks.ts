@@ -2,39 +2,42 @@ import { machine } from 'node:os'
 import { posix } from 'node:path'
 import { status } from '../engine/status.ts'
 import { KexecError } from '../errors.ts'
-import type { OpenImage } from '../image/index.ts'
+import { engineFor, type OpenImage } from '../image/index.ts'
 import { readPrivileges } from '../policy/privileges.ts'
 import { readSwitches, switchRefusal } from '../policy/switches.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
+import type { PlannedInitrd } from './initrds.ts'
+import type { PlannedKernel } from './kernel.ts'
 import { formatBytes } from './text.ts'
 
-/** Formats that are kernels, though not ones this version loads. */
-const OTHER_KERNELS = new Set(['arm64 Image', 'riscv Image', 'EFI zboot', 'ARM zImage', 'UKI'])
-
 /** Refuses a file that kexec_file_load would not take, named for what it is. */
-export function checkKernel(system: System, kernel: OpenImage, findings: Findings): void {
-  const { image, path } = kernel
+export function checkKernel(system: System, kernel: PlannedKernel, findings: Findings): void {
+  const { image, file, contents } = kernel
+  const { path } = file
   const refuse = (reason: ConstructorParameters<typeof KexecError>[1]['reason'], summary: string, hint: string) =>
     findings.refuse(new KexecError(summary, { reason, path, hint, refused: true, code: 'ENOEXEC' }))
   const running = system.isLive ? machine() : null
-  if (image.architecture !== null && running !== null && image.architecture !== running) {
+  const damage = contents.flatMap(({ problems }) => problems)
+  if (damage.length > 0) {
+    refuse('damaged-image', `${kernel.chain[0]?.description}: ${damage.join('; ')}`, 'Copy or make the image again.')
+  } else if (image.architecture !== null && running !== null && image.architecture !== running) {
     refuse(
       'wrong-architecture',
       `this is ${image.description}, and this machine is ${running}`,
       `Choose a kernel built for ${running}.`,
     )
-  } else if (image.minimumSize !== null && kernel.size < image.minimumSize) {
+  } else if (image.minimumSize !== null && kernel.chain.length === 1 && file.size < image.minimumSize) {
     refuse(
       'truncated-kernel',
       `${image.description}: ${image.problems.join('; ')}`,
       'Copy or install the kernel again.',
     )
-  } else if (OTHER_KERNELS.has(image.format)) {
+  } else if (engineFor(image).engine === 'segments') {
     refuse(
       'not-a-kernel',
-      `this is ${image.description}, which this version does not load`,
-      'Load the bzImage inside it.',
+      `this is ${image.description}, which kexec_file_load does not take: ${engineFor(image).reason}`,
+      'Give a bzImage or what holds one; kexec_load, which takes it, is not in this version.',
     )
   } else if (!image.bootable) {
     const what = image.problems.length > 0 ? `${image.description}: ${image.problems.join('; ')}` : image.description
@@ -89,14 +92,14 @@ export function checkModules(system: System, version: string | null, findings: F
 /** Warns when kernel and initrd together are larger than the memory that is free now. */
 export function checkMemory(
   system: System,
-  kernel: OpenImage,
-  initrds: readonly OpenImage[],
+  kernel: PlannedKernel,
+  initrds: readonly PlannedInitrd[],
   findings: Findings,
 ): void {
   const available = /^MemAvailable:\s*(\d+) kB/m.exec(system.readText('/proc/meminfo') ?? '')?.[1]
   if (available === undefined) return
   const initrdBytes = initrds.reduce((sum, initrd) => sum + initrd.size, 0)
-  const needed = initrdBytes + (kernel.image.memoryNeeded ?? kernel.size)
+  const needed = initrdBytes + (kernel.image.memoryNeeded ?? kernel.file.size)
   if (needed <= Number(available) * 1024) return
   findings.warn(
     `kernel and initrd need ${formatBytes(needed)} and only ${formatBytes(Number(available) * 1024)} of memory are available`,
