@@ -117,7 +117,7 @@ function imageOf(fd: number, path: string): OpenImage {
       fd,
       size,
       stats,
-      source: withHead(fileBytes(fd, size), head),
+      source: withHead(head, fileBytes(fd, size)),
       image: inspectImage(head, size),
       close,
     }
