@@ -36,11 +36,12 @@ export function memoryBytes(buffer: Buffer): ByteSource {
 /** A source whose first bytes were read already: they are not read again. */
 export function withHead(head: Buffer, source: ByteSource | undefined): ByteSource {
   if (source === undefined || head.length >= source.size) return memoryBytes(head)
-  return {
-    size: source.size,
-    read: (offset, length) =>
-      offset + length <= head.length ? head.subarray(offset, offset + length) : source.read(offset, length),
+  const { size } = source
+  const read = (offset: number, length: number) => {
+    const end = offset + clip(size, offset, length)
+    return offset >= 0 && end <= head.length ? head.subarray(offset, end) : source.read(offset, length)
   }
+  return { size, read }
 }
 
 /** The bytes from `offset` on, at most `length`, as a source of their own. Whatever the numbers, it stays inside `source`. */

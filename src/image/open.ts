@@ -4,7 +4,7 @@ import { totalmem } from 'node:os'
 import { KexecError, type Reason } from '../errors.ts'
 import { MemoryFile } from '../system/memory-file.ts'
 import { readAtMost, type System } from '../system/system.ts'
-import { type ByteSource, fileBytes, memoryBytes } from './bytes.ts'
+import { type ByteSource, fileBytes, memoryBytes, withHead } from './bytes.ts'
 import { type KernelImage, unknownImage } from './image.ts'
 import { HEAD_BYTES, inspectImage } from './inspect.ts'
 
@@ -105,12 +105,22 @@ async function openStream(
 function imageOf(fd: number, path: string): OpenImage {
   try {
     const stats = fstatSync(fd)
-    const image = stats.isFile()
-      ? inspectImage(readAtMost(fd, HEAD_BYTES), stats.size)
-      : { ...unknownImage, format: fileType(stats), description: `a ${fileType(stats)}` }
-    const size = stats.isFile() ? stats.size : 0
-    const source = stats.isFile() ? fileBytes(fd, size) : memoryBytes(Buffer.alloc(0))
-    return { path, fd, size, stats, source, image, close: closeOnce(fd) }
+    const close = closeOnce(fd)
+    if (!stats.isFile()) {
+      const image = { ...unknownImage, format: fileType(stats), description: `a ${fileType(stats)}` }
+      return { path, fd, size: 0, stats, source: memoryBytes(Buffer.alloc(0)), image, close }
+    }
+    const { size } = stats
+    const head = readAtMost(fd, HEAD_BYTES)
+    return {
+      path,
+      fd,
+      size,
+      stats,
+      source: withHead(head, fileBytes(fd, size)),
+      image: inspectImage(head, size),
+      close,
+    }
   } catch (cause) {
     closeSync(fd)
     throw fileError(cause, path)
