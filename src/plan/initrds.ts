@@ -90,6 +90,14 @@ function decide({ paths, withOwn }: InitrdChoice, ofEntry: number, findings: Fin
 }
 
 function ownInitrds(kernel: PlannedKernel): PlannedInitrd[] {
+  if (kernel.unified !== null) {
+    return kernel.unified.initrds.map(({ name, source }) => ({
+      path: name,
+      size: source.size,
+      image: inspectImage(source.read(0, HEAD_BYTES), source.size),
+      file: null,
+    }))
+  }
   return ownParts(kernel, 'microcode', 'initrd').map((part) => {
     const source = partSource(kernel, part)
     const image = source === undefined ? null : inspectImage(source.read(0, HEAD_BYTES), source.size)

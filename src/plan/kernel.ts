@@ -12,6 +12,7 @@ import {
   type PartChoice,
 } from '../image/index.ts'
 import type { System } from '../system/system.ts'
+import { type UnifiedInput, type UnifiedKernel, unifiedKernel } from './unified.ts'
 
 /** The file that holds the kernel, and the kernel in it: the same where nothing is nested. */
 export interface PlannedKernel {
@@ -28,6 +29,8 @@ export interface PlannedKernel {
   readonly choice: PartChoice
   /** The vendor_boot image that belongs to an Android boot image, and what it holds; or null. */
   readonly vendor: VendorBoot | null
+  /** What systemd-stub would make of a unified kernel image and the files beside it; null for what is none. */
+  readonly unified: UnifiedKernel | null
 }
 
 export interface VendorBoot {
@@ -54,15 +57,21 @@ export async function openKernel(
     const compatible = system.readText(COMPATIBLE)?.split('\0').filter(Boolean) ?? []
     const choice = { ...wanted, compatible }
     const vendor = vendorBoot === undefined ? null : await openVendorBoot(system, vendorBoot, signal)
+    const known = { file, choice, vendor, unified: null }
     // What is no regular file has no bytes, but a name.
-    if (file.size === 0)
-      return { file, image: file.image, chain: [file.image], contents: [], parts: [], choice, vendor }
+    if (file.size === 0) return { ...known, image: file.image, chain: [file.image], contents: [], parts: [] }
     const { image, chain, contents, parts } = await inspectNested(file.source, choice)
-    return { file, image, chain, contents, parts, choice, vendor }
+    const unified = chain[0]?.format === 'UKI' ? unifiedKernel(system, unifiedInput(file, input, choice)) : null
+    return { ...known, image, chain, contents, parts, unified }
   } catch (error) {
     file.close()
     throw error
   }
+}
+
+/** Only of a file that was named are the files beside it its own. */
+function unifiedInput({ source, path }: OpenImage, input: ImageInput, { profile }: PartChoice): UnifiedInput {
+  return { source, path: typeof input === 'string' ? path : null, profile: profile ?? null }
 }
 
 /** @throws KexecError also 'invalid-argument' when it is none */
@@ -80,10 +89,15 @@ async function openVendorBoot(system: System, input: ImageInput, signal: AbortSi
   })
 }
 
-/** Everything that was opened for the kernel. */
-export function closeKernel({ file, vendor }: PlannedKernel): void {
+/** The files that were opened for the kernel, itself first. */
+export function kernelFiles({ file, vendor, unified }: PlannedKernel): readonly OpenImage[] {
+  return [file, ...(vendor === null ? [] : [vendor.file]), ...(unified?.files ?? [])]
+}
+
+export function closeKernel({ file, vendor, unified }: PlannedKernel): void {
   file.close()
   vendor?.file.close()
+  unified?.close()
 }
 
 /** Whether the kernel has to be unpacked before the syscall takes it: it lies in a container, or only in memory. */
@@ -92,7 +106,8 @@ export function needsUnpacking({ file, chain }: PlannedKernel): boolean {
 }
 
 /** The command line that the image brings, the vendor's part first; or null. */
-export function ownCommandLine({ contents, vendor }: PlannedKernel): string | null {
+export function ownCommandLine({ contents, vendor, unified }: PlannedKernel): string | null {
+  if (unified !== null) return unified.commandLine
   const own = contents.find(({ commandLine }) => commandLine !== null)?.commandLine ?? null
   if (!vendor?.contents.commandLine) return own
   return [vendor.contents.commandLine, own].filter(Boolean).join(' ')
