@@ -1,5 +1,6 @@
-import type { FileHandle } from 'node:fs/promises'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
+import { bytesContent, type CpioContent, type CpioEntry, cpioChunks } from '../initrd/cpio.ts'
 
 /**
  * One file of a guest's file system. `path` is absolute in the guest. What it is follows from the field that is there:
@@ -20,111 +21,51 @@ export type ImageEntry = {
   | { readonly device: { readonly type: 'character' | 'block'; readonly major: number; readonly minor: number } }
 )
 
-// include/uapi/linux/stat.h
-const S_IFDIR = 0o040000
-const S_IFREG = 0o100000
-const S_IFLNK = 0o120000
-const S_IFCHR = 0o020000
-const S_IFBLK = 0o060000
-
-/** A newc header holds sizes in eight hexadecimal digits. */
-const MAX_SIZE = 0xffff_ffff
-
 /** Bytes moved at a time when a host file is copied. */
 const CHUNK = 1024 * 1024
 
 /**
- * Writes a cpio archive in the format the kernel unpacks (newc, Documentation/driver-api/early-userspace/buffer-format.rst).
- * The bytes depend on the entries and nothing else: times are 0, inode numbers count up. Parents must come before children.
+ * Writes a cpio archive in the format the kernel unpacks. The bytes depend on the entries and nothing else. Parents must come
+ * before children.
  * @throws RangeError for a file of 4 GiB or more, Error for a source that changes size while it is copied.
  */
 export async function writeCpio(file: string, entries: Iterable<ImageEntry>): Promise<void> {
+  const archived: CpioEntry[] = []
+  for (const entry of entries) archived.push(await archivedAs(entry))
   const output = await open(file, 'wx', 0o644)
   try {
-    let inode = 1
-    for (const entry of entries) await writeEntry(output, entry, inode++)
-    await output.write(header({ inode: 0, mode: 0, uid: 0, gid: 0, size: 0, major: 0, minor: 0 }, 'TRAILER!!!'))
+    // write() may write less than it was given; writeFile() does not.
+    for (const chunk of cpioChunks(archived)) await output.writeFile(chunk)
   } finally {
     await output.close()
   }
 }
 
-async function writeEntry(output: FileHandle, entry: ImageEntry, inode: number): Promise<void> {
-  const name = entry.path.replace(/^\/+/, '')
-  if (name === '' || name.includes('\0')) throw new RangeError(`not a path for an archive: '${entry.path}'`)
-  const fields = { inode, uid: entry.uid ?? 0, gid: entry.gid ?? 0, size: 0, major: 0, minor: 0 }
-  const permissions = (standard: number) => (entry.mode ?? standard) & 0o7777
-  if ('directory' in entry) {
-    await output.write(header({ ...fields, mode: S_IFDIR | permissions(0o755) }, name))
-  } else if ('device' in entry) {
-    const { type, major, minor } = entry.device
-    const kind = type === 'block' ? S_IFBLK : S_IFCHR
-    await output.write(header({ ...fields, major, minor, mode: kind | permissions(0o600) }, name))
-  } else if ('source' in entry) {
-    const { size } = await stat(entry.source)
-    await output.write(header({ ...fields, size, mode: S_IFREG | permissions(0o644) }, name))
-    await copy(entry.source, output, size)
-  } else {
-    const link = 'link' in entry
-    const contents = Buffer.from(link ? entry.link : entry.data)
-    const mode = link ? S_IFLNK | 0o777 : S_IFREG | permissions(0o644)
-    await output.write(header({ ...fields, size: contents.length, mode }, name))
-    await output.write(Buffer.concat([contents, padding(contents.length)]))
-  }
+async function archivedAs(entry: ImageEntry): Promise<CpioEntry> {
+  const { mode = 0o644 } = entry
+  if ('directory' in entry) return { ...entry, mode: entry.mode ?? 0o755 }
+  if ('device' in entry) return { ...entry, mode: entry.mode ?? 0o600 }
+  if ('link' in entry) return { ...entry, mode: 0o777 }
+  if ('data' in entry) return { ...entry, mode, content: bytesContent(Buffer.from(entry.data)) }
+  return { ...entry, mode, content: fileContent(entry.source, (await stat(entry.source)).size) }
 }
 
-interface Fields {
-  inode: number
-  mode: number
-  uid: number
-  gid: number
-  size: number
-  major: number
-  minor: number
-}
-
-function header(fields: Fields, name: string): Buffer {
-  if (fields.size > MAX_SIZE) throw new RangeError(`'${name}' is ${fields.size} bytes; cpio ends at 4 GiB`)
-  const links = (fields.mode & 0o170000) === S_IFDIR ? 2 : 1
-  const nameBytes = Buffer.from(`${name}\0`)
-  const numbers = [
-    fields.inode,
-    fields.mode,
-    fields.uid,
-    fields.gid,
-    links,
-    0, // mtime
-    fields.size,
-    0, // dev major
-    0, // dev minor
-    fields.major,
-    fields.minor,
-    nameBytes.length,
-    0, // checksum, unused in newc
-  ]
-  const text = `070701${numbers.map((number) => number.toString(16).padStart(8, '0')).join('')}`
-  const length = text.length + nameBytes.length
-  return Buffer.concat([Buffer.from(text), nameBytes, padding(length)])
-}
-
-/** Zeros up to the next multiple of four: headers with their name, and contents, each end there. */
-function padding(length: number): Buffer {
-  return Buffer.alloc((4 - (length % 4)) % 4)
-}
-
-async function copy(source: string, output: FileHandle, size: number): Promise<void> {
-  const input = await open(source, 'r')
-  try {
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size))
-    let remaining = size
-    while (remaining > 0) {
-      const { bytesRead } = await input.read(buffer, 0, Math.min(buffer.length, remaining))
-      if (bytesRead === 0) throw new Error(`'${source}' became shorter while it was copied`)
-      await output.write(buffer, 0, bytesRead)
-      remaining -= bytesRead
-    }
-    await output.write(padding(size))
-  } finally {
-    await input.close()
+function fileContent(source: string, size: number): CpioContent {
+  return {
+    size,
+    *chunks() {
+      const fd = openSync(source, 'r')
+      try {
+        const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size))
+        for (let offset = 0; offset < size; ) {
+          const count = readSync(fd, buffer, 0, Math.min(buffer.length, size - offset), offset)
+          if (count === 0) throw new Error(`'${source}' became shorter while it was copied`)
+          yield buffer.subarray(0, count)
+          offset += count
+        }
+      } finally {
+        closeSync(fd)
+      }
+    },
   }
 }
