@@ -70,25 +70,6 @@ function isSplit({ chain }: PlannedKernel): boolean {
   return chain[0]?.facts.some(({ name, value }) => name === 'header version' && Number(value) >= 3) ?? false
 }
 
-/** Refuses what cannot be an initrd, and warns of what does not look like one. */
-export function checkInitrd(initrd: OpenImage, findings: Findings): void {
-  const { image, path, size } = initrd
-  if (size === 0) {
-    findings.refuse(
-      new KexecError(`this is ${image.description}, not an initrd`, {
-        reason: 'not-an-initrd',
-        path,
-        hint: 'Make it again (update-initramfs -u, dracut -f, mkinitcpio -P), or load with --no-initrd.',
-        refused: true,
-      }),
-    )
-  } else if (image.format !== 'cpio' && image.compression === null) {
-    findings.warn(
-      `${path} is ${image.description}, neither a cpio archive nor a compressed one: the new kernel will not unpack it`,
-    )
-  }
-}
-
 /** Warns when someone other than the owner could have put another kernel in place: whoever writes it runs as the kernel. */
 export function checkWritable(system: System, file: OpenImage, findings: Findings): void {
   const OTHERS_WRITE = 0o002
@@ -114,7 +95,7 @@ export function checkModules(system: System, version: string | null, findings: F
 export function checkMemory(
   system: System,
   kernel: PlannedKernel,
-  initrds: readonly PlannedInitrd[],
+  initrds: readonly Pick<PlannedInitrd, 'size'>[],
   findings: Findings,
 ): void {
   const available = /^MemAvailable:\s*(\d+) kB/m.exec(system.readText('/proc/meminfo') ?? '')?.[1]

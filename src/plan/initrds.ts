@@ -1,5 +1,6 @@
 import { KexecError } from '../errors.ts'
 import {
+  type ByteSource,
   HEAD_BYTES,
   type ImageInput,
   inspectImage,
@@ -7,11 +8,14 @@ import {
   type OpenImage,
   openInput,
 } from '../image/index.ts'
+import { checkInitrdContent } from '../initrd/content.ts'
+import { type PlannedOverlay, planOverlay } from '../initrd/overlay.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
 import { ownParts, type PlannedKernel, partName, partSource } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { absolute, nameOf, type Target } from './target.ts'
+import { formatBytes } from './text.ts'
 
 /** One of the archives that the initrd is joined of. */
 export interface PlannedInitrd {
@@ -19,8 +23,10 @@ export interface PlannedInitrd {
   readonly path: string
   readonly size: number
   readonly image: KernelImage | null
-  /** The open file, or null where it is a part of the kernel's. */
+  /** The open file, or null where it is none. */
   readonly file: OpenImage | null
+  /** Its bytes as they lie there; null where something has to be unpacked to come to them. */
+  readonly source: ByteSource | null
 }
 
 /** What was chosen, also where it cannot be opened. */
@@ -28,15 +34,33 @@ export interface InitrdChoice {
   readonly paths: readonly string[]
   /** Those that could be opened. */
   readonly initrds: readonly PlannedInitrd[]
+  /** What is added behind them, or null. */
+  readonly overlay: PlannedOverlay | null
   /** Whether the image's own are among them. */
   readonly withOwn: boolean
 }
 
 /**
- * Chooses the initrds and opens them: those given, else the image's own (microcode first) and then the entry's. One that
- * cannot be opened becomes a refusal.
+ * Chooses the initrds and opens them: those given, else the image's own (microcode first) and then the entry's; then what is to
+ * be added to them. What cannot be opened becomes a refusal.
  */
 export async function chooseInitrds(
+  system: System,
+  options: PlanOptions,
+  target: Target,
+  kernel: PlannedKernel,
+  findings: Findings,
+): Promise<InitrdChoice> {
+  const choice = await chooseArchives(system, options, target, kernel, findings)
+  try {
+    return { ...choice, overlay: chooseOverlay(system, options, findings) }
+  } catch (error) {
+    for (const { file } of choice.initrds) file?.close()
+    throw error
+  }
+}
+
+async function chooseArchives(
   system: System,
   options: PlanOptions,
   { entry, sibling }: Target,
@@ -49,22 +73,15 @@ export async function chooseInitrds(
   }
   if (options.noInitrd) {
     findings.decide('initrd', 'none', 'asked for with --no-initrd')
-    return { paths: [], initrds: [], withOwn: false }
+    return { paths: [], initrds: [], withOwn: false, overlay: null }
   }
   const own = ownInitrds(kernel)
   if (given.length > 0) {
     const others = [...(own.length > 0 ? ["the image's"] : []), ...(entry?.initrds.length ? ["the entry's"] : [])]
     const instead = others.length > 0 ? `, in place of ${others.join(' and ')} own` : ''
     findings.decide('initrd', given.map(nameOf).join(', '), `given with --initrd${instead}`)
-    return {
-      ...(await openAll(
-        system,
-        given.map((input) => located(system, input)),
-        findings,
-        options.signal,
-      )),
-      withOwn: false,
-    }
+    const inputs = given.map((input) => located(system, input))
+    return { ...(await openAll(system, inputs, findings, options.signal)), withOwn: false, overlay: null }
   }
   const ofEntry = entry?.initrds ?? []
   const opened = await openAll(system, ofEntry, findings, options.signal)
@@ -72,6 +89,7 @@ export async function chooseInitrds(
     paths: [...own.map(({ path }) => path), ...opened.paths],
     initrds: [...own, ...opened.initrds],
     withOwn: own.length > 0,
+    overlay: null,
   }
   decide(choice, ofEntry.length, findings)
   if (choice.paths.length === 0 && sibling !== null && sibling.initrds.length > 0) {
@@ -80,6 +98,22 @@ export async function chooseInitrds(
     )
   }
   return choice
+}
+
+/** What is to be added is unpacked last, so that it counts where files are there already. */
+function chooseOverlay(system: System, { overlay = [] }: PlanOptions, findings: Findings): PlannedOverlay | null {
+  if (overlay.length === 0) return null
+  const located = overlay.map((each) =>
+    typeof each.source === 'string' ? { ...each, source: absolute(system, each.source) } : each,
+  )
+  const planned = planOverlay(system, located, (refusal) => findings.refuse(refusal))
+  const names = planned.overlays.map(({ source, destination }) =>
+    source === destination ? source : `${source} → ${destination}`,
+  )
+  const count = `${planned.entries} ${planned.entries === 1 ? 'file, link or folder' : 'files, links and folders'}`
+  const reason = `given with --overlay: ${count}, ${formatBytes(planned.size)}, unpacked after all initrds`
+  findings.decide('overlay', names.join(', '), reason)
+  return planned
 }
 
 function decide({ paths, withOwn }: InitrdChoice, ofEntry: number, findings: Findings): void {
@@ -96,12 +130,13 @@ function ownInitrds(kernel: PlannedKernel): PlannedInitrd[] {
       size: source.size,
       image: inspectImage(source.read(0, HEAD_BYTES), source.size),
       file: null,
+      source,
     }))
   }
   return ownParts(kernel, 'microcode', 'initrd').map((part) => {
     const source = partSource(kernel, part)
     const image = source === undefined ? null : inspectImage(source.read(0, HEAD_BYTES), source.size)
-    return { path: partName(kernel, part), size: part.length, image, file: null }
+    return { path: partName(kernel, part), size: part.length, image, file: null, source: source ?? null }
   })
 }
 
@@ -122,7 +157,7 @@ async function openAll(
       paths.push(nameOf(input))
       try {
         const file = await openInput(system, input, { name: 'initrd', signal })
-        initrds.push({ path: file.path, size: file.size, image: file.image, file })
+        initrds.push({ path: file.path, size: file.size, image: file.image, file, source: file.source })
       } catch (error) {
         if (!(error instanceof KexecError) || error.reason === 'aborted') throw error
         findings.refuse(error)
@@ -133,4 +168,19 @@ async function openAll(
     throw error
   }
   return { paths, initrds }
+}
+
+/** Refuses what no kernel takes as an initrd, and tells what it will not unpack. Reads little of each. */
+export async function checkInitrds({ initrds, overlay }: InitrdChoice, findings: Findings): Promise<void> {
+  for (const { path, source, file } of initrds) {
+    if (source === null) continue
+    const { description, isArchive, refusal, warnings } = await checkInitrdContent(source, file?.image.description)
+    for (const warning of warnings) findings.warn(`${path} ${warning}`)
+    if (refusal !== null) {
+      const { summary, hint } = refusal
+      findings.refuse(new KexecError(summary, { reason: 'not-an-initrd', path, hint, refused: true }))
+    } else if (!isArchive && overlay !== null) {
+      findings.warn(`${path} is ${description}, not an archive that is unpacked: the overlay will not be seen`)
+    }
+  }
 }

@@ -1,21 +1,14 @@
 import { type FileLoad, loadFile, loadFileSync, throwIfAborted } from '../engine/file.ts'
 import { KexecError } from '../errors.ts'
 import type { KernelImage, OpenImage } from '../image/index.ts'
+import type { PlannedOverlay } from '../initrd/overlay.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
 import { System } from '../system/system.ts'
-import {
-  checkInitrd,
-  checkKernel,
-  checkMachine,
-  checkMemory,
-  checkModules,
-  checkUnified,
-  checkWritable,
-} from './checks.ts'
+import { checkKernel, checkMachine, checkMemory, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
 import { type Decision, Findings } from './decision.ts'
 import { explain } from './explain.ts'
-import { chooseInitrds, type InitrdChoice, type PlannedInitrd } from './initrds.ts'
+import { checkInitrds, chooseInitrds, type InitrdChoice, type PlannedInitrd } from './initrds.ts'
 import { closeKernel, kernelFiles, openKernel, type PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
@@ -39,6 +32,7 @@ export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
     checkKernel(system, kernel, findings)
     checkUnified(kernel, options, findings)
     const commandLine = chooseCommandLine(system, options, target, kernel, choice, findings)
+    await checkInitrds(choice, findings)
     checkEverything(system, { target, kernel, choice, commandLine, panic: options.panic ?? false }, findings)
     chooseEngine(options, findings)
     checkMachine(system, options.panic ?? false, findings)
@@ -71,11 +65,10 @@ interface Choices {
 function checkEverything(system: System, { target, kernel, choice, commandLine }: Choices, findings: Findings): void {
   const files = choice.initrds.flatMap(({ file }) => file ?? [])
   checkLength(commandLine, kernel.image, kernel.file.path, findings)
-  for (const initrd of files) checkInitrd(initrd, findings)
   for (const file of [...kernelFiles(kernel), ...files]) checkWritable(system, file, findings)
   // An entry brings the same among its problems.
   if (target.entry === null) checkModules(system, kernel.image.version, findings)
-  checkMemory(system, kernel, choice.initrds, findings)
+  checkMemory(system, kernel, [...choice.initrds, ...(choice.overlay === null ? [] : [choice.overlay])], findings)
 }
 
 function closeFiles(kernel: PlannedKernel, choice: InitrdChoice | undefined): void {
@@ -118,6 +111,8 @@ export class LoadPlan {
   readonly nested: readonly KernelImage[]
   /** Those that could be opened; an initrd that could not is among the refusals. */
   readonly initrds: readonly PlannedInitrd[]
+  /** What is added behind the initrds, or null. */
+  readonly overlay: PlannedOverlay | null
   readonly commandLine: string
   readonly panic: boolean
   readonly engine = 'file'
@@ -139,6 +134,7 @@ export class LoadPlan {
     this.image = parts.kernel.image
     this.nested = parts.kernel.chain
     this.initrds = parts.choice.initrds
+    this.overlay = parts.choice.overlay
     this.commandLine = parts.commandLine
     this.panic = parts.panic
     this.decisions = parts.findings.decisions
@@ -222,6 +218,7 @@ export class LoadPlan {
       kernel: this.kernel.path,
       version: this.image.version,
       initrds: this.choice.paths,
+      overlay: this.choice.overlay?.overlays ?? [],
       cmdline: commandLine,
       devicetree: null,
       panic,

@@ -1,13 +1,10 @@
 import { fstatSync } from 'node:fs'
-import { combineInitrds } from '../engine/initrd.ts'
 import { KexecError } from '../errors.ts'
-import { type ByteSource, type ExtractedKernel, extractKernel, type OpenImage, readPart } from '../image/index.ts'
-import { MemoryFile } from '../system/memory-file.ts'
+import { type ExtractedKernel, extractKernel, type OpenImage } from '../image/index.ts'
+import { type InitrdDescriptor, joinInitrds, joinInitrdsSync } from '../initrd/join.ts'
+import { locatedPart, type SyncInitrdPart, sourcePart } from '../initrd/part.ts'
 import type { InitrdChoice } from './initrds.ts'
 import { kernelFiles, needsUnpacking, type PlannedKernel } from './kernel.ts'
-
-/** Copied at a time, bytes. */
-const CHUNK = 1024 * 1024
 
 /** What the syscall takes, made of what was planned. */
 export interface Prepared {
@@ -31,17 +28,13 @@ export async function prepare(
 ): Promise<Prepared> {
   refuseIfChanged(kernel, choice)
   const extracted = needsUnpacking(kernel) ? await extract(kernel, signal) : null
-  const opened = new OpenedInitrds()
   try {
-    if (choice.withOwn) {
-      const parts = kernel.unified?.initrds.map(({ source }) => piecesOf(source))
-      const inside = extracted?.initrds.map((part) => readPart(part, signal ? { signal } : {}))
-      for (const chunks of parts ?? inside ?? []) await opened.copy(chunks)
-    }
-    return finish(kernel, choice, extracted, opened)
+    const inside = (choice.withOwn && extracted?.initrds) || []
+    const own = inside.map((part) => locatedPart(`${kernel.file.path}:${part.part.name}`, part))
+    const initrd = await joinInitrds([...own, ...readableParts(kernel, choice)], { signal })
+    return finish(kernel, choice, extracted, initrd)
   } catch (error) {
     extracted?.close()
-    opened.close()
     throw error
   }
 }
@@ -60,30 +53,35 @@ export function prepareSync(kernel: PlannedKernel, choice: InitrdChoice): Prepar
     })
   }
   refuseIfChanged(kernel, choice)
-  const opened = new OpenedInitrds()
-  try {
-    return finish(kernel, choice, null, opened)
-  } catch (error) {
-    opened.close()
-    throw error
-  }
+  return finish(kernel, choice, null, joinInitrdsSync(readableParts(kernel, choice)))
+}
+
+/** What need not be unpacked: files, sections of a unified image, and the overlay. */
+function readableParts({ unified }: PlannedKernel, { initrds, overlay }: InitrdChoice): SyncInitrdPart[] {
+  const parts = initrds.flatMap(({ path, file, source }) => {
+    const isReadable = source !== null && (file !== null || unified !== null)
+    return isReadable ? [sourcePart(path, source, file?.fd ?? null)] : []
+  })
+  return overlay === null ? parts : [...parts, overlay.part]
 }
 
 function finish(
   kernel: PlannedKernel,
   choice: InitrdChoice,
   extracted: ExtractedKernel | null,
-  opened: OpenedInitrds,
+  initrd: InitrdDescriptor,
 ): Prepared {
-  for (const { file } of choice.initrds) if (file !== null) opened.add(file)
-  const initrd = combineInitrds(opened.fds)
   const close = () => {
     extracted?.close()
     initrd.close()
-    opened.close()
   }
-  // Once more: what was copied meanwhile must be what was inspected.
-  refuseIfChanged(kernel, choice)
+  try {
+    // Once more: what was copied meanwhile must be what was inspected.
+    refuseIfChanged(kernel, choice)
+  } catch (error) {
+    initrd.close()
+    throw error
+  }
   return { kernelFd: extracted?.fd ?? (kernel.file.fd as number), initrdFd: initrd.fd, extracted, close }
 }
 
@@ -96,41 +94,6 @@ function extract({ file, choice, vendor }: PlannedKernel, signal: AbortSignal | 
     ...(vendor === null ? {} : { vendorBoot: vendor.file.source }),
     ...(signal ? { signal } : {}),
   })
-}
-
-function* piecesOf(source: ByteSource): Generator<Buffer> {
-  for (let offset = 0; offset < source.size; offset += CHUNK) yield source.read(offset, CHUNK)
-}
-
-/** The initrds as descriptors, in order. */
-class OpenedInitrds {
-  readonly fds: number[] = []
-  readonly #memories: MemoryFile[] = []
-
-  async copy(chunks: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
-    const memory = this.#memory()
-    for await (const chunk of chunks) memory.write(chunk)
-    this.fds.push(memory.fd)
-  }
-
-  add({ fd, source, size }: OpenImage): void {
-    if (fd !== null) this.fds.push(fd)
-    else {
-      const memory = this.#memory()
-      memory.write(source.read(0, size))
-      this.fds.push(memory.fd)
-    }
-  }
-
-  close(): void {
-    for (const memory of this.#memories.splice(0)) memory.close()
-  }
-
-  #memory(): MemoryFile {
-    const memory = new MemoryFile('linux-kexec-initrd', 'for the initrds')
-    this.#memories.push(memory)
-    return memory
-  }
 }
 
 /** @throws KexecError 'file-changed' */

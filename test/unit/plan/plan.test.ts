@@ -1,8 +1,10 @@
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { type PlanOptions, plan } from '../../../src/index.ts'
 import { formatBytes } from '../../../src/plan/text.ts'
+import { emptyArchive } from '../entries/tree.ts'
 import { debian, kernelOf, makeMachine, newer, older } from './debian.ts'
 
 /** The plan as plain data; closed again. */
@@ -103,18 +105,15 @@ describe('warnings', () => {
     ])
   })
 
-  test('an initrd that is no archive', async () => {
-    const root = makeMachine({ ...debian, '/tmp/notes': { text: 'buy milk\n' } })
-    const { warnings, refusals } = await planned({ root, initrds: ['/tmp/notes'] })
+  test('a compressed file that is no initrd inside', async () => {
+    const inside = { '/tmp/initrd.gz': { file: gzipSync(emptyArchive) }, '/tmp/notes.gz': 'gzip' } as const
+    const root = makeMachine({ ...debian, ...inside })
+    expect((await planned({ root, initrds: ['/tmp/initrd.gz'] })).warnings).toEqual([])
+    const { warnings, refusals } = await planned({ root, initrds: ['/tmp/notes.gz'] })
     expect(warnings).toEqual([
-      '/tmp/notes is a text file, neither a cpio archive nor a compressed one: the new kernel will not unpack it',
+      '/tmp/notes.gz unpacks to a text file, not a cpio archive: the new kernel will not unpack it',
     ])
     expect(refusals).toEqual([])
-  })
-
-  test('compressed initrds are fine', async () => {
-    const root = makeMachine({ ...debian, '/tmp/initrd.gz': 'gzip' })
-    expect((await planned({ root, initrds: ['/tmp/initrd.gz'] })).warnings).toEqual([])
   })
 
   test('neither root= nor an initrd', async () => {
@@ -141,6 +140,19 @@ describe('warnings', () => {
 })
 
 describe('refusals', () => {
+  test('an initrd that is neither a cpio archive nor compressed', async () => {
+    const root = makeMachine({ ...debian, '/tmp/notes': { text: 'buy milk\n' } })
+    const { warnings, refusals } = await planned({ root, initrds: ['/tmp/notes'] })
+    expect(warnings).toEqual([])
+    expect(refusals).toMatchObject([
+      {
+        reason: 'not-an-initrd',
+        path: '/tmp/notes',
+        summary: 'this is a text file, neither a cpio archive nor a compressed one',
+      },
+    ])
+  })
+
   test('all are told together', async () => {
     const root = makeMachine({ ...debian, '/boot/not': { text: 'nothing' }, '/boot/none': 'empty' })
     const made = await planned({
