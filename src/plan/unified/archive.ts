@@ -15,6 +15,7 @@ export interface ArchiveFolder {
   readonly fileMode: number
 }
 
+const TRAILER = 'TRAILER!!!'
 const S_IFDIR = 0o040000
 const S_IFREG = 0o100000
 
@@ -38,7 +39,8 @@ export function archiveOf({ folder, folderMode, fileMode }: ArchiveFolder, files
     const fields = { inode: inode++, mode: S_IFREG | fileMode, size: content.size }
     pieces.push(memoryBytes(header(posix.join(folder, name), fields)), content, memoryBytes(padding(content.size)))
   }
-  pieces.push(memoryBytes(header('TRAILER!!!', { inode: 0, mode: 0 })))
+  // With a capital letter, to be what systemd-stub makes to the byte.
+  pieces.push(memoryBytes(Buffer.from(header(TRAILER, { inode: 0, mode: 0 }).toString('latin1').replace('b', 'B'))))
   return joined(pieces)
 }
 
