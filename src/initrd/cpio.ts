@@ -36,9 +36,8 @@ export interface CpioFields {
 export function cpioHeader(name: string, fields: CpioFields): Buffer {
   const { inode, mode, size = 0, uid = 0, gid = 0, major = 0, minor = 0 } = fields
   if (size > MAX_CPIO_FILE) throw new RangeError(`'${name}' is ${size} bytes; cpio ends at 4 GiB`)
-  const links = (mode & fileTypes.mask) === fileTypes.directory ? 2 : 1
   const nameBytes = Buffer.from(`${name}\0`)
-  const [time, device, checksum] = [0, 0, 0]
+  const [links, time, device, checksum] = [1, 0, 0, 0]
   const numbers = [inode, mode, uid, gid, links, time, size, device, device, major, minor, nameBytes.length, checksum]
   const text = `070701${numbers.map((number) => number.toString(16).padStart(8, '0')).join('')}`
   return Buffer.concat([Buffer.from(text), nameBytes, cpioPadding(text.length + nameBytes.length)])

@@ -44,6 +44,7 @@ export function archiveOf({ folder, folderMode, fileMode }: ArchiveFolder, files
       memoryBytes(cpioPadding(content.size)),
     )
   }
-  pieces.push(memoryBytes(cpioTrailer()))
+  // With a capital letter, to be what systemd-stub makes to the byte.
+  pieces.push(memoryBytes(Buffer.from(cpioTrailer().toString('latin1').replace('b', 'B'))))
   return joined(pieces)
 }
