@@ -15,6 +15,7 @@ export const loadOptions = {
   append: { type: 'string', multiple: true, value: 'STR', help: 'add parameters at the end (repeatable)' },
   remove: { type: 'string', multiple: true, value: 'KEY', help: 'take a parameter away (repeatable)' },
   configuration: { type: 'string', value: 'NAME', help: 'which configuration of a FIT image' },
+  'vendor-boot': { type: 'string', value: 'FILE', help: "an Android boot image's vendor_boot image" },
   dtb: { type: 'string', value: 'FILE', help: 'a device tree' },
   panic: { type: 'boolean', help: 'load as the crash kernel' },
   engine: { type: 'string', value: 'ENGINE', help: 'auto, file (kexec_file_load) or segments (kexec_load)' },
@@ -48,6 +49,7 @@ export function planOptions(args: Arguments): PlanOptions {
     ...given('append', args.texts('append')),
     ...given('remove', args.texts('remove')),
     ...given('configuration', args.text('configuration')),
+    ...given('vendorBoot', args.text('vendor-boot')),
     ...given('devicetree', args.text('dtb')),
   }
 }

@@ -53,6 +53,30 @@ export function partOf(source: ByteSource, offset: number, length: number): Byte
   }
 }
 
+/** Several sources as one, in order. */
+export function joined(sources: readonly ByteSource[]): ByteSource {
+  const size = sources.reduce((sum, source) => sum + source.size, 0)
+  return {
+    size,
+    read(offset, length) {
+      const pieces: Buffer[] = []
+      let [at, left] = [offset, clip(size, offset, length)]
+      for (const source of sources) {
+        if (left > 0 && at < source.size) {
+          const piece = source.read(at, left)
+          pieces.push(piece)
+          // A file that shrank meanwhile: what comes behind must not move to its place.
+          if (piece.length < Math.min(left, source.size - at)) break
+          left -= piece.length
+          at += piece.length
+        }
+        at -= source.size
+      }
+      return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
+    },
+  }
+}
+
 function clip(size: number, offset: number, length: number): number {
   if (!(offset >= 0 && length >= 0)) return 0
   return Math.max(0, Math.min(length, size - offset))

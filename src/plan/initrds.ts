@@ -9,7 +9,7 @@ import {
 } from '../image/index.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
-import { ownParts, type PlannedKernel, partName } from './kernel.ts'
+import { ownParts, type PlannedKernel, partName, partSource } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { absolute, nameOf, type Target } from './target.ts'
 
@@ -90,8 +90,16 @@ function decide({ paths, withOwn }: InitrdChoice, ofEntry: number, findings: Fin
 }
 
 function ownInitrds(kernel: PlannedKernel): PlannedInitrd[] {
+  if (kernel.unified !== null) {
+    return kernel.unified.initrds.map(({ name, source }) => ({
+      path: name,
+      size: source.size,
+      image: inspectImage(source.read(0, HEAD_BYTES), source.size),
+      file: null,
+    }))
+  }
   return ownParts(kernel, 'microcode', 'initrd').map((part) => {
-    const source = kernel.parts.find((located) => located.part === part)?.source
+    const source = partSource(kernel, part)
     const image = source === undefined ? null : inspectImage(source.read(0, HEAD_BYTES), source.size)
     return { path: partName(kernel, part), size: part.length, image, file: null }
   })

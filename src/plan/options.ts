@@ -15,6 +15,8 @@ export interface PlanOptions {
   readonly profile?: number
   /** Which configuration of a FIT image. Without one, the first for this machine, else the image's default. */
   readonly configuration?: string
+  /** The vendor_boot image that belongs to an Android boot image from version 3 on; given as a kernel is. */
+  readonly vendorBoot?: ImageInput
   /** Load without an initrd, even when the entry has one. */
   readonly noInitrd?: boolean
   /** Take the running kernel's command line, without what belongs to the boot that was. */

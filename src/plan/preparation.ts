@@ -1,10 +1,13 @@
 import { fstatSync } from 'node:fs'
 import { combineInitrds } from '../engine/initrd.ts'
 import { KexecError } from '../errors.ts'
-import { type ExtractedKernel, extractKernel, type OpenImage, readPart } from '../image/index.ts'
+import { type ByteSource, type ExtractedKernel, extractKernel, type OpenImage, readPart } from '../image/index.ts'
 import { MemoryFile } from '../system/memory-file.ts'
 import type { InitrdChoice } from './initrds.ts'
-import { needsUnpacking, type PlannedKernel } from './kernel.ts'
+import { kernelFiles, needsUnpacking, type PlannedKernel } from './kernel.ts'
+
+/** Copied at a time, bytes. */
+const CHUNK = 1024 * 1024
 
 /** What the syscall takes, made of what was planned. */
 export interface Prepared {
@@ -31,7 +34,9 @@ export async function prepare(
   const opened = new OpenedInitrds()
   try {
     if (choice.withOwn) {
-      for (const part of extracted?.initrds ?? []) await opened.copy(readPart(part, signal ? { signal } : {}))
+      const parts = kernel.unified?.initrds.map(({ source }) => piecesOf(source))
+      const inside = extracted?.initrds.map((part) => readPart(part, signal ? { signal } : {}))
+      for (const chunks of parts ?? inside ?? []) await opened.copy(chunks)
     }
     return finish(kernel, choice, extracted, opened)
   } catch (error) {
@@ -82,9 +87,19 @@ function finish(
   return { kernelFd: extracted?.fd ?? (kernel.file.fd as number), initrdFd: initrd.fd, extracted, close }
 }
 
-function extract({ file, choice }: PlannedKernel, signal: AbortSignal | undefined): Promise<ExtractedKernel> {
+function extract({ file, choice, vendor }: PlannedKernel, signal: AbortSignal | undefined): Promise<ExtractedKernel> {
   const { fd, path } = file
-  return extractKernel(file.source, { ...choice, path, ...(fd === null ? {} : { fd }), ...(signal ? { signal } : {}) })
+  return extractKernel(file.source, {
+    ...choice,
+    path,
+    ...(fd === null ? {} : { fd }),
+    ...(vendor === null ? {} : { vendorBoot: vendor.file.source }),
+    ...(signal ? { signal } : {}),
+  })
+}
+
+function* piecesOf(source: ByteSource): Generator<Buffer> {
+  for (let offset = 0; offset < source.size; offset += CHUNK) yield source.read(offset, CHUNK)
 }
 
 /** The initrds as descriptors, in order. */
@@ -92,7 +107,7 @@ class OpenedInitrds {
   readonly fds: number[] = []
   readonly #memories: MemoryFile[] = []
 
-  async copy(chunks: AsyncIterable<Buffer>): Promise<void> {
+  async copy(chunks: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
     const memory = this.#memory()
     for await (const chunk of chunks) memory.write(chunk)
     this.fds.push(memory.fd)
@@ -120,7 +135,9 @@ class OpenedInitrds {
 
 /** @throws KexecError 'file-changed' */
 export function refuseIfChanged(kernel: PlannedKernel, { initrds }: InitrdChoice): void {
-  for (const file of [kernel.file, ...initrds.flatMap((initrd) => initrd.file ?? [])]) checkUnchanged(file)
+  for (const file of [...kernelFiles(kernel), ...initrds.flatMap((initrd) => initrd.file ?? [])]) {
+    checkUnchanged(file)
+  }
 }
 
 function checkUnchanged({ fd, stats, path }: OpenImage): void {
