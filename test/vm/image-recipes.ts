@@ -49,11 +49,11 @@ const fitSource = (kernel: string, initrd: string, compression: string, hash: st
 };
 `
 
-function android(version: number, chain: readonly string[], program?: 'gzip' | 'lz4'): Recipe {
+function android(version: number, program?: 'gzip' | 'lz4'): Recipe {
   return {
     name: `Android boot image, version ${version}`,
     holds: 'all',
-    chain: ['Android boot image', ...chain],
+    chain: ['Android boot image', 'bzImage'],
     make(shop, { kernel, initrd, commandLine, image }) {
       const flags = program === 'lz4' ? ['-l'] : []
       const content = program ? shop.compress(kernel, shop.path('android'), program, ...flags) : kernel
@@ -97,7 +97,7 @@ const ukify: Recipe = {
   holds: 'all',
   chain: ['UKI', 'bzImage'],
   extras: true,
-  make: (shop, ingredients) => shop.ukify('image', ...whole(ingredients), '--output', ingredients.image),
+  make: (shop, ingredients) => shop.ukify(shop.stubs.image, ...whole(ingredients), '--output', ingredients.image),
 }
 
 const profiles: Recipe = {
@@ -109,9 +109,9 @@ const profiles: Recipe = {
   make(shop, ingredients) {
     const profile = shop.path('profile.efi')
     const commandLine = `--cmdline=${ingredients.commandLine} profile=1`
-    shop.ukify('part', '--profile', 'ID=second\nTITLE=Second', commandLine, '--output', profile)
+    shop.ukify(shop.stubs.part, '--profile', 'ID=second\nTITLE=Second', commandLine, '--output', profile)
     const base = ['--profile', 'ID=first\nTITLE=First', '--join-profile', profile]
-    shop.ukify('image', ...whole(ingredients), ...base, '--output', ingredients.image)
+    shop.ukify(shop.stubs.image, ...whole(ingredients), ...base, '--output', ingredients.image)
   },
 }
 
@@ -134,12 +134,14 @@ export const recipes: readonly Recipe[] = [
       shop.run('mkimage', ...facts, '-d', `${kernel}:${initrd}`, image)
     },
   },
-  android(0, ['bzImage']),
-  android(1, ['gzip', 'bzImage'], 'gzip'),
-  android(2, ['bzImage']),
-  android(3, ['bzImage']),
-  android(4, ['lz4', 'bzImage'], 'lz4'),
+  android(0),
+  android(1, 'gzip'),
+  android(2),
+  android(3),
+  android(4, 'lz4'),
   compressed('gzip', 'gzip'),
+  { ...compressed('gzip, given as bytes in memory', 'gzip'), given: 'bytes' },
+  { ...uImage('uImage, given as an HTTP stream', ['bzImage'], false, '-C', 'none'), given: 'stream' },
   compressed('xz', 'xz', '-1'),
   compressed('zstd', 'zstd'),
   compressed('lz4', 'lz4'),

@@ -28,6 +28,8 @@ export interface Recipe {
   readonly chain: readonly string[]
   /** Whether `second` and `microcode` are in it, too. */
   readonly extras?: true
+  /** Given to the library from memory: whole, or as it comes from an HTTP server. Default: a file, to our command. */
+  readonly given?: 'bytes' | 'stream'
   /** Number of the profile that is loaded. */
   readonly profile?: number
   /** Writes the image; `ingredients` says what goes into it. */
@@ -118,10 +120,13 @@ export class Workshop {
     return execFileSync(program, args, { cwd: this.folder, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
   }
 
-  /** @param kind what is made: a whole image, or a part of one (a profile, an addon) */
-  ukify(kind: 'image' | 'part', ...args: readonly string[]): void {
-    const { ukify, ukifyStub, addonStub } = this.#programs
-    this.run('python3', ukify, 'build', `--stub=${kind === 'image' ? ukifyStub : addonStub}`, ...args)
+  /** Stubs for `ukify`: of an image, and of a part of one (a profile, an addon). */
+  get stubs(): { readonly image: string; readonly part: string } {
+    return { image: this.#programs.ukifyStub, part: this.#programs.addonStub }
+  }
+
+  ukify(stub: string, ...args: readonly string[]): void {
+    this.run('python3', this.#programs.ukify, 'build', `--stub=${stub}`, ...args)
   }
 
   mkbootimg(...args: readonly string[]): void {
