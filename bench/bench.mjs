@@ -146,19 +146,21 @@ async function inTurn(vm, rounds, commands) {
   const names = Object.keys(commands)
   const samples = []
   for (let start = names.length; start < lines.length; start += names.length) {
-    samples.push(Object.fromEntries(names.map((name, index) => [name, Number(lines[start + index]) / 1e6])))
+    samples.push(
+      Object.fromEntries(names.map((name, index) => [name, Number.parseInt(lines[start + index], 10) / 1e6])),
+    )
   }
   return samples
 }
 
-async function output(vm, script, seconds = 0) {
+export async function output(vm, script, seconds = 0) {
   const { status, stdout, stderr } = await vm.run(script, { deadline: 120_000 + seconds * 10_000 })
   if (status !== 0) throw new Error(`${script}\nended with status ${status}\n${stdout}${stderr}`)
   return stdout
 }
 
 /** Static, so that it runs in any guest. @returns the program's path */
-function compile(root, name) {
+export function compile(root, name) {
   const folder = join(root, 'build/bench')
   mkdirSync(folder, { recursive: true })
   const program = join(folder, name)

@@ -1,7 +1,9 @@
-// Runs a command and prints the nanoseconds from before fork(2) until it was reaped. Its output goes nowhere.
+// Runs a command and prints the nanoseconds from before fork(2) until it was reaped, and its peak resident memory in KiB.
+// Its output goes nowhere.
 // time-process COMMAND [ARGUMENT…]
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,7 +25,8 @@ int main(int argc, char** argv) {
     _exit(127);
   }
   int status = 0;
-  waitpid(child, &status, 0);
-  printf("%lld\n", now() - start);
+  struct rusage usage;
+  wait4(child, &status, 0, &usage);
+  printf("%lld %ld\n", now() - start, usage.ru_maxrss);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

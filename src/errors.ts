@@ -21,6 +21,7 @@ export const reasons = [
   'not-readable',
   'not-a-kernel',
   'truncated-kernel',
+  'damaged-image',
   'not-an-initrd',
   'wrong-architecture',
   'file-busy',

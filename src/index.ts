@@ -27,10 +27,12 @@ export {
 export { execute } from './handover/execute.ts'
 export { type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
 export {
+  type ImageInput,
   type InspectedFile,
   inspectFile,
   inspectSignatures,
   type KernelImage,
+  type OpenImage,
   type SignaturePresence,
 } from './image/index.ts'
 export type {
@@ -43,6 +45,7 @@ export type {
   Signer,
 } from './image/signature/index.ts'
 export type { Decision } from './plan/decision.ts'
+export type { PlannedInitrd } from './plan/initrds.ts'
 export type { PlanOptions } from './plan/options.ts'
 export { type LoadPlan, plan } from './plan/plan.ts'
 export { System } from './system/system.ts'

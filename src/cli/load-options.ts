@@ -14,6 +14,8 @@ export const loadOptions = {
   'command-line': { type: 'string', value: 'STR', help: 'take this command line' },
   append: { type: 'string', multiple: true, value: 'STR', help: 'add parameters at the end (repeatable)' },
   remove: { type: 'string', multiple: true, value: 'KEY', help: 'take a parameter away (repeatable)' },
+  configuration: { type: 'string', value: 'NAME', help: 'which configuration of a FIT image' },
+  'vendor-boot': { type: 'string', value: 'FILE', help: "an Android boot image's vendor_boot image" },
   dtb: { type: 'string', value: 'FILE', help: 'a device tree' },
   panic: { type: 'boolean', help: 'load as the crash kernel' },
   engine: { type: 'string', value: 'ENGINE', help: 'auto, file (kexec_file_load) or segments (kexec_load)' },
@@ -46,6 +48,8 @@ export function planOptions(args: Arguments): PlanOptions {
     ...given('commandLine', args.text('command-line')),
     ...given('append', args.texts('append')),
     ...given('remove', args.texts('remove')),
+    ...given('configuration', args.text('configuration')),
+    ...given('vendorBoot', args.text('vendor-boot')),
     ...given('devicetree', args.text('dtb')),
   }
 }

@@ -2,7 +2,6 @@ import { KexecError } from '../errors.ts'
 import { native } from '../native.ts'
 import { System } from '../system/system.ts'
 import { diagnoseLoad } from './diagnose.ts'
-import { combineInitrds } from './initrd.ts'
 import { KernelLog } from './kernel-log.ts'
 
 /** Flags of kexec_file_load(2): include/uapi/linux/kexec.h. */
@@ -13,8 +12,8 @@ const KEXEC_FILE_NO_INITRAMFS = 4
 /** What goes into the kernel: open descriptors, so that it is the files that were inspected. */
 export interface FileLoad {
   readonly kernelFd: number
-  /** In order; none for a kernel without an initrd. */
-  readonly initrdFds: readonly number[]
+  /** -1 for a kernel without an initrd. */
+  readonly initrdFd: number
   readonly commandLine: string
   /** Load as the crash kernel. */
   readonly panic: boolean
@@ -34,10 +33,10 @@ export async function loadFile(load: FileLoad, signal?: AbortSignal): Promise<vo
   throwIfAborted(signal)
   const call = prepare(load)
   try {
-    const errno = await native().kexecFileLoad(load.kernelFd, call.initrd.fd, load.commandLine, call.flags)
+    const errno = await native().kexecFileLoad(load.kernelFd, load.initrdFd, load.commandLine, call.flags)
     if (errno !== 0) throw failure(load, errno, call.log)
   } finally {
-    call.close()
+    call.log.close()
   }
   if (signal?.aborted) {
     unload({ panic: load.panic })
@@ -55,10 +54,10 @@ export async function loadFile(load: FileLoad, signal?: AbortSignal): Promise<vo
 export function loadFileSync(load: FileLoad): void {
   const call = prepare(load)
   try {
-    const errno = native().kexecFileLoadSync(load.kernelFd, call.initrd.fd, load.commandLine, call.flags)
+    const errno = native().kexecFileLoadSync(load.kernelFd, load.initrdFd, load.commandLine, call.flags)
     if (errno !== 0) throw failure(load, errno, call.log)
   } finally {
-    call.close()
+    call.log.close()
   }
 }
 
@@ -78,14 +77,8 @@ export function unload({ panic = false }: { panic?: boolean } = {}): void {
 }
 
 function prepare(load: FileLoad) {
-  const initrd = combineInitrds(load.initrdFds)
-  const log = new KernelLog()
-  const flags = (load.panic ? KEXEC_FILE_ON_CRASH : 0) | (initrd.fd === -1 ? KEXEC_FILE_NO_INITRAMFS : 0)
-  const close = () => {
-    initrd.close()
-    log.close()
-  }
-  return { initrd, log, flags, close }
+  const flags = (load.panic ? KEXEC_FILE_ON_CRASH : 0) | (load.initrdFd === -1 ? KEXEC_FILE_NO_INITRAMFS : 0)
+  return { log: new KernelLog(), flags }
 }
 
 function failure(load: FileLoad, errno: number, log: KernelLog): KexecError {

@@ -36,6 +36,7 @@ export function describe(found: FoundEntry, menu: Menu, survey: Survey): Describ
     initrds,
     cmdline,
     devicetree: found.devicetree ?? null,
+    profile: found.profile ?? null,
     architecture: file?.architecture ?? found.architecture ?? null,
     problems: [...problems, ...uncertainties],
     uncertain: uncertainties.length,

@@ -41,6 +41,8 @@ export interface BootEntry {
   /** The command line the boot loader would pass; null when the source has none (a kernel merely lying in /boot). */
   readonly cmdline: string | null
   readonly devicetree: string | null
+  /** Number of the profile of a unified kernel image; null for what is none, and for an image without profiles. */
+  readonly profile: number | null
   /** As uname -m prints it ('x86_64', 'aarch64', 'riscv64', …), or null when nothing tells. */
   readonly architecture: string | null
   /** Whether the boot loader in charge would boot it next. */

@@ -93,7 +93,10 @@ class EntryList {
     const { cmdline, initrds } = entry
     if (cmdline === null) return known(file)
     const isSame = (other: MergedEntry) =>
-      other.initrds.length === initrds.length && other.cmdline !== null && sameCommandLine(other.cmdline, cmdline)
+      other.initrds.length === initrds.length &&
+      (other.profile ?? 0) === (entry.profile ?? 0) &&
+      other.cmdline !== null &&
+      sameCommandLine(other.cmdline, cmdline)
     return known(file).filter(isSame).slice(0, 1)
   }
 

@@ -8,7 +8,7 @@ const MOST_LISTED = 12
 
 /**
  * The entry that a selector means, out of a list as `discover` gives it. A selector is `newest`, `default`, `running`,
- * `#N` (the Nth of the list, from 1), an id, a title, a kernel version, or the start of one up to a separator (6.12 means
+ * `#N` (the Nth of the list, from 1), an id, an id with `@N` for profile N of a unified kernel image, a title, a kernel version, or the start of one up to a separator (6.12 means
  * 6.12.107+deb12-amd64 but not 6.1.0). Without one: the boot loader's default if it told one, else the newest.
  * An entry in a submenu may be named with it, `Advanced options>Linux 6.1`. Of several entries of one version, a rescue
  * kernel, a recovery mode and a kernel replaced by `make install` are only taken by id, title or number.
@@ -70,12 +70,25 @@ function byName(entries: readonly BootEntry[], selector: string): BootEntry | un
     entries.find(({ id }) => id === selector) ??
     entries.find(({ id }) => id === `${selector}.conf` || id === `${selector}.efi`)
   if (withId !== undefined) return withId
+  const profile = byProfile(entries, selector)
+  if (profile !== undefined) return profile
   const named = entries.filter(
     ({ title, submenus }) => title === selector || pathOf(submenus, title) === selector.replace(/\s*>\s*/g, '>'),
   )
   if (named.length > 0 || !selector.includes('>')) return only(entries, named, selector)
   const last = selector.slice(selector.lastIndexOf('>') + 1).trim()
   return entries.find(({ id, submenus }) => id === last && submenus.length > 0)
+}
+
+/** By `id@N`, whatever name the image has given its profile N; an id that really ends so has been found before. */
+function byProfile(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
+  const [, id, digits] = /^(.+)@(\d{1,4})$/.exec(selector) ?? []
+  const first = entries.find((entry) => entry.id === id || entry.id === `${id}.efi`)
+  if (first === undefined || first.source !== 'uki') return undefined
+  const wanted = Number(digits)
+  return entries.find(
+    ({ source, kernel, profile }) => source === 'uki' && kernel === first.kernel && (profile ?? 0) === wanted,
+  )
 }
 
 /** The form in which an entry of a submenu is named, however its parts are spaced. */
@@ -115,7 +128,10 @@ function only(entries: readonly BootEntry[], matches: readonly BootEntry[], sele
 /** GRUB lists the newest kernel at the top and, the same once more, among its advanced options. */
 function bootsTheSame(one: BootEntry, other: BootEntry): boolean {
   return (
-    one.kernel === other.kernel && one.cmdline === other.cmdline && one.initrds.join('\0') === other.initrds.join('\0')
+    one.kernel === other.kernel &&
+    one.profile === other.profile &&
+    one.cmdline === other.cmdline &&
+    one.initrds.join('\0') === other.initrds.join('\0')
   )
 }
 

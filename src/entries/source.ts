@@ -21,6 +21,8 @@ export interface FoundEntry {
   readonly initrds: readonly string[]
   readonly cmdline: string | null
   readonly devicetree?: string | null
+  /** Number of the profile of a unified kernel image that has profiles. Left out: there is none to choose. */
+  readonly profile?: number | null
   /** As `uname -m` prints it, by the configuration's word. Left out: not told. */
   readonly architecture?: string | null
   /** What is wrong with the entry as configured; missing or broken files are not to be told here. */

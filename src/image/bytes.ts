@@ -33,12 +33,47 @@ export function memoryBytes(buffer: Buffer): ByteSource {
   }
 }
 
+/** A source whose first bytes were read already: they are not read again. */
+export function withHead(head: Buffer, source: ByteSource | undefined): ByteSource {
+  if (source === undefined || head.length >= source.size) return memoryBytes(head)
+  const { size } = source
+  const read = (offset: number, length: number) => {
+    const end = offset + clip(size, offset, length)
+    return offset >= 0 && end <= head.length ? head.subarray(offset, end) : source.read(offset, length)
+  }
+  return { size, read }
+}
+
 /** The bytes from `offset` on, at most `length`, as a source of their own. Whatever the numbers, it stays inside `source`. */
 export function partOf(source: ByteSource, offset: number, length: number): ByteSource {
   const size = clip(source.size, offset, length)
   return {
     size,
     read: (inner, count) => source.read(offset + inner, clip(size, inner, count)),
+  }
+}
+
+/** Several sources as one, in order. */
+export function joined(sources: readonly ByteSource[]): ByteSource {
+  const size = sources.reduce((sum, source) => sum + source.size, 0)
+  return {
+    size,
+    read(offset, length) {
+      const pieces: Buffer[] = []
+      let [at, left] = [offset, clip(size, offset, length)]
+      for (const source of sources) {
+        if (left > 0 && at < source.size) {
+          const piece = source.read(at, left)
+          pieces.push(piece)
+          // A file that shrank meanwhile: what comes behind must not move to its place.
+          if (piece.length < Math.min(left, source.size - at)) break
+          left -= piece.length
+          at += piece.length
+        }
+        at -= source.size
+      }
+      return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
+    },
   }
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { KexecError } from '../errors.ts'
 import { MemoryFile } from '../system/memory-file.ts'
@@ -6,10 +5,10 @@ import { androidVendorBoot } from './android.ts'
 import { VersionWatch } from './banner.ts'
 import { type ByteSource, fileBytes, partOf } from './bytes.ts'
 import { DamagedStream, decompress } from './compression/decompress.ts'
-import { crc32 } from './crc32.ts'
-import type { Contents, ImagePart, KernelImage, PartChoice, PartHash } from './image.ts'
+import type { Contents, ImagePart, KernelImage, PartChoice } from './image.ts'
 import { formatOf, HEAD_BYTES, inspectImage } from './inspect.ts'
 import { innermost, type LocatedPart, MAX_NESTING } from './nested.ts'
+import { VerifiedPart } from './verified.ts'
 
 /** What any part may unpack to where its container does not say how large it is, bytes. */
 export const MAX_UNPACKED = 1024 * 1024 * 1024
@@ -52,9 +51,9 @@ export interface ExtractedKernel {
 }
 
 /**
- * Unpacks a kernel from whatever holds it, into memory: each payload is written once, hashes are verified before anything
- * is used. A file that is no container comes back as it is, whatever it is: `image` tells.
- * @throws KexecError 'not-a-kernel' where a container holds none or is damaged, 'aborted', 'no-memory', 'io'
+ * Unpacks a kernel from whatever holds it, into memory: each payload is read and written once, its hashes are verified on
+ * the way. A file that is no container comes back as it is, whatever it is: `image` tells.
+ * @throws KexecError 'not-a-kernel' where a container holds none, 'damaged-image', 'aborted', 'no-memory', 'io'
  */
 export async function extractKernel(source: ByteSource, options: ExtractOptions = {}): Promise<ExtractedKernel> {
   const extraction = new Extraction(options)
@@ -67,17 +66,22 @@ export async function extractKernel(source: ByteSource, options: ExtractOptions 
 }
 
 /**
- * The bytes of a part, verified against its hashes before the first one is given; decompressed where `part.compression` says
- * so. A chunk is valid until the next is asked for.
+ * The bytes of a part, decompressed where `part.compression` says so, and verified against its hashes while they are read:
+ * they must not be used before the last one was given. A chunk is valid until the next is asked for.
  * @throws KexecError
  */
 export async function* readPart(located: LocatedPart, options: ExtractOptions = {}): AsyncGenerator<Buffer> {
   try {
-    yield* unpackPart(located, options)
+    const layer = new VerifiedPart(located.part, located.source)
+    yield* unpackPart(located.part, layer, options)
+    await layer.verify(() => throwIfAborted(options.signal))
   } catch (error) {
     throw asKexecError(error, options.path)
   }
 }
+
+/** What has no kernel in it, however whole its bytes are. */
+class NotUnpackable extends Error {}
 
 class Extraction {
   readonly #options: ExtractOptions
@@ -92,6 +96,7 @@ class Extraction {
 
   async run(file: ByteSource): Promise<ExtractedKernel> {
     const vendor = this.#vendorContents()
+    const layers: VerifiedPart[] = []
     let source = file
     let fd = this.#options.fd
     const watch = new VersionWatch()
@@ -99,16 +104,19 @@ class Extraction {
       throwIfAborted(this.#options.signal)
       const kernel = await this.#open(source)
       if (kernel === undefined) break
+      const layer = new VerifiedPart(kernel.part, kernel.source)
+      layers.push(layer)
       if (kernel.part.compression === null) {
         if (kernel.source.size !== source.size) fd = undefined
-        source = kernel.source
+        source = layer
       } else {
-        const memory = await this.#write(unpackPart(kernel, this.#options), watch)
+        const memory = await this.#write(unpackPart(kernel.part, layer, this.#options), watch)
         source = fileBytes(memory.file, memory.size)
         fd = memory.fd
       }
     }
     if (fd === undefined) fd = (await this.#write(pieces(source, this.#options.signal), watch)).fd
+    for (const layer of layers) await layer.verify(() => throwIfAborted(this.#options.signal))
     return this.#result(fd, source.size, watch, vendor)
   }
 
@@ -121,7 +129,7 @@ class Extraction {
     const { vendorBoot } = this.#options
     if (vendorBoot === undefined) return undefined
     const contents = androidVendorBoot.recognise(vendorBoot.read(0, 4096)) && androidVendorBoot.unpack?.(vendorBoot, {})
-    if (!contents) throw new DamagedStream('the vendor boot image is none')
+    if (!contents) throw new NotUnpackable('the vendor boot image is none')
     const [problem] = contents.problems
     if (problem !== undefined) throw new DamagedStream(`the vendor boot image cannot be unpacked: ${problem}`)
     this.#parts.push(...contents.parts.filter(({ kind }) => kind !== 'other').map((part) => locate(vendorBoot, part)))
@@ -139,11 +147,12 @@ class Extraction {
     const kernel = contents.parts.find(({ kind }) => kind === 'kernel')
     const [problem] = [...contents.problems, ...image.problems]
     if (problem !== undefined) throw new DamagedStream(`${image.description} cannot be unpacked: ${problem}`)
-    if (kernel === undefined) throw new DamagedStream(`${image.description} holds no kernel`)
-    if (this.#chain.length >= MAX_NESTING) throw new DamagedStream('it is nested more deeply than any kernel is')
+    if (kernel === undefined) throw new NotUnpackable(`${image.description} holds no kernel`)
+    if (this.#chain.length >= MAX_NESTING) throw new NotUnpackable('it is nested more deeply than any kernel is')
     const located = contents.parts.map((part) => locate(source, part))
     for (const each of located) {
-      if (each.part.kind === 'other') await verify(each, this.#options.signal)
+      if (each.part.kind !== 'other') continue
+      await new VerifiedPart(each.part, each.source).verify(() => throwIfAborted(this.#options.signal))
     }
     this.#parts.push(...located.filter(({ part }) => part.kind !== 'kernel' && part.kind !== 'other'))
     return located.find(({ part }) => part === kernel)
@@ -182,9 +191,17 @@ function locate(source: ByteSource, part: ImagePart): LocatedPart {
   return { part, source: partOf(source, part.offset, part.length) }
 }
 
-async function* unpackPart(located: LocatedPart, options: ExtractOptions): AsyncGenerator<Buffer> {
-  const { part, source } = located
-  await verify(located, options.signal)
+/** A part that was damaged after it was made is called so, rather than by what its decompressor stumbled over. */
+async function* unpackPart(part: ImagePart, layer: VerifiedPart, options: ExtractOptions): AsyncGenerator<Buffer> {
+  try {
+    yield* unpackBytes(part, layer, options)
+  } catch (error) {
+    if (error instanceof DamagedStream) await layer.verify(() => throwIfAborted(options.signal))
+    throw error
+  }
+}
+
+async function* unpackBytes(part: ImagePart, source: ByteSource, options: ExtractOptions): AsyncGenerator<Buffer> {
   if (part.compression === null) {
     yield* pieces(source, options.signal)
     return
@@ -212,31 +229,6 @@ async function* pieces(source: ByteSource, signal: AbortSignal | undefined): Asy
   }
 }
 
-/** @throws DamagedStream naming the hash that does not match */
-async function verify({ part, source }: LocatedPart, signal: AbortSignal | undefined): Promise<void> {
-  if (part.hashes.length === 0) return
-  const running = part.hashes.map((hash) => ({ hash, ...startHash(hash.algorithm) }))
-  for await (const piece of pieces(source, signal)) for (const { update } of running) update(piece)
-  for (const { hash, digest } of running) {
-    if (digest() === hash.digest) continue
-    throw new DamagedStream(`the ${hash.algorithm} of its part ${part.name} does not match: the file is damaged`)
-  }
-}
-
-function startHash(algorithm: PartHash['algorithm']): { update: (bytes: Buffer) => void; digest: () => string } {
-  if (algorithm === 'crc32') {
-    let crc = 0
-    return {
-      update: (bytes) => {
-        crc = crc32(bytes, crc)
-      },
-      digest: () => crc.toString(16).padStart(8, '0'),
-    }
-  }
-  const hash = createHash(algorithm)
-  return { update: (bytes) => hash.update(bytes), digest: () => hash.digest('hex') }
-}
-
 function throwIfAborted(signal: AbortSignal | undefined): void {
   if (!signal?.aborted) return
   throw new KexecError('interrupted while the kernel was unpacked; what was loaded before still is', {
@@ -247,8 +239,12 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 
 function asKexecError(error: unknown, path: string | undefined): unknown {
   const where = path === undefined ? {} : { path }
-  if (error instanceof DamagedStream) {
+  if (error instanceof NotUnpackable) {
     return new KexecError(error.message, { reason: 'not-a-kernel', refused: true, ...where })
+  }
+  if (error instanceof DamagedStream) {
+    const hint = 'Copy or make the image again.'
+    return new KexecError(error.message, { reason: 'damaged-image', hint, refused: true, ...where })
   }
   const code = error instanceof KexecError ? undefined : (error as NodeJS.ErrnoException).code
   if (code === undefined) return error

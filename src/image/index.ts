@@ -1,10 +1,9 @@
-import { closeSync } from 'node:fs'
 import { System } from '../system/system.ts'
-import { fileBytes, memoryBytes } from './bytes.ts'
 import type { KernelImage } from './image.ts'
-import { openImage } from './inspect.ts'
+import { openImage } from './open.ts'
 import type { ImaAttribute, InspectSignaturesOptions, SignatureReport } from './signature/index.ts'
 
+export type { ByteSource } from './bytes.ts'
 export { type EngineChoice, engineFor, engines, type ImageEngine } from './engines.ts'
 export { type ExtractedKernel, type ExtractOptions, extractKernel, MAX_UNPACKED, readPart } from './extract.ts'
 export type {
@@ -18,8 +17,9 @@ export type {
   PartKind,
   SignaturePresence,
 } from './image.ts'
-export { HEAD_BYTES, inspectImage, type OpenImage, openImage } from './inspect.ts'
+export { HEAD_BYTES, inspectImage } from './inspect.ts'
 export { inspectNested, type LocatedPart, type NestedImage } from './nested.ts'
+export { type ImageInput, type OpenImage, openImage, openInput } from './open.ts'
 
 /** What a file is, with its path and its size in bytes. */
 export interface InspectedFile extends KernelImage {
@@ -32,9 +32,9 @@ export interface InspectedFile extends KernelImage {
  * @throws KexecError 'not-found', 'not-readable' or 'io'
  */
 export function inspectFile(path: string, system: System = new System()): InspectedFile {
-  const { fd, stats, image } = openImage(system, path)
-  closeSync(fd)
-  return { path, size: stats.size, ...image }
+  const { size, image, close } = openImage(system, path)
+  close()
+  return { path, size, ...image }
 }
 
 /** What is told of the signatures of a file: those in it, and that beside it. */
@@ -54,14 +54,13 @@ export async function inspectSignatures(
   options: InspectSignaturesOptions & { readonly system?: System } = {},
 ): Promise<FileSignatures> {
   const { system = new System(), ...rest } = options
-  const { fd, stats } = openImage(system, path)
+  const { fd, stats, source, close } = openImage(system, path)
   try {
     const { inspectSignatures: inspect, readImaAttribute } = await import('./signature/index.ts')
-    // What is no regular file is never read.
-    const report = await inspect(stats.isFile() ? fileBytes(fd, stats.size) : memoryBytes(Buffer.alloc(0)), rest)
-    return { ...report, ima: stats.isFile() ? attributeOf(fd, readImaAttribute) : null }
+    const report = await inspect(source, rest)
+    return { ...report, ima: fd !== null && stats?.isFile() ? attributeOf(fd, readImaAttribute) : null }
   } finally {
-    closeSync(fd)
+    close()
   }
 }
 

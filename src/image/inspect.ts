@@ -1,6 +1,3 @@
-import { closeSync, fstatSync, type Stats } from 'node:fs'
-import { KexecError, type Reason } from '../errors.ts'
-import { readAtMost, type System } from '../system/system.ts'
 import { androidBoot, androidVendorBoot } from './android.ts'
 import type { ByteSource } from './bytes.ts'
 import { bzImage } from './bzimage.ts'
@@ -53,79 +50,4 @@ export function inspectImage(head: Buffer, size: number, source?: ByteSource): K
   if (image.minimumSize === null || size >= image.minimumSize) return image
   const missing = `the file has ${size} bytes where its header asks for ${image.minimumSize}`
   return { ...image, bootable: false, problems: [...image.problems, `it is truncated: ${missing}`] }
-}
-
-/** A file that stays open from inspection to the syscall: what was inspected is what is loaded. */
-export interface OpenImage {
-  readonly path: string
-  readonly fd: number
-  readonly stats: Stats
-  readonly image: KernelImage
-}
-
-/**
- * Opens a file and tells what it is. The caller closes `fd`.
- * @throws KexecError 'not-found', 'not-readable' or 'io' when it cannot be opened; any readable file, folder or device is answered.
- */
-export function openImage(system: System, path: string): OpenImage {
-  const fd = openForLoading(system, path)
-  try {
-    const stats = fstatSync(fd)
-    const image = stats.isFile()
-      ? inspectImage(readAtMost(fd, HEAD_BYTES), stats.size)
-      : { ...unknownImage, format: fileType(stats), description: `a ${fileType(stats)}` }
-    return { path, fd, stats, image }
-  } catch (cause) {
-    closeSync(fd)
-    throw fileError(cause, path)
-  }
-}
-
-/** Opens a kernel or initrd for reading; what is not a regular file is only named, never read. @throws KexecError 'not-found', 'not-readable' or 'io'. */
-export function openForLoading(system: System, path: string): number {
-  try {
-    return system.stat(path)?.isFile() === false ? system.openWithoutTouching(path) : system.open(path)
-  } catch (cause) {
-    throw fileError(cause, path)
-  }
-}
-
-/** 'directory', 'FIFO', 'block device', …; for what is not a regular file. */
-export function fileType(stats: Stats): string {
-  if (stats.isDirectory()) return 'directory'
-  if (stats.isFIFO()) return 'FIFO'
-  if (stats.isBlockDevice()) return 'block device'
-  if (stats.isCharacterDevice()) return 'character device'
-  if (stats.isSocket()) return 'socket'
-  return 'file'
-}
-
-function fileError(cause: unknown, path: string): KexecError {
-  const { code, errno, syscall } = cause as NodeJS.ErrnoException
-  const [reason, summary] = fileReasons[code ?? ''] ?? (['io', 'the file could not be read'] as const)
-  const hint = fileHints[reason]
-  return new KexecError(summary, {
-    reason,
-    path,
-    cause,
-    refused: true,
-    ...(code === undefined ? {} : { code }),
-    ...(errno === undefined ? {} : { errno }),
-    ...(syscall === undefined ? {} : { syscall }),
-    ...(hint === undefined ? {} : { hint }),
-  })
-}
-
-const fileReasons: Record<string, readonly [Reason, string]> = {
-  ENOENT: ['not-found', 'no such file'],
-  ENOTDIR: ['not-found', 'a part of the path is not a directory'],
-  ELOOP: ['not-found', 'the path runs in circles through symbolic links'],
-  EACCES: ['not-readable', 'the file may not be read by this user'],
-  EPERM: ['not-readable', 'the file may not be read by this user'],
-  ENXIO: ['not-readable', 'the file cannot be opened for reading'],
-}
-
-const fileHints: Partial<Record<Reason, string>> = {
-  'not-found': 'Check the path; `linux-kexec list` shows the kernels that were found.',
-  'not-readable': 'Run it as root, or make the file readable.',
 }

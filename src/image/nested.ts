@@ -17,6 +17,8 @@ export interface NestedImage {
   readonly chain: readonly KernelImage[]
   /** What each of the chain holds that holds anything, outermost first. */
   readonly contents: readonly Contents[]
+  /** Those parts of `contents` that lie in the file as they are, not within something compressed. */
+  readonly parts: readonly LocatedPart[]
   /** Bytes read of the file. */
   readonly bytesRead: number
 }
@@ -29,6 +31,8 @@ export async function inspectNested(source: ByteSource, choice: PartChoice = {})
   const counted = countReads(source)
   const chain: KernelImage[] = []
   const contents: Contents[] = []
+  const parts: LocatedPart[] = []
+  let isPlain = true
   let current: ByteSource = counted.source
   let whole = true
   while (chain.length < MAX_NESTING) {
@@ -39,6 +43,8 @@ export async function inspectNested(source: ByteSource, choice: PartChoice = {})
     const inner = formatOf(head, current)?.unpack?.(current, choice)
     if (inner === undefined || image.format === 'device tree') break
     contents.push(inner)
+    const here = current
+    if (isPlain) parts.push(...inner.parts.map((part) => ({ part, source: partOf(here, part.offset, part.length) })))
     const kernel = inner.parts.find(({ kind }) => kind === 'kernel')
     if (kernel === undefined) break
     const part = partOf(current, kernel.offset, kernel.length)
@@ -50,9 +56,10 @@ export async function inspectNested(source: ByteSource, choice: PartChoice = {})
     const start = await decompressHead(kernel.compression, part, UNPACKED_HEAD)
     if (start.length === 0) break
     whole = start.length < UNPACKED_HEAD
+    isPlain = false
     current = memoryBytes(start)
   }
-  return { image: innermost(chain), chain, contents, bytesRead: counted.bytes() }
+  return { image: innermost(chain), chain, contents, parts, bytesRead: counted.bytes() }
 }
 
 /** The kernel inside, with what only its containers tell. */

@@ -1,84 +1,98 @@
-import { closeSync, fstatSync, readSync } from 'node:fs'
-import type { System } from '../system/system.ts'
-import { peMachines } from './pe.ts'
+import type { ByteSource } from './bytes.ts'
+import { magicAt } from './image.ts'
 
-/** A section of a PE file (Microsoft's "PE Format", "Section Table"). */
+/** A section as the table of a PE file has it (Microsoft's "PE Format", "Section Table"). */
 export interface PeSection {
   readonly name: string
   /** Of its bytes in the file. */
   readonly offset: number
-  /** Bytes in the file, without the filling at their end. */
-  readonly size: number
+  /** Bytes that are in the file, with the filling at their end. */
+  readonly rawSize: number
+  /** Bytes in memory: less than rawSize where the file fills the section up. */
+  readonly virtualSize: number
+  readonly virtualAddress: number
 }
 
 export interface PeFile {
   /** As `uname -m` prints it, or null for a machine that is not known. */
   readonly architecture: string | null
+  /** Whether it has a certificate table (Authenticode): a signature is there, be it valid or not. */
+  readonly isSigned: boolean
   /** In the order of the file, which has a meaning in unified kernel images. */
   readonly sections: readonly PeSection[]
-  /** Reads a section, at most `limit` bytes of it; undefined when the file ends before it does. */
-  read(section: PeSection, limit: number): Buffer | undefined
 }
 
+/** IMAGE_FILE_HEADER.Machine: PE Format, "Machine Types". */
+export const peMachines: ReadonlyMap<number, string> = new Map([
+  [0x014c, 'i386'],
+  [0x8664, 'x86_64'],
+  [0xaa64, 'aarch64'],
+  [0x01c2, 'armv7l'],
+  [0x5064, 'riscv64'],
+  [0x6264, 'loongarch64'],
+])
+
 const DOS_HEADER = 0x40
-const COFF_HEADER = 24
-const SECTION_HEADER = 40
+export const COFF_HEADER = 24
+export const SECTION_HEADER = 40
+const CERTIFICATE_TABLE = 4
 
 /** More sections than any image has; a table longer than this is garbage. */
 const MAX_SECTIONS = 1024
 
 /**
- * Opens a PE file, hands it to `use`, and closes it. Reads no more than its headers by itself.
- * @throws Node's error when it cannot be opened or read; an Error with a sentence's end ('is no PE file') when it is not one.
+ * Reads the headers of a PE file and nothing else.
+ * @returns what is wrong with it, to complete a sentence that begins with its path ('is no PE file'), when it is none
  */
-export function withPeFile<Result>(system: System, path: string, use: (file: PeFile) => Result): Result {
-  const fd = system.open(path)
-  try {
-    const stats = fstatSync(fd)
-    if (!stats.isFile()) throw new NotPe('is not a file')
-    return use(parse(fd, stats.size))
-  } finally {
-    closeSync(fd)
-  }
-}
-
-/** What is said of the file completes a sentence that begins with its path. */
-export class NotPe extends Error {}
-
-function parse(fd: number, size: number): PeFile {
-  if (size === 0) throw new NotPe('is empty')
-  const dos = readExactly(fd, 0, DOS_HEADER)
-  if (dos === undefined || dos.toString('latin1', 0, 2) !== 'MZ') throw new NotPe('is no PE file')
-  const start = dos.readUInt32LE(0x3c)
-  const coff = readExactly(fd, start, COFF_HEADER)
-  if (coff === undefined || coff.toString('latin1', 0, 4) !== 'PE\0\0') throw new NotPe('is no PE file')
+export function readPeFile(source: ByteSource): PeFile | string {
+  if (source.size === 0) return 'is empty'
+  const start = peHeaderOffset(source)
+  const coff = start === undefined ? undefined : source.read(start, COFF_HEADER)
+  if (start === undefined || coff === undefined || coff.length < COFF_HEADER) return 'is no PE file'
   const count = coff.readUInt16LE(6)
-  if (count > MAX_SECTIONS) throw new NotPe(`claims to have ${count} sections`)
-  const table = readExactly(fd, start + COFF_HEADER + coff.readUInt16LE(20), count * SECTION_HEADER)
-  if (table === undefined) throw new NotPe('is truncated: it ends within its section table')
+  if (count > MAX_SECTIONS) return `claims to have ${count} sections`
+  const sections = readSectionTable(source, start + COFF_HEADER + coff.readUInt16LE(20), count)
+  if (sections.length < count) return 'is truncated: it ends within its section table'
   return {
     architecture: peMachines.get(coff.readUInt16LE(4)) ?? null,
-    sections: Array.from({ length: count }, (_, index) => section(table.subarray(index * SECTION_HEADER))),
-    read: ({ offset, size: length }, limit) => readExactly(fd, offset, Math.min(length, limit)),
+    isSigned: hasCertificateTable(source, start + COFF_HEADER),
+    sections,
   }
 }
 
-function section(header: Buffer): PeSection {
-  const [virtualSize, rawSize] = [header.readUInt32LE(8), header.readUInt32LE(16)]
-  return {
-    name: header.toString('latin1', 0, 8).replace(/\0+$/, ''),
-    offset: header.readUInt32LE(20),
-    size: Math.min(virtualSize, rawSize),
-  }
+/** Offset of the "PE\0\0" mark, or undefined when this is no PE file or the pointer at 0x3c leads nowhere. */
+export function peHeaderOffset(source: ByteSource): number | undefined {
+  const dos = source.read(0, DOS_HEADER)
+  if (dos.length < DOS_HEADER || !magicAt(dos, 0, 'MZ')) return undefined
+  const start = dos.readUInt32LE(0x3c)
+  return magicAt(source.read(start, 4), 0, 'PE\0\0') ? start : undefined
 }
 
-function readExactly(fd: number, offset: number, length: number): Buffer | undefined {
-  const buffer = Buffer.alloc(length)
-  let filled = 0
-  while (filled < length) {
-    const count = readSync(fd, buffer, filled, length - filled, offset + filled)
-    if (count === 0) return undefined
-    filled += count
+/** A section table, as far as the file has it whole. */
+export function readSectionTable(source: ByteSource, offset: number, count: number): PeSection[] {
+  const bytes = source.read(offset, count * SECTION_HEADER)
+  const sections: PeSection[] = []
+  for (let at = 0; at + SECTION_HEADER <= bytes.length; at += SECTION_HEADER) {
+    sections.push({
+      name: bytes.toString('latin1', at, at + 8).replace(/\0.*$/s, ''),
+      virtualSize: bytes.readUInt32LE(at + 8),
+      virtualAddress: bytes.readUInt32LE(at + 12),
+      rawSize: bytes.readUInt32LE(at + 16),
+      offset: bytes.readUInt32LE(at + 20),
+    })
   }
-  return buffer
+  return sections
+}
+
+/** Whether the data directory, which lies further on in PE32+ than in PE32, names a certificate table. */
+export function hasCertificateTable(source: ByteSource, optional: number): boolean {
+  const magic = source.read(optional, 2)
+  const directory = optional + (magic.length === 2 && magic.readUInt16LE(0) === 0x20b ? 112 : 96)
+  const entry = source.read(directory + CERTIFICATE_TABLE * 8, 8)
+  return entry.length === 8 && entry.readUInt32LE(0) !== 0 && entry.readUInt32LE(4) !== 0
+}
+
+/** Bytes of a section that are in the file and count: VirtualSize is its length before the file filled it up, where it is set. */
+export function sectionSize({ virtualSize, rawSize }: PeSection): number {
+  return virtualSize > 0 ? Math.min(virtualSize, rawSize) : rawSize
 }

@@ -1,4 +1,4 @@
-import type { ByteSource } from './bytes.ts'
+import { type ByteSource, withHead } from './bytes.ts'
 import {
   type Contents,
   compressionAt,
@@ -10,12 +10,14 @@ import {
   type PartKind,
   unknownImage,
 } from './image.ts'
-import { hasPeSignature, isPe, type PeSection, peArchitecture, peSections } from './pe.ts'
+import { hasPeSignature, isPe, peArchitecture } from './pe.ts'
+import { type PeSection, readPeFile, sectionSize } from './pe-sections.ts'
 
-/** Most of a section of text that is read, bytes. */
-const MAX_TEXT = 64 * 1024
-/** The text sections of all profiles together. */
-const HEAD = 4096
+/** Most of a section of text that is read, bytes: some ten times what the longest command line of a kernel has. */
+export const MAX_TEXT = 64 * 1024
+
+/** More profiles than any menu has room for; systemd-boot has the same limit (UNIFIED_PROFILES_MAX). */
+const MAX_PROFILES = 256
 
 /** The sections that hold what is booted. */
 const kinds = new Map<string, PartKind>([
@@ -32,13 +34,13 @@ const repeated = new Set(['.initrd', '.dtbauto', '.hwids', '.efifw', '.profile']
 /** A unified kernel image: the UAPI group's "UKI" specification, and systemd-stub(7). */
 export const uki: ImageFormat = {
   name: 'UKI',
-  recognise: (head, source) => isPe(head) && peSections(head, source).some(({ name }) => name === '.linux'),
+  recognise: (head, source) => isPe(head) && sectionsOf(head, source).some(({ name }) => name === '.linux'),
   inspect(head, source) {
     const architecture = peArchitecture(head)
-    const sections = peSections(head, source)
+    const sections = sectionsOf(head, source)
     const text = (name: string) => {
       const section = sections.find((each) => each.name === name)
-      return section === undefined || source === undefined ? undefined : readText(source, section)
+      return section === undefined || source === undefined ? undefined : sectionText(source, section)
     }
     const release = text('.uname')?.trim()
     const title = /^PRETTY_NAME=(["']?)(.*)\1$/m.exec(text('.osrel') ?? '')?.[2]
@@ -61,73 +63,110 @@ export const uki: ImageFormat = {
   unpack,
 }
 
+function sectionsOf(head: Buffer, source: ByteSource | undefined): readonly PeSection[] {
+  const file = readPeFile(withHead(head, source))
+  return typeof file === 'string' ? [] : file.sections
+}
+
 function unpack(source: ByteSource, choice: PartChoice): Contents {
-  // A section without bytes in the file is as good as none, but a `.profile` divides all the same.
-  const all = peSections(source.read(0, HEAD), source)
-  const sections = all.filter(({ name, rawSize }) => rawSize > 0 || name === '.profile')
-  const problems = placementProblems(sections, source.size)
+  const file = readPeFile(source)
+  if (typeof file === 'string') return contentsOf([], [`it ${file}`])
+  const problems = placementProblems(file.sections, source.size)
   if (problems.length > 0) return contentsOf([], problems)
-  const [base, ...profiles] = splitProfiles(sections)
+  const profiles = profilesOf(file.sections)
+  const named = hasProfiles(file.sections) ? profiles : []
   const wanted = choice.profile ?? 0
   const profile = profiles[wanted]
-  if (profile === undefined && choice.profile !== undefined) {
-    problems.push(`it has no profile ${wanted}: there ${profiles.length === 1 ? 'is 1' : `are ${profiles.length}`}`)
-  }
-  const chosen = merge(base ?? [], profile ?? [])
-  for (const name of new Set(chosen.map((section) => section.name))) {
-    const times = chosen.filter((section) => section.name === name).length
+  if (profile === undefined) return contentsOf([], [missingProfile(wanted, named.length)])
+  const { sections } = profile
+  for (const name of new Set(sections.map((section) => section.name))) {
+    const times = sections.filter((section) => section.name === name).length
     if (times > 1 && kinds.has(name) && !repeated.has(name)) problems.push(`it has ${times} sections ${name}`)
   }
-  const text = chosen.find(({ name }) => name === '.cmdline')
+  const text = sections.find(({ name }) => name === '.cmdline')
   const parts = [...kinds.keys()].flatMap((name) =>
-    chosen.filter((section) => section.name === name).map((section) => partOfSection(source, section)),
+    sections.filter((section) => section.name === name).map((section) => partOfSection(source, section)),
   )
   return {
     parts,
-    commandLine: text === undefined ? null : readText(source, text),
-    choices: profiles.map((each, index) => profileName(source, each, index)),
-    chosen: profile === undefined ? null : profileName(source, profile, wanted),
+    commandLine: text === undefined ? null : stubCommandLine(sectionText(source, text)),
+    choices: named.map((each, index) => profileName(source, each, index)),
+    chosen: named.length === 0 ? null : profileName(source, profile, wanted),
     problems,
   }
+}
+
+/** To complete a sentence about the image. */
+export function missingProfile(wanted: number, profiles: number): string {
+  return `it has no profile ${wanted}: there ${profiles === 1 ? 'is 1' : `are ${profiles}`}`
 }
 
 function partOfSection(source: ByteSource, section: PeSection): ImagePart {
   const { name, offset } = section
   const compression = name === '.linux' ? compressionAt(source.read(offset, 8), 0) : null
-  return imagePart({ kind: kinds.get(name) ?? 'other', name, offset, length: sizeOf(section), compression })
+  return imagePart({ kind: kinds.get(name) ?? 'other', name, offset, length: sectionSize(section), compression })
 }
 
-/** The sections before the first `.profile`, then those of each profile. */
-function splitProfiles(sections: readonly PeSection[]): PeSection[][] {
-  const groups: PeSection[][] = [[]]
-  for (const section of sections) {
-    if (section.name === '.profile') groups.push([])
-    groups.at(-1)?.push(section)
+/** What an image is with one of its profiles. */
+export interface UkiProfile {
+  /** Its own sections, `.profile` first; none for an image without profiles. */
+  readonly own: readonly PeSection[]
+  /** The sections before the first `.profile`, which all profiles have in common. */
+  readonly base: readonly PeSection[]
+  /** Its own sections, and those of the base that it has none of the same name of. None of them is empty. */
+  readonly sections: readonly PeSection[]
+}
+
+/**
+ * The profiles of an image, at least one: without any `.profile` the image is its own first one (systemd-stub(7),
+ * "Multi-Profile UKIs"). A profile's sections take the place of all base sections of the same name, and an empty one hides them.
+ */
+export function profilesOf(sections: readonly PeSection[]): UkiProfile[] {
+  const first = sections.findIndex(({ name }) => name === '.profile')
+  const base = first === -1 ? sections : sections.slice(0, first)
+  const profiles: PeSection[][] = []
+  for (const section of sections.slice(base.length)) {
+    if (section.name === '.profile') {
+      if (profiles.length === MAX_PROFILES) break
+      profiles.push([])
+    }
+    profiles.at(-1)?.push(section)
   }
-  return groups
+  return (profiles.length === 0 ? [[]] : profiles).map((own) => ({ own, base, sections: merge(base, own) }))
 }
 
-/** A profile's sections take the place of all base sections of the same name. */
 function merge(base: readonly PeSection[], profile: readonly PeSection[]): PeSection[] {
   const own = new Set(profile.map(({ name }) => name))
-  return [...base.filter(({ name }) => !own.has(name)), ...profile]
+  const merged = [...base.filter(({ name }) => !own.has(name)), ...profile]
+  return merged.filter((section) => sectionSize(section) > 0)
 }
 
-function profileName(source: ByteSource, profile: readonly PeSection[], index: number): string {
-  const section = profile.find(({ name }) => name === '.profile')
-  const text = section === undefined ? '' : readText(source, section)
+/** Whether there is a choice of profiles, if only of one. */
+export function hasProfiles(sections: readonly PeSection[]): boolean {
+  return sections.some(({ name }) => name === '.profile')
+}
+
+function profileName(source: ByteSource, { own }: UkiProfile, index: number): string {
+  const [section] = own
+  const text = section === undefined ? '' : sectionText(source, section)
   const field = (name: string) => new RegExp(`^${name}=(["']?)(.*)\\1$`, 'm').exec(text)?.[2]
   return field('TITLE') ?? field('ID') ?? `@${index}`
 }
 
-/** A section's bytes: VirtualSize is its length before the file padded it, where it is set. */
-function sizeOf({ virtualSize, rawSize }: PeSection): number {
-  return virtualSize > 0 ? Math.min(virtualSize, rawSize) : rawSize
+/** The text of a section, to the first NUL, at most MAX_TEXT bytes. */
+export function sectionText(source: ByteSource, section: PeSection): string {
+  const bytes = source.read(section.offset, Math.min(sectionSize(section), MAX_TEXT))
+  return bytes.toString('utf8').replace(/\0.*$/s, '')
 }
 
-function readText(source: ByteSource, section: PeSection): string {
-  const bytes = source.read(section.offset, Math.min(sizeOf(section), MAX_TEXT))
-  return bytes.toString('utf8').replace(/\0.*$/s, '')
+/** A command line as systemd-stub takes it from a section: control characters are blanks, none at the ends. */
+export function stubCommandLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
+  const spaced = text.replace(/[\x00-\x1f\x7f]/g, ' ')
+  let [start, end] = [0, spaced.length]
+  while (spaced[start] === ' ') start++
+  while (end > start && spaced[end - 1] === ' ') end--
+  return spaced.slice(start, end)
 }
 
 function placementProblems(sections: readonly PeSection[], size: number): string[] {

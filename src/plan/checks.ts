@@ -2,39 +2,49 @@ import { machine } from 'node:os'
 import { posix } from 'node:path'
 import { status } from '../engine/status.ts'
 import { KexecError } from '../errors.ts'
-import type { OpenImage } from '../image/index.ts'
+import { engineFor, type OpenImage } from '../image/index.ts'
 import { readPrivileges } from '../policy/privileges.ts'
 import { readSwitches, switchRefusal } from '../policy/switches.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
+import type { PlannedInitrd } from './initrds.ts'
+import type { PlannedKernel } from './kernel.ts'
+import type { PlanOptions } from './options.ts'
 import { formatBytes } from './text.ts'
-
-/** Formats that are kernels, though not ones this version loads. */
-const OTHER_KERNELS = new Set(['arm64 Image', 'riscv Image', 'EFI zboot', 'ARM zImage', 'UKI'])
+import { explicitCommandLineWarning } from './unified.ts'
 
 /** Refuses a file that kexec_file_load would not take, named for what it is. */
-export function checkKernel(system: System, kernel: OpenImage, findings: Findings): void {
-  const { image, path } = kernel
+export function checkKernel(system: System, kernel: PlannedKernel, findings: Findings): void {
+  const { image, file, contents } = kernel
+  const { path } = file
   const refuse = (reason: ConstructorParameters<typeof KexecError>[1]['reason'], summary: string, hint: string) =>
     findings.refuse(new KexecError(summary, { reason, path, hint, refused: true, code: 'ENOEXEC' }))
   const running = system.isLive ? machine() : null
-  if (image.architecture !== null && running !== null && image.architecture !== running) {
+  if (kernel.vendor === null && /^Android boot image/.test(kernel.chain[0]?.format ?? '') && isSplit(kernel)) {
+    findings.warn(
+      `${path} has a vendor boot image beside it, with the first part of the ramdisk and of the command line: give it with --vendor-boot`,
+    )
+  }
+  const damage = (kernel.unified ?? { problems: contents.flatMap(({ problems }) => problems) }).problems
+  if (damage.length > 0) {
+    refuse('damaged-image', `${kernel.chain[0]?.description}: ${damage.join('; ')}`, 'Copy or make the image again.')
+  } else if (image.architecture !== null && running !== null && image.architecture !== running) {
     refuse(
       'wrong-architecture',
       `this is ${image.description}, and this machine is ${running}`,
       `Choose a kernel built for ${running}.`,
     )
-  } else if (image.minimumSize !== null && kernel.stats.size < image.minimumSize) {
+  } else if (image.minimumSize !== null && kernel.chain.length === 1 && file.size < image.minimumSize) {
     refuse(
       'truncated-kernel',
       `${image.description}: ${image.problems.join('; ')}`,
       'Copy or install the kernel again.',
     )
-  } else if (OTHER_KERNELS.has(image.format)) {
+  } else if (engineFor(image).engine === 'segments') {
     refuse(
       'not-a-kernel',
-      `this is ${image.description}, which this version does not load`,
-      'Load the bzImage inside it.',
+      `this is ${image.description}, which kexec_file_load does not take: ${engineFor(image).reason}`,
+      'Give a bzImage or what holds one; kexec_load, which takes it, is not in this version.',
     )
   } else if (!image.bootable) {
     const what = image.problems.length > 0 ? `${image.description}: ${image.problems.join('; ')}` : image.description
@@ -46,10 +56,24 @@ export function checkKernel(system: System, kernel: OpenImage, findings: Finding
   }
 }
 
+/** What kexec does otherwise than the stub of a unified kernel image would. */
+export function checkUnified({ unified }: PlannedKernel, options: PlanOptions, findings: Findings): void {
+  if (unified === null) return
+  for (const warning of unified.warnings) findings.warn(warning)
+  const isOwn = options.commandLine === undefined && !options.reuseCommandLine && !options.append && !options.remove
+  const warning = isOwn ? null : explicitCommandLineWarning(unified)
+  if (warning !== null) findings.warn(warning)
+}
+
+/** Android's boot images are split in two from header version 3 on. */
+function isSplit({ chain }: PlannedKernel): boolean {
+  return chain[0]?.facts.some(({ name, value }) => name === 'header version' && Number(value) >= 3) ?? false
+}
+
 /** Refuses what cannot be an initrd, and warns of what does not look like one. */
 export function checkInitrd(initrd: OpenImage, findings: Findings): void {
-  const { image, path, stats } = initrd
-  if (!stats.isFile() || stats.size === 0) {
+  const { image, path, size } = initrd
+  if (size === 0) {
     findings.refuse(
       new KexecError(`this is ${image.description}, not an initrd`, {
         reason: 'not-an-initrd',
@@ -69,6 +93,7 @@ export function checkInitrd(initrd: OpenImage, findings: Findings): void {
 export function checkWritable(system: System, file: OpenImage, findings: Findings): void {
   const OTHERS_WRITE = 0o002
   const STICKY = 0o1000
+  if (file.stats === null) return
   if (file.stats.mode & OTHERS_WRITE)
     findings.warn(`${file.path} is writable by every user: anyone could replace what is loaded`)
   const folder = posix.dirname(file.path)
@@ -88,14 +113,14 @@ export function checkModules(system: System, version: string | null, findings: F
 /** Warns when kernel and initrd together are larger than the memory that is free now. */
 export function checkMemory(
   system: System,
-  kernel: OpenImage,
-  initrds: readonly OpenImage[],
+  kernel: PlannedKernel,
+  initrds: readonly PlannedInitrd[],
   findings: Findings,
 ): void {
   const available = /^MemAvailable:\s*(\d+) kB/m.exec(system.readText('/proc/meminfo') ?? '')?.[1]
   if (available === undefined) return
-  const initrdBytes = initrds.reduce((sum, initrd) => sum + initrd.stats.size, 0)
-  const needed = initrdBytes + (kernel.image.memoryNeeded ?? kernel.stats.size)
+  const initrdBytes = initrds.reduce((sum, initrd) => sum + initrd.size, 0)
+  const needed = initrdBytes + (kernel.image.memoryNeeded ?? kernel.file.size)
   if (needed <= Number(available) * 1024) return
   findings.warn(
     `kernel and initrd need ${formatBytes(needed)} and only ${formatBytes(Number(available) * 1024)} of memory are available`,

@@ -12,6 +12,8 @@ import { KexecError } from '../errors.ts'
 import type { KernelImage } from '../image/index.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
+import type { InitrdChoice } from './initrds.ts'
+import { ownCommandLine, type PlannedKernel } from './kernel.ts'
 import { listOf, type PlanOptions } from './options.ts'
 import type { Target } from './target.ts'
 
@@ -21,8 +23,15 @@ interface Base {
 }
 
 /** Chooses the command line and applies `remove`, then `append`. What cannot be chosen becomes a refusal and an empty line. */
-export function chooseCommandLine(system: System, options: PlanOptions, target: Target, findings: Findings): string {
-  const base = chooseBase(system, options, target, findings)
+export function chooseCommandLine(
+  system: System,
+  options: PlanOptions,
+  target: Target,
+  kernel: PlannedKernel,
+  initrds: InitrdChoice,
+  findings: Findings,
+): string {
+  const base = chooseBase(system, options, target, kernel, findings)
   if (base === undefined) return ''
   const reasons = [base.reason]
   let { line } = base
@@ -39,7 +48,7 @@ export function chooseCommandLine(system: System, options: PlanOptions, target: 
   }
   const commandLine = printCommandLine(line)
   findings.decide('command line', commandLine, reasons.join(', '))
-  if (!line.parameters.some((parameter) => parameter.key === 'root') && target.initrds.length === 0) {
+  if (!line.parameters.some((parameter) => parameter.key === 'root') && initrds.paths.length === 0) {
     findings.warn(
       'the command line has no root= and there is no initrd: the new kernel will not find its root file system',
     )
@@ -47,7 +56,13 @@ export function chooseCommandLine(system: System, options: PlanOptions, target: 
   return commandLine
 }
 
-function chooseBase(system: System, options: PlanOptions, target: Target, findings: Findings): Base | undefined {
+function chooseBase(
+  system: System,
+  options: PlanOptions,
+  { entry }: Target,
+  kernel: PlannedKernel,
+  findings: Findings,
+): Base | undefined {
   if (options.commandLine !== undefined && options.reuseCommandLine) {
     throw new KexecError('--command-line and --reuse-cmdline exclude each other', {
       reason: 'invalid-argument',
@@ -59,18 +74,21 @@ function chooseBase(system: System, options: PlanOptions, target: Target, findin
     return { line: parseCommandLine(options.commandLine), reason: 'given with --command-line' }
   }
   if (options.reuseCommandLine) return runningCommandLine(system, options, 'asked for with --reuse-cmdline', findings)
-  if (target.entry === null) {
+  if (entry !== null && entry.cmdline !== null)
+    return { line: parseCommandLine(entry.cmdline), reason: "the entry's own" }
+  const own = ownCommandLine(kernel)
+  if (own !== null) return { line: parseCommandLine(own), reason: `the one that the image brings` }
+  if (entry === null) {
     findings.refuse(
       new KexecError('a kernel file comes without a command line, and none was given', {
         reason: 'no-command-line',
-        path: target.kernel,
+        path: kernel.file.path,
         hint: "Add --reuse-cmdline for the running kernel's, or --command-line 'root=… ro'.",
         refused: true,
       }),
     )
     return undefined
   }
-  if (target.entry.cmdline !== null) return { line: parseCommandLine(target.entry.cmdline), reason: "the entry's own" }
   return runningCommandLine(system, options, 'the entry has none of its own', findings)
 }
 

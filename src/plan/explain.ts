@@ -12,7 +12,9 @@ export function explain(plan: LoadPlan): string {
     if (subject === 'initrd' && plan.initrds.length > 0) {
       lines.push(
         indent(
-          plan.initrds.map((initrd) => `${formatBytes(initrd.stats.size)}, ${initrd.image.description}`).join('; '),
+          plan.initrds
+            .map((initrd) => `${formatBytes(initrd.size)}${initrd.image ? `, ${initrd.image.description}` : ''}`)
+            .join('; '),
         ),
       )
     }
@@ -26,12 +28,12 @@ export function explain(plan: LoadPlan): string {
   return lines.map(oneLine).join('\n')
 }
 
-function kernelFacts({ kernel }: LoadPlan): string {
-  const { image, stats } = kernel
+function kernelFacts({ kernel: { size }, image, nested }: LoadPlan): string {
   const signed = image.signature === 'present' ? ', signed' : image.signature === 'absent' ? ', not signed' : ''
   const architecture = image.architecture === null ? '' : ` for ${image.architecture}`
   const what = image.version === null ? image.description : `${image.version}, ${image.format}${architecture}`
-  return `${what}, ${formatBytes(stats.size)}${signed}`
+  const inside = nested.slice(0, -1).map(({ format }) => ` in ${format}`)
+  return `${what}${inside.reverse().join('')}, ${formatBytes(size)}${signed}`
 }
 
 function indent(text: string): string {

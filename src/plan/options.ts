@@ -1,15 +1,22 @@
+import type { ImageInput } from '../image/index.ts'
 import type { System } from '../system/system.ts'
 
 /** What is to be loaded. Without `entry`, `kernel` and `target`: the boot loader's default if it says one, else the newest. */
 export interface PlanOptions {
   /** A boot entry: 'newest', 'default', 'running', an id, a title, a kernel version, or '#N' of the list. */
   readonly entry?: string
-  /** A kernel file instead of an entry. */
-  readonly kernel?: string
+  /** A kernel instead of an entry: a file, bytes in memory, an open file, or a stream that is read to its end. */
+  readonly kernel?: ImageInput
   /** Either, as the command line takes it: an entry's id or title; else with a slash a file; else an entry; else a file of that name. */
   readonly target?: string
-  /** Initrd files in order, in place of the entry's own. */
-  readonly initrds?: readonly string[]
+  /** Initrds in order, in place of the entry's and the image's own; given as a kernel is. */
+  readonly initrds?: readonly ImageInput[]
+  /** Which profile of a unified kernel image: the number after `@` in its entry's id. Without one, the first. */
+  readonly profile?: number
+  /** Which configuration of a FIT image. Without one, the first for this machine, else the image's default. */
+  readonly configuration?: string
+  /** The vendor_boot image that belongs to an Android boot image from version 3 on; given as a kernel is. */
+  readonly vendorBoot?: ImageInput
   /** Load without an initrd, even when the entry has one. */
   readonly noInitrd?: boolean
   /** Take the running kernel's command line, without what belongs to the boot that was. */

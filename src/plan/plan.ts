@@ -1,14 +1,24 @@
-import { closeSync, fstatSync } from 'node:fs'
 import { type FileLoad, loadFile, loadFileSync, throwIfAborted } from '../engine/file.ts'
 import { KexecError } from '../errors.ts'
-import { type OpenImage, openImage } from '../image/index.ts'
+import type { KernelImage, OpenImage } from '../image/index.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
 import { System } from '../system/system.ts'
-import { checkInitrd, checkKernel, checkMachine, checkMemory, checkModules, checkWritable } from './checks.ts'
+import {
+  checkInitrd,
+  checkKernel,
+  checkMachine,
+  checkMemory,
+  checkModules,
+  checkUnified,
+  checkWritable,
+} from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
 import { type Decision, Findings } from './decision.ts'
 import { explain } from './explain.ts'
+import { chooseInitrds, type InitrdChoice, type PlannedInitrd } from './initrds.ts'
+import { closeKernel, kernelFiles, openKernel, type PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
+import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
 import { chooseTarget, type Target } from './target.ts'
 
 /**
@@ -22,41 +32,55 @@ export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
   const system = options.root instanceof System ? options.root : new System(options.root)
   const findings = new Findings()
   const target = await chooseTarget(system, options, findings)
-  const files: OpenImage[] = []
+  const kernel = await openKernel(system, target.kernel, chosenParts(options, target))
+  let choice: InitrdChoice | undefined
   try {
-    const open = (path: string) => {
-      const file = openImage(system, path)
-      files.push(file)
-      return file
-    }
-    const kernel = open(target.kernel)
-    const initrds = target.initrds.flatMap((path) => openOrRefuse(() => open(path), findings))
+    choice = await chooseInitrds(system, options, target, kernel, findings)
     checkKernel(system, kernel, findings)
-    const commandLine = chooseCommandLine(system, options, target, findings)
-    checkLength(commandLine, kernel.image, kernel.path, findings)
-    for (const initrd of initrds) checkInitrd(initrd, findings)
-    for (const file of files) checkWritable(system, file, findings)
-    // An entry brings the same among its problems.
-    if (target.entry === null) checkModules(system, kernel.image.version, findings)
-    checkMemory(system, kernel, initrds, findings)
+    checkUnified(kernel, options, findings)
+    const commandLine = chooseCommandLine(system, options, target, kernel, choice, findings)
+    checkEverything(system, { target, kernel, choice, commandLine, panic: options.panic ?? false }, findings)
     chooseEngine(options, findings)
     checkMachine(system, options.panic ?? false, findings)
-    return new LoadPlan({ system, target, kernel, initrds, commandLine, panic: options.panic ?? false, findings })
+    return new LoadPlan({ system, target, kernel, choice, commandLine, panic: options.panic ?? false, findings })
   } catch (error) {
-    for (const file of files) closeSync(file.fd)
+    closeFiles(kernel, choice)
     throw error
   }
 }
 
-/** A missing or unreadable initrd is told together with everything else that is wrong. */
-function openOrRefuse(open: () => OpenImage, findings: Findings): OpenImage[] {
-  try {
-    return [open()]
-  } catch (error) {
-    if (!(error instanceof KexecError)) throw error
-    findings.refuse(error)
-    return []
+function chosenParts(options: PlanOptions, target: Target) {
+  const { configuration, vendorBoot, signal } = options
+  const profile = options.profile ?? target.profile
+  return {
+    ...(profile === null ? {} : { profile }),
+    ...(configuration === undefined ? {} : { configuration }),
+    vendorBoot,
+    signal,
   }
+}
+
+interface Choices {
+  readonly target: Target
+  readonly kernel: PlannedKernel
+  readonly choice: InitrdChoice
+  readonly commandLine: string
+  readonly panic: boolean
+}
+
+function checkEverything(system: System, { target, kernel, choice, commandLine }: Choices, findings: Findings): void {
+  const files = choice.initrds.flatMap(({ file }) => file ?? [])
+  checkLength(commandLine, kernel.image, kernel.file.path, findings)
+  for (const initrd of files) checkInitrd(initrd, findings)
+  for (const file of [...kernelFiles(kernel), ...files]) checkWritable(system, file, findings)
+  // An entry brings the same among its problems.
+  if (target.entry === null) checkModules(system, kernel.image.version, findings)
+  checkMemory(system, kernel, choice.initrds, findings)
+}
+
+function closeFiles(kernel: PlannedKernel, choice: InitrdChoice | undefined): void {
+  closeKernel(kernel)
+  for (const { file } of choice?.initrds ?? []) file?.close()
 }
 
 /** Only kexec_file_load is built so far; what it cannot do is refused, never dropped. */
@@ -76,24 +100,24 @@ function chooseEngine(options: PlanOptions, findings: Findings): void {
   }
 }
 
-interface PlanParts {
+interface PlanParts extends Choices {
   readonly system: System
-  readonly target: Target
-  readonly kernel: OpenImage
-  readonly initrds: readonly OpenImage[]
-  readonly commandLine: string
-  readonly panic: boolean
   readonly findings: Findings
 }
 
 /** One decision about what is loaded, with its reasons. Holds the files open until it is loaded or closed. */
 export class LoadPlan {
   readonly root: string
-  /** Id of the boot entry, or null when a kernel file was named. */
+  /** Id of the boot entry, or null when a kernel was given. */
   readonly entry: string | null
+  /** The file that holds the kernel. */
   readonly kernel: OpenImage
+  /** The kernel that would run: the one inside, where the file is a container or compressed. */
+  readonly image: KernelImage
+  /** From the file to the kernel; one element where nothing is nested. */
+  readonly nested: readonly KernelImage[]
   /** Those that could be opened; an initrd that could not is among the refusals. */
-  readonly initrds: readonly OpenImage[]
+  readonly initrds: readonly PlannedInitrd[]
   readonly commandLine: string
   readonly panic: boolean
   readonly engine = 'file'
@@ -102,21 +126,41 @@ export class LoadPlan {
   readonly warnings: readonly string[]
   /** Why `load()` will refuse; empty when it will not. */
   readonly refusals: readonly KexecError[]
-  private readonly initrdPaths: readonly string[]
+  private readonly planned: PlannedKernel
+  private readonly choice: InitrdChoice
+  private prepared: Prepared | undefined
   private isOpen = true
 
   /** @internal plans are made by `plan()` */
   constructor(parts: PlanParts) {
     this.root = parts.system.root
     this.entry = parts.target.entry?.id ?? null
-    this.kernel = parts.kernel
-    this.initrds = parts.initrds
-    this.initrdPaths = parts.target.initrds
+    this.kernel = parts.kernel.file
+    this.image = parts.kernel.image
+    this.nested = parts.kernel.chain
+    this.initrds = parts.choice.initrds
     this.commandLine = parts.commandLine
     this.panic = parts.panic
     this.decisions = parts.findings.decisions
     this.warnings = parts.findings.warnings
     this.refusals = parts.findings.refusals
+    this.planned = parts.kernel
+    this.choice = parts.choice
+  }
+
+  /**
+   * Does what can be done before the kernel is asked: unpacks the kernel and joins the initrds, in memory, where that is
+   * needed. `load()` does it by itself; `loadSync()` needs it beforehand for what must be unpacked.
+   * @throws KexecError the first of `refusals`; 'file-changed', 'damaged-image', 'not-a-kernel', 'no-memory', 'aborted'
+   */
+  async prepare(options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.refuseIfHopeless()
+    if (this.prepared !== undefined) return
+    const prepared = await prepare(this.planned, this.choice, options.signal)
+    // The plan may have been closed, or prepared twice, meanwhile.
+    if (this.isOpen && this.prepared === undefined) this.prepared = prepared
+    else prepared.close()
+    this.refuseIfHopeless()
   }
 
   /**
@@ -128,17 +172,26 @@ export class LoadPlan {
   async load(options: { signal?: AbortSignal } = {}): Promise<void> {
     this.take()
     try {
-      await loadFile(this.prepare(options.signal), options.signal)
+      this.refuseIfNotAllowed(options.signal)
+      this.prepared ??= await prepare(this.planned, this.choice, options.signal)
+      refuseIfChanged(this.planned, this.choice)
+      await loadFile(this.fileLoad(this.prepared), options.signal)
     } finally {
       this.closeFiles()
     }
   }
 
-  /** As `load()`, but blocks the event loop until the kernel is done (up to seconds). */
+  /**
+   * As `load()`, but blocks the event loop until the kernel is done (up to seconds).
+   * @throws KexecError also 'invalid-argument' for a plan that must be prepared first
+   */
   loadSync(): void {
     this.take()
     try {
-      loadFileSync(this.prepare(undefined))
+      this.refuseIfNotAllowed(undefined)
+      this.prepared ??= prepareSync(this.planned, this.choice)
+      refuseIfChanged(this.planned, this.choice)
+      loadFileSync(this.fileLoad(this.prepared))
     } finally {
       this.closeFiles()
     }
@@ -167,13 +220,14 @@ export class LoadPlan {
       root,
       entry,
       kernel: this.kernel.path,
-      version: this.kernel.image.version,
-      initrds: this.initrdPaths,
+      version: this.image.version,
+      initrds: this.choice.paths,
       cmdline: commandLine,
       devicetree: null,
       panic,
       engine,
-      image: this.kernel.image,
+      image: this.image,
+      nested: this.nested.map(({ format }) => format),
       decisions,
       warnings,
       refusals: refusals.map((refusal) => refusal.toJSON()),
@@ -182,6 +236,11 @@ export class LoadPlan {
 
   /** From here on the descriptors are the load's: closing the plan meanwhile must not put other files in their place. */
   private take(): void {
+    this.refuseIfHopeless()
+    this.isOpen = false
+  }
+
+  private refuseIfHopeless(): void {
     const [refusal] = this.refusals
     if (refusal !== undefined) {
       this.close()
@@ -189,34 +248,19 @@ export class LoadPlan {
     }
     if (!this.isOpen)
       throw new KexecError('this plan was loaded or closed already', { reason: 'invalid-argument', refused: true })
-    this.isOpen = false
+  }
+
+  private refuseIfNotAllowed(signal: AbortSignal | undefined): void {
+    throwIfAborted(signal)
+    requireCapability(readPrivileges(new System()), 'loading a kernel')
   }
 
   private closeFiles(): void {
-    for (const file of [this.kernel, ...this.initrds]) closeSync(file.fd)
+    this.prepared?.close()
+    closeFiles(this.planned, this.choice)
   }
 
-  private prepare(signal: AbortSignal | undefined): FileLoad {
-    throwIfAborted(signal)
-    requireCapability(readPrivileges(new System()), 'loading a kernel')
-    for (const file of [this.kernel, ...this.initrds]) refuseIfChanged(file)
-    return {
-      kernelFd: this.kernel.fd,
-      initrdFds: this.initrds.map((initrd) => initrd.fd),
-      commandLine: this.commandLine,
-      panic: this.panic,
-      path: this.kernel.path,
-    }
+  private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {
+    return { kernelFd, initrdFd, commandLine: this.commandLine, panic: this.panic, path: this.kernel.path }
   }
-}
-
-function refuseIfChanged(file: OpenImage): void {
-  const now = fstatSync(file.fd)
-  if (now.size === file.stats.size && now.mtimeMs === file.stats.mtimeMs && now.ctimeMs === file.stats.ctimeMs) return
-  throw new KexecError('the file was changed after it was inspected', {
-    reason: 'file-changed',
-    path: file.path,
-    hint: 'Wait until whatever writes it has finished, and plan again.',
-    refused: true,
-  })
 }

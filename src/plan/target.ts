@@ -3,15 +3,20 @@ import { type BootMenu, readBootMenu } from '../entries/discover.ts'
 import type { BootEntry } from '../entries/entry.ts'
 import { isName, selectEntry } from '../entries/select.ts'
 import { KexecError } from '../errors.ts'
+import type { ImageInput } from '../image/index.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
 import type { PlanOptions } from './options.ts'
+import { splitProfile } from './unified.ts'
 
-/** The kernel to load and what comes with it. `entry` is null when a file was named. */
+/** The kernel to load, and the boot entry that was chosen; null when a kernel was given. */
 export interface Target {
   readonly entry: BootEntry | null
-  readonly kernel: string
-  readonly initrds: readonly string[]
+  readonly kernel: ImageInput
+  /** Which profile of a unified kernel image, or null. */
+  readonly profile: number | null
+  /** The entry that has the file that was named, or null. */
+  readonly sibling: BootEntry | null
 }
 
 /**
@@ -23,18 +28,19 @@ export async function chooseTarget(system: System, options: PlanOptions, finding
   if (named.length > 1) {
     throw invalid('entry, kernel and target exclude each other')
   }
+  if (options.kernel !== undefined && typeof options.kernel !== 'string') return inputTarget(options.kernel, findings)
   const path = options.kernel ?? options.target
-  if (path !== undefined && saysEverything(options)) return fileTarget(system, options, [], path, findings)
+  if (path !== undefined && saysEverything(options)) return fileTarget(system, [], path, findings)
   const menu = await readBootMenu({ system })
   const { entries } = menu
   const file = options.kernel ?? (isPath(options.target, entries) ? options.target : undefined)
-  if (file !== undefined) return fileTarget(system, options, entries, file, findings)
+  if (file !== undefined) return fileTarget(system, entries, file, findings)
   try {
     return entryTarget(options, selectEntry(entries, options.entry ?? options.target), menu, findings)
   } catch (error) {
     const path = options.target === undefined ? undefined : absolute(system, options.target)
-    if (path === undefined || !system.exists(path)) throw error
-    return fileTarget(system, options, entries, path, findings)
+    if (path === undefined || !system.exists(splitProfile(system, path).path)) throw error
+    return fileTarget(system, entries, path, findings)
   }
 }
 
@@ -66,8 +72,7 @@ function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu, fin
     findings.warn(
       `the entry names the device tree ${entry.devicetree}, which kexec_file_load does not take: the new kernel gets the running one`,
     )
-  const initrds = chooseInitrds(options, entry.initrds, 'they belong to the entry', findings)
-  return { entry, kernel: entry.kernel, initrds }
+  return { entry, kernel: entry.kernel, profile: entry.profile, sibling: null }
 }
 
 function reasonFor(options: PlanOptions, entry: BootEntry, { entries, loaders }: BootMenu): string {
@@ -83,52 +88,28 @@ function isDefaultWanted(options: PlanOptions): boolean {
   return (options.entry ?? options.target ?? 'default') === 'default'
 }
 
-function fileTarget(
-  system: System,
-  options: PlanOptions,
-  entries: readonly BootEntry[],
-  file: string,
-  findings: Findings,
-): Target {
-  const kernel = absolute(system, file)
-  findings.decide('kernel', kernel, 'the file that was named')
-  const initrds = chooseInitrds(options, [], '', findings)
-  const sibling = entries.find((entry) => entry.kernel === kernel)
-  if (sibling !== undefined && sibling.initrds.length > 0 && initrds.length === 0 && !options.noInitrd) {
-    findings.warn(
-      `no initrd was named, but ${sibling.initrds.join(' and ')} belongs to this kernel: give --initrd, or load the entry '${sibling.id}'`,
-    )
-  }
-  return { entry: null, kernel, initrds: initrds.map((path) => absolute(system, path)) }
+function fileTarget(system: System, entries: readonly BootEntry[], file: string, findings: Findings): Target {
+  const { path: kernel, profile } = splitProfile(system, absolute(system, file))
+  const which = profile === null ? '' : `, its profile ${profile}`
+  findings.decide('kernel', kernel, `the file that was named${which}`)
+  return { entry: null, kernel, profile, sibling: entries.find((entry) => entry.kernel === kernel) ?? null }
 }
 
-function chooseInitrds(
-  options: PlanOptions,
-  own: readonly string[],
-  why: string,
-  findings: Findings,
-): readonly string[] {
-  const given = options.initrds ?? []
-  if (options.noInitrd && given.length > 0) throw invalid('--initrd and --no-initrd exclude each other')
-  if (options.noInitrd) {
-    findings.decide('initrd', 'none', 'asked for with --no-initrd')
-    return []
-  }
-  if (given.length > 0) {
-    findings.decide(
-      'initrd',
-      given.join(', '),
-      `given with --initrd${own.length > 0 ? ", in place of the entry's own" : ''}`,
-    )
-    return given
-  }
-  if (own.length > 0)
-    findings.decide('initrd', own.join(', '), own.length > 1 ? why : why.replace('they belong', 'it belongs'))
-  else findings.decide('initrd', 'none', 'none was found or named')
-  return own
+/** A kernel that comes from no file system: nothing is known of it but its bytes. */
+function inputTarget(kernel: ImageInput, findings: Findings): Target {
+  findings.decide('kernel', nameOf(kernel), 'the kernel that was given')
+  return { entry: null, kernel, profile: null, sibling: null }
 }
 
-function absolute(system: System, path: string): string {
+/** What to call an input in a plan. */
+export function nameOf(input: ImageInput): string {
+  if (typeof input === 'string') return input
+  if (input instanceof Uint8Array) return '(bytes)'
+  return Symbol.asyncIterator in input ? '(stream)' : '(open file)'
+}
+
+/** A path given by the user, who stands in a folder of the running machine. */
+export function absolute(system: System, path: string): string {
   return posix.resolve(system.isLive ? process.cwd() : '/', path)
 }
 

@@ -3,6 +3,9 @@ import type { System } from './system.ts'
 /** Vendor GUID of the variables that boot loaders and systemd share, https://systemd.io/BOOT_LOADER_INTERFACE/. */
 const LOADER_GUID = '4a67b082-0a4c-41cf-b6c7-440b29bb8c4f'
 
+/** Vendor GUID of the firmware's own variables (EFI_GLOBAL_VARIABLE of the UEFI specification). */
+const GLOBAL_GUID = '8be4df61-93ca-11d2-aa0d-00e098032b8c'
+
 /** efivarfs puts 32 bits of attributes before the content (Documentation/filesystems/efivarfs.rst). */
 const ATTRIBUTES = 4
 
@@ -13,6 +16,19 @@ const MAX_BYTES = 64 * 1024
 export function isEfi(system: System): boolean | undefined {
   if (system.exists('/sys/firmware/efi')) return true
   return system.exists('/sys/firmware') ? false : undefined
+}
+
+/** Whether the firmware checks signatures, which it does not while its keys are being set up; undefined where nothing tells. */
+export function isSecureBoot(system: System): boolean | undefined {
+  const byte = (name: string) => {
+    try {
+      return system.readHead(`/sys/firmware/efi/efivars/${name}-${GLOBAL_GUID}`, ATTRIBUTES + 1)[ATTRIBUTES]
+    } catch {
+      return undefined
+    }
+  }
+  const enabled = byte('SecureBoot')
+  return enabled === undefined ? undefined : enabled === 1 && byte('SetupMode') !== 1
 }
 
 /**

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { cachedFolder, cacheFolder, markUsed, present, prune, replaceFile } from './cache.ts'
 import { execute, findProgram, ProvisionError } from './process.ts'
-import { type AptSource, debianSources, parseDeb822, parseOneLine, printDeb822 } from './sources.ts'
+import { type AptSource, debianSources, otherSuites, parseDeb822, parseOneLine, printDeb822 } from './sources.ts'
 
 /** Told what takes time: downloads, unpacking, building. One sentence without a full stop. */
 export type Progress = (message: string) => void
@@ -24,6 +24,16 @@ export interface UnpackedPackage {
   readonly folder: string
 }
 
+export interface MirrorOptions {
+  readonly progress?: Progress | undefined
+  /** Look at the mirror now, even if its package lists are less than a day old. */
+  readonly refresh?: boolean
+  /** Suites to look at in place of the machine's own: ['trixie-backports']. Their lists and the machine's stay apart. */
+  readonly suites?: readonly string[]
+  /** Debian's name of the architecture whose packages are wanted: 'arm64'. Default: the machine's own. */
+  readonly architecture?: string
+}
+
 /** A file of a package on the host: `bin/x` may lie in usr/bin, where later suites keep it. @throws ProvisionError */
 export async function packageFile(folder: string, path: string): Promise<string> {
   for (const file of [join(folder, path), join(folder, 'usr', path)]) if (await present(file)) return file
@@ -37,24 +47,29 @@ export async function packageFile(folder: string, path: string): Promise<string>
 export class DebianMirror {
   readonly #folder: string
   readonly #progress: Progress
+  readonly #suites: readonly string[] | undefined
+  readonly #architecture: string | undefined
 
-  private constructor(folder: string, progress: Progress) {
-    this.#folder = folder
-    this.#progress = progress
+  private constructor({ progress, suites, architecture }: MirrorOptions) {
+    const name = ['apt', ...(suites ?? []), ...(architecture === undefined ? [] : [architecture])].join('-')
+    this.#folder = join(cacheFolder(), name)
+    this.#progress = progress ?? (() => {})
+    this.#suites = suites
+    this.#architecture = architecture
   }
 
   /**
    * Opens the mirror; fetches its package lists when they are missing or a day old. Offline, old lists do.
-   * @throws ProvisionError where there is no apt, no Debian source, or no list at all.
+   * @throws ProvisionError where there is no apt, no Debian source, no such suite, or no list at all.
    */
-  static async open(options: { progress?: Progress | undefined; refresh?: boolean } = {}): Promise<DebianMirror> {
+  static async open(options: MirrorOptions = {}): Promise<DebianMirror> {
     for (const program of ['apt-get', 'apt-cache', 'dpkg-deb', 'flock']) {
       if (findProgram(program)) continue
       throw new ProvisionError(`kernels and packages are provisioned from a Debian mirror, and ${program} is missing`, {
         hint: 'Run this on Debian, or give buildGuest kernels of your own and no packages.',
       })
     }
-    const mirror = new DebianMirror(join(cacheFolder(), 'apt'), options.progress ?? (() => {}))
+    const mirror = new DebianMirror(options)
     const sourcesChanged = await mirror.#configure()
     await mirror.#refresh((options.refresh ?? false) || sourcesChanged)
     await prune(join(cacheFolder(), 'packages'), 0, PACKAGE_AGE)
@@ -140,10 +155,14 @@ export class DebianMirror {
     ]) {
       await mkdir(path, { recursive: true })
     }
-    const architecture = (await execute('dpkg', ['--print-architecture'])).toString().trim()
+    const architecture = this.#architecture ?? (await execute('dpkg', ['--print-architecture'])).toString().trim()
     await replaceFile(join(folder, 'status'), '')
     await replaceFile(join(folder, 'apt.conf'), configuration(folder, architecture))
-    const sources = printDeb822(await machineSources())
+    const own = await machineSources()
+    const chosen = this.#suites === undefined ? own : otherSuites(own, this.#suites)
+    if (chosen.length === 0)
+      throw new ProvisionError(`no apt source of this machine can serve ${this.#suites?.join(' ')}`)
+    const sources = printDeb822(chosen)
     const before = await readFile(join(parts, 'debian.sources'), 'utf8').catch(() => sources)
     await replaceFile(join(parts, 'debian.sources'), sources)
     return sources !== before
@@ -156,7 +175,8 @@ export class DebianMirror {
       () => undefined,
     )
     if (!force && age !== undefined && age < LISTS_AGE) return
-    this.#progress("fetching the Debian mirror's package lists")
+    const what = [this.#suites?.join(' '), this.#architecture].filter((word) => word !== undefined).join(' for ')
+    this.#progress(`fetching the Debian mirror's package lists${what === '' ? '' : ` of ${what}`}`)
     try {
       await this.#apt('apt-get', ['-qq', '-o', 'APT::Update::Error-Mode=any', 'update'])
       await replaceFile(stamp, '')

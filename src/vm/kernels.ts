@@ -35,21 +35,66 @@ export interface NewestKernelsOptions {
 export async function newestKernels(options: NewestKernelsOptions = {}): Promise<Kernel[]> {
   const { count = 2, flavour = 'cloud', progress, refresh = false } = options
   const mirror = await DebianMirror.open({ progress, refresh })
-  const architecture = (await execute('dpkg', ['--print-architecture'])).toString().trim()
-  const pattern = new RegExp(
-    `^linux-image-(\\d+\\.\\d+\\.\\d[^-]*(?:-\\d[^-]*)?)-${flavour === 'cloud' ? 'cloud-' : ''}${architecture}$`,
-  )
-  const versions = (await mirror.packageNames('linux-image-')).flatMap((name) => pattern.exec(name)?.[1] ?? [])
-  const chosen = newestOfEachSeries(await sortVersions(versions), count)
+  const suffix = await suffixOf(flavour)
+  const chosen = newestOfEachSeries(await sortVersions(await versionsOf(mirror, suffix)), count)
   if (chosen.length < count) {
-    throw new ProvisionError(
-      `the Debian mirror has ${chosen.length} ${flavour} kernels for ${architecture}, not ${count}`,
-    )
+    throw new ProvisionError(`the Debian mirror has ${chosen.length} kernels linux-image-…${suffix}, not ${count}`)
   }
-  const suffix = `-${flavour === 'cloud' ? 'cloud-' : ''}${architecture}`
   const kernels: Kernel[] = []
   for (const version of chosen) kernels.push(await fetchKernel(mirror, version + suffix))
   return kernels
+}
+
+export interface SeriesOptions {
+  /** Suites to look in, all of them: ['bookworm', 'bookworm-backports', 'unstable']. One that cannot be had counts as empty. */
+  readonly suites: readonly string[]
+  /** Default: 'cloud'. */
+  readonly flavour?: 'cloud' | 'standard'
+  readonly progress?: Progress
+}
+
+/**
+ * The newest Debian kernel of each of these upstream series, from whichever suite has it. Downloaded once and cached.
+ * @param series such as ['6.1', '6.12']
+ * @returns by series, in the order asked for. A series that no suite has is not there.
+ */
+export async function newestOfSeries(series: readonly string[], options: SeriesOptions): Promise<Map<string, Kernel>> {
+  const { suites, flavour = 'cloud', progress = () => {} } = options
+  const suffix = await suffixOf(flavour)
+  const found = new Map<string, DebianMirror>()
+  for (const suite of suites) {
+    try {
+      const mirror = await DebianMirror.open({ progress, suites: [suite] })
+      for (const version of await versionsOf(mirror, suffix)) found.set(version, mirror)
+    } catch (error) {
+      if (!(error instanceof ProvisionError)) throw error
+      progress(`the Debian mirror has no ${suite}: ${error.message.split('\n', 1)[0]}`)
+    }
+  }
+  const sorted = await sortVersions([...found.keys()])
+  const kernels = new Map<string, Kernel>()
+  for (const wanted of series) {
+    const version = sorted.findLast((each) => seriesOf(each) === wanted)
+    const mirror = found.get(version ?? '')
+    if (mirror) kernels.set(wanted, await fetchKernel(mirror, version + suffix))
+  }
+  return kernels
+}
+
+/** What a flavour's package names end in on this machine. */
+async function suffixOf(flavour: 'cloud' | 'standard'): Promise<string> {
+  const architecture = (await execute('dpkg', ['--print-architecture'])).toString().trim()
+  return `-${flavour === 'cloud' ? 'cloud-' : ''}${architecture}`
+}
+
+/** The versions, as they stand in package names, of the kernels whose names end in `suffix`; in no order. */
+async function versionsOf(mirror: DebianMirror, suffix: string): Promise<string[]> {
+  const pattern = /^linux-image-(\d+\.\d+(?:\.\d[^-]*)?(?:-\d[^-]*)?)$/
+  const names = await mirror.packageNames('linux-image-')
+  return names.flatMap((name) => {
+    const version = name.endsWith(suffix) ? pattern.exec(name.slice(0, -suffix.length))?.[1] : undefined
+    return version ?? []
+  })
 }
 
 /**
@@ -58,13 +103,17 @@ export async function newestKernels(options: NewestKernelsOptions = {}): Promise
  */
 export function newestOfEachSeries(ascending: readonly string[], count: number): string[] {
   const newestFirst = [...ascending].reverse()
-  const series = (version: string) => /^\d+\.\d+/.exec(version)?.[0]
   const leaders = newestFirst.filter(
-    (version, index) => newestFirst.findIndex((other) => series(other) === series(version)) === index,
+    (version, index) => newestFirst.findIndex((other) => seriesOf(other) === seriesOf(version)) === index,
   )
   const others = newestFirst.filter((version) => !leaders.includes(version))
   const chosen = new Set([...leaders, ...others].slice(0, count))
   return ascending.filter((version) => chosen.has(version))
+}
+
+/** '6.12' of '6.12.95+deb12'. */
+function seriesOf(version: string): string | undefined {
+  return /^\d+\.\d+/.exec(version)?.[0]
 }
 
 /** Sorts by Debian's own order, oldest first. */
@@ -90,11 +139,30 @@ async function isOlder(a: string, b: string): Promise<boolean> {
   )
 }
 
-async function fetchKernel(mirror: DebianMirror, release: string): Promise<Kernel> {
+/**
+ * The newest Debian kernel of another architecture, without its modules: to look at, not to run.
+ * @param options.flavour what its package is named by: 'cloud-arm64', 'armmp', 's390x'
+ * @throws ProvisionError when the suite has none
+ */
+export async function foreignKernel(options: {
+  readonly architecture: string
+  readonly flavour: string
+  readonly suite: string
+  readonly progress?: Progress
+}): Promise<Kernel> {
+  const { architecture, flavour, suite, progress } = options
+  const mirror = await DebianMirror.open({ progress, suites: [suite], architecture })
+  const version = (await sortVersions(await versionsOf(mirror, `-${flavour}`))).at(-1)
+  if (version === undefined) throw new ProvisionError(`Debian ${suite} has no kernel ${flavour} for ${architecture}`)
+  return fetchKernel(mirror, `${version}-${flavour}`, { modules: false })
+}
+
+async function fetchKernel(mirror: DebianMirror, release: string, { modules = true } = {}): Promise<Kernel> {
   const names = [`linux-image-${release}`]
   // From 7.x on the image package is a shell around linux-binary-V, linux-base-V and linux-modules-V.
+  const parts = modules ? /^linux-(binary|base|modules)-/ : /^linux-binary-/
   for (const name of await mirror.dependencies(names[0] as string)) {
-    if (name.endsWith(`-${release}`) && /^linux-(binary|base|modules)-/.test(name)) names.push(name)
+    if (name.endsWith(`-${release}`) && parts.test(name)) names.push(name)
   }
   const folders = (await mirror.fetch(names, { dependencies: false })).map(({ folder }) => folder)
   const find = async (...paths: string[]) => {
@@ -104,7 +172,13 @@ async function fetchKernel(mirror: DebianMirror, release: string): Promise<Kerne
     return undefined
   }
   const modulesFolders = [`lib/modules/${release}`, `usr/lib/modules/${release}`]
-  const image = await find(`boot/vmlinuz-${release}`, ...modulesFolders.map((folder) => `${folder}/vmlinuz`))
+  // POWER has no boot wrapper in Debian: its kernel is an ELF file.
+  const image = await find(
+    ...['vmlinuz', 'vmlinux'].flatMap((name) => [
+      `boot/${name}-${release}`,
+      ...modulesFolders.map((folder) => `${folder}/${name}`),
+    ]),
+  )
   const config = await find(`boot/config-${release}`, ...modulesFolders.map((folder) => `${folder}/config`))
   const drivers = await find(...modulesFolders.map((folder) => `${folder}/kernel`))
   if (image === undefined)

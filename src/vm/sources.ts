@@ -76,6 +76,20 @@ export function debianSources(sources: readonly AptSource[], codename: string): 
   })
 }
 
+/**
+ * Other suites of the same mirrors: security suites from where the machine's own come from, all others from where its base
+ * suite does.
+ * @param sources from `debianSources`
+ */
+export function otherSuites(sources: readonly AptSource[], suites: readonly string[]): AptSource[] {
+  const isSecurity = (suite: string) => /(-security|\/updates)$/.test(suite)
+  return [true, false].flatMap((security) => {
+    const wanted = suites.filter((suite) => isSecurity(suite) === security)
+    const source = sources.find((each) => each.suites.some((suite) => isSecurity(suite) === security))
+    return source === undefined || wanted.length === 0 ? [] : [{ ...source, suites: wanted }]
+  })
+}
+
 /** Any host may mirror Debian; the folder's name, the host's, or the key tells. `mirror+file:` lists are named likewise. */
 function isDebianMirror(uri: string, source: AptSource): boolean {
   const signedBy = source.options.get('Signed-By') ?? ''

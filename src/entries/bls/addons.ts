@@ -1,7 +1,9 @@
-import { posix } from 'node:path'
+import { closeSync, fstatSync } from 'node:fs'
+import { type Addon, type AddonUser, addonRefusal, isForAnother, readAddon } from '../../image/addon.ts'
+import { fileBytes } from '../../image/bytes.ts'
+import type { System } from '../../system/system.ts'
 import type { Survey } from '../survey.ts'
-import { splitBootCount } from './boot-counting.ts'
-import { readUnifiedImage, stubCommandLine } from './uki.ts'
+import { companionFiles, companionFolders, openRegular, unreadable } from './companions.ts'
 
 /** What the addons of a unified kernel image add to its command line (systemd-stub(7)). */
 export interface AddonOptions {
@@ -12,7 +14,7 @@ export interface AddonOptions {
 /** Reads addons, each folder once: those for all images of a partition and those of one image. */
 export class Addons {
   private readonly survey: Survey
-  private readonly folders = new Map<string, readonly Addon[]>()
+  private readonly folders = new Map<string, readonly FoundAddon[]>()
 
   constructor(survey: Survey) {
     this.survey = survey
@@ -22,24 +24,24 @@ export class Addons {
    * What is appended to the command line of an image: first by the addons for all, then by its own; in each folder in the
    * order of names.
    * @param shared folder of the addons for all images on its partition
-   * @param release of the kernel; an addon for another one is passed over
    */
-  optionsFor(image: string, shared: string | null, release: string | null): AddonOptions {
-    const { dir, base } = posix.parse(image)
-    const own = [...new Set([base, splitBootCount(base).id])].map((name) => posix.join(dir, `${name}.extra.d`))
+  optionsFor(path: string, shared: string | null, image: AddonUser): AddonOptions {
     const options: string[] = []
     const problems: string[] = []
-    for (const folder of [...(shared === null ? [] : [shared]), ...own]) {
-      for (const addon of this.inFolder(folder)) {
-        if (addon.problem !== null) problems.push(addon.problem)
-        const isOther = addon.release !== null && release !== null && addon.release !== release
-        if (!isOther && addon.options !== '') options.push(addon.options)
+    for (const folder of [...(shared === null ? [] : [shared]), ...companionFolders(path)]) {
+      for (const { path: file, addon } of this.inFolder(folder)) {
+        const refusal = typeof addon === 'string' ? addon : addonRefusal(addon, image)
+        if (typeof addon !== 'string' && refusal === null)
+          options.push(...(addon.commandLine === null ? [] : [addon.commandLine]))
+        // Of a folder for several kernels nothing need be said.
+        else if (typeof addon === 'string' || !isForAnother(addon, image))
+          problems.push(`The addon ${file} ${refusal}.`)
       }
     }
     return { options, problems }
   }
 
-  private inFolder(folder: string): readonly Addon[] {
+  private inFolder(folder: string): readonly FoundAddon[] {
     let addons = this.folders.get(folder)
     if (addons === undefined) {
       const { files } = this.survey.volumes
@@ -50,29 +52,30 @@ export class Addons {
     return addons
   }
 
-  private read(folder: string): Addon[] {
-    const { system } = this.survey
-    return system
-      .list(folder)
-      .filter((file) => /\.addon\.efi$/i.test(file) && !file.startsWith('.'))
-      .map((file) => {
-        const path = posix.join(folder, file)
-        const image = readUnifiedImage(system, path)
-        if (typeof image === 'string') return { options: '', release: null, problem: `The addon ${path} ${image}.` }
-        const [profile] = image.profiles
-        const fault = profile?.faults[0]
-        return {
-          options: stubCommandLine(profile?.commandLine ?? ''),
-          release: profile?.release ?? null,
-          problem: fault === undefined ? null : `The addon ${path} ${fault}.`,
-        }
-      })
+  private read(folder: string): FoundAddon[] {
+    return addonFiles(this.survey.system, folder).map((path) => ({ path, addon: this.readFile(path) }))
+  }
+
+  private readFile(path: string): Addon | string {
+    const fd = openRegular(this.survey.system, path)
+    if (typeof fd === 'string') return fd
+    try {
+      return readAddon(fileBytes(fd, fstatSync(fd).size))
+    } catch (error) {
+      return unreadable(error)
+    } finally {
+      closeSync(fd)
+    }
   }
 }
 
-interface Addon {
-  readonly options: string
-  /** The kernel release it is for; null: any. */
-  readonly release: string | null
-  readonly problem: string | null
+interface FoundAddon {
+  readonly path: string
+  /** Or what is wrong with it. */
+  readonly addon: Addon | string
+}
+
+/** The addons in a folder, in the order in which they count. */
+export function addonFiles(system: System, folder: string): string[] {
+  return companionFiles(system, folder, (name) => name.endsWith('.addon.efi'))
 }

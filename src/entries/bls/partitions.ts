@@ -34,6 +34,13 @@ export function bootPartitions(survey: Survey): BootPartition[] {
   return partitions.sort((one, other) => standing(other) - standing(one))
 }
 
+/** The partition that a path lies on: of those it is below, the deepest. */
+export function holderOf(path: string, partitions: readonly BootPartition[]): BootPartition | undefined {
+  return partitions
+    .filter(({ top }) => top === '/' || path.startsWith(`${top}/`))
+    .sort((one, other) => other.top.length - one.top.length)[0]
+}
+
 /** The usual places and wherever else a FAT file system is mounted. */
 function placesOf({ volumes }: Survey): string[] {
   const fat = volumes.mounts.filter(({ type }) => type === 'vfat').map(({ mountPoint }) => mountPoint)

@@ -1,3 +1,4 @@
+import { isSecureBoot } from '../../system/efi-variables.ts'
 import type { MenuReading } from './reading.ts'
 import { type Type1Keys, unquote } from './type1.ts'
 import { imageStart } from './type2-entry.ts'
@@ -10,6 +11,8 @@ export interface BootProgram {
   readonly cmdline: string | null
   readonly version: string | null
   readonly architecture: string | null
+  /** Of a unified kernel image that has profiles. */
+  readonly profile: number | null
   readonly isHidden: boolean
   /** Whether version, architecture and file problems are told already. */
   readonly isDescribed: boolean
@@ -32,6 +35,7 @@ const nothing = {
   cmdline: null,
   version: null,
   architecture: null,
+  profile: null,
   isHidden: false,
   isDescribed: false,
   problems: [],
@@ -79,8 +83,13 @@ function efiProgramOf(
   const profile = typeof image === 'string' ? undefined : (image.profiles[number] ?? image.profiles[0])
   if (typeof image !== 'string' && profile?.hasKernel) {
     const { found, problems, addonOptions } = imageStart(file, profile, image, reading)
-    const cmdline = options === null ? found.cmdline : [options, ...addonOptions].join(' ').trim()
-    return { ...nothing, ...found, cmdline, isDescribed: true, problems, uncertainties }
+    const isIgnored = profile.commandLine !== null && isSecureBoot(survey.system) === true
+    if (options !== null && isIgnored)
+      problems.push(`${path} has options, which systemd-stub ignores under Secure Boot: the image has a command line.`)
+    const replaced = options === null || isIgnored ? null : [options, ...addonOptions].join(' ').trim()
+    const chosen = image.hasProfiles ? image.profiles.indexOf(profile) : null
+    const cmdline = replaced ?? found.cmdline
+    return { ...nothing, ...found, cmdline, profile: chosen, isDescribed: true, problems, uncertainties }
   }
   if (survey.kernelFile(file).problems.length === 0)
     return { ...nothing, kernel: file, cmdline: options ?? '', uncertainties }

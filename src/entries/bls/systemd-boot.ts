@@ -9,7 +9,7 @@ import { hideForeign } from './foreign.ts'
 import { GrubVariables } from './grub-variables.ts'
 import { type LoaderConf, parseLoaderConf } from './loader-conf.ts'
 import type { LoaderEntry } from './loader-entry.ts'
-import { type BootPartition, bootPartitions, machineOfLoaders } from './partitions.ts'
+import { type BootPartition, bootPartitions, holderOf, machineOfLoaders } from './partitions.ts'
 import type { MenuReading } from './reading.ts'
 import { compareLoaderEntries } from './sort.ts'
 import { shownTitles } from './titles.ts'
@@ -46,13 +46,6 @@ function readingOf(partitions: readonly BootPartition[], survey: Survey): MenuRe
     addons: new Addons(survey),
     addonsBeside: (path) => holderOf(path, partitions)?.addons ?? null,
   }
-}
-
-/** The partition that a path lies on: of those it is below, the deepest. */
-function holderOf(path: string, partitions: readonly BootPartition[]): BootPartition | undefined {
-  return partitions
-    .filter(({ top }) => top === '/' || path.startsWith(`${top}/`))
-    .sort((one, other) => other.top.length - one.top.length)[0]
 }
 
 /** Only the ESP's counts. Where nothing tells which partition is the ESP, it is the one that has the file. */

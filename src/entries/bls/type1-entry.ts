@@ -39,6 +39,7 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
       described: program.isDescribed,
       config: path,
       version: program.version ?? releaseOf(version),
+      profile: program.profile,
       devicetree: devicetreeOf(value('devicetree'), path, reading),
       architecture: program.architecture ?? machine,
       problems,

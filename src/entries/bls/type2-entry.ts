@@ -1,8 +1,10 @@
+import { stubCommandLine } from '../../image/uki.ts'
+import { isSecureBoot } from '../../system/efi-variables.ts'
 import { splitBootCount } from './boot-counting.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 import { parseAssignments, systemName } from './os-release.ts'
 import type { MenuReading } from './reading.ts'
-import { type ImageProfile, readUnifiedImage, stubCommandLine, type UnifiedImage } from './uki.ts'
+import { type ImageProfile, readUnifiedImage, type UnifiedImage } from './uki.ts'
 
 /** The entries of a unified kernel image in EFI/Linux: one for each of its profiles. @param path of the file. */
 export function type2Entries(path: string, file: string, reading: MenuReading): LoaderEntry[] {
@@ -39,7 +41,15 @@ function profileEntry(
     profile: number,
     isHidden: name === undefined,
     isAutomatic: false,
-    found: { ...start.found, id: profileId, title: title ?? profileId, source: 'uki', config: path, problems },
+    found: {
+      ...start.found,
+      id: profileId,
+      title: title ?? profileId,
+      source: 'uki',
+      config: path,
+      profile: image.hasProfiles ? number : null,
+      problems,
+    },
   }
 }
 
@@ -51,7 +61,11 @@ function profileTitle(system: string, own: ReadonlyMap<string, string>, number: 
 
 /** What starting an image starts, whichever kind of entry names it. */
 export function imageStart(path: string, profile: ImageProfile, image: UnifiedImage, reading: MenuReading) {
-  const addons = reading.addons.optionsFor(path, reading.addonsBeside(path), profile.release)
+  const addons = reading.addons.optionsFor(path, reading.addonsBeside(path), {
+    architecture: image.architecture,
+    release: profile.uname,
+    isSecureBoot: isSecureBoot(reading.survey.system) === true,
+  })
   const parts = [stubCommandLine(profile.commandLine ?? ''), ...addons.options]
   const problems = profile.faults.map((fault) => `${path} ${fault}.`)
   if (!profile.hasKernel) problems.push(`${path} holds no kernel: it has no section .linux.`)

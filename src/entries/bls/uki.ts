@@ -1,7 +1,10 @@
-import { NotPe, type PeFile, type PeSection, withPeFile } from '../../image/pe-sections.ts'
+import { closeSync, fstatSync } from 'node:fs'
+import { type ByteSource, fileBytes } from '../../image/bytes.ts'
+import { type PeSection, readPeFile, sectionSize } from '../../image/pe-sections.ts'
+import { hasProfiles, MAX_TEXT, profilesOf, sectionText } from '../../image/uki.ts'
 import type { System } from '../../system/system.ts'
 import { HEAD_BYTES, identifyKernel } from '../identify.ts'
-import { trimBlanks } from './type1.ts'
+import { openRegular, unreadable } from './companions.ts'
 
 /**
  * A unified kernel image (https://uapi-group.org/specifications/specs/unified_kernel_image/) as far as a menu needs it: an
@@ -9,6 +12,8 @@ import { trimBlanks } from './type1.ts'
  */
 export interface UnifiedImage {
   readonly architecture: string | null
+  /** Whether it has any `.profile`: else the one profile is the image itself. */
+  readonly hasProfiles: boolean
   /** What the sections of each profile say; at least one. */
   readonly profiles: readonly ImageProfile[]
 }
@@ -20,87 +25,68 @@ export interface ImageProfile {
   readonly osRelease: string | null
   readonly commandLine: string | null
   readonly profile: string | null
+  readonly uname: string | null
   /** Kernel release: .uname, else what the kernel inside says. */
   readonly release: string | null
   /** What is wrong with it, to complete a sentence that begins with the file's path. */
   readonly faults: readonly string[]
 }
 
-/** Longest text that is read from a section, bytes: some ten times what the longest command line of a kernel has. */
-const MAX_TEXT = 64 * 1024
-
-/** More profiles than any menu has room for; systemd-boot has a limit of its own (UNIFIED_PROFILES_MAX). */
-const MAX_PROFILES = 256
-
 /** @returns the image, or what is wrong with the file, to complete a sentence that begins with its path. */
 export function readUnifiedImage(system: System, path: string): UnifiedImage | string {
+  const fd = openRegular(system, path)
+  if (typeof fd === 'string') return fd
   try {
-    return withPeFile(system, path, (file) => ({
-      architecture: file.architecture,
-      profiles: sectionsByProfile(file.sections).map((sections) => profileOf(file, sections)),
-    }))
+    return imageOf(fileBytes(fd, fstatSync(fd).size))
   } catch (error) {
-    if (error instanceof NotPe) return error.message
-    const { code, message } = error as NodeJS.ErrnoException
-    return `cannot be read (${code ?? message})`
+    return unreadable(error)
+  } finally {
+    closeSync(fd)
   }
 }
 
-/**
- * A .profile section begins a profile, which has the sections up to the next, and of those before the first one what it
- * does not bring itself. Without any there is one profile.
- */
-function sectionsByProfile(sections: readonly PeSection[]): Map<string, PeSection>[] {
-  const base = new Map<string, PeSection>()
-  const profiles: Map<string, PeSection>[] = []
-  for (const section of sections) {
-    if (section.name === '.profile') {
-      if (profiles.length === MAX_PROFILES) break
-      profiles.push(new Map(base))
-    }
-    const current = profiles.at(-1) ?? base
-    // Of several of a name in one place the first counts; what comes from the base gives way.
-    if (!current.has(section.name) || (current !== base && current.get(section.name) === base.get(section.name)))
-      current.set(section.name, section)
+function imageOf(source: ByteSource): UnifiedImage | string {
+  const file = readPeFile(source)
+  if (typeof file === 'string') return file
+  return {
+    architecture: file.architecture,
+    hasProfiles: hasProfiles(file.sections),
+    profiles: profilesOf(file.sections).map(({ own, sections }) => profileOf(source, own, sections)),
   }
-  return profiles.length === 0 ? [base] : profiles
 }
 
-function profileOf(file: PeFile, sections: ReadonlyMap<string, PeSection>): ImageProfile {
+function profileOf(source: ByteSource, own: readonly PeSection[], sections: readonly PeSection[]): ImageProfile {
   const faults: string[] = []
-  const bytes = (name: string, limit: number) => {
-    const section = sections.get(name)
-    if (section === undefined) return null
-    const content = file.read(section, limit)
-    if (content === undefined) faults.push(`is truncated: it ends before its section ${name} does`)
-    return content ?? null
+  // Of several of a name the first counts.
+  const section = (name: string) => sections.find((each) => each.name === name)
+  const isWhole = (found: PeSection | undefined): found is PeSection => {
+    if (found === undefined) return false
+    const isTruncated = found.offset + Math.min(sectionSize(found), MAX_TEXT) > source.size
+    if (isTruncated) faults.push(`is truncated: it ends before its section ${found.name} does`)
+    return !isTruncated
   }
   const text = (name: string) => {
-    const size = sections.get(name)?.size ?? 0
+    const found = section(name)
+    if (!isWhole(found)) return null
+    const size = sectionSize(found)
     if (size > MAX_TEXT)
       faults.push(`has ${size} bytes in its section ${name}, of which the first ${MAX_TEXT} are read`)
-    return bytes(name, MAX_TEXT)?.toString('utf8').replace(/\0.*$/s, '') ?? null
+    return sectionText(source, found)
   }
-  const kernel = sections.get('.linux')
-  const release =
-    text('.uname')?.trim() || (kernel === undefined ? null : releaseInside(bytes('.linux', HEAD_BYTES), kernel))
+  const kernel = section('.linux')
+  const uname = text('.uname')
   return {
     hasKernel: kernel !== undefined,
     osRelease: text('.osrel'),
     commandLine: text('.cmdline'),
-    profile: text('.profile'),
-    release,
+    profile: own.length === 0 ? null : text('.profile'),
+    uname,
+    release: uname?.trim() || (isWhole(kernel) ? releaseInside(source, kernel) : null),
     faults,
   }
 }
 
-function releaseInside(head: Buffer | null, { size }: PeSection): string | null {
-  return head === null ? null : identifyKernel(head, size).version
-}
-
-/** A command line as systemd-stub takes it from a section: control characters are blanks, none at the ends. */
-export function stubCommandLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
-  const spaced = text.replace(/[\x00-\x20\x7f]/g, ' ')
-  return trimBlanks(spaced)
+function releaseInside(source: ByteSource, kernel: PeSection): string | null {
+  const size = sectionSize(kernel)
+  return identifyKernel(source.read(kernel.offset, Math.min(size, HEAD_BYTES)), size).version
 }

@@ -1,4 +1,5 @@
 import type { ByteSource } from '../bytes.ts'
+import { COFF_HEADER, readSectionTable, SECTION_HEADER } from '../pe-sections.ts'
 
 /** Where in a PE file Authenticode looks: Microsoft's "PE Format" and "Windows Authenticode Portable Executable Signature Format". */
 export interface PeLayout {
@@ -29,8 +30,6 @@ interface Section extends Range {
 }
 
 const DOS_HEADER = 64
-const COFF_HEADER = 24
-const SECTION_HEADER = 40
 const CERTIFICATE_TABLE = 4
 /** Offsets in the optional header: the two kinds differ from SizeOfStackReserve on. */
 const CHECKSUM = 64
@@ -109,18 +108,8 @@ function readTable(source: ByteSource, entry: number): Range | null {
 
 /** Sorted by where they lie, as every implementation does; what lies nowhere in the file is not hashed. */
 function readSections(source: ByteSource, offset: number, count: number): Section[] {
-  const bytes = source.read(offset, count * SECTION_HEADER)
-  const sections: Section[] = []
-  for (let at = 0; at + SECTION_HEADER <= bytes.length; at += SECTION_HEADER) {
-    sections.push({
-      name: bytes.toString('latin1', at, at + 8).replace(/\0.*$/s, ''),
-      virtualSize: bytes.readUInt32LE(at + 8),
-      virtualAddress: bytes.readUInt32LE(at + 12),
-      length: bytes.readUInt32LE(at + 16),
-      offset: bytes.readUInt32LE(at + 20),
-    })
-  }
-  return sections
+  return readSectionTable(source, offset, count)
+    .map((section) => ({ ...section, length: section.rawSize }))
     .filter(({ length }) => length > 0)
     .sort((a, b) => a.offset - b.offset || a.virtualAddress - b.virtualAddress)
 }

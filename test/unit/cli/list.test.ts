@@ -51,6 +51,7 @@ test('--json: the fields that scripts rely on, paths as seen inside the root', a
         initrds: [`/boot/initrd.img-${newer}`],
         cmdline: null,
         devicetree: null,
+        profile: null,
         architecture: 'x86_64',
         isDefault: false,
         isRunning: false,

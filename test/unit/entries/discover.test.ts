@@ -28,6 +28,7 @@ test('two real Debian kernels', async () => {
       initrds: ['/boot/initrd.img-6.12.107+deb12-cloud-amd64'],
       cmdline: null,
       devicetree: null,
+      profile: null,
       architecture: 'x86_64',
       isDefault: false,
       isRunning: false,

@@ -16,6 +16,7 @@ function entry(version: string, more: Partial<BootEntry> = {}): BootEntry {
     initrds: [],
     cmdline: null,
     devicetree: null,
+    profile: null,
     architecture: 'x86_64',
     isDefault: false,
     isRunning: false,

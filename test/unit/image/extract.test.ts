@@ -39,12 +39,12 @@ test.each([
 test('a zboot whose payload is not what its size says, or lies elsewhere, is refused', async () => {
   const image = zboot(packed(kernel, 'lz4', '-l'), 'lz4', kernel.length + 1)
   await expect(unpack(image)).rejects.toMatchObject({
-    reason: 'not-a-kernel',
+    reason: 'damaged-image',
     message: expect.stringContaining('unpacks to'),
   })
   image.writeUInt32LE(0xfffffff0, 12)
   await expect(unpack(image)).rejects.toMatchObject({
-    reason: 'not-a-kernel',
+    reason: 'damaged-image',
     message: expect.stringContaining('reaches from'),
   })
 })
@@ -282,7 +282,7 @@ test('gzip within gzip without end is not followed for ever', async () => {
 
 test('a kernel that unpacks to more than the limit is refused', async () => {
   await expect(unpack(packed(Buffer.alloc(10_000_000), 'xz'), { limit: 1_000_000 })).rejects.toMatchObject({
-    reason: 'not-a-kernel',
+    reason: 'damaged-image',
     message: expect.stringContaining('unpacks to more than 1000000 bytes'),
   })
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { debianSources, parseDeb822, parseOneLine, printDeb822 } from '../../../src/vm/sources.ts'
+import { debianSources, otherSuites, parseDeb822, parseOneLine, printDeb822 } from '../../../src/vm/sources.ts'
 
 // debian.sources of the debian:bookworm container image.
 const container = `Types: deb
@@ -77,4 +77,17 @@ test('a key written into the source survives the way through', () => {
   const sources = parseDeb822(text)
   expect(printDeb822(sources)).toContain(' mQINBGP\n')
   expect(parseDeb822(printDeb822(sources))).toEqual(sources)
+})
+
+test('other suites come from the same mirrors, security from where security comes from', () => {
+  const own = debianSources(parseDeb822(container), 'bookworm')
+  expect(otherSuites(own, ['trixie', 'bullseye-security', 'trixie-backports'])).toMatchObject([
+    { uris: ['http://deb.example.org/debian-security'], suites: ['bullseye-security'], options: own[0]?.options },
+    { uris: ['http://deb.example.org/debian'], suites: ['trixie', 'trixie-backports'], options: own[0]?.options },
+  ])
+})
+
+test('a machine without a security source has no security suites', () => {
+  const [base] = debianSources(parseDeb822(container), 'bookworm')
+  expect(otherSuites(base === undefined ? [] : [base], ['bullseye-security'])).toEqual([])
 })

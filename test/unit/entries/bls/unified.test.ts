@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { selectEntry } from '../../../../src/entries/index.ts'
 import { kernelOf, type Tree } from '../tree.ts'
 import { type ImageParts, peImage } from './image.ts'
 import { menuOf, type1 } from './tree.ts'
@@ -31,6 +32,7 @@ test('a unified kernel image says everything by itself', async () => {
       initrds: [],
       cmdline: 'root=LABEL=root quiet',
       devicetree: null,
+      profile: null,
       architecture: 'x86_64',
       isDefault: true,
       isRunning: false,
@@ -65,15 +67,56 @@ test('each profile is an entry, with what it does not bring itself from the imag
     ['.profile', ''],
   ]
   expect(await entriesOf({ '/efi/EFI/Linux/a.efi': image({ sections: profiles }) })).toMatchObject([
-    { id: 'a.efi', title: 'Debian GNU/Linux 13 (trixie) (Normal)', cmdline: 'root=LABEL=root quiet', isDefault: true },
+    {
+      id: 'a.efi',
+      title: 'Debian GNU/Linux 13 (trixie) (Normal)',
+      cmdline: 'root=LABEL=root quiet',
+      profile: 0,
+      isDefault: true,
+    },
     {
       id: 'a.efi@reset',
+      profile: 1,
       title: 'Debian GNU/Linux 13 (trixie) (Factory reset)',
       cmdline: 'root=LABEL=root systemd.unit=factory-reset.target',
     },
     { id: 'a.efi@storage', title: 'Debian GNU/Linux 13 (trixie) (storage)', cmdline: 'storage-target-mode' },
-    { id: 'a.efi@3', title: 'Debian GNU/Linux 13 (trixie) (Profile #4)', cmdline: 'root=LABEL=root quiet' },
+    { id: 'a.efi@3', title: 'Debian GNU/Linux 13 (trixie) (Profile #4)', profile: 3, cmdline: 'root=LABEL=root quiet' },
   ])
+})
+
+test('a profile is selected by its id or, as bootctl names those without one, by its number', async () => {
+  const entries = await entriesOf({
+    '/efi/EFI/Linux/a.efi': image({
+      sections: [
+        ...sections,
+        ['.profile', 'ID=main'],
+        ['.profile', 'ID=reset'],
+        ['.cmdline', 'reset'],
+        ['.profile', ''],
+      ],
+    }),
+    '/efi/EFI/Linux/b.efi': image(),
+    '/efi/EFI/Linux/b.efi@0.efi': image({ sections: [...sections.slice(1), ['.osrel', 'ID=other']] }),
+  })
+  const chosen = (selector: string) => selectEntry(entries, selector).id
+  expect(['a.efi', 'a', 'a.efi@0', 'a@0'].map(chosen)).toEqual(['a.efi', 'a.efi', 'a.efi', 'a.efi'])
+  expect(['a.efi@reset', 'a.efi@1', 'a@1', 'a.efi@2'].map(chosen)).toEqual([
+    'a.efi@reset',
+    'a.efi@reset',
+    'a.efi@reset',
+    'a.efi@2',
+  ])
+  // A file that is really named so comes first.
+  expect(chosen('b.efi@0')).toBe('b.efi@0.efi')
+  expect(() => chosen('a.efi@3')).toThrow("there is no boot entry 'a.efi@3'")
+  expect(() => chosen('b.efi@1')).toThrow("there is no boot entry 'b.efi@1'")
+})
+
+test('an empty section of a profile hides that of the image', async () => {
+  const hiding: ImageParts['sections'] = [...sections, ['.profile', 'ID=none'], ['.cmdline', '']]
+  const [entry] = await entriesOf({ '/efi/EFI/Linux/a.efi': image({ sections: hiding }) })
+  expect(entry).toMatchObject({ cmdline: '', profile: 0 })
 })
 
 describe('addons', () => {
@@ -177,6 +220,16 @@ describe('type 1 files may name EFI programs', () => {
       { id: 'b.conf', kernel: '/efi/images/a.efi', cmdline: 'rescue', version: '6.12.48+deb13-amd64', isDefault: true },
       { id: 'a.conf', kernel: '/efi/images/a.efi', cmdline: 'root=LABEL=root quiet', problems: [] },
     ])
+  })
+
+  test('a profile of an image, and under Secure Boot no other command line than that of the image', async () => {
+    const [entry] = await entriesOf({
+      ...type1('/efi', { a: 'uki /images/a.efi\nprofile 1\noptions rescue\n' }),
+      '/efi/images/a.efi': image({ sections: [...sections, ['.profile', 'ID=x'], ['.profile', 'ID=y']] }),
+      '/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c': { text: '\x06\0\0\0\x01' },
+    })
+    expect(entry).toMatchObject({ profile: 1, cmdline: 'root=LABEL=root quiet' })
+    expect(entry?.problems).toEqual([expect.stringMatching(/a\.conf has options, which systemd-stub ignores/)])
   })
 
   test('a kernel, which the firmware starts by its own stub', async () => {

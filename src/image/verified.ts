@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import type { ByteSource } from './bytes.ts'
+import { DamagedStream } from './compression/reader.ts'
+import { crc32 } from './crc32.ts'
+import type { ImagePart, PartHash } from './image.ts'
+
+/** Hashed at a time where nobody has read, bytes. */
+const CHUNK = 1024 * 1024
+
+/**
+ * A part of a container whose bytes are hashed while they are read, so that they need not be read once more: `verify` reads
+ * what was passed over. What was read must not be used before.
+ */
+export class VerifiedPart implements ByteSource {
+  readonly size: number
+  readonly #part: ImagePart
+  readonly #source: ByteSource
+  readonly #running: readonly RunningHash[]
+  /** Bytes from the start on that have been hashed. */
+  #hashed = 0
+
+  /** @param source the part's own bytes */
+  constructor(part: ImagePart, source: ByteSource) {
+    this.size = source.size
+    this.#part = part
+    this.#source = source
+    this.#running = part.hashes.map(startHash)
+  }
+
+  read(offset: number, length: number): Buffer {
+    const bytes = this.#source.read(offset, length)
+    if (offset <= this.#hashed) this.#hash(bytes.subarray(this.#hashed - offset))
+    return bytes
+  }
+
+  /** @throws DamagedStream naming the hash that does not match */
+  async verify(throwIfAborted: () => void): Promise<void> {
+    if (this.#running.length === 0) return
+    while (this.#hashed < this.size) {
+      throwIfAborted()
+      const piece = this.#source.read(this.#hashed, CHUNK)
+      if (piece.length === 0) break
+      this.#hash(piece)
+      await setImmediate()
+    }
+    for (const { hash, digest } of this.#running) {
+      if (digest() === hash.digest) continue
+      throw new DamagedStream(
+        `the ${hash.algorithm} of its part ${this.#part.name} does not match: the file is damaged`,
+      )
+    }
+  }
+
+  #hash(bytes: Buffer): void {
+    for (const { update } of this.#running) update(bytes)
+    this.#hashed += bytes.length
+  }
+}
+
+interface RunningHash {
+  readonly hash: PartHash
+  readonly update: (bytes: Buffer) => void
+  readonly digest: () => string
+}
+
+function startHash(hash: PartHash): RunningHash {
+  if (hash.algorithm === 'crc32') {
+    let crc = 0
+    return {
+      hash,
+      update: (bytes) => {
+        crc = crc32(bytes, crc)
+      },
+      digest: () => crc.toString(16).padStart(8, '0'),
+    }
+  }
+  const running = createHash(hash.algorithm)
+  let digest: string | undefined
+  return {
+    hash,
+    update: (bytes) => running.update(bytes),
+    digest: () => {
+      digest ??= running.digest('hex')
+      return digest
+    },
+  }
+}

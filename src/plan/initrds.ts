@@ -1,0 +1,136 @@
+import { KexecError } from '../errors.ts'
+import {
+  HEAD_BYTES,
+  type ImageInput,
+  inspectImage,
+  type KernelImage,
+  type OpenImage,
+  openInput,
+} from '../image/index.ts'
+import type { System } from '../system/system.ts'
+import type { Findings } from './decision.ts'
+import { ownParts, type PlannedKernel, partName, partSource } from './kernel.ts'
+import type { PlanOptions } from './options.ts'
+import { absolute, nameOf, type Target } from './target.ts'
+
+/** One of the archives that the initrd is joined of. */
+export interface PlannedInitrd {
+  /** Its path; of one that the kernel's file brings, that path, a colon and the part's name. */
+  readonly path: string
+  readonly size: number
+  readonly image: KernelImage | null
+  /** The open file, or null where it is a part of the kernel's. */
+  readonly file: OpenImage | null
+}
+
+/** What was chosen, also where it cannot be opened. */
+export interface InitrdChoice {
+  readonly paths: readonly string[]
+  /** Those that could be opened. */
+  readonly initrds: readonly PlannedInitrd[]
+  /** Whether the image's own are among them. */
+  readonly withOwn: boolean
+}
+
+/**
+ * Chooses the initrds and opens them: those given, else the image's own (microcode first) and then the entry's. One that
+ * cannot be opened becomes a refusal.
+ */
+export async function chooseInitrds(
+  system: System,
+  options: PlanOptions,
+  { entry, sibling }: Target,
+  kernel: PlannedKernel,
+  findings: Findings,
+): Promise<InitrdChoice> {
+  const given = options.initrds ?? []
+  if (options.noInitrd && given.length > 0) {
+    throw new KexecError('--initrd and --no-initrd exclude each other', { reason: 'invalid-argument', refused: true })
+  }
+  if (options.noInitrd) {
+    findings.decide('initrd', 'none', 'asked for with --no-initrd')
+    return { paths: [], initrds: [], withOwn: false }
+  }
+  const own = ownInitrds(kernel)
+  if (given.length > 0) {
+    const others = [...(own.length > 0 ? ["the image's"] : []), ...(entry?.initrds.length ? ["the entry's"] : [])]
+    const instead = others.length > 0 ? `, in place of ${others.join(' and ')} own` : ''
+    findings.decide('initrd', given.map(nameOf).join(', '), `given with --initrd${instead}`)
+    return {
+      ...(await openAll(
+        system,
+        given.map((input) => located(system, input)),
+        findings,
+        options.signal,
+      )),
+      withOwn: false,
+    }
+  }
+  const ofEntry = entry?.initrds ?? []
+  const opened = await openAll(system, ofEntry, findings, options.signal)
+  const choice = {
+    paths: [...own.map(({ path }) => path), ...opened.paths],
+    initrds: [...own, ...opened.initrds],
+    withOwn: own.length > 0,
+  }
+  decide(choice, ofEntry.length, findings)
+  if (choice.paths.length === 0 && sibling !== null && sibling.initrds.length > 0) {
+    findings.warn(
+      `no initrd was named, but ${sibling.initrds.join(' and ')} belongs to this kernel: give --initrd, or load the entry '${sibling.id}'`,
+    )
+  }
+  return choice
+}
+
+function decide({ paths, withOwn }: InitrdChoice, ofEntry: number, findings: Findings): void {
+  const [subject, owners] = [paths.length > 1 ? 'they belong' : 'it belongs', withOwn ? 'image' : 'entry']
+  const whose = withOwn && ofEntry > 0 ? "the image's own, then the entry's" : `${subject} to the ${owners}`
+  if (paths.length === 0) findings.decide('initrd', 'none', 'none was found or named')
+  else findings.decide('initrd', paths.join(', '), whose)
+}
+
+function ownInitrds(kernel: PlannedKernel): PlannedInitrd[] {
+  if (kernel.unified !== null) {
+    return kernel.unified.initrds.map(({ name, source }) => ({
+      path: name,
+      size: source.size,
+      image: inspectImage(source.read(0, HEAD_BYTES), source.size),
+      file: null,
+    }))
+  }
+  return ownParts(kernel, 'microcode', 'initrd').map((part) => {
+    const source = partSource(kernel, part)
+    const image = source === undefined ? null : inspectImage(source.read(0, HEAD_BYTES), source.size)
+    return { path: partName(kernel, part), size: part.length, image, file: null }
+  })
+}
+
+function located(system: System, input: ImageInput): ImageInput {
+  return typeof input === 'string' ? absolute(system, input) : input
+}
+
+async function openAll(
+  system: System,
+  inputs: readonly ImageInput[],
+  findings: Findings,
+  signal: AbortSignal | undefined,
+): Promise<Pick<InitrdChoice, 'paths' | 'initrds'>> {
+  const paths: string[] = []
+  const initrds: PlannedInitrd[] = []
+  try {
+    for (const input of inputs) {
+      paths.push(nameOf(input))
+      try {
+        const file = await openInput(system, input, { name: 'initrd', signal })
+        initrds.push({ path: file.path, size: file.size, image: file.image, file })
+      } catch (error) {
+        if (!(error instanceof KexecError) || error.reason === 'aborted') throw error
+        findings.refuse(error)
+      }
+    }
+  } catch (error) {
+    for (const { file } of initrds) file?.close()
+    throw error
+  }
+  return { paths, initrds }
+}

@@ -1,0 +1,124 @@
+import { posix } from 'node:path'
+import { addonFiles } from '../../entries/bls/addons.ts'
+import { companionFiles, companionFolders } from '../../entries/bls/companions.ts'
+import { bootPartitions, holderOf } from '../../entries/bls/partitions.ts'
+import { FileIndex } from '../../entries/file-index.ts'
+import { identifyKernel } from '../../entries/identify.ts'
+import { Survey } from '../../entries/survey.ts'
+import { KexecError } from '../../errors.ts'
+import { type Addon, type AddonUser, addonRefusal, readAddon } from '../../image/addon.ts'
+import { type OpenImage, openImage } from '../../image/open.ts'
+import type { System } from '../../system/system.ts'
+import { type ArchiveFolder, archiveOf, MAX_ARCHIVED } from './archive.ts'
+import type { UnifiedPart } from './part.ts'
+
+/** An addon that is used. */
+export interface OpenAddon {
+  readonly file: OpenImage
+  readonly addon: Addon
+}
+
+/** A kind of files that systemd-stub packs into an archive of their own. */
+interface Archive extends ArchiveFolder {
+  readonly suffix: string
+  readonly exceptSuffix?: string
+  /** Folder at the top of the partition, for all images; without one, the folder beside the image. */
+  readonly shared?: string
+}
+
+const secret = { folderMode: 0o500, fileMode: 0o400 }
+const open = { folderMode: 0o555, fileMode: 0o444 }
+const extension = { suffix: '.raw', exceptSuffix: '.confext.raw' }
+
+/**
+ * In the order of systemd-stub, which lets what lies beside the image come before what is for all. The folders for all images
+ * are those of its version 258; before, it had only that of the credentials.
+ */
+const archives: readonly Archive[] = [
+  { ...secret, folder: '.extra/credentials', suffix: '.cred' },
+  { ...secret, folder: '.extra/global_credentials', suffix: '.cred', shared: 'loader/credentials' },
+  { ...open, ...extension, folder: '.extra/sysext' },
+  { ...open, ...extension, folder: '.extra/global_sysext', shared: 'loader/extensions' },
+  { ...open, folder: '.extra/confext', suffix: '.confext.raw' },
+  { ...open, folder: '.extra/global_confext', suffix: '.confext.raw', shared: 'loader/extensions' },
+]
+
+/** The files that belong to an image, beside it and on its partition. They stay open until `close()`. */
+export class Companions {
+  readonly files: OpenImage[] = []
+  readonly warnings: string[] = []
+  readonly #system: System
+  readonly #index: FileIndex
+  /** Beside the image, and at the top of its partition. */
+  readonly #own: readonly string[]
+  readonly #top: string | null
+
+  /** @param path of the image, or null when it came from no file system: then there are none */
+  constructor(system: System, path: string | null) {
+    this.#system = system
+    this.#index = new FileIndex(system)
+    this.#own = path === null ? [] : companionFolders(path)
+    const partitions = path === null ? [] : bootPartitions(new Survey(system, identifyKernel))
+    this.#top = path === null ? null : (holderOf(path, partitions)?.top ?? null)
+  }
+
+  /** The addons that are used, those for all images first. What is passed over is told, but for what is for other kernels. */
+  addons(image: AddonUser): OpenAddon[] {
+    const folders = [...this.#folders('loader/addons'), ...this.#folders(undefined)]
+    return folders.flatMap((folder) => addonFiles(this.#system, folder)).flatMap((path) => this.#addon(path, image))
+  }
+
+  #addon(path: string, image: AddonUser): OpenAddon[] {
+    const file = this.#open(path, 'The addon')
+    if (file === undefined) return []
+    const addon = readAddon(file.source)
+    const refusal = typeof addon === 'string' ? addon : addonRefusal(addon, image)
+    if (typeof addon !== 'string' && refusal === null) return [{ file, addon }]
+    this.warnings.push(`The addon ${path} ${refusal}: systemd-stub would pass over it, and so does this plan.`)
+    return []
+  }
+
+  /** Archives of credentials and of extension images. */
+  archives(): UnifiedPart[] {
+    return archives.flatMap((archive) => {
+      const { suffix, exceptSuffix, shared } = archive
+      const isWanted = (name: string) =>
+        name.endsWith(suffix) && (exceptSuffix === undefined || !name.endsWith(exceptSuffix))
+      const paths = this.#folders(shared).flatMap((folder) => companionFiles(this.#system, folder, isWanted))
+      const files = paths.flatMap((path) => this.#archived(path))
+      if (files.length === 0) return []
+      return [{ name: `/${archive.folder}`, source: archiveOf(archive, files) }]
+    })
+  }
+
+  #archived(path: string) {
+    const file = this.#open(path, 'The file')
+    if (file === undefined) return []
+    if (file.size <= MAX_ARCHIVED) return [{ name: posix.basename(path), content: file.source }]
+    this.warnings.push(`The file ${path} is left out: an initrd takes none of 4 GiB or more.`)
+    return []
+  }
+
+  /** As the file system spells them; those that are there. */
+  #folders(shared: string | undefined): string[] {
+    if (shared === undefined) return this.#own.flatMap((folder) => this.#index.ignoringCase(folder) ?? [])
+    return this.#top === null ? [] : [this.#index.ignoringCase(posix.join(this.#top, shared)) ?? []].flat()
+  }
+
+  #open(path: string, what: string): OpenImage | undefined {
+    try {
+      const file = openImage(this.#system, path)
+      this.files.push(file)
+      if (file.stats?.isFile()) return file
+      this.warnings.push(`${what} ${path} is left out: it is ${file.image.description}.`)
+    } catch (error) {
+      if (!(error instanceof KexecError)) throw error
+      this.warnings.push(`${what} ${path} is left out: ${error.summary}.`)
+    }
+    return undefined
+  }
+
+  close(): void {
+    for (const file of this.files.splice(0)) file.close()
+  }
+}

@@ -1,0 +1,84 @@
+import { type ByteSource, partOf } from '../../image/bytes.ts'
+import { parseFdt, stringOf } from '../../image/fdt.ts'
+import { type PeSection, sectionSize } from '../../image/pe-sections.ts'
+import type { UkiProfile } from '../../image/uki.ts'
+import type { System } from '../../system/system.ts'
+import type { OpenAddon } from './companions.ts'
+import { compatibleByHardware } from './hardware-ids.ts'
+import type { UnifiedPart } from './part.ts'
+
+/** The device tree that systemd-stub would have given to the kernel. */
+export interface UnifiedDeviceTree extends UnifiedPart {
+  /** Why this one, to complete "chosen because". */
+  readonly reason: string
+}
+
+/** What the machine is called by its own device tree, the most specific first; null when it was booted without one. */
+export function runningCompatible(system: System): string | null {
+  return system.readText('/sys/firmware/devicetree/base/compatible')?.split('\0')[0] || null
+}
+
+/** Where sections are read from. */
+interface Origin {
+  readonly path: string
+  readonly source: ByteSource
+}
+
+/**
+ * Chooses as systemd-stub does: a .dtbauto for this machine (the profile's, else the image's), else the .dtb. A tree of an
+ * addon takes its place, that of the last addon that has one.
+ */
+export function chooseDeviceTree(
+  system: System,
+  image: Origin,
+  profile: UkiProfile,
+  addons: readonly OpenAddon[],
+): UnifiedDeviceTree | null {
+  const fromAddon = addons
+    .map(({ file, addon }) => chooseIn(system, file, [addon.sections], addon.sections))
+    .findLast((tree) => tree !== null)
+  return fromAddon ?? chooseIn(system, image, [profile.own, profile.base], profile.sections)
+}
+
+/** @param places of .dtbauto sections; those of the first that has one for this machine count */
+function chooseIn(
+  system: System,
+  origin: Origin,
+  places: readonly (readonly PeSection[])[],
+  sections: readonly PeSection[],
+): UnifiedDeviceTree | null {
+  for (const place of places) {
+    const trees = place.filter(({ name }) => name === '.dtbauto')
+    if (trees.length === 0) continue
+    const machine = machineName(system, origin.source, place)
+    const chosen =
+      machine === null ? undefined : trees.find((tree) => compatibleOf(origin, tree) === machine.compatible)
+    if (chosen !== undefined && machine !== null) return located(origin, chosen, machine.reason)
+  }
+  const fixed = sections.find(({ name }) => name === '.dtb')
+  return fixed === undefined ? null : located(origin, fixed, 'it is the only one that is not for a certain machine')
+}
+
+/** By the running device tree, else, where the machine was booted without one, by what its .hwids says of its SMBIOS. */
+function machineName(
+  system: System,
+  source: ByteSource,
+  place: readonly PeSection[],
+): { readonly compatible: string; readonly reason: string } | null {
+  const running = runningCompatible(system)
+  if (running !== null) return { compatible: running, reason: `this machine is ${running} by its own device tree` }
+  const table = place.find(({ name }) => name === '.hwids')
+  if (table === undefined) return null
+  const compatible = compatibleByHardware(system, partOf(source, table.offset, sectionSize(table)))
+  return compatible === null ? null : { compatible, reason: `this machine is ${compatible} by .hwids` }
+}
+
+/** Only the first name of a tree counts, systemd-stub(7): the others name chips that many machines have. */
+function compatibleOf({ source }: Origin, section: PeSection): string | null {
+  const tree = parseFdt(partOf(source, section.offset, sectionSize(section)))
+  return typeof tree === 'string' ? null : (stringOf(tree, 'compatible') ?? null)
+}
+
+function located({ path, source }: Origin, section: PeSection, reason: string): UnifiedDeviceTree {
+  return { name: `${path}:${section.name}`, source: partOf(source, section.offset, sectionSize(section)), reason }
+}
