@@ -3,6 +3,7 @@ import type { KernelImage } from './image.ts'
 import { openImage } from './open.ts'
 import type { ImaAttribute, InspectSignaturesOptions, SignatureReport } from './signature/index.ts'
 
+export type { ByteSource } from './bytes.ts'
 export { type EngineChoice, engineFor, engines, type ImageEngine } from './engines.ts'
 export { type ExtractedKernel, type ExtractOptions, extractKernel, MAX_UNPACKED, readPart } from './extract.ts'
 export type {

@@ -9,7 +9,9 @@ import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
 import type { PlannedInitrd } from './initrds.ts'
 import type { PlannedKernel } from './kernel.ts'
+import type { PlanOptions } from './options.ts'
 import { formatBytes } from './text.ts'
+import { explicitCommandLineWarning } from './unified.ts'
 
 /** Refuses a file that kexec_file_load would not take, named for what it is. */
 export function checkKernel(system: System, kernel: PlannedKernel, findings: Findings): void {
@@ -18,7 +20,12 @@ export function checkKernel(system: System, kernel: PlannedKernel, findings: Fin
   const refuse = (reason: ConstructorParameters<typeof KexecError>[1]['reason'], summary: string, hint: string) =>
     findings.refuse(new KexecError(summary, { reason, path, hint, refused: true, code: 'ENOEXEC' }))
   const running = system.isLive ? machine() : null
-  const damage = contents.flatMap(({ problems }) => problems)
+  if (kernel.vendor === null && /^Android boot image/.test(kernel.chain[0]?.format ?? '') && isSplit(kernel)) {
+    findings.warn(
+      `${path} has a vendor boot image beside it, with the first part of the ramdisk and of the command line: give it with --vendor-boot`,
+    )
+  }
+  const damage = (kernel.unified ?? { problems: contents.flatMap(({ problems }) => problems) }).problems
   if (damage.length > 0) {
     refuse('damaged-image', `${kernel.chain[0]?.description}: ${damage.join('; ')}`, 'Copy or make the image again.')
   } else if (image.architecture !== null && running !== null && image.architecture !== running) {
@@ -49,23 +56,40 @@ export function checkKernel(system: System, kernel: PlannedKernel, findings: Fin
   }
 }
 
-/** Refuses what cannot be an initrd, and warns of what does not look like one. */
-export function checkInitrd(initrd: OpenImage, findings: Findings): void {
-  const { image, path, size } = initrd
-  if (size === 0) {
-    findings.refuse(
-      new KexecError(`this is ${image.description}, not an initrd`, {
-        reason: 'not-an-initrd',
-        path,
-        hint: 'Make it again (update-initramfs -u, dracut -f, mkinitcpio -P), or load with --no-initrd.',
-        refused: true,
-      }),
-    )
-  } else if (image.format !== 'cpio' && image.compression === null) {
+/** What kexec does otherwise than the stub of a unified kernel image would. */
+export function checkUnified({ unified }: PlannedKernel, options: PlanOptions, findings: Findings): void {
+  if (unified === null) return
+  for (const warning of unified.warnings) findings.warn(warning)
+  const isOwn = options.commandLine === undefined && !options.reuseCommandLine && !options.append && !options.remove
+  const warning = isOwn ? null : explicitCommandLineWarning(unified)
+  if (warning !== null) findings.warn(warning)
+}
+
+/** Android's boot images are split in two from header version 3 on. */
+function isSplit({ chain }: PlannedKernel): boolean {
+  return chain[0]?.facts.some(({ name, value }) => name === 'header version' && Number(value) >= 3) ?? false
+}
+
+/** What kernels with CONFIG_BLK_DEV_RAM mount as a disk: identify_ramdisk_image of init/do_mounts_rd.c. */
+const RAM_DISKS = new Set(['squashfs', 'cramfs', 'romfs', 'ext'])
+
+/** Refuses what cannot be an initrd, named for what it is. */
+export function checkInitrd({ image, path }: PlannedInitrd, findings: Findings): void {
+  if (image === null || image.format === 'cpio' || image.compression !== null) return
+  if (RAM_DISKS.has(image.format)) {
     findings.warn(
-      `${path} is ${image.description}, neither a cpio archive nor a compressed one: the new kernel will not unpack it`,
+      `${path} is ${image.description}: only a kernel that mounts it as a RAM disk (root=/dev/ram0) makes use of it`,
     )
+    return
   }
+  findings.refuse(
+    new KexecError(`this is ${image.description}, neither a cpio archive nor a compressed one`, {
+      reason: 'not-an-initrd',
+      path,
+      hint: 'Make it again (update-initramfs -u, dracut -f, mkinitcpio -P), or load with --no-initrd.',
+      refused: true,
+    }),
+  )
 }
 
 /** Warns when someone other than the owner could have put another kernel in place: whoever writes it runs as the kernel. */

@@ -1,4 +1,6 @@
+import { KexecError } from '../errors.ts'
 import {
+  type ByteSource,
   type Contents,
   type ImageInput,
   type ImagePart,
@@ -10,6 +12,7 @@ import {
   type PartChoice,
 } from '../image/index.ts'
 import type { System } from '../system/system.ts'
+import { type UnifiedInput, type UnifiedKernel, unifiedKernel } from './unified.ts'
 
 /** The file that holds the kernel, and the kernel in it: the same where nothing is nested. */
 export interface PlannedKernel {
@@ -24,6 +27,16 @@ export interface PlannedKernel {
   readonly parts: readonly LocatedPart[]
   /** What of them is wanted. */
   readonly choice: PartChoice
+  /** The vendor_boot image that belongs to an Android boot image, and what it holds; or null. */
+  readonly vendor: VendorBoot | null
+  /** What systemd-stub would make of a unified kernel image and the files beside it; null for what is none. */
+  readonly unified: UnifiedKernel | null
+}
+
+export interface VendorBoot {
+  readonly file: OpenImage
+  readonly contents: Contents
+  readonly parts: readonly LocatedPart[]
 }
 
 /** Where a machine that booted with a device tree says what it is: NUL-terminated names, the most specific first. */
@@ -36,21 +49,55 @@ const COMPATIBLE = '/sys/firmware/devicetree/base/compatible'
 export async function openKernel(
   system: System,
   input: ImageInput,
-  options: PartChoice & { readonly signal?: AbortSignal | undefined },
+  options: PartChoice & { readonly vendorBoot?: ImageInput | undefined; readonly signal?: AbortSignal | undefined },
 ): Promise<PlannedKernel> {
-  const { signal, ...wanted } = options
+  const { signal, vendorBoot, ...wanted } = options
   const file = await openInput(system, input, { name: 'kernel', signal })
   try {
     const compatible = system.readText(COMPATIBLE)?.split('\0').filter(Boolean) ?? []
     const choice = { ...wanted, compatible }
+    const vendor = vendorBoot === undefined ? null : await openVendorBoot(system, vendorBoot, signal)
+    const known = { file, choice, vendor, unified: null }
     // What is no regular file has no bytes, but a name.
-    if (file.size === 0) return { file, image: file.image, chain: [file.image], contents: [], parts: [], choice }
+    if (file.size === 0) return { ...known, image: file.image, chain: [file.image], contents: [], parts: [] }
     const { image, chain, contents, parts } = await inspectNested(file.source, choice)
-    return { file, image, chain, contents, parts, choice }
+    const unified = chain[0]?.format === 'UKI' ? unifiedKernel(system, unifiedInput(file, input, choice)) : null
+    return { ...known, image, chain, contents, parts, unified }
   } catch (error) {
     file.close()
     throw error
   }
+}
+
+/** Only of a file that was named are the files beside it its own. */
+function unifiedInput({ source, path }: OpenImage, input: ImageInput, { profile }: PartChoice): UnifiedInput {
+  return { source, path: typeof input === 'string' ? path : null, profile: profile ?? null }
+}
+
+/** @throws KexecError also 'invalid-argument' when it is none */
+async function openVendorBoot(system: System, input: ImageInput, signal: AbortSignal | undefined): Promise<VendorBoot> {
+  const file = await openInput(system, input, { name: 'vendor boot image', signal })
+  const { chain, contents, parts } = await inspectNested(file.source)
+  const [own] = contents
+  if (chain[0]?.format === 'Android vendor boot image' && own !== undefined) return { file, contents: own, parts }
+  file.close()
+  throw new KexecError(`this is ${file.image.description}, not a vendor boot image`, {
+    reason: 'invalid-argument',
+    path: file.path,
+    hint: 'Give the vendor_boot image that was made together with the boot image.',
+    refused: true,
+  })
+}
+
+/** The files that were opened for the kernel, itself first. */
+export function kernelFiles({ file, vendor, unified }: PlannedKernel): readonly OpenImage[] {
+  return [file, ...(vendor === null ? [] : [vendor.file]), ...(unified?.files ?? [])]
+}
+
+export function closeKernel({ file, vendor, unified }: PlannedKernel): void {
+  file.close()
+  vendor?.file.close()
+  unified?.close()
 }
 
 /** Whether the kernel has to be unpacked before the syscall takes it: it lies in a container, or only in memory. */
@@ -58,17 +105,27 @@ export function needsUnpacking({ file, chain }: PlannedKernel): boolean {
   return chain.length > 1 || file.fd === null
 }
 
-/** The command line that the image brings, or null. */
-export function ownCommandLine({ contents }: PlannedKernel): string | null {
-  return contents.find(({ commandLine }) => commandLine !== null)?.commandLine ?? null
+/** The command line that the image brings, the vendor's part first; or null. */
+export function ownCommandLine({ contents, vendor, unified }: PlannedKernel): string | null {
+  if (unified !== null) return unified.commandLine
+  const own = contents.find(({ commandLine }) => commandLine !== null)?.commandLine ?? null
+  if (!vendor?.contents.commandLine) return own
+  return [vendor.contents.commandLine, own].filter(Boolean).join(' ')
 }
 
-/** Parts of one kind that the image brings, in the order they count. */
-export function ownParts({ contents }: PlannedKernel, ...kinds: readonly ImagePart['kind'][]): ImagePart[] {
-  return kinds.flatMap((kind) => contents.flatMap(({ parts }) => parts.filter((part) => part.kind === kind)))
+/** Parts of one kind that the image brings, in the order they count; the vendor's first. */
+export function ownParts({ contents, vendor }: PlannedKernel, ...kinds: readonly ImagePart['kind'][]): ImagePart[] {
+  const all = [...(vendor === null ? [] : [vendor.contents]), ...contents]
+  return kinds.flatMap((kind) => all.flatMap(({ parts }) => parts.filter((part) => part.kind === kind)))
+}
+
+/** A part's bytes, where they can be read without unpacking anything. */
+export function partSource({ parts, vendor }: PlannedKernel, wanted: ImagePart): ByteSource | undefined {
+  return [...(vendor?.parts ?? []), ...parts].find(({ part }) => part === wanted)?.source
 }
 
 /** How a part is called in plans: the file, then its own name. */
-export function partName({ file }: PlannedKernel, part: ImagePart): string {
-  return `${file.path}:${part.name}`
+export function partName({ file, vendor }: PlannedKernel, part: ImagePart): string {
+  const holder = vendor?.contents.parts.includes(part) ? vendor.file : file
+  return `${holder.path}:${part.name}`
 }

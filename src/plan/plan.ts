@@ -3,12 +3,20 @@ import { KexecError } from '../errors.ts'
 import type { KernelImage, OpenImage } from '../image/index.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
 import { System } from '../system/system.ts'
-import { checkInitrd, checkKernel, checkMachine, checkMemory, checkModules, checkWritable } from './checks.ts'
+import {
+  checkInitrd,
+  checkKernel,
+  checkMachine,
+  checkMemory,
+  checkModules,
+  checkUnified,
+  checkWritable,
+} from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
 import { type Decision, Findings } from './decision.ts'
 import { explain } from './explain.ts'
 import { chooseInitrds, type InitrdChoice, type PlannedInitrd } from './initrds.ts'
-import { openKernel, type PlannedKernel } from './kernel.ts'
+import { closeKernel, kernelFiles, openKernel, type PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
 import { chooseTarget, type Target } from './target.ts'
@@ -24,11 +32,12 @@ export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
   const system = options.root instanceof System ? options.root : new System(options.root)
   const findings = new Findings()
   const target = await chooseTarget(system, options, findings)
-  const kernel = await openKernel(system, target.kernel, chosenParts(options))
+  const kernel = await openKernel(system, target.kernel, chosenParts(options, target))
   let choice: InitrdChoice | undefined
   try {
     choice = await chooseInitrds(system, options, target, kernel, findings)
     checkKernel(system, kernel, findings)
+    checkUnified(kernel, options, findings)
     const commandLine = chooseCommandLine(system, options, target, kernel, choice, findings)
     checkEverything(system, { target, kernel, choice, commandLine, panic: options.panic ?? false }, findings)
     chooseEngine(options, findings)
@@ -40,10 +49,13 @@ export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
   }
 }
 
-function chosenParts({ profile, configuration, signal }: PlanOptions) {
+function chosenParts(options: PlanOptions, target: Target) {
+  const { configuration, vendorBoot, signal } = options
+  const profile = options.profile ?? target.profile
   return {
-    ...(profile === undefined ? {} : { profile }),
+    ...(profile === null ? {} : { profile }),
     ...(configuration === undefined ? {} : { configuration }),
+    vendorBoot,
     signal,
   }
 }
@@ -59,15 +71,15 @@ interface Choices {
 function checkEverything(system: System, { target, kernel, choice, commandLine }: Choices, findings: Findings): void {
   const files = choice.initrds.flatMap(({ file }) => file ?? [])
   checkLength(commandLine, kernel.image, kernel.file.path, findings)
-  for (const initrd of files) checkInitrd(initrd, findings)
-  for (const file of [kernel.file, ...files]) checkWritable(system, file, findings)
+  for (const initrd of choice.initrds) checkInitrd(initrd, findings)
+  for (const file of [...kernelFiles(kernel), ...files]) checkWritable(system, file, findings)
   // An entry brings the same among its problems.
   if (target.entry === null) checkModules(system, kernel.image.version, findings)
   checkMemory(system, kernel, choice.initrds, findings)
 }
 
 function closeFiles(kernel: PlannedKernel, choice: InitrdChoice | undefined): void {
-  kernel.file.close()
+  closeKernel(kernel)
   for (const { file } of choice?.initrds ?? []) file?.close()
 }
 

@@ -7,11 +7,14 @@ import type { ImageInput } from '../image/index.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
 import type { PlanOptions } from './options.ts'
+import { splitProfile } from './unified.ts'
 
 /** The kernel to load, and the boot entry that was chosen; null when a kernel was given. */
 export interface Target {
   readonly entry: BootEntry | null
   readonly kernel: ImageInput
+  /** Which profile of a unified kernel image, or null. */
+  readonly profile: number | null
   /** The entry that has the file that was named, or null. */
   readonly sibling: BootEntry | null
 }
@@ -36,7 +39,7 @@ export async function chooseTarget(system: System, options: PlanOptions, finding
     return entryTarget(options, selectEntry(entries, options.entry ?? options.target), menu, findings)
   } catch (error) {
     const path = options.target === undefined ? undefined : absolute(system, options.target)
-    if (path === undefined || !system.exists(path)) throw error
+    if (path === undefined || !system.exists(splitProfile(system, path).path)) throw error
     return fileTarget(system, entries, path, findings)
   }
 }
@@ -69,7 +72,7 @@ function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu, fin
     findings.warn(
       `the entry names the device tree ${entry.devicetree}, which kexec_file_load does not take: the new kernel gets the running one`,
     )
-  return { entry, kernel: entry.kernel, sibling: null }
+  return { entry, kernel: entry.kernel, profile: entry.profile, sibling: null }
 }
 
 function reasonFor(options: PlanOptions, entry: BootEntry, { entries, loaders }: BootMenu): string {
@@ -86,15 +89,16 @@ function isDefaultWanted(options: PlanOptions): boolean {
 }
 
 function fileTarget(system: System, entries: readonly BootEntry[], file: string, findings: Findings): Target {
-  const kernel = absolute(system, file)
-  findings.decide('kernel', kernel, 'the file that was named')
-  return { entry: null, kernel, sibling: entries.find((entry) => entry.kernel === kernel) ?? null }
+  const { path: kernel, profile } = splitProfile(system, absolute(system, file))
+  const which = profile === null ? '' : `, its profile ${profile}`
+  findings.decide('kernel', kernel, `the file that was named${which}`)
+  return { entry: null, kernel, profile, sibling: entries.find((entry) => entry.kernel === kernel) ?? null }
 }
 
 /** A kernel that comes from no file system: nothing is known of it but its bytes. */
 function inputTarget(kernel: ImageInput, findings: Findings): Target {
   findings.decide('kernel', nameOf(kernel), 'the kernel that was given')
-  return { entry: null, kernel, sibling: null }
+  return { entry: null, kernel, profile: null, sibling: null }
 }
 
 /** What to call an input in a plan. */

@@ -11,7 +11,7 @@ import {
 } from '../../src/vm/index.ts'
 
 /** The package as users install it; scripts/setup.mjs packs it. */
-const tarball = 'build/linux-kexec.tgz'
+export const tarball = 'build/linux-kexec.tgz'
 
 const progress = (message: string) => console.error(`  ${message}`)
 

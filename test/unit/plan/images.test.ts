@@ -173,3 +173,36 @@ test('a uImage with a flipped byte is refused before it is loaded', async () => 
   using made = await plan({ ...common, kernel: damaged })
   await expect(made.prepare()).rejects.toMatchObject({ reason: 'damaged-image', refused: true })
 })
+
+test('an Android boot image that is split: the vendor part comes first, and is missed when it is not given', async () => {
+  file('kernel', kernel)
+  file('ramdisk', packed(Buffer.from(`070701${'0'.repeat(104)}`), 'gzip'))
+  const version = ['--header_version', '3']
+  tool('mkbootimg', [...version, '--kernel', 'kernel', '--ramdisk', 'ramdisk', '--cmdline', 'own=1', '-o', 'boot3.img'])
+  tool('mkbootimg', [
+    ...version,
+    ...[
+      '--vendor_ramdisk',
+      'ramdisk',
+      '--vendor_cmdline',
+      'vendor=1',
+      '--dtb',
+      'kernel',
+      '--vendor_boot',
+      'vendor.img',
+    ],
+  ])
+  const handles = await Promise.all([open(path('boot3.img')), open(path('vendor.img'))])
+  const [boot, vendorBoot] = handles
+  using made = await plan({ kernel: boot, vendorBoot, root })
+  await made.prepare()
+  expect(made.toJSON()).toMatchObject({
+    cmdline: 'vendor=1 own=1',
+    initrds: [`${path('vendor.img')}:vendor ramdisk`, `${path('boot3.img')}:ramdisk`],
+    refusals: [],
+  })
+  using alone = await plan({ kernel: boot, root })
+  expect(alone.warnings.join()).toContain('give it with --vendor-boot')
+  await expect(plan({ kernel: boot, vendorBoot: kernel, root })).rejects.toMatchObject({ reason: 'invalid-argument' })
+  for (const handle of handles) await handle.close()
+})
