@@ -85,7 +85,9 @@ function inspect(head: Buffer): KernelImage {
     relocatable: protocol >= 0x205 && head[header.relocatable] !== 0 && isMovable,
     memoryNeeded: protocol >= 0x20a ? head.readUInt32LE(header.initSize) : null,
     minimumSize: setupBytes + head.readUInt32LE(header.paragraphs) * PARAGRAPH,
-    facts: is64 ? [{ name: '5-level paging', value: (xloadflags & XLF_5LEVEL) !== 0 ? 'supported' : 'not supported' }] : [],
+    facts: is64
+      ? [{ name: '5-level paging', value: (xloadflags & XLF_5LEVEL) !== 0 ? 'supported' : 'not supported' }]
+      : [],
     problems,
   }
 }

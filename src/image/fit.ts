@@ -130,7 +130,12 @@ function choose(source: ByteSource, tree: FdtNode, choice: PartChoice): FdtNode 
  * A configuration's own list, else that of its device tree, which only an uncompressed one inside the tree tells.
  * @param known those of device trees that were read already, by name
  */
-function compatibleOf(source: ByteSource, tree: FdtNode, configuration: FdtNode, known: Map<string, string[]>): string[] {
+function compatibleOf(
+  source: ByteSource,
+  tree: FdtNode,
+  configuration: FdtNode,
+  known: Map<string, string[]>,
+): string[] {
   const own = stringsOf(configuration, 'compatible')
   if (own.length > 0) return own
   const name = stringOf(configuration, 'fdt') ?? ''

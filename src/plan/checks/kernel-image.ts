@@ -186,7 +186,9 @@ function usesFiveLevels(system: System): boolean {
 function checkPageSize({ image }: CheckedKernel, running: RunningKernel, findings: Findings): void {
   if (image.pageSize === null) return
   if (running.pageSize === null) {
-    findings.leaveUnchecked(`whether the machine can do pages of ${formatBytes(image.pageSize)}, which this kernel uses`)
+    findings.leaveUnchecked(
+      `whether the machine can do pages of ${formatBytes(image.pageSize)}, which this kernel uses`,
+    )
   } else if (image.pageSize !== running.pageSize) {
     findings.warn(
       `this kernel uses pages of ${formatBytes(image.pageSize)} and the running one of ${formatBytes(running.pageSize)}: the running kernel refuses it when the CPU cannot do both`,

@@ -107,7 +107,9 @@ function reserveOf(total: number | null): number {
 function checkCrashMemory(system: System, sizes: LoadSizes, findings: Findings): void {
   const { crashSize } = status(system)
   if (crashSize === null) {
-    findings.leaveUnchecked('whether the memory reserved for a crash kernel suffices: /sys/kernel/kexec_crash_size is not there')
+    findings.leaveUnchecked(
+      'whether the memory reserved for a crash kernel suffices: /sys/kernel/kexec_crash_size is not there',
+    )
     return
   }
   const needed = placedBytes(sizes)

@@ -102,3 +102,11 @@ export function byteOrderOf(architecture: string): 'little' | 'big' {
     ? 'big'
     : 'little'
 }
+
+/** Architectures whose kernels have the syscall, all of 64 bits: ARCH_SUPPORTS_KEXEC_FILE or its forerunners in arch/…/Kconfig. */
+const WITH_KEXEC_FILE_LOAD = new Set(['x86_64', 'aarch64', 'ppc64', 's390x', 'riscv64', 'loongarch64', 'parisc64'])
+
+/** False where no kernel of this architecture has kexec_file_load; true also where the architecture is not known. */
+export function hasKexecFileLoad({ architecture }: RunningKernel): boolean {
+  return architecture === null || WITH_KEXEC_FILE_LOAD.has(familyOf(architecture))
+}

@@ -122,6 +122,6 @@ export class Companions {
   }
 
   close(): void {
-    for (const file of this.files.splice(0)) file.close()
+    for (const file of this.files) file.close()
   }
 }
