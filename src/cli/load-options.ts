@@ -1,7 +1,4 @@
-import { parseOverlay } from '../initrd/overlay-option.ts'
 import type { PlanOptions } from '../plan/options.ts'
-import { absolute } from '../plan/target.ts'
-import { System } from '../system/system.ts'
 import { type Arguments, type CommandOption, UsageError } from './command.ts'
 
 /** The options that say what to load; `plan`, `load` and later `rehearse` share them. */
@@ -16,7 +13,7 @@ export const loadOptions = {
     type: 'string',
     multiple: true,
     value: 'SRC[:DEST]',
-    help: 'add a file or a folder to the initrd, in memory (repeatable)',
+    help: 'add a file or folder to the initrd, in memory (repeatable)',
   },
   'no-initrd': { type: 'boolean', help: 'load without an initrd' },
   'reuse-cmdline': { type: 'boolean', help: "take the running kernel's command line" },
@@ -34,12 +31,8 @@ export const loadNotes = `ENTRY is newest, default, running, an entry's id or ti
 \`linux-kexec list\`. FILE is a kernel; its command line must come from --reuse-cmdline
 or --command-line. Without either: the boot loader's default if it tells one, else the newest.`
 
-/**
- * The plan these arguments ask for.
- * @param system where the files are
- * @throws UsageError when they contradict each other
- */
-export function planOptions(args: Arguments, system: System = new System()): PlanOptions {
+/** The plan these arguments ask for. @throws UsageError when they contradict each other */
+export function planOptions(args: Arguments): PlanOptions {
   const engine = args.text('engine') ?? 'auto'
   if (engine !== 'auto' && engine !== 'file' && engine !== 'segments') {
     throw new UsageError(`--engine takes auto, file or segments, not '${engine}'`)
@@ -58,7 +51,7 @@ export function planOptions(args: Arguments, system: System = new System()): Pla
     panic: args.flag('panic'),
     ...given('target', args.positionals[0]),
     ...given('initrds', args.texts('initrd')),
-    ...given('overlay', overlays(args, system)),
+    ...given('overlay', args.texts('overlay')),
     ...given('commandLine', args.text('command-line')),
     ...given('append', args.texts('append')),
     ...given('remove', args.texts('remove')),
@@ -66,18 +59,6 @@ export function planOptions(args: Arguments, system: System = new System()): Pla
     ...given('vendorBoot', args.text('vendor-boot')),
     ...given('devicetree', args.text('dtb')),
   }
-}
-
-function overlays(args: Arguments, system: System) {
-  const exists = (path: string) => system.exists(absolute(system, path))
-  return args.texts('overlay')?.map((text) => {
-    const overlay = parseOverlay(text, exists)
-    if (overlay.source === '') throw new UsageError(`--overlay needs a file or a folder: '${text}' names none`)
-    if (overlay.destination === undefined || overlay.destination.startsWith('/')) return overlay
-    throw new UsageError(
-      `--overlay takes an absolute path in the initrd behind the colon, not '${overlay.destination}'`,
-    )
-  })
 }
 
 function given<Key extends string, Value>(key: Key, value: Value | undefined): { [name in Key]?: Value } {

@@ -146,7 +146,7 @@ function openForLoading(system: System, path: string): number {
 }
 
 /** 'directory', 'FIFO', 'block device', …; for what is not a regular file. */
-export function fileType(stats: Stats): string {
+function fileType(stats: Stats): string {
   if (stats.isDirectory()) return 'directory'
   if (stats.isFIFO()) return 'FIFO'
   if (stats.isBlockDevice()) return 'block device'
@@ -170,7 +170,7 @@ function tooLarge(name: string, limit: number): KexecError {
   })
 }
 
-export function fileError(cause: unknown, path: string): KexecError {
+function fileError(cause: unknown, path: string): KexecError {
   const { code, errno, syscall } = cause as NodeJS.ErrnoException
   const [reason, summary] = fileReasons[code ?? ''] ?? (['io', 'the file could not be read'] as const)
   const hint = fileHints[reason]

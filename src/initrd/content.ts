@@ -2,8 +2,7 @@ import { type ByteSource, partOf } from '../image/bytes.ts'
 import { canDecompress, decompressHead } from '../image/compression/decompress.ts'
 import { compressionAt, magicAt } from '../image/image.ts'
 import { HEAD_BYTES, inspectImage } from '../image/inspect.ts'
-import { fileSystemOf } from './file-systems.ts'
-import { type FirstArchives, isCpio, walkArchives } from './walk.ts'
+import { type FirstArchives, isCpio, walkArchives } from './first-archives.ts'
 
 /** What an initrd turned out to be. */
 export interface InitrdContent {
@@ -62,7 +61,7 @@ function notAnArchive(head: Buffer, what: string, { start, isMisaligned }: First
     const summary = 'this is a cpio archive of an old format, which the kernel does not unpack'
     return refused('a cpio archive of an old format', summary, 'Make it with `cpio --create --format=newc`.')
   }
-  const fileSystem = fileSystemOf(head)
+  const fileSystem = ramDiskOf(head)
   if (fileSystem !== null) return imageOf(fileSystem)
   return refused(what, `this is ${what}, neither a cpio archive nor a compressed one`, MAKE_AGAIN)
 }
@@ -95,7 +94,7 @@ async function lookInside(packed: ByteSource, warnings: string[]) {
   const inside = await startOf(packed)
   const start = inside.findIndex((byte) => byte !== 0)
   if (start < 0 || isCpio(inside, start)) return { isArchive: true, warnings }
-  const fileSystem = fileSystemOf(inside)
+  const fileSystem = ramDiskOf(inside)
   if (fileSystem !== null) return { isArchive: false, warnings: [...warnings, oldInitrd(fileSystem)] }
   const what = magicAt(inside, 257, 'ustar')
     ? 'a tar archive'
@@ -118,13 +117,21 @@ async function startOf(packed: ByteSource): Promise<Buffer> {
   return Buffer.alloc(0)
 }
 
+/** Formats of identify_ramdisk_image() in init/do_mounts_rd.c. */
+const RAM_DISKS = new Set(['squashfs', 'cramfs', 'romfs', 'ext'])
+
+/** 'a squashfs file system', of those that the kernel copies into a RAM disk; null for anything else. */
+function ramDiskOf(head: Buffer): string | null {
+  const { format, description } = inspectImage(head, Number.MAX_SAFE_INTEGER)
+  return RAM_DISKS.has(format) ? description : null
+}
+
 function imageOf(fileSystem: string): InitrdContent {
-  const description = `${fileSystem} file system`
-  return { description, isArchive: false, refusal: null, warnings: [oldInitrd(fileSystem)] }
+  return { description: fileSystem, isArchive: false, refusal: null, warnings: [oldInitrd(fileSystem)] }
 }
 
 function oldInitrd(fileSystem: string): string {
-  return `is ${fileSystem} file system, an initrd of the old kind: only a kernel with a RAM disk (CONFIG_BLK_DEV_RAM) takes it, with root=/dev/ram0`
+  return `is ${fileSystem}: only a kernel that mounts it as a RAM disk (CONFIG_BLK_DEV_RAM, root=/dev/ram0) makes use of it`
 }
 
 function refused(description: string, summary: string, hint: string): InitrdContent {

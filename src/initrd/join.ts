@@ -1,13 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 import { KexecError } from '../errors.ts'
+import type { ByteSource } from '../image/bytes.ts'
 import { MemoryFile } from '../system/memory-file.ts'
-import type { InitrdPart, SyncInitrdPart } from './part.ts'
+import { cpioPadding } from './cpio.ts'
 
-/** Written at a time, bytes. */
+/** Copied at a time, bytes. */
 const CHUNK = 1024 * 1024
-
-/** A cpio header must begin on a multiple of 4 bytes of the whole, else the kernel takes it for a compressed archive. */
-const ALIGNMENT = 4
 
 /**
  * Zeros that lie at least between two parts, bytes. The kernel's lz4 decompressor takes the four bytes behind its last block
@@ -16,153 +14,88 @@ const ALIGNMENT = 4
  */
 const SEPARATION = 4
 
+/** One of the archives that an initrd is joined of. */
+export interface InitrdPart {
+  /** For messages. */
+  readonly name: string
+  /** Its bytes, or what gives them in order, each chunk valid until the next is asked for. */
+  readonly bytes: ByteSource | AsyncIterable<Buffer>
+  /** A descriptor whose whole content this is, or null. */
+  readonly fd: number | null
+}
+
 /** An initrd as the syscall takes it: one descriptor, or -1 for none. */
 export interface InitrdDescriptor {
   readonly fd: number
-  /** Bytes. */
-  readonly size: number
-  /** Frees the memory; a part's own descriptor stays open. */
   close(): void
 }
 
-export interface JoinOptions {
-  readonly signal?: AbortSignal | undefined
-  /** Called after each piece, with the bytes of the parts that were written, and how many there are. */
-  readonly onProgress?: ((done: number, total: number) => void) | undefined
-}
-
 /**
- * Makes one initrd of several, in order. None gives -1, and a single file that is open its own descriptor, so that its IMA
- * signature counts. All else is copied into a file in memory, with zeros between, a piece at a time: other work has its turn
- * between the pieces.
- * @throws KexecError 'file-changed' when a part has not the bytes it said, 'aborted', 'no-memory', 'io', and what a part throws
+ * Makes one initrd of several archives, in order. None gives -1, and a single file its own descriptor, so that its IMA
+ * signature still counts; all else is copied into one file in memory, each part to begin on a multiple of 4 bytes, as the
+ * kernel's unpacker asks of archives, and behind at least 4 zeros.
+ * @throws KexecError 'aborted', 'file-changed', 'no-memory' or 'io'
  */
-export async function joinInitrds(parts: readonly InitrdPart[], options: JoinOptions = {}): Promise<InitrdDescriptor> {
-  throwIfAborted(options.signal)
-  const whole = wholeFile(parts)
-  if (whole !== undefined) return whole
-  const joint = new Joint(parts, options)
+export async function joinInitrds(
+  parts: readonly InitrdPart[],
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<InitrdDescriptor> {
+  const single = singleDescriptor(parts)
+  if (single !== undefined) return single
+  const memory = new MemoryFile('linux-kexec-initrd', 'for the initrds')
   try {
-    for (const part of joint.parts()) {
-      for await (const chunk of part.chunks(options.signal)) {
-        if (!joint.take(chunk)) continue
-        await setImmediate()
+    for (const part of parts) {
+      memory.write(separation(memory.size))
+      for await (const chunk of 'read' in part.bytes ? pieces(part, part.bytes) : part.bytes) {
         throwIfAborted(options.signal)
+        memory.write(chunk)
+        await setImmediate()
       }
     }
-    throwIfAborted(options.signal)
-    return joint.finish()
+    return memory
   } catch (error) {
-    throw joint.failed(error)
+    memory.close()
+    throw asKexecError(error)
   }
 }
 
-/** The same at once, for parts that can be read at once. Blocks the event loop until all is copied. */
-export function joinInitrdsSync(parts: readonly SyncInitrdPart[]): InitrdDescriptor {
-  const whole = wholeFile(parts)
-  if (whole !== undefined) return whole
-  const joint = new Joint(parts, {})
+/** The same at once, for parts that all can be read so. */
+export function joinInitrdsSync(parts: readonly (InitrdPart & { readonly bytes: ByteSource })[]): InitrdDescriptor {
+  const single = singleDescriptor(parts)
+  if (single !== undefined) return single
+  const memory = new MemoryFile('linux-kexec-initrd', 'for the initrds')
   try {
-    for (const part of joint.parts()) for (const chunk of (part as SyncInitrdPart).chunks()) joint.take(chunk)
-    return joint.finish()
+    for (const part of parts) {
+      memory.write(separation(memory.size))
+      for (const chunk of pieces(part, part.bytes)) memory.write(chunk)
+    }
+    return memory
   } catch (error) {
-    throw joint.failed(error)
+    memory.close()
+    throw asKexecError(error)
   }
 }
 
-/** What needs no copy: nothing, or one file. */
-function wholeFile(parts: readonly InitrdPart[]): InitrdDescriptor | undefined {
-  const [first] = parts
-  if (first === undefined) return { fd: -1, size: 0, close: () => {} }
-  if (parts.length > 1 || first.fd === null) return undefined
-  return { fd: first.fd, size: first.size, close: () => {} }
+/** What lies between a part that ends there and the next. */
+function separation(end: number): Buffer {
+  return end === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.alloc(SEPARATION), cpioPadding(end + SEPARATION)])
 }
 
-/** Parts on their way into memory. Small chunks, such as the headers of an archive, are gathered: a write costs a syscall. */
-class Joint {
-  readonly #parts: readonly InitrdPart[]
-  readonly #options: JoinOptions
-  readonly #memory: MemoryFile
-  readonly #gathered = Buffer.allocUnsafe(CHUNK)
-  #gatheredBytes = 0
-  /** Of all parts, and of the one that is at it. */
-  #done = 0
-  #ofPart = 0
+function singleDescriptor(parts: readonly InitrdPart[]): InitrdDescriptor | undefined {
+  if (parts.length > 1) return undefined
+  const fd = parts.length === 0 ? -1 : parts[0]?.fd
+  return fd == null ? undefined : { fd, close: () => {} }
+}
 
-  constructor(parts: readonly InitrdPart[], options: JoinOptions) {
-    this.#parts = parts
-    this.#options = options
-    this.#memory = new MemoryFile('linux-kexec-initrd', 'for the initrds')
-  }
-
-  /** One after the other, with what belongs between, each checked once all of it was taken. */
-  *parts(): Generator<InitrdPart> {
-    for (const part of this.#parts) {
-      const end = this.#memory.size + this.#gatheredBytes
-      if (end > 0) {
-        const begin = Math.ceil((end + SEPARATION) / ALIGNMENT) * ALIGNMENT
-        this.#write(Buffer.alloc(begin - end))
-      }
-      this.#ofPart = 0
-      yield part
-      if (this.#ofPart !== part.size) throw changed(part, this.#ofPart)
+function* pieces({ name }: InitrdPart, source: ByteSource): Generator<Buffer> {
+  for (let offset = 0; offset < source.size; ) {
+    const piece = source.read(offset, CHUNK)
+    if (piece.length === 0) {
+      throw new KexecError('the file shrank while it was read', { reason: 'file-changed', path: name, refused: true })
     }
+    yield piece
+    offset += piece.length
   }
-
-  /** @returns whether something was written, so that others should have their turn */
-  take(chunk: Buffer): boolean {
-    this.#ofPart += chunk.length
-    this.#done += chunk.length
-    const written = this.#write(chunk)
-    if (written) this.#report()
-    return written
-  }
-
-  finish(): InitrdDescriptor {
-    this.#flush()
-    this.#report()
-    const memory = this.#memory
-    return { fd: memory.fd, size: memory.size, close: () => memory.close() }
-  }
-
-  /** Frees the memory. @returns what to throw */
-  failed(error: unknown): unknown {
-    this.#memory.close()
-    const code = error instanceof KexecError ? undefined : (error as NodeJS.ErrnoException).code
-    if (code === undefined) return error
-    const reason = code === 'ENOMEM' || code === 'ENOSPC' ? 'no-memory' : 'io'
-    return new KexecError('the initrds could not be joined in memory', { reason, cause: error, code })
-  }
-
-  #write(chunk: Buffer): boolean {
-    const isFull = this.#gatheredBytes + chunk.length > CHUNK
-    if (isFull) this.#flush()
-    if (chunk.length >= CHUNK) {
-      this.#memory.write(chunk)
-      return true
-    }
-    this.#gatheredBytes += chunk.copy(this.#gathered, this.#gatheredBytes)
-    return isFull
-  }
-
-  #flush(): void {
-    this.#memory.write(this.#gathered.subarray(0, this.#gatheredBytes))
-    this.#gatheredBytes = 0
-  }
-
-  #report(): void {
-    const total = this.#parts.reduce((sum, part) => sum + part.size, 0)
-    this.#options.onProgress?.(this.#done, total)
-  }
-}
-
-function changed(part: InitrdPart, size: number): KexecError {
-  return new KexecError(`an initrd has ${size} bytes where it had ${part.size}: it was changed while it was read`, {
-    reason: 'file-changed',
-    path: part.name,
-    hint: 'Wait until whatever writes it has finished, and plan again.',
-    refused: true,
-  })
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
@@ -170,5 +103,16 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
   throw new KexecError('interrupted while the initrds were joined; what was loaded before still is', {
     reason: 'aborted',
     cause: signal.reason,
+  })
+}
+
+function asKexecError(error: unknown): KexecError {
+  if (error instanceof KexecError) return error
+  const { code } = error as NodeJS.ErrnoException
+  const reason = code === 'ENOMEM' || code === 'ENOSPC' ? 'no-memory' : 'io'
+  return new KexecError('the initrds could not be joined in memory', {
+    reason,
+    cause: error,
+    ...(code ? { code } : {}),
   })
 }

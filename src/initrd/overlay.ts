@@ -1,181 +1,252 @@
+import { closeSync, fstatSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
 import { KexecError } from '../errors.ts'
+import { type ByteSource, fileBytes, joined, memoryBytes } from '../image/bytes.ts'
 import type { System } from '../system/system.ts'
-import { bytesContent, type CpioEntry, cpioChunks, cpioSize, MAX_FILE } from './cpio.ts'
-import { readable } from './overlay-file.ts'
-import { OverlayTree } from './overlay-tree.ts'
-import type { SyncInitrdPart } from './part.ts'
+import { cpioHeader, cpioPadding, cpioTrailer, fileTypes, MAX_CPIO_FILE } from './cpio.ts'
+import type { InitrdTree } from './tree.ts'
 
-/** Files to add to the initrd, behind all others. */
+/** Files that are added to the initrd, in memory. */
 export interface Overlay {
-  /** A file, a folder with all that is in it, or the bytes of a file. */
+  /** A file; a folder, of which everything is taken; or the bytes of a file. */
   readonly source: string | Uint8Array
   /**
-   * Where it goes, absolute: a file's own path, or ending in a slash the folder it goes into; of a folder, the folder that its
-   * files go into. Default: the absolute path of the source. Bytes need one.
+   * The file's or folder's absolute path in the initrd; one that ends in '/' is the folder that a file goes to. Without one, the
+   * path is the same as that of the source.
    */
   readonly destination?: string
-  /** Permission bits of a file, default those of the source; of bytes, default 0o644. */
+  /** Permissions of a file, such as 0o755; its own without. Bytes have 0o644. */
   readonly mode?: number
 }
 
-/** What is planned to be added. */
-export interface PlannedOverlay {
-  /** What each was given as, and where it goes. */
-  readonly overlays: readonly { readonly source: string; readonly destination: string }[]
-  /** How many files, links and folders, without those that are only made to hold them. */
-  readonly entries: number
-  /** Bytes of the archive. */
-  readonly size: number
-  readonly part: SyncInitrdPart
+/** What is to be in the initrd at a path. */
+export interface OverlayItem {
+  /** Absolute, without a slash at its end. */
+  readonly path: string
+  /** Type and permissions. */
+  readonly mode: number
+  /** Of a regular file or a link; empty for a folder. */
+  readonly content: ByteSource
+  /** For messages. */
+  readonly from: string
 }
 
-/** More than any modules folder or root file system of an installer has. */
-const MAX_ENTRIES = 200_000
-
-/** PATH_MAX of include/uapi/linux/limits.h, with the NUL: the kernel passes over longer names. */
+/** More than any folder that is meant. */
+const MAX_ITEMS = 200_000
+const MAX_DEPTH = 100
+/** PATH_MAX of include/uapi/linux/limits.h, without the NUL: the unpacker passes over longer names. */
 const MAX_PATH = 4095
 
 /**
- * Looks at what is to be added, and reads nothing of it yet. Files are checked when they are read: one that was written since
- * is 'file-changed'. Paths are those of the system.
- * @param refuse called for everything that cannot be added
+ * Looks at what is to be added; the contents of files are read when the archive is. Owner is root.
+ * @param refuse called with everything that cannot be added: 'not-found', 'not-readable' or 'invalid-argument'
  */
-export function planOverlay(
+export function gatherOverlays(
   system: System,
   overlays: readonly Overlay[],
-  refuse: (error: KexecError) => void,
-): PlannedOverlay {
-  const tree = new OverlayTree()
-  const planned = overlays.flatMap((overlay) => {
-    try {
-      return [new Addition(system, tree, refuse).add(overlay)]
-    } catch (error) {
-      if (!(error instanceof KexecError)) throw error
-      refuse(error)
-      return []
-    }
-  })
-  const entries = tree.archived()
-  const size = cpioSize(entries)
-  return {
-    overlays: planned,
-    entries: tree.size,
-    size,
-    part: { name: '(overlay)', size, fd: null, chunks: () => cpioChunks(entries) },
-  }
+  refuse: (refusal: KexecError) => void,
+): OverlayItem[] {
+  const items: OverlayItem[] = []
+  const gatherer = new Gatherer(system, items, refuse)
+  for (const overlay of overlays) gatherer.tell(() => gatherer.gather(overlay))
+  return items
 }
 
-/** One overlay on its way into the tree. */
-class Addition {
+class Gatherer {
   readonly #system: System
-  readonly #tree: OverlayTree
-  readonly #refuse: (error: KexecError) => void
+  readonly #items: OverlayItem[]
+  readonly #refuse: (refusal: KexecError) => void
 
-  constructor(system: System, tree: OverlayTree, refuse: (error: KexecError) => void) {
+  constructor(system: System, items: OverlayItem[], refuse: (refusal: KexecError) => void) {
     this.#system = system
-    this.#tree = tree
+    this.#items = items
     this.#refuse = refuse
   }
 
-  /** @throws KexecError when nothing of it can be added */
-  add({ source, destination, mode }: Overlay): PlannedOverlay['overlays'][number] {
+  /** One thing that cannot be added does not keep the others from being looked at. */
+  tell(gather: () => void): void {
+    try {
+      gather()
+    } catch (error) {
+      if (!(error instanceof KexecError)) throw error
+      this.#refuse(error)
+    }
+  }
+
+  gather(overlay: Overlay): void {
+    const { source, mode } = overlay
     if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o7777)) {
-      throw invalid('an overlay has a mode that is none: permission bits, such as 0o755, are', '')
+      throw unplaceable('its mode is no permission bits, such as 0o755')
     }
-    if (typeof source !== 'string') return this.#addBytes(source, destination, mode ?? 0o644)
-    const wanted = checkedDestination(destination ?? source, source)
+    if (typeof source !== 'string') {
+      const content = memoryBytes(Buffer.from(source.buffer, source.byteOffset, source.byteLength))
+      this.#add({ path: destinationOf(overlay, ''), mode: regular(mode ?? 0o644), content, from: '(bytes)' })
+      return
+    }
     const stats = this.#system.stat(source)
-    if (stats?.isDirectory()) {
-      if (mode !== undefined) throw invalid('a mode is for a file, and this overlay is a folder', source)
-      const folder = wanted.replace(/(.)\/$/, '$1')
-      this.#addFolder(source, folder, stats.mode)
-      return { source, destination: folder }
-    }
-    const path = wanted.endsWith('/') ? `${wanted}${posix.basename(source)}` : wanted
-    this.#addFile(source, path, mode)
-    return { source, destination: path }
+    if (stats === undefined) throw unusable(source, 'not-found', 'no such file or folder to add to the initrd')
+    if (stats.isDirectory()) {
+      if (mode !== undefined) throw unplaceable('a mode is for a file, and its source is a folder')
+      this.#addFolder(source, destinationOf(overlay, ''), stats, 0)
+    } else this.#addFile(source, destinationOf(overlay, posix.basename(source)), stats, mode)
   }
 
-  #addBytes(source: Uint8Array, destination: string | undefined, mode: number) {
-    if (destination === undefined || destination.endsWith('/')) {
-      throw invalid('an overlay of bytes needs the path of the file they are for as its destination', '')
-    }
-    const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
-    this.#put({ path: checkedDestination(destination, ''), mode, content: bytesContent(bytes) }, '(bytes)')
-    return { source: '(bytes)', destination }
-  }
-
-  #addFile(source: string, path: string, mode: number | undefined): void {
-    const { content, mode: own } = readable(this.#system, source)
-    this.#put({ path, mode: mode ?? own, content }, source)
-  }
-
-  /** Everything that can be added is, so that all that cannot is told together. */
-  #addFolder(source: string, path: string, mode: number): void {
-    // The initrd's own root stays as it is.
-    if (path !== '/') this.#put({ path, mode: mode & 0o7777, directory: true }, source)
-    const names = this.#system.list(source)
-    if (this.#system.denied.has(source)) {
-      throw new KexecError('the folder may not be read by this user', {
-        reason: 'not-readable',
-        path: source,
-        hint: 'Run it as root, or make the folder readable.',
-        refused: true,
-      })
-    }
+  #addFolder(folder: string, path: string, stats: Stats, depth: number): void {
+    if (depth > MAX_DEPTH) throw unusable(folder, 'invalid-argument', 'the folder is nested more deeply than is meant')
+    const mode = fileTypes.directory | (stats.mode & 0o7777)
+    if (path !== '/') this.#add({ path, mode, content: nothing, from: folder })
+    const names = this.#system.list(folder)
+    if (names.length === 0 && this.#system.denied.has(folder))
+      throw unusable(folder, 'not-readable', 'the folder may not be read by this user')
     for (const name of names) {
-      try {
-        this.#addMember(posix.join(source, name), posix.join(path, name))
-      } catch (error) {
-        if (!(error instanceof KexecError)) throw error
-        this.#refuse(error)
-      }
+      this.tell(() => this.#addMember(posix.join(folder, name), posix.join(path, name), depth))
     }
   }
 
-  #addMember(source: string, path: string): void {
-    const link = this.#system.readLink(source)
-    const stats = link === undefined ? this.#system.stat(source) : undefined
-    if (link !== undefined) this.#put({ path, mode: 0o777, link }, source)
-    else if (stats?.isDirectory()) this.#addFolder(source, path, stats.mode)
-    else this.#addFile(source, path, undefined)
+  #addMember(from: string, path: string, depth: number): void {
+    const target = this.#system.readLink(from)
+    const stats = target === undefined ? this.#system.stat(from) : undefined
+    if (target !== undefined) {
+      this.#add({ path, mode: fileTypes.link | 0o777, content: memoryBytes(Buffer.from(target)), from })
+    } else if (stats?.isDirectory()) this.#addFolder(from, path, stats, depth + 1)
+    else this.#addFile(from, path, stats, undefined)
   }
 
-  #put(entry: CpioEntry, source: string): void {
-    const refusal = obstacle(entry, this.#tree)
-    if (refusal !== null) throw invalid(refusal, source)
-    this.#tree.put(entry)
+  #addFile(from: string, path: string, stats: Stats | undefined, mode: number | undefined): void {
+    if (!stats?.isFile()) throw special(from)
+    this.#add({ path, mode: regular(mode ?? stats.mode), content: lazyFile(this.#system, from, stats), from })
+  }
+
+  #add(item: OverlayItem): void {
+    if (this.#items.length >= MAX_ITEMS)
+      throw unusable(item.from, 'invalid-argument', `the overlay holds more than ${MAX_ITEMS} files`)
+    if (Buffer.byteLength(item.path) > MAX_PATH)
+      throw unusable(item.from, 'invalid-argument', 'its path in the initrd is longer than the kernel takes')
+    this.#items.push(item)
   }
 }
 
-function obstacle(entry: CpioEntry, tree: OverlayTree): string | null {
-  if ('content' in entry && entry.content.size > MAX_FILE) {
-    return 'the file has 4 GiB or more, which no initrd can hold'
-  }
-  if (Buffer.byteLength(entry.path) > MAX_PATH) return 'the path in the initrd would be longer than the kernel takes'
-  if (tree.size >= MAX_ENTRIES) return `the overlay has more than ${MAX_ENTRIES} files`
-  const other = tree.conflict(entry)
-  return other === null ? null : `the overlay puts both a folder and something else at ${other}`
+function regular(mode: number): number {
+  return fileTypes.regular | (mode & 0o7777)
 }
 
-/** @throws KexecError */
-function checkedDestination(destination: string, source: string): string {
-  if (!destination.startsWith('/')) {
-    throw invalid(`the destination '${destination}' of an overlay is not absolute`, source)
+/** Where a source goes. @param name of a file, for a destination that is a folder; empty for what is no file */
+function destinationOf({ source, destination }: Overlay, name: string): string {
+  const wanted = destination ?? (typeof source === 'string' ? source : undefined)
+  if (wanted === undefined || !wanted.startsWith('/') || wanted.split('/').includes('..') || wanted.includes('\0')) {
+    const where = wanted === undefined ? 'bytes need a destination' : `'${wanted}' is no absolute path in the initrd`
+    throw unplaceable(where)
   }
-  if (destination.includes('\0')) throw invalid('the destination of an overlay has a NUL in it', source)
-  if (destination.split('/').includes('..')) {
-    throw invalid(`the destination '${destination}' of an overlay has '..' in it`, source)
-  }
-  return posix.normalize(destination)
+  const path = posix.normalize(wanted)
+  if (path.endsWith('/') && name !== '') return posix.join(path, name)
+  if (path === '/' && typeof source !== 'string') return destinationOf({ source: '', destination: '..' }, '')
+  return path.length > 1 ? path.replace(/\/$/, '') : path
 }
 
-function invalid(summary: string, path: string): KexecError {
-  return new KexecError(summary, {
+/** An overlay as an archive, to be unpacked over what the initrd unpacks to. */
+export interface OverlayArchive {
+  readonly bytes: ByteSource
+  readonly files: number
+}
+
+/**
+ * Lays the items over the initrd: links to folders in it are followed, as a file system would; folders that are missing are
+ * made (0755); those that are there keep their permissions. What the unpacker does with what is there already (do_name() and
+ * do_symlink() of init/initramfs.c, seen in QEMU on 5.10, 6.1 and 6.17) makes the form:
+ * - It gives a folder the permissions of every entry for it, so there is none for what is there.
+ * - A folder's entry takes away a link at its place. With a slash at its end the name is followed, and the link stays: that
+ *   counts where not all of the initrd is known.
+ * - A file is written through all its hard links, such as dracut makes of equal files. A link at its place first takes the one
+ *   name away.
+ * @throws KexecError 'invalid-argument' where a file of the initrd is in the way
+ */
+export function overlayArchive(items: readonly OverlayItem[], tree: InitrdTree): OverlayArchive {
+  const pieces: ByteSource[] = []
+  let inode = 1
+  const add = (path: string, mode: number, content: ByteSource) => {
+    const header = cpioHeader(path.slice(1), { inode: inode++, mode, size: content.size })
+    pieces.push(memoryBytes(header), content, memoryBytes(cpioPadding(content.size)))
+  }
+  const addFolder = (path: string, mode: number) => add(`${path}/`, fileTypes.directory | mode, nothing)
+  let files = 0
+  for (const { path, mode, content, from } of items) {
+    const isFolder = (mode & fileTypes.mask) === fileTypes.directory
+    const place = tree.place(path, isFolder, from)
+    for (const folder of place.missing) addFolder(folder, 0o755)
+    if (isFolder && place.isThere) continue
+    const isLink = (mode & fileTypes.mask) === fileTypes.link
+    tree.add(place.path, mode, isLink ? content.read(0, content.size).toString() : null)
+    if (isFolder) {
+      addFolder(place.path, mode & 0o7777)
+      continue
+    }
+    if (place.replacesFile && !isLink) add(place.path, fileTypes.link | 0o777, memoryBytes(Buffer.from('.')))
+    add(place.path, mode, content)
+    files++
+  }
+  pieces.push(memoryBytes(cpioTrailer()))
+  return { bytes: joined(pieces), files }
+}
+
+const nothing = memoryBytes(Buffer.alloc(0))
+
+/** A file that is opened when it is read: there may be thousands. */
+function lazyFile(system: System, path: string, expected: Stats): ByteSource {
+  if (expected.size > MAX_CPIO_FILE)
+    throw unusable(path, 'invalid-argument', 'a file of 4 GiB or more fits into no initrd')
+  const { size } = expected
+  return {
+    size,
+    read(offset, length) {
+      if (size === 0) return Buffer.alloc(0)
+      const fd = open(system, path)
+      try {
+        refuseIfChanged(fd, path, expected)
+        const bytes = fileBytes(fd, size).read(offset, length)
+        // It may have been written while it was read.
+        refuseIfChanged(fd, path, expected)
+        return bytes
+      } finally {
+        closeSync(fd)
+      }
+    },
+  }
+}
+
+function refuseIfChanged(fd: number, path: string, { size, mtimeMs, ctimeMs, ino, dev }: Stats): void {
+  const now = fstatSync(fd)
+  if (now.size === size && now.mtimeMs === mtimeMs && now.ctimeMs === ctimeMs && now.ino === ino && now.dev === dev)
+    return
+  const hint = 'Wait until whatever writes it has finished, and plan again.'
+  throw unusable(path, 'file-changed', 'the file was changed after it was looked at', hint)
+}
+
+function open(system: System, path: string): number {
+  try {
+    return system.open(path)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw unusable(path, code === 'ENOENT' ? 'not-found' : 'not-readable', 'the file cannot be opened for the initrd')
+  }
+}
+
+function unplaceable(why: string): KexecError {
+  return new KexecError(`an overlay cannot be placed: ${why}`, {
     reason: 'invalid-argument',
+    hint: 'Give it as SOURCE:/path/in/the/initrd.',
     refused: true,
-    hint: 'An overlay is a file or a folder, and an absolute path in the initrd: --overlay SRC:/DEST.',
-    ...(path === '' ? {} : { path }),
   })
+}
+
+function special(path: string): KexecError {
+  return unusable(path, 'invalid-argument', 'this is neither file, folder nor link, and cannot be added to the initrd')
+}
+
+function unusable(
+  path: string,
+  reason: 'not-found' | 'not-readable' | 'invalid-argument' | 'file-changed',
+  summary: string,
+  hint?: string,
+): KexecError {
+  return new KexecError(summary, { reason, path, refused: true, ...(hint === undefined ? {} : { hint }) })
 }

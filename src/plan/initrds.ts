@@ -8,8 +8,7 @@ import {
   type OpenImage,
   openInput,
 } from '../image/index.ts'
-import { checkInitrdContent } from '../initrd/content.ts'
-import { type PlannedOverlay, planOverlay } from '../initrd/overlay.ts'
+import { gatherOverlays, type Overlay, type OverlayItem, parseOverlay } from '../initrd/index.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
 import { ownParts, type PlannedKernel, partName, partSource } from './kernel.ts'
@@ -23,7 +22,7 @@ export interface PlannedInitrd {
   readonly path: string
   readonly size: number
   readonly image: KernelImage | null
-  /** The open file, or null where it is none. */
+  /** The open file, or null where it is a part of the kernel's. */
   readonly file: OpenImage | null
   /** Its bytes as they lie there; null where something has to be unpacked to come to them. */
   readonly source: ByteSource | null
@@ -34,15 +33,15 @@ export interface InitrdChoice {
   readonly paths: readonly string[]
   /** Those that could be opened. */
   readonly initrds: readonly PlannedInitrd[]
-  /** What is added behind them, or null. */
-  readonly overlay: PlannedOverlay | null
   /** Whether the image's own are among them. */
   readonly withOwn: boolean
+  /** What is added to them. */
+  readonly overlay: readonly OverlayItem[]
 }
 
 /**
- * Chooses the initrds and opens them: those given, else the image's own (microcode first) and then the entry's; then what is to
- * be added to them. What cannot be opened becomes a refusal.
+ * Chooses the initrds and opens them: those given, else the image's own (microcode first) and then the entry's. One that
+ * cannot be opened becomes a refusal.
  */
 export async function chooseInitrds(
   system: System,
@@ -52,13 +51,10 @@ export async function chooseInitrds(
   findings: Findings,
 ): Promise<InitrdChoice> {
   const choice = await chooseArchives(system, options, target, kernel, findings)
-  try {
-    return { ...choice, overlay: chooseOverlay(system, options, findings) }
-  } catch (error) {
-    for (const { file } of choice.initrds) file?.close()
-    throw error
-  }
+  return { ...choice, overlay: chooseOverlay(system, options, findings) }
 }
+
+type Archives = Omit<InitrdChoice, 'overlay'>
 
 async function chooseArchives(
   system: System,
@@ -66,22 +62,29 @@ async function chooseArchives(
   { entry, sibling }: Target,
   kernel: PlannedKernel,
   findings: Findings,
-): Promise<InitrdChoice> {
+): Promise<Archives> {
   const given = options.initrds ?? []
   if (options.noInitrd && given.length > 0) {
     throw new KexecError('--initrd and --no-initrd exclude each other', { reason: 'invalid-argument', refused: true })
   }
   if (options.noInitrd) {
     findings.decide('initrd', 'none', 'asked for with --no-initrd')
-    return { paths: [], initrds: [], withOwn: false, overlay: null }
+    return { paths: [], initrds: [], withOwn: false }
   }
   const own = ownInitrds(kernel)
   if (given.length > 0) {
     const others = [...(own.length > 0 ? ["the image's"] : []), ...(entry?.initrds.length ? ["the entry's"] : [])]
     const instead = others.length > 0 ? `, in place of ${others.join(' and ')} own` : ''
     findings.decide('initrd', given.map(nameOf).join(', '), `given with --initrd${instead}`)
-    const inputs = given.map((input) => located(system, input))
-    return { ...(await openAll(system, inputs, findings, options.signal)), withOwn: false, overlay: null }
+    return {
+      ...(await openAll(
+        system,
+        given.map((input) => located(system, input)),
+        findings,
+        options.signal,
+      )),
+      withOwn: false,
+    }
   }
   const ofEntry = entry?.initrds ?? []
   const opened = await openAll(system, ofEntry, findings, options.signal)
@@ -89,7 +92,6 @@ async function chooseArchives(
     paths: [...own.map(({ path }) => path), ...opened.paths],
     initrds: [...own, ...opened.initrds],
     withOwn: own.length > 0,
-    overlay: null,
   }
   decide(choice, ofEntry.length, findings)
   if (choice.paths.length === 0 && sibling !== null && sibling.initrds.length > 0) {
@@ -100,23 +102,25 @@ async function chooseArchives(
   return choice
 }
 
-/** What is to be added is unpacked last, so that it counts where files are there already. */
-function chooseOverlay(system: System, { overlay = [] }: PlanOptions, findings: Findings): PlannedOverlay | null {
-  if (overlay.length === 0) return null
-  const located = overlay.map((each) =>
-    typeof each.source === 'string' ? { ...each, source: absolute(system, each.source) } : each,
-  )
-  const planned = planOverlay(system, located, (refusal) => findings.refuse(refusal))
-  const names = planned.overlays.map(({ source, destination }) =>
-    source === destination ? source : `${source} → ${destination}`,
-  )
-  const count = `${planned.entries} ${planned.entries === 1 ? 'file, link or folder' : 'files, links and folders'}`
-  const reason = `given with --overlay: ${count}, ${formatBytes(planned.size)}, unpacked after all initrds`
-  findings.decide('overlay', names.join(', '), reason)
-  return planned
+function chooseOverlay(system: System, { overlay = [] }: PlanOptions, findings: Findings): readonly OverlayItem[] {
+  if (overlay.length === 0) return []
+  const located = overlay.map((each) => locatedOverlay(system, each))
+  const items = gatherOverlays(system, located, (refusal) => findings.refuse(refusal))
+  const size = items.reduce((sum, { content }) => sum + content.size, 0)
+  const shown = items.slice(0, 3).map(({ path }) => path)
+  const more = items.length > shown.length ? ` and ${items.length - shown.length} more` : ''
+  const choice = `${shown.join(', ')}${more}, ${formatBytes(size)}`
+  findings.decide('overlay', choice, 'given with --overlay, laid over the initrd in memory')
+  return items
 }
 
-function decide({ paths, withOwn }: InitrdChoice, ofEntry: number, findings: Findings): void {
+function locatedOverlay(system: System, overlay: Overlay | string): Overlay {
+  const isThere = (path: string) => system.exists(absolute(system, path))
+  const { source, ...rest } = typeof overlay === 'string' ? parseOverlay(overlay, isThere) : overlay
+  return { ...rest, source: typeof source === 'string' ? absolute(system, source) : source }
+}
+
+function decide({ paths, withOwn }: Archives, ofEntry: number, findings: Findings): void {
   const [subject, owners] = [paths.length > 1 ? 'they belong' : 'it belongs', withOwn ? 'image' : 'entry']
   const whose = withOwn && ofEntry > 0 ? "the image's own, then the entry's" : `${subject} to the ${owners}`
   if (paths.length === 0) findings.decide('initrd', 'none', 'none was found or named')
@@ -149,7 +153,7 @@ async function openAll(
   inputs: readonly ImageInput[],
   findings: Findings,
   signal: AbortSignal | undefined,
-): Promise<Pick<InitrdChoice, 'paths' | 'initrds'>> {
+): Promise<Pick<Archives, 'paths' | 'initrds'>> {
   const paths: string[] = []
   const initrds: PlannedInitrd[] = []
   try {
@@ -168,19 +172,4 @@ async function openAll(
     throw error
   }
   return { paths, initrds }
-}
-
-/** Refuses what no kernel takes as an initrd, and tells what it will not unpack. Reads little of each. */
-export async function checkInitrds({ initrds, overlay }: InitrdChoice, findings: Findings): Promise<void> {
-  for (const { path, source, file } of initrds) {
-    if (source === null) continue
-    const { description, isArchive, refusal, warnings } = await checkInitrdContent(source, file?.image.description)
-    for (const warning of warnings) findings.warn(`${path} ${warning}`)
-    if (refusal !== null) {
-      const { summary, hint } = refusal
-      findings.refuse(new KexecError(summary, { reason: 'not-an-initrd', path, hint, refused: true }))
-    } else if (!isArchive && overlay !== null) {
-      findings.warn(`${path} is ${description}, not an archive that is unpacked: the overlay will not be seen`)
-    }
-  }
 }

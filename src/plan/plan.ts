@@ -1,14 +1,15 @@
 import { type FileLoad, loadFile, loadFileSync, throwIfAborted } from '../engine/file.ts'
 import { KexecError } from '../errors.ts'
 import type { KernelImage, OpenImage } from '../image/index.ts'
-import type { PlannedOverlay } from '../initrd/overlay.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
 import { System } from '../system/system.ts'
-import { checkKernel, checkMachine, checkMemory, checkModules, checkUnified, checkWritable } from './checks.ts'
+import { checkInitrds } from './checks/initrd-content.ts'
+import { checkSizes, refuseWhatDoesNotFit } from './checks/sizes.ts'
+import { checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
 import { type Decision, Findings } from './decision.ts'
 import { explain } from './explain.ts'
-import { checkInitrds, chooseInitrds, type InitrdChoice, type PlannedInitrd } from './initrds.ts'
+import { chooseInitrds, type InitrdChoice, type PlannedInitrd } from './initrds.ts'
 import { closeKernel, kernelFiles, openKernel, type PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
@@ -62,13 +63,14 @@ interface Choices {
   readonly panic: boolean
 }
 
-function checkEverything(system: System, { target, kernel, choice, commandLine }: Choices, findings: Findings): void {
+function checkEverything(system: System, choices: Choices, findings: Findings): void {
+  const { target, kernel, choice, commandLine } = choices
   const files = choice.initrds.flatMap(({ file }) => file ?? [])
   checkLength(commandLine, kernel.image, kernel.file.path, findings)
   for (const file of [...kernelFiles(kernel), ...files]) checkWritable(system, file, findings)
   // An entry brings the same among its problems.
   if (target.entry === null) checkModules(system, kernel.image.version, findings)
-  checkMemory(system, kernel, [...choice.initrds, ...(choice.overlay === null ? [] : [choice.overlay])], findings)
+  checkSizes(system, choices, findings)
 }
 
 function closeFiles(kernel: PlannedKernel, choice: InitrdChoice | undefined): void {
@@ -111,8 +113,6 @@ export class LoadPlan {
   readonly nested: readonly KernelImage[]
   /** Those that could be opened; an initrd that could not is among the refusals. */
   readonly initrds: readonly PlannedInitrd[]
-  /** What is added behind the initrds, or null. */
-  readonly overlay: PlannedOverlay | null
   readonly commandLine: string
   readonly panic: boolean
   readonly engine = 'file'
@@ -121,6 +121,8 @@ export class LoadPlan {
   readonly warnings: readonly string[]
   /** Why `load()` will refuse; empty when it will not. */
   readonly refusals: readonly KexecError[]
+  /** What could not be checked, and why: of another machine's files, for one, what that machine is. */
+  readonly unchecked: readonly string[]
   private readonly planned: PlannedKernel
   private readonly choice: InitrdChoice
   private prepared: Prepared | undefined
@@ -134,12 +136,12 @@ export class LoadPlan {
     this.image = parts.kernel.image
     this.nested = parts.kernel.chain
     this.initrds = parts.choice.initrds
-    this.overlay = parts.choice.overlay
     this.commandLine = parts.commandLine
     this.panic = parts.panic
     this.decisions = parts.findings.decisions
     this.warnings = parts.findings.warnings
     this.refusals = parts.findings.refusals
+    this.unchecked = parts.findings.unchecked
     this.planned = parts.kernel
     this.choice = parts.choice
   }
@@ -171,6 +173,7 @@ export class LoadPlan {
       this.refuseIfNotAllowed(options.signal)
       this.prepared ??= await prepare(this.planned, this.choice, options.signal)
       refuseIfChanged(this.planned, this.choice)
+      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
       await loadFile(this.fileLoad(this.prepared), options.signal)
     } finally {
       this.closeFiles()
@@ -187,6 +190,7 @@ export class LoadPlan {
       this.refuseIfNotAllowed(undefined)
       this.prepared ??= prepareSync(this.planned, this.choice)
       refuseIfChanged(this.planned, this.choice)
+      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
       loadFileSync(this.fileLoad(this.prepared))
     } finally {
       this.closeFiles()
@@ -211,14 +215,13 @@ export class LoadPlan {
 
   /** The plan as plain data, as `plan --json` prints it. */
   toJSON() {
-    const { root, entry, commandLine, panic, engine, decisions, warnings, refusals } = this
+    const { root, entry, commandLine, panic, engine, decisions, warnings, refusals, unchecked } = this
     return {
       root,
       entry,
       kernel: this.kernel.path,
       version: this.image.version,
       initrds: this.choice.paths,
-      overlay: this.choice.overlay?.overlays ?? [],
       cmdline: commandLine,
       devicetree: null,
       panic,
@@ -228,6 +231,7 @@ export class LoadPlan {
       decisions,
       warnings,
       refusals: refusals.map((refusal) => refusal.toJSON()),
+      unchecked,
     }
   }
 

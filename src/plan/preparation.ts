@@ -1,8 +1,15 @@
 import { fstatSync } from 'node:fs'
 import { KexecError } from '../errors.ts'
-import { type ExtractedKernel, extractKernel, type OpenImage } from '../image/index.ts'
-import { type InitrdDescriptor, joinInitrds, joinInitrdsSync } from '../initrd/join.ts'
-import { locatedPart, type SyncInitrdPart, sourcePart } from '../initrd/part.ts'
+import { type ByteSource, type ExtractedKernel, extractKernel, type OpenImage, readPart } from '../image/index.ts'
+import {
+  type InitrdDescriptor,
+  type InitrdPart,
+  InitrdTree,
+  joinInitrds,
+  joinInitrdsSync,
+  listArchive,
+  overlayArchive,
+} from '../initrd/index.ts'
 import type { InitrdChoice } from './initrds.ts'
 import { kernelFiles, needsUnpacking, type PlannedKernel } from './kernel.ts'
 
@@ -29,10 +36,9 @@ export async function prepare(
   refuseIfChanged(kernel, choice)
   const extracted = needsUnpacking(kernel) ? await extract(kernel, signal) : null
   try {
-    const inside = (choice.withOwn && extracted?.initrds) || []
-    const own = inside.map((part) => locatedPart(`${kernel.file.path}:${part.part.name}`, part))
-    const initrd = await joinInitrds([...own, ...readableParts(kernel, choice)], { signal })
-    return finish(kernel, choice, extracted, initrd)
+    const parts = [...ownParts(kernel, choice, extracted, signal), ...fileParts(choice)]
+    if (choice.overlay.length > 0) parts.push(await overlayPart(choice, parts, extracted))
+    return finish(kernel, choice, extracted, await joinInitrds(parts, { signal }))
   } catch (error) {
     extracted?.close()
     throw error
@@ -44,8 +50,8 @@ export async function prepare(
  * @throws KexecError also 'invalid-argument' where something has to be
  */
 export function prepareSync(kernel: PlannedKernel, choice: InitrdChoice): Prepared {
-  if (needsUnpacking(kernel)) {
-    throw new KexecError('this kernel has to be unpacked first, which cannot be done at once', {
+  if (needsUnpacking(kernel) || choice.overlay.length > 0) {
+    throw new KexecError('this plan has to be prepared first, which cannot be done at once', {
       reason: 'invalid-argument',
       path: kernel.file.path,
       hint: 'Await prepare() before loadSync(), or use load().',
@@ -53,16 +59,7 @@ export function prepareSync(kernel: PlannedKernel, choice: InitrdChoice): Prepar
     })
   }
   refuseIfChanged(kernel, choice)
-  return finish(kernel, choice, null, joinInitrdsSync(readableParts(kernel, choice)))
-}
-
-/** What need not be unpacked: files, sections of a unified image, and the overlay. */
-function readableParts({ unified }: PlannedKernel, { initrds, overlay }: InitrdChoice): SyncInitrdPart[] {
-  const parts = initrds.flatMap(({ path, file, source }) => {
-    const isReadable = source !== null && (file !== null || unified !== null)
-    return isReadable ? [sourcePart(path, source, file?.fd ?? null)] : []
-  })
-  return overlay === null ? parts : [...parts, overlay.part]
+  return finish(kernel, choice, null, joinInitrdsSync(fileParts(choice)))
 }
 
 function finish(
@@ -79,7 +76,7 @@ function finish(
     // Once more: what was copied meanwhile must be what was inspected.
     refuseIfChanged(kernel, choice)
   } catch (error) {
-    initrd.close()
+    close()
     throw error
   }
   return { kernelFd: extracted?.fd ?? (kernel.file.fd as number), initrdFd: initrd.fd, extracted, close }
@@ -94,6 +91,42 @@ function extract({ file, choice, vendor }: PlannedKernel, signal: AbortSignal | 
     ...(vendor === null ? {} : { vendorBoot: vendor.file.source }),
     ...(signal ? { signal } : {}),
   })
+}
+
+/** Those that the image brings. */
+function ownParts(
+  { unified, file }: PlannedKernel,
+  { withOwn }: InitrdChoice,
+  extracted: ExtractedKernel | null,
+  signal: AbortSignal | undefined,
+): InitrdPart[] {
+  if (!withOwn) return []
+  if (unified !== null) return unified.initrds.map(({ name, source }) => ({ name, bytes: source, fd: null }))
+  const options = { path: file.path, ...(signal ? { signal } : {}) }
+  return (extracted?.initrds ?? []).map((located) => ({
+    name: `${file.path}:${located.part.name}`,
+    bytes: readPart(located, options),
+    fd: null,
+  }))
+}
+
+function fileParts({ initrds }: InitrdChoice): (InitrdPart & { readonly bytes: ByteSource })[] {
+  return initrds.flatMap(({ path, file }) => (file === null ? [] : [{ name: path, bytes: file.source, fd: file.fd }]))
+}
+
+/** The overlay is laid out for what the archives before it unpack to. */
+async function overlayPart(
+  { overlay, withOwn }: InitrdChoice,
+  parts: readonly InitrdPart[],
+  extracted: ExtractedKernel | null,
+): Promise<InitrdPart> {
+  const tree = new InitrdTree()
+  const inside = withOwn ? (extracted?.initrds ?? []).map(({ source }) => source) : []
+  const sources = [...inside, ...parts.flatMap(({ bytes }) => ('read' in bytes ? [bytes] : []))]
+  for (const source of sources) {
+    if (!(await listArchive(source, ({ name, mode, target }) => tree.add(name, mode, target)))) tree.isComplete = false
+  }
+  return { name: 'the overlay', bytes: overlayArchive(overlay, tree).bytes, fd: null }
 }
 
 /** @throws KexecError 'file-changed' */

@@ -1,6 +1,6 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { open, stat } from 'node:fs/promises'
-import { bytesContent, type CpioContent, type CpioEntry, cpioChunks } from '../initrd/cpio.ts'
+import { cpioHeader, cpioPadding, cpioTrailer, fileTypes } from '../initrd/cpio.ts'
 
 /**
  * One file of a guest's file system. `path` is absolute in the guest. What it is follows from the field that is there:
@@ -25,47 +25,58 @@ export type ImageEntry = {
 const CHUNK = 1024 * 1024
 
 /**
- * Writes a cpio archive in the format the kernel unpacks. The bytes depend on the entries and nothing else. Parents must come
- * before children.
+ * Writes a cpio archive in the format the kernel unpacks (newc, Documentation/driver-api/early-userspace/buffer-format.rst).
+ * The bytes depend on the entries and nothing else: times are 0, inode numbers count up. Parents must come before children.
  * @throws RangeError for a file of 4 GiB or more, Error for a source that changes size while it is copied.
  */
 export async function writeCpio(file: string, entries: Iterable<ImageEntry>): Promise<void> {
-  const archived: CpioEntry[] = []
-  for (const entry of entries) archived.push(await archivedAs(entry))
   const output = await open(file, 'wx', 0o644)
   try {
-    // write() may write less than it was given; writeFile() does not.
-    for (const chunk of cpioChunks(archived)) await output.writeFile(chunk)
+    let inode = 1
+    for (const entry of entries) await writeEntry(output, entry, inode++)
+    await output.write(cpioTrailer())
   } finally {
     await output.close()
   }
 }
 
-async function archivedAs(entry: ImageEntry): Promise<CpioEntry> {
-  const { mode = 0o644 } = entry
-  if ('directory' in entry) return { ...entry, mode: entry.mode ?? 0o755 }
-  if ('device' in entry) return { ...entry, mode: entry.mode ?? 0o600 }
-  if ('link' in entry) return { ...entry, mode: 0o777 }
-  if ('data' in entry) return { ...entry, mode, content: bytesContent(Buffer.from(entry.data)) }
-  return { ...entry, mode, content: fileContent(entry.source, (await stat(entry.source)).size) }
+async function writeEntry(output: FileHandle, entry: ImageEntry, inode: number): Promise<void> {
+  const name = entry.path.replace(/^\/+/, '')
+  if (name === '' || name.includes('\0')) throw new RangeError(`not a path for an archive: '${entry.path}'`)
+  const fields = { inode, uid: entry.uid ?? 0, gid: entry.gid ?? 0, size: 0, major: 0, minor: 0 }
+  const permissions = (standard: number) => (entry.mode ?? standard) & 0o7777
+  if ('directory' in entry) {
+    await output.write(cpioHeader(name, { ...fields, mode: fileTypes.directory | permissions(0o755) }))
+  } else if ('device' in entry) {
+    const { type, major, minor } = entry.device
+    const kind = type === 'block' ? fileTypes.block : fileTypes.character
+    await output.write(cpioHeader(name, { ...fields, major, minor, mode: kind | permissions(0o600) }))
+  } else if ('source' in entry) {
+    const { size } = await stat(entry.source)
+    await output.write(cpioHeader(name, { ...fields, size, mode: fileTypes.regular | permissions(0o644) }))
+    await copy(entry.source, output, size)
+  } else {
+    const link = 'link' in entry
+    const contents = Buffer.from(link ? entry.link : entry.data)
+    const mode = link ? fileTypes.link | 0o777 : fileTypes.regular | permissions(0o644)
+    await output.write(cpioHeader(name, { ...fields, size: contents.length, mode }))
+    await output.write(Buffer.concat([contents, cpioPadding(contents.length)]))
+  }
 }
 
-function fileContent(source: string, size: number): CpioContent {
-  return {
-    size,
-    *chunks() {
-      const fd = openSync(source, 'r')
-      try {
-        const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size))
-        for (let offset = 0; offset < size; ) {
-          const count = readSync(fd, buffer, 0, Math.min(buffer.length, size - offset), offset)
-          if (count === 0) throw new Error(`'${source}' became shorter while it was copied`)
-          yield buffer.subarray(0, count)
-          offset += count
-        }
-      } finally {
-        closeSync(fd)
-      }
-    },
+async function copy(source: string, output: FileHandle, size: number): Promise<void> {
+  const input = await open(source, 'r')
+  try {
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size))
+    let remaining = size
+    while (remaining > 0) {
+      const { bytesRead } = await input.read(buffer, 0, Math.min(buffer.length, remaining))
+      if (bytesRead === 0) throw new Error(`'${source}' became shorter while it was copied`)
+      await output.write(buffer, 0, bytesRead)
+      remaining -= bytesRead
+    }
+    await output.write(cpioPadding(size))
+  } finally {
+    await input.close()
   }
 }

@@ -22,8 +22,7 @@ export const command: Command = {
   ],
   notes: `${loadNotes}\n\nExit status 3 when load would refuse. No privilege is needed.`,
   async run(args) {
-    const system = systemOf(args)
-    using made = await plan({ ...planOptions(args, system), root: system })
+    using made = await plan({ ...planOptions(args), root: systemOf(args) })
     if (args.flag('json')) printJson(made.toJSON())
     else print(made.explain())
     const [refusal] = made.refusals

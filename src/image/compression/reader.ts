@@ -1,9 +1,15 @@
-import type { ByteSource } from '../bytes.ts'
+import { type ByteSource, readInto } from '../bytes.ts'
 
 /** Compressed bytes that cannot be what their format says: the sentence tells what is wrong, for administrators. */
 export class DamagedStream extends Error {
   override readonly name = 'DamagedStream'
 }
+
+/**
+ * What a decompressor gives when it has nothing to give yet, but has worked for a while: whoever takes it lets others run,
+ * and can stop.
+ */
+export const PAUSE: Buffer = Buffer.alloc(0)
 
 /** Bytes fetched from the source at a time. */
 const CHUNK = 64 * 1024
@@ -16,6 +22,8 @@ export class StreamReader {
   }
 
   readonly #source: ByteSource
+  /** Filled again and again: the chunks of a file together are as large as it. */
+  #space: Buffer | undefined
   #chunk: Buffer = Buffer.alloc(0)
   #at = 0
   #base = 0
@@ -61,6 +69,12 @@ export class StreamReader {
     }
   }
 
+  /** As `skip`, where the bytes must be there. @throws DamagedStream where the source ends before */
+  skipWithin(length: number): void {
+    if (length > this.#source.size - this.position) throw endsEarly()
+    this.skip(length)
+  }
+
   /** The next bytes, at most `length`, without taking them. */
   peek(length: number): Buffer {
     return this.#source.read(this.position, length)
@@ -72,7 +86,11 @@ export class StreamReader {
 
   #fill(): boolean {
     this.#base += this.#chunk.length
-    this.#chunk = this.#source.read(this.#base, CHUNK)
+    if (this.#source.readInto === undefined) this.#chunk = this.#source.read(this.#base, CHUNK)
+    else {
+      this.#space ??= Buffer.allocUnsafe(CHUNK)
+      this.#chunk = readInto(this.#source, this.#space, this.#base)
+    }
     this.#at = 0
     return this.#chunk.length > 0
   }

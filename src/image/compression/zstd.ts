@@ -1,76 +1,65 @@
 import type { ByteSource } from '../bytes.ts'
-import { MAX_WINDOW } from './lzma.ts'
-import { DamagedStream, StreamReader } from './reader.ts'
+import { XxHash64 } from './checks/xxhash.ts'
+import { DamagedStream, PAUSE, StreamReader } from './reader.ts'
 import { Window } from './window.ts'
 import { BackwardBits, buildTable, constantTable, type FseTable, readTable } from './zstd-bits.ts'
-import { type HuffmanTable, readLiterals } from './zstd-literals.ts'
+import { type FrameHeader, MAX_BLOCK, nextFrame } from './zstd-frame.ts'
+import { BlockSpace, type HuffmanTable, readLiterals } from './zstd-literals.ts'
 
-const FRAME = 0xfd2fb528
-const SKIPPABLE = 0x184d2a50
-const MAX_BLOCK = 128 * 1024
+/** Blocks that may hold nothing before others may run. */
+const PATIENCE = 4096
 
 /**
  * zstd as RFC 8878 has it, for runtimes whose zlib lacks it (Node before 22.15). Several frames after one another; what
- * begins with no frame's magic ends the stream. The content's checksum is not verified.
+ * begins with no frame's magic ends the stream. Sizes and checksums are verified where a frame has them.
  */
-export function* unzstd(source: ByteSource): Generator<Buffer> {
+export function* unzstd(source: ByteSource, limit = Number.POSITIVE_INFINITY): Generator<Buffer> {
   const input = new StreamReader(source)
-  for (let frames = 0; !input.ended; frames++) {
-    const magic = input.peek(4)
-    const number = magic.length === 4 ? magic.readUInt32LE(0) : 0
-    if (number === FRAME) {
-      input.bytes(4)
-      yield* frame(input)
-    } else if ((number & ~15) >>> 0 === SKIPPABLE) {
-      input.bytes(4)
-      for (let left = input.uint32(); left > 0; ) left -= input.bytes(Math.min(left, MAX_BLOCK)).length
-    } else if (frames > 0) return
-    else throw new DamagedStream('the zstd data begins with no frame')
-  }
-}
-
-function* frame(input: StreamReader): Generator<Buffer> {
-  const flags = input.byte()
-  const single = (flags & 0x20) !== 0
-  if ((flags & 8) !== 0) throw new DamagedStream('the zstd frame has flags that nothing defines')
-  const exponent = single ? 0 : input.byte()
-  const dictionary = input.bytes([0, 1, 2, 4][flags & 3] as number)
-  if (dictionary.some((byte) => byte !== 0)) throw new DamagedStream('the zstd frame needs a dictionary')
-  const size = readSize(input, flags >> 6, single)
-  const base = 2 ** (10 + (exponent >> 3))
-  const reach = single ? (size as number) : base + (base / 8) * (exponent & 7)
-  if (reach > MAX_WINDOW) throw new DamagedStream(`the zstd window of ${reach} bytes is too large`)
-  const window = new Window(reach)
-  const decoder = new BlockDecoder(window)
-  for (;;) {
-    const header = Buffer.from(input.bytes(3)).readUIntLE(0, 3)
-    const length = header >> 3
-    if (length > MAX_BLOCK) throw new DamagedStream('a zstd block is longer than 128 KiB')
-    switch ((header >> 1) & 3) {
-      case 0:
-        yield* append(window, Buffer.from(input.bytes(length)))
-        break
-      case 1:
-        yield* append(window, Buffer.alloc(length, input.byte()))
-        break
-      case 2:
-        yield* decoder.decode(Buffer.from(input.bytes(length)))
-        break
-      default:
-        throw new DamagedStream('a zstd block is of no known kind')
+  const space = new BlockSpace()
+  let window = new Window(1)
+  for (let first = true; ; first = false) {
+    const header = nextFrame(input, first)
+    if (header === undefined) return
+    if (header !== 'skipped') {
+      window = window.again(Math.min(header.window, limit))
+      yield* frame(input, header, window, space)
     }
-    if ((header & 1) === 1) break
+    yield PAUSE
   }
-  const rest = window.take()
-  if (rest.length > 0) yield rest
-  if ((flags & 4) !== 0) input.bytes(4)
 }
 
-function readSize(input: StreamReader, kind: number, single: boolean): number | undefined {
-  if (kind === 0) return single ? input.byte() : undefined
-  if (kind === 1) return input.bytes(2).readUInt16LE(0) + 256
-  if (kind === 2) return input.uint32()
-  return Number(input.bytes(8).readBigUInt64LE(0))
+function* frame(input: StreamReader, header: FrameHeader, window: Window, space: BlockSpace): Generator<Buffer> {
+  const decoder = new BlockDecoder(window, space)
+  const hash = header.hasChecksum ? new XxHash64() : undefined
+  let size = 0
+  const note = (bytes: Buffer): Buffer => {
+    hash?.update(bytes)
+    size += bytes.length
+    return bytes
+  }
+  for (let blocks = 1; ; blocks++) {
+    const word = input.bytes(3).readUIntLE(0, 3)
+    const length = word >> 3
+    if (length > MAX_BLOCK) throw new DamagedStream('a zstd block is longer than 128 KiB')
+    for (const chunk of block(input, decoder, window, (word >> 1) & 3, length)) yield note(chunk)
+    if ((word & 1) === 1) break
+    if (blocks % PATIENCE === 0) yield PAUSE
+  }
+  const rest = note(window.take())
+  if (rest.length > 0) yield rest
+  if (header.size !== undefined && header.size !== size) {
+    throw new DamagedStream(`a zstd frame unpacks to ${size} bytes where it says ${header.size}`)
+  }
+  if (hash !== undefined && input.uint32() !== hash.digestLow()) {
+    throw new DamagedStream('the checksum of the zstd data does not match: its bytes are damaged')
+  }
+}
+
+function* block(input: StreamReader, decoder: BlockDecoder, window: Window, kind: number, length: number) {
+  if (kind === 0) yield* append(window, input.bytes(length))
+  else if (kind === 1) yield* append(window, Buffer.alloc(length, input.byte()))
+  else if (kind === 2) yield* decoder.decode(input.bytes(length))
+  else throw new DamagedStream('a zstd block is of no known kind')
 }
 
 function* append(window: Window, bytes: Uint8Array): Generator<Buffer> {
@@ -122,17 +111,22 @@ const maxSymbols = [35, 31, 52] as const
 
 class BlockDecoder {
   readonly #window: Window
+  readonly #space: BlockSpace
   #huffman: HuffmanTable | undefined
   #tables: (FseTable | undefined)[] = [undefined, undefined, undefined]
-  #offsets: [number, number, number] = [1, 4, 8]
+  // Not in an array: a new one for each of millions of sequences fills the memory with garbage.
+  #first = 1
+  #second = 4
+  #third = 8
 
-  constructor(window: Window) {
+  constructor(window: Window, space: BlockSpace) {
     this.#window = window
+    this.#space = space
   }
 
   *decode(block: Buffer): Generator<Buffer> {
     const window = this.#window
-    const literals = readLiterals(block, this.#huffman)
+    const literals = readLiterals(block, this.#huffman, this.#space)
     this.#huffman = literals.table
     const { count, triples } = this.#sequences(block.subarray(literals.length))
     let at = 0
@@ -168,7 +162,9 @@ class BlockDecoder {
       count = wide ? section.readUInt16LE(1) + 0x7f00 : ((first - 128) << 8) + (section[1] as number)
       start = wide ? 3 : 2
     }
-    if (count === 0) return { count, triples: new Uint32Array(0) }
+    if (count === 0) return { count, triples: this.#space.sequences(0) }
+    // Each gives 3 bytes or more.
+    if (count * 3 > MAX_BLOCK) throw broken()
     const modes = section[start++] ?? 0
     for (let index = 0; index < 3; index++)
       start += this.#table(index, (modes >> (6 - 2 * index)) & 3, section.subarray(start))
@@ -192,7 +188,7 @@ class BlockDecoder {
   }
 
   #readSequences(bytes: Buffer, count: number): Uint32Array {
-    const triples = new Uint32Array(count * 3)
+    const triples = this.#space.sequences(count * 3)
     const input = new BackwardBits(bytes)
     const [literalTable, offsetTable, matchTable] = this.#tables as [FseTable, FseTable, FseTable]
     let literalState = input.read(literalTable.accuracy)
@@ -220,15 +216,13 @@ class BlockDecoder {
 
   /** Repeated offsets: RFC 8878, 3.1.1.5. */
   #distance(value: number, literalLength: number): number {
-    const [first, second, third] = this.#offsets
-    if (value > 3) {
-      this.#offsets = [value - 3, first, second]
-      return value - 3
-    }
-    const which = literalLength === 0 ? value + 1 : value
+    const first = this.#first
+    const which = value > 3 ? 0 : literalLength === 0 ? value + 1 : value
     if (which === 1) return first
-    const distance = which === 2 ? second : which === 3 ? third : first - 1
-    this.#offsets = which === 2 ? [second, first, third] : [distance, first, second]
+    const distance = which === 0 ? value - 3 : which === 2 ? this.#second : which === 3 ? this.#third : first - 1
+    if (which !== 2) this.#third = this.#second
+    this.#second = first
+    this.#first = distance
     return distance
   }
 }

@@ -1,6 +1,9 @@
 import { posix } from 'node:path'
 import { type ByteSource, joined, memoryBytes } from '../../image/bytes.ts'
-import { type CpioEntry, entryHeader, MAX_FILE, padding, trailer } from '../../initrd/cpio.ts'
+import { cpioHeader, cpioPadding, cpioTrailer, fileTypes, MAX_CPIO_FILE } from '../../initrd/cpio.ts'
+
+/** Larger files are left out. */
+export const MAX_ARCHIVED = MAX_CPIO_FILE
 
 /** A file of an archive. */
 export interface ArchiveFile {
@@ -16,12 +19,9 @@ export interface ArchiveFolder {
   readonly fileMode: number
 }
 
-/** Larger files a newc header cannot tell of. */
-export const MAX_ARCHIVED = MAX_FILE
-
 /**
- * A cpio archive as systemd-stub makes them: the folders, then the files, all of root's. The contents are read when the
- * archive is.
+ * A cpio archive as systemd-stub makes them (newc: Documentation/driver-api/early-userspace/buffer-format.rst): the folders,
+ * then the files, all of root's. The contents are read when the archive is.
  * @param files none larger than MAX_ARCHIVED
  */
 export function archiveOf({ folder, folderMode, fileMode }: ArchiveFolder, files: readonly ArchiveFile[]): ByteSource {
@@ -30,18 +30,21 @@ export function archiveOf({ folder, folderMode, fileMode }: ArchiveFolder, files
   const parts = folder.split('/')
   for (const index of parts.keys()) {
     const mode = index === parts.length - 1 ? folderMode : 0o555
-    const path = parts.slice(0, index + 1).join('/')
-    pieces.push(memoryBytes(entryHeader({ path, mode, directory: true }, inode++)))
+    pieces.push(
+      memoryBytes(
+        cpioHeader(parts.slice(0, index + 1).join('/'), { inode: inode++, mode: fileTypes.directory | mode }),
+      ),
+    )
   }
   for (const { name, content } of files) {
-    // Only the header is taken of this: the contents stay a source, which may be read at any place.
-    const entry: CpioEntry = {
-      path: posix.join(folder, name),
-      mode: fileMode,
-      content: { size: content.size, chunks: () => [] },
-    }
-    pieces.push(memoryBytes(entryHeader(entry, inode++)), content, memoryBytes(padding(content.size)))
+    const fields = { inode: inode++, mode: fileTypes.regular | fileMode, size: content.size }
+    pieces.push(
+      memoryBytes(cpioHeader(posix.join(folder, name), fields)),
+      content,
+      memoryBytes(cpioPadding(content.size)),
+    )
   }
-  pieces.push(memoryBytes(trailer()))
+  // With a capital letter, to be what systemd-stub makes to the byte.
+  pieces.push(memoryBytes(Buffer.from(cpioTrailer().toString('latin1').replace('b', 'B'))))
   return joined(pieces)
 }

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { onTestFinished } from 'vitest'
 import { type BootEntry, discover, type IdentifyKernel } from '../../../src/entries/index.ts'
-import { trailer } from '../../../src/initrd/cpio.ts'
+import { cpioTrailer } from '../../../src/initrd/cpio.ts'
 import { System } from '../../../src/system/system.ts'
 
 /** What stands at a path of a tree. */
@@ -63,7 +63,7 @@ function place(host: string, content: Content): void {
 }
 
 /** An initrd that has nothing in it, 124 bytes. */
-export const emptyArchive = trailer()
+export const emptyArchive = cpioTrailer()
 
 /** Several files of one content: `files('initrd', '/boot/a', '/boot/b')`. */
 export function files(content: Content, ...paths: string[]): Tree {

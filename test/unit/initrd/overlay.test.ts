@@ -1,259 +1,290 @@
 import { execFileSync } from 'node:child_process'
 import {
-  appendFileSync,
-  chmodSync,
+  closeSync,
+  fstatSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
+  openSync,
   readFileSync,
   readlinkSync,
-  renameSync,
   rmSync,
   symlinkSync,
-  truncateSync,
-  unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { KexecError } from '../../../src/errors.ts'
-import { type Overlay, planOverlay } from '../../../src/initrd/overlay.ts'
+import { type ByteSource, fileBytes, memoryBytes } from '../../../src/image/bytes.ts'
+import {
+  gatherOverlays,
+  InitrdTree,
+  joinInitrds,
+  joinInitrdsSync,
+  listArchive,
+  type Overlay,
+  overlayArchive,
+  parseOverlay,
+} from '../../../src/initrd/index.ts'
 import { System } from '../../../src/system/system.ts'
 
 let folder: string
-const path = (name: string) => join(folder, name)
-beforeEach(() => {
+const place = (name: string) => join(folder, name)
+const shell = (script: string, input?: Buffer) =>
+  execFileSync('sh', ['-ec', script], { cwd: folder, maxBuffer: 1 << 28, ...(input ? { input } : {}) })
+
+/** What distributions' initrds look like since /usr was merged. */
+let initrd: Buffer
+
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'linux-kexec-overlay-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  shell(`
+    mkdir -p tree/usr/lib/modules tree/usr/bin tree/etc tree/root src/modules/kernel
+    ln -s usr/lib tree/lib; ln -s usr/bin tree/bin; chmod 700 tree/root; echo old > tree/etc/motd
+    ln -s /etc/motd tree/etc/issue
+    echo one > src/modules/kernel/one.ko; echo two > src/modules/two.ko; chmod 600 src/modules/two.ko
+    ln -s two.ko src/modules/alias.ko; printf '#!/bin/sh\\n' > src/tool; chmod 755 src/tool`)
+  initrd = shell('cd tree && find . | sort | busybox cpio -o -H newc')
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function allOf(source: ByteSource): Buffer {
+  return Buffer.from(source.read(0, source.size))
+}
+
+async function treeOf(...archives: Buffer[]): Promise<InitrdTree> {
+  const tree = new InitrdTree()
+  for (const archive of archives) {
+    const see = listArchive(memoryBytes(archive), ({ name, mode, target }) => tree.add(name, mode, target))
+    if (!(await see)) tree.isComplete = false
+  }
+  return tree
+}
+
+/** The first thing that cannot be added is thrown. */
+function gathered(overlays: Overlay[]) {
+  return gatherOverlays(new System(), overlays, (refusal) => {
+    throw refusal
+  })
+}
+
+async function laidOver(base: Buffer, overlays: Overlay[]): Promise<Buffer> {
+  const archive = overlayArchive(gathered(overlays), await treeOf(base))
+  return allOf(archive.bytes)
+}
+
+/** Names in the archive, as busybox lists them; folders without the slash at their end. */
+const names = (archive: Buffer) =>
+  shell('busybox cpio -t 2>/dev/null', archive).toString().trim().replace(/\/$/gm, '').split('\n')
+
+describe('an overlay', () => {
+  test('of a folder: everything in it, links as links, with its permissions; unpacked by busybox', async () => {
+    const archive = await laidOver(initrd, [{ source: place('src/modules'), destination: '/opt/modules' }])
+    shell('mkdir out && cd out && busybox cpio -idm 2>/dev/null', archive)
+    expect(readFileSync(place('out/opt/modules/kernel/one.ko'), 'utf8')).toBe('one\n')
+    expect(lstatSync(place('out/opt/modules/two.ko')).mode & 0o777).toBe(0o600)
+    expect(readlinkSync(place('out/opt/modules/alias.ko'))).toBe('two.ko')
+    expect(lstatSync(place('out/opt')).mode & 0o777).toBe(0o755)
+  })
+
+  test('goes through the links of the initrd, and never takes their place', async () => {
+    const archive = await laidOver(initrd, [{ source: place('src/modules'), destination: '/lib/modules' }])
+    expect(names(archive)).toEqual([
+      'usr/lib/modules/alias.ko',
+      'usr/lib/modules/kernel',
+      'usr/lib/modules/kernel/one.ko',
+      'usr/lib/modules/two.ko',
+    ])
+  })
+
+  test('of a file: at its own path, at another, into a folder', async () => {
+    const tool = place('src/tool')
+    expect(names(await laidOver(initrd, [{ source: tool, destination: '/bin/' }]))).toEqual(['usr/bin/tool'])
+    expect(names(await laidOver(initrd, [{ source: tool, destination: '/bin/other' }]))).toEqual(['usr/bin/other'])
+    expect(names(await laidOver(initrd, [{ source: tool }])).at(-1)).toBe(tool.slice(1))
+  })
+
+  test('of bytes, which may replace a file or a link', async () => {
+    const source = Buffer.from('new')
+    const archive = await laidOver(initrd, [
+      { source, destination: '/etc/motd' },
+      { source, destination: '/etc/issue', mode: 0o600 },
+    ])
+    // A link first takes the name of the file, whose other names keep what they had.
+    expect(names(archive)).toEqual(['etc/motd', 'etc/motd', 'etc/issue'])
+    expect(shell('busybox cpio -tv 2>/dev/null', archive).toString()).toMatch(/^lrwx.*\n-rw-r--r--.*\n-rw-------/)
+  })
+
+  test('leaves the folders of the initrd as they are, and the same input gives the same bytes', async () => {
+    const overlays = [{ source: Buffer.from('x'), destination: '/root/deep/er/file' }]
+    const archive = await laidOver(initrd, overlays)
+    expect(names(archive)).toEqual(['root/deep', 'root/deep/er', 'root/deep/er/file'])
+    expect(await laidOver(initrd, overlays)).toEqual(archive)
+  })
+
+  test('over a compressed initrd behind an uncompressed one', async () => {
+    const [early, main] = [shell('mkdir -p e/kernel && cd e && find . | busybox cpio -o -H newc'), initrd]
+    for (const compressor of ['gzip -1', 'zstd -q -1', 'xz -0', 'lz4 -l', 'bzip2 -1', 'lzma -0']) {
+      const tree = await treeOf(Buffer.concat([early, Buffer.alloc(512), shell(`${compressor} -c`, main)]))
+      expect(tree.isComplete, compressor).toBe(true)
+      expect(tree.place('/lib/x', false, 'x').path, compressor).toBe('/usr/lib/x')
+      expect(tree.place('/kernel/x', false, 'x').missing, compressor).toEqual([])
+    }
+  })
+
+  test('over an initrd that cannot be looked into: neither a link to a folder nor other names of a file are lost', async () => {
+    const tree = await treeOf(Buffer.from('\x89LZO\0\r\n what cannot be read', 'latin1'))
+    expect(tree.isComplete).toBe(false)
+    const items = gathered([{ source: place('src/tool'), destination: '/lib/tool' }])
+    const archive = allOf(overlayArchive(items, tree).bytes)
+    shell('cp -a tree over && echo old > over/usr/lib/tool && ln over/usr/lib/tool over/usr/lib/other')
+    shell('cd over && cpio -idu --quiet', archive)
+    expect(readlinkSync(place('over/lib'))).toBe('usr/lib')
+    expect(readFileSync(place('over/usr/lib/tool'), 'utf8')).toBe('#!/bin/sh\n')
+    expect(readFileSync(place('over/usr/lib/other'), 'utf8')).toBe('old\n')
+  })
+
+  test.each([
+    ['GNU cpio', 'cpio -idmu --quiet'],
+    ['bsdtar', 'bsdtar -xpf -'],
+    ['busybox', 'busybox cpio -idmu 2>/dev/null'],
+  ])('unpacked over the initrd by %s is what was put there', async (name, unpack) => {
+    const source = place('src/modules')
+    const archive = await laidOver(initrd, [
+      { source, destination: '/lib/modules' },
+      { source: place('src/tool'), destination: '/bin/' },
+      { source: Buffer.from('secret'), destination: '/root/key', mode: 0o400 },
+    ])
+    const into = name.replace(' ', '-')
+    shell(`cp -a tree ${into}`)
+    shell(`cd ${into} && ${unpack}`, archive)
+    shell(`diff -r --no-dereference src/modules ${into}/usr/lib/modules`)
+    const modeOf = (path: string) => (lstatSync(place(`${into}/${path}`)).mode & 0o7777).toString(8)
+    expect(readlinkSync(place(`${into}/lib`))).toBe('usr/lib')
+    expect([modeOf('usr/bin/tool'), modeOf('root'), modeOf('root/key'), modeOf('usr/lib/modules/two.ko')]).toEqual([
+      ...['755', '700', '400', '600'],
+    ])
+  })
+
+  test('through a link that another overlay brings', async () => {
+    shell('mkdir -p laid/usr/share && ln -s usr/share laid/short')
+    const overlays = [
+      { source: place('laid'), destination: '/' },
+      { source: place('src/tool'), destination: '/short/' },
+    ]
+    expect(names(await laidOver(initrd, overlays))).toEqual(['short', 'usr/share', 'usr/share/tool'])
+  })
+
+  test('belongs to root, whoever made it, and to the beginning of time', async () => {
+    const archive = await laidOver(initrd, [{ source: place('src/modules'), destination: '/opt' }])
+    const lines = shell('cpio -tvn --quiet', archive).toString().trim().split('\n')
+    for (const line of lines) expect(line).toMatch(/ 0 +0 +\d+ Jan +1 +1970 /)
+  })
 })
 
-/** A file of the folder, with the folders above it. */
-function file(name: string, text: string, mode = 0o644): string {
-  mkdirSync(join(path(name), '..'), { recursive: true })
-  writeFileSync(path(name), text)
-  chmodSync(path(name), mode)
-  return path(name)
-}
+describe('is refused, and says why:', () => {
+  const refusal = async (overlay: Overlay) => laidOver(initrd, [overlay]).then(String, (error) => error)
 
-function planned(...overlays: Overlay[]) {
-  const refusals: KexecError[] = []
-  const plan = planOverlay(new System(), overlays, (refusal) => refusals.push(refusal))
-  return { ...plan, refusals, bytes: () => Buffer.concat([...plan.part.chunks()].map((chunk) => Buffer.from(chunk))) }
-}
+  test('a path that is no place in the initrd', async () => {
+    const source = Buffer.from('x')
+    for (const destination of ['relative', '/a/../b', '', '/']) {
+      expect(await refusal({ source, destination }), destination).toMatchObject({ reason: 'invalid-argument' })
+    }
+    expect(await refusal({ source })).toMatchObject({ message: expect.stringContaining('bytes need a destination') })
+  })
 
-/** Everything in a folder: what it is, its permissions, what it holds. */
-function contents(root: string, below = ''): Record<string, string> {
-  const found: Record<string, string> = {}
-  for (const name of readdirSync(join(root, below)).sort()) {
-    const inner = `${below}/${name}`
-    const stats = lstatSync(join(root, inner))
-    const mode = (stats.mode & 0o7777).toString(8)
-    if (stats.isSymbolicLink()) found[inner] = `link ${readlinkSync(join(root, inner))}`
-    else if (stats.isDirectory()) Object.assign(found, { [inner]: `folder ${mode}` }, contents(root, inner))
-    else found[inner] = `${mode} ${readFileSync(join(root, inner), 'utf8')}`
-  }
-  return found
-}
+  test('what is not there, and what is neither file nor folder', async () => {
+    expect(await refusal({ source: place('absent') })).toMatchObject({ reason: 'not-found', path: place('absent') })
+    shell('mkdir odd && mkfifo odd/pipe')
+    expect(await refusal({ source: place('odd') })).toMatchObject({ path: place('odd/pipe') })
+  })
 
-/** What one of the tools makes of an archive. */
-type Unpacker = readonly [name: string, program: string, args: readonly string[]]
-const unpackers: readonly Unpacker[] = [
-  ['GNU cpio', 'cpio', ['-idmu', '--quiet', '--no-absolute-filenames']],
-  ['bsdtar', 'bsdtar', ['-xpf', '-']],
-  ['busybox', 'busybox', ['cpio', '-idmu']],
-]
-
-function isInstalled(program: string): boolean {
-  return (
-    process.env['PATH']?.split(':').some((folder) => lstatSync(join(folder, program), { throwIfNoEntry: false })) ===
-    true
-  )
-}
-
-function unpacked(archive: Buffer, [, program, args]: Unpacker, into = mkdtempSync(path('out-'))) {
-  execFileSync(program, [...args], { input: archive, cwd: into, stdio: ['pipe', 'ignore', 'ignore'] })
-  return contents(into)
-}
-
-const gnuCpio = unpackers[0] as Unpacker
-
-describe.each(unpackers)('unpacked by %s', (...unpacker) => {
-  test.skipIf(!isInstalled(unpacker[1]))('a tree, a file under another name, and bytes', () => {
-    file('tree/etc/app/secret', 'password', 0o600)
-    file('tree/usr/bin/tool', '#!/bin/sh\n', 0o755)
-    file('tree/usr/bin/a-tool', 'odd', 0o4755)
-    file('tree/empty', '')
-    mkdirSync(path('tree/var/empty'), { recursive: true, mode: 0o700 })
-    chmodSync(path('tree/etc/app'), 0o750)
-    symlinkSync('tool', path('tree/usr/bin/alias'))
-    symlinkSync('/nowhere', path('tree/dangling'))
-    const single = file('my.ko', 'module', 0o640)
-    const { refusals, bytes, size, entries, overlays } = planned(
-      { source: path('tree'), destination: '/' },
-      { source: single, destination: '/lib/modules/6.1/extra/' },
-      { source: single, destination: '/root/renamed.ko', mode: 0o400 },
-      { source: Buffer.from('from memory'), destination: '/etc/installer.conf' },
-    )
-    expect(refusals).toEqual([])
-    expect(bytes().length).toBe(size)
-    expect(entries).toBe(15)
-    expect(overlays.map(({ destination }) => destination)).toEqual([
-      '/',
-      '/lib/modules/6.1/extra/my.ko',
-      '/root/renamed.ko',
-      '/etc/installer.conf',
+  test('everything at once, each by its name', async () => {
+    shell('mkdir many && mkfifo many/pipe && echo fine > many/fine && truncate -s 4G many/huge')
+    const told: KexecError[] = []
+    const bytes = Buffer.from('x')
+    const overlays: Overlay[] = [
+      { source: place('many'), destination: '/' },
+      { source: '/dev/null' },
+      { source: place('src'), mode: 0o700 },
+      { source: bytes, destination: '/x', mode: 0o10000 },
+      { source: bytes, destination: `/${'x/'.repeat(2048)}x` },
+    ]
+    const items = gatherOverlays(new System(), overlays, (refusal) => told.push(refusal))
+    expect(items.map(({ path }) => path)).toEqual(['/fine'])
+    expect(told.map(({ path, summary }) => path ?? summary)).toEqual([
+      place('many/huge'),
+      place('many/pipe'),
+      '/dev/null',
+      expect.stringContaining('a mode is for a file'),
+      expect.stringContaining('no permission bits'),
+      '(bytes)',
     ])
-    expect(unpacked(bytes(), unpacker)).toEqual({
-      ...contents(path('tree')),
-      '/etc/installer.conf': '644 from memory',
-      '/lib': 'folder 755',
-      '/lib/modules': 'folder 755',
-      '/lib/modules/6.1': 'folder 755',
-      '/lib/modules/6.1/extra': 'folder 755',
-      '/lib/modules/6.1/extra/my.ko': '640 module',
-      '/root': 'folder 700',
-      '/root/renamed.ko': '400 module',
+  })
+
+  test('a file in the way of a folder, a folder in the way of a file', async () => {
+    const source = Buffer.from('x')
+    expect(await refusal({ source, destination: '/etc/motd/x' })).toMatchObject({ reason: 'invalid-argument' })
+    expect(await refusal({ source, destination: '/lib' })).not.toBeInstanceOf(Error)
+    expect(await refusal({ source, destination: '/etc' })).toMatchObject({
+      message: expect.stringContaining('the initrd has a folder at /etc'),
     })
   })
-})
 
-describe('where things go', () => {
-  test('without a destination, to their own path', () => {
-    const { overlays, refusals } = planned({ source: file('etc/own', 'own') })
-    expect(refusals).toEqual([])
-    expect(overlays).toEqual([{ source: path('etc/own'), destination: path('etc/own') }])
+  test('a file that was changed after it was looked at', async () => {
+    writeFileSync(place('changing'), 'before')
+    const items = gathered([{ source: place('changing') }])
+    writeFileSync(place('changing'), 'afterwards')
+    const { bytes } = overlayArchive(items, await treeOf(initrd))
+    expect(() => allOf(bytes)).toThrow(expect.objectContaining({ reason: 'file-changed', path: place('changing') }))
   })
 
-  test('a folder keeps its permissions at its destination, but leaves the root as it is', () => {
-    file('secrets/key', 'key', 0o400)
-    chmodSync(path('secrets'), 0o700)
-    const { bytes } = planned(
-      { source: path('secrets'), destination: '/etc/keys/' },
-      { source: path('secrets'), destination: '/' },
-    )
-    const names = execFileSync('cpio', ['-tv', '--quiet'], { input: bytes() }).toString()
-    expect(names).toMatch(/^drwx------ .* etc\/keys/m)
-    expect(names).toMatch(/^drwxr-xr-x .* etc\/?$/m)
-    expect(unpacked(bytes(), gnuCpio)).toMatchObject({ '/key': '400 key', '/etc/keys/key': '400 key' })
-  })
-
-  test('what is named later takes the place of what was named before', () => {
-    const [first, second] = [file('first', '1'), file('second', '2')]
-    const { bytes, entries } = planned({ source: first, destination: '/x' }, { source: second, destination: '/x' })
-    expect(entries).toBe(1)
-    expect(unpacked(bytes(), gnuCpio)).toEqual({ '/x': '644 2' })
-  })
-
-  test('the same files give the same bytes, in whatever order they were made and belong to root', () => {
-    file('b/two', '2')
-    file('b/one', '1')
-    const once = planned({ source: path('b'), destination: '/d' }, { source: Buffer.from('x'), destination: '/a' })
-    file('c/one', '1')
-    file('c/two', '2')
-    const again = planned({ source: Buffer.from('x'), destination: '/a' }, { source: path('c'), destination: '/d' })
-    expect(once.bytes().equals(again.bytes())).toBe(true)
-    const listing = execFileSync('cpio', ['-tvn', '--quiet'], { input: once.bytes() }).toString().trim().split('\n')
-    for (const line of listing) expect(line).toMatch(/ 0 +0 +\d+ Jan +1 +1970 /)
-  })
-
-  test('links are not followed, however they lead; the folder that was named is', () => {
-    file('tree/file', 'x')
-    symlinkSync('..', path('tree/up'))
-    symlinkSync(path('tree'), path('link'))
-    const { bytes, refusals } = planned({ source: path('link'), destination: '/t' })
-    expect(refusals).toEqual([])
-    expect(unpacked(bytes(), gnuCpio)).toMatchObject({ '/t/file': '644 x', '/t/up': 'link ..' })
-  })
-
-  test('the archive unpacks over a tree with links to folders and files of several names without harm to them', () => {
-    // As an initrd with merged /usr, hard-linked by dracut: GNU cpio follows the same system calls as the kernel here.
-    const into = mkdtempSync(path('initrd-'))
-    mkdirSync(join(into, 'usr/lib'), { recursive: true })
-    symlinkSync('usr/lib', join(into, 'lib'))
-    const { bytes } = planned({ source: file('m.ko', 'new'), destination: '/lib/m.ko' })
-    unpacked(bytes(), gnuCpio, into)
-    expect(contents(into)).toMatchObject({ '/lib': 'link usr/lib', '/usr/lib/m.ko': '644 new' })
+  test('links of the initrd that run in circles', async () => {
+    mkdirSync(place('circle'))
+    symlinkSync('b', place('circle/a'))
+    symlinkSync('a', place('circle/b'))
+    const tree = await treeOf(shell('cd circle && find . | busybox cpio -o -H newc'))
+    expect(() => tree.place('/a/x', false, 'x')).toThrow('circles')
   })
 })
 
-describe('what is refused, by name', () => {
-  const refusals = (...overlays: Overlay[]) =>
-    planned(...overlays).refusals.map(({ reason, path, summary }) => ({ reason, path, summary }))
-
-  test('FIFOs, sockets and devices, and the rest is told too', async () => {
-    file('tree/fine', 'fine')
-    execFileSync('mkfifo', [path('tree/fifo')])
-    const server = createServer().listen(path('tree/socket'))
-    await new Promise((resolve) => server.once('listening', resolve))
-    onTestFinished(() => void server.close())
-    expect(
-      refusals({ source: path('tree'), destination: '/' }, { source: '/dev/null' }, { source: '/no/where' }),
-    ).toEqual([
-      { reason: 'invalid-argument', path: path('tree/fifo'), summary: expect.stringContaining('a FIFO') },
-      { reason: 'invalid-argument', path: path('tree/socket'), summary: expect.stringContaining('a socket') },
-      { reason: 'invalid-argument', path: '/dev/null', summary: expect.stringContaining('a character device') },
-      { reason: 'not-found', path: '/no/where', summary: 'no such file' },
-    ])
-  })
-
-  test.each([['relative/path'], ['/up/../and/away'], [''], ['/nul\0']])('the destination %j', (destination) => {
-    expect(refusals({ source: file('x', 'x'), destination })).toMatchObject([{ reason: 'invalid-argument' }])
-  })
-
-  test('bytes without a name, and modes that are none or for folders', () => {
-    mkdirSync(path('folder'))
-    const bytes = Buffer.from('x')
-    expect(refusals({ source: bytes })).toMatchObject([{ reason: 'invalid-argument' }])
-    expect(refusals({ source: bytes, destination: '/etc/' })).toMatchObject([{ reason: 'invalid-argument' }])
-    expect(refusals({ source: bytes, destination: '/x', mode: 0o10000 })).toMatchObject([
-      { reason: 'invalid-argument' },
-    ])
-    expect(refusals({ source: path('folder'), mode: 0o700 })).toMatchObject([{ reason: 'invalid-argument' }])
-  })
-
-  test('a file and a folder at one path, in either order', () => {
-    const [source, bytes] = [file('x', 'x'), Buffer.from('x')]
-    expect(refusals({ source, destination: '/a' }, { source: bytes, destination: '/a/b' })).toMatchObject([
-      { summary: 'the overlay puts both a folder and something else at /a' },
-    ])
-    expect(refusals({ source, destination: '/a/b' }, { source: bytes, destination: '/a' })).toMatchObject([
-      { summary: 'the overlay puts both a folder and something else at /a' },
-    ])
-  })
-
-  test('a file of 4 GiB, and a path longer than the kernel takes', () => {
-    truncateSync(file('huge', ''), 2 ** 32)
-    expect(refusals({ source: path('huge') })).toEqual([
-      { reason: 'invalid-argument', path: path('huge'), summary: expect.stringContaining('4 GiB') },
-    ])
-    const long = `/${'x/'.repeat(2048)}x`
-    expect(refusals({ source: file('x', 'x'), destination: long })).toMatchObject([{ reason: 'invalid-argument' }])
-  })
+test('SRC, SRC:DEST, and names with colons in them', () => {
+  const exists = (path: string) => path === '/a:/b'
+  expect(parseOverlay('/a', exists)).toEqual({ source: '/a' })
+  expect(parseOverlay('/a:/c', exists)).toEqual({ source: '/a', destination: '/c' })
+  expect(parseOverlay('/a:/b', exists)).toEqual({ source: '/a:/b' })
+  expect(parseOverlay('/a:/b:/c', exists)).toEqual({ source: '/a:/b', destination: '/c' })
+  expect(parseOverlay('/a:/b:/c:/d', exists)).toEqual({ source: '/a:/b', destination: '/c:/d' })
+  expect(parseOverlay('10:30', exists)).toEqual({ source: '10:30' })
 })
 
-describe('a file that is not what was planned any more is not loaded', () => {
-  const change = {
-    'written to': (name: string) => appendFileSync(name, 'more'),
-    'made shorter': (name: string) => truncateSync(name, 1),
-    'another one': (name: string) => {
-      writeFileSync(`${name}.new`, 'text')
-      renameSync(`${name}.new`, name)
-    },
-    gone: (name: string) => unlinkSync(name),
-    'a FIFO': (name: string) => {
-      unlinkSync(name)
-      execFileSync('mkfifo', [name])
-    },
-  }
+describe('joining', () => {
+  const contentOf = (fd: number) => allOf(fileBytes(fd, fstatSync(fd).size))
+  const part = (text: string) => ({ name: text, bytes: memoryBytes(Buffer.from(text)), fd: null })
 
-  test.each(Object.entries(change))('%s', (_what, apply) => {
-    const source = file('changing', 'text')
-    const { bytes, refusals } = planned({ source, destination: '/x' })
-    expect(refusals).toEqual([])
-    apply(source)
-    expect(bytes).toThrowError(expect.objectContaining({ reason: 'file-changed', path: source, refused: true }))
+  test('none, one file, several: each begins on a multiple of four, behind at least four zeros', async () => {
+    expect((await joinInitrds([])).fd).toBe(-1)
+    const fd = openSync(place('src/tool'), 'r')
+    expect((await joinInitrds([{ ...part('x'), fd }])).fd).toBe(fd)
+    for (const made of [await joinInitrds([part('abcde'), part('f')]), joinInitrdsSync([part('abcde'), part('f')])]) {
+      expect(contentOf(made.fd).toString()).toBe('abcde\0\0\0\0\0\0\0f')
+      made.close()
+    }
+    closeSync(fd)
+  })
+
+  test('is interrupted, or fails when a file shrinks, and leaves nothing behind', async () => {
+    const abort = new AbortController()
+    const endless = { size: 2 ** 40, read: () => Buffer.alloc(10) }
+    setImmediate(() => abort.abort())
+    const joining = joinInitrds([part('a'), { name: 'b', bytes: endless, fd: null }], { signal: abort.signal })
+    await expect(joining).rejects.toMatchObject({ reason: 'aborted' })
+    const short = { size: 100, read: () => Buffer.alloc(0) }
+    await expect(joinInitrds([part('a'), { name: 'b', bytes: short, fd: null }])).rejects.toMatchObject({
+      reason: 'file-changed',
+      path: 'b',
+    })
+    expect(shell(`ls -l /proc/${process.pid}/fd`).toString()).not.toContain('linux-kexec-initrd')
   })
 })
