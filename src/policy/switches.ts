@@ -1,8 +1,13 @@
 import { type Evidence, KexecError } from '../errors.ts'
 import type { System } from '../system/system.ts'
 
-const DISABLED = '/proc/sys/kernel/kexec_load_disabled'
-const LIMIT = { normal: '/proc/sys/kernel/kexec_load_limit_reboot', panic: '/proc/sys/kernel/kexec_load_limit_panic' }
+/** Present when the kernel has kexec, and 1 when loading is switched off until the next boot. */
+export const DISABLED = '/proc/sys/kernel/kexec_load_disabled'
+/** Loads still allowed, -1 for any number; since 6.3. */
+export const LIMIT = {
+  normal: '/proc/sys/kernel/kexec_load_limit_reboot',
+  panic: '/proc/sys/kernel/kexec_load_limit_panic',
+}
 const LOCKDOWN = '/sys/kernel/security/lockdown'
 
 /** The kernel's own switches that refuse a load whoever asks: Documentation/admin-guide/sysctl/kernel.rst. */
