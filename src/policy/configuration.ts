@@ -24,25 +24,19 @@ export function readConfiguration(survey: Survey, release: string | null): Kerne
   for (const path of places(release)) {
     const bytes = survey.bytes(path, "the kernel's configuration", MAX_BYTES)
     const text = bytes === undefined ? undefined : textOf(bytes)
-    if (text === undefined) continue
-    const options = parseOptions(text)
-    if (options.size === 0) continue
-    const complete = isComplete(options)
+    if (text === undefined || !text.includes('\nCONFIG_')) continue
+    const complete = isComplete(text)
     survey.note(
       'kernel',
       complete ? "the kernel's configuration" : "the kernel's configuration, cut off: what is missing in it is unknown",
       path,
-      /^#.*Kernel Configuration$/m.exec(text)?.[0].replace(/^#\s*/, '') ?? `${options.size} options`,
+      /\n# *(.*Kernel Configuration)\n/.exec(text.slice(0, 1000))?.[1] ?? 'without a title',
     )
     return {
       source: path,
-      architecture: architectureOf(options),
-      has: (option) => {
-        const value = options.get(option)
-        if (value !== undefined) return value === 'y' || value === 'm'
-        // An option that depends on another that is off is not mentioned at all.
-        return complete ? false : fromSymbols(survey, option)
-      },
+      architecture: architectures.find(([option]) => optionIn(text, option) === true)?.[1] ?? null,
+      // An option that depends on another that is off is not mentioned at all.
+      has: (option) => optionIn(text, option) ?? (complete ? false : fromSymbols(survey, option)),
     }
   }
   return { source: null, architecture: null, has: (option) => fromSymbols(survey, option) }
@@ -62,27 +56,27 @@ function places(release: string | null): string[] {
   ]
 }
 
+/** With a line break before the first line, so that all lines can be found by theirs. */
 function textOf(bytes: Buffer): string | undefined {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes.toString('latin1')
+  const isPacked = bytes[0] === 0x1f && bytes[1] === 0x8b
   try {
-    return gunzipSync(bytes, { maxOutputLength: MAX_BYTES }).toString('latin1')
+    return `\n${(isPacked ? gunzipSync(bytes, { maxOutputLength: MAX_BYTES }) : bytes).toString('latin1')}`
   } catch {
     return undefined
   }
 }
 
-function parseOptions(text: string): Map<string, string> {
-  const options = new Map<string, string>()
-  for (const [, set, value, unset] of text.matchAll(/^(?:CONFIG_(\w+)=(.*)|# CONFIG_(\w+) is not set)$/gm)) {
-    if (set !== undefined) options.set(set, value as string)
-    else options.set(unset as string, 'n')
-  }
-  return options
+/** What a configuration says of an option, or null when it does not mention it. Some twenty of thousands are asked for. */
+function optionIn(text: string, option: string): Known {
+  const set = `\nCONFIG_${option}=`
+  const at = text.indexOf(set)
+  if (at >= 0) return /^[ym]\n/.test(text.slice(at + set.length, at + set.length + 2))
+  return text.includes(`\n# CONFIG_${option} is not set\n`) ? false : null
 }
 
 /** "Kernel hacking" is the last menu of every kernel, and these two of its options have no conditions. */
-function isComplete(options: ReadonlyMap<string, string>): boolean {
-  return options.has('DEBUG_KERNEL') || options.has('MAGIC_SYSRQ')
+function isComplete(text: string): boolean {
+  return optionIn(text, 'DEBUG_KERNEL') !== null || optionIn(text, 'MAGIC_SYSRQ') !== null
 }
 
 const architectures: readonly (readonly [option: string, architecture: string])[] = [
@@ -95,10 +89,6 @@ const architectures: readonly (readonly [option: string, architecture: string])[
   ['LOONGARCH', 'loongarch64'],
   ['ARM', 'armv7l'],
 ]
-
-function architectureOf(options: ReadonlyMap<string, string>): string | null {
-  return architectures.find(([option]) => options.get(option) === 'y')?.[1] ?? null
-}
 
 /**
  * A function that is only built with an option tells that it is on. That it is missing tells the opposite only of system

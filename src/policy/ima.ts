@@ -34,7 +34,7 @@ export interface ImaSurvey {
 /** Reads what IMA would do: its rules when they can be read, else those that follow from build and boot. */
 export function readIma(survey: Survey, { configuration, secureBoot, commandLine }: ImaSurvey): ImaState {
   const { has } = configuration
-  const present = any(survey.system.exists(FOLDER) || null, has('IMA'))
+  const present = survey.system.exists(FOLDER) ? true : has('IMA')
   if (present === false) return { present, appraise: 'off', policy: 'known', rules: [], signatureGuaranteed: false }
   const parameters = imaParameters(commandLine)
   const appraise = readMode(survey, configuration, secureBoot, parameters)

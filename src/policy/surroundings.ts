@@ -20,7 +20,7 @@ export function readContainer(survey: Survey): string | null {
   const name = mark?.[1] ?? (told === undefined || !/^[\w-]{1,32}$/.test(told) ? variable : told)
   if (name === undefined) return null
   const source = mark?.[0] ?? (name === told ? '/run/systemd/container' : '/proc/1/environ')
-  survey.note('container', `this is a container (${name}): loading is for the host`, source, mark ? 'present' : name)
+  survey.note('container', `this is a container (${name})`, source, mark ? 'present' : name)
   return name
 }
 
