@@ -16,7 +16,8 @@ export interface Version {
 export function versionIn(bytes: Buffer): Version | undefined {
   for (let at = bytes.indexOf(BANNER); at >= 0; at = bytes.indexOf(BANNER, at + 1)) {
     const text = bytes.toString('latin1', at + BANNER.length, Math.min(bytes.length, at + LONGEST))
-    const line = /^(\d+\.\d+[!-~]*) \([ -~]*/.exec(text)
+    // One digit behind the dot: more would match in two ways, and 500 digits take a quarter of a million steps.
+    const line = /^(\d+\.\d[!-~]*) \([ -~]*/.exec(text)
     if (line !== null) return { version: line[1] as string, versionString: line[0] }
   }
   return undefined

@@ -42,6 +42,8 @@ const commandLineSizes = new Map([
 /** How much of an ELF file is searched for the version line, bytes. */
 const SEARCHED = 64 * 1024 * 1024
 const MAX_SEGMENTS = 128
+/** Of an entry of the segments' table, bytes: it has 56 or 32. */
+const MAX_ENTRY = 256
 const LOAD = 1
 
 /** The version line of a vmlinux; segments are searched, so that it needs no section table. */
@@ -51,7 +53,7 @@ function versionOf(source: ByteSource, head: Buffer, is64: boolean, little: bool
   const table = is64 ? reader.long(head, 32) : reader.word(head, 28)
   const entry = reader.half(head, is64 ? 54 : 42)
   const count = Math.min(reader.half(head, is64 ? 56 : 44), MAX_SEGMENTS)
-  if (entry < (is64 ? 56 : 32)) return undefined
+  if (entry < (is64 ? 56 : 32) || entry > MAX_ENTRY) return undefined
   const bytes = source.read(table, count * entry)
   let left = SEARCHED
   for (let at = 0; at + entry <= bytes.length && left > 0; at += entry) {

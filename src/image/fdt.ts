@@ -25,9 +25,11 @@ const NOTHING = 4
 
 const MAX_DEPTH = 32
 const MAX_NODES = 20_000
-const MAX_PROPERTIES = 200_000
+/** Properties and tokens that mean nothing; the largest device trees have half as many. */
+const MAX_PROPERTIES = 50_000
 /** Values that are read, bytes. */
 const MAX_VALUE = 16 * 1024
+const MAX_VALUES = 8 * 1024 * 1024
 const MAX_STRINGS = 1024 * 1024
 
 /**
@@ -62,6 +64,7 @@ function parseStructure(input: StreamReader, start: number, names: Buffer): FdtN
   const open: OpenNode[] = []
   let nodes = 0
   let properties = 0
+  let valuesSize = 0
   for (;;) {
     const token = input.bytes(4).readUInt32BE(0)
     if (token === BEGIN_NODE) {
@@ -83,9 +86,12 @@ function parseStructure(input: StreamReader, start: number, names: Buffer): FdtN
       if (node === undefined || name === undefined) return 'has a damaged property'
       const offset = start + input.position
       const value = length <= MAX_VALUE ? Buffer.from(input.bytes(length)) : Buffer.alloc(0)
+      valuesSize += value.length
+      if (valuesSize > MAX_VALUES) return 'has more in its properties than any machine'
       input.skip((length > MAX_VALUE ? length : 0) + ((4 - (length % 4)) % 4))
       node.properties.set(name, { offset, length, value })
     } else if (token !== NOTHING) return 'has a token that is not known'
+    else if (++properties > MAX_PROPERTIES) return 'has more properties than any machine'
   }
 }
 

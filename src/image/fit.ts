@@ -75,7 +75,7 @@ function unpack(source: ByteSource, choice: PartChoice): Contents {
   if (images === undefined) return contentsOf([], ['it is a device tree, not a FIT image'])
   const configurations = childOf(tree, 'configurations')?.children.slice(0, MAX_PARTS) ?? []
   const treeSize = source.read(0, 8).readUInt32BE(4)
-  const reader = new FitReader(source, images, (treeSize + 3) & ~3)
+  const reader = new FitReader(source, images, Math.ceil(treeSize / 4) * 4)
   const wanted = choose(source, tree, choice)
   if (typeof wanted === 'string') {
     return { ...contentsOf([], [wanted]), choices: configurations.map(({ name }) => name) }
@@ -113,7 +113,9 @@ function choose(source: ByteSource, tree: FdtNode, choice: PartChoice): FdtNode 
     return named(choice.configuration) ?? `it has no configuration ${choice.configuration}`
   }
   if (choice.compatible !== undefined && choice.compatible.length > 0) {
-    const offered = configurations.map((each) => compatibleOf(source, tree, each))
+    // Hundreds of configurations may name one large device tree.
+    const known = new Map<string, string[]>()
+    const offered = configurations.map((each) => compatibleOf(source, tree, each, known))
     for (const machine of choice.compatible) {
       const index = offered.findIndex((compatible) => compatible.includes(machine))
       if (index >= 0) return configurations[index]
@@ -124,11 +126,25 @@ function choose(source: ByteSource, tree: FdtNode, choice: PartChoice): FdtNode 
   return named(preferred) ?? `its default configuration ${preferred} does not exist`
 }
 
-/** A configuration's own list, else that of its device tree, which only an uncompressed one inside the tree tells. */
-function compatibleOf(source: ByteSource, tree: FdtNode, configuration: FdtNode): string[] {
+/**
+ * A configuration's own list, else that of its device tree, which only an uncompressed one inside the tree tells.
+ * @param known those of device trees that were read already, by name
+ */
+function compatibleOf(
+  source: ByteSource,
+  tree: FdtNode,
+  configuration: FdtNode,
+  known: Map<string, string[]>,
+): string[] {
   const own = stringsOf(configuration, 'compatible')
   if (own.length > 0) return own
-  const image = childOf(childOf(tree, 'images'), stringOf(configuration, 'fdt') ?? '')
+  const name = stringOf(configuration, 'fdt') ?? ''
+  const compatible = known.get(name) ?? compatibleOfTree(source, childOf(childOf(tree, 'images'), name))
+  known.set(name, compatible)
+  return compatible
+}
+
+function compatibleOfTree(source: ByteSource, image: FdtNode | undefined): string[] {
   const property = image?.properties.get('data')
   if (property === undefined || (stringOf(image, 'compression') ?? 'none') !== 'none') return []
   const inner = parseFdt(partOf(source, property.offset, property.length))
@@ -194,7 +210,8 @@ class FitReader {
       const name = stringOf(node, 'algo')
       const algorithm = algorithms.find((each) => each === name)
       if (value === undefined) continue
-      if (algorithm === undefined) this.problems.push(`the hash of ${image.name} is ${name}, which is not known`)
+      if (name === undefined) this.problems.push(`a hash of ${image.name} does not say what it is`)
+      else if (algorithm === undefined) this.problems.push(`the hash of ${image.name} is ${name}, which is not known`)
       else hashes.push({ algorithm, digest: value.toString('hex') })
     }
     return hashes

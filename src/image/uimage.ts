@@ -133,7 +133,8 @@ function readFiles(source: ByteSource, size: number, compression: string | null)
       length,
       compression: kind === 'kernel' ? compression : null,
     })
-    offset += (length + 3) & ~3
+    // Not `& ~3`, which is negative from 2 GiB on.
+    offset += Math.ceil(length / 4) * 4
     return part
   })
   const inside = parts.every((part) => part.offset + part.length <= HEADER + size)

@@ -70,23 +70,26 @@ function isSplit({ chain }: PlannedKernel): boolean {
   return chain[0]?.facts.some(({ name, value }) => name === 'header version' && Number(value) >= 3) ?? false
 }
 
-/** Refuses what cannot be an initrd, and warns of what does not look like one. */
-export function checkInitrd(initrd: OpenImage, findings: Findings): void {
-  const { image, path, size } = initrd
-  if (size === 0) {
-    findings.refuse(
-      new KexecError(`this is ${image.description}, not an initrd`, {
-        reason: 'not-an-initrd',
-        path,
-        hint: 'Make it again (update-initramfs -u, dracut -f, mkinitcpio -P), or load with --no-initrd.',
-        refused: true,
-      }),
-    )
-  } else if (image.format !== 'cpio' && image.compression === null) {
+/** What kernels with CONFIG_BLK_DEV_RAM mount as a disk: identify_ramdisk_image of init/do_mounts_rd.c. */
+const RAM_DISKS = new Set(['squashfs', 'cramfs', 'romfs', 'ext'])
+
+/** Refuses what cannot be an initrd, named for what it is. */
+export function checkInitrd({ image, path }: PlannedInitrd, findings: Findings): void {
+  if (image === null || image.format === 'cpio' || image.compression !== null) return
+  if (RAM_DISKS.has(image.format)) {
     findings.warn(
-      `${path} is ${image.description}, neither a cpio archive nor a compressed one: the new kernel will not unpack it`,
+      `${path} is ${image.description}: only a kernel that mounts it as a RAM disk (root=/dev/ram0) makes use of it`,
     )
+    return
   }
+  findings.refuse(
+    new KexecError(`this is ${image.description}, neither a cpio archive nor a compressed one`, {
+      reason: 'not-an-initrd',
+      path,
+      hint: 'Make it again (update-initramfs -u, dracut -f, mkinitcpio -P), or load with --no-initrd.',
+      refused: true,
+    }),
+  )
 }
 
 /** Warns when someone other than the owner could have put another kernel in place: whoever writes it runs as the kernel. */

@@ -71,7 +71,7 @@ interface Choices {
 function checkEverything(system: System, { target, kernel, choice, commandLine }: Choices, findings: Findings): void {
   const files = choice.initrds.flatMap(({ file }) => file ?? [])
   checkLength(commandLine, kernel.image, kernel.file.path, findings)
-  for (const initrd of files) checkInitrd(initrd, findings)
+  for (const initrd of choice.initrds) checkInitrd(initrd, findings)
   for (const file of [...kernelFiles(kernel), ...files]) checkWritable(system, file, findings)
   // An entry brings the same among its problems.
   if (target.entry === null) checkModules(system, kernel.image.version, findings)

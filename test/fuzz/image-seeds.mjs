@@ -14,12 +14,15 @@ const compressors = {
   xz: [
     ['xz', '--check=crc32'],
     ['xz', '--check=sha256', '--x86', '--lzma2=dict=64KiB'],
+    ['xz', '--check=none', '--arm64', '--delta=dist=2', '--lzma2=dict=4KiB,lc=0'],
+    ['xz', '--block-size=300'],
   ],
   lzma: [['lzma', '-9']],
   lz4: [
     ['lz4', '-9'],
     ['lz4', '-l'],
     ['lz4', '-BD', '-BX', '-B4'],
+    ['lz4', '--no-frame-crc', '-BD'],
   ],
   zstd: [
     ['zstd', '-q', '-19'],

@@ -14,6 +14,7 @@ export const branchFilters: ReadonlyMap<number, (start: number) => Filter> = new
   [7, (start: number) => new BranchFilter(start, arm)],
   [8, (start: number) => new BranchFilter(start, thumb)],
   [10, (start: number) => new BranchFilter(start, arm64)],
+  [11, (start: number) => new BranchFilter(start, riscv)],
 ])
 
 /** Converts in place as much as it can. @returns how many bytes are done */
@@ -22,7 +23,10 @@ type Convert = (bytes: Buffer, address: number) => number
 class BranchFilter implements Filter {
   readonly #convert: Convert
   #address: number
-  #kept: Buffer = Buffer.alloc(0)
+  /** The last bytes, then those that were kept of them: used again and again. */
+  #buffer: Buffer = Buffer.alloc(0)
+  #keptAt = 0
+  #kept = 0
 
   constructor(start: number, convert: Convert) {
     this.#address = start
@@ -31,11 +35,21 @@ class BranchFilter implements Filter {
 
   pass(bytes: Buffer, last: boolean): Buffer {
     // A copy: the bytes are the decoder's window, which matches still refer to.
-    const joined = Buffer.concat([this.#kept, bytes])
+    const joined = this.#join(bytes)
     const done = this.#convert(joined, this.#address)
     this.#address = (this.#address + done) >>> 0
-    this.#kept = last ? Buffer.alloc(0) : joined.subarray(done)
+    this.#keptAt = done
+    this.#kept = last ? 0 : joined.length - done
     return last ? joined : joined.subarray(0, done)
+  }
+
+  #join(bytes: Buffer): Buffer {
+    const length = this.#kept + bytes.length
+    const from = this.#buffer
+    if (from.length < length) this.#buffer = Buffer.allocUnsafeSlow(length)
+    from.copy(this.#buffer, 0, this.#keptAt, this.#keptAt + this.#kept)
+    bytes.copy(this.#buffer, this.#kept)
+    return this.#buffer.subarray(0, length)
   }
 }
 
@@ -43,13 +57,16 @@ class BranchFilter implements Filter {
 export class DeltaFilter implements Filter {
   readonly #history: Buffer
   #at = 0
+  #buffer: Buffer = Buffer.alloc(0)
 
   constructor(distance: number) {
     this.#history = Buffer.alloc(distance)
   }
 
   pass(bytes: Buffer): Buffer {
-    const result = Buffer.from(bytes)
+    if (this.#buffer.length < bytes.length) this.#buffer = Buffer.allocUnsafeSlow(bytes.length)
+    const result = this.#buffer.subarray(0, bytes.length)
+    bytes.copy(result)
     for (let index = 0; index < result.length; index++) {
       const value = ((result[index] as number) + (this.#history[this.#at] as number)) & 255
       result[index] = value
@@ -173,4 +190,53 @@ function powerpc(bytes: Buffer, address: number): number {
     bytes.writeUInt32BE((0x48000001 | target) >>> 0, at)
   }
   return end
+}
+
+/**
+ * JAL to ra or t0, and AUIPC with the instruction after it that uses its register. The encoder marks a converted pair by an
+ * AUIPC to x2, which no compiler emits in such a place, and hides what looks like one by swapping its halves.
+ */
+function riscv(bytes: Buffer, address: number): number {
+  let at = 0
+  while (at + 8 <= bytes.length) {
+    const first = bytes[at] as number
+    if (first === 0xef) at += riscvJump(bytes, at, address)
+    else if ((first & 0x7f) === 0x17) at += riscvPair(bytes, at, address)
+    else at += 2
+  }
+  return at
+}
+
+/** @returns how many bytes are done */
+function riscvJump(bytes: Buffer, at: number, address: number): number {
+  const second = bytes[at + 1] as number
+  if ((second & 0x0d) !== 0) return 2
+  // The encoder wrote the target's 20 bits from the highest on.
+  const target = ((second & 0xf0) << 13) | ((bytes[at + 2] as number) << 9) | ((bytes[at + 3] as number) << 1)
+  const offset = (target - (address + at)) | 0
+  bytes[at + 1] = (second & 0x0f) | ((offset >> 8) & 0xf0)
+  bytes[at + 2] = ((offset >> 16) & 0x0f) | ((offset >> 7) & 0x10) | ((offset << 4) & 0xe0)
+  bytes[at + 3] = ((offset >> 4) & 0x7f) | ((offset >> 13) & 0x80)
+  return 4
+}
+
+/** @returns how many bytes are done */
+function riscvPair(bytes: Buffer, at: number, address: number): number {
+  const first = word(bytes, at)
+  const second = word(bytes, at + 4)
+  const register = (first >>> 7) & 31
+  if (register !== 0 && register !== 2) {
+    const isPair = (second & 3) === 3 && ((second >>> 15) & 31) === register
+    if (!isPair) return 6
+    bytes.writeUInt32LE((0x117 | (second << 12)) >>> 0, at)
+    bytes.writeUInt32LE(((first & 0xfffff000) + (second >>> 20)) >>> 0, at + 4)
+    return 8
+  }
+  const used = first >>> 27
+  const isMarked = register === 2 && ((first >>> 12) & 3) === 3 && used !== 0 && used !== 2
+  if (!isMarked) return 4
+  const offset = (bytes.readUInt32BE(at + 4) - (address + at)) >>> 0
+  bytes.writeUInt32LE((0x17 | (used << 7) | ((offset + 0x800) & 0xfffff000)) >>> 0, at)
+  bytes.writeUInt32LE(((first >>> 12) | (offset << 20)) >>> 0, at + 4)
+  return 8
 }

@@ -1,5 +1,5 @@
 import type { ByteSource } from '../bytes.ts'
-import { DamagedStream, StreamReader } from './reader.ts'
+import { DamagedStream, PAUSE, StreamReader } from './reader.ts'
 
 /** Of the bzip2 file format: a block's mark (pi, as decimal digits) and a stream's end (its square root). */
 const BLOCK = 0x314159265359
@@ -7,14 +7,17 @@ const END = 0x177245385090
 
 const MAX_CODE_LENGTH = 20
 const GROUP = 50
+/** Bytes handed on at a time, and what one byte that counts equal ones may add. */
 const CHUNK = 256 * 1024
+const LONGEST_RUN = 256
 
-/** bzip2, several streams after one another; each block's CRC is checked. What is no stream ends it. */
+/** bzip2, several streams after one another; the CRCs of blocks and streams are checked. What is no stream ends it. */
 export function* unbzip2(source: ByteSource): Generator<Buffer> {
   const input = new BitReader(new StreamReader(source))
   let streams = 0
   // Of the largest level so far: a new one for each stream would cost more than a stream of nothing is long.
   let space = new Int32Array(0)
+  const chunk = Buffer.from(new ArrayBuffer(CHUNK + LONGEST_RUN))
   for (;;) {
     const magic = input.reader.peek(4)
     const level = magic.length === 4 && magic.toString('latin1', 0, 3) === 'BZh' ? (magic[3] as number) - 0x30 : 0
@@ -24,15 +27,20 @@ export function* unbzip2(source: ByteSource): Generator<Buffer> {
     }
     input.reader.bytes(4)
     streams++
+    let combined = 0
     for (;;) {
       const mark = input.bits(24) * 0x1000000 + input.bits(24)
       if (mark === END) break
       if (mark !== BLOCK) throw new DamagedStream('a bzip2 block does not begin where one should')
       if (space.length < level * 100_000) space = new Int32Array(level * 100_000)
-      yield* unpackBlock(input, space.subarray(0, level * 100_000))
+      const crc = yield* unpackBlock(input, space.subarray(0, level * 100_000), chunk)
+      combined = ((combined << 1) | (combined >>> 31)) ^ crc
+      // A block costs its tables, however little it holds.
+      yield PAUSE
     }
-    input.bits(32)
+    if (input.bits(32) !== combined >>> 0) throw new DamagedStream('the CRC of the bzip2 data does not match')
     input.align()
+    yield PAUSE
   }
 }
 
@@ -73,7 +81,8 @@ class BitReader {
   }
 }
 
-function* unpackBlock(input: BitReader, block: Int32Array): Generator<Buffer> {
+/** @returns its CRC */
+function* unpackBlock(input: BitReader, block: Int32Array, space: Buffer): Generator<Buffer, number> {
   const expected = input.bits(32)
   if (input.bit() === 1) throw new DamagedStream('a bzip2 block is randomised, which nothing has written since 1997')
   const origin = input.bits(24)
@@ -81,11 +90,12 @@ function* unpackBlock(input: BitReader, block: Int32Array): Generator<Buffer> {
   if (origin >= length) throw new DamagedStream('a bzip2 block begins outside of itself')
   invert(block, length)
   let crc = -1
-  for (const chunk of runs(block, length, origin)) {
+  for (const chunk of runs(block, length, origin, space)) {
     crc = checksum(crc, chunk)
     yield chunk
   }
   if (~crc >>> 0 !== expected) throw new DamagedStream('the CRC of a bzip2 block does not match')
+  return expected
 }
 
 /** Huffman codes and move-to-front: gives the last column of the sorted rotations. @returns its length */
@@ -183,18 +193,20 @@ class HuffmanTable {
   readonly #symbols: Uint16Array
 
   constructor(lengths: Uint8Array) {
-    this.#symbols = Uint16Array.from(
-      [...lengths.keys()].sort((a, b) => (lengths[a] as number) - (lengths[b] as number)),
-    )
+    const counts = new Uint16Array(MAX_CODE_LENGTH + 2)
+    for (const length of lengths) (counts[length + 1] as number)++
     let code = 0
-    let index = 0
     for (let length = 1; length <= MAX_CODE_LENGTH; length++) {
-      const count = lengths.reduce((sum, each) => sum + (each === length ? 1 : 0), 0)
+      const count = counts[length + 1] as number
+      const index = counts[length] as number
       this.#base[length] = index - code
       this.#limit[length] = code + count
-      index += count
       code = (code + count) << 1
+      counts[length + 1] = index + count
     }
+    // By now each entry tells how many symbols have shorter codes.
+    this.#symbols = new Uint16Array(lengths.length)
+    for (const [symbol, length] of lengths.entries()) this.#symbols[(counts[length] as number)++] = symbol
   }
 
   read(input: BitReader): number {
@@ -230,8 +242,7 @@ function invert(block: Int32Array, length: number): void {
 }
 
 /** Follows the block in its order and undoes its first step: four equal bytes are followed by how many more there are. */
-function* runs(block: Int32Array, length: number, origin: number): Generator<Buffer> {
-  let chunk = Buffer.allocUnsafe(CHUNK + 256)
+function* runs(block: Int32Array, length: number, origin: number, chunk: Buffer): Generator<Buffer> {
   let filled = 0
   let place = (block[origin] as number) >>> 8
   let previous = -1
@@ -252,7 +263,6 @@ function* runs(block: Int32Array, length: number, origin: number): Generator<Buf
     }
     if (filled >= CHUNK) {
       yield chunk.subarray(0, filled)
-      chunk = Buffer.allocUnsafe(CHUNK + 256)
       filled = 0
     }
   }

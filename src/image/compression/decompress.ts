@@ -1,9 +1,17 @@
-import type { ByteSource } from '../bytes.ts'
+import { setImmediate } from 'node:timers/promises'
+import { type ByteSource, partOf } from '../bytes.ts'
 import { DamagedStream } from './reader.ts'
 
 export { DamagedStream } from './reader.ts'
 
-type Decompressor = (source: ByteSource) => AsyncIterable<Buffer> | Iterable<Buffer>
+/** @param limit most bytes that are wanted: no window need be larger */
+type Decompressor = (source: ByteSource, limit: number) => AsyncIterable<Buffer> | Iterable<Buffer>
+
+/** A decompressor may be this much ahead of what is taken from it, bytes. */
+const AHEAD = 2 * 1024 * 1024
+
+/** What is read at most for the first bytes: a block of lz4 as the kernel has it is 8 MiB, bzip2's below 1 MiB. */
+const HEAD_INPUT = 16 * 1024 * 1024
 
 /** How each compression is undone. Its code is loaded when it is needed. */
 const decompressors: ReadonlyMap<string, () => Promise<Decompressor>> = new Map<string, () => Promise<Decompressor>>([
@@ -21,20 +29,25 @@ export function canDecompress(compression: string): boolean {
 }
 
 /**
- * What the compressed bytes hold, in chunks. A chunk is valid until the next one is asked for: copy or write it before.
+ * What the compressed bytes hold, in chunks. A chunk is valid until the next one is asked for: copy or write it before. An
+ * empty one stands for work without output; no chunk takes long, so whoever waits between them can stop and keeps others running.
  * @param limit most bytes to give
  * @throws DamagedStream when the bytes are damaged, end early, or hold more than `limit`
  */
 export async function* decompress(compression: string, source: ByteSource, limit: number): AsyncGenerator<Buffer> {
-  const load = decompressors.get(compression)
-  if (load === undefined) throw new DamagedStream(`${compression} compression is not supported`)
-  const start = await load()
   let size = 0
-  for await (const chunk of start(source)) {
+  for await (const chunk of unlimited(compression, source, limit)) {
     size += chunk.length
     if (size > limit) throw new DamagedStream(`the ${compression} data unpacks to more than ${limit} bytes`)
     yield chunk
   }
+}
+
+async function* unlimited(compression: string, source: ByteSource, wanted: number): AsyncGenerator<Buffer> {
+  const load = decompressors.get(compression)
+  if (load === undefined) throw new DamagedStream(`${compression} compression is not supported`)
+  const start = await load()
+  yield* start(source, wanted + AHEAD)
 }
 
 /** The first bytes of what is compressed, at most `length`; fewer where the data ends or is damaged. */
@@ -42,7 +55,11 @@ export async function decompressHead(compression: string, source: ByteSource, le
   const chunks: Buffer[] = []
   let size = 0
   try {
-    for await (const chunk of decompress(compression, source, Number.POSITIVE_INFINITY)) {
+    for await (const chunk of unlimited(compression, partOf(source, 0, HEAD_INPUT), length)) {
+      if (chunk.length === 0) {
+        await setImmediate()
+        continue
+      }
       const part = Buffer.from(chunk.subarray(0, length - size))
       chunks.push(part)
       size += part.length

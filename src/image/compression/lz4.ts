@@ -1,5 +1,6 @@
 import type { ByteSource } from '../bytes.ts'
-import { DamagedStream, StreamReader } from './reader.ts'
+import { XxHash32 } from './checks/xxhash.ts'
+import { DamagedStream, PAUSE, StreamReader } from './reader.ts'
 
 /** LZ4 frame and block formats: doc/lz4_Frame_format.md and doc/lz4_Block_format.md of the LZ4 project. */
 const FRAME = 0x184d2204
@@ -12,41 +13,73 @@ const LEGACY_BLOCK = 8 * 1024 * 1024
 /** How far back a block may refer. */
 const REACH = 64 * 1024
 
+/** Space to unpack into: one for all frames, since a file may hold a million that are empty. */
+class Space {
+  #buffer: Buffer = Buffer.alloc(0)
+
+  ofSize(size: number): Buffer {
+    if (this.#buffer.length < size) this.#buffer = Buffer.from(new ArrayBuffer(size))
+    return this.#buffer.subarray(0, size)
+  }
+}
+
 /**
  * LZ4 frames, and the legacy frame that `lz4 -l` and the kernel's build write; several after one another. What follows a
- * frame and begins with no frame's magic ends the stream: the kernel's build appends the size.
+ * frame and begins with no frame's magic ends the stream: the kernel's build appends the size. Sizes and checksums are
+ * verified where a frame has them; a legacy frame has none.
  */
 export function* unlz4(source: ByteSource): Generator<Buffer> {
   const input = new StreamReader(source)
-  let frames = 0
-  while (!input.ended) {
+  const space = new Space()
+  for (let frames = 0; !input.ended; frames++) {
     const magic = input.peek(4)
     const number = magic.length === 4 ? magic.readUInt32LE(0) : 0
     const known = number === FRAME || number === LEGACY || (number & ~15) >>> 0 === SKIPPABLE
     if (!known && frames > 0) return
     if (!known) throw new DamagedStream('the lz4 data begins with no frame')
     input.bytes(4)
-    frames++
-    if (number === FRAME) yield* frame(input)
-    else if (number === LEGACY) yield* legacy(input)
-    else skip(input, input.uint32())
+    if (number === FRAME) yield* frame(input, space)
+    else if (number === LEGACY) yield* legacy(input, space)
+    else input.skipWithin(input.uint32())
+    yield PAUSE
   }
 }
 
-function skip(input: StreamReader, length: number): void {
-  for (let left = length; left > 0; ) left -= input.bytes(Math.min(left, REACH)).length
+interface FrameHeader {
+  readonly linked: boolean
+  readonly blockSize: number
+  readonly blockChecksums: boolean
+  readonly checksum: boolean
+  readonly size: number | undefined
 }
 
-function* frame(input: StreamReader): Generator<Buffer> {
-  const flags = input.byte()
-  const largest = (input.byte() >> 4) & 7
+function readHeader(input: StreamReader): FrameHeader {
+  const [flags, sizes] = [input.byte(), input.byte()]
   if (flags >> 6 !== 1) throw new DamagedStream(`the lz4 frame is of version ${flags >> 6}, not 1`)
-  if (largest < 4) throw new DamagedStream('the lz4 frame names no valid block size')
-  if (flags & 1) throw new DamagedStream('the lz4 frame needs a dictionary')
-  input.bytes(((flags & 8) !== 0 ? 8 : 0) + 1)
-  const linked = (flags & 0x20) === 0
-  const blockSize = 1 << (8 + 2 * largest)
-  const output = Buffer.from(new ArrayBuffer(REACH + blockSize))
+  const largest = sizes >> 4
+  if (largest < 4 || largest > 7) throw new DamagedStream('the lz4 frame names no valid block size')
+  if ((flags & 2) !== 0 || (sizes & 15) !== 0) throw new DamagedStream('the lz4 frame has flags that nothing defines')
+  if ((flags & 1) !== 0) throw new DamagedStream('the lz4 frame needs a dictionary')
+  const claimed = Buffer.from(input.bytes((flags & 8) !== 0 ? 8 : 0))
+  const hash = new XxHash32()
+  hash.update(Buffer.concat([Buffer.of(flags, sizes), claimed]))
+  if (input.byte() !== ((hash.digest() >>> 8) & 255)) {
+    throw new DamagedStream('the checksum of the lz4 header does not match')
+  }
+  return {
+    linked: (flags & 0x20) === 0,
+    blockSize: 1 << (8 + 2 * largest),
+    blockChecksums: (flags & 0x10) !== 0,
+    checksum: (flags & 4) !== 0,
+    size: claimed.length === 0 ? undefined : Number(claimed.readBigUInt64LE(0)),
+  }
+}
+
+function* frame(input: StreamReader, space: Space): Generator<Buffer> {
+  const header = readHeader(input)
+  const { blockSize } = header
+  const content = header.checksum ? new XxHash32() : undefined
+  let size = 0
   let history = 0
   for (;;) {
     const word = input.uint32()
@@ -54,21 +87,38 @@ function* frame(input: StreamReader): Generator<Buffer> {
     const length = word & 0x7fffffff
     if (length > blockSize) throw new DamagedStream('an lz4 block is longer than its frame allows')
     const block = input.bytes(length)
-    const stored = word >>> 31 === 1
-    const end = stored
-      ? history + block.copy(output, history)
-      : unpackBlock(block, output, history, history + blockSize)
-    if ((flags & 0x10) !== 0) input.bytes(4)
-    yield output.subarray(history, end)
-    const kept = linked ? Math.min(end, REACH) : 0
+    // Here and not before the loop: a frame of nothing needs no space.
+    const output = space.ofSize(REACH + blockSize)
+    const end =
+      word >>> 31 === 1
+        ? history + block.copy(output, history)
+        : unpackBlock(block, output, history, history + blockSize)
+    if (header.blockChecksums) verify(block, input.uint32())
+    const unpacked = output.subarray(history, end)
+    content?.update(unpacked)
+    size += unpacked.length
+    yield unpacked
+    const kept = header.linked ? Math.min(end, REACH) : 0
     output.copyWithin(0, end - kept, end)
     history = kept
   }
-  if ((flags & 4) !== 0) input.bytes(4)
+  if (header.size !== undefined && header.size !== size) {
+    throw new DamagedStream(`an lz4 frame unpacks to ${size} bytes where it says ${header.size}`)
+  }
+  if (content !== undefined && input.uint32() !== content.digest()) throw mismatch()
 }
 
-function* legacy(input: StreamReader): Generator<Buffer> {
-  const output = Buffer.from(new ArrayBuffer(LEGACY_BLOCK))
+function verify(block: Buffer, expected: number): void {
+  const hash = new XxHash32()
+  hash.update(block)
+  if (hash.digest() !== expected) throw mismatch()
+}
+
+function mismatch(): DamagedStream {
+  return new DamagedStream('the checksum of the lz4 data does not match: its bytes are damaged')
+}
+
+function* legacy(input: StreamReader, space: Space): Generator<Buffer> {
   while (!input.ended) {
     const head = input.peek(4)
     if (head.length < 4) return
@@ -78,7 +128,9 @@ function* legacy(input: StreamReader): Generator<Buffer> {
     if (input.peek(5).length === 4) return
     if (length > LEGACY_BLOCK + (LEGACY_BLOCK >> 7)) throw new DamagedStream('an lz4 block is longer than 8 MiB')
     input.bytes(4)
-    yield output.subarray(0, unpackBlock(input.bytes(length), output, 0, LEGACY_BLOCK))
+    const block = input.bytes(length)
+    const output = space.ofSize(LEGACY_BLOCK)
+    yield output.subarray(0, unpackBlock(block, output, 0, LEGACY_BLOCK))
   }
 }
 

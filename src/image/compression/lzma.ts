@@ -54,7 +54,8 @@ export class LzmaDecoder {
     this.#literalContext = properties % 9
     this.#literalPosition = Math.floor(properties / 9) % 5
     this.#positionMask = (1 << Math.floor(properties / 45)) - 1
-    this.#probabilities = new Uint16Array(literal + (0x300 << (this.#literalContext + this.#literalPosition)))
+    const size = literal + (0x300 << (this.#literalContext + this.#literalPosition))
+    if (this.#probabilities.length !== size) this.#probabilities = new Uint16Array(size)
     this.resetState()
   }
 
@@ -76,13 +77,14 @@ export class LzmaDecoder {
     return this.#pending > 0
   }
 
-  /** Whether the range coder ended as it must. */
+  /** Whether the range coder ended as it must, at the end of a chunk or stream. */
   get endedWell(): boolean {
+    this.#normalise()
     return this.#code === 0
   }
 
   /** Brings the range coder to where an encoder leaves off. */
-  normalise(): void {
+  #normalise(): void {
     if ((this.#range & HIGH_BYTE) !== 0) return
     this.#range <<= 8
     this.#code = (this.#code << 8) | this.#input.byte()
@@ -109,7 +111,10 @@ export class LzmaDecoder {
         left--
       } else if (this.#bit(isRep + this.#state) === 0) {
         this.#match(position)
-        if (this.#rep0 === 0xffffffff) return -1 - (wanted - left)
+        if (this.#rep0 === 0xffffffff) {
+          this.#pending = 0
+          return -1 - (wanted - left)
+        }
       } else if (this.#repeated(position)) left--
     }
     return wanted - left
@@ -208,7 +213,7 @@ export class LzmaDecoder {
   #direct(bits: number): number {
     let value = 0
     for (let left = bits; left > 0; left--) {
-      this.normalise()
+      this.#normalise()
       this.#range = (this.#range >>> 1) | 0
       const bit = this.#code >>> 0 >= this.#range >>> 0 ? 1 : 0
       if (bit === 1) this.#code = (this.#code - this.#range) | 0
@@ -236,8 +241,11 @@ export class LzmaDecoder {
   }
 }
 
-/** The .lzma format of LZMA Utils ("LZMA alone"), with or without an end marker. What follows the stream is not looked at. */
-export function* unlzma(source: ByteSource): Generator<Buffer> {
+/**
+ * The .lzma format of LZMA Utils ("LZMA alone"): with a size in its header, with an end marker, or with both. It has no
+ * check, but how the range coder ends tells of nearly all damage. What follows the stream is not looked at.
+ */
+export function* unlzma(source: ByteSource, limit = Number.POSITIVE_INFINITY): Generator<Buffer> {
   const input = new StreamReader(source)
   const header = Buffer.from(input.bytes(13))
   const dictionary = header.readUInt32LE(1)
@@ -246,18 +254,21 @@ export function* unlzma(source: ByteSource): Generator<Buffer> {
   const known = size !== 0xffffffffffffffffn
   if (known && size > BigInt(Number.MAX_SAFE_INTEGER)) throw new DamagedStream('the LZMA data claims an absurd size')
   let left = known ? Number(size) : Number.POSITIVE_INFINITY
-  const window = new Window(Math.max(4096, Math.min(dictionary, left)))
+  const window = new Window(Math.max(4096, Math.min(dictionary, left, limit)))
   const decoder = new LzmaDecoder(input, window)
   decoder.setProperties(header[0] as number)
   decoder.startRangeCoder()
-  while (left > 0) {
+  let marked = false
+  while (left > 0 && !marked) {
     const count = decoder.decode(left)
-    const ended = count < 0
-    left -= ended ? -1 - count : count
+    marked = count < 0
+    left -= marked ? -1 - count : count
     const chunk = window.take()
     if (chunk.length > 0) yield chunk
-    if (!ended) continue
-    if (known && left > 0) throw new DamagedStream('the LZMA data ends before the size in its header')
-    return
   }
+  if (marked && known && left > 0) throw new DamagedStream('the LZMA data ends before the size in its header')
+  if (decoder.unfinished) throw new DamagedStream('the LZMA data goes on after the size in its header')
+  // A size in the header does not forbid a marker.
+  const ended = marked || decoder.endedWell || decoder.decode(1) === -1
+  if (!ended || !decoder.endedWell) throw new DamagedStream('the LZMA data is damaged')
 }

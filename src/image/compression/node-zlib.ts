@@ -2,13 +2,20 @@ import { Readable, type Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { type ByteSource, partOf } from '../bytes.ts'
 import { crc32 } from '../crc32.ts'
-import { DamagedStream, endsEarly } from './reader.ts'
+import { DamagedStream, endsEarly, PAUSE, StreamReader } from './reader.ts'
+import { type FrameHeader, nextFrame } from './zstd-frame.ts'
 
 /** Bytes read and handed on at a time. */
 const CHUNK = 256 * 1024
 
 /** Bytes in which a gzip header, with the name of the file and a comment, must end. */
 const MAX_HEADER = 8192
+
+/**
+ * Members or frames of a stream: each costs a decompressor of its own, 0.2 ms. Nobody makes kernels of thousands; of 256 MiB
+ * bgzip makes as many.
+ */
+const MAX_MEMBERS = 4096
 
 /**
  * gzip (RFC 1952), several members. What follows a member and is none ends the stream, as the size that the kernel's build
@@ -18,11 +25,12 @@ export async function* gunzip(source: ByteSource): AsyncGenerator<Buffer> {
   for (let offset = 0, members = 0; offset < source.size; members++) {
     const header = gzipHeader(source, offset)
     if (header === undefined && members > 0) return
+    if (members >= MAX_MEMBERS) throw new DamagedStream(`the gzip data has more than ${MAX_MEMBERS} members`)
     if (header === undefined) throw new DamagedStream('the gzip data has no valid header')
     const transform = zlib.createInflateRaw({ chunkSize: CHUNK })
     let crc = 0
     let size = 0
-    for await (const chunk of through(partOf(source, header, source.size), transform, 'gzip')) {
+    for await (const chunk of through(chunks(partOf(source, header, source.size)), transform, 'gzip')) {
       crc = crc32(chunk, crc)
       size += chunk.length
       yield chunk
@@ -51,22 +59,77 @@ function gzipHeader(source: ByteSource, start: number): number | undefined {
     if (end < 0) return undefined
     at = end + 1
   }
-  if ((flags & 2) !== 0) at += 2
+  if ((flags & 2) !== 0) {
+    at += 2
+    if (at > head.length || head.readUInt16LE(at - 2) !== crc32(head.subarray(0, at - 2)) % 0x10000) return undefined
+  }
   return at < head.length ? start + at : undefined
 }
 
+type CreateZstd = (options: object) => Transform
+
 /** zstd by the runtime's own zlib, or undefined where it has none: Node from 22.15 and 23.8 on does. */
 export function nativeZstd(): ((source: ByteSource) => AsyncGenerator<Buffer>) | undefined {
-  const create = (zlib as { createZstdDecompress?: (options: object) => Transform }).createZstdDecompress
-  if (create === undefined) return undefined
-  return (source) => through(source, create({ chunkSize: CHUNK, params: { [ZSTD_D_WINDOW_LOG_MAX]: 28 } }), 'zstd')
+  const create = (zlib as { createZstdDecompress?: CreateZstd }).createZstdDecompress
+  return create === undefined ? undefined : (source) => unzstdNatively(source, create)
+}
+
+/**
+ * Frame by frame: Node before 26 ends with the first one without a word, even where that is one to be skipped, and may or
+ * may not take what follows the last for damage.
+ */
+async function* unzstdNatively(source: ByteSource, create: CreateZstd): AsyncGenerator<Buffer> {
+  const input = new StreamReader(source)
+  for (let frames = 0, first = true; ; first = false) {
+    const header = nextFrame(input, first)
+    if (header === undefined) return
+    if (header === 'skipped') {
+      yield PAUSE
+      continue
+    }
+    if (++frames > MAX_MEMBERS) throw new DamagedStream(`the zstd data has more than ${MAX_MEMBERS} frames`)
+    const end = { offset: header.offset, reached: false }
+    const transform = create({ chunkSize: CHUNK, params: { [ZSTD_D_WINDOW_LOG_MAX]: 28 } })
+    yield* through(frameChunks(source, header, end), transform, 'zstd')
+    // Node 22 takes a frame that breaks off for a whole one.
+    if (!end.reached) throw endsEarly()
+    input.skip(end.offset - input.position)
+  }
+}
+
+interface FrameEnd {
+  /** Bytes from the start of the source, of what was given so far. */
+  offset: number
+  /** Whether that is the frame's end. */
+  reached: boolean
+}
+
+/** The bytes of one frame, whose end its blocks tell as they pass by: RFC 8878, 3.1.1.2. @param end is brought there */
+function* frameChunks(source: ByteSource, header: FrameHeader, end: FrameEnd): Generator<Buffer> {
+  let next = header.offset + header.length
+  let isLast = false
+  while (!end.reached) {
+    const chunk = source.read(end.offset, CHUNK)
+    if (chunk.length === 0) return
+    while (!isLast && next + 3 <= end.offset + chunk.length) {
+      const word = chunk.readUIntLE(next - end.offset, 3)
+      isLast = (word & 1) === 1
+      // A block of one byte, repeated, has only that.
+      next += 3 + (((word >> 1) & 3) === 1 ? 1 : word >> 3) + (isLast && header.hasChecksum ? 4 : 0)
+    }
+    // A block's header that the chunk cuts begins the next one, unless the source ends with it.
+    const wanted = next > end.offset ? Math.min(next - end.offset, chunk.length) : chunk.length
+    end.offset += wanted
+    end.reached = isLast && end.offset === next
+    yield chunk.subarray(0, wanted)
+  }
 }
 
 /** ZSTD_d_windowLogMax of zstd.h; 28 is MAX_WINDOW. */
 const ZSTD_D_WINDOW_LOG_MAX = 100
 
-async function* through(source: ByteSource, transform: Transform, name: string): AsyncGenerator<Buffer> {
-  const input = Readable.from(chunks(source), { objectMode: false, highWaterMark: CHUNK })
+async function* through(bytes: Iterable<Buffer>, transform: Transform, name: string): AsyncGenerator<Buffer> {
+  const input = Readable.from(bytes, { objectMode: false, highWaterMark: CHUNK })
   input.on('error', (error) => transform.destroy(error))
   input.pipe(transform)
   try {

@@ -5,6 +5,12 @@ export class DamagedStream extends Error {
   override readonly name = 'DamagedStream'
 }
 
+/**
+ * What a decompressor gives when it has nothing to give yet, but has worked for a while: whoever takes it lets others run,
+ * and can stop.
+ */
+export const PAUSE: Buffer = Buffer.alloc(0)
+
 /** Bytes fetched from the source at a time. */
 const CHUNK = 64 * 1024
 
@@ -59,6 +65,12 @@ export class StreamReader {
       this.#chunk = Buffer.alloc(0)
       this.#at = 0
     }
+  }
+
+  /** As `skip`, where the bytes must be there. @throws DamagedStream where the source ends before */
+  skipWithin(length: number): void {
+    if (length > this.#source.size - this.position) throw endsEarly()
+    this.skip(length)
   }
 
   /** The next bytes, at most `length`, without taking them. */

@@ -9,17 +9,31 @@ const CHUNK = 512 * 1024
  */
 export class Window {
   readonly #ring: Buffer
-  readonly #reach: number
+  #reach: number
   #at = 0
   #taken = 0
   /** Bytes written since the start of this stream, as far as matches may refer to them. */
   #written = 0
 
-  /** @param reach how far back matches may go, bytes */
+  /**
+   * @param reach how far back matches may go, bytes
+   * @throws Error with the code ENOMEM
+   */
   constructor(reach: number) {
     this.#reach = Math.max(1, reach)
     // Not from Buffer's pool, and zeroed by the operating system when touched.
-    this.#ring = Buffer.from(new ArrayBuffer(this.#reach + CHUNK))
+    this.#ring = Buffer.from(allocate(this.#reach + CHUNK))
+  }
+
+  /**
+   * A window for another stream: this one where it is large enough, since a window for each of a million streams of nothing
+   * would cost more than they are long.
+   */
+  again(reach: number): Window {
+    if (this.#ring.length < reach + CHUNK) return new Window(reach)
+    this.#reach = Math.max(1, reach)
+    this.#at = this.#taken = this.#written = 0
+    return this
   }
 
   /** Whether `take` must be called before more is written. */
@@ -87,5 +101,13 @@ export class Window {
     this.#at = to
     this.#written += count
     return count
+  }
+}
+
+function allocate(size: number): ArrayBuffer {
+  try {
+    return new ArrayBuffer(size)
+  } catch (cause) {
+    throw Object.assign(new Error(`no memory for a window of ${size} bytes`, { cause }), { code: 'ENOMEM' })
   }
 }

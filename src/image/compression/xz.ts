@@ -2,8 +2,9 @@ import { createHash, type Hash } from 'node:crypto'
 import type { ByteSource } from '../bytes.ts'
 import { crc32 } from '../crc32.ts'
 import { branchFilters, DeltaFilter, type Filter } from './branch-filters.ts'
+import { Crc64 } from './checks/crc64.ts'
 import { LzmaDecoder, MAX_WINDOW } from './lzma.ts'
-import { DamagedStream, StreamReader } from './reader.ts'
+import { DamagedStream, PAUSE, StreamReader } from './reader.ts'
 import { Window } from './window.ts'
 
 /** "The .xz File Format", tukaani.org/xz/xz-file-format.txt. */
@@ -13,30 +14,54 @@ const HEADER = 12
 /** Bytes of the check, by its id. */
 const checkSizes = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64]
 
+/** Blocks of a stream: xz makes them of megabytes where it makes several. */
+const MAX_BLOCKS = 65_536
+
+/** Padding between streams is taken so many bytes at a time. */
+const PADDING = Buffer.alloc(4096)
+
 /** xz: several streams with padding between, several blocks, branch filters, all checks that have a meaning. */
-export function* unxz(source: ByteSource): Generator<Buffer> {
+export function* unxz(source: ByteSource, limit = Number.POSITIVE_INFINITY): Generator<Buffer> {
   const input = new StreamReader(source)
+  let window = new Window(1)
+  const windowOf = (dictionary: number) => {
+    window = window.again(Math.min(dictionary, limit))
+    return window
+  }
   for (let streams = 0; ; streams++) {
-    while (streams > 0 && !input.ended && input.peek(4).equals(Buffer.alloc(4))) input.bytes(4)
+    if (streams > 0) yield* skipPadding(input)
     const magic = input.peek(6)
     if (magic.toString('latin1') !== MAGIC) {
       // What follows is not xz: the size that the kernel's build appends.
       if (streams > 0) return
       throw new DamagedStream('the xz data has no header')
     }
-    yield* stream(input)
+    yield* stream(input, windowOf)
+    yield PAUSE
   }
 }
 
-function* stream(input: StreamReader): Generator<Buffer> {
+function* skipPadding(input: StreamReader): Generator<Buffer> {
+  for (const length of [PADDING.length, 4]) {
+    const zeros = PADDING.subarray(0, length)
+    while (input.peek(length).equals(zeros)) {
+      input.skip(length)
+      yield PAUSE
+    }
+  }
+}
+
+type WindowOf = (dictionary: number) => Window
+
+function* stream(input: StreamReader, windowOf: WindowOf): Generator<Buffer> {
   const header = Buffer.from(input.bytes(HEADER))
   if (header.readUInt32LE(8) !== crc32(header.subarray(6, 8))) throw damaged('the CRC of the xz header does not match')
   const check = header[7] as number
   if (header[6] !== 0 || check > 15) throw damaged('the xz header has flags that nothing defines')
   const sizes: [unpadded: number, uncompressed: number][] = []
   while (input.peek(1)[0] !== 0) {
-    if (sizes.length >= 1_000_000) throw damaged('the xz data has too many blocks')
-    sizes.push(yield* block(input, check))
+    if (sizes.length >= MAX_BLOCKS) throw damaged('the xz data has too many blocks')
+    sizes.push(yield* block(input, check, windowOf))
   }
   const start = input.position
   checkIndex(input, sizes)
@@ -50,7 +75,7 @@ function* stream(input: StreamReader): Generator<Buffer> {
   if (!sound) throw damaged('the end of the xz data does not match its header')
 }
 
-function* block(input: StreamReader, check: number): Generator<Buffer, [number, number]> {
+function* block(input: StreamReader, check: number, windowOf: WindowOf): Generator<Buffer, [number, number]> {
   const start = input.position
   const header = readBlockHeader(input)
   const filters = header.filters.map((filter) => filter())
@@ -64,7 +89,7 @@ function* block(input: StreamReader, check: number): Generator<Buffer, [number, 
     size += through.length
     return through
   }
-  for (const chunk of lzma2(input, header.dictionary)) yield pass(chunk, false)
+  for (const chunk of lzma2(input, windowOf(header.dictionary))) yield pass(chunk, false)
   const rest = pass(Buffer.alloc(0), true)
   if (rest.length > 0) yield rest
   const packed = input.position - dataStart
@@ -125,8 +150,7 @@ function dictionarySize(bits: number): number {
 }
 
 /** LZMA2: chunks, each LZMA or stored, with what is to be reset before it. */
-function* lzma2(input: StreamReader, dictionary: number): Generator<Buffer> {
-  const window = new Window(dictionary)
+function* lzma2(input: StreamReader, window: Window): Generator<Buffer> {
   const decoder = new LzmaDecoder(input, window)
   let needsDictionary = true
   let needsProperties = true
@@ -154,7 +178,6 @@ function* lzma2(input: StreamReader, dictionary: number): Generator<Buffer> {
         left -= written
         if (window.full) yield window.take()
       }
-      decoder.normalise()
       if (decoder.unfinished || !decoder.endedWell || input.position - start !== packed) {
         throw damaged('an LZMA2 chunk is damaged')
       }
@@ -176,7 +199,7 @@ function lzma2Properties(properties: number): number {
 }
 
 /** A variable-length integer, seven bits a byte; at most 63 bits. */
-function readInteger(input: StreamReader): number {
+function readInteger(input: { byte(): number }): number {
   let value = 0
   for (let index = 0; index < 9; index++) {
     const byte = input.byte()
@@ -188,14 +211,22 @@ function readInteger(input: StreamReader): number {
 
 function checkIndex(input: StreamReader, sizes: readonly (readonly [number, number])[]): void {
   const start = input.position
-  input.byte()
-  const wrong = () => damaged('the index of the xz data does not match its blocks')
-  if (readInteger(input) !== sizes.length) throw wrong()
-  for (const [unpadded, uncompressed] of sizes) {
-    if (readInteger(input) !== unpadded || readInteger(input) !== uncompressed) throw wrong()
+  let crc = 0
+  const seen: number[] = []
+  const byte = () => {
+    const next = input.byte()
+    if (seen.push(next) >= 4096) crc = crc32(Buffer.from(seen.splice(0)), crc)
+    return next
   }
-  while ((input.position - start) % 4 !== 0) if (input.byte() !== 0) throw wrong()
-  input.bytes(4)
+  const wrong = () => damaged('the index of the xz data does not match its blocks')
+  byte()
+  if (readInteger({ byte }) !== sizes.length) throw wrong()
+  for (const [unpadded, uncompressed] of sizes) {
+    if (readInteger({ byte }) !== unpadded || readInteger({ byte }) !== uncompressed) throw wrong()
+  }
+  while ((input.position - start) % 4 !== 0) if (byte() !== 0) throw wrong()
+  if (input.uint32() !== crc32(Buffer.from(seen), crc))
+    throw damaged('the CRC of the index of the xz data does not match')
 }
 
 interface Checker {
@@ -203,12 +234,13 @@ interface Checker {
   matches(expected: Buffer): boolean
 }
 
-/** CRC32 and SHA-256 are checked; CRC64, which the kernel's build does not use, is too costly in JavaScript and is not. */
+/** CRC32, CRC64 and SHA-256. The format keeps room for others, which nothing defines: those are passed over. */
 function checkerOf(check: number): Checker {
   if (check === 1) {
     let crc = 0
     return { update: (bytes) => (crc = crc32(bytes, crc)), matches: (expected) => expected.readUInt32LE(0) === crc }
   }
+  if (check === 4) return new Crc64()
   if (check === 10) {
     const hash: Hash = createHash('sha256')
     return { update: (bytes) => hash.update(bytes), matches: (expected) => hash.digest().equals(expected) }

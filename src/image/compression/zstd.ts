@@ -1,76 +1,64 @@
 import type { ByteSource } from '../bytes.ts'
-import { MAX_WINDOW } from './lzma.ts'
-import { DamagedStream, StreamReader } from './reader.ts'
+import { XxHash64 } from './checks/xxhash.ts'
+import { DamagedStream, PAUSE, StreamReader } from './reader.ts'
 import { Window } from './window.ts'
 import { BackwardBits, buildTable, constantTable, type FseTable, readTable } from './zstd-bits.ts'
+import { type FrameHeader, MAX_BLOCK, nextFrame } from './zstd-frame.ts'
 import { type HuffmanTable, readLiterals } from './zstd-literals.ts'
 
-const FRAME = 0xfd2fb528
-const SKIPPABLE = 0x184d2a50
-const MAX_BLOCK = 128 * 1024
+/** Blocks that may hold nothing before others may run. */
+const PATIENCE = 4096
 
 /**
  * zstd as RFC 8878 has it, for runtimes whose zlib lacks it (Node before 22.15). Several frames after one another; what
- * begins with no frame's magic ends the stream. The content's checksum is not verified.
+ * begins with no frame's magic ends the stream. Sizes and checksums are verified where a frame has them.
  */
-export function* unzstd(source: ByteSource): Generator<Buffer> {
+export function* unzstd(source: ByteSource, limit = Number.POSITIVE_INFINITY): Generator<Buffer> {
   const input = new StreamReader(source)
-  for (let frames = 0; !input.ended; frames++) {
-    const magic = input.peek(4)
-    const number = magic.length === 4 ? magic.readUInt32LE(0) : 0
-    if (number === FRAME) {
-      input.bytes(4)
-      yield* frame(input)
-    } else if ((number & ~15) >>> 0 === SKIPPABLE) {
-      input.bytes(4)
-      for (let left = input.uint32(); left > 0; ) left -= input.bytes(Math.min(left, MAX_BLOCK)).length
-    } else if (frames > 0) return
-    else throw new DamagedStream('the zstd data begins with no frame')
-  }
-}
-
-function* frame(input: StreamReader): Generator<Buffer> {
-  const flags = input.byte()
-  const single = (flags & 0x20) !== 0
-  if ((flags & 8) !== 0) throw new DamagedStream('the zstd frame has flags that nothing defines')
-  const exponent = single ? 0 : input.byte()
-  const dictionary = input.bytes([0, 1, 2, 4][flags & 3] as number)
-  if (dictionary.some((byte) => byte !== 0)) throw new DamagedStream('the zstd frame needs a dictionary')
-  const size = readSize(input, flags >> 6, single)
-  const base = 2 ** (10 + (exponent >> 3))
-  const reach = single ? (size as number) : base + (base / 8) * (exponent & 7)
-  if (reach > MAX_WINDOW) throw new DamagedStream(`the zstd window of ${reach} bytes is too large`)
-  const window = new Window(reach)
-  const decoder = new BlockDecoder(window)
-  for (;;) {
-    const header = Buffer.from(input.bytes(3)).readUIntLE(0, 3)
-    const length = header >> 3
-    if (length > MAX_BLOCK) throw new DamagedStream('a zstd block is longer than 128 KiB')
-    switch ((header >> 1) & 3) {
-      case 0:
-        yield* append(window, Buffer.from(input.bytes(length)))
-        break
-      case 1:
-        yield* append(window, Buffer.alloc(length, input.byte()))
-        break
-      case 2:
-        yield* decoder.decode(Buffer.from(input.bytes(length)))
-        break
-      default:
-        throw new DamagedStream('a zstd block is of no known kind')
+  let window = new Window(1)
+  for (let first = true; ; first = false) {
+    const header = nextFrame(input, first)
+    if (header === undefined) return
+    if (header !== 'skipped') {
+      window = window.again(Math.min(header.window, limit))
+      yield* frame(input, header, window)
     }
-    if ((header & 1) === 1) break
+    yield PAUSE
   }
-  const rest = window.take()
-  if (rest.length > 0) yield rest
-  if ((flags & 4) !== 0) input.bytes(4)
 }
 
-function readSize(input: StreamReader, kind: number, single: boolean): number | undefined {
-  if (kind === 0) return single ? input.byte() : undefined
-  if (kind === 1) return input.bytes(2).readUInt16LE(0) + 256
-  if (kind === 2) return input.uint32()
-  return Number(input.bytes(8).readBigUInt64LE(0))
+function* frame(input: StreamReader, header: FrameHeader, window: Window): Generator<Buffer> {
+  const decoder = new BlockDecoder(window)
+  const hash = header.hasChecksum ? new XxHash64() : undefined
+  let size = 0
+  const note = (bytes: Buffer): Buffer => {
+    hash?.update(bytes)
+    size += bytes.length
+    return bytes
+  }
+  for (let blocks = 1; ; blocks++) {
+    const word = input.bytes(3).readUIntLE(0, 3)
+    const length = word >> 3
+    if (length > MAX_BLOCK) throw new DamagedStream('a zstd block is longer than 128 KiB')
+    for (const chunk of block(input, decoder, window, (word >> 1) & 3, length)) yield note(chunk)
+    if ((word & 1) === 1) break
+    if (blocks % PATIENCE === 0) yield PAUSE
+  }
+  const rest = note(window.take())
+  if (rest.length > 0) yield rest
+  if (header.size !== undefined && header.size !== size) {
+    throw new DamagedStream(`a zstd frame unpacks to ${size} bytes where it says ${header.size}`)
+  }
+  if (hash !== undefined && input.uint32() !== hash.digestLow()) {
+    throw new DamagedStream('the checksum of the zstd data does not match: its bytes are damaged')
+  }
+}
+
+function* block(input: StreamReader, decoder: BlockDecoder, window: Window, kind: number, length: number) {
+  if (kind === 0) yield* append(window, Buffer.from(input.bytes(length)))
+  else if (kind === 1) yield* append(window, Buffer.alloc(length, input.byte()))
+  else if (kind === 2) yield* decoder.decode(Buffer.from(input.bytes(length)))
+  else throw new DamagedStream('a zstd block is of no known kind')
 }
 
 function* append(window: Window, bytes: Uint8Array): Generator<Buffer> {
