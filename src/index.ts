@@ -44,6 +44,7 @@ export type {
   SignatureVerdict,
   Signer,
 } from './image/signature/index.ts'
+export type { Overlay } from './initrd/index.ts'
 export type { Decision } from './plan/decision.ts'
 export type { PlannedInitrd } from './plan/initrds.ts'
 export type { PlanOptions } from './plan/options.ts'

@@ -7,11 +7,13 @@ import {
   type OpenImage,
   openInput,
 } from '../image/index.ts'
+import { gatherOverlays, type Overlay, type OverlayItem, parseOverlay } from '../initrd/index.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
 import { ownParts, type PlannedKernel, partName, partSource } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { absolute, nameOf, type Target } from './target.ts'
+import { formatBytes } from './text.ts'
 
 /** One of the archives that the initrd is joined of. */
 export interface PlannedInitrd {
@@ -30,6 +32,8 @@ export interface InitrdChoice {
   readonly initrds: readonly PlannedInitrd[]
   /** Whether the image's own are among them. */
   readonly withOwn: boolean
+  /** What is added to them. */
+  readonly overlay: readonly OverlayItem[]
 }
 
 /**
@@ -39,10 +43,23 @@ export interface InitrdChoice {
 export async function chooseInitrds(
   system: System,
   options: PlanOptions,
-  { entry, sibling }: Target,
+  target: Target,
   kernel: PlannedKernel,
   findings: Findings,
 ): Promise<InitrdChoice> {
+  const choice = await chooseArchives(system, options, target, kernel, findings)
+  return { ...choice, overlay: chooseOverlay(system, options, findings) }
+}
+
+type Archives = Omit<InitrdChoice, 'overlay'>
+
+async function chooseArchives(
+  system: System,
+  options: PlanOptions,
+  { entry, sibling }: Target,
+  kernel: PlannedKernel,
+  findings: Findings,
+): Promise<Archives> {
   const given = options.initrds ?? []
   if (options.noInitrd && given.length > 0) {
     throw new KexecError('--initrd and --no-initrd exclude each other', { reason: 'invalid-argument', refused: true })
@@ -82,7 +99,33 @@ export async function chooseInitrds(
   return choice
 }
 
-function decide({ paths, withOwn }: InitrdChoice, ofEntry: number, findings: Findings): void {
+function chooseOverlay(system: System, { overlay = [] }: PlanOptions, findings: Findings): readonly OverlayItem[] {
+  if (overlay.length === 0) return []
+  try {
+    const items = gatherOverlays(
+      system,
+      overlay.map((each) => locatedOverlay(system, each)),
+    )
+    const size = items.reduce((sum, { content }) => sum + content.size, 0)
+    const shown = items.slice(0, 3).map(({ path }) => path)
+    const more = items.length > shown.length ? ` and ${items.length - shown.length} more` : ''
+    const choice = `${shown.join(', ')}${more}, ${formatBytes(size)}`
+    findings.decide('overlay', choice, 'given with --overlay, laid over the initrd in memory')
+    return items
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error
+    findings.refuse(error)
+    return []
+  }
+}
+
+function locatedOverlay(system: System, overlay: Overlay | string): Overlay {
+  const isThere = (path: string) => system.exists(absolute(system, path))
+  const { source, ...rest } = typeof overlay === 'string' ? parseOverlay(overlay, isThere) : overlay
+  return { ...rest, source: typeof source === 'string' ? absolute(system, source) : source }
+}
+
+function decide({ paths, withOwn }: Archives, ofEntry: number, findings: Findings): void {
   const [subject, owners] = [paths.length > 1 ? 'they belong' : 'it belongs', withOwn ? 'image' : 'entry']
   const whose = withOwn && ofEntry > 0 ? "the image's own, then the entry's" : `${subject} to the ${owners}`
   if (paths.length === 0) findings.decide('initrd', 'none', 'none was found or named')
@@ -114,7 +157,7 @@ async function openAll(
   inputs: readonly ImageInput[],
   findings: Findings,
   signal: AbortSignal | undefined,
-): Promise<Pick<InitrdChoice, 'paths' | 'initrds'>> {
+): Promise<Pick<Archives, 'paths' | 'initrds'>> {
   const paths: string[] = []
   const initrds: PlannedInitrd[] = []
   try {

@@ -1,4 +1,5 @@
 import type { ImageInput } from '../image/index.ts'
+import type { Overlay } from '../initrd/index.ts'
 import type { System } from '../system/system.ts'
 
 /** What is to be loaded. Without `entry`, `kernel` and `target`: the boot loader's default if it says one, else the newest. */
@@ -19,6 +20,8 @@ export interface PlanOptions {
   readonly vendorBoot?: ImageInput
   /** Load without an initrd, even when the entry has one. */
   readonly noInitrd?: boolean
+  /** Files to add to the initrd, in memory, over what is in it. A string is `SRC` or `SRC:DEST`. */
+  readonly overlay?: readonly (Overlay | string)[]
   /** Take the running kernel's command line, without what belongs to the boot that was. */
   readonly reuseCommandLine?: boolean
   /** Take this command line, in place of the entry's own. */

@@ -1,13 +1,17 @@
 import { fstatSync } from 'node:fs'
-import { combineInitrds } from '../engine/initrd.ts'
 import { KexecError } from '../errors.ts'
 import { type ByteSource, type ExtractedKernel, extractKernel, type OpenImage, readPart } from '../image/index.ts'
-import { MemoryFile } from '../system/memory-file.ts'
+import {
+  type InitrdDescriptor,
+  type InitrdPart,
+  InitrdTree,
+  joinInitrds,
+  joinInitrdsSync,
+  listArchive,
+  overlayArchive,
+} from '../initrd/index.ts'
 import type { InitrdChoice } from './initrds.ts'
 import { kernelFiles, needsUnpacking, type PlannedKernel } from './kernel.ts'
-
-/** Copied at a time, bytes. */
-const CHUNK = 1024 * 1024
 
 /** What the syscall takes, made of what was planned. */
 export interface Prepared {
@@ -31,17 +35,12 @@ export async function prepare(
 ): Promise<Prepared> {
   refuseIfChanged(kernel, choice)
   const extracted = needsUnpacking(kernel) ? await extract(kernel, signal) : null
-  const opened = new OpenedInitrds()
   try {
-    if (choice.withOwn) {
-      const parts = kernel.unified?.initrds.map(({ source }) => piecesOf(source))
-      const inside = extracted?.initrds.map((part) => readPart(part, signal ? { signal } : {}))
-      for (const chunks of parts ?? inside ?? []) await opened.copy(chunks)
-    }
-    return finish(kernel, choice, extracted, opened)
+    const parts = [...ownParts(kernel, choice, extracted, signal), ...fileParts(choice)]
+    if (choice.overlay.length > 0) parts.push(await overlayPart(choice, parts, extracted))
+    return finish(kernel, choice, extracted, await joinInitrds(parts, { signal }))
   } catch (error) {
     extracted?.close()
-    opened.close()
     throw error
   }
 }
@@ -51,8 +50,8 @@ export async function prepare(
  * @throws KexecError also 'invalid-argument' where something has to be
  */
 export function prepareSync(kernel: PlannedKernel, choice: InitrdChoice): Prepared {
-  if (needsUnpacking(kernel)) {
-    throw new KexecError('this kernel has to be unpacked first, which cannot be done at once', {
+  if (needsUnpacking(kernel) || choice.overlay.length > 0) {
+    throw new KexecError('this plan has to be prepared first, which cannot be done at once', {
       reason: 'invalid-argument',
       path: kernel.file.path,
       hint: 'Await prepare() before loadSync(), or use load().',
@@ -60,30 +59,26 @@ export function prepareSync(kernel: PlannedKernel, choice: InitrdChoice): Prepar
     })
   }
   refuseIfChanged(kernel, choice)
-  const opened = new OpenedInitrds()
-  try {
-    return finish(kernel, choice, null, opened)
-  } catch (error) {
-    opened.close()
-    throw error
-  }
+  return finish(kernel, choice, null, joinInitrdsSync(fileParts(choice)))
 }
 
 function finish(
   kernel: PlannedKernel,
   choice: InitrdChoice,
   extracted: ExtractedKernel | null,
-  opened: OpenedInitrds,
+  initrd: InitrdDescriptor,
 ): Prepared {
-  for (const { file } of choice.initrds) if (file !== null) opened.add(file)
-  const initrd = combineInitrds(opened.fds)
   const close = () => {
     extracted?.close()
     initrd.close()
-    opened.close()
   }
-  // Once more: what was copied meanwhile must be what was inspected.
-  refuseIfChanged(kernel, choice)
+  try {
+    // Once more: what was copied meanwhile must be what was inspected.
+    refuseIfChanged(kernel, choice)
+  } catch (error) {
+    close()
+    throw error
+  }
   return { kernelFd: extracted?.fd ?? (kernel.file.fd as number), initrdFd: initrd.fd, extracted, close }
 }
 
@@ -98,39 +93,40 @@ function extract({ file, choice, vendor }: PlannedKernel, signal: AbortSignal | 
   })
 }
 
-function* piecesOf(source: ByteSource): Generator<Buffer> {
-  for (let offset = 0; offset < source.size; offset += CHUNK) yield source.read(offset, CHUNK)
+/** Those that the image brings. */
+function ownParts(
+  { unified, file }: PlannedKernel,
+  { withOwn }: InitrdChoice,
+  extracted: ExtractedKernel | null,
+  signal: AbortSignal | undefined,
+): InitrdPart[] {
+  if (!withOwn) return []
+  if (unified !== null) return unified.initrds.map(({ name, source }) => ({ name, bytes: source, fd: null }))
+  const options = { path: file.path, ...(signal ? { signal } : {}) }
+  return (extracted?.initrds ?? []).map((located) => ({
+    name: `${file.path}:${located.part.name}`,
+    bytes: readPart(located, options),
+    fd: null,
+  }))
 }
 
-/** The initrds as descriptors, in order. */
-class OpenedInitrds {
-  readonly fds: number[] = []
-  readonly #memories: MemoryFile[] = []
+function fileParts({ initrds }: InitrdChoice): (InitrdPart & { readonly bytes: ByteSource })[] {
+  return initrds.flatMap(({ path, file }) => (file === null ? [] : [{ name: path, bytes: file.source, fd: file.fd }]))
+}
 
-  async copy(chunks: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
-    const memory = this.#memory()
-    for await (const chunk of chunks) memory.write(chunk)
-    this.fds.push(memory.fd)
+/** The overlay is laid out for what the archives before it unpack to. */
+async function overlayPart(
+  { overlay, withOwn }: InitrdChoice,
+  parts: readonly InitrdPart[],
+  extracted: ExtractedKernel | null,
+): Promise<InitrdPart> {
+  const tree = new InitrdTree()
+  const inside = withOwn ? (extracted?.initrds ?? []).map(({ source }) => source) : []
+  const sources = [...inside, ...parts.flatMap(({ bytes }) => ('read' in bytes ? [bytes] : []))]
+  for (const source of sources) {
+    if (!(await listArchive(source, ({ name, mode, target }) => tree.add(name, mode, target)))) tree.isComplete = false
   }
-
-  add({ fd, source, size }: OpenImage): void {
-    if (fd !== null) this.fds.push(fd)
-    else {
-      const memory = this.#memory()
-      memory.write(source.read(0, size))
-      this.fds.push(memory.fd)
-    }
-  }
-
-  close(): void {
-    for (const memory of this.#memories.splice(0)) memory.close()
-  }
-
-  #memory(): MemoryFile {
-    const memory = new MemoryFile('linux-kexec-initrd', 'for the initrds')
-    this.#memories.push(memory)
-    return memory
-  }
+  return { name: 'the overlay', bytes: overlayArchive(overlay, tree).bytes, fd: null }
 }
 
 /** @throws KexecError 'file-changed' */

@@ -144,10 +144,16 @@ function initrdsOf(image: Image, addons: readonly OpenAddon[], companions: Compa
     ...addons.flatMap((addon) => addonPart(addon, '.ucode')).reverse(),
     ...partsNamed(image, '.ucode').slice(0, 1),
     ...partsNamed(image, '.initrd'),
-    ...companions.archives(),
+    ...companions.archives(stubVersion(image)),
     ...literals.flatMap(([section, name]) => literalPart(image, section, name)),
     ...addons.flatMap((addon) => addonPart(addon, '.initrd')),
   ]
+}
+
+/** As the stub says in a section of its own: '#### LoaderInfo: systemd-stub 257.13-1~deb13u1 ####'. */
+function stubVersion(image: Image): number | null {
+  const version = /LoaderInfo: systemd-stub (\d{1,4})/.exec(textOf(image, '.sdmagic') ?? '')?.[1]
+  return version === undefined ? null : Number(version)
 }
 
 function addonPart({ file, addon }: OpenAddon, name: string): UnifiedPart[] {

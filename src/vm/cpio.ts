@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { open, stat } from 'node:fs/promises'
+import { cpioHeader, cpioPadding, cpioTrailer, fileTypes } from '../initrd/cpio.ts'
 
 /**
  * One file of a guest's file system. `path` is absolute in the guest. What it is follows from the field that is there:
@@ -20,16 +21,6 @@ export type ImageEntry = {
   | { readonly device: { readonly type: 'character' | 'block'; readonly major: number; readonly minor: number } }
 )
 
-// include/uapi/linux/stat.h
-const S_IFDIR = 0o040000
-const S_IFREG = 0o100000
-const S_IFLNK = 0o120000
-const S_IFCHR = 0o020000
-const S_IFBLK = 0o060000
-
-/** A newc header holds sizes in eight hexadecimal digits. */
-const MAX_SIZE = 0xffff_ffff
-
 /** Bytes moved at a time when a host file is copied. */
 const CHUNK = 1024 * 1024
 
@@ -43,7 +34,7 @@ export async function writeCpio(file: string, entries: Iterable<ImageEntry>): Pr
   try {
     let inode = 1
     for (const entry of entries) await writeEntry(output, entry, inode++)
-    await output.write(header({ inode: 0, mode: 0, uid: 0, gid: 0, size: 0, major: 0, minor: 0 }, 'TRAILER!!!'))
+    await output.write(cpioTrailer())
   } finally {
     await output.close()
   }
@@ -55,61 +46,22 @@ async function writeEntry(output: FileHandle, entry: ImageEntry, inode: number):
   const fields = { inode, uid: entry.uid ?? 0, gid: entry.gid ?? 0, size: 0, major: 0, minor: 0 }
   const permissions = (standard: number) => (entry.mode ?? standard) & 0o7777
   if ('directory' in entry) {
-    await output.write(header({ ...fields, mode: S_IFDIR | permissions(0o755) }, name))
+    await output.write(cpioHeader(name, { ...fields, mode: fileTypes.directory | permissions(0o755) }))
   } else if ('device' in entry) {
     const { type, major, minor } = entry.device
-    const kind = type === 'block' ? S_IFBLK : S_IFCHR
-    await output.write(header({ ...fields, major, minor, mode: kind | permissions(0o600) }, name))
+    const kind = type === 'block' ? fileTypes.block : fileTypes.character
+    await output.write(cpioHeader(name, { ...fields, major, minor, mode: kind | permissions(0o600) }))
   } else if ('source' in entry) {
     const { size } = await stat(entry.source)
-    await output.write(header({ ...fields, size, mode: S_IFREG | permissions(0o644) }, name))
+    await output.write(cpioHeader(name, { ...fields, size, mode: fileTypes.regular | permissions(0o644) }))
     await copy(entry.source, output, size)
   } else {
     const link = 'link' in entry
     const contents = Buffer.from(link ? entry.link : entry.data)
-    const mode = link ? S_IFLNK | 0o777 : S_IFREG | permissions(0o644)
-    await output.write(header({ ...fields, size: contents.length, mode }, name))
-    await output.write(Buffer.concat([contents, padding(contents.length)]))
+    const mode = link ? fileTypes.link | 0o777 : fileTypes.regular | permissions(0o644)
+    await output.write(cpioHeader(name, { ...fields, size: contents.length, mode }))
+    await output.write(Buffer.concat([contents, cpioPadding(contents.length)]))
   }
-}
-
-interface Fields {
-  inode: number
-  mode: number
-  uid: number
-  gid: number
-  size: number
-  major: number
-  minor: number
-}
-
-function header(fields: Fields, name: string): Buffer {
-  if (fields.size > MAX_SIZE) throw new RangeError(`'${name}' is ${fields.size} bytes; cpio ends at 4 GiB`)
-  const links = (fields.mode & 0o170000) === S_IFDIR ? 2 : 1
-  const nameBytes = Buffer.from(`${name}\0`)
-  const numbers = [
-    fields.inode,
-    fields.mode,
-    fields.uid,
-    fields.gid,
-    links,
-    0, // mtime
-    fields.size,
-    0, // dev major
-    0, // dev minor
-    fields.major,
-    fields.minor,
-    nameBytes.length,
-    0, // checksum, unused in newc
-  ]
-  const text = `070701${numbers.map((number) => number.toString(16).padStart(8, '0')).join('')}`
-  const length = text.length + nameBytes.length
-  return Buffer.concat([Buffer.from(text), nameBytes, padding(length)])
-}
-
-/** Zeros up to the next multiple of four: headers with their name, and contents, each end there. */
-function padding(length: number): Buffer {
-  return Buffer.alloc((4 - (length % 4)) % 4)
 }
 
 async function copy(source: string, output: FileHandle, size: number): Promise<void> {
@@ -123,7 +75,7 @@ async function copy(source: string, output: FileHandle, size: number): Promise<v
       await output.write(buffer, 0, bytesRead)
       remaining -= bytesRead
     }
-    await output.write(padding(size))
+    await output.write(cpioPadding(size))
   } finally {
     await input.close()
   }

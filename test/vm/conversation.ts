@@ -30,14 +30,14 @@ export class Conversation {
   }
 
   /** @returns what was said, up to and with what was waited for. @throws when it does not come, with all that did. */
-  expect(what: string | RegExp): Promise<string> {
+  expect(what: string | RegExp, deadline = DEADLINE): Promise<string> {
     return new Promise((resolve, reject) => {
       const fail = (why: string) => {
         clearTimeout(timer)
         this.#look = () => {}
         reject(new Error(`${why} while waiting for ${what}; the console says:\n${this.#text.slice(-4000)}`))
       }
-      const timer = setTimeout(() => fail(`${DEADLINE} ms passed`), DEADLINE)
+      const timer = setTimeout(() => fail(`${deadline} ms passed`), deadline)
       this.#look = () => {
         const found = typeof what === 'string' ? this.#text.indexOf(what) : this.#text.search(what)
         if (found === -1) return this.#port.closed ? fail('the machine ended') : undefined

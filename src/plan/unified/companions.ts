@@ -22,6 +22,8 @@ export interface OpenAddon {
 interface Archive extends ArchiveFolder {
   readonly suffix: string
   readonly exceptSuffix?: string
+  /** Version of systemd-stub from which on it looks for them. */
+  readonly since?: number
   /** Folder at the top of the partition, for all images; without one, the folder beside the image. */
   readonly shared?: string
 }
@@ -30,17 +32,14 @@ const secret = { folderMode: 0o500, fileMode: 0o400 }
 const open = { folderMode: 0o555, fileMode: 0o444 }
 const extension = { suffix: '.raw', exceptSuffix: '.confext.raw' }
 
-/**
- * In the order of systemd-stub, which lets what lies beside the image come before what is for all. The folders for all images
- * are those of its version 258; before, it had only that of the credentials.
- */
+/** In the order of systemd-stub: what lies beside the image comes before what is for all images. */
 const archives: readonly Archive[] = [
   { ...secret, folder: '.extra/credentials', suffix: '.cred' },
   { ...secret, folder: '.extra/global_credentials', suffix: '.cred', shared: 'loader/credentials' },
   { ...open, ...extension, folder: '.extra/sysext' },
-  { ...open, ...extension, folder: '.extra/global_sysext', shared: 'loader/extensions' },
-  { ...open, folder: '.extra/confext', suffix: '.confext.raw' },
-  { ...open, folder: '.extra/global_confext', suffix: '.confext.raw', shared: 'loader/extensions' },
+  { ...open, ...extension, folder: '.extra/global_sysext', shared: 'loader/extensions', since: 258 },
+  { ...open, folder: '.extra/confext', suffix: '.confext.raw', since: 256 },
+  { ...open, folder: '.extra/global_confext', suffix: '.confext.raw', shared: 'loader/extensions', since: 258 },
 ]
 
 /** The files that belong to an image, beside it and on its partition. They stay open until `close()`. */
@@ -78,9 +77,13 @@ export class Companions {
     return []
   }
 
-  /** Archives of credentials and of extension images. */
-  archives(): UnifiedPart[] {
-    return archives.flatMap((archive) => {
+  /**
+   * Archives of credentials and of extension images.
+   * @param version of systemd-stub in the image, or null for another stub, of which all that there is is expected
+   */
+  archives(version: number | null): UnifiedPart[] {
+    const known = archives.filter(({ since = 0 }) => version === null || version >= since)
+    return known.flatMap((archive) => {
       const { suffix, exceptSuffix, shared } = archive
       const isWanted = (name: string) =>
         name.endsWith(suffix) && (exceptSuffix === undefined || !name.endsWith(exceptSuffix))
@@ -119,6 +122,6 @@ export class Companions {
   }
 
   close(): void {
-    for (const file of this.files.splice(0)) file.close()
+    for (const file of this.files) file.close()
   }
 }

@@ -103,11 +103,11 @@ describe('warnings', () => {
     ])
   })
 
-  test('an initrd that is no archive', async () => {
-    const root = makeMachine({ ...debian, '/tmp/notes': { text: 'buy milk\n' } })
-    const { warnings, refusals } = await planned({ root, initrds: ['/tmp/notes'] })
+  test('an initrd that is a file system of its own', async () => {
+    const root = makeMachine({ ...debian, '/tmp/disk': { text: 'hsqs and so on' } })
+    const { warnings, refusals } = await planned({ root, initrds: ['/tmp/disk'] })
     expect(warnings).toEqual([
-      '/tmp/notes is a text file, neither a cpio archive nor a compressed one: the new kernel will not unpack it',
+      '/tmp/disk is a squashfs file system: only a kernel that mounts it as a RAM disk (root=/dev/ram0) makes use of it',
     ])
     expect(refusals).toEqual([])
   })
@@ -132,11 +132,6 @@ describe('warnings', () => {
   test('a parameter to remove that is not there', async () => {
     const { warnings } = await planned({ root: makeMachine(), remove: 'quite' })
     expect(warnings).toEqual(['--remove quite: the command line has no such parameter'])
-  })
-
-  test('more than the memory that is available', async () => {
-    const root = makeMachine({ ...debian, '/proc/meminfo': { text: 'MemTotal: 65536 kB\nMemAvailable:   2048 kB\n' } })
-    expect((await planned({ root })).warnings.join()).toMatch(/need \d+\.\d MiB and only 2\.0 MiB of memory/)
   })
 })
 
@@ -179,10 +174,17 @@ describe('refusals', () => {
     expect(made.refusals[0]?.['summary']).toContain('this is a directory')
   })
 
-  test('an initrd that is empty, a folder, or absent', async () => {
-    const root = makeMachine({ ...debian, '/boot/none': 'empty' })
+  test('an initrd that is empty, a folder, absent, or no archive', async () => {
+    const root = makeMachine({
+      ...debian,
+      '/boot/none': 'empty',
+      '/tmp/notes': { text: 'buy milk\n' },
+      '/tmp/old': { text: '070707 from the seventies' },
+    })
     for (const [initrd, reason] of [
       ['/boot/none', 'not-an-initrd'],
+      ['/tmp/notes', 'not-an-initrd'],
+      ['/tmp/old', 'not-an-initrd'],
       ['/boot', 'not-an-initrd'],
       ['/boot/absent', 'not-found'],
     ] as const)

@@ -1,0 +1,5 @@
+export { listArchive } from './archive-entries.ts'
+export { type InitrdDescriptor, type InitrdPart, joinInitrds, joinInitrdsSync } from './join.ts'
+export { gatherOverlays, type Overlay, type OverlayArchive, type OverlayItem, overlayArchive } from './overlay.ts'
+export { parseOverlay } from './overlay-option.ts'
+export { InitrdTree } from './tree.ts'

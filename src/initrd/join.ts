@@ -1,0 +1,106 @@
+import { setImmediate } from 'node:timers/promises'
+import { KexecError } from '../errors.ts'
+import type { ByteSource } from '../image/bytes.ts'
+import { MemoryFile } from '../system/memory-file.ts'
+import { cpioPadding } from './cpio.ts'
+
+/** Copied at a time, bytes. */
+const CHUNK = 1024 * 1024
+
+/** One of the archives that an initrd is joined of. */
+export interface InitrdPart {
+  /** For messages. */
+  readonly name: string
+  /** Its bytes, or what gives them in order, each chunk valid until the next is asked for. */
+  readonly bytes: ByteSource | AsyncIterable<Buffer>
+  /** A descriptor whose whole content this is, or null. */
+  readonly fd: number | null
+}
+
+/** An initrd as the syscall takes it: one descriptor, or -1 for none. */
+export interface InitrdDescriptor {
+  readonly fd: number
+  close(): void
+}
+
+/**
+ * Makes one initrd of several archives, in order. None gives -1, and a single file its own descriptor, so that its IMA
+ * signature still counts; all else is copied into one file in memory, each part to begin on a multiple of 4 bytes, as the
+ * kernel's unpacker asks of archives.
+ * @throws KexecError 'aborted', 'file-changed', 'no-memory' or 'io'
+ */
+export async function joinInitrds(
+  parts: readonly InitrdPart[],
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<InitrdDescriptor> {
+  const single = singleDescriptor(parts)
+  if (single !== undefined) return single
+  const memory = new MemoryFile('linux-kexec-initrd', 'for the initrds')
+  try {
+    for (const part of parts) {
+      memory.write(cpioPadding(memory.size))
+      for await (const chunk of 'read' in part.bytes ? pieces(part, part.bytes) : part.bytes) {
+        throwIfAborted(options.signal)
+        memory.write(chunk)
+        await setImmediate()
+      }
+    }
+    return memory
+  } catch (error) {
+    memory.close()
+    throw asKexecError(error)
+  }
+}
+
+/** The same at once, for parts that all can be read so. */
+export function joinInitrdsSync(parts: readonly (InitrdPart & { readonly bytes: ByteSource })[]): InitrdDescriptor {
+  const single = singleDescriptor(parts)
+  if (single !== undefined) return single
+  const memory = new MemoryFile('linux-kexec-initrd', 'for the initrds')
+  try {
+    for (const part of parts) {
+      memory.write(cpioPadding(memory.size))
+      for (const chunk of pieces(part, part.bytes)) memory.write(chunk)
+    }
+    return memory
+  } catch (error) {
+    memory.close()
+    throw asKexecError(error)
+  }
+}
+
+function singleDescriptor(parts: readonly InitrdPart[]): InitrdDescriptor | undefined {
+  if (parts.length > 1) return undefined
+  const fd = parts.length === 0 ? -1 : parts[0]?.fd
+  return fd == null ? undefined : { fd, close: () => {} }
+}
+
+function* pieces({ name }: InitrdPart, source: ByteSource): Generator<Buffer> {
+  for (let offset = 0; offset < source.size; ) {
+    const piece = source.read(offset, CHUNK)
+    if (piece.length === 0) {
+      throw new KexecError('the file shrank while it was read', { reason: 'file-changed', path: name, refused: true })
+    }
+    yield piece
+    offset += piece.length
+  }
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return
+  throw new KexecError('interrupted while the initrds were joined; what was loaded before still is', {
+    reason: 'aborted',
+    cause: signal.reason,
+  })
+}
+
+function asKexecError(error: unknown): KexecError {
+  if (error instanceof KexecError) return error
+  const { code } = error as NodeJS.ErrnoException
+  const reason = code === 'ENOMEM' || code === 'ENOSPC' ? 'no-memory' : 'io'
+  return new KexecError('the initrds could not be joined in memory', {
+    reason,
+    cause: error,
+    ...(code ? { code } : {}),
+  })
+}

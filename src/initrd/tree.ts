@@ -1,0 +1,87 @@
+import { posix } from 'node:path'
+import { KexecError } from '../errors.ts'
+import { fileTypes } from './cpio.ts'
+
+/** Links followed before a path counts as a loop: MAXSYMLINKS, include/linux/namei.h. */
+const MAX_LINKS = 40
+
+/** Folders of the root that distributions have as links into /usr. */
+const merged = new Set(['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'])
+
+/** Where something goes. */
+export interface Place {
+  /** With the links of the initrd followed. */
+  readonly path: string
+  /** Folders to be made before, outermost first. */
+  readonly missing: readonly string[]
+  /** Whether it is there as a folder already. */
+  readonly isThere: boolean
+}
+
+/**
+ * What an initrd unpacks to. It matters because the kernel's unpacker replaces what is in the way (clean_path in
+ * init/initramfs.c): a folder /lib in an archive would take the place of the link /lib -> usr/lib, and nothing would run any
+ * more.
+ */
+export class InitrdTree {
+  readonly #entries = new Map<string, { readonly mode: number; readonly target: string | null }>()
+  /** Whether all of the initrd is known. */
+  isComplete = true
+
+  add(path: string, mode: number, target: string | null): void {
+    this.#entries.set(posix.join('/', path), { mode, target })
+  }
+
+  /** @throws KexecError 'invalid-argument' where a file is in the way, or links run in circles */
+  place(path: string, isFolder: boolean, from: string): Place {
+    const pending = path.split('/').filter(Boolean).reverse()
+    const missing: string[] = []
+    let [current, links] = ['/', 0]
+    while (pending.length > 0) {
+      const part = pending.pop() as string
+      if (part === '.') continue
+      if (part === '..') {
+        current = posix.dirname(current)
+        continue
+      }
+      const next = posix.join(current, part)
+      const isLast = pending.length === 0
+      const entry = this.#entries.get(next)
+      const type = entry === undefined ? 0 : entry.mode & fileTypes.mask
+      if (type === fileTypes.link && (!isLast || isFolder)) {
+        if (++links > MAX_LINKS) throw inTheWay(next, 'links that run in circles', from)
+        const target = entry?.target ?? ''
+        if (target.startsWith('/')) current = '/'
+        pending.push(...target.split('/').filter(Boolean).reverse())
+        continue
+      }
+      if (isLast) return this.#last(next, type, isFolder, missing, from)
+      if (type === 0 && !this.#isAssumed(next)) {
+        missing.push(next)
+        this.add(next, fileTypes.directory | 0o755, null)
+      } else if (type !== 0 && type !== fileTypes.directory) throw inTheWay(next, 'a file', from)
+      current = next
+    }
+    return { path: current, missing, isThere: true }
+  }
+
+  #last(path: string, type: number, isFolder: boolean, missing: readonly string[], from: string): Place {
+    if (type === fileTypes.directory && !isFolder) throw inTheWay(path, 'a folder', from)
+    if (type !== 0 && type !== fileTypes.directory && isFolder) throw inTheWay(path, 'a file', from)
+    return { path, missing, isThere: isFolder && (type === fileTypes.directory || this.#isAssumed(path)) }
+  }
+
+  /** Where the initrd is not known, its /lib must not be replaced. */
+  #isAssumed(path: string): boolean {
+    return !this.isComplete && merged.has(path)
+  }
+}
+
+function inTheWay(path: string, what: string, from: string): KexecError {
+  return new KexecError(`${from} cannot be added: the initrd has ${what} at ${path}`, {
+    reason: 'invalid-argument',
+    path: from,
+    hint: 'Give it another destination: --overlay SOURCE:/path/in/the/initrd.',
+    refused: true,
+  })
+}
