@@ -23,8 +23,9 @@ export const HEAD_BYTES = 36 * 1024
  * behind what begins like anything, so it comes last.
  */
 const formats: readonly ImageFormat[] = [
-  bzImage,
-  ...[arm64Image, riscvImage, loongarchImage, armZImage, zboot, uki, pe, elf, fit, uImage],
+  // EFI zboot before LoongArch's kernel: both are PE files with the same mark at 56.
+  ...[bzImage, zboot],
+  ...[arm64Image, riscvImage, loongarchImage, armZImage, uki, pe, elf, fit, uImage],
   ...[androidBoot, androidVendorBoot, compressed],
   ...otherFiles.slice(0, -1),
   s390Image,

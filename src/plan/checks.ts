@@ -4,7 +4,6 @@ import { status } from '../engine/status.ts'
 import { KexecError } from '../errors.ts'
 import { engineFor, type OpenImage } from '../image/index.ts'
 import { readPrivileges } from '../policy/privileges.ts'
-import { readSwitches, switchRefusal } from '../policy/switches.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
 import type { PlannedInitrd } from './initrds.ts'
@@ -130,7 +129,7 @@ export function checkMemory(
   )
 }
 
-/** What the running machine would refuse whatever the image, and what this user may not do. */
+/** What the running machine holds already, and what this user may not do. */
 export function checkMachine(system: System, panic: boolean, findings: Findings): void {
   if (!system.isLive) return
   if (panic && status(system).crashLoaded) {
@@ -138,8 +137,6 @@ export function checkMachine(system: System, panic: boolean, findings: Findings)
       'a crash kernel is loaded, and the kernel frees it first: should this load fail, none is loaded any more',
     )
   }
-  const refusal = switchRefusal(readSwitches(system, panic))
-  if (refusal !== undefined) findings.refuse(refusal)
   const privileges = readPrivileges(system)
   if (!privileges.capable)
     findings.warn(

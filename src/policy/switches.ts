@@ -1,8 +1,13 @@
-import { type Evidence, KexecError } from '../errors.ts'
+import type { Evidence } from '../errors.ts'
 import type { System } from '../system/system.ts'
 
-const DISABLED = '/proc/sys/kernel/kexec_load_disabled'
-const LIMIT = { normal: '/proc/sys/kernel/kexec_load_limit_reboot', panic: '/proc/sys/kernel/kexec_load_limit_panic' }
+/** Present when the kernel has kexec, and 1 when loading is switched off until the next boot. */
+export const DISABLED = '/proc/sys/kernel/kexec_load_disabled'
+/** Loads still allowed, -1 for any number; since 6.3. */
+export const LIMIT = {
+  normal: '/proc/sys/kernel/kexec_load_limit_reboot',
+  panic: '/proc/sys/kernel/kexec_load_limit_panic',
+}
 const LOCKDOWN = '/sys/kernel/security/lockdown'
 
 /** The kernel's own switches that refuse a load whoever asks: Documentation/admin-guide/sysctl/kernel.rst. */
@@ -36,37 +41,4 @@ export function readSwitches(system: System, panic: boolean): KernelSwitches {
     lockdown: /\[(\w+)\]/.exec(lockdown ?? '')?.[1] ?? null,
     evidence,
   }
-}
-
-/** What these switches refuse for certain, or undefined. Lockdown is not among them: a signed kernel may pass it. */
-export function switchRefusal(switches: KernelSwitches): KexecError | undefined {
-  const { evidence } = switches
-  if (!switches.supported) {
-    return new KexecError('the running kernel has no kexec', {
-      reason: 'no-kexec-support',
-      code: 'ENOSYS',
-      hint: 'Boot a kernel built with CONFIG_KEXEC_FILE=y (or CONFIG_KEXEC=y).',
-      evidence: [...evidence, { source: DISABLED, value: 'absent' }],
-      refused: true,
-    })
-  }
-  if (switches.disabled) {
-    return new KexecError('loading is switched off until the next boot: kernel.kexec_load_disabled is 1', {
-      reason: 'kexec-disabled',
-      code: 'EPERM',
-      hint: 'It cannot be switched on again while this kernel runs. Find what sets it (`grep -r kexec_load_disabled /etc/sysctl.* /usr/lib/sysctl.d`), then reboot.',
-      evidence,
-      refused: true,
-    })
-  }
-  if (switches.loadsLeft === 0) {
-    return new KexecError('the number of loads allowed since boot is used up', {
-      reason: 'load-limit',
-      code: 'EPERM',
-      hint: 'The limit (kernel.kexec_load_limit_*) can only be lowered while this kernel runs; reboot to load again.',
-      evidence,
-      refused: true,
-    })
-  }
-  return undefined
 }
