@@ -9,6 +9,8 @@ const SECTOR = 512
 
 /** Problems that are also told by a field: so that whoever tells them by that can leave the sentence out. */
 export const bzImageProblems = {
+  /** `minimumSize` is more than there is. */
+  cutOff: 'it ends inside its setup header',
   /** `architecture` is 'i386'. */
   no64BitEntry: 'it has no 64-bit entry point (a 32-bit kernel)',
   /** `relocatable` is false. What is built without CONFIG_RELOCATABLE lacks the flag: arch/x86/boot/header.S. */
@@ -31,7 +33,7 @@ export const bzImage: ImageFormat = {
 
 function inspect(head: Buffer): KernelImage {
   if (head.length < header.end) {
-    const problems = ['it ends inside its setup header']
+    const problems = [bzImageProblems.cutOff]
     return {
       ...unknownImage,
       format: 'bzImage',
