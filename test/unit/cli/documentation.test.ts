@@ -5,7 +5,7 @@ import type { Command } from '../../../src/cli/command.ts'
 import { debian, makeMachine } from '../plan/debian.ts'
 import { cli, json } from './cli.ts'
 
-const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'reboot', 'exec']
+const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'policy', 'reboot', 'exec']
 const commands: Command[] = await Promise.all(
   names.map(async (name) => (await import(`../../../src/cli/commands/${name}.ts`)).command),
 )
