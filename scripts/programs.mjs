@@ -7,6 +7,7 @@ const packages = {
   readelf: 'binutils',
   strip: 'binutils',
   objcopy: 'binutils',
+  objdump: 'binutils',
   mkimage: 'u-boot-tools',
   dtc: 'device-tree-compiler',
   lzma: 'xz-utils',

@@ -7,8 +7,8 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, setUp } from './setup.mjs'
 
-/** What makes the images of test/unit/image. */
-const imageMakers = ['mkimage', 'dtc', 'mkbootimg', 'objcopy', 'gzip', 'bzip2', 'xz', 'lzma', 'lz4', 'zstd']
+/** What makes the images of test/unit/image and test/vm/image-recipes.ts. */
+const imageMakers = ['mkimage', 'dtc', 'mkbootimg', 'objcopy', 'objdump', 'gzip', 'bzip2', 'xz', 'lzma', 'lz4', 'zstd']
 
 setUp({ programs: ['sbverify', 'osslsigncode', ...imageMakers] })
 const results = join(root, 'build/test-results.json')

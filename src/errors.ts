@@ -22,7 +22,9 @@ export const reasons = [
   'not-a-kernel',
   'truncated-kernel',
   'damaged-image',
+  'not-relocatable',
   'not-an-initrd',
+  'initrd-too-large',
   'wrong-architecture',
   'file-busy',
   'file-changed',
@@ -34,6 +36,7 @@ export const reasons = [
   'load-limit',
   'lockdown',
   'signature-rejected',
+  'ima-appraisal',
   'not-permitted',
   // the kernel
   'no-kexec-support',

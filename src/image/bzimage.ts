@@ -7,6 +7,16 @@ const header = { magic: 0x202, protocol: 0x206, versionPointer: 0x20e, relocatab
 
 const SECTOR = 512
 
+/** Problems that are also told by a field: so that whoever tells them by that can leave the sentence out. */
+export const bzImageProblems = {
+  /** `minimumSize` is more than there is. */
+  cutOff: 'it ends inside its setup header',
+  /** `architecture` is 'i386'. */
+  no64BitEntry: 'it has no 64-bit entry point (a 32-bit kernel)',
+  /** `relocatable` is false. What is built without CONFIG_RELOCATABLE lacks the flag: arch/x86/boot/header.S. */
+  boundToItsAddress: 'it cannot be loaded above 4 GiB (it was built without CONFIG_RELOCATABLE)',
+} as const
+
 /**
  * kexec_file_load keeps room for `elfcorehdr=0x…` and the NUL, whether or not a crash kernel is loaded
  * (MAX_ELFCOREHDR_STR_LEN 30, arch/x86/kernel/kexec-bzimage64.c). Seen alike on 6.1, 6.12 and 7.2: with a limit of 2047,
@@ -23,7 +33,7 @@ export const bzImage: ImageFormat = {
 
 function inspect(head: Buffer): KernelImage {
   if (head.length < header.end) {
-    const problems = ['it ends inside its setup header']
+    const problems = [bzImageProblems.cutOff]
     return {
       ...unknownImage,
       format: 'bzImage',
@@ -36,26 +46,33 @@ function inspect(head: Buffer): KernelImage {
   const { commandLineSize, extendedLoadFlags, setupSize } = setupHeader
   const protocol = head.readUInt16LE(header.protocol)
   const is64 = extendedLoadFlags.includes('kernel-64')
+  const isMovable = !is64 || extendedLoadFlags.includes('above-4g')
   const versionString = readVersion(head, setupSize)
+  // Older protocols do not say which it is.
+  const architecture = protocol < 0x20c ? null : is64 ? 'x86_64' : 'i386'
+  const bits = architecture === null ? '' : ` (${is64 ? '64' : '32'} bits)`
   const version = versionString?.split(' ', 1)[0] ?? null
   const problems = [...loadProblems(setupHeader, protocol), ...payloadProblems(setupHeader)]
   return {
     ...unknownImage,
     format: 'bzImage',
     byteOrder: 'little',
-    description: `an x86 bzImage${version === null ? '' : ` of Linux ${version}`} (${is64 ? '64' : '32'} bits)`,
+    description: `an x86 bzImage${version === null ? '' : ` of Linux ${version}`}${bits}`,
     bootable: problems.length === 0,
-    architecture: is64 ? 'x86_64' : 'i386',
+    architecture,
     version,
     versionString,
     maxCommandLine: Math.max(0, commandLineSize - ELFCOREHDR_RESERVE),
     signature: hasPeSignature(head) ? 'present' : 'absent',
     compression: setupHeader.payload?.compression ?? null,
-    relocatable: protocol >= 0x205 ? head[header.relocatable] !== 0 : false,
+    relocatable: protocol >= 0x205 && head[header.relocatable] !== 0 && isMovable,
     memoryNeeded: setupHeader.initSize,
     minimumSize: setupHeader.end,
     efiStub: stubOf(head, setupHeader, protocol),
     setupHeader,
+    facts: is64
+      ? [{ name: '5-level paging', value: extendedLoadFlags.includes('5-level') ? 'supported' : 'not supported' }]
+      : [],
     problems,
   }
 }
@@ -76,8 +93,8 @@ function loadProblems({ loadFlags, extendedLoadFlags, protocol: name }: SetupHea
     return problems
   }
   if (!loadFlags.includes('loaded-high')) problems.push('it is a zImage, loaded low, not a bzImage')
-  if (!extendedLoadFlags.includes('kernel-64')) problems.push('it has no 64-bit entry point (a 32-bit kernel)')
-  else if (!extendedLoadFlags.includes('above-4g')) problems.push('it cannot be loaded above 4 GiB')
+  if (!extendedLoadFlags.includes('kernel-64')) problems.push(bzImageProblems.no64BitEntry)
+  else if (!extendedLoadFlags.includes('above-4g')) problems.push(bzImageProblems.boundToItsAddress)
   return problems
 }
 

@@ -23,13 +23,17 @@ export const HEAD_BYTES = 36 * 1024
  * behind what begins like anything, so it comes last.
  */
 const formats: readonly ImageFormat[] = [
-  bzImage,
-  ...[arm64Image, riscvImage, loongarchImage, armZImage, zboot, uki, pe, elf, fit, uImage],
+  // EFI zboot before LoongArch's kernel: both are PE files with the same mark at 56.
+  ...[bzImage, zboot],
+  ...[arm64Image, riscvImage, loongarchImage, armZImage, uki, pe, elf, fit, uImage],
   ...[androidBoot, androidVendorBoot, compressed],
   ...otherFiles.slice(0, -1),
   s390Image,
   ...otherFiles.slice(-1),
 ]
+
+/** How the problem begins that `minimumSize` tells, too. */
+export const TRUNCATED = 'it is truncated: '
 
 /** The format of what begins with `head`, or undefined. */
 export function formatOf(head: Buffer, source?: ByteSource): ImageFormat | undefined {
@@ -49,5 +53,5 @@ export function inspectImage(head: Buffer, size: number, source?: ByteSource): K
   const image = format.inspect(head, source)
   if (image.minimumSize === null || size >= image.minimumSize) return image
   const missing = `the file has ${size} bytes where its header asks for ${image.minimumSize}`
-  return { ...image, bootable: false, problems: [...image.problems, `it is truncated: ${missing}`] }
+  return { ...image, bootable: false, problems: [...image.problems, `${TRUNCATED}${missing}`] }
 }

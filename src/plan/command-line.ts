@@ -74,10 +74,12 @@ function chooseBase(
     return { line: parseCommandLine(options.commandLine), reason: 'given with --command-line' }
   }
   if (options.reuseCommandLine) return runningCommandLine(system, options, 'asked for with --reuse-cmdline', findings)
-  if (entry !== null && entry.cmdline !== null)
-    return { line: parseCommandLine(entry.cmdline), reason: "the entry's own" }
   const own = ownCommandLine(kernel)
-  if (own !== null) return { line: parseCommandLine(own), reason: `the one that the image brings` }
+  // Of an image that is an entry by itself, the menu does not know what a hypervisor adds.
+  const isWholeEntry = entry?.source === 'uki' && own !== null
+  if (entry !== null && entry.cmdline !== null && !isWholeEntry)
+    return { line: parseCommandLine(entry.cmdline), reason: "the entry's own" }
+  if (own !== null) return { line: parseCommandLine(own), reason: 'the one that the image brings' }
   if (entry === null) {
     findings.refuse(
       new KexecError('a kernel file comes without a command line, and none was given', {

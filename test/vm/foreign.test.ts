@@ -66,13 +66,15 @@ describe.each(architectures)('$name', (architecture) => {
     test(title, ({ skip }) => (kernel ? body(kernel) : skip('the mirror has no such kernel')))
 
   kernelTest('is known for what it is', async ({ image, release }) => {
-    const { chain, innermost } = await unpacked(image)
+    const { chain, innermost } = await original(image)
     expect(chain[0]).toBe(format)
-    expect(innermost).toMatchObject({ architecture: machine, version: release })
+    // A zImage has its version only in the compressed kernel behind its loader.
+    expect(innermost).toMatchObject({ architecture: machine, version: format === 'ARM zImage' ? null : release })
   })
 
-  const xz = architecture.filter === undefined ? ['-1'] : [architecture.filter, '--lzma2=preset=1']
-  for (const [program, ...args] of [['gzip', '-1'], ['xz', '--check=crc32', ...xz], ['zstd'], ['lz4', '-l']] as const) {
+  const programs = [['gzip', '-1'], ['zstd'], ['lz4', '-l']]
+  if (architecture.filter !== undefined) programs.push(['xz', '--check=crc32', architecture.filter, '--lzma2=preset=0'])
+  for (const [program = '', ...args] of programs) {
     kernelTest([program, ...args].join(' '), async ({ image }) => {
       await comesOut(shop.compress(image, shop.path('packed'), program, ...args), image, [program, format])
     })
@@ -104,6 +106,7 @@ describe.each(architectures)('$name', (architecture) => {
 
 const fitSource = (kernel: string, architecture: string) => `/dts-v1/;
 / {
+  description = "Debian";
   images { kernel-1 { data = /incbin/("${kernel}"); type = "kernel"; arch = "${architecture}"; os = "linux";
     compression = "lz4"; load = <0x80000>; entry = <0x80000>; hash-1 { algo = "sha256"; }; }; };
   configurations { default = "c"; c { kernel = "kernel-1"; }; };
@@ -124,7 +127,7 @@ describe('firmware that speaks EFI', () => {
     shop.ukify(path, ...parts, '--output', shop.path('uki.efi'))
     const { chain, sha256 } = await unpacked(shop.path('uki.efi'))
     expect(chain[0]).toBe('UKI')
-    expect(sha256).toBe((await unpacked(image)).sha256)
+    expect(sha256).toBe((await original(image)).sha256)
   })
 
   test('EFI zboot: what it holds is what its compressor takes out of the payload', async () => {
@@ -142,15 +145,29 @@ describe('firmware that speaks EFI', () => {
 })
 
 /** Unpacks what was packed: it is the original, or, of an original that is itself to be unpacked, what that unpacks to. */
-async function comesOut(packed: string, original: string, chain: readonly string[]): Promise<void> {
+async function comesOut(packed: string, image: string, chain: readonly string[]): Promise<void> {
   const result = await unpacked(packed)
-  const expected = await unpacked(original)
   expect(result.chain.slice(0, chain.length)).toEqual(chain)
-  expect(result.sha256).toBe(expected.sha256)
-  if (expected.chain.length === 1) expect(result.sha256).toBe(hash(readFileSync(original)))
+  expect(result.sha256).toBe((await original(image)).sha256)
 }
 
-async function unpacked(path: string): Promise<{ chain: string[]; innermost: KernelImage; sha256: string }> {
+/** What a kernel is, not packed further. */
+async function original(image: string): Promise<Unpacked> {
+  const known = originals.get(image) ?? (await unpacked(image))
+  originals.set(image, known)
+  if (known.chain.length === 1) expect(known.sha256).toBe(hash(readFileSync(image)))
+  return known
+}
+
+const originals = new Map<string, Unpacked>()
+
+interface Unpacked {
+  readonly chain: readonly string[]
+  readonly innermost: KernelImage
+  readonly sha256: string
+}
+
+async function unpacked(path: string): Promise<Unpacked> {
   const fd = openSync(path, 'r')
   try {
     const kernel = await extractKernel(fileBytes(fd, fstatSync(fd).size), { fd })

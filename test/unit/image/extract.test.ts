@@ -36,6 +36,14 @@ test.each([
   expect(chain.map(({ format }) => format)).toEqual(['EFI zboot', 'arm64 Image'])
 })
 
+test('EFI zboot for LoongArch, whose kernels have the same mark, is not taken for the kernel itself', async () => {
+  const image = zboot(packed(kernel, 'gzip'), 'gzip', kernel.length)
+  image.writeUInt16LE(0x6264, 0x44)
+  const { bytes, chain } = await unpack(image)
+  expect(chain.map(({ format }) => format)).toEqual(['EFI zboot', 'arm64 Image'])
+  expect(bytes.equals(kernel)).toBe(true)
+})
+
 test('a zboot whose payload is not what its size says, or lies elsewhere, is refused', async () => {
   const image = zboot(packed(kernel, 'lz4', '-l'), 'lz4', kernel.length + 1)
   await expect(unpack(image)).rejects.toMatchObject({
