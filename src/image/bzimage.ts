@@ -22,6 +22,15 @@ const PARAGRAPH = 16
 const LOADED_HIGH = 1 << 0
 const XLF_KERNEL_64 = 1 << 0
 const XLF_CAN_BE_LOADED_ABOVE_4G = 1 << 1
+const XLF_5LEVEL = 1 << 5
+
+/** Problems that are also told by a field: so that whoever tells them by that can leave the sentence out. */
+export const bzImageProblems = {
+  /** `architecture` is 'i386'. */
+  no64BitEntry: 'it has no 64-bit entry point (a 32-bit kernel)',
+  /** `relocatable` is false. What is built without CONFIG_RELOCATABLE lacks the flag: arch/x86/boot/header.S. */
+  boundToItsAddress: 'it cannot be loaded above 4 GiB (it was built without CONFIG_RELOCATABLE)',
+} as const
 
 /**
  * kexec_file_load keeps room for `elfcorehdr=0x…` and the NUL, whether or not a crash kernel is loaded
@@ -52,17 +61,20 @@ function inspect(head: Buffer): KernelImage {
   const protocol = head.readUInt16LE(header.protocol)
   const xloadflags = protocol >= 0x20c ? head.readUInt16LE(header.extendedLoadFlags) : 0
   const is64 = (xloadflags & XLF_KERNEL_64) !== 0
+  const isMovable = !is64 || (xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0
   const commandLineSize = protocol >= 0x206 ? head.readUInt32LE(header.commandLineSize) : 255
   const payload = protocol >= 0x208 ? setupBytes + head.readUInt32LE(header.payloadOffset) : undefined
   const versionString = readVersion(head, setupBytes)
-  const architecture = is64 ? 'x86_64' : 'i386'
+  // Older protocols do not say which it is.
+  const architecture = protocol < 0x20c ? null : is64 ? 'x86_64' : 'i386'
+  const bits = architecture === null ? '' : ` (${is64 ? '64' : '32'} bits)`
   const version = versionString?.split(' ', 1)[0] ?? null
   const problems = loadProblems(head, protocol, xloadflags)
   return {
     ...unknownImage,
     format: 'bzImage',
     byteOrder: 'little',
-    description: `an x86 bzImage${version === null ? '' : ` of Linux ${version}`} (${is64 ? '64' : '32'} bits)`,
+    description: `an x86 bzImage${version === null ? '' : ` of Linux ${version}`}${bits}`,
     bootable: problems.length === 0,
     architecture,
     version,
@@ -70,9 +82,12 @@ function inspect(head: Buffer): KernelImage {
     maxCommandLine: Math.max(0, commandLineSize - ELFCOREHDR_RESERVE),
     signature: hasPeSignature(head) ? 'present' : 'absent',
     compression: payload === undefined ? null : compressionAt(head, payload),
-    relocatable: protocol >= 0x205 ? head[header.relocatable] !== 0 : false,
+    relocatable: protocol >= 0x205 && head[header.relocatable] !== 0 && isMovable,
     memoryNeeded: protocol >= 0x20a ? head.readUInt32LE(header.initSize) : null,
     minimumSize: setupBytes + head.readUInt32LE(header.paragraphs) * PARAGRAPH,
+    facts: is64
+      ? [{ name: '5-level paging', value: (xloadflags & XLF_5LEVEL) !== 0 ? 'supported' : 'not supported' }]
+      : [],
     problems,
   }
 }
@@ -85,8 +100,8 @@ function loadProblems(head: Buffer, protocol: number, xloadflags: number): strin
     return problems
   }
   if (((head[header.loadFlags] ?? 0) & LOADED_HIGH) === 0) problems.push('it is a zImage, loaded low, not a bzImage')
-  if ((xloadflags & XLF_KERNEL_64) === 0) problems.push('it has no 64-bit entry point (a 32-bit kernel)')
-  else if ((xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) === 0) problems.push('it cannot be loaded above 4 GiB')
+  if ((xloadflags & XLF_KERNEL_64) === 0) problems.push(bzImageProblems.no64BitEntry)
+  else if ((xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) === 0) problems.push(bzImageProblems.boundToItsAddress)
   return problems
 }
 
