@@ -95,13 +95,16 @@ function strangerTo(running: string, image: KernelImage): { summary: string; hin
   return { summary, hint: `Choose a kernel built for ${running}.` }
 }
 
-/** The kernel's own loader does not look: what is missing is missed only once the old kernel is gone. */
+/** What the loader of x86 insists on, bytes. What is missing behind it is missed only once the old kernel is gone. */
+const LEAST_BZIMAGE = 1024
+
+/** Refuses a file that is shorter than its header says. */
 function checkLength({ image, chain, fileSize, loadedSize }: CheckedKernel, refuse: Refuse): void {
   const size = chain.length === 1 ? fileSize : loadedSize
   if (image.minimumSize === null || size === null || size >= image.minimumSize) return
   const missing = `it has ${size} bytes where its header asks for ${image.minimumSize}`
   refuse('truncated-kernel', `this is ${image.description}, cut off: ${missing}`, 'Copy or install the kernel again.', {
-    code: null,
+    code: size < LEAST_BZIMAGE ? 'ENOEXEC' : null,
   })
 }
 
@@ -132,7 +135,7 @@ function checkFormat({ image, chain }: CheckedKernel, running: RunningKernel, re
     refuse('not-a-kernel', `this is ${packed.description}, ${how}`, `Make it with gzip, zstd or xz. ${taken}`)
     return
   }
-  const told: readonly string[] = [bzImageProblems.no64BitEntry, bzImageProblems.boundToItsAddress]
+  const told: readonly string[] = Object.values(bzImageProblems)
   const others = image.problems.filter((problem) => !told.includes(problem) && !problem.startsWith(TRUNCATED))
   if (image.bootable || (others.length === 0 && image.problems.length > 0)) return
   const what = others.length > 0 ? `${image.description}: ${others.join('; ')}` : image.description

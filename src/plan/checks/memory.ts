@@ -43,8 +43,7 @@ export function checkMemory(system: System, sizes: LoadSizes, panic: boolean, fi
     findings.leaveUnchecked(`whether the memory suffices: there is no ${MEMINFO}`)
   }
   if (panic) checkCrashMemory(system, sizes, findings)
-  else checkHalf(sizes, memory, findings)
-  checkAvailable(system, sizes, memory, panic, findings)
+  checkGeneralMemory(system, sizes, memory, panic, findings)
 }
 
 /** What stays until the new kernel starts: one page for each page it gets. */
@@ -52,55 +51,75 @@ function placedBytes({ kernelFile, kernelMemory, initrdBytes }: LoadSizes): numb
   return pages(kernelMemory ?? kernelFile) + pages(initrdBytes)
 }
 
+/** What is taken while the syscall reads: both files go into buffers of their size (kernel_read_file_from_fd). */
+function readBytes({ kernelFile, initrdBytes, copiedBytes }: LoadSizes): number {
+  return copiedBytes + pages(kernelFile) + pages(initrdBytes)
+}
+
 /**
- * What kexec_file_load takes at its peak, with what was copied before: it reads both files into buffers of their size, copies
- * them page by page to where they stay, and frees the buffers at the end (kimage_file_alloc_init and kimage_load_segment,
- * kernel/kexec_file.c). A crash kernel is copied into memory that was reserved at boot.
+ * What kexec_file_load takes at its peak, with what was copied before: what it read is copied page by page to where it stays,
+ * and the buffers are freed at the end (kimage_load_segment of kernel/kexec_core.c). A crash kernel is copied into memory that
+ * was reserved at boot.
  */
 function peakBytes(sizes: LoadSizes, panic: boolean): number {
-  const read = pages(sizes.kernelFile) + pages(sizes.initrdBytes)
   const placed = panic ? 0 : placedBytes(sizes)
-  return sizes.copiedBytes + read + placed + pages(placed / LISTED_PER_PAGE)
-}
-
-/** sanity_check_segment_list of kernel/kexec_core.c: MemTotal is its totalram_pages(). */
-function checkHalf(sizes: LoadSizes, { total, evidence }: Memory, findings: Findings): void {
-  const needed = placedBytes(sizes)
-  if (total === null || needed <= total / 2) return
-  findings.refuse(
-    refusal(
-      `kernel and initrd take ${formatBytes(needed)}, and Linux loads at most half of the memory, ${formatBytes(total / 2)}`,
-      { code: 'EINVAL', hint: hintFor(sizes), evidence: [...evidence, ...evidenceOf(sizes, 'to stay loaded', needed)] },
-    ),
-  )
+  return readBytes(sizes) + placed + pages(placed / LISTED_PER_PAGE)
 }
 
 /**
- * MemAvailable is what can be had without swapping, and is cautious: it leaves out what the kernel keeps for itself. With the
- * free swap it is the most there is, so what needs more fails, after other programs were killed for want of memory.
+ * Half of the memory is what sanity_check_segment_list of kernel/kexec_core.c allows; MemTotal is its totalram_pages().
+ * MemAvailable is what can be had without swapping. Seen on Debian 6.1, 512 MiB and 1 GiB: a load whose peak was below it
+ * succeeded, and one 2 to 5 % above was ended by the OOM killer, which may take any program. So beyond it, and the free
+ * swap, is refused.
  */
-function checkAvailable(system: System, sizes: LoadSizes, memory: Memory, panic: boolean, findings: Findings): void {
-  const { available, swap, total } = memory
-  if (available === null) return
-  const needed = peakBytes(sizes, panic)
-  const numbers = `loading takes ${formatBytes(needed)} for a moment, and ${formatBytes(available)} of memory are available`
-  if (needed > available + swap + reserveOf(total)) {
-    const evidence = [...memory.evidence, ...evidenceOf(sizes, 'needed for a moment', needed)]
-    const loaded = !panic && status(system).loaded
-    const hint = loaded ? '`linux-kexec unload` frees what is loaded now; or stop programs.' : hintFor(sizes)
+function checkGeneralMemory(
+  system: System,
+  sizes: LoadSizes,
+  memory: Memory,
+  panic: boolean,
+  findings: Findings,
+): void {
+  const { available, total, swap, evidence } = memory
+  const [placed, peak] = [panic ? 0 : placedBytes(sizes), peakBytes(sizes, panic)]
+  const room = available === null ? Number.POSITIVE_INFINITY : available + swap
+  const half = (total ?? Number.POSITIVE_INFINITY) / 2
+  const overHalf = placed > half
+  if (overHalf || peak > room) {
+    const problems = [
+      ...(overHalf
+        ? [
+            `kernel and initrd take ${formatBytes(placed)}, and Linux loads at most half of the memory, ${formatBytes(half)}`,
+          ]
+        : []),
+      ...(peak > room ? [shortage(peak, memory)] : []),
+    ]
+    const sums = [bytes('what stays loaded', placed), bytes('what loading takes at its peak', peak)]
     findings.refuse(
-      refusal(swap > 0 ? `${numbers}, with ${formatBytes(swap)} of swap` : numbers, { code: 'ENOMEM', hint, evidence }),
+      new KexecError(problems.join('; '), {
+        reason: 'no-memory',
+        // In the order the kernel meets them.
+        code: overHalf && readBytes(sizes) <= room ? 'EINVAL' : 'ENOMEM',
+        hint: hintFor(system, sizes, overHalf || panic),
+        evidence: [...evidence, ...evidenceOf(sizes), ...sums],
+        refused: true,
+      }),
     )
-  } else if (needed > available) {
-    findings.warn(`${numbers}: others will be swapped out, or killed for want of memory`)
-  } else if (needed > available * CLOSE) {
-    findings.warn(`${numbers}: that is close`)
+  } else if (available !== null && peak > available * CLOSE) {
+    const consequence = peak > available ? 'others will be swapped out' : 'that is close'
+    findings.warn(`${shortage(peak, memory)}: ${consequence}`)
   }
 }
 
-/** What the kernel may take beyond MemAvailable. */
-function reserveOf(total: number | null): number {
-  return (total ?? 0) / 32
+function shortage(peak: number, { available, swap }: Memory): string {
+  const more = swap > 0 ? ` and ${formatBytes(swap)} of swap` : ''
+  return `loading takes ${formatBytes(peak)} for a moment, and ${formatBytes(available ?? 0)} of memory${more} are available`
+}
+
+function hintFor(system: System, { initrdBytes, kernelFile }: LoadSizes, onlySmaller: boolean): string {
+  if (!onlySmaller && status(system).loaded) return '`linux-kexec unload` frees what is loaded now; or stop programs.'
+  const smaller = initrdBytes > kernelFile
+  if (onlySmaller) return smaller ? 'Use a smaller initrd.' : 'Use a smaller kernel, or stop programs.'
+  return smaller ? 'Use a smaller initrd, or stop programs.' : 'Stop programs.'
 }
 
 /** A crash kernel must fit into what was reserved for it at boot. */
@@ -115,7 +134,8 @@ function checkCrashMemory(system: System, sizes: LoadSizes, findings: Findings):
   const needed = placedBytes(sizes)
   const evidence = [
     { source: '/sys/kernel/kexec_crash_size', value: String(crashSize) },
-    ...evidenceOf(sizes, 'to stay loaded', needed),
+    ...evidenceOf(sizes),
+    bytes('what stays loaded', needed),
   ]
   if (crashSize === 0) {
     findings.refuse(
@@ -134,7 +154,7 @@ function checkCrashMemory(system: System, sizes: LoadSizes, findings: Findings):
         {
           reason: 'no-crash-memory',
           code: 'EADDRNOTAVAIL',
-          hint: `Boot with crashkernel=${roundedUp(needed + CRASH_WORKING_MEMORY)}M, or use a smaller initrd.`,
+          hint: `Boot with crashkernel=${roundedUp(needed + 2 * CRASH_WORKING_MEMORY)}M, or use a smaller initrd.`,
           evidence,
           refused: true,
         },
@@ -152,27 +172,17 @@ function roundedUp(bytes: number): number {
   return Math.ceil(bytes / 1024 ** 2 / 64) * 64
 }
 
-function refusal(
-  summary: string,
-  details: { readonly code: string; readonly hint: string; readonly evidence: readonly Evidence[] },
-): KexecError {
-  return new KexecError(summary, { reason: 'no-memory', refused: true, ...details })
-}
-
-function hintFor({ initrdBytes, kernelFile }: LoadSizes): string {
-  return initrdBytes > kernelFile ? 'Use a smaller initrd, or free memory.' : 'Free memory: stop programs.'
-}
-
-function evidenceOf(sizes: LoadSizes, what: string, sum: number): Evidence[] {
-  const { kernelFile, kernelMemory, initrdBytes, copiedBytes } = sizes
-  const bytes = (source: string, value: number) => ({ source, value: `${value} bytes` })
+function evidenceOf({ kernelFile, kernelMemory, initrdBytes, copiedBytes }: LoadSizes): Evidence[] {
   return [
     bytes('the kernel', kernelFile),
     ...(kernelMemory === null ? [] : [bytes('the kernel at its place, by its header', kernelMemory)]),
     bytes('the initrd', initrdBytes),
     ...(copiedBytes === 0 ? [] : [bytes('to be unpacked and joined in memory', copiedBytes)]),
-    bytes(what, sum),
   ]
+}
+
+function bytes(source: string, value: number): Evidence {
+  return { source, value: `${value} bytes` }
 }
 
 function readMemory(system: System): Memory {

@@ -71,7 +71,8 @@ test('docs/json.md: list', async () => {
 
 test('docs/json.md: inspect', async () => {
   const { document } = await json(['inspect', join(makeMachine(), 'boot/vmlinuz-6.1.0-50-cloud-amd64')])
-  expect(fields(document, ['signatures']).sort()).toEqual(documented('inspect'))
+  expect(fields(document, ['signatures', 'efiStub', 'setupHeader']).sort()).toEqual(documented('inspect'))
+  expect(fields(document.setupHeader, ['payload']).sort()).toEqual(documented('setup header'))
   expect(fields(document.signatures, ['signatures[]']).sort()).toEqual(
     documented('signatures').filter((field) => !field.startsWith('signatures[].')),
   )
