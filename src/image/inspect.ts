@@ -32,6 +32,9 @@ const formats: readonly ImageFormat[] = [
   ...otherFiles.slice(-1),
 ]
 
+/** How the problem begins that `minimumSize` tells, too. */
+export const TRUNCATED = 'it is truncated: '
+
 /** The format of what begins with `head`, or undefined. */
 export function formatOf(head: Buffer, source?: ByteSource): ImageFormat | undefined {
   return formats.find((candidate) => candidate.recognise(head, source))
@@ -50,5 +53,5 @@ export function inspectImage(head: Buffer, size: number, source?: ByteSource): K
   const image = format.inspect(head, source)
   if (image.minimumSize === null || size >= image.minimumSize) return image
   const missing = `the file has ${size} bytes where its header asks for ${image.minimumSize}`
-  return { ...image, bootable: false, problems: [...image.problems, `it is truncated: ${missing}`] }
+  return { ...image, bootable: false, problems: [...image.problems, `${TRUNCATED}${missing}`] }
 }

@@ -1,24 +1,21 @@
-import { machine } from 'node:os'
 import { posix } from 'node:path'
 import { status } from '../engine/status.ts'
 import { KexecError } from '../errors.ts'
-import { engineFor, type OpenImage } from '../image/index.ts'
+import type { OpenImage } from '../image/index.ts'
 import { readPrivileges } from '../policy/privileges.ts'
 import type { System } from '../system/system.ts'
+import { checkKernelImage } from './checks/kernel-image.ts'
+import { hasKexecFileLoad, readRunningKernel } from './checks/running-kernel.ts'
 import type { Findings } from './decision.ts'
 import type { PlannedInitrd } from './initrds.ts'
 import type { PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
-import { formatBytes } from './text.ts'
 import { explicitCommandLineWarning } from './unified.ts'
 
-/** Refuses a file that kexec_file_load would not take, named for what it is. */
+/** Refuses what is damaged, and a kernel that this machine or kexec_file_load would not take. */
 export function checkKernel(system: System, kernel: PlannedKernel, findings: Findings): void {
   const { image, file, contents } = kernel
   const { path } = file
-  const refuse = (reason: ConstructorParameters<typeof KexecError>[1]['reason'], summary: string, hint: string) =>
-    findings.refuse(new KexecError(summary, { reason, path, hint, refused: true, code: 'ENOEXEC' }))
-  const running = system.isLive ? machine() : null
   if (kernel.vendor === null && /^Android boot image/.test(kernel.chain[0]?.format ?? '') && isSplit(kernel)) {
     findings.warn(
       `${path} has a vendor boot image beside it, with the first part of the ramdisk and of the command line: give it with --vendor-boot`,
@@ -26,33 +23,13 @@ export function checkKernel(system: System, kernel: PlannedKernel, findings: Fin
   }
   const damage = (kernel.unified ?? { problems: contents.flatMap(({ problems }) => problems) }).problems
   if (damage.length > 0) {
-    refuse('damaged-image', `${kernel.chain[0]?.description}: ${damage.join('; ')}`, 'Copy or make the image again.')
-  } else if (image.architecture !== null && running !== null && image.architecture !== running) {
-    refuse(
-      'wrong-architecture',
-      `this is ${image.description}, and this machine is ${running}`,
-      `Choose a kernel built for ${running}.`,
-    )
-  } else if (image.minimumSize !== null && kernel.chain.length === 1 && file.size < image.minimumSize) {
-    refuse(
-      'truncated-kernel',
-      `${image.description}: ${image.problems.join('; ')}`,
-      'Copy or install the kernel again.',
-    )
-  } else if (engineFor(image).engine === 'segments') {
-    refuse(
-      'not-a-kernel',
-      `this is ${image.description}, which kexec_file_load does not take: ${engineFor(image).reason}`,
-      'Give a bzImage or what holds one; kexec_load, which takes it, is not in this version.',
-    )
-  } else if (!image.bootable) {
-    const what = image.problems.length > 0 ? `${image.description}: ${image.problems.join('; ')}` : image.description
-    refuse(
-      'not-a-kernel',
-      `this is ${what}, not a kernel that kexec_file_load takes`,
-      'Give a bzImage, such as /boot/vmlinuz-VERSION or arch/x86/boot/bzImage.',
-    )
+    const summary = `${kernel.chain[0]?.description}: ${damage.join('; ')}`
+    const hint = 'Copy or make the image again.'
+    findings.refuse(new KexecError(summary, { reason: 'damaged-image', path, hint, refused: true }))
+    // What is inside then is not what was meant to be.
+    if (kernel.chain.length === 1) return
   }
+  checkKernelImage(system, { path, image, chain: kernel.chain, fileSize: file.size, loadedSize: null }, findings)
 }
 
 /** What kexec does otherwise than the stub of a unified kernel image would. */
@@ -112,25 +89,9 @@ export function checkModules(system: System, version: string | null, findings: F
   findings.warn(`there is no /lib/modules/${version}: the new kernel will find no modules on this root file system`)
 }
 
-/** Warns when kernel and initrd together are larger than the memory that is free now. */
-export function checkMemory(
-  system: System,
-  kernel: PlannedKernel,
-  initrds: readonly PlannedInitrd[],
-  findings: Findings,
-): void {
-  const available = /^MemAvailable:\s*(\d+) kB/m.exec(system.readText('/proc/meminfo') ?? '')?.[1]
-  if (available === undefined) return
-  const initrdBytes = initrds.reduce((sum, initrd) => sum + initrd.size, 0)
-  const needed = initrdBytes + (kernel.image.memoryNeeded ?? kernel.file.size)
-  if (needed <= Number(available) * 1024) return
-  findings.warn(
-    `kernel and initrd need ${formatBytes(needed)} and only ${formatBytes(Number(available) * 1024)} of memory are available`,
-  )
-}
-
 /** What the running machine holds already, and what this user may not do. */
 export function checkMachine(system: System, panic: boolean, findings: Findings): void {
+  checkSyscall(system, findings)
   if (!system.isLive) return
   if (panic && status(system).crashLoaded) {
     findings.warn(
@@ -144,4 +105,31 @@ export function checkMachine(system: System, panic: boolean, findings: Findings)
     )
   else if (!privileges.initialUserNamespace)
     findings.warn('this process is not in the initial user namespace, where alone loading is allowed')
+}
+
+/** The command line that keeps a 32-bit firmware's services from being used: then they do not count. */
+const WITHOUT_RUNTIME_SERVICES = /(^|\s)(noefi|efi=\S*noruntime)/
+
+/** What keeps kexec_file_load from loading any kernel. */
+function checkSyscall(system: System, findings: Findings): void {
+  const running = readRunningKernel(system)
+  if (!hasKexecFileLoad(running)) {
+    findings.refuse(
+      new KexecError(`the running kernel is for ${running.architecture}, which has no kexec_file_load`, {
+        reason: 'no-kexec-support',
+        code: 'ENOSYS',
+        hint: 'Boot a 64-bit kernel, where the machine can run one; kexec_load, which this kernel has, is not in this version.',
+        evidence: running.evidence,
+        refused: true,
+      }),
+    )
+  }
+  // bzImage64_probe of arch/x86/kernel/kexec-bzimage64.c: efi_enabled(EFI_RUNTIME_SERVICES) && !efi_enabled(EFI_64BIT).
+  const width = system.readText('/sys/firmware/efi/fw_platform_size')?.trim()
+  if (running.architecture === 'x86_64' && width === '32') {
+    if (WITHOUT_RUNTIME_SERVICES.test(system.runningCommandLine() ?? '')) return
+    findings.warn(
+      'the firmware is 32-bit EFI, where kexec_file_load loads nothing (ENOEXEC) unless this kernel was booted with efi=noruntime',
+    )
+  }
 }

@@ -12,6 +12,7 @@ export class Findings {
   readonly decisions: Decision[] = []
   readonly warnings: string[] = []
   readonly refusals: KexecError[] = []
+  readonly unchecked: string[] = []
 
   decide(subject: Decision['subject'], choice: string, reason: string): void {
     this.decisions.push({ subject, choice, reason })
@@ -23,5 +24,10 @@ export class Findings {
 
   refuse(refusal: KexecError): void {
     this.refusals.push(refusal)
+  }
+
+  /** What could not be known, and why: nothing is guessed. */
+  leaveUnchecked(what: string): void {
+    this.unchecked.push(what)
   }
 }

@@ -3,7 +3,7 @@ import { formatBytes, oneLine } from './text.ts'
 
 const LABEL = 14
 
-/** A plan for people: what is chosen, below it the reason; then warnings and refusals with their remedy. */
+/** A plan for people: what is chosen, below it the reason; then warnings, refusals with their remedy, and what was not checked. */
 export function explain(plan: LoadPlan): string {
   const lines: string[] = []
   for (const { subject, choice, reason } of plan.decisions) {
@@ -25,6 +25,7 @@ export function explain(plan: LoadPlan): string {
     lines.push(`${'refused:'.padEnd(LABEL)}${refusal.summary}${refusal.path === undefined ? '' : ` (${refusal.path})`}`)
     if (refusal.hint !== undefined) lines.push(indent(refusal.hint))
   }
+  for (const unchecked of plan.unchecked) lines.push(`${'not checked:'.padEnd(LABEL)}${unchecked}`)
   return lines.map(oneLine).join('\n')
 }
 

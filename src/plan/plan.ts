@@ -4,15 +4,8 @@ import type { KernelImage, OpenImage } from '../image/index.ts'
 import type { Verdict } from '../policy/index.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
 import { System } from '../system/system.ts'
-import {
-  checkInitrd,
-  checkKernel,
-  checkMachine,
-  checkMemory,
-  checkModules,
-  checkUnified,
-  checkWritable,
-} from './checks.ts'
+import { checkSizes, refuseWhatDoesNotFit } from './checks/sizes.ts'
+import { checkInitrd, checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
 import { type Decision, Findings } from './decision.ts'
 import { explain } from './explain.ts'
@@ -72,14 +65,15 @@ interface Choices {
   readonly panic: boolean
 }
 
-function checkEverything(system: System, { target, kernel, choice, commandLine }: Choices, findings: Findings): void {
+function checkEverything(system: System, choices: Choices, findings: Findings): void {
+  const { target, kernel, choice, commandLine } = choices
   const files = choice.initrds.flatMap(({ file }) => file ?? [])
   checkLength(commandLine, kernel.image, kernel.file.path, findings)
   for (const initrd of choice.initrds) checkInitrd(initrd, findings)
   for (const file of [...kernelFiles(kernel), ...files]) checkWritable(system, file, findings)
   // An entry brings the same among its problems.
   if (target.entry === null) checkModules(system, kernel.image.version, findings)
-  checkMemory(system, kernel, choice.initrds, findings)
+  checkSizes(system, choices, findings)
 }
 
 function closeFiles(kernel: PlannedKernel, choice: InitrdChoice | undefined): void {
@@ -132,6 +126,8 @@ export class LoadPlan {
   readonly warnings: readonly string[]
   /** Why `load()` will refuse; empty when it will not. */
   readonly refusals: readonly KexecError[]
+  /** What could not be checked, and why: of another machine's files, for one, what that machine is. */
+  readonly unchecked: readonly string[]
   /** What the kernel will say, as far as its policy goes; null for another machine than the running one. */
   readonly verdict: Verdict | null
   private readonly planned: PlannedKernel
@@ -153,6 +149,7 @@ export class LoadPlan {
     this.decisions = parts.findings.decisions
     this.warnings = parts.findings.warnings
     this.refusals = parts.findings.refusals
+    this.unchecked = parts.findings.unchecked
     this.verdict = parts.verdict
     this.planned = parts.kernel
     this.choice = parts.choice
@@ -186,6 +183,7 @@ export class LoadPlan {
       this.refuseIfNotAllowed(options.signal)
       this.prepared ??= await prepare(this.planned, this.choice, options.signal)
       refuseIfChanged(this.planned, this.choice)
+      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
       await loadFile(this.fileLoad(this.prepared), options.signal)
     } finally {
       this.closeFiles()
@@ -202,6 +200,7 @@ export class LoadPlan {
       this.refuseIfNotAllowed(undefined)
       this.prepared ??= prepareSync(this.planned, this.choice)
       refuseIfChanged(this.planned, this.choice)
+      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
       loadFileSync(this.fileLoad(this.prepared))
     } finally {
       this.closeFiles()
@@ -226,7 +225,7 @@ export class LoadPlan {
 
   /** The plan as plain data, as `plan --json` prints it. */
   toJSON() {
-    const { root, entry, commandLine, panic, engine, decisions, verdict, warnings, refusals } = this
+    const { root, entry, commandLine, panic, engine, decisions, verdict, warnings, refusals, unchecked } = this
     return {
       root,
       entry,
@@ -243,6 +242,7 @@ export class LoadPlan {
       verdict,
       warnings,
       refusals: refusals.map((refusal) => refusal.toJSON()),
+      unchecked,
     }
   }
 

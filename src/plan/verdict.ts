@@ -98,11 +98,12 @@ const MEMORY = 0x01021994
 const memory: AppraisedFile = { owner: 0, fileSystem: MEMORY, attribute: null, digestMatches: null }
 
 /** What IMA would look at. Where it refuses nothing, the files are left alone. */
-async function appraisedFiles(policy: KexecPolicy, kernel: PlannedKernel, { initrds, withOwn }: InitrdChoice) {
+async function appraisedFiles(policy: KexecPolicy, kernel: PlannedKernel, { initrds, withOwn, overlay }: InitrdChoice) {
   const isNeeded = policy.ima.present !== false && (policy.ima.rules.length > 0 || policy.ima.policy === null)
   const describe = async (file: OpenImage) => (isNeeded ? appraisedFile(file) : { ...memory, attribute: undefined })
   const [only, ...others] = initrds
-  const initrd = withOwn || others.length > 0 || only?.file?.fd == null ? memory : await describe(only.file)
+  const isJoined = withOwn || others.length > 0 || overlay.length > 0
+  const initrd = isJoined || only?.file?.fd == null ? memory : await describe(only.file)
   return {
     file: needsUnpacking(kernel) ? memory : await describe(kernel.file),
     initrd: only === undefined ? null : initrd,

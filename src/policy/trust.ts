@@ -39,7 +39,7 @@ function notFound(
   wanted: ReadonlySet<string>,
 ): Trust {
   const { keyrings, firmware, secureBoot, signature: check } = policy
-  const signer = signature.signer?.subject ?? signature.signer?.issuer ?? 'its signer'
+  const signer = signature.signer?.subject ?? signature.signer?.keyId ?? 'its signer'
   if (keyrings.visible) {
     // Without an identifier the kernel goes by name and serial number, which /proc/keys does not show.
     const last = chain.at(-1)

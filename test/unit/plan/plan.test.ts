@@ -133,11 +133,6 @@ describe('warnings', () => {
     const { warnings } = await planned({ root: makeMachine(), remove: 'quite' })
     expect(warnings).toEqual(['--remove quite: the command line has no such parameter'])
   })
-
-  test('more than the memory that is available', async () => {
-    const root = makeMachine({ ...debian, '/proc/meminfo': { text: 'MemTotal: 65536 kB\nMemAvailable:   2048 kB\n' } })
-    expect((await planned({ root })).warnings.join()).toMatch(/need \d+\.\d MiB and only 2\.0 MiB of memory/)
-  })
 })
 
 describe('refusals', () => {

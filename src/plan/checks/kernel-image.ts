@@ -1,0 +1,220 @@
+import { KexecError, type Reason } from '../../errors.ts'
+import { bzImageProblems } from '../../image/bzimage.ts'
+import { canDecompress } from '../../image/compression/decompress.ts'
+import { engineFor, type KernelImage } from '../../image/index.ts'
+import { TRUNCATED } from '../../image/inspect.ts'
+import type { System } from '../../system/system.ts'
+import type { Findings } from '../decision.ts'
+import { formatBytes } from '../text.ts'
+import { byteOrderOf, familyOf, type RunningKernel, readRunningKernel } from './running-kernel.ts'
+
+/** What is to be judged. */
+export interface CheckedKernel {
+  readonly path: string
+  /** The kernel that would run. */
+  readonly image: KernelImage
+  /** From the file to that kernel. */
+  readonly chain: readonly KernelImage[]
+  readonly fileSize: number
+  /** Bytes of the kernel alone, as the syscall gets it; null until it is unpacked. */
+  readonly loadedSize: number | null
+}
+
+/** How what is refused is told: the reason, the sentence and the remedy. */
+type Refuse = (
+  reason: Reason,
+  summary: string,
+  hint: string,
+  more?: { readonly code?: string | null; readonly evidence?: KexecError['evidence'] },
+) => void
+
+/**
+ * Refuses a kernel that kexec_file_load would not take, or that would not run on this machine. All is told that is wrong with
+ * it, each once; what only the kernel can know is warned of, since it refuses that itself.
+ */
+export function checkKernelImage(system: System, kernel: CheckedKernel, findings: Findings): void {
+  const running = readRunningKernel(system)
+  const refuse: Refuse = (reason, summary, hint, { code, evidence = [] } = {}) => {
+    const errno = code === null ? {} : { code: code ?? unknownFormatCode(running) }
+    findings.refuse(new KexecError(summary, { reason, path: kernel.path, hint, evidence, refused: true, ...errno }))
+  }
+  const fits = checkArchitecture(kernel, running, refuse, findings)
+  checkLength(kernel, refuse)
+  checkRelocation(kernel, refuse)
+  if (fits) {
+    checkFormat(kernel, running, refuse)
+    checkPaging(system, kernel, running, refuse)
+    checkPageSize(kernel, running, findings)
+    checkRelease(kernel, running, findings)
+  }
+}
+
+/** What the loaders answer to a format they do not know: seen on x86_64 and arm64; RISC-V and LoongArch from their sources. */
+function unknownFormatCode({ architecture }: RunningKernel): string {
+  return /^(aarch64|riscv|loongarch)/.test(architecture ?? '') ? 'EINVAL' : 'ENOEXEC'
+}
+
+/** @returns whether the kernel is one for this machine, as far as it is known */
+function checkArchitecture(
+  { image }: CheckedKernel,
+  running: RunningKernel,
+  refuse: Refuse,
+  findings: Findings,
+): boolean {
+  if (image.architecture === null) return true
+  if (running.architecture === null) {
+    findings.leaveUnchecked(
+      `whether a kernel for ${image.architecture} suits the machine: the root folder has no /proc that tells of one`,
+    )
+    return true
+  }
+  if (familyOf(image.architecture) !== familyOf(running.architecture)) {
+    const { summary, hint } = strangerTo(running.architecture, image)
+    refuse('wrong-architecture', summary, hint, { evidence: running.evidence })
+    return false
+  }
+  const own = byteOrderOf(running.architecture)
+  const order = image.byteOrder ?? byteOrderOf(image.architecture)
+  if (order !== own) {
+    findings.warn(
+      `this kernel is ${order}-endian and the running one ${own}-endian: the running kernel refuses it when the CPU cannot do both, and programs of the one do not run under the other`,
+    )
+  }
+  return true
+}
+
+function strangerTo(running: string, image: KernelImage): { summary: string; hint: string } {
+  const is = `this is ${image.description}`
+  if (image.architecture === 'i386' && running === 'x86_64') {
+    return {
+      summary: `${is}, and the running kernel has 64 bits: its kexec_file_load starts 64-bit kernels only`,
+      hint: 'Choose a kernel built for x86_64; a 32-bit user space runs under it, too.',
+    }
+  }
+  const summary = `${is}${image.description.includes(image.architecture ?? '') ? '' : ` for ${image.architecture}`}, and this machine is ${running}`
+  return { summary, hint: `Choose a kernel built for ${running}.` }
+}
+
+/** What the loader of x86 insists on, bytes. What is missing behind it is missed only once the old kernel is gone. */
+const LEAST_BZIMAGE = 1024
+
+/** Refuses a file that is shorter than its header says. */
+function checkLength({ image, chain, fileSize, loadedSize }: CheckedKernel, refuse: Refuse): void {
+  const size = chain.length === 1 ? fileSize : loadedSize
+  if (image.minimumSize === null || size === null || size >= image.minimumSize) return
+  const missing = `it has ${size} bytes where its header asks for ${image.minimumSize}`
+  refuse('truncated-kernel', `this is ${image.description}, cut off: ${missing}`, 'Copy or install the kernel again.', {
+    code: size < LEAST_BZIMAGE ? 'ENOEXEC' : null,
+  })
+}
+
+/** A kernel that must be where it was linked to be: the place is the running kernel's, and for a crash kernel never its own. */
+function checkRelocation({ image }: CheckedKernel, refuse: Refuse): void {
+  if (image.relocatable !== false) return
+  const told = image.problems.includes(bzImageProblems.boundToItsAddress)
+  refuse(
+    'not-relocatable',
+    `this is ${image.description}, which runs only at the address it was linked for, and kexec_file_load places it elsewhere`,
+    'Choose a kernel that was built with CONFIG_RELOCATABLE=y.',
+    // That header field alone bzImage64_probe does not look at.
+    told ? {} : { code: null },
+  )
+}
+
+/** Refuses what is no kernel, or one in a form that the loaders of this architecture do not take. */
+function checkFormat({ image, chain }: CheckedKernel, running: RunningKernel, refuse: Refuse): void {
+  const { engine, reason } = engineFor(image)
+  const taken = takenBy(running.architecture ?? image.architecture)
+  if (engine === 'segments') {
+    refuse('not-a-kernel', `this is ${image.description}, which kexec_file_load does not take: ${reason}`, taken)
+    return
+  }
+  const packed = chain.find(({ compression }) => compression !== null && !canDecompress(compression))
+  if (packed !== undefined && !image.bootable) {
+    const how = `compressed with ${packed.compression}, which is not unpacked here`
+    refuse('not-a-kernel', `this is ${packed.description}, ${how}`, `Make it with gzip, zstd or xz. ${taken}`)
+    return
+  }
+  const told: readonly string[] = Object.values(bzImageProblems)
+  const others = image.problems.filter((problem) => !told.includes(problem) && !problem.startsWith(TRUNCATED))
+  if (image.bootable || (others.length === 0 && image.problems.length > 0)) return
+  const what = others.length > 0 ? `${image.description}: ${others.join('; ')}` : image.description
+  refuse('not-a-kernel', `this is ${what}, not a kernel that kexec_file_load takes`, taken)
+}
+
+/** What to give instead. */
+function takenBy(architecture: string | null): string {
+  const or = 'or an image that holds one'
+  switch (familyOf(architecture ?? '')) {
+    case 'aarch64':
+      return `Give an Image (arch/arm64/boot/Image), an Image.gz, vmlinuz.efi, ${or}.`
+    case 'riscv64':
+      return `Give an Image (arch/riscv/boot/Image), a vmlinux, ${or}.`
+    case 'ppc64':
+      return 'Give a vmlinux.'
+    case 's390x':
+      return `Give a bzImage (arch/s390/boot/bzImage), ${or}.`
+    case 'loongarch64':
+      return `Give a vmlinux.efi or vmlinuz.efi, a vmlinux, ${or}.`
+    default:
+      return `Give a bzImage, such as /boot/vmlinuz-VERSION or arch/x86/boot/bzImage, ${or}.`
+  }
+}
+
+/** bzImage64_probe of arch/x86/kernel/kexec-bzimage64.c; the flag `la57` is there only while it is in use. */
+function checkPaging(system: System, { image }: CheckedKernel, running: RunningKernel, refuse: Refuse): void {
+  const fact = image.facts.find(({ name }) => name === '5-level paging')
+  if (fact?.value !== 'not supported' || running.architecture !== 'x86_64') return
+  if (!usesFiveLevels(system)) return
+  refuse(
+    'wrong-architecture',
+    `this is ${image.description}, which knows 4 levels of page tables, and the running kernel uses 5`,
+    'Choose a newer kernel, or boot the running one with no5lvl on its command line first.',
+    { evidence: [{ source: '/proc/cpuinfo flags', value: 'la57' }] },
+  )
+}
+
+/** One CPU tells of all: its flags come within the first lines. */
+const FIRST_CPU = 16 * 1024
+
+function usesFiveLevels(system: System): boolean {
+  try {
+    return /^flags\s*:.*\bla57\b/m.test(system.readHead('/proc/cpuinfo', FIRST_CPU).toString('latin1'))
+  } catch {
+    return false
+  }
+}
+
+/** Legal where the CPU can do both, which no file tells: ID_AA64MMFR0_EL1 hides it. The kernel knows and answers EINVAL. */
+function checkPageSize({ image }: CheckedKernel, running: RunningKernel, findings: Findings): void {
+  if (image.pageSize === null) return
+  if (running.pageSize === null) {
+    findings.leaveUnchecked(
+      `whether the machine can do pages of ${formatBytes(image.pageSize)}, which this kernel uses`,
+    )
+  } else if (image.pageSize !== running.pageSize) {
+    findings.warn(
+      `this kernel uses pages of ${formatBytes(image.pageSize)} and the running one of ${formatBytes(running.pageSize)}: the running kernel refuses it when the CPU cannot do both`,
+    )
+  }
+}
+
+/** Since when kexec_file_load of an architecture takes a format. Vendors bring features back, so it is only warned of. */
+const SINCE: readonly (readonly [format: string, architecture: string, series: number])[] = [
+  ['arm64 Image', 'aarch64', 5000],
+  ['riscv Image', 'riscv64', 6016],
+  ['vmlinux', 'riscv64', 5019],
+  ['loongarch Image', 'loongarch64', 6018],
+  ['vmlinux', 'loongarch64', 6018],
+  ['s390 Image', 's390x', 4017],
+]
+
+function checkRelease({ image }: CheckedKernel, { series, architecture }: RunningKernel, findings: Findings): void {
+  const [, , since] =
+    SINCE.find(([format, machine]) => format === image.format && machine === familyOf(architecture ?? '')) ?? []
+  if (since === undefined || series === null || series >= since) return
+  const name = (number: number) => `${Math.floor(number / 1000)}.${number % 1000}`
+  findings.warn(
+    `kexec_file_load takes a ${image.format} on ${architecture} since Linux ${name(since)}, and Linux ${name(series)} is running`,
+  )
+}

@@ -1,0 +1,203 @@
+import { status } from '../../engine/status.ts'
+import { type Evidence, KexecError } from '../../errors.ts'
+import type { System } from '../../system/system.ts'
+import type { Findings } from '../decision.ts'
+import { formatBytes } from '../text.ts'
+
+/** The sizes that count, bytes. */
+export interface LoadSizes {
+  /** The kernel as the syscall reads it: unpacked. */
+  readonly kernelFile: number
+  /** What the kernel says it takes up at its place (init_size, image_size); null where it does not say. */
+  readonly kernelMemory: number | null
+  /** All that is joined to the initrd. */
+  readonly initrdBytes: number
+  /** What is yet to be written to memory files before the syscall: unpacked and joined. */
+  readonly copiedBytes: number
+}
+
+/** What of /proc/meminfo counts, bytes; null for what the kernel does not tell. */
+interface Memory {
+  readonly total: number | null
+  readonly available: number | null
+  readonly swap: number
+  readonly evidence: readonly Evidence[]
+}
+
+const MEMINFO = '/proc/meminfo'
+const PAGE = 4096
+
+/** A page of the list of pages holds 512 entries: kimage_add_entry of kernel/kexec_core.c. */
+const LISTED_PER_PAGE = 512
+
+/** Beyond this part of what is available a load is called close: others need memory meanwhile. */
+const CLOSE = 0.9
+
+/** What a crash kernel wants beyond itself and its initrd to come up, bytes: less is warned of. Debian's needs about 100 MiB. */
+const CRASH_WORKING_MEMORY = 64 * 1024 ** 2
+
+/** Refuses what certainly does not fit into memory, and warns of what hardly does; all numbers are in the evidence. */
+export function checkMemory(system: System, sizes: LoadSizes, panic: boolean, findings: Findings): void {
+  const memory = readMemory(system)
+  if (memory.total === null && memory.available === null) {
+    findings.leaveUnchecked(`whether the memory suffices: there is no ${MEMINFO}`)
+  }
+  if (panic) checkCrashMemory(system, sizes, findings)
+  checkGeneralMemory(system, sizes, memory, panic, findings)
+}
+
+/** What stays until the new kernel starts: one page for each page it gets. */
+function placedBytes({ kernelFile, kernelMemory, initrdBytes }: LoadSizes): number {
+  return pages(kernelMemory ?? kernelFile) + pages(initrdBytes)
+}
+
+/** What is taken while the syscall reads: both files go into buffers of their size (kernel_read_file_from_fd). */
+function readBytes({ kernelFile, initrdBytes, copiedBytes }: LoadSizes): number {
+  return copiedBytes + pages(kernelFile) + pages(initrdBytes)
+}
+
+/**
+ * What kexec_file_load takes at its peak, with what was copied before: what it read is copied page by page to where it stays,
+ * and the buffers are freed at the end (kimage_load_segment of kernel/kexec_core.c). A crash kernel is copied into memory that
+ * was reserved at boot.
+ */
+function peakBytes(sizes: LoadSizes, panic: boolean): number {
+  const placed = panic ? 0 : placedBytes(sizes)
+  return readBytes(sizes) + placed + pages(placed / LISTED_PER_PAGE)
+}
+
+/**
+ * Half of the memory is what sanity_check_segment_list of kernel/kexec_core.c allows; MemTotal is its totalram_pages().
+ * MemAvailable is what can be had without swapping. Seen on Debian 6.1, 512 MiB and 1 GiB: a load whose peak was below it
+ * succeeded, and one 2 to 5 % above was ended by the OOM killer, which may take any program. So beyond it, and the free
+ * swap, is refused.
+ */
+function checkGeneralMemory(
+  system: System,
+  sizes: LoadSizes,
+  memory: Memory,
+  panic: boolean,
+  findings: Findings,
+): void {
+  const { available, total, swap, evidence } = memory
+  const [placed, peak] = [panic ? 0 : placedBytes(sizes), peakBytes(sizes, panic)]
+  const room = available === null ? Number.POSITIVE_INFINITY : available + swap
+  const half = (total ?? Number.POSITIVE_INFINITY) / 2
+  const overHalf = placed > half
+  if (overHalf || peak > room) {
+    const problems = [
+      ...(overHalf
+        ? [
+            `kernel and initrd take ${formatBytes(placed)}, and Linux loads at most half of the memory, ${formatBytes(half)}`,
+          ]
+        : []),
+      ...(peak > room ? [shortage(peak, memory)] : []),
+    ]
+    const sums = [bytes('what stays loaded', placed), bytes('what loading takes at its peak', peak)]
+    findings.refuse(
+      new KexecError(problems.join('; '), {
+        reason: 'no-memory',
+        // In the order the kernel meets them.
+        code: overHalf && readBytes(sizes) <= room ? 'EINVAL' : 'ENOMEM',
+        hint: hintFor(system, sizes, overHalf || panic),
+        evidence: [...evidence, ...evidenceOf(sizes), ...sums],
+        refused: true,
+      }),
+    )
+  } else if (available !== null && peak > available * CLOSE) {
+    const consequence = peak > available ? 'others will be swapped out' : 'that is close'
+    findings.warn(`${shortage(peak, memory)}: ${consequence}`)
+  }
+}
+
+function shortage(peak: number, { available, swap }: Memory): string {
+  const more = swap > 0 ? ` and ${formatBytes(swap)} of swap` : ''
+  return `loading takes ${formatBytes(peak)} for a moment, and ${formatBytes(available ?? 0)} of memory${more} are available`
+}
+
+function hintFor(system: System, { initrdBytes, kernelFile }: LoadSizes, onlySmaller: boolean): string {
+  if (!onlySmaller && status(system).loaded) return '`linux-kexec unload` frees what is loaded now; or stop programs.'
+  const smaller = initrdBytes > kernelFile
+  if (onlySmaller) return smaller ? 'Use a smaller initrd.' : 'Use a smaller kernel, or stop programs.'
+  return smaller ? 'Use a smaller initrd, or stop programs.' : 'Stop programs.'
+}
+
+/** A crash kernel must fit into what was reserved for it at boot. */
+function checkCrashMemory(system: System, sizes: LoadSizes, findings: Findings): void {
+  const { crashSize } = status(system)
+  if (crashSize === null) {
+    findings.leaveUnchecked(
+      'whether the memory reserved for a crash kernel suffices: /sys/kernel/kexec_crash_size is not there',
+    )
+    return
+  }
+  const needed = placedBytes(sizes)
+  const evidence = [
+    { source: '/sys/kernel/kexec_crash_size', value: String(crashSize) },
+    ...evidenceOf(sizes),
+    bytes('what stays loaded', needed),
+  ]
+  if (crashSize === 0) {
+    findings.refuse(
+      new KexecError('no memory is reserved for a crash kernel', {
+        reason: 'no-crash-memory',
+        code: 'EADDRNOTAVAIL',
+        hint: 'Boot with crashkernel=256M (or larger) on the kernel command line.',
+        evidence,
+        refused: true,
+      }),
+    )
+  } else if (needed > crashSize) {
+    findings.refuse(
+      new KexecError(
+        `kernel and initrd take ${formatBytes(needed)}, and ${formatBytes(crashSize)} are reserved for a crash kernel`,
+        {
+          reason: 'no-crash-memory',
+          code: 'EADDRNOTAVAIL',
+          hint: `Boot with crashkernel=${roundedUp(needed + 2 * CRASH_WORKING_MEMORY)}M, or use a smaller initrd.`,
+          evidence,
+          refused: true,
+        },
+      ),
+    )
+  } else if (needed + CRASH_WORKING_MEMORY > crashSize) {
+    findings.warn(
+      `of ${formatBytes(crashSize)} reserved for a crash kernel, kernel and initrd take ${formatBytes(needed)}: what is left may not suffice to unpack the initrd and to run (crashkernel=${roundedUp(needed + 2 * CRASH_WORKING_MEMORY)}M)`,
+    )
+  }
+}
+
+/** MiB, in steps of 64. */
+function roundedUp(bytes: number): number {
+  return Math.ceil(bytes / 1024 ** 2 / 64) * 64
+}
+
+function evidenceOf({ kernelFile, kernelMemory, initrdBytes, copiedBytes }: LoadSizes): Evidence[] {
+  return [
+    bytes('the kernel', kernelFile),
+    ...(kernelMemory === null ? [] : [bytes('the kernel at its place, by its header', kernelMemory)]),
+    bytes('the initrd', initrdBytes),
+    ...(copiedBytes === 0 ? [] : [bytes('to be unpacked and joined in memory', copiedBytes)]),
+  ]
+}
+
+function bytes(source: string, value: number): Evidence {
+  return { source, value: `${value} bytes` }
+}
+
+function readMemory(system: System): Memory {
+  const text = system.readText(MEMINFO) ?? ''
+  const evidence: Evidence[] = []
+  const read = (name: string) => {
+    const [, value] = new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(text) ?? []
+    if (value === undefined) return null
+    evidence.push({ source: `${MEMINFO} ${name}`, value: `${value} kB` })
+    return Number(value) * 1024
+  }
+  const [total, available, swap] = [read('MemTotal'), read('MemAvailable'), read('SwapFree')]
+  return { total, available, swap: swap ?? 0, evidence }
+}
+
+function pages(bytes: number): number {
+  return Math.ceil(bytes / PAGE) * PAGE
+}

@@ -1,0 +1,56 @@
+import { fstatSync } from 'node:fs'
+import type { System } from '../../system/system.ts'
+import { Findings } from '../decision.ts'
+import type { InitrdChoice } from '../initrds.ts'
+import { needsUnpacking, type PlannedKernel } from '../kernel.ts'
+import type { Prepared } from '../preparation.ts'
+import { checkFileSize } from './initrds.ts'
+import { checkKernelImage } from './kernel-image.ts'
+import { checkMemory, type LoadSizes } from './memory.ts'
+
+/** What the plan knows of the sizes: of what is yet to be unpacked, the least it can be. */
+export function plannedSizes(kernel: PlannedKernel, { initrds, overlay }: InitrdChoice): LoadSizes {
+  const kernelFile = leastSize(kernel)
+  const added = overlay.reduce((sum, { content }) => sum + content.size, 0)
+  const initrdBytes = initrds.reduce((sum, { size }) => sum + size, added)
+  const isOneFile = initrds.length === 1 && initrds[0]?.file?.fd != null && overlay.length === 0
+  const copiedBytes = (needsUnpacking(kernel) ? kernelFile : 0) + (isOneFile ? 0 : initrdBytes)
+  return { kernelFile, kernelMemory: kernel.image.memoryNeeded, initrdBytes, copiedBytes }
+}
+
+function leastSize({ contents, file, image }: PlannedKernel): number {
+  const innermost = contents.at(-1)?.parts.find(({ kind }) => kind === 'kernel')
+  return Math.max(innermost?.unpackedSize ?? innermost?.length ?? file.size, image.minimumSize ?? 0)
+}
+
+/** Refuses a kernel or an initrd that is too large for the syscall or for the memory. */
+export function checkSizes(
+  system: System,
+  { kernel, choice, panic }: { kernel: PlannedKernel; choice: InitrdChoice; panic: boolean },
+  findings: Findings,
+): void {
+  const sizes = plannedSizes(kernel, choice)
+  checkFileSize(system, { path: kernel.file.path, size: sizes.kernelFile, what: 'kernel' }, findings)
+  const path = choice.initrds.map((initrd) => initrd.path).join(', ')
+  checkFileSize(system, { path, size: sizes.initrdBytes, what: 'initrd' }, findings)
+  checkMemory(system, sizes, panic, findings)
+}
+
+/**
+ * The last look before the kernel is asked: at the machine that will load it, which the plan may not have been made for, and
+ * at what was unpacked, whose size is known only now.
+ * @throws KexecError the first thing that is wrong
+ */
+export function refuseWhatDoesNotFit(system: System, kernel: PlannedKernel, prepared: Prepared, panic: boolean): void {
+  const findings = new Findings()
+  const { image, chain, file } = kernel
+  const kernelFile = fstatSync(prepared.kernelFd).size
+  const initrdBytes = prepared.initrdFd === -1 ? 0 : fstatSync(prepared.initrdFd).size
+  const { path, size: fileSize } = file
+  checkKernelImage(system, { path, image, chain, fileSize, loadedSize: kernelFile }, findings)
+  checkFileSize(system, { path, size: kernelFile, what: 'kernel' }, findings)
+  checkFileSize(system, { path: 'the initrd', size: initrdBytes, what: 'initrd' }, findings)
+  checkMemory(system, { kernelFile, kernelMemory: image.memoryNeeded, initrdBytes, copiedBytes: 0 }, panic, findings)
+  const [refusal] = findings.refusals
+  if (refusal !== undefined) throw refusal
+}
