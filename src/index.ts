@@ -10,6 +10,7 @@ export {
   removeParameter,
   reuseCommandLine,
 } from './cmdline/index.ts'
+export { type Check, type CheckStatus, type DiagnoseOptions, type Diagnosis, diagnose } from './doctor/index.ts'
 export { unload } from './engine/file.ts'
 export { type LoadStatus, status } from './engine/status.ts'
 export { type BootLoader, type BootMenu, type DiscoverOptions, discover, readBootMenu } from './entries/discover.ts'
