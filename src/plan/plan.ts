@@ -4,8 +4,9 @@ import type { KernelImage, OpenImage } from '../image/index.ts'
 import type { Verdict } from '../policy/index.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
 import { System } from '../system/system.ts'
+import { checkInitrds } from './checks/initrd-content.ts'
 import { checkSizes, refuseWhatDoesNotFit } from './checks/sizes.ts'
-import { checkInitrd, checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
+import { checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
 import { type Decision, Findings } from './decision.ts'
 import { explain } from './explain.ts'
@@ -34,6 +35,7 @@ export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
     checkKernel(system, kernel, findings)
     checkUnified(kernel, options, findings)
     const commandLine = chooseCommandLine(system, options, target, kernel, choice, findings)
+    await checkInitrds(choice, findings)
     checkEverything(system, { target, kernel, choice, commandLine, panic: options.panic ?? false }, findings)
     chooseEngine(options, findings)
     checkMachine(system, options.panic ?? false, findings)
@@ -69,7 +71,6 @@ function checkEverything(system: System, choices: Choices, findings: Findings): 
   const { target, kernel, choice, commandLine } = choices
   const files = choice.initrds.flatMap(({ file }) => file ?? [])
   checkLength(commandLine, kernel.image, kernel.file.path, findings)
-  for (const initrd of choice.initrds) checkInitrd(initrd, findings)
   for (const file of [...kernelFiles(kernel), ...files]) checkWritable(system, file, findings)
   // An entry brings the same among its problems.
   if (target.entry === null) checkModules(system, kernel.image.version, findings)
