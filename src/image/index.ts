@@ -28,7 +28,7 @@ export {
 } from './inspection.ts'
 export type { IntegrityCheck } from './integrity.ts'
 export { inspectNested, type LocatedPart, type NestedImage } from './nested.ts'
-export { type ImageInput, type OpenImage, openImage, openInput } from './open.ts'
+export { holdInput, type ImageInput, type OpenImage, openImage, openInput } from './open.ts'
 
 export type { SetupHeader, SetupPayload } from './setup-header.ts'
 export type { ImageSignature, SignatureReport } from './signature/index.ts'

@@ -1,6 +1,6 @@
 import { type FileLoad, loadFile, loadFileSync, throwIfAborted } from '../engine/file.ts'
 import { KexecError } from '../errors.ts'
-import type { KernelImage, OpenImage } from '../image/index.ts'
+import { holdInput, type KernelImage, type OpenImage } from '../image/index.ts'
 import type { Verdict } from '../policy/index.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
 import { System } from '../system/system.ts'
@@ -23,7 +23,8 @@ import { judge } from './verdict.ts'
  * @throws KexecError when there is nothing to plan for ('no-such-entry', 'ambiguous-entry', 'invalid-argument'), or when the
  *   kernel cannot be opened. All other obstacles are told together, in `refusals`.
  */
-export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
+export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
+  const options = { ...given, ...heldStreams(given) }
   throwIfAborted(options.signal)
   const system = options.root instanceof System ? options.root : new System(options.root)
   const findings = new Findings()
@@ -45,6 +46,15 @@ export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
   } catch (error) {
     closeFiles(kernel, choice)
     throw error
+  }
+}
+
+/** All streams, before the first of them is read. */
+function heldStreams({ kernel, initrds, vendorBoot }: PlanOptions): Partial<PlanOptions> {
+  return {
+    ...(kernel === undefined ? {} : { kernel: holdInput(kernel) }),
+    ...(initrds === undefined ? {} : { initrds: initrds.map(holdInput) }),
+    ...(vendorBoot === undefined ? {} : { vendorBoot: holdInput(vendorBoot) }),
   }
 }
 
