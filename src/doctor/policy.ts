@@ -59,17 +59,23 @@ function signature(examination: Examination): Finding<'signature'> {
   return judged(verdict.privileged ?? verdict, mode, evidence)
 }
 
-/** By the verdict for a process that has the privileges: whether this one has them is another check's. */
-function judged(verdict: Verdict, mode: string, evidence: readonly Evidence[]): Finding<'signature'> {
+/** By the verdict for a process that has the privileges: whether this one has them is another check's, as is its filter. */
+function judged(
+  { outcome, summary, hint, missing }: Verdict,
+  mode: string,
+  evidence: readonly Evidence[],
+): Finding<'signature'> {
   const id = 'signature'
-  const { outcome, summary, hint, missing } = verdict
-  if (outcome === 'will-load')
-    return { id, status: 'ok', summary: agreeable[mode] ?? sentence(summary), detail: [sentence(summary)], evidence }
+  const unknown = missing.filter((each) => !each.includes('seccomp'))
   if (outcome === 'will-be-refused') {
     const remedy = hint ?? 'linux-kexec policy'
     return { id, status: 'problem', summary: sentence(`the kernel would refuse it: ${summary}`), evidence, remedy }
   }
-  const detail = missing.map((each) => sentence(`not known: ${each}`))
+  if (unknown.length === 0) {
+    const detail = outcome === 'will-load' ? [sentence(summary)] : []
+    return { id, status: 'ok', summary: agreeable[mode] ?? 'Nothing speaks against it.', detail, evidence }
+  }
+  const detail = unknown.map((each) => sentence(`not known: ${each}`))
   const unsure = 'Whether the kernel takes it cannot be told beforehand.'
   return { id, status: 'warning', summary: unsure, detail, evidence, remedy: hint ?? 'sudo linux-kexec policy' }
 }
