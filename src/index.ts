@@ -28,12 +28,26 @@ export {
 export { execute } from './handover/execute.ts'
 export { type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
 export {
+  type Configuration,
+  type EfiStub,
+  type FileSignatures,
+  type ImageFact,
   type ImageInput,
+  type ImagePart,
   type InspectedFile,
+  type InspectedPart,
+  type Inspection,
+  type InspectionVerdict,
+  type InspectOptions,
+  type IntegrityCheck,
+  inspect,
   inspectFile,
   inspectSignatures,
   type KernelImage,
   type OpenImage,
+  type PartChoice,
+  type SetupHeader,
+  type SetupPayload,
   type SignaturePresence,
 } from './image/index.ts'
 export type {
