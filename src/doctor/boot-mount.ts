@@ -48,7 +48,12 @@ function mountsOf(system: System): Finding<'boot-mount'> {
       evidence: [{ source: FSTAB, value: 'names none' }],
     }
   const names = [...new Set(wanted.map(({ place }) => place))].join(', ')
-  return { id, status: 'ok', summary: `Mounted, as configured: ${names}.`, evidence }
+  return {
+    id,
+    status: 'ok',
+    summary: `${mounted === undefined ? 'Configured, and not empty' : 'Mounted, as configured'}: ${names}.`,
+    evidence,
+  }
 }
 
 /** fstab(5). */

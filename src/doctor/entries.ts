@@ -5,6 +5,7 @@ import { formatBytes } from '../plan/text.ts'
 import type { System } from '../system/system.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf } from './examination.ts'
+import { sentence } from './sentence.ts'
 
 type Id = 'boot-entries' | 'default-entry' | 'initrd' | 'command-line'
 
@@ -17,7 +18,7 @@ export const entries: Subject<Id> = {
     const plan = planOf(examination)
     return [
       bootEntries(examination),
-      plan === undefined ? noPlan(examination.plan as KexecError) : defaultEntry(plan, examination),
+      plan === undefined ? noPlan(examination.plan as KexecError, examination) : defaultEntry(plan, examination),
       ...(plan === undefined ? [] : [initrd(plan), commandLine(plan, examination.system)]),
     ]
   },
@@ -73,13 +74,14 @@ const saidElsewhere = [
   /^There is no modules folder for /,
 ]
 
-function noPlan(error: KexecError): Finding<Id> {
+function noPlan(error: KexecError, { menu }: Examination): Finding<Id> {
+  if (menu.entries.length === 0) return { id: 'default-entry', status: 'unknown', summary: 'There is none to choose.' }
   const { summary, path, hint, evidence } = error
   const where = path === undefined ? '' : ` (${path})`
   return {
     id: 'default-entry',
     status: 'problem',
-    summary: `${sentence(summary)}${where}.`,
+    summary: sentence(`${summary}${where}`),
     evidence,
     remedy: hint ?? LIST,
   }
@@ -103,7 +105,7 @@ function defaultEntry(plan: LoadPlan, { menu }: Examination): Finding<Id> {
   const warnings = plan.warnings.filter(
     (warning) => !stated.has(warning) && !saidElsewhere.some((pattern) => pattern.test(warning)),
   )
-  const [first, ...more] = warnings.map((warning) => ended(sentence(warning)))
+  const [first, ...more] = warnings.map((warning) => sentence(warning))
   if (first === undefined) return { id, status: 'ok', summary: sentence(chosen), evidence }
   return { id, status: 'warning', summary: first, detail: [chosen, ...more], evidence, remedy: 'linux-kexec plan' }
 }
@@ -144,7 +146,7 @@ function commandLine(plan: LoadPlan, system: System): Finding<Id> {
   }
   const most = plan.image.maxCommandLine
   const length = `${commandLineBytes(plan.commandLine)}${most === null ? '' : ` of at most ${most}`} bytes`
-  return { id, status: 'ok', summary: `${sentence(length)}.`, evidence }
+  return { id, status: 'ok', summary: sentence(length), evidence }
 }
 
 /** The kernel and initrds find the root file system by its links in /dev/disk, where udev makes them. */
@@ -162,7 +164,7 @@ function missingRoot(text: string, system: System): { word: string; evidence: Ev
 
 function refusedBy(id: Id, refusals: readonly KexecError[]): Finding<Id> {
   const [first, ...more] = refusals as readonly [KexecError, ...KexecError[]]
-  const told = ({ summary, path }: KexecError) => ended(sentence(`${path === undefined ? '' : `${path}: `}${summary}`))
+  const told = ({ summary, path }: KexecError) => sentence(`${path === undefined ? '' : `${path}: `}${summary}`)
   return {
     id,
     status: 'problem',
@@ -171,13 +173,4 @@ function refusedBy(id: Id, refusals: readonly KexecError[]): Finding<Id> {
     evidence: refusals.flatMap(({ evidence }) => evidence),
     remedy: first.hint ?? 'linux-kexec plan',
   }
-}
-
-/** With a capital, unless it begins with a path or a number. */
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
-}
-
-function ended(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`
 }

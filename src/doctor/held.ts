@@ -25,16 +25,16 @@ function crashKernel(examination: Examination): Finding<'crash-kernel'> {
   const { held, system } = examination
   const files = ['kexec_crash_loaded', 'kexec_crash_size'].map((name) => `/sys/kernel/${name}`)
   const evidence = readEvidence(system, ...files)
-  const size = held.crashSize === null ? '' : `, ${formatBytes(held.crashSize)} reserved`
+  const here = held.crashSize ? `, where this one has ${formatBytes(held.crashSize)}` : ''
   if (!held.supported) return { id, status: 'unknown', summary: 'It cannot be read (/sys/kernel/kexec_crash_loaded).' }
   if (!held.crashLoaded && !held.crashSize)
     return { id, status: 'ok', summary: 'None is reserved or loaded.', evidence }
   const plan = planOf(examination)
   const commandLine = parseCommandLine(plan?.commandLine ?? '')
   if (plan !== undefined && !commandLine.parameters.some(({ key }) => key === 'crashkernel')) {
-    const summary = `The new kernel will have none: its command line has no crashkernel=${size === '' ? '' : `; here${size}`}.`
+    const summary = `The new kernel will have none${here}: its command line has no crashkernel=.`
     const remedy = 'linux-kexec load --append crashkernel=SIZE, as /proc/cmdline has it, or set it in the boot loader'
-    return { id, status: 'warning', summary: summary.replace('here,', 'here are'), evidence, remedy }
+    return { id, status: 'warning', summary, evidence, remedy }
   }
   const state = held.crashLoaded
     ? 'Loaded; it is lost, and to be loaded anew after'

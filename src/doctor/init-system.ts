@@ -1,6 +1,7 @@
 import { assessHandover } from '../handover/reboot.ts'
 import type { Finding, Subject } from './check.ts'
 import type { Examination } from './examination.ts'
+import { sentence } from './sentence.ts'
 
 /** Whether the init system can stop the services and end in the loaded kernel. */
 export const initSystem: Subject<'init-system'> = {
@@ -20,7 +21,7 @@ function way({ system }: Examination): Finding<'init-system'> {
   }
   if (obstacles.length === 0)
     return { id, status: 'ok', summary: `${via} stops the services, then starts the kernel.`, evidence }
-  const detail = obstacles.map((obstacle) => `${obstacle}.`)
+  const detail = obstacles.map((obstacle) => sentence(obstacle))
   // Only root reads what the signal's number depends on.
   if (system.denied.has('/proc/1/maps') && obstacles.length === 1) {
     const summary = `${via} is there; whether it can be asked only root can read.`

@@ -1,6 +1,7 @@
 import type { Evidence } from '../errors.ts'
 import type { Finding, Subject } from './check.ts'
 import type { Examination } from './examination.ts'
+import { sentence } from './sentence.ts'
 
 /** Whether the running kernel has the two system calls that load a kernel. */
 export const kernel: Subject<'kexec-file-load' | 'kexec-load'> = {
@@ -17,11 +18,12 @@ function fileLoad({ policy, configuration }: Examination): Finding<'kexec-file-l
     const detail =
       policy.kexecLoad.mode === 'unsupported' ? [] : ['It has kexec_load, which this version does not use.']
     const remedy = 'Boot a kernel built with CONFIG_KEXEC_FILE=y.'
-    return { id, status: 'problem', summary: `${policy.kexecFileLoad.why}.`, detail, evidence, remedy }
+    return { id, status: 'problem', summary: sentence(policy.kexecFileLoad.why), detail, evidence, remedy }
   }
   if (configuration.has('KEXEC_FILE')) return { id, status: 'ok', summary: 'The running kernel has it.', evidence }
   const summary = 'Neither its configuration nor its symbols tell.'
-  return { id, status: 'unknown', summary, evidence, remedy: 'sudo linux-kexec doctor' }
+  const remedy = policy.unread.length > 0 ? { remedy: 'sudo linux-kexec doctor' } : {}
+  return { id, status: 'unknown', summary, evidence, ...remedy }
 }
 
 /** Only kexec_file_load is used so far, so that it may be missing or shut. */
@@ -31,7 +33,7 @@ function plainLoad({ policy: { kexecLoad, reasons }, configuration }: Examinatio
   if (kexecLoad.mode === 'unsupported')
     return { id, status: 'ok', summary: 'It lacks it, which is not needed.', evidence }
   if (kexecLoad.mode === 'disabled')
-    return { id, status: 'ok', summary: 'It is shut, and not needed.', detail: [`${kexecLoad.why}.`], evidence }
+    return { id, status: 'ok', summary: 'It is shut, and not needed.', detail: [sentence(kexecLoad.why)], evidence }
   return configuration.has('KEXEC')
     ? { id, status: 'ok', summary: 'The running kernel has it; it is not needed.', evidence }
     : { id, status: 'unknown', summary: 'Nothing tells; it is not needed.', evidence }

@@ -1,4 +1,7 @@
+import type { BootEntry } from '../entries/entry.ts'
+import { isRescue } from '../entries/kernel-names.ts'
 import { MODULES_FOLDERS } from '../entries/survey.ts'
+import { compareKernelVersions } from '../entries/version.ts'
 import type { Finding, Subject } from './check.ts'
 import type { Examination } from './examination.ts'
 
@@ -10,10 +13,19 @@ export const modules: Subject<'modules'> = {
   examine: (examination) => [ofNewest(examination)],
 }
 
+/** By its version alone: of the entries, one without modules is passed over for `newest`. */
+function newestOf(entries: readonly BootEntry[]): string | undefined {
+  const own = entries.filter(({ kernel }) => kernel !== null && !isRescue(kernel))
+  return own
+    .flatMap(({ version }) => version ?? [])
+    .sort(compareKernelVersions)
+    .at(-1)
+}
+
 function ofNewest({ system, menu }: Examination): Finding<'modules'> {
   const id = 'modules'
-  const version = menu.entries.find(({ isNewest, kernel }) => isNewest && kernel !== null)?.version ?? null
-  if (version === null) return { id, status: 'unknown', summary: 'No release of a newest kernel is known.' }
+  const version = newestOf(menu.entries)
+  if (version === undefined) return { id, status: 'unknown', summary: 'No release of a newest kernel is known.' }
   const folder = MODULES_FOLDERS.map((parent) => `${parent}/${version}`).find((path) =>
     system.stat(path)?.isDirectory(),
   )

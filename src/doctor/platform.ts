@@ -1,6 +1,7 @@
 import type { System } from '../system/system.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, readEvidence } from './examination.ts'
+import { sentence } from './sentence.ts'
 
 const CPUS = '/proc/device-tree/cpus'
 const POSSIBLE = '/sys/devices/system/cpu/possible'
@@ -25,7 +26,7 @@ function xen({ policy }: Examination): Look {
   return {
     id: 'platform',
     status: 'problem',
-    summary: `${text.charAt(0).toUpperCase()}${text.slice(1)}.`,
+    summary: sentence(text),
     evidence: known.map(({ source, value }) => ({ source, value })),
     remedy: 'Reboot as usual.',
   }

@@ -2,6 +2,7 @@ import type { Evidence } from '../errors.ts'
 import type { KexecPolicy, PolicySubject, Verdict } from '../policy/index.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf } from './examination.ts'
+import { sentence } from './sentence.ts'
 
 /** Whether the kernel would take the one that a bare `load` takes, as far as its switches and signatures go. */
 export const policy: Subject<'load-switch' | 'signature'> = {
@@ -11,8 +12,10 @@ export const policy: Subject<'load-switch' | 'signature'> = {
   examine: (examination) => [loadSwitch(examination.policy), signature(examination)],
 }
 
-function loadSwitch({ limits, reasons }: KexecPolicy): Finding<'load-switch'> {
+function loadSwitch({ limits, reasons, kexecFileLoad }: KexecPolicy): Finding<'load-switch'> {
   const id = 'load-switch'
+  if (kexecFileLoad.mode === 'unsupported')
+    return { id, status: 'unknown', summary: 'It does not come to that: there is no such call.' }
   const evidence = evidenceOf(reasons, 'limits')
   if (limits.disabled) {
     const summary = 'Loading is switched off until the next boot: kernel.kexec_load_disabled is 1.'
@@ -51,22 +54,28 @@ function signature(examination: Examination): Finding<'signature'> {
   if (verdict == null) {
     const isOpen = mode === 'unchecked' || mode === 'permissive'
     const summary = isOpen ? (agreeable[mode] as string) : `Without a kernel to load it cannot be told (${mode}).`
-    return { id, status: isOpen ? 'ok' : 'unknown', summary, detail: [`${kexecFileLoad.why}.`], evidence }
+    return { id, status: isOpen ? 'ok' : 'unknown', summary, detail: [sentence(kexecFileLoad.why)], evidence }
   }
   return judged(verdict.privileged ?? verdict, mode, evidence)
 }
 
-/** By the verdict for a process that has the privileges: whether this one has them is another check's. */
-function judged(verdict: Verdict, mode: string, evidence: readonly Evidence[]): Finding<'signature'> {
+/** By the verdict for a process that has the privileges: whether this one has them is another check's, as is its filter. */
+function judged(
+  { outcome, summary, hint, missing }: Verdict,
+  mode: string,
+  evidence: readonly Evidence[],
+): Finding<'signature'> {
   const id = 'signature'
-  const { outcome, summary, hint, missing } = verdict
-  if (outcome === 'will-load')
-    return { id, status: 'ok', summary: agreeable[mode] ?? `${summary}.`, detail: [`${summary}.`], evidence }
+  const unknown = missing.filter((each) => !each.includes('seccomp'))
   if (outcome === 'will-be-refused') {
     const remedy = hint ?? 'linux-kexec policy'
-    return { id, status: 'problem', summary: `The kernel would refuse it: ${summary}.`, evidence, remedy }
+    return { id, status: 'problem', summary: sentence(`the kernel would refuse it: ${summary}`), evidence, remedy }
   }
-  const detail = missing.map((each) => `Not known: ${each}.`)
+  if (unknown.length === 0) {
+    const detail = outcome === 'will-load' ? [sentence(summary)] : []
+    return { id, status: 'ok', summary: agreeable[mode] ?? 'Nothing speaks against it.', detail, evidence }
+  }
+  const detail = unknown.map((each) => sentence(`not known: ${each}`))
   const unsure = 'Whether the kernel takes it cannot be told beforehand.'
   return { id, status: 'warning', summary: unsure, detail, evidence, remedy: hint ?? 'sudo linux-kexec policy' }
 }

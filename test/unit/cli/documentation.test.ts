@@ -7,7 +7,7 @@ import { debian, makeMachine, newer } from '../plan/debian.ts'
 import { bookworm, key, keys, lockdown, machine } from '../policy/machines.ts'
 import { cli, json } from './cli.ts'
 
-const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'policy', 'reboot', 'exec']
+const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'policy', 'doctor', 'reboot', 'exec']
 const commands: Command[] = await Promise.all(
   names.map(async (name) => (await import(`../../../src/cli/commands/${name}.ts`)).command),
 )
@@ -108,6 +108,13 @@ test('docs/json.md: load, when it refuses', async () => {
 test('docs/json.md: status', async () => {
   const { document } = await json(['status'])
   expect(fields(document, []).sort()).toEqual(documented('status'))
+})
+
+test('docs/json.md: doctor', async () => {
+  const { document } = await json(['doctor', '--root', makeMachine({ ...debian, ...machine(bookworm) })])
+  // Some of its lists are empty.
+  const found = fields(document, []).filter((field) => field !== 'checks[].evidence[]')
+  expect(found.sort()).toEqual(documented('doctor'))
 })
 
 test('docs/errors.md: the document of an error', async () => {
