@@ -36,6 +36,7 @@ export const reasons = [
   'load-limit',
   'lockdown',
   'signature-rejected',
+  'ima-appraisal',
   'not-permitted',
   // the kernel
   'no-kexec-support',

@@ -49,4 +49,26 @@ export type { Decision } from './plan/decision.ts'
 export type { PlannedInitrd } from './plan/initrds.ts'
 export type { PlanOptions } from './plan/options.ts'
 export { type LoadPlan, plan } from './plan/plan.ts'
+export {
+  type AppraisedFile,
+  type CallPolicy,
+  detectPolicy,
+  type FirmwareKeys,
+  type ImaState,
+  type KexecPolicy,
+  type Keyrings,
+  type LoadLimits,
+  type Lockdown,
+  type PolicyMode,
+  type PolicyReason,
+  type PolicySubject,
+  type PredictOptions,
+  predict,
+  type SignatureCheck,
+  type SignatureLists,
+  type TrustedKey,
+  type UnreadFact,
+  type Verdict,
+  type VerdictImage,
+} from './policy/index.ts'
 export { System } from './system/system.ts'

@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   load: { summary: 'load a kernel', load: () => import('./commands/load.ts') },
   unload: { summary: 'unload what is loaded', load: () => import('./commands/unload.ts') },
   status: { summary: 'what is loaded', load: () => import('./commands/status.ts') },
+  policy: { summary: 'what the kernel would refuse, and why', load: () => import('./commands/policy.ts') },
   reboot: { summary: 'stop the services and start the loaded kernel', load: () => import('./commands/reboot.ts') },
   exec: { summary: 'start the loaded kernel this instant', load: () => import('./commands/exec.ts') },
 }

@@ -1,85 +1,100 @@
 import { type Evidence, errnoName, KexecError, type Reason } from '../errors.ts'
-import { readPrivileges } from '../policy/privileges.ts'
-import { readSwitches } from '../policy/switches.ts'
+import { detectPolicy, type KexecPolicy, type PolicySubject } from '../policy/index.ts'
 import type { System } from '../system/system.ts'
+import { diagnosePermission } from './permission.ts'
 
-/** What is known about a call that failed. */
+/** What is known of a call that failed. */
 export interface FailedCall {
   /** Positive errno. */
   readonly errno: number
   readonly syscall: string
   readonly path?: string
   readonly panic: boolean
+  /** Loads that were still allowed before the call, which itself uses one up; null for any number. */
+  readonly loadsLeft: number | null
   /** What the kernel logged during the call. */
   readonly log: readonly Evidence[]
 }
 
-interface Diagnosis {
+export interface Diagnosis {
   readonly reason: Reason
   readonly summary: string
   readonly hint?: string
 }
 
-/** Joins an errno of kexec_file_load with the state of the machine and the kernel's own words into one error. */
+/** Joins an errno of kexec_file_load with the policy, the process, the memory and the kernel's own words into one error. */
 export function diagnoseLoad(system: System, call: FailedCall): KexecError {
-  const privileges = readPrivileges(system)
-  const switches = readSwitches(system, call.panic)
-  const diagnosis =
-    call.errno === EPERM ? diagnosePermission(privileges, switches) : (fromLog(call.log) ?? fromErrno(call))
+  const policy = detectPolicy({ system })
+  const name = errnoName(call.errno)
+  const permission = name === 'EPERM' ? diagnosePermission(system, policy, call) : undefined
+  const diagnosis = permission?.diagnosis ?? fromLog(call.log) ?? fromPolicy(name, policy, call) ?? fromErrno(call)
   return new KexecError(diagnosis.summary, {
     reason: diagnosis.reason,
     errno: call.errno,
     syscall: call.syscall,
     ...(call.path === undefined ? {} : { path: call.path }),
     ...(diagnosis.hint === undefined ? {} : { hint: diagnosis.hint }),
-    evidence: [...call.log, ...switches.evidence, ...privileges.evidence],
+    evidence: [...call.log, ...(permission?.evidence ?? []), ...evidenceFor(name, system, policy)],
   })
 }
 
-const EPERM = 1
+/** What of the policy concerns an errno: not everything that was read. */
+function evidenceFor(name: string, system: System, policy: KexecPolicy): Evidence[] {
+  const subjects: PolicySubject[] =
+    name === 'EPERM'
+      ? ['process', 'limits', 'lockdown', 'secure boot', 'signature', 'container']
+      : name === 'ENOSYS'
+        ? ['kernel', 'limits', 'process', 'container']
+        : name === 'EACCES'
+          ? ['ima', 'secure boot', 'process']
+          : ['secure boot', 'lockdown', 'signature', 'keyrings']
+  const evidence = policy.reasons
+    .filter(({ subject }) => subjects.includes(subject))
+    .map(({ source, value }) => ({ source, value }))
+  if (name !== 'ENOMEM' && name !== 'EADDRNOTAVAIL') return evidence
+  const available = /^MemAvailable:.*$/m.exec(system.readText('/proc/meminfo') ?? '')?.[0]
+  const reserved = system.readText('/sys/kernel/kexec_crash_size')?.trim()
+  return [
+    ...(available === undefined ? [] : [{ source: '/proc/meminfo', value: available.replace(/\s+/g, ' ') }]),
+    ...(reserved === undefined ? [] : [{ source: '/sys/kernel/kexec_crash_size', value: reserved }]),
+  ]
+}
 
-/** EPERM has six causes, and only the state around the call tells which. */
-function diagnosePermission(
-  privileges: ReturnType<typeof readPrivileges>,
-  switches: ReturnType<typeof readSwitches>,
-): Diagnosis {
-  if (!privileges.capable) {
-    return { reason: 'no-capability', summary: 'this process does not have CAP_SYS_BOOT', hint: 'Run it as root.' }
-  }
-  if (!privileges.initialUserNamespace) {
+/** Where the policy tells more than the errno. */
+function fromPolicy(
+  name: string,
+  { kexecFileLoad, seccomp, ima, signature }: KexecPolicy,
+  call: FailedCall,
+): Diagnosis | undefined {
+  if (name === 'ENOSYS' && kexecFileLoad.mode === 'unsupported') {
     return {
-      reason: 'not-init-user-namespace',
-      summary: 'CAP_SYS_BOOT only counts in the initial user namespace, and this process is in another',
-      hint: 'Run it on the host, outside of the container.',
+      reason: 'no-kexec-support',
+      summary: kexecFileLoad.why,
+      hint: 'Boot a kernel built with CONFIG_KEXEC_FILE=y.',
     }
   }
-  if (switches.disabled) {
+  if (name === 'ENOSYS' && (seccomp ?? 0) > 0) {
     return {
-      reason: 'kexec-disabled',
-      summary: 'loading is switched off until the next boot (kernel.kexec_load_disabled)',
-      hint: 'Reboot; find what sets kernel.kexec_load_disabled.',
+      reason: 'not-permitted',
+      summary:
+        'the call is hidden from this process: by a seccomp filter, or the running kernel has no kexec_file_load',
+      hint: 'Run it outside of the container or service that set the filter; `linux-kexec policy` there tells whether the kernel has it.',
     }
   }
-  if (switches.loadsLeft === 0) {
+  const isLogged = call.log.some(({ value }) => /appraise|\bima\b/i.test(value))
+  if (name === 'EACCES' && !isLogged && ima.present === false) {
     return {
-      reason: 'load-limit',
-      summary: 'the number of loads allowed since boot is used up (kernel.kexec_load_limit_*)',
-      hint: 'Reboot to load again.',
+      reason: 'not-permitted',
+      summary: 'a security module does not allow this file to be loaded as a kernel',
+      hint: 'Look for what concerns the file in the audit log (`ausearch -m AVC`, `dmesg`).',
     }
   }
-  if (switches.lockdown !== null && switches.lockdown !== 'none') {
-    return {
-      reason: 'lockdown',
-      summary: `the kernel is locked down (${switches.lockdown}) and trusts no signature on this image`,
-      hint: "Load a kernel signed with a key in the kernel's keyrings, or boot without lockdown.",
-    }
+  if (name === 'EKEYREJECTED' && signature.format === 'none') {
+    const summary =
+      'the running kernel requires signatures, and was built without the code that verifies those of such images'
+    return { ...SIGNATURE, summary, hint: 'Boot another kernel: no image can pass here.' }
   }
-  const filtered = privileges.seccomp === 2 ? 'a seccomp filter on this process, or a' : 'a'
-  return {
-    reason: 'not-permitted',
-    summary: `not permitted, although capability, switches and lockdown allow it: ${filtered} security module`,
-    hint: 'Look for SELinux, AppArmor or seccomp rules that concern kexec or CAP_SYS_BOOT, and in the audit log.',
-  }
+  return undefined
 }
 
 /** Kernel log lines that tell more than the errno. */
@@ -105,7 +120,7 @@ const byErrno: Record<string, Diagnosis> = {
   ENOSYS: {
     reason: 'no-kexec-support',
     summary: 'the running kernel has no kexec_file_load',
-    hint: 'It was built without CONFIG_KEXEC_FILE, or a seccomp filter hides the call.',
+    hint: 'Boot a kernel built with CONFIG_KEXEC_FILE=y.',
   },
   EBUSY: { reason: 'busy', summary: 'another load is under way', hint: 'Try again when it has ended.' },
   ETXTBSY: {
@@ -144,9 +159,9 @@ const byErrno: Record<string, Diagnosis> = {
     hint: 'Free memory, or use a smaller initrd.',
   },
   EACCES: {
-    reason: 'signature-rejected',
-    summary: 'IMA appraisal refused the image',
-    hint: "The image needs a valid security.ima signature for this machine's IMA policy.",
+    reason: 'ima-appraisal',
+    summary: "IMA refused the kernel's or the initrd's file, or a security module did",
+    hint: 'Sign the file with a key that IMA trusts (evmctl ima_sign); the audit log says which file and why.',
   },
   ENODATA: { ...SIGNATURE, summary: 'the kernel image is not signed, and this machine requires it' },
   ENOKEY: { ...SIGNATURE, summary: "no key in the kernel's keyrings matches the image's signature" },

@@ -1,5 +1,6 @@
 import { KexecError } from '../errors.ts'
 import { native } from '../native.ts'
+import { readLoadsLeft } from '../policy/switches.ts'
 import { System } from '../system/system.ts'
 import { diagnoseLoad } from './diagnose.ts'
 import { KernelLog } from './kernel-log.ts'
@@ -34,7 +35,7 @@ export async function loadFile(load: FileLoad, signal?: AbortSignal): Promise<vo
   const call = prepare(load)
   try {
     const errno = await native().kexecFileLoad(load.kernelFd, load.initrdFd, load.commandLine, call.flags)
-    if (errno !== 0) throw failure(load, errno, call.log)
+    if (errno !== 0) throw failure(load, errno, call)
   } finally {
     call.log.close()
   }
@@ -55,7 +56,7 @@ export function loadFileSync(load: FileLoad): void {
   const call = prepare(load)
   try {
     const errno = native().kexecFileLoadSync(load.kernelFd, load.initrdFd, load.commandLine, call.flags)
-    if (errno !== 0) throw failure(load, errno, call.log)
+    if (errno !== 0) throw failure(load, errno, call)
   } finally {
     call.log.close()
   }
@@ -66,11 +67,13 @@ export function loadFileSync(load: FileLoad): void {
  * @throws KexecError
  */
 export function unload({ panic = false }: { panic?: boolean } = {}): void {
+  const loadsLeft = readLoadsLeft(live, panic)
   const log = new KernelLog()
   try {
     const flags = KEXEC_FILE_UNLOAD | (panic ? KEXEC_FILE_ON_CRASH : 0)
     const errno = native().kexecFileLoadSync(-1, -1, '', flags)
-    if (errno !== 0) throw diagnoseLoad(live, { errno, syscall: 'kexec_file_load', panic, log: log.evidence() })
+    if (errno !== 0)
+      throw diagnoseLoad(live, { errno, syscall: 'kexec_file_load', panic, loadsLeft, log: log.evidence() })
   } finally {
     log.close()
   }
@@ -78,12 +81,11 @@ export function unload({ panic = false }: { panic?: boolean } = {}): void {
 
 function prepare(load: FileLoad) {
   const flags = (load.panic ? KEXEC_FILE_ON_CRASH : 0) | (load.initrdFd === -1 ? KEXEC_FILE_NO_INITRAMFS : 0)
-  return { log: new KernelLog(), flags }
+  return { log: new KernelLog(), flags, loadsLeft: readLoadsLeft(live, load.panic) }
 }
 
-function failure(load: FileLoad, errno: number, log: KernelLog): KexecError {
-  const { path, panic } = load
-  return diagnoseLoad(live, { errno, syscall: 'kexec_file_load', path, panic, log: log.evidence() })
+function failure({ path, panic }: FileLoad, errno: number, { log, loadsLeft }: ReturnType<typeof prepare>): KexecError {
+  return diagnoseLoad(live, { errno, syscall: 'kexec_file_load', path, panic, loadsLeft, log: log.evidence() })
 }
 
 /** @throws KexecError 'aborted' when the signal has fired: nothing was changed. */

@@ -12,7 +12,7 @@ const MAX_RECORDS = 1000
 
 /** Marks what kexec, the signature check, lockdown and IMA write to the kernel log. */
 const RELEVANT =
-  /kexec|PEFILE|signature|lockdown|integrity|ima:|bzImage|elfcorehdr|command line|purgatory|X\.509|PKCS|crash/i
+  /kexec|PEFILE|signature|lockdown|integrity|ima:|appraise|avc:|apparmor|bzImage|elfcorehdr|command line|purgatory|X\.509|PKCS|crash/i
 
 /** The kernel log from the moment this was opened: the kernel tells there, in words, why it refused. */
 export class KernelLog {

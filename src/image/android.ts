@@ -3,6 +3,7 @@ import {
   type Contents,
   compressionAt,
   contentsOf,
+  type ImageFact,
   type ImageFormat,
   type ImagePart,
   imagePart,
@@ -21,16 +22,11 @@ export const androidBoot: ImageFormat = {
   recognise: (head) => magicAt(head, 0, 'ANDROID!') && head.length >= 48,
   inspect(head) {
     const version = versionOf(head)
-    const os = osVersion(head.readUInt32LE(version >= 3 ? 16 : 44))
     return {
       ...unknownImage,
       format: 'Android boot image',
       description: `an Android boot image (version ${version})`,
-      facts: [
-        { name: 'header version', value: String(version) },
-        ...(version < 3 ? [{ name: 'name', value: textAt(head, 48, 16) }] : []),
-        ...(os === undefined ? [] : [{ name: 'Android version', value: os }]),
-      ],
+      facts: [{ name: 'header version', value: String(version) }, ...bootFacts(head, version)],
     }
   },
   unpack(source) {
@@ -50,7 +46,7 @@ export const androidVendorBoot: ImageFormat = {
     ...unknownImage,
     format: 'Android vendor boot image',
     description: `an Android vendor boot image (version ${head.readUInt32LE(8)}), which holds no kernel`,
-    facts: [{ name: 'header version', value: String(head.readUInt32LE(8)) }],
+    facts: [{ name: 'header version', value: String(head.readUInt32LE(8)) }, ...vendorFacts(head)],
   }),
   unpack: unpackVendor,
 }
@@ -61,12 +57,46 @@ function versionOf(head: Buffer): number {
   return version > 16 ? 0 : version
 }
 
+/** What the header says beside the places of its parts; a header that ends early says less. */
+function bootFacts(head: Buffer, version: number): ImageFact[] {
+  const [android, level] = osVersion(head.readUInt32LE(version >= 3 ? 16 : 44))
+  const old = version < 3
+  return known([
+    ['name', old ? textAt(head, 48, 16) : ''],
+    ['Android version', android],
+    ['patch level', level],
+    ['page size', old ? String(head.readUInt32LE(36)) : String(HEADER)],
+    ['kernel address', old ? hexadecimal(head, 12) : ''],
+    ['ramdisk address', old ? hexadecimal(head, 20) : ''],
+    // A SHA-1 in 32 bytes, or a SHA-256: which parts it is over depends on who made the image, so it is not verified.
+    ['id', old && head.length >= 608 ? head.toString('hex', 576, 608).replace(/(?:00)+$/, '') : ''],
+    ['signature size', version >= 4 && head.length >= 1584 ? String(head.readUInt32LE(1580)) : ''],
+  ])
+}
+
+function vendorFacts(head: Buffer): ImageFact[] {
+  if (head.length < 2096) return []
+  return known([
+    ['name', textAt(head, 2080, 16)],
+    ['page size', String(head.readUInt32LE(12))],
+    ['kernel address', hexadecimal(head, 16)],
+    ['ramdisk address', hexadecimal(head, 20)],
+  ])
+}
+
+function known(facts: readonly (readonly [name: string, value: string | undefined])[]): ImageFact[] {
+  return facts.flatMap(([name, value]) => (value ? [{ name, value }] : []))
+}
+
+function hexadecimal(head: Buffer, offset: number): string {
+  return `0x${head.readUInt32LE(offset).toString(16)}`
+}
+
 /** A version of 7 bits each and a patch level, year and month, in one number. */
-function osVersion(packed: number): string | undefined {
-  if (packed === 0) return undefined
+function osVersion(packed: number): [version?: string, patchLevel?: string] {
+  if (packed === 0) return []
   const version = [packed >>> 25, (packed >>> 18) & 127, (packed >>> 11) & 127].join('.')
-  const level = `${2000 + ((packed >>> 4) & 127)}-${String(packed & 15).padStart(2, '0')}`
-  return `${version}, patch level ${level}`
+  return [version, `${2000 + ((packed >>> 4) & 127)}-${String(packed & 15).padStart(2, '0')}`]
 }
 
 type Piece = readonly [kind: PartKind, name: string, size: number]

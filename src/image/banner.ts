@@ -1,4 +1,4 @@
-import type { ByteSource } from './bytes.ts'
+import { type ByteSource, readInto } from './bytes.ts'
 
 /** How every kernel's version line begins: linux_banner, init/version.c and init/version-timestamp.c. */
 const BANNER = Buffer.from('Linux version ')
@@ -25,8 +25,10 @@ export function versionIn(bytes: Buffer): Version | undefined {
 
 /** Looks for the version line between two offsets, a piece at a time. */
 export function findVersion(source: ByteSource, start: number, end: number): Version | undefined {
+  if (!(start < end)) return undefined
+  const space = Buffer.allocUnsafe(Math.min(WINDOW, end - start))
   for (let offset = start; offset < end; offset += WINDOW - LONGEST) {
-    const bytes = source.read(offset, Math.min(WINDOW, end - offset))
+    const bytes = readInto(source, space.subarray(0, end - offset), offset)
     const found = versionIn(bytes)
     if (found !== undefined || bytes.length < WINDOW) return found
   }

@@ -5,22 +5,34 @@ export interface ByteSource {
   readonly size: number
   /** Bytes from `offset` on, at most `length`; fewer only at the end, none beyond it. @throws Node's error of read(2) */
   read(offset: number, length: number): Buffer
+  /** As `read`, into memory that the caller uses again: as much as it holds. @returns bytes that there are */
+  readInto?(target: Buffer, offset: number): number
+}
+
+/** Bytes from `offset` on, at most as many as `target` holds: in `target`, or shared with the source. */
+export function readInto(source: ByteSource, target: Buffer, offset: number): Buffer {
+  if (source.readInto === undefined) return source.read(offset, target.length)
+  return target.subarray(0, source.readInto(target, offset))
 }
 
 /** The bytes of an open file, whose offset is not moved. */
 export function fileBytes(fd: number, size: number): ByteSource {
+  const fill = (target: Buffer, offset: number) => {
+    const wanted = clip(size, offset, target.length)
+    let filled = 0
+    while (filled < wanted) {
+      const count = readSync(fd, target, filled, wanted - filled, offset + filled)
+      if (count === 0) break
+      filled += count
+    }
+    return filled
+  }
   return {
     size,
+    readInto: fill,
     read(offset, length) {
-      const wanted = clip(size, offset, length)
-      const buffer = Buffer.allocUnsafe(wanted)
-      let filled = 0
-      while (filled < wanted) {
-        const count = readSync(fd, buffer, filled, wanted - filled, offset + filled)
-        if (count === 0) break
-        filled += count
-      }
-      return buffer.subarray(0, filled)
+      const buffer = Buffer.allocUnsafe(clip(size, offset, length))
+      return buffer.subarray(0, fill(buffer, offset))
     },
   }
 }
@@ -50,6 +62,10 @@ export function partOf(source: ByteSource, offset: number, length: number): Byte
   return {
     size,
     read: (inner, count) => source.read(offset + inner, clip(size, inner, count)),
+    ...(source.readInto && {
+      readInto: (target, inner) =>
+        source.readInto?.(target.subarray(0, clip(size, inner, target.length)), offset + inner) ?? 0,
+    }),
   }
 }
 

@@ -1,28 +1,11 @@
-import { compressionAt, type ImageFormat, type KernelImage, magicAt, unknownImage } from './image.ts'
-import { hasPeSignature } from './pe.ts'
+import { type EfiStub, type ImageFormat, type KernelImage, magicAt, unknownImage } from './image.ts'
+import { efiStubOf, hasPeSignature } from './pe.ts'
+import { readSetupHeader, type SetupHeader } from './setup-header.ts'
 
-/** Offsets of the x86 setup header, bytes from the start of the file: Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header". */
-const header = {
-  setupSectors: 0x1f1,
-  paragraphs: 0x1f4,
-  magic: 0x202,
-  protocol: 0x206,
-  versionPointer: 0x20e,
-  loadFlags: 0x211,
-  relocatable: 0x234,
-  extendedLoadFlags: 0x236,
-  commandLineSize: 0x238,
-  payloadOffset: 0x248,
-  initSize: 0x260,
-  end: 0x264,
-} as const
+/** Offsets of the rest of the x86 setup header, bytes from the start of the file. */
+const header = { magic: 0x202, protocol: 0x206, versionPointer: 0x20e, relocatable: 0x234, end: 0x264 } as const
 
 const SECTOR = 512
-const PARAGRAPH = 16
-const LOADED_HIGH = 1 << 0
-const XLF_KERNEL_64 = 1 << 0
-const XLF_CAN_BE_LOADED_ABOVE_4G = 1 << 1
-const XLF_5LEVEL = 1 << 5
 
 /** Problems that are also told by a field: so that whoever tells them by that can leave the sentence out. */
 export const bzImageProblems = {
@@ -59,19 +42,17 @@ function inspect(head: Buffer): KernelImage {
       problems,
     }
   }
-  const setupBytes = ((head[header.setupSectors] || 4) + 1) * SECTOR
+  const setupHeader = readSetupHeader(head)
+  const { commandLineSize, extendedLoadFlags, setupSize } = setupHeader
   const protocol = head.readUInt16LE(header.protocol)
-  const xloadflags = protocol >= 0x20c ? head.readUInt16LE(header.extendedLoadFlags) : 0
-  const is64 = (xloadflags & XLF_KERNEL_64) !== 0
-  const isMovable = !is64 || (xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0
-  const commandLineSize = protocol >= 0x206 ? head.readUInt32LE(header.commandLineSize) : 255
-  const payload = protocol >= 0x208 ? setupBytes + head.readUInt32LE(header.payloadOffset) : undefined
-  const versionString = readVersion(head, setupBytes)
+  const is64 = extendedLoadFlags.includes('kernel-64')
+  const isMovable = !is64 || extendedLoadFlags.includes('above-4g')
+  const versionString = readVersion(head, setupSize)
   // Older protocols do not say which it is.
   const architecture = protocol < 0x20c ? null : is64 ? 'x86_64' : 'i386'
   const bits = architecture === null ? '' : ` (${is64 ? '64' : '32'} bits)`
   const version = versionString?.split(' ', 1)[0] ?? null
-  const problems = loadProblems(head, protocol, xloadflags)
+  const problems = [...loadProblems(setupHeader, protocol), ...payloadProblems(setupHeader)]
   return {
     ...unknownImage,
     format: 'bzImage',
@@ -83,28 +64,45 @@ function inspect(head: Buffer): KernelImage {
     versionString,
     maxCommandLine: Math.max(0, commandLineSize - ELFCOREHDR_RESERVE),
     signature: hasPeSignature(head) ? 'present' : 'absent',
-    compression: payload === undefined ? null : compressionAt(head, payload),
+    compression: setupHeader.payload?.compression ?? null,
     relocatable: protocol >= 0x205 && head[header.relocatable] !== 0 && isMovable,
-    memoryNeeded: protocol >= 0x20a ? head.readUInt32LE(header.initSize) : null,
-    minimumSize: setupBytes + head.readUInt32LE(header.paragraphs) * PARAGRAPH,
+    memoryNeeded: setupHeader.initSize,
+    minimumSize: setupHeader.end,
+    efiStub: stubOf(head, setupHeader, protocol),
+    setupHeader,
     facts: is64
-      ? [{ name: '5-level paging', value: (xloadflags & XLF_5LEVEL) !== 0 ? 'supported' : 'not supported' }]
+      ? [{ name: '5-level paging', value: extendedLoadFlags.includes('5-level') ? 'supported' : 'not supported' }]
       : [],
     problems,
   }
 }
 
+/** The width of the handover entry is told since 2.12; before, it is that of the kernel. */
+function stubOf(head: Buffer, { extendedLoadFlags, handoverOffset }: SetupHeader, protocol: number): EfiStub | null {
+  const stub = efiStubOf(head)
+  if (stub === null || handoverOffset === null) return stub
+  if (protocol < 0x20c) return { ...stub, handover: [stub.bits] }
+  return { ...stub, handover: ([32, 64] as const).filter((bits) => extendedLoadFlags.includes(`efi-handover-${bits}`)) }
+}
+
 /** What bzImage64_probe of arch/x86/kernel/kexec-bzimage64.c refuses. */
-function loadProblems(head: Buffer, protocol: number, xloadflags: number): string[] {
+function loadProblems({ loadFlags, extendedLoadFlags, protocol: name }: SetupHeader, protocol: number): string[] {
   const problems: string[] = []
   if (protocol < 0x20c) {
-    problems.push(`boot protocol ${protocol >> 8}.${protocol & 255} is older than 2.12, which kexec_file_load needs`)
+    problems.push(`boot protocol ${name} is older than 2.12, which kexec_file_load needs`)
     return problems
   }
-  if (((head[header.loadFlags] ?? 0) & LOADED_HIGH) === 0) problems.push('it is a zImage, loaded low, not a bzImage')
-  if ((xloadflags & XLF_KERNEL_64) === 0) problems.push(bzImageProblems.no64BitEntry)
-  else if ((xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) === 0) problems.push(bzImageProblems.boundToItsAddress)
+  if (!loadFlags.includes('loaded-high')) problems.push('it is a zImage, loaded low, not a bzImage')
+  if (!extendedLoadFlags.includes('kernel-64')) problems.push(bzImageProblems.no64BitEntry)
+  else if (!extendedLoadFlags.includes('above-4g')) problems.push(bzImageProblems.boundToItsAddress)
   return problems
+}
+
+/** kexec_file_load does not look, and the kernel would stop while it unpacks itself. */
+function payloadProblems({ payload, end }: SetupHeader): string[] {
+  if (payload === null || payload.offset + payload.length <= end) return []
+  const place = `byte ${payload.offset + payload.length}, behind the end of the kernel at byte ${end}`
+  return [`its header contradicts itself: the compressed kernel in it is said to end at ${place}`]
 }
 
 /** The NUL-terminated version line inside the setup sectors, or null when the pointer leads out of them. */

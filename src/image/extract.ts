@@ -89,6 +89,9 @@ class Extraction {
   readonly #chain: KernelImage[] = []
   readonly #contents: Contents[] = []
   readonly #parts: LocatedPart[] = []
+  /** How many of the parts lie in the file or in the first of the memories, which are kept for them. */
+  #keptParts = 0
+  #kept = 0
 
   constructor(options: ExtractOptions) {
     this.#options = options
@@ -110,18 +113,41 @@ class Extraction {
         if (kernel.source.size !== source.size) fd = undefined
         source = layer
       } else {
-        const memory = await this.#write(unpackPart(kernel.part, layer, this.#options), watch)
+        const memory = await this.#write(
+          unpackPart(kernel.part, layer, { ...this.#options, limit: this.#left() }),
+          watch,
+        )
+        await this.#verify(layers.splice(0))
+        this.#release(memory)
         source = fileBytes(memory.file, memory.size)
         fd = memory.fd
       }
     }
     if (fd === undefined) fd = (await this.#write(pieces(source, this.#options.signal), watch)).fd
-    for (const layer of layers) await layer.verify(() => throwIfAborted(this.#options.signal))
+    await this.#verify(layers)
     return this.#result(fd, source.size, watch, vendor)
   }
 
   close(): void {
     for (const memory of this.#memories) memory.close()
+  }
+
+  async #verify(layers: readonly VerifiedPart[]): Promise<void> {
+    for (const layer of layers) await layer.verify(() => throwIfAborted(this.#options.signal))
+  }
+
+  /** Bytes that may still be unpacked: layers within layers share one limit, else six could take six times as much. */
+  #left(): number {
+    const used = this.#memories.reduce((sum, { size }) => sum + size, 0)
+    return Math.max(0, (this.#options.limit ?? MAX_UNPACKED) - used)
+  }
+
+  /** Frees the layers before `memory`, unless initrds or device trees lie in them. */
+  #release(memory: MemoryFile): void {
+    if (this.#parts.length > this.#keptParts) this.#kept = this.#memories.length - 1
+    this.#keptParts = this.#parts.length
+    for (const each of this.#memories.splice(this.#kept)) if (each !== memory) each.close()
+    this.#memories.push(memory)
   }
 
   /** The vendor's ramdisk lies before the generic one, and its command line too: "Vendor boot partitions" of Android's manual. */

@@ -1,11 +1,13 @@
 import { type ByteSource, partOf } from './bytes.ts'
 import { childOf, type FdtNode, numberOf, parseFdt, stringOf, stringsOf } from './fdt.ts'
 import {
+  type Configuration,
   type Contents,
   contentsOf,
   type ImageFormat,
   type ImagePart,
   imagePart,
+  type Listing,
   magicAt,
   misplaced,
   type PartChoice,
@@ -46,21 +48,57 @@ export const fit: ImageFormat = {
       facts: [
         ...(description ? [{ name: 'description', value: description }] : []),
         ...(created === undefined ? [] : [{ name: 'created', value: instant(created) }]),
-        ...(childOf(tree, 'images') as FdtNode).children.slice(0, MAX_PARTS).map((image) => ({
-          name: image.name,
-          value: [
-            stringOf(image, 'type'),
-            stringOf(image, 'arch'),
-            stringOf(image, 'compression'),
-            stringOf(image, 'description'),
-          ]
-            .filter(Boolean)
-            .join(', '),
-        })),
       ],
     }
   },
   unpack,
+  list,
+}
+
+/** Every image it holds and every configuration, whatever is chosen of them. */
+function list(source: ByteSource): Listing {
+  const tree = parseFdt(source)
+  const images = typeof tree === 'string' ? undefined : childOf(tree, 'images')
+  if (typeof tree === 'string' || images === undefined) return { parts: [], configurations: [] }
+  const reader = new FitReader(source, images)
+  for (const image of images.children.slice(0, MAX_PARTS)) {
+    reader.add(kinds.get(stringOf(image, 'type') ?? '') ?? 'other', image.name)
+  }
+  const known = new Map<string, string[]>()
+  const preferred = choose(source, tree, {})
+  const configurations = configurationsOf(tree).map((node) => ({
+    ...configuration(node),
+    isDefault: node === preferred,
+    compatible: compatibleOf(source, tree, node, known),
+  }))
+  return { parts: reader.parts, configurations }
+}
+
+/** Values of `type`: "Image types" of the specification. */
+const kinds = new Map<string, PartKind>([
+  ['kernel', 'kernel'],
+  ['kernel_noload', 'kernel'],
+  ['ramdisk', 'initrd'],
+  ['flat_dt', 'device-tree'],
+])
+
+function configuration(node: FdtNode): Omit<Configuration, 'isDefault' | 'compatible'> {
+  const parts = ['kernel', 'firmware', 'ramdisk', 'fdt', 'loadables', 'fpga', 'script']
+  const signatures = node.children.filter(({ name }) => /^signature(?:[-@]|$)/.test(name)).slice(0, 16)
+  return {
+    name: node.name,
+    description: stringOf(node, 'description') || null,
+    parts: parts.flatMap((property) => stringsOf(node, property).filter(Boolean)).slice(0, MAX_PARTS),
+    commandLine: stringOf(node, 'bootargs') ?? null,
+    signatures: signatures.map((each) => {
+      const key = stringOf(each, 'key-name-hint')
+      return `${stringOf(each, 'algo') ?? 'unknown'}${key ? ` by the key ${key}` : ''}`
+    }),
+  }
+}
+
+function configurationsOf(tree: FdtNode): readonly FdtNode[] {
+  return childOf(tree, 'configurations')?.children.slice(0, MAX_PARTS) ?? []
 }
 
 function instant(seconds: number): string {
@@ -73,9 +111,8 @@ function unpack(source: ByteSource, choice: PartChoice): Contents {
   if (typeof tree === 'string') return contentsOf([], [`its device tree ${tree}`])
   const images = childOf(tree, 'images')
   if (images === undefined) return contentsOf([], ['it is a device tree, not a FIT image'])
-  const configurations = childOf(tree, 'configurations')?.children.slice(0, MAX_PARTS) ?? []
-  const treeSize = source.read(0, 8).readUInt32BE(4)
-  const reader = new FitReader(source, images, Math.ceil(treeSize / 4) * 4)
+  const configurations = configurationsOf(tree)
+  const reader = new FitReader(source, images)
   const wanted = choose(source, tree, choice)
   if (typeof wanted === 'string') {
     return { ...contentsOf([], [wanted]), choices: configurations.map(({ name }) => name) }
@@ -107,7 +144,7 @@ function firstOfType(images: FdtNode, type: string): string | undefined {
 
 /** @returns the configuration; undefined where there is none at all; or what is wrong, in words */
 function choose(source: ByteSource, tree: FdtNode, choice: PartChoice): FdtNode | string | undefined {
-  const configurations = childOf(tree, 'configurations')?.children.slice(0, MAX_PARTS) ?? []
+  const configurations = configurationsOf(tree)
   const named = (name: string) => configurations.find((each) => each.name === name)
   if (choice.configuration !== undefined) {
     return named(choice.configuration) ?? `it has no configuration ${choice.configuration}`
@@ -160,10 +197,11 @@ class FitReader {
   readonly #images: FdtNode
   readonly #externalStart: number
 
-  constructor(source: ByteSource, images: FdtNode, externalStart: number) {
+  /** @param source whose header was read well */
+  constructor(source: ByteSource, images: FdtNode) {
     this.#source = source
     this.#images = images
-    this.#externalStart = externalStart
+    this.#externalStart = Math.ceil(source.read(4, 4).readUInt32BE(0) / 4) * 4
   }
 
   add(kind: PartKind, name: string | undefined): void {
@@ -182,6 +220,7 @@ class FitReader {
     const part = imagePart({
       kind,
       name,
+      description: stringOf(image, 'description') || null,
       ...place,
       compression: compression === 'none' || kind === 'initrd' ? null : compression,
       hashes: this.#hashes(image),

@@ -1,4 +1,7 @@
 import type { ByteSource } from './bytes.ts'
+import type { SetupHeader } from './setup-header.ts'
+
+export { compressionAt, magicAt } from './magic.ts'
 
 /** How a kernel image relates to its signature: 'present' says that one is attached, not that it is valid. */
 export type SignaturePresence = 'present' | 'absent' | 'unknown'
@@ -32,10 +35,21 @@ export interface KernelImage {
   readonly byteOrder: 'little' | 'big' | null
   /** Page size the kernel was built for, bytes; null when it takes any or the format does not tell. */
   readonly pageSize: number | null
+  /** Its EFI stub, by which firmware starts it as a program; null when it has none, or the format does not tell. */
+  readonly efiStub: EfiStub | null
+  /** Of a bzImage: what it says to boot loaders. */
+  readonly setupHeader: SetupHeader | null
   /** What else the file says of itself, such as a FIT image's description; in the order of the file. */
   readonly facts: readonly ImageFact[]
   /** Features the format lacks or has in a way that kexec_file_load refuses, one sentence each. */
   readonly problems: readonly string[]
+}
+
+/** The EFI program that a kernel is as well. */
+export interface EfiStub {
+  readonly bits: 32 | 64
+  /** For which widths of firmware it has the handover protocol of x86; with 32 and 64 it runs on both (mixed mode). */
+  readonly handover: readonly (32 | 64)[]
 }
 
 /** Something a file says of itself. */
@@ -58,6 +72,8 @@ export interface ImagePart {
   readonly kind: PartKind
   /** Its name in the container: '.linux', 'kernel-1', 'ramdisk'. */
   readonly name: string
+  /** What the container says of it, for people, or null. */
+  readonly description: string | null
   /** Bytes from the start of the container. */
   readonly offset: number
   readonly length: number
@@ -100,6 +116,28 @@ export interface Contents {
   readonly problems: readonly string[]
 }
 
+/** All that a container holds, whatever is chosen of it. */
+export interface Listing {
+  readonly parts: readonly ImagePart[]
+  readonly configurations: readonly Configuration[]
+}
+
+/** One of the sets of parts that a container offers: a FIT configuration, a UKI's profile. */
+export interface Configuration {
+  readonly name: string
+  readonly description: string | null
+  /** Whether it is taken where none is asked for. */
+  readonly isDefault: boolean
+  /** Names of its parts. */
+  readonly parts: readonly string[]
+  /** Machines it is for, by the names in their device trees; empty where it does not say. */
+  readonly compatible: readonly string[]
+  /** The command line it brings, or null. */
+  readonly commandLine: string | null
+  /** Who signed it, as it says: 'sha256,rsa2048 by the key dev'. These signatures are not verified. */
+  readonly signatures: readonly string[]
+}
+
 /** A kernel image format: told by its head, never by its file name. */
 export interface ImageFormat {
   readonly name: string
@@ -115,13 +153,15 @@ export interface ImageFormat {
   inspect(head: Buffer, source?: ByteSource): KernelImage
   /** Of formats that hold a kernel in them: where its parts are. Never throws for what the bytes are. */
   unpack?(source: ByteSource, choice: PartChoice): Contents
+  /** Of those that offer a choice: all there is. Never throws for what the bytes are. */
+  list?(source: ByteSource): Listing
 }
 
 /** A part with what most of them do not have. */
 export function imagePart(
   part: Pick<ImagePart, 'kind' | 'name' | 'offset' | 'length'> & Partial<ImagePart>,
 ): ImagePart {
-  return { compression: null, unpackedSize: null, hashes: [], compatible: [], ...part }
+  return { description: null, compression: null, unpackedSize: null, hashes: [], compatible: [], ...part }
 }
 
 /** Contents without a choice. */
@@ -157,29 +197,8 @@ export const unknownImage = {
   minimumSize: null,
   byteOrder: null,
   pageSize: null,
+  efiStub: null,
+  setupHeader: null,
   facts: [],
   problems: [],
 } as const satisfies Omit<KernelImage, 'format' | 'description'>
-
-/** Whether the ASCII text `magic` stands at `offset`; false, not an error, beyond the end. */
-export function magicAt(head: Buffer, offset: number, magic: string): boolean {
-  return head.length >= offset + magic.length && head.toString('latin1', offset, offset + magic.length) === magic
-}
-
-/** What compression the bytes at `offset` begin with, or null. Magic numbers: the file formats' own specifications. */
-export function compressionAt(head: Buffer, offset: number): string | null {
-  for (const [name, magic] of compressions) if (magicAt(head, offset, magic)) return name
-  return null
-}
-
-const compressions: readonly (readonly [name: string, magic: string])[] = [
-  ['gzip', '\x1f\x8b'],
-  ['zstd', '\x28\xb5\x2f\xfd'],
-  ['xz', '\xfd7zXZ\0'],
-  ['lz4', '\x04\x22\x4d\x18'],
-  // The legacy frame, which is what lib/decompress_unlz4.c and the kernel's own build use.
-  ['lz4', '\x02\x21\x4c\x18'],
-  ['bzip2', 'BZh'],
-  ['lzma', '\x5d\0\0'],
-  ['lzo', '\x89LZO\0\r\n'],
-]

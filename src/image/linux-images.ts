@@ -1,7 +1,7 @@
 import { findVersion } from './banner.ts'
 import type { ByteSource } from './bytes.ts'
 import { type ImageFormat, type KernelImage, magicAt, unknownImage } from './image.ts'
-import { hasPeSignature, peMachine } from './pe.ts'
+import { efiStubOf, hasPeSignature, peMachine } from './pe.ts'
 
 /** How far the version line is looked for in an uncompressed kernel, bytes: it lies behind the code. */
 const SEARCHED = 64 * 1024 * 1024
@@ -27,6 +27,12 @@ export const arm64Image: ImageFormat = {
       maxCommandLine: 2047,
       relocatable: true,
       memoryNeeded: memory(imageSize),
+      facts: [
+        { name: 'text offset', value: hexadecimal(head.readBigUInt64LE(8)) },
+        { name: 'flags', value: hexadecimal(flags) },
+        // Bit 3: since 4.6 it need not lie at the begin of the memory.
+        { name: 'placement', value: flags & 8n ? 'anywhere in memory' : 'near the begin of the memory' },
+      ],
       problems,
     }
   },
@@ -48,6 +54,11 @@ export const riscvImage: ImageFormat = {
       maxCommandLine: 1023,
       relocatable: true,
       memoryNeeded: memory(head.readBigUInt64LE(16)),
+      facts: [
+        { name: 'header version', value: `${head.readUInt16LE(34)}.${head.readUInt16LE(32)}` },
+        { name: 'text offset', value: hexadecimal(head.readBigUInt64LE(8)) },
+        { name: 'flags', value: hexadecimal(head.readBigUInt64LE(24)) },
+      ],
       problems,
     }
   },
@@ -67,6 +78,7 @@ export const loongarchImage: ImageFormat = {
     // COMMAND_LINE_SIZE of arch/loongarch/include/uapi/asm/setup.h, with the NUL.
     maxCommandLine: 4095,
     memoryNeeded: memory(head.readBigUInt64LE(16)),
+    facts: [{ name: 'load address', value: hexadecimal(head.readBigUInt64LE(24)) }],
   }),
 }
 
@@ -130,8 +142,14 @@ export const armZImage: ImageFormat = {
       // COMMAND_LINE_SIZE of arch/arm/include/uapi/asm/setup.h, with the NUL.
       maxCommandLine: 1023,
       relocatable: true,
+      efiStub: efiStubOf(head),
+      facts: [{ name: 'load address', value: start === 0 ? 'any' : `0x${start.toString(16)}` }],
     }
   },
+}
+
+function hexadecimal(value: bigint): string {
+  return `0x${value.toString(16)}`
 }
 
 function rawImage(format: string, name: string, head: Buffer, source: ByteSource | undefined): KernelImage {
@@ -143,6 +161,7 @@ function rawImage(format: string, name: string, head: Buffer, source: ByteSource
     version: version?.version ?? null,
     versionString: version?.versionString ?? null,
     signature: hasPeSignature(head) ? 'present' : 'absent',
+    efiStub: efiStubOf(head),
   }
 }
 

@@ -1,5 +1,5 @@
 import { memoryBytes } from './bytes.ts'
-import { type ImageFormat, unknownImage } from './image.ts'
+import { type EfiStub, type ImageFormat, unknownImage } from './image.ts'
 import { COFF_HEADER, hasCertificateTable, peHeaderOffset, peMachines } from './pe-sections.ts'
 
 /**
@@ -16,6 +16,7 @@ export const pe: ImageFormat = {
       ...unknownImage,
       architecture,
       signature: hasPeSignature(head) ? 'present' : 'absent',
+      efiStub: efiStubOf(head),
       format: 'PE',
       description: `a PE executable${name} without a Linux boot header`,
     }
@@ -41,4 +42,15 @@ export function hasPeSignature(head: Buffer): boolean {
   const source = memoryBytes(head)
   const start = peHeaderOffset(source)
   return start !== undefined && hasCertificateTable(source, start + COFF_HEADER)
+}
+
+/** The EFI program that a kernel is as well, or null: PE Format, "Optional Header Windows-Specific Fields", Subsystem. */
+export function efiStubOf(head: Buffer, handover: EfiStub['handover'] = []): EfiStub | null {
+  const start = peHeaderOffset(memoryBytes(head))
+  const optional = (start ?? 0) + COFF_HEADER
+  if (start === undefined || head.length < optional + 70) return null
+  const magic = head.readUInt16LE(optional)
+  const isEfiApplication = head.readUInt16LE(optional + 68) === 10
+  if (!isEfiApplication || (magic !== 0x10b && magic !== 0x20b)) return null
+  return { bits: magic === 0x20b ? 64 : 32, handover }
 }

@@ -1,16 +1,18 @@
 import { type ByteSource, withHead } from './bytes.ts'
 import {
+  type Configuration,
   type Contents,
   compressionAt,
   contentsOf,
   type ImageFormat,
   type ImagePart,
   imagePart,
+  type Listing,
   type PartChoice,
   type PartKind,
   unknownImage,
 } from './image.ts'
-import { hasPeSignature, isPe, peArchitecture } from './pe.ts'
+import { efiStubOf, hasPeSignature, isPe, peArchitecture } from './pe.ts'
 import { type PeSection, readPeFile, sectionSize } from './pe-sections.ts'
 
 /** Most of a section of text that is read, bytes: some ten times what the longest command line of a kernel has. */
@@ -52,6 +54,7 @@ export const uki: ImageFormat = {
       architecture,
       version: release && /^[!-~]+$/.test(release) ? release : null,
       signature: hasPeSignature(head) ? 'present' : 'absent',
+      efiStub: efiStubOf(head),
       facts: [
         ...(title === undefined ? [] : [{ name: 'system', value: title }]),
         ...(profiles === 0 ? [] : [{ name: 'profiles', value: String(profiles) }]),
@@ -61,6 +64,7 @@ export const uki: ImageFormat = {
     }
   },
   unpack,
+  list,
 }
 
 function sectionsOf(head: Buffer, source: ByteSource | undefined): readonly PeSection[] {
@@ -93,6 +97,30 @@ function unpack(source: ByteSource, choice: PartChoice): Contents {
     choices: named.map((each, index) => profileName(source, each, index)),
     chosen: named.length === 0 ? null : profileName(source, profile, wanted),
     problems,
+  }
+}
+
+/** Every section, and every profile; nothing of an image whose sections lie where they cannot. */
+function list(source: ByteSource): Listing {
+  const file = readPeFile(source)
+  if (typeof file === 'string' || placementProblems(file.sections, source.size).length > 0) {
+    return { parts: [], configurations: [] }
+  }
+  const parts = file.sections.map((section) => partOfSection(source, section))
+  if (!hasProfiles(file.sections)) return { parts, configurations: [] }
+  return { parts, configurations: profilesOf(file.sections).map((each, index) => configuration(source, each, index)) }
+}
+
+function configuration(source: ByteSource, profile: UkiProfile, index: number): Configuration {
+  const text = profile.sections.find(({ name }) => name === '.cmdline')
+  return {
+    name: `@${index}`,
+    description: profileName(source, profile, index),
+    isDefault: index === 0,
+    parts: profile.sections.map(({ name }) => name),
+    compatible: [],
+    commandLine: text === undefined ? null : stubCommandLine(sectionText(source, text)),
+    signatures: [],
   }
 }
 

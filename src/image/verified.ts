@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import type { ByteSource } from './bytes.ts'
+import { type ByteSource, readInto } from './bytes.ts'
 import { DamagedStream } from './compression/reader.ts'
 import { crc32 } from './crc32.ts'
 import type { ImagePart, PartHash } from './image.ts'
@@ -32,6 +32,13 @@ export class VerifiedPart implements ByteSource {
     const bytes = this.#source.read(offset, length)
     if (offset <= this.#hashed) this.#hash(bytes.subarray(this.#hashed - offset))
     return bytes
+  }
+
+  readInto(target: Buffer, offset: number): number {
+    const bytes = readInto(this.#source, target, offset)
+    if (offset <= this.#hashed) this.#hash(bytes.subarray(this.#hashed - offset))
+    if (bytes.buffer !== target.buffer) bytes.copy(target)
+    return bytes.length
   }
 
   /** @throws DamagedStream naming the hash that does not match */

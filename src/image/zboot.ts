@@ -1,5 +1,5 @@
 import { compressionAt, contentsOf, type ImageFormat, imagePart, magicAt, misplaced, unknownImage } from './image.ts'
-import { hasPeSignature, peArchitecture } from './pe.ts'
+import { efiStubOf, hasPeSignature, peArchitecture } from './pe.ts'
 
 /** EFI zboot: drivers/firmware/efi/libstub/zboot-header.S. The kernel's own compression lies behind a small EFI program. */
 export const zboot: ImageFormat = {
@@ -15,6 +15,7 @@ export const zboot: ImageFormat = {
       architecture,
       compression,
       signature: hasPeSignature(head) ? 'present' : 'absent',
+      efiStub: efiStubOf(head),
       minimumSize: head.readUInt32LE(8) + head.readUInt32LE(12),
     }
   },

@@ -3,7 +3,6 @@ import { status } from '../engine/status.ts'
 import { KexecError } from '../errors.ts'
 import type { OpenImage } from '../image/index.ts'
 import { readPrivileges } from '../policy/privileges.ts'
-import { readSwitches, switchRefusal } from '../policy/switches.ts'
 import type { System } from '../system/system.ts'
 import { checkKernelImage } from './checks/kernel-image.ts'
 import { hasKexecFileLoad, readRunningKernel } from './checks/running-kernel.ts'
@@ -90,7 +89,7 @@ export function checkModules(system: System, version: string | null, findings: F
   findings.warn(`there is no /lib/modules/${version}: the new kernel will find no modules on this root file system`)
 }
 
-/** What the running machine would refuse whatever the image, and what this user may not do. */
+/** What the running machine holds already, and what this user may not do. */
 export function checkMachine(system: System, panic: boolean, findings: Findings): void {
   checkSyscall(system, findings)
   if (!system.isLive) return
@@ -99,8 +98,6 @@ export function checkMachine(system: System, panic: boolean, findings: Findings)
       'a crash kernel is loaded, and the kernel frees it first: should this load fail, none is loaded any more',
     )
   }
-  const refusal = switchRefusal(readSwitches(system, panic))
-  if (refusal !== undefined) findings.refuse(refusal)
   const privileges = readPrivileges(system)
   if (!privileges.capable)
     findings.warn(

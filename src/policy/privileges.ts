@@ -7,6 +7,9 @@ const CAP_SYS_BOOT = 22n
 
 /** The initial pid namespace has a fixed inode number: PROC_PID_INIT_INO, include/linux/proc_ns.h. */
 const INITIAL_PID_NAMESPACE = 'pid:[4026531836]'
+/** PROC_USER_INIT_INO. A child namespace may map all ids as the initial one does, so the map alone does not tell. */
+const INITIAL_USER_NAMESPACE = 'user:[4026531837]'
+const WHOLE_MAP = '0 0 4294967295'
 
 /** Whether this process may ask the kernel to load an image and to kexec; each fact with where it was read. */
 export interface Privileges {
@@ -28,17 +31,21 @@ export function readPrivileges(system: System): Privileges {
   const seccomp = /^Seccomp:\s*(\d+)/m.exec(status)?.[1]
   const uidMap = system.readText('/proc/self/uid_map')?.trim().replace(/\s+/g, ' ')
   const pidNamespace = system.readLink('/proc/self/ns/pid')
+  const userNamespace = system.readLink('/proc/self/ns/user')
   const evidence: Evidence[] = []
   const add = (source: string, value: string | undefined) => {
     if (value !== undefined) evidence.push({ source, value })
   }
   add('/proc/self/status CapEff', capabilities)
   add('/proc/self/uid_map', uidMap)
+  add('/proc/self/ns/user', userNamespace)
   add('/proc/self/ns/pid', pidNamespace)
   if (seccomp !== '0') add('/proc/self/status Seccomp', seccomp)
   return {
     capable: capabilities === undefined || ((BigInt(`0x${capabilities}`) >> CAP_SYS_BOOT) & 1n) === 1n,
-    initialUserNamespace: uidMap === undefined || uidMap === '0 0 4294967295',
+    initialUserNamespace:
+      (userNamespace === undefined || userNamespace === INITIAL_USER_NAMESPACE) &&
+      (uidMap === undefined || uidMap === WHOLE_MAP),
     initialPidNamespace: pidNamespace === undefined || pidNamespace === INITIAL_PID_NAMESPACE,
     seccomp: Number(seccomp ?? 0),
     evidence,

@@ -1,72 +1,16 @@
-import { type Evidence, KexecError } from '../errors.ts'
 import type { System } from '../system/system.ts'
 
-const DISABLED = '/proc/sys/kernel/kexec_load_disabled'
-const LIMIT = { normal: '/proc/sys/kernel/kexec_load_limit_reboot', panic: '/proc/sys/kernel/kexec_load_limit_panic' }
-const LOCKDOWN = '/sys/kernel/security/lockdown'
+/** Present when the kernel has kexec, and 1 when loading is switched off until the next boot. */
+export const DISABLED = '/proc/sys/kernel/kexec_load_disabled'
 
-/** The kernel's own switches that refuse a load whoever asks: Documentation/admin-guide/sysctl/kernel.rst. */
-export interface KernelSwitches {
-  /** False when the running kernel has no kexec at all (CONFIG_KEXEC_CORE): then the sysctl does not exist. */
-  readonly supported: boolean
-  readonly disabled: boolean
-  /** Loads still allowed; null when unlimited or the kernel (before 6.3) has no such limit. */
-  readonly loadsLeft: number | null
-  /** 'none', 'integrity', 'confidentiality', or null when the kernel has no lockdown or it cannot be read. */
-  readonly lockdown: string | null
-  readonly evidence: readonly Evidence[]
+/** Loads still allowed, -1 for any number; since 6.3. Documentation/admin-guide/sysctl/kernel.rst */
+export const LIMIT = {
+  normal: '/proc/sys/kernel/kexec_load_limit_reboot',
+  panic: '/proc/sys/kernel/kexec_load_limit_panic',
 }
 
-/** Reads the switches for a normal load, or with `panic` for a crash kernel. */
-export function readSwitches(system: System, panic: boolean): KernelSwitches {
-  const evidence: Evidence[] = []
-  const read = (source: string) => {
-    const value = system.readText(source)?.trim()
-    if (value !== undefined) evidence.push({ source, value })
-    return value
-  }
-  const disabled = read(DISABLED)
-  const limit = read(panic ? LIMIT.panic : LIMIT.normal)
-  const lockdown = read(LOCKDOWN)
-  return {
-    // /proc may be hidden in a container: only a readable /proc/sys that lacks the switch says there is no kexec.
-    supported: disabled !== undefined || system.stat('/proc/sys/kernel') === undefined,
-    disabled: disabled === '1',
-    loadsLeft: limit === undefined || Number(limit) < 0 ? null : Number(limit),
-    lockdown: /\[(\w+)\]/.exec(lockdown ?? '')?.[1] ?? null,
-    evidence,
-  }
-}
-
-/** What these switches refuse for certain, or undefined. Lockdown is not among them: a signed kernel may pass it. */
-export function switchRefusal(switches: KernelSwitches): KexecError | undefined {
-  const { evidence } = switches
-  if (!switches.supported) {
-    return new KexecError('the running kernel has no kexec', {
-      reason: 'no-kexec-support',
-      code: 'ENOSYS',
-      hint: 'Boot a kernel built with CONFIG_KEXEC_FILE=y (or CONFIG_KEXEC=y).',
-      evidence: [...evidence, { source: DISABLED, value: 'absent' }],
-      refused: true,
-    })
-  }
-  if (switches.disabled) {
-    return new KexecError('loading is switched off until the next boot: kernel.kexec_load_disabled is 1', {
-      reason: 'kexec-disabled',
-      code: 'EPERM',
-      hint: 'It cannot be switched on again while this kernel runs. Find what sets it (`grep -r kexec_load_disabled /etc/sysctl.* /usr/lib/sysctl.d`), then reboot.',
-      evidence,
-      refused: true,
-    })
-  }
-  if (switches.loadsLeft === 0) {
-    return new KexecError('the number of loads allowed since boot is used up', {
-      reason: 'load-limit',
-      code: 'EPERM',
-      hint: 'The limit (kernel.kexec_load_limit_*) can only be lowered while this kernel runs; reboot to load again.',
-      evidence,
-      refused: true,
-    })
-  }
-  return undefined
+/** Loads still allowed; null for any number, and for a kernel that has no limit or does not show it. */
+export function readLoadsLeft(system: System, panic: boolean): number | null {
+  const text = system.readText(panic ? LIMIT.panic : LIMIT.normal)?.trim()
+  return text === undefined || !/^\d+$/.test(text) ? null : Number(text)
 }

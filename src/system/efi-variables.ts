@@ -6,6 +6,9 @@ const LOADER_GUID = '4a67b082-0a4c-41cf-b6c7-440b29bb8c4f'
 /** Vendor GUID of the firmware's own variables (EFI_GLOBAL_VARIABLE of the UEFI specification). */
 const GLOBAL_GUID = '8be4df61-93ca-11d2-aa0d-00e098032b8c'
 
+/** EFI_IMAGE_SECURITY_DATABASE_GUID of the UEFI specification. */
+const IMAGE_SECURITY_GUID = 'd719b2cb-3d3a-4596-a3bc-dad00e67656f'
+
 /** efivarfs puts 32 bits of attributes before the content (Documentation/filesystems/efivarfs.rst). */
 const ATTRIBUTES = 4
 
@@ -18,11 +21,26 @@ export function isEfi(system: System): boolean | undefined {
   return system.exists('/sys/firmware') ? false : undefined
 }
 
+/** Where efivarfs has one of the firmware's own variables. */
+export function globalVariable(name: string): string {
+  return `/sys/firmware/efi/efivars/${name}-${GLOBAL_GUID}`
+}
+
+/** Where efivarfs has a list of trusted or revoked keys: 'db', 'dbx'. */
+export function imageSecurityVariable(name: 'db' | 'dbx'): string {
+  return `/sys/firmware/efi/efivars/${name}-${IMAGE_SECURITY_GUID}`
+}
+
+/** The content of a variable as efivarfs gives it; undefined for what is too short to be one. */
+export function variableContent(bytes: Buffer | undefined): Buffer | undefined {
+  return bytes === undefined || bytes.length <= ATTRIBUTES ? undefined : bytes.subarray(ATTRIBUTES)
+}
+
 /** Whether the firmware checks signatures, which it does not while its keys are being set up; undefined where nothing tells. */
 export function isSecureBoot(system: System): boolean | undefined {
   const byte = (name: string) => {
     try {
-      return system.readHead(`/sys/firmware/efi/efivars/${name}-${GLOBAL_GUID}`, ATTRIBUTES + 1)[ATTRIBUTES]
+      return variableContent(system.readHead(globalVariable(name), ATTRIBUTES + 1))?.[0]
     } catch {
       return undefined
     }

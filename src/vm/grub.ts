@@ -13,7 +13,7 @@ const KEPT_DISKS = 8
 const DISK_AGE = 24 * 60 * 60 * 1000
 
 /** Words and double quotes: what means the same to GRUB's shell and to the kernel. */
-const plainCommandLine = /^[\w\s=.,:/"+@%~^*?!-]*$/
+export const plainCommandLine = /^[\w\s=.,:/"+@%~^*?!-]*$/
 
 /**
  * A disk with Debian's own GRUB for BIOS machines: boot sector, then the core image. GRUB loads the kernel from /boot of the

@@ -23,6 +23,12 @@ export interface DirectBoot {
   readonly commandLine: string
 }
 
+/** UEFI firmware that may check signatures: its program, and the file of its variables, which is not written to. */
+export interface Flash {
+  readonly code: string
+  readonly variables: string
+}
+
 export interface QemuOptions {
   readonly accelerator: Accelerator
   /** MiB. */
@@ -30,6 +36,8 @@ export interface QemuOptions {
   readonly cpus: number
   /** What QEMU loads by itself; without it, the firmware boots from the first disk. */
   readonly direct?: DirectBoot | undefined
+  /** In place of the BIOS. */
+  readonly flash?: Flash | undefined
   readonly disks: readonly Disk[]
   /** A reset by the guest boots again instead of ending QEMU. */
   readonly survivesReset: boolean
@@ -120,7 +128,8 @@ function qemuArguments(options: QemuOptions): string[] {
     return ['-drive', drive, '-device', device]
   })
   return [
-    ...['-nodefaults', '-no-user-config', '-machine', 'pc', '-display', 'none', '-nic', 'none'],
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-nic', 'none'],
+    ...(options.flash === undefined ? ['-machine', 'pc'] : secureMachine(options.flash)),
     ...[
       '-accel',
       options.accelerator === 'tcg' ? 'tcg,thread=multi' : 'kvm',
@@ -136,6 +145,19 @@ function qemuArguments(options: QemuOptions): string[] {
     ...drives,
     ...(options.direct === undefined ? [] : directBoot(options.direct)),
     ...options.extra,
+  ]
+}
+
+/**
+ * A machine whose firmware alone may write its variables: in system management mode, which only q35 has. What it writes goes
+ * to a file that QEMU has deleted already.
+ */
+function secureMachine({ code, variables }: Flash): string[] {
+  const flash = 'if=pflash,format=raw'
+  return [
+    ...['-machine', 'q35,smm=on', '-global', 'driver=cfi.pflash01,property=secure,value=on'],
+    ...['-drive', `${flash},unit=0,readonly=on,file=${escapeComma(code)}`],
+    ...['-drive', `${flash},unit=1,snapshot=on,file=${escapeComma(variables)}`],
   ]
 }
 

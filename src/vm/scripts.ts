@@ -61,7 +61,10 @@ mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t tmpfs -o mode=755 run /run
 mount -t tmpfs -o mode=1777 tmp /tmp
 mount -t securityfs security /sys/kernel/security 2>/dev/null
-[ -d /sys/firmware/efi/efivars ] && mount -t efivarfs efivarfs /sys/firmware/efi/efivars 2>/dev/null
+if [ -d /sys/firmware/efi ]; then
+  insmod "/usr/lib/modules/$(uname -r)/kernel/efivarfs.ko" 2>/dev/null
+  mount -t efivarfs efivarfs /sys/firmware/efi/efivars 2>/dev/null
+fi
 hostname guest
 ip link set lo up 2>/dev/null
 setsid ${AGENT} &

@@ -7,6 +7,7 @@ import { Vm } from './machine.ts'
 import { type Outcome, VmError } from './outcome.ts'
 import { type Accelerator, type Disk, startQemu } from './qemu.ts'
 import { ROOT_SERIAL } from './scripts.ts'
+import { type FirmwareOptions, secureFirmware, shimDisk } from './secure-boot.ts'
 
 /**
  * A panic resets at once; kernels say who they are. Under emulation a kernel that moves itself at random takes between 1 and
@@ -35,8 +36,11 @@ export interface VmOptions {
   /**
    * How the machine boots. 'none' (default): QEMU loads the kernel itself, which no real machine can, and in no time. 'grub':
    * BIOS, then Debian's GRUB, which loads the kernel from the guest's /boot: what a firmware reboot is to be compared with.
+   * 'shim': UEFI firmware with Secure Boot, Debian's shim, its signed GRUB, and a kernel that they let through.
    */
-  readonly bootLoader?: 'none' | 'grub'
+  readonly bootLoader?: 'none' | 'grub' | 'shim'
+  /** The firmware's keys and switches. Only with 'shim'. */
+  readonly firmware?: FirmwareOptions
   /** Disks beside the root disk. */
   readonly disks?: readonly Disk[]
   /** What a reset through the firmware does: end the run as 'rebooted' (default), or boot `kernel` again. */
@@ -56,13 +60,16 @@ export async function startVm(options: VmOptions): Promise<Vm> {
     ...(options.append === undefined ? [] : [options.append]),
   ].join(' ')
   const root = guest === undefined ? [] : [{ path: guest.rootImage, serial: ROOT_SERIAL }]
-  const direct = options.bootLoader === 'grub' ? undefined : { ...kernel, commandLine }
-  const boot = direct === undefined ? [{ path: await bootDisk(options, kernel, commandLine), serial: 'grub' }] : []
+  const { bootLoader = 'none' } = options
+  const direct = bootLoader === 'none' ? { ...kernel, commandLine } : undefined
+  const boot = direct === undefined ? [{ path: await bootDisk(options, kernel, commandLine), serial: 'boot' }] : []
+  const flash = bootLoader === 'shim' ? await secureFirmware(options.firmware ?? {}, progress) : undefined
   const qemu = startQemu({
     accelerator: accelerator === 'auto' ? await provenAccelerator(kernel.kernel, kernel.initrd, progress) : accelerator,
     memory: options.memory ?? 1024,
     cpus: options.cpus ?? 1,
     direct,
+    flash,
     disks: [...boot, ...root, ...(options.disks ?? [])],
     survivesReset: options.firmwareReboot === 'allowed',
     extra: options.qemuArguments ?? [],
@@ -71,8 +78,11 @@ export async function startVm(options: VmOptions): Promise<Vm> {
 }
 
 async function bootDisk(options: VmOptions, kernel: object, commandLine: string): Promise<string> {
-  if (options.guest === undefined || !('release' in kernel)) throw new RangeError('grub boots kernels of a guest only')
-  return grubDisk((kernel as GuestKernel).release, commandLine, options.progress ?? (() => {}))
+  const { bootLoader, guest, progress = () => {} } = options
+  if (guest === undefined || !('release' in kernel)) throw new RangeError('grub boots kernels of a guest only')
+  const chosen = kernel as GuestKernel
+  if (bootLoader === 'shim') return shimDisk(chosen, commandLine, progress)
+  return grubDisk(chosen.release, commandLine, progress)
 }
 
 /**

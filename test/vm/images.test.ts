@@ -118,22 +118,31 @@ function loadCommand({ holds, profile, given }: Recipe, { commandLine }: MadeIma
     return program(`{ kernel: readFileSync('/tmp/image'), ${initrd}, commandLine: ${quoted} }`)
   }
   if (given === 'stream') {
-    const fetched = (name: string) => `(await fetch(\`http://localhost:\${port}/${name}\`)).body`
-    return program(`{ kernel: ${fetched('image')}, initrds: [${fetched('initrd')}], commandLine: ${quoted} }`)
+    return program(`{ kernel: kernel.body, initrds: [initrd.body], commandLine: ${quoted} }`, FETCHED)
   }
   const initrd = holds === 'kernel' ? ' --initrd /tmp/initrd' : ''
   return `linux-kexec load /tmp/image${initrd}${holds === 'all' ? '' : ` --command-line '${commandLine}'`}`
 }
 
-/** Through the library, what cannot be said on a command line. Streams come from a server of its own. */
-function program(options: string): string {
+/** Kernel and initrd from an HTTP server. Node ends the body of a response that nothing refers to any more (undici). */
+const FETCHED = {
+  before: `const server = createServer(({ url }, response) => createReadStream('/tmp' + url).pipe(response)).listen(0)
+await once(server, 'listening')
+const get = (name) => fetch('http://localhost:' + server.address().port + name)
+const [kernel, initrd] = await Promise.all([get('/image'), get('/initrd')])`,
+  after: `console.log(kernel.status, initrd.status)
+server.close()`,
+}
+
+/** Through the library, what cannot be said on a command line. */
+function program(options: string, { before, after } = { before: '', after: '' }): string {
   return `cat > /root/load.mjs <<'END' && node /root/load.mjs
+import { once } from 'node:events'
 import { createReadStream, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { plan } from '/usr/lib/node_modules/linux-kexec/dist/index.js'
-const server = createServer(({ url }, response) => createReadStream('/tmp' + url).pipe(response)).listen(0)
-const { port } = server.address()
+${before}
 await (await plan(${options})).load()
-server.close()
+${after}
 END`
 }

@@ -226,6 +226,7 @@ export class FileDisk {
     const { block, size } = place
     const find = `for b in /sys/block/vd*; do [ "$(cat $b/serial)" = images ] && d=/dev/\${b##*/}; done`
     const count = Math.ceil(size / BLOCK)
-    return `${find}; dd if=$d bs=${BLOCK} skip=${block} count=${count} 2>/dev/null | head -c ${size} > ${target}`
+    const check = `[ "$(stat -c %s ${target})" = ${size} ] || { ls -l ${target} $d; dmesg | tail; exit 99; } >&2`
+    return `${find}; dd if=$d bs=${BLOCK} skip=${block} count=${count} | head -c ${size} > ${target}; ${check}`
   }
 }

@@ -93,7 +93,7 @@ function* frame(input: StreamReader, space: Space): Generator<Buffer> {
       word >>> 31 === 1
         ? history + block.copy(output, history)
         : unpackBlock(block, output, history, history + blockSize)
-    if (header.blockChecksums) verify(block, input.uint32())
+    if (header.blockChecksums) verify(block, input)
     const unpacked = output.subarray(history, end)
     content?.update(unpacked)
     size += unpacked.length
@@ -108,10 +108,11 @@ function* frame(input: StreamReader, space: Space): Generator<Buffer> {
   if (content !== undefined && input.uint32() !== content.digest()) throw mismatch()
 }
 
-function verify(block: Buffer, expected: number): void {
+/** @param block what was taken from `input` last: valid until more is */
+function verify(block: Buffer, input: StreamReader): void {
   const hash = new XxHash32()
   hash.update(block)
-  if (hash.digest() !== expected) throw mismatch()
+  if (hash.digest() !== input.uint32()) throw mismatch()
 }
 
 function mismatch(): DamagedStream {

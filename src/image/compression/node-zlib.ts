@@ -133,7 +133,10 @@ async function* through(bytes: Iterable<Buffer>, transform: Transform, name: str
   input.on('error', (error) => transform.destroy(error))
   input.pipe(transform)
   try {
-    for await (const chunk of transform) yield chunk as Buffer
+    for await (const chunk of transform) {
+      yield chunk as Buffer
+      free(chunk as Buffer)
+    }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'Z_BUF_ERROR') throw new DamagedStream(`the ${name} data ends early`)
@@ -143,6 +146,15 @@ async function* through(bytes: Iterable<Buffer>, transform: Transform, name: str
     input.destroy()
     transform.destroy()
   }
+}
+
+/**
+ * Frees what a decompressor gave, once it was taken: until the garbage collector does, it may be as much as the kernel. The
+ * decompressor still writes to a buffer that it has not filled. Node 20 cannot.
+ */
+function free(chunk: Buffer): void {
+  const buffer = chunk.buffer as ArrayBuffer & { transfer?: (length: number) => ArrayBuffer }
+  if (buffer.byteLength === CHUNK && chunk.byteOffset + chunk.length === CHUNK) buffer.transfer?.(0)
 }
 
 function* chunks(source: ByteSource): Generator<Buffer> {

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../bytes.ts'
+import { type ByteSource, readInto } from '../bytes.ts'
 
 /** Compressed bytes that cannot be what their format says: the sentence tells what is wrong, for administrators. */
 export class DamagedStream extends Error {
@@ -22,6 +22,8 @@ export class StreamReader {
   }
 
   readonly #source: ByteSource
+  /** Filled again and again: the chunks of a file together are as large as it. */
+  #space: Buffer | undefined
   #chunk: Buffer = Buffer.alloc(0)
   #at = 0
   #base = 0
@@ -84,7 +86,11 @@ export class StreamReader {
 
   #fill(): boolean {
     this.#base += this.#chunk.length
-    this.#chunk = this.#source.read(this.#base, CHUNK)
+    if (this.#source.readInto === undefined) this.#chunk = this.#source.read(this.#base, CHUNK)
+    else {
+      this.#space ??= Buffer.allocUnsafe(CHUNK)
+      this.#chunk = readInto(this.#source, this.#space, this.#base)
+    }
     this.#at = 0
     return this.#chunk.length > 0
   }

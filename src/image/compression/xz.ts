@@ -42,13 +42,13 @@ export function* unxz(source: ByteSource, limit = Number.POSITIVE_INFINITY): Gen
 }
 
 function* skipPadding(input: StreamReader): Generator<Buffer> {
-  for (const length of [PADDING.length, 4]) {
-    const zeros = PADDING.subarray(0, length)
-    while (input.peek(length).equals(zeros)) {
-      input.skip(length)
-      yield PAUSE
-    }
+  const isZero = (length: number) => input.peek(length).equals(PADDING.subarray(0, length))
+  // Much at once only where there is some: a stream of nothing is shorter than that.
+  while (isZero(4) && isZero(PADDING.length)) {
+    input.skip(PADDING.length)
+    yield PAUSE
   }
+  while (isZero(4)) input.skip(4)
 }
 
 type WindowOf = (dictionary: number) => Window

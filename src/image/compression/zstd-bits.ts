@@ -1,18 +1,26 @@
 import { DamagedStream } from './reader.ts'
 
+/** Eight zeros on either side of a stream: reads near an end need no test. */
+const MARGIN = 8
+
+/** What is being read: there is never more than one stream at a time, and copies of all would be as much as the file. */
+let space = new Uint8Array(0)
+
 /** Reads bits from a stream's end to its start, as zstd's entropy coders write them. */
 export class BackwardBits {
   /** Bits that are left; below 0 when more were read than there are, which reads as zeros. */
   left: number
   readonly #bytes: Uint8Array
 
-  /** @throws DamagedStream where the last byte, which marks the end with its highest bit, is missing or 0 */
+  /** Valid until the next one is made. @throws DamagedStream where the last byte, which marks the end with its highest bit, is missing or 0 */
   constructor(bytes: Uint8Array) {
     const last = bytes[bytes.length - 1] ?? 0
     if (last === 0) throw new DamagedStream('a zstd block lacks its end mark')
-    // Eight zeros on either side: reads near an end need no test.
-    this.#bytes = new Uint8Array(bytes.length + 16)
-    this.#bytes.set(bytes, 8)
+    const end = MARGIN + bytes.length
+    if (space.length < end + MARGIN) space = new Uint8Array(end + MARGIN)
+    space.set(bytes, MARGIN)
+    space.fill(0, end, end + MARGIN)
+    this.#bytes = space
     this.left = (bytes.length - 1) * 8 + (31 - Math.clz32(last))
   }
 
@@ -37,7 +45,7 @@ export class BackwardBits {
   #at(bit: number): number {
     if (bit < -32) return 0
     const bytes = this.#bytes
-    const at = (bit >> 3) + 8
+    const at = (bit >> 3) + MARGIN
     const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16)
     return (low | ((bytes[at + 3] as number) << 24)) >>> (bit & 7)
   }

@@ -10,6 +10,22 @@ export interface HuffmanTable {
 
 const MAX_BITS = 11
 
+/** Memory for one block at a time: new for each, it would be as much as the kernel before it is collected. */
+export class BlockSpace {
+  #literals = new Uint8Array(0)
+  #sequences = new Uint32Array(0)
+
+  literals(size: number): Uint8Array {
+    if (this.#literals.length < size) this.#literals = new Uint8Array(size)
+    return this.#literals.subarray(0, size)
+  }
+
+  sequences(size: number): Uint32Array {
+    if (this.#sequences.length < size) this.#sequences = new Uint32Array(size)
+    return this.#sequences
+  }
+}
+
 export interface Literals {
   readonly bytes: Uint8Array
   /** The table, for blocks that use the last one again. */
@@ -18,8 +34,12 @@ export interface Literals {
   readonly length: number
 }
 
-/** The literals section of a block: RFC 8878, 3.1.1.3.1. @throws DamagedStream */
-export function readLiterals(block: Buffer, previous: HuffmanTable | undefined): Literals {
+/**
+ * The literals section of a block: RFC 8878, 3.1.1.3.1.
+ * @param space where they may be put: valid until it is used again
+ * @throws DamagedStream
+ */
+export function readLiterals(block: Buffer, previous: HuffmanTable | undefined, space: BlockSpace): Literals {
   const first = block[0] ?? 0
   const kind = first & 3
   const format = (first >> 2) & 3
@@ -28,7 +48,7 @@ export function readLiterals(block: Buffer, previous: HuffmanTable | undefined):
     const size = readLittle(block, header) >> ((format & 1) === 0 ? 3 : 4)
     const length = header + (kind === 0 ? size : 1)
     if (size > 128 * 1024 || length > block.length) throw damaged()
-    const bytes = kind === 0 ? block.subarray(header, length) : new Uint8Array(size).fill(block[header] as number)
+    const bytes = kind === 0 ? block.subarray(header, length) : space.literals(size).fill(block[header] as number)
     return { bytes, table: previous, length }
   }
   const header = format < 2 ? 3 : format + 2
@@ -47,7 +67,7 @@ export function readLiterals(block: Buffer, previous: HuffmanTable | undefined):
     streams = streams.subarray(read.length)
   }
   if (table === undefined) throw damaged()
-  const bytes = new Uint8Array(size)
+  const bytes = space.literals(size)
   if (format === 0) decode(streams, table, bytes)
   else decodeFour(streams, table, bytes)
   return { bytes, table, length }

@@ -4,7 +4,7 @@ import { DamagedStream, PAUSE, StreamReader } from './reader.ts'
 import { Window } from './window.ts'
 import { BackwardBits, buildTable, constantTable, type FseTable, readTable } from './zstd-bits.ts'
 import { type FrameHeader, MAX_BLOCK, nextFrame } from './zstd-frame.ts'
-import { type HuffmanTable, readLiterals } from './zstd-literals.ts'
+import { BlockSpace, type HuffmanTable, readLiterals } from './zstd-literals.ts'
 
 /** Blocks that may hold nothing before others may run. */
 const PATIENCE = 4096
@@ -15,20 +15,21 @@ const PATIENCE = 4096
  */
 export function* unzstd(source: ByteSource, limit = Number.POSITIVE_INFINITY): Generator<Buffer> {
   const input = new StreamReader(source)
+  const space = new BlockSpace()
   let window = new Window(1)
   for (let first = true; ; first = false) {
     const header = nextFrame(input, first)
     if (header === undefined) return
     if (header !== 'skipped') {
       window = window.again(Math.min(header.window, limit))
-      yield* frame(input, header, window)
+      yield* frame(input, header, window, space)
     }
     yield PAUSE
   }
 }
 
-function* frame(input: StreamReader, header: FrameHeader, window: Window): Generator<Buffer> {
-  const decoder = new BlockDecoder(window)
+function* frame(input: StreamReader, header: FrameHeader, window: Window, space: BlockSpace): Generator<Buffer> {
+  const decoder = new BlockDecoder(window, space)
   const hash = header.hasChecksum ? new XxHash64() : undefined
   let size = 0
   const note = (bytes: Buffer): Buffer => {
@@ -55,9 +56,9 @@ function* frame(input: StreamReader, header: FrameHeader, window: Window): Gener
 }
 
 function* block(input: StreamReader, decoder: BlockDecoder, window: Window, kind: number, length: number) {
-  if (kind === 0) yield* append(window, Buffer.from(input.bytes(length)))
+  if (kind === 0) yield* append(window, input.bytes(length))
   else if (kind === 1) yield* append(window, Buffer.alloc(length, input.byte()))
-  else if (kind === 2) yield* decoder.decode(Buffer.from(input.bytes(length)))
+  else if (kind === 2) yield* decoder.decode(input.bytes(length))
   else throw new DamagedStream('a zstd block is of no known kind')
 }
 
@@ -110,17 +111,22 @@ const maxSymbols = [35, 31, 52] as const
 
 class BlockDecoder {
   readonly #window: Window
+  readonly #space: BlockSpace
   #huffman: HuffmanTable | undefined
   #tables: (FseTable | undefined)[] = [undefined, undefined, undefined]
-  #offsets: [number, number, number] = [1, 4, 8]
+  // Not in an array: a new one for each of millions of sequences fills the memory with garbage.
+  #first = 1
+  #second = 4
+  #third = 8
 
-  constructor(window: Window) {
+  constructor(window: Window, space: BlockSpace) {
     this.#window = window
+    this.#space = space
   }
 
   *decode(block: Buffer): Generator<Buffer> {
     const window = this.#window
-    const literals = readLiterals(block, this.#huffman)
+    const literals = readLiterals(block, this.#huffman, this.#space)
     this.#huffman = literals.table
     const { count, triples } = this.#sequences(block.subarray(literals.length))
     let at = 0
@@ -156,7 +162,9 @@ class BlockDecoder {
       count = wide ? section.readUInt16LE(1) + 0x7f00 : ((first - 128) << 8) + (section[1] as number)
       start = wide ? 3 : 2
     }
-    if (count === 0) return { count, triples: new Uint32Array(0) }
+    if (count === 0) return { count, triples: this.#space.sequences(0) }
+    // Each gives 3 bytes or more.
+    if (count * 3 > MAX_BLOCK) throw broken()
     const modes = section[start++] ?? 0
     for (let index = 0; index < 3; index++)
       start += this.#table(index, (modes >> (6 - 2 * index)) & 3, section.subarray(start))
@@ -180,7 +188,7 @@ class BlockDecoder {
   }
 
   #readSequences(bytes: Buffer, count: number): Uint32Array {
-    const triples = new Uint32Array(count * 3)
+    const triples = this.#space.sequences(count * 3)
     const input = new BackwardBits(bytes)
     const [literalTable, offsetTable, matchTable] = this.#tables as [FseTable, FseTable, FseTable]
     let literalState = input.read(literalTable.accuracy)
@@ -208,15 +216,13 @@ class BlockDecoder {
 
   /** Repeated offsets: RFC 8878, 3.1.1.5. */
   #distance(value: number, literalLength: number): number {
-    const [first, second, third] = this.#offsets
-    if (value > 3) {
-      this.#offsets = [value - 3, first, second]
-      return value - 3
-    }
-    const which = literalLength === 0 ? value + 1 : value
+    const first = this.#first
+    const which = value > 3 ? 0 : literalLength === 0 ? value + 1 : value
     if (which === 1) return first
-    const distance = which === 2 ? second : which === 3 ? third : first - 1
-    this.#offsets = which === 2 ? [second, first, third] : [distance, first, second]
+    const distance = which === 0 ? value - 3 : which === 2 ? this.#second : which === 3 ? this.#third : first - 1
+    if (which !== 2) this.#third = this.#second
+    this.#second = first
+    this.#first = distance
     return distance
   }
 }

@@ -10,10 +10,12 @@ export interface Certificate {
   readonly issuer: Buffer
   readonly serial: Buffer
   readonly keyId: Buffer | null
+  readonly authorityKeyId: Buffer | null
   readonly tbs: Buffer
 }
 
 const SUBJECT_KEY_IDENTIFIER = '2.5.29.14'
+const AUTHORITY_KEY_IDENTIFIER = '2.5.29.35'
 
 /** Reads an X.509 certificate, RFC 5280: node:crypto does it, but for what it does not tell. @throws Unreadable */
 export function readCertificate(der: Buffer): Certificate {
@@ -26,7 +28,8 @@ export function readCertificate(der: Buffer): Certificate {
   const issuer = contents.required(SEQUENCE, 'issuer').raw
   const extensions = tbs.children.find(({ tagClass, tag }) => tagClass === 'context' && tag === 3)
   const x509 = parsed(der)
-  return { x509, publicKey: publicKeyOf(x509), issuer, serial, keyId: readKeyId(extensions), tbs: tbs.raw }
+  const [keyId, authorityKeyId] = [readKeyId(extensions), readAuthorityKeyId(extensions)]
+  return { x509, publicKey: publicKeyOf(x509), issuer, serial, keyId, authorityKeyId, tbs: tbs.raw }
 }
 
 function parsed(der: Buffer): X509Certificate {
@@ -47,23 +50,32 @@ function publicKeyOf(x509: X509Certificate): KeyObject | null {
 }
 
 function readKeyId(extensions: Element | undefined): Buffer | null {
-  const extension = extensions?.children[0]?.children.find(
-    ({ children }) => children[0]?.oid === SUBJECT_KEY_IDENTIFIER,
-  )
+  const inner = readExtension(extensions, SUBJECT_KEY_IDENTIFIER, "a certificate's key identifier")
+  return inner !== null && is(inner, OCTET_STRING) ? inner.content : null
+}
+
+/** Of AuthorityKeyIdentifier ::= SEQUENCE { keyIdentifier [0], … } the key; RFC 5280, 4.2.1.1. */
+function readAuthorityKeyId(extensions: Element | undefined): Buffer | null {
+  const inner = readExtension(extensions, AUTHORITY_KEY_IDENTIFIER, "a certificate's authority")
+  const key = inner?.children.find(({ tagClass, tag }) => tagClass === 'context' && tag === 0)
+  return key === undefined || key.content.length === 0 ? null : key.content
+}
+
+function readExtension(extensions: Element | undefined, oid: string, name: string): Element | null {
+  const extension = extensions?.children[0]?.children.find(({ children }) => children[0]?.oid === oid)
   const value = extension?.children.at(-1)
-  if (value === undefined || !is(value, OCTET_STRING)) return null
-  const inner = readDer(value.content, "a certificate's key identifier")
-  return is(inner, OCTET_STRING) ? inner.content : null
+  return value === undefined || !is(value, OCTET_STRING) ? null : readDer(value.content, name)
 }
 
 /** The certificate in plain data. @param known certificates among which its issuer may be */
 export function describeCertificate(certificate: Certificate, known: readonly Certificate[]): SignatureCertificate {
-  const { x509, publicKey, tbs, keyId } = certificate
+  const { x509, publicKey, tbs, keyId, authorityKeyId } = certificate
   return {
     subject: oneLine(x509.subject),
     issuer: oneLine(x509.issuer),
     serialNumber: x509.serialNumber,
     keyId: keyId?.toString('hex') ?? null,
+    authorityKeyId: authorityKeyId?.toString('hex') ?? null,
     notBefore: isoTime(x509.validFrom),
     notAfter: isoTime(x509.validTo),
     keyType: publicKey?.asymmetricKeyType ?? 'unknown',

@@ -7,6 +7,8 @@ export interface SignatureCertificate {
   readonly serialNumber: string
   /** Subject key identifier, hexadecimal, lower case: what /proc/keys shows of a key. null when the certificate has none. */
   readonly keyId: string | null
+  /** Key identifier of its issuer, by which the kernel finds a trusted one; null when the certificate names none. */
+  readonly authorityKeyId: string | null
   /** ISO 8601. Linux checks neither date when it verifies a kernel. */
   readonly notBefore: string
   readonly notAfter: string

@@ -5,7 +5,7 @@ import type { Command } from '../../../src/cli/command.ts'
 import { debian, makeMachine } from '../plan/debian.ts'
 import { cli, json } from './cli.ts'
 
-const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'reboot', 'exec']
+const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'policy', 'reboot', 'exec']
 const commands: Command[] = await Promise.all(
   names.map(async (name) => (await import(`../../../src/cli/commands/${name}.ts`)).command),
 )
@@ -69,7 +69,8 @@ test('docs/json.md: list', async () => {
 
 test('docs/json.md: inspect', async () => {
   const { document } = await json(['inspect', join(makeMachine(), 'boot/vmlinuz-6.1.0-50-cloud-amd64')])
-  expect(fields(document, ['signatures']).sort()).toEqual(documented('inspect'))
+  expect(fields(document, ['signatures', 'efiStub', 'setupHeader']).sort()).toEqual(documented('inspect'))
+  expect(fields(document.setupHeader, ['payload']).sort()).toEqual(documented('setup header'))
   expect(fields(document.signatures, ['signatures[]']).sort()).toEqual(
     documented('signatures').filter((field) => !field.startsWith('signatures[].')),
   )

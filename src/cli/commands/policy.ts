@@ -1,0 +1,26 @@
+import { detectPolicy } from '../../policy/index.ts'
+import { type Command, exit, jsonOption } from '../command.ts'
+import { print, printJson } from '../output.ts'
+import { policyReport } from '../policy-report.ts'
+import { rootOption, systemOf } from '../root-option.ts'
+
+export const command: Command = {
+  name: 'policy',
+  summary: 'Tells whether the running kernel checks signatures, and everything else that could refuse a load.',
+  operands: '',
+  arity: [0, 0],
+  options: { root: rootOption, json: jsonOption },
+  examples: [
+    ['linux-kexec policy', 'the mode first, then each fact with the file it came from'],
+    ['linux-kexec policy --json | jq -r .mode', 'for a script'],
+  ],
+  notes: `Mode is unsupported, disabled (every load is refused), unchecked, permissive (a wrong
+signature is accepted), enforced or unknown. Changes nothing and uses up no load. No
+privilege is needed; root sees more, and what was not seen is listed.`,
+  async run(args) {
+    const policy = detectPolicy({ system: systemOf(args) })
+    if (args.flag('json')) printJson(policy)
+    else print(policyReport(policy))
+    return exit.done
+  },
+}

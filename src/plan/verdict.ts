@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto'
+import { statfsSync } from 'node:fs'
+import { KexecError } from '../errors.ts'
+import type { OpenImage } from '../image/index.ts'
+import type { ImaAttribute } from '../image/signature/index.ts'
+import { type AppraisedFile, detectPolicy, type KexecPolicy, predict, type Verdict } from '../policy/index.ts'
+import { DISABLED } from '../policy/switches.ts'
+import type { System } from '../system/system.ts'
+import type { Findings } from './decision.ts'
+import type { InitrdChoice } from './initrds.ts'
+import { needsUnpacking, type PlannedKernel } from './kernel.ts'
+import type { PlanOptions } from './options.ts'
+
+/**
+ * Asks beforehand what the kernel will say. A refusal that is certain becomes the plan's, unless `tryAnyway`. Signatures are
+ * looked at only where the policy makes them matter: else the kernel is not read for this.
+ * @returns null for a folder that holds no /proc of a machine
+ */
+export async function judge(
+  system: System,
+  kernel: PlannedKernel,
+  choice: InitrdChoice,
+  options: PlanOptions,
+  findings: Findings,
+): Promise<Verdict | null> {
+  if (!system.isLive && !system.exists(DISABLED)) return null
+  const policy = detectPolicy({ system })
+  const signatures = policy.signature.required === false ? null : await signaturesOf(kernel, options.signal)
+  const image = { isPe: isPe(kernel), ...(await appraisedFiles(policy, kernel, choice)) }
+  const verdict = predict(policy, image, signatures, { panic: options.panic ?? false })
+  report(verdict, kernel, options, findings)
+  if (policy.namespaces.pid === false)
+    findings.warn(
+      'this process is in a child pid namespace: it can load, but `reboot` and `exec` only work outside of it',
+    )
+  return verdict
+}
+
+const outcomes = {
+  'will-load': 'the kernel will take it',
+  'will-be-refused': 'the kernel will refuse it',
+  'cannot-tell': 'whether the kernel takes it cannot be told beforehand',
+} as const
+
+function report(verdict: Verdict, { file }: PlannedKernel, { tryAnyway }: PlanOptions, findings: Findings): void {
+  // What this process may not do is no fault of the plan: planning needs no privilege. `load` refuses then.
+  const machine = verdict.privileged ?? verdict
+  const ask = machine === verdict ? '' : 'for a process with the privilege to load: '
+  const missing = machine.missing.length > 0 ? `not known is ${machine.missing.join('; ')}` : machine.summary
+  findings.decide('verdict', outcomes[machine.outcome], ask + missing)
+  for (const note of machine.notes) findings.warn(note)
+  if (machine.outcome === 'cannot-tell') findings.warn(`${outcomes['cannot-tell']}: ${missing}`)
+  if (machine.outcome !== 'will-be-refused') return
+  if (tryAnyway) findings.warn(`the kernel will refuse it, and is asked all the same: ${machine.summary}`)
+  else findings.refuse(errorOf(machine, file.path))
+}
+
+function errorOf({ summary, reason, code, hint, evidence }: Verdict, path: string): KexecError {
+  return new KexecError(summary, {
+    reason: reason ?? 'kernel-refused',
+    ...(code === null ? {} : { code }),
+    ...(hint === null ? {} : { hint }),
+    path,
+    evidence,
+    refused: true,
+  })
+}
+
+/** Of the bytes that the kernel will get; null where they are known only when they are unpacked. */
+async function signaturesOf(kernel: PlannedKernel, signal: AbortSignal | undefined) {
+  const { file, image } = kernel
+  if (!image.bootable || file.size === 0) return null
+  const source = needsUnpacking(kernel) && file.fd !== null ? innerSource(kernel) : file.source
+  if (source === null) return null
+  const { inspectSignatures } = await import('../image/signature/index.ts')
+  return inspectSignatures(source, signal ? { signal } : {})
+}
+
+/** A kernel that lies in its container as it is. */
+function innerSource({ chain, parts }: PlannedKernel) {
+  const kernels = parts.filter(({ part }) => part.kind === 'kernel')
+  const last = kernels.at(-1)
+  return last !== undefined && last.part.compression === null && kernels.length === chain.length - 1
+    ? last.source
+    : null
+}
+
+/** Every PE image begins so; of one that is not yet unpacked it is not known. */
+function isPe(kernel: PlannedKernel): boolean | null {
+  const source = needsUnpacking(kernel) && kernel.file.fd !== null ? innerSource(kernel) : kernel.file.source
+  return source === null ? null : source.read(0, 2).toString('latin1') === 'MZ'
+}
+
+/** TMPFS_MAGIC, include/uapi/linux/magic.h: where memory files live. */
+const MEMORY = 0x01021994
+
+/** What is loaded from memory has no attributes. */
+const memory: AppraisedFile = { owner: 0, fileSystem: MEMORY, attribute: null, digestMatches: null }
+
+/** What IMA would look at. Where it refuses nothing, the files are left alone. */
+async function appraisedFiles(policy: KexecPolicy, kernel: PlannedKernel, { initrds, withOwn, overlay }: InitrdChoice) {
+  const isNeeded = policy.ima.present !== false && (policy.ima.rules.length > 0 || policy.ima.policy === null)
+  const describe = async (file: OpenImage) => (isNeeded ? appraisedFile(file) : { ...memory, attribute: undefined })
+  const [only, ...others] = initrds
+  const isJoined = withOwn || others.length > 0 || overlay.length > 0
+  const initrd = isJoined || only?.file?.fd == null ? memory : await describe(only.file)
+  return {
+    file: needsUnpacking(kernel) ? memory : await describe(kernel.file),
+    initrd: only === undefined ? null : initrd,
+  }
+}
+
+async function appraisedFile(file: OpenImage): Promise<AppraisedFile> {
+  if (file.fd === null) return memory
+  const attribute = await attributeOf(file.fd)
+  return {
+    owner: file.stats?.uid ?? null,
+    fileSystem: fileSystemOf(file.fd),
+    attribute,
+    digestMatches: attribute == null ? null : compareDigest(attribute, file),
+  }
+}
+
+/** Undefined when it cannot be read, for want of the addon. */
+async function attributeOf(fd: number): Promise<ImaAttribute | null | undefined> {
+  try {
+    return (await import('../image/signature/index.ts')).readImaAttribute(fd)
+  } catch {
+    return undefined
+  }
+}
+
+function fileSystemOf(fd: number): number | null {
+  try {
+    return statfsSync(`/proc/self/fd/${fd}`).type
+  } catch {
+    return null
+  }
+}
+
+const CHUNK = 1024 * 1024
+
+function compareDigest({ kind, hashAlgorithm, digest }: ImaAttribute, { source }: OpenImage): boolean | null {
+  if (kind !== 'hash' || hashAlgorithm === null) return null
+  try {
+    const hash = createHash(hashAlgorithm)
+    for (let at = 0; at < source.size; at += CHUNK) hash.update(source.read(at, CHUNK))
+    return hash.digest('hex') === digest
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,111 @@
+import { gunzipSync } from 'node:zlib'
+import type { Known } from './known.ts'
+import type { Survey } from './survey.ts'
+import { kernelHasSymbol } from './symbols.ts'
+
+/** Far more than any kernel's configuration: those of distributions have 250 to 300 KB. */
+const MAX_BYTES = 4 * 1024 * 1024
+
+/** What the running kernel was built with, as far as it can be known. */
+export interface KernelConfiguration {
+  /** The file it was read from, or null. */
+  readonly source: string | null
+  /** As `uname -m` prints it; null when the file does not tell. */
+  readonly architecture: string | null
+  /** Whether an option is set, as `y` or `m`; null when that is not known. */
+  has(option: string): Known
+}
+
+/**
+ * Reads the configuration of the kernel that runs, from the first place that has it. Only places that name this very
+ * release count: another kernel's configuration says nothing.
+ */
+export function readConfiguration(survey: Survey, release: string | null): KernelConfiguration {
+  for (const path of places(release)) {
+    const bytes = survey.bytes(path, "the kernel's configuration", MAX_BYTES)
+    const text = bytes === undefined ? undefined : textOf(bytes)
+    if (text === undefined || !text.includes('\nCONFIG_')) continue
+    const complete = isComplete(text)
+    survey.note(
+      'kernel',
+      complete ? "the kernel's configuration" : "the kernel's configuration, cut off: what is missing in it is unknown",
+      path,
+      /\n# *(.*Kernel Configuration)\n/.exec(text.slice(0, 1000))?.[1] ?? 'without a title',
+    )
+    return {
+      source: path,
+      architecture: architectures.find(([option]) => optionIn(text, option) === true)?.[1] ?? null,
+      // An option that depends on another that is off is not mentioned at all.
+      has: (option) => optionIn(text, option) ?? (complete ? false : fromSymbols(survey, option)),
+    }
+  }
+  return { source: null, architecture: null, has: (option) => fromSymbols(survey, option) }
+}
+
+function places(release: string | null): string[] {
+  if (release === null) return ['/proc/config.gz']
+  return [
+    '/proc/config.gz',
+    `/boot/config-${release}`,
+    `/usr/lib/modules/${release}/config`,
+    `/lib/modules/${release}/config`,
+    `/lib/modules/${release}/build/.config`,
+    `/usr/lib/kernel/config-${release}`,
+    `/lib/kernel/config-${release}`,
+    `/usr/lib/ostree-boot/config-${release}`,
+  ]
+}
+
+/** With a line break before the first line, so that all lines can be found by theirs. */
+function textOf(bytes: Buffer): string | undefined {
+  const isPacked = bytes[0] === 0x1f && bytes[1] === 0x8b
+  try {
+    return `\n${(isPacked ? gunzipSync(bytes, { maxOutputLength: MAX_BYTES }) : bytes).toString('latin1')}`
+  } catch {
+    return undefined
+  }
+}
+
+/** What a configuration says of an option, or null when it does not mention it. Some twenty of thousands are asked for. */
+function optionIn(text: string, option: string): Known {
+  const set = `\nCONFIG_${option}=`
+  const at = text.indexOf(set)
+  if (at >= 0) return /^[ym]\n/.test(text.slice(at + set.length, at + set.length + 2))
+  return text.includes(`\n# CONFIG_${option} is not set\n`) ? false : null
+}
+
+/** "Kernel hacking" is the last menu of every kernel, and these two of its options have no conditions. */
+function isComplete(text: string): boolean {
+  return optionIn(text, 'DEBUG_KERNEL') !== null || optionIn(text, 'MAGIC_SYSRQ') !== null
+}
+
+const architectures: readonly (readonly [option: string, architecture: string])[] = [
+  ['X86_64', 'x86_64'],
+  ['X86_32', 'i686'],
+  ['ARM64', 'aarch64'],
+  ['S390', 's390x'],
+  ['PPC64', 'ppc64'],
+  ['RISCV', 'riscv64'],
+  ['LOONGARCH', 'loongarch64'],
+  ['ARM', 'armv7l'],
+]
+
+/**
+ * A function that is only built with an option tells that it is on. That it is missing tells the opposite only of system
+ * calls: others may be inlined, or have another name in another version.
+ */
+const symbols: Readonly<Record<string, { readonly names: readonly string[]; readonly absenceTells: boolean }>> = {
+  KEXEC_FILE: { names: ['sys_kexec_file_load'], absenceTells: true },
+  KEXEC: { names: ['sys_kexec_load'], absenceTells: true },
+  KEXEC_SIG: { names: ['set_kexec_sig_enforced', 'kexec_kernel_verify_pe_sig'], absenceTells: false },
+  KEXEC_BZIMAGE_VERIFY_SIG: { names: ['kexec_kernel_verify_pe_sig', 'bzImage64_verify_sig'], absenceTells: false },
+  KEXEC_IMAGE_VERIFY_SIG: { names: ['kexec_kernel_verify_pe_sig', 'image_verify_sig'], absenceTells: false },
+}
+
+function fromSymbols(survey: Survey, option: string): Known {
+  const known = symbols[option]
+  if (known === undefined) return null
+  const answers = known.names.map((name) => kernelHasSymbol(survey, name))
+  if (answers.includes(true)) return true
+  return known.absenceTells && answers.every((answer) => answer === false) ? false : null
+}

@@ -1,0 +1,120 @@
+import { machine } from 'node:os'
+import { System } from '../system/system.ts'
+import { readConfiguration } from './configuration.ts'
+import { readFirmwareKeys } from './firmware-keys.ts'
+import { readIma } from './ima.ts'
+import { readKeyrings } from './keyrings.ts'
+import type { Known } from './known.ts'
+import { readLockdown } from './lockdown.ts'
+import { modeOfFileLoad, modeOfKexecLoad } from './modes.ts'
+import type { KexecPolicy, LoadLimits } from './policy.ts'
+import { type Privileges, readPrivileges } from './privileges.ts'
+import { readSecureBoot } from './secure-boot.ts'
+import { readSignatureCheck } from './signature-check.ts'
+import { readContainer, readHypervisor } from './surroundings.ts'
+import { Survey } from './survey.ts'
+import { DISABLED, LIMIT } from './switches.ts'
+
+/**
+ * Reads everything that decides whether the running kernel takes a kernel. Changes nothing, uses up no load, and needs no
+ * privilege; `unread` says what could not be read and what root would see. Nothing in the files makes it fail.
+ * @param options.system a folder instead of the running machine: then only what its files say is known
+ */
+export function detectPolicy({ system = new System() }: { readonly system?: System } = {}): KexecPolicy {
+  const survey = new Survey(system)
+  const release = system.runningRelease() ?? null
+  const configuration = readConfiguration(survey, release)
+  const architecture = configuration.architecture ?? (system.isLive ? machine() : null)
+  const { enabled: secureBoot, setupMode } = readSecureBoot(survey)
+  const lockdown = readLockdown(survey, configuration)
+  const ima = readIma(survey, { configuration, secureBoot, commandLine: system.runningCommandLine() ?? null })
+  const signature = readSignatureCheck(survey, { configuration, architecture, release, lockdown, secureBoot, ima })
+  const { limits, core } = readLimits(survey)
+  const facts = { configuration, core, limits, lockdown, secureBoot, signature, ima }
+  const kexecFileLoad = modeOfFileLoad(facts)
+  return {
+    mode: kexecFileLoad.mode,
+    kernel: { release, architecture },
+    kexecFileLoad,
+    kexecLoad: modeOfKexecLoad(facts),
+    lockdown,
+    secureBoot,
+    setupMode,
+    signature,
+    ima,
+    limits,
+    ...readProcess(survey),
+    container: readContainer(survey),
+    hypervisor: readHypervisor(survey),
+    keyrings: readKeyrings(survey),
+    firmware: readFirmwareKeys(survey),
+    reasons: survey.reasons,
+    unread: survey.unread,
+  }
+}
+
+/** The switches, and whether the kernel has kexec: they are there when it has (CONFIG_KEXEC_CORE). */
+function readLimits(survey: Survey): { limits: LoadLimits; core: Known } {
+  const adds = 'whether loading is allowed'
+  const disabled = survey.text(DISABLED, adds)
+  const isThere = survey.system.exists(DISABLED)
+  const core = isThere ? true : survey.system.stat('/proc/sys/kernel') === undefined ? null : false
+  if (core === false) survey.note('limits', 'the running kernel has no kexec', DISABLED, 'absent')
+  if (disabled === '0' || disabled === '1') {
+    survey.note(
+      'limits',
+      disabled === '1' ? 'loading is switched off' : 'loading is not switched off',
+      DISABLED,
+      disabled,
+    )
+  }
+  const limit = (path: string, what: string) => {
+    const text = survey.text(path, adds)
+    if (text === undefined || !/^-?\d+$/.test(text)) return null
+    const left = Number(text) < 0 ? 'any number of' : text
+    survey.note('limits', `${left} loads of ${what} are still allowed`, path, text)
+    return Number(text) < 0 ? null : Number(text)
+  }
+  const limits = {
+    disabled: disabled === '1' ? true : disabled === '0' || core === false ? false : null,
+    reboot: limit(LIMIT.normal, 'kernels'),
+    panic: limit(LIMIT.panic, 'crash kernels'),
+  }
+  return { limits, core }
+}
+
+function readProcess(survey: Survey): Pick<KexecPolicy, 'capability' | 'namespaces' | 'seccomp'> {
+  const privileges = readPrivileges(survey.system)
+  const value = (source: string) => privileges.evidence.find((each) => each.source === source)?.value
+  const capabilities = value('/proc/self/status CapEff')
+  const user = value('/proc/self/ns/user') ?? value('/proc/self/uid_map')
+  const pid = value('/proc/self/ns/pid')
+  noteProcess(survey, privileges, { capabilities, user, pid })
+  return {
+    capability: capabilities === undefined ? null : privileges.capable,
+    namespaces: {
+      user: user === undefined ? null : privileges.initialUserNamespace,
+      pid: pid === undefined ? null : privileges.initialPidNamespace,
+    },
+    seccomp: capabilities === undefined ? null : privileges.seccomp,
+  }
+}
+
+interface ProcessValues {
+  readonly capabilities: string | undefined
+  readonly user: string | undefined
+  readonly pid: string | undefined
+}
+
+function noteProcess(survey: Survey, privileges: Privileges, { capabilities, user, pid }: ProcessValues): void {
+  const note = (text: string, source: string, value: string | undefined) => {
+    if (value !== undefined) survey.note('process', text, source, value)
+  }
+  const { capable, initialUserNamespace, initialPidNamespace, seccomp } = privileges
+  note(`this process ${capable ? 'has' : 'does not have'} CAP_SYS_BOOT`, '/proc/self/status CapEff', capabilities)
+  if (!initialUserNamespace) note('this process is in another user namespace', '/proc/self/ns/user', user)
+  if (!initialPidNamespace)
+    note('this process is in a child pid namespace: it can load, but not reboot', '/proc/self/ns/pid', pid)
+  if (seccomp === 2)
+    note('a seccomp filter is on this process; what it refuses cannot be read', '/proc/self/status Seccomp', '2')
+}

@@ -1,0 +1,107 @@
+import type { KernelConfiguration } from './configuration.ts'
+import type { ImaState } from './ima.ts'
+import { applyImaRules, parseImaRules } from './ima-rules.ts'
+import { all, any, type Known } from './known.ts'
+import type { Lockdown } from './lockdown.ts'
+import type { CallPolicy, LoadLimits, PolicyMode } from './policy.ts'
+import { lockdownRefuses, type SignatureCheck } from './signature-check.ts'
+
+export interface ModeFacts {
+  readonly configuration: KernelConfiguration
+  /** The kernel has kexec at all. */
+  readonly core: Known
+  readonly limits: LoadLimits
+  readonly lockdown: Lockdown | null
+  readonly secureBoot: boolean | null
+  readonly signature: SignatureCheck
+  readonly ima: ImaState
+}
+
+const DISABLED = {
+  mode: 'disabled',
+  why: 'loading is switched off until the next boot (kernel.kexec_load_disabled)',
+  reason: 'kexec-disabled',
+  code: 'EPERM',
+} as const satisfies CallPolicy
+
+const USED_UP = {
+  mode: 'disabled',
+  why: 'no more loads are allowed until the next boot (kernel.kexec_load_limit_reboot)',
+  reason: 'load-limit',
+  code: 'EPERM',
+} as const satisfies CallPolicy
+
+/** What kexec_file_load does, in the order in which the kernel asks. */
+export function modeOfFileLoad(facts: ModeFacts): CallPolicy {
+  const { configuration, core, limits, signature, ima } = facts
+  const supported = core === false ? false : configuration.has('KEXEC_FILE')
+  if (supported === false) return unsupported('kexec_file_load', 'CONFIG_KEXEC_FILE')
+  if (limits.disabled) return DISABLED
+  if (limits.reboot === 0) return USED_UP
+  const appraisal = imaOnKernels(ima)
+  if (appraisal === 'hash' || appraisal === 'signature') {
+    const what = appraisal === 'signature' ? 'signature' : 'hash or signature'
+    return is('enforced', `IMA asks for its own ${what} (security.ima) on every kernel`)
+  }
+  if (signature.required)
+    return is('enforced', `only kernels signed with a key that this kernel trusts are taken: ${cause(signature)}`)
+  if (appraisal === 'depends') return is('unknown', 'it depends on the file: IMA appraises some files and not others')
+  if (signature.required === null || appraisal === null) return is('unknown', 'not enough could be read to tell')
+  return signature.verified
+    ? is('permissive', 'signatures are verified, but a kernel that fails is taken all the same')
+    : is('unchecked', 'no signature is looked at: any kernel is taken')
+}
+
+/** kexec_load gets no file, so nothing can be verified: it is open or shut (kexec_load_check of kernel/kexec.c). */
+export function modeOfKexecLoad(facts: ModeFacts): CallPolicy {
+  const { configuration, core, limits, lockdown, secureBoot, ima } = facts
+  const { has } = configuration
+  const supported = core === false ? false : has('KEXEC')
+  if (supported === false) return unsupported('kexec_load', 'CONFIG_KEXEC')
+  if (limits.disabled) return DISABLED
+  if (limits.reboot === 0) return USED_UP
+  // ima_load_data of ima_main.c comes before lockdown.
+  const bySecureBoot = all(has('KEXEC_SIG'), ima.present, has('IMA_ARCH_POLICY'), secureBoot)
+  if (bySecureBoot)
+    return shut('IMA refuses it under Secure Boot: only a file can carry a signature', 'ima-appraisal', 'EACCES')
+  const byRule = all(ima.appraise === null ? null : ima.appraise === 'enforce', hasKernelRule(ima))
+  if (byRule) return shut('IMA appraises kernels, and only a file can be appraised', 'ima-appraisal', 'EACCES')
+  const byLockdown = lockdownRefuses(lockdown)
+  if (byLockdown) return shut(`the kernel is locked down (${lockdown})`, 'lockdown', 'EPERM')
+  if (any(bySecureBoot, byRule, byLockdown) === null) return is('unknown', 'not enough could be read to tell')
+  return is('unchecked', 'it takes anything: no signature can be checked in this call')
+}
+
+/** What IMA asks of a kernel's file whatever file that is; 'depends' when it depends on the file, null when unknown. */
+export function imaOnKernels(ima: ImaState): 'none' | 'hash' | 'signature' | 'depends' | null {
+  if (ima.present === false || (ima.appraise !== 'enforce' && ima.appraise !== null)) return 'none'
+  if (ima.policy === null) return null
+  const anyFile = { owner: null, fileSystem: null }
+  const { requirement } = applyImaRules(ima.rules.flatMap(parseImaRules), 'KEXEC_KERNEL_CHECK', anyFile)
+  if (requirement === 'none') return 'none'
+  return ima.appraise === null ? null : (requirement ?? 'depends')
+}
+
+function hasKernelRule(ima: ImaState): Known {
+  if (ima.present === false) return false
+  if (ima.policy === null) return null
+  return ima.rules.flatMap(parseImaRules).some(({ appraise, hook }) => appraise && hook === 'KEXEC_KERNEL_CHECK')
+}
+
+function cause({ requiredBy }: SignatureCheck): string {
+  if (requiredBy === 'kernel-configuration') return 'it was built so'
+  return requiredBy === 'secure-boot' ? 'Secure Boot is on' : 'it is locked down'
+}
+
+function is(mode: PolicyMode, why: string): CallPolicy {
+  return { mode, why, reason: null, code: null }
+}
+
+function shut(why: string, reason: NonNullable<CallPolicy['reason']>, code: string): CallPolicy {
+  return { mode: 'disabled', why, reason, code }
+}
+
+function unsupported(call: string, option: string): CallPolicy {
+  const why = `the running kernel has no ${call}: it was built without ${option}`
+  return { mode: 'unsupported', why, reason: 'no-kexec-support', code: 'ENOSYS' }
+}

@@ -1,0 +1,67 @@
+import type { Reason } from '../errors.ts'
+import type { FirmwareKeys } from './firmware-keys.ts'
+import type { ImaState } from './ima.ts'
+import type { Keyrings } from './keyrings.ts'
+import type { Lockdown } from './lockdown.ts'
+import type { SignatureCheck } from './signature-check.ts'
+import type { PolicyReason, UnreadFact } from './survey.ts'
+
+/**
+ * What becomes of a kernel that is loaded, as far as policy goes:
+ * - 'unsupported': the running kernel has no such system call
+ * - 'disabled': every load is refused, whatever the kernel
+ * - 'unchecked': no signature is looked at
+ * - 'permissive': a signature is looked at, and a wrong one is accepted all the same
+ * - 'enforced': only a kernel with a trusted signature is taken
+ * - 'unknown': not enough could be read
+ */
+export type PolicyMode = 'unsupported' | 'disabled' | 'unchecked' | 'permissive' | 'enforced' | 'unknown'
+
+/** What one of the two system calls does. */
+export interface CallPolicy {
+  readonly mode: PolicyMode
+  /** Why, as one sentence. */
+  readonly why: string
+  /** Where the mode is 'unsupported' or 'disabled': the reason of the error, and its errno. */
+  readonly reason: Reason | null
+  readonly code: string | null
+}
+
+export interface LoadLimits {
+  /** kernel.kexec_load_disabled; null when it cannot be read. */
+  readonly disabled: boolean | null
+  /** Loads still allowed; null when unlimited, or the kernel (before 6.3) has no limits. */
+  readonly reboot: number | null
+  readonly panic: number | null
+}
+
+/** All that decides whether the running kernel takes a kernel. Plain data. */
+export interface KexecPolicy {
+  /** That of kexec_file_load, the call that `load` makes. */
+  readonly mode: PolicyMode
+  readonly kernel: { readonly release: string | null; readonly architecture: string | null }
+  readonly kexecFileLoad: CallPolicy
+  readonly kexecLoad: CallPolicy
+  readonly lockdown: Lockdown | null
+  readonly secureBoot: boolean | null
+  readonly setupMode: boolean | null
+  readonly signature: SignatureCheck
+  readonly ima: ImaState
+  readonly limits: LoadLimits
+  /** Whether this process has CAP_SYS_BOOT; null when that cannot be read. */
+  readonly capability: boolean | null
+  /** Whether this process is in the initial namespaces; null when that cannot be read. */
+  readonly namespaces: { readonly user: boolean | null; readonly pid: boolean | null }
+  /** Seccomp mode of this process: 0 none, 1 strict, 2 filter; null when that cannot be read. */
+  readonly seccomp: number | null
+  /** 'docker', 'podman', …; null when no container runtime left a mark. */
+  readonly container: string | null
+  /** 'xen-dom0', 'xen-hvm', …; null without Xen. */
+  readonly hypervisor: string | null
+  readonly keyrings: Keyrings
+  readonly firmware: FirmwareKeys
+  /** Every fact with the file it came from. */
+  readonly reasons: readonly PolicyReason[]
+  /** What could not be read, and what it would add. */
+  readonly unread: readonly UnreadFact[]
+}

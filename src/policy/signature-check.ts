@@ -1,0 +1,106 @@
+import type { KernelConfiguration } from './configuration.ts'
+import type { ImaState } from './ima.ts'
+import { all, any, type Known, not } from './known.ts'
+import { LOCKDOWN, type Lockdown } from './lockdown.ts'
+import type { Survey } from './survey.ts'
+import { kernelHasSymbol } from './symbols.ts'
+
+/** What kexec_file_load does with the signature on a kernel: kimage_validate_signature of kernel/kexec_file.c. */
+export interface SignatureCheck {
+  /** It looks at the signature. */
+  readonly verified: boolean | null
+  /** A kernel whose signature it does not trust is refused. */
+  readonly required: boolean | null
+  /** Why: the kernel was built so, it was booted under Secure Boot, or it is locked down. Null where nothing requires it. */
+  readonly requiredBy: 'kernel-configuration' | 'secure-boot' | 'lockdown' | null
+  /** Which kind it understands; 'none' when it has no code for any, so that every check fails. */
+  readonly format: 'authenticode' | 'appended' | 'none' | null
+  /** Only the keys built into the kernel are asked; null when that is not known. */
+  readonly onlyBuiltinKeys: boolean | null
+}
+
+export interface CheckSurvey {
+  readonly configuration: KernelConfiguration
+  readonly architecture: string | null
+  readonly release: string | null
+  readonly lockdown: Lockdown | null
+  readonly secureBoot: boolean | null
+  readonly ima: ImaState
+}
+
+/** Works out what the running kernel checks, and whether that refuses anything. */
+export function readSignatureCheck(survey: Survey, facts: CheckSurvey): SignatureCheck {
+  const { configuration, architecture, secureBoot, ima } = facts
+  const { has } = configuration
+  // Before 5.4 there was one option, which required what it checked.
+  const forced = any(has('KEXEC_SIG_FORCE'), has('KEXEC_VERIFY_SIG'))
+  const built = any(has('KEXEC_SIG'), has('KEXEC_VERIFY_SIG'))
+  const source = configuration.source ?? '/proc/kallsyms'
+  if (built !== null) {
+    const text = built ? 'kexec_file_load verifies signatures' : 'kexec_file_load verifies no signatures'
+    survey.note('signature', text, source, `CONFIG_KEXEC_SIG ${built ? 'is' : 'is not'} set`)
+  }
+  // s390_verify_sig answers yes unless the machine was booted by secure IPL.
+  const verified = architecture === 's390x' ? all(built, secureBoot) : built
+  const byLockdown = lockdownRefuses(facts.lockdown)
+  const bySecureBoot = all(secureBoot, has('IMA_ARCH_POLICY'), enforcesBySecureBoot(survey, facts))
+  const requiredBy = all(verified, forced)
+    ? 'kernel-configuration'
+    : all(verified, bySecureBoot)
+      ? 'secure-boot'
+      : all(verified, byLockdown, not(ima.signatureGuaranteed))
+        ? 'lockdown'
+        : null
+  if (requiredBy === 'kernel-configuration')
+    survey.note('signature', 'a signature is required: the kernel was built so', source, 'CONFIG_KEXEC_SIG_FORCE=y')
+  if (requiredBy === 'secure-boot')
+    survey.note('signature', 'a signature is required under Secure Boot', source, 'CONFIG_IMA_ARCH_POLICY=y')
+  if (requiredBy === 'lockdown')
+    survey.note('signature', 'a signature is required by lockdown', LOCKDOWN, facts.lockdown as string)
+  return {
+    verified,
+    required: all(verified, any(forced, bySecureBoot, all(byLockdown, not(ima.signatureGuaranteed)))),
+    requiredBy,
+    format: verified === false ? null : formatOf(configuration, architecture),
+    onlyBuiltinKeys: asksOnlyBuiltin(facts),
+  }
+}
+
+export function lockdownRefuses(lockdown: Lockdown | null): Known {
+  return lockdown === null ? null : lockdown !== 'none'
+}
+
+/**
+ * arch_get_ima_policy of ima_efi.c calls set_kexec_sig_enforced since 5.19, and in stable series that took it over. POWER and
+ * s390 have their own, which does not.
+ */
+function enforcesBySecureBoot(survey: Survey, { architecture, release, configuration }: CheckSurvey): Known {
+  if (architecture === 's390x' || architecture === 'ppc64' || architecture === 'ppc64le') return false
+  if (configuration.has('KEXEC_SIG') === false || configuration.has('IMA_ARCH_POLICY') === false) return false
+  const isNew = isAtLeast(release, 5, 19)
+  return isNew === true ? true : kernelHasSymbol(survey, 'set_kexec_sig_enforced')
+}
+
+function formatOf({ has }: KernelConfiguration, architecture: string | null): SignatureCheck['format'] {
+  const withOption = (option: string) => {
+    const built = has(option)
+    return built === null ? null : built ? 'authenticode' : 'none'
+  }
+  if (architecture === 'x86_64' || architecture === 'i686') return withOption('KEXEC_BZIMAGE_VERIFY_SIG')
+  if (architecture === 'aarch64') return withOption('KEXEC_IMAGE_VERIFY_SIG')
+  return architecture === 's390x' ? 'appended' : null
+}
+
+/** image_verify_sig of arm64 passed no keyring before 6.0, nor in stable series that did not take it over. */
+function asksOnlyBuiltin({ architecture, release }: CheckSurvey): Known {
+  if (architecture !== 'aarch64') return false
+  return isAtLeast(release, 6, 0) === true ? false : null
+}
+
+/** Whether a release is of this series or a later one. */
+export function isAtLeast(release: string | null, major: number, minor: number): Known {
+  const match = /^(\d+)\.(\d+)/.exec(release ?? '')
+  if (match === null) return null
+  const [, first, second] = match.map(Number) as [number, number, number]
+  return first > major || (first === major && second >= minor)
+}

@@ -1,0 +1,47 @@
+import type { Survey } from './survey.ts'
+
+const XEN = '/sys/hypervisor/type'
+const XEN_KIND = '/sys/hypervisor/guest_type'
+const XEN_CAPABILITIES = '/proc/xen/capabilities'
+
+/** What a container runtime leaves behind for those inside. */
+const marks: readonly (readonly [path: string, name: string])[] = [
+  ['/run/.containerenv', 'podman'],
+  ['/.dockerenv', 'docker'],
+]
+
+/** The container this process runs in, as far as its runtime says so: 'docker', 'lxc', …; null when none does. */
+export function readContainer(survey: Survey): string | null {
+  const mark = marks.find(([path]) => survey.system.exists(path))
+  // systemd and its like write down what PID 1 was told: https://systemd.io/CONTAINER_INTERFACE
+  const told = survey.system.readText('/run/systemd/container')?.trim()
+  const environment = survey.system.readText('/proc/1/environ') ?? ''
+  const variable = /(?:^|\0)container=([\w-]+)/.exec(environment)?.[1]
+  const name = mark?.[1] ?? (told === undefined || !/^[\w-]{1,32}$/.test(told) ? variable : told)
+  if (name === undefined) return null
+  const source = mark?.[0] ?? (name === told ? '/run/systemd/container' : '/proc/1/environ')
+  survey.note('container', `this is a container (${name})`, source, mark ? 'present' : name)
+  return name
+}
+
+/** 'xen-dom0', 'xen-pv', 'xen-hvm', 'xen-pvh' or 'xen'; null without Xen. */
+export function readHypervisor(survey: Survey): string | null {
+  const type = survey.system.readText(XEN)?.trim()
+  const capabilities = survey.system.readText(XEN_CAPABILITIES)?.trim()
+  if (type !== 'xen' && capabilities === undefined) return null
+  if (capabilities?.includes('control_d')) {
+    const text = 'this is the control domain of Xen: the hypervisor runs below, and only it could start another kernel'
+    survey.note('hypervisor', text, XEN_CAPABILITIES, capabilities)
+    return 'xen-dom0'
+  }
+  const kind = survey.system.readText(XEN_KIND)?.trim().toLowerCase()
+  const name = kind !== undefined && /^[a-z]{2,4}$/.test(kind) ? `xen-${kind}` : 'xen'
+  const limits = name === 'xen-pv' ? ', which cannot start another kernel' : ''
+  survey.note(
+    'hypervisor',
+    `this is a guest of Xen (${name})${limits}`,
+    kind === undefined ? XEN : XEN_KIND,
+    kind ?? 'xen',
+  )
+  return name
+}
