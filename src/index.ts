@@ -33,6 +33,7 @@ export {
   type ImageFact,
   type ImageInput,
   type ImagePart,
+  type InspectedEngine,
   type InspectedFile,
   type InspectedPart,
   type Inspection,
