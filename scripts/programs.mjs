@@ -9,6 +9,8 @@ const packages = {
   objcopy: 'binutils',
   objdump: 'binutils',
   mkimage: 'u-boot-tools',
+  dumpimage: 'u-boot-tools',
+  unpack_bootimg: 'mkbootimg',
   dtc: 'device-tree-compiler',
   lzma: 'xz-utils',
   xz: 'xz-utils',

@@ -10,7 +10,10 @@ import { root, setUp } from './setup.mjs'
 /** What makes the images of test/unit/image and test/vm/image-recipes.ts. */
 const imageMakers = ['mkimage', 'dtc', 'mkbootimg', 'objcopy', 'objdump', 'gzip', 'bzip2', 'xz', 'lzma', 'lz4', 'zstd']
 
-setUp({ programs: ['sbverify', 'osslsigncode', ...imageMakers] })
+/** What tells of images, to compare with. */
+const imageReaders = ['file', 'dumpimage', 'unpack_bootimg', 'sbverify']
+
+setUp({ programs: ['osslsigncode', ...imageMakers, ...imageReaders] })
 const results = join(root, 'build/test-results.json')
 rmSync(results, { force: true })
 const EPERM = '1'
