@@ -20,6 +20,9 @@ const packages = {
   'mkfs.fat': 'dosfstools',
   mcopy: 'mtools',
   sbverify: 'sbsigntool',
+  sbsign: 'sbsigntool',
+  sbattach: 'sbsigntool',
+  evmctl: 'ima-evm-utils',
 }
 
 /** Ends this process with a plain message when one of the programs is not in PATH. */
