@@ -99,7 +99,7 @@ function loadProblems({ loadFlags, extendedLoadFlags, protocol: name }: SetupHea
 }
 
 /** kexec_file_load does not look, and the kernel would stop while it unpacks itself. */
-function payloadProblems({ payload, end }: SetupHeader): string[] {
+export function payloadProblems({ payload, end }: SetupHeader): string[] {
   if (payload === null || payload.offset + payload.length <= end) return []
   const place = `byte ${payload.offset + payload.length}, behind the end of the kernel at byte ${end}`
   return [`its header contradicts itself: the compressed kernel in it is said to end at ${place}`]

@@ -22,11 +22,10 @@ export function checkSignature(policy: KexecPolicy, report: SignatureReport | nu
     return unsure('what signature the kernel has: it lies inside something that is only unpacked when it is loaded')
   if (format === null) return unsure('which kind of signature this kernel verifies')
   const kind = format === 'authenticode' ? 'authenticode' : 'module'
+  const [wrong] = report.refusedByKexec
+  if (kind === 'authenticode' && wrong !== undefined) return fails('ELIBBAD', wrong)
   const signature = report.signatures.find((each) => each.kind === kind)
   if (signature === undefined) return withoutSignature(policy, report, isPe)
-  if (kind === 'authenticode' && report.refusedByKexec.length > 0) {
-    return fails('ELIBBAD', report.refusedByKexec[0] as string)
-  }
   return checkOne(policy, signature)
 }
 

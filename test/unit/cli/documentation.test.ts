@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Command } from '../../../src/cli/command.ts'
-import { debian, makeMachine } from '../plan/debian.ts'
+import type { Tree } from '../entries/tree.ts'
+import { debian, makeMachine, newer } from '../plan/debian.ts'
+import { bookworm, key, keys, lockdown, machine } from '../policy/machines.ts'
 import { cli, json } from './cli.ts'
 
-const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'policy', 'reboot', 'exec']
+const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'policy', 'doctor', 'reboot', 'exec']
 const commands: Command[] = await Promise.all(
   names.map(async (name) => (await import(`../../../src/cli/commands/${name}.ts`)).command),
 )
@@ -78,10 +80,23 @@ test('docs/json.md: inspect', async () => {
 
 test('docs/json.md: plan', async () => {
   const { document } = await json(['plan', '--root', makeMachine(), '--engine', 'segments', '--remove', 'x'])
-  expect(fields(document, ['image', 'refusals[]']).sort()).toEqual(documented('plan'))
+  expect(fields(document, ['image', 'verdict', 'refusals[]']).sort()).toEqual(documented('plan'))
   const { document: inspected } = await json(['inspect', process.execPath])
   const { path: _path, size: _size, schemaVersion: _version, signatures: _signatures, ...image } = inspected
   expect(Object.keys(document.image).sort()).toEqual(Object.keys(image).sort())
+})
+
+test('docs/json.md: verdict and policy', async () => {
+  const blacklisted = keys(key('Example CA', '5a'.repeat(20)))
+  const user: Tree = { '/proc/self/status': { text: 'CapEff:\t0000000000000000\n' } }
+  const tree = machine(bookworm, user, lockdown('integrity'), blacklisted, { '/proc/config.gz': 'folder' })
+  const root = makeMachine({ ...debian, ...tree, '/proc/cmdline': { text: 'root=/dev/vda1\n' } })
+  const { document } = await json(['plan', newer, '--root', root])
+  expect(fields(document.verdict, ['privileged']).sort()).toEqual(documented('verdict'))
+  // A configuration that is a folder is there, and cannot be read.
+  const { document: policy } = await json(['policy', '--root', root])
+  const objects = ['kexecLoad', 'keyrings.counts', 'firmware.trusted', 'firmware.revoked']
+  expect(fields(policy, objects).sort()).toEqual(documented('policy'))
 })
 
 test('docs/json.md: load, when it refuses', async () => {
@@ -93,6 +108,13 @@ test('docs/json.md: load, when it refuses', async () => {
 test('docs/json.md: status', async () => {
   const { document } = await json(['status'])
   expect(fields(document, []).sort()).toEqual(documented('status'))
+})
+
+test('docs/json.md: doctor', async () => {
+  const { document } = await json(['doctor', '--root', makeMachine({ ...debian, ...machine(bookworm) })])
+  // Some of its lists are empty.
+  const found = fields(document, []).filter((field) => field !== 'checks[].evidence[]')
+  expect(found.sort()).toEqual(documented('doctor'))
 })
 
 test('docs/errors.md: the document of an error', async () => {

@@ -1,0 +1,134 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Kernel, newestKernels } from '../../src/vm/index.ts'
+import { debianGuest } from './guests.ts'
+import { writeCapture } from './modes/capture.ts'
+import { conduct, type Run } from './modes/conduct.ts'
+import {
+  archiveOf,
+  recordedOutcome,
+  recordedOutcomes,
+  recordOutcome,
+  recordReports,
+  writeTable,
+} from './modes/fixtures.ts'
+import { type ImageName, makeImages } from './modes/images.ts'
+import type { ScenarioOutcome } from './modes/outcome.ts'
+import { type ModeMachine, machines } from './modes/scenarios.ts'
+import { tableOf } from './modes/table.ts'
+
+/**
+ * Every mode in which a kernel may be asked to start another, on real Debian kernels: what we say beforehand has to be what
+ * the kernel does. `UPDATE_POLICY=1` records the machines for the tests of the policy engine (test/fixtures/policy), and
+ * `ONLY_MODE=lockdown` starts only those machines that have a scenario of such a name.
+ */
+const isUpdate = process.env['UPDATE_POLICY'] !== undefined
+const only = process.env['ONLY_MODE'] ?? ''
+const chosen = machines.filter(({ scenarios }) => scenarios.some(({ name }) => name.includes(only)))
+
+/** There are two cores at least. */
+const AT_ONCE = 2
+
+const build = join(import.meta.dirname, '../../build')
+const runs = new Map<string, Run>()
+const ends = new Map<ModeMachine, Promise<unknown>>()
+
+beforeAll(async () => {
+  const [older, newer] = (await newestKernels()) as [Kernel, Kernel]
+  const images = await makeImages(join(build, 'signature-modes'), newer, older)
+  const guest = await debianGuest({
+    modules: ['efivarfs'],
+    packages: ['attr', 'keyutils'],
+    files: [...images.entries, ...programs()],
+  })
+  const lanes = Array.from({ length: AT_ONCE }, () => Promise.resolve<unknown>(undefined))
+  for (const [index, machine] of chosen.entries()) {
+    const lane = index % AT_ONCE
+    const end = (lanes[lane] as Promise<unknown>).then(() => conduct(machine, guest, images, keep))
+    // Its own tests tell; the next one is started all the same.
+    lanes[lane] = end.catch(() => {})
+    ends.set(machine, end)
+  }
+  if (isUpdate) recordReports(images.reports)
+})
+
+/** Programs that are put into the guest: statically linked, so that they run on any. */
+function programs() {
+  const tryKexec = join(build, 'try-kexec')
+  const source = join(import.meta.dirname, 'modes/try-kexec.c')
+  execFileSync('gcc', ['-static', '-O2', '-Wall', '-Wextra', '-Werror', '-o', tryKexec, source])
+  return [
+    { path: '/usr/local/bin/try-kexec', source: tryKexec, mode: 0o755 },
+    { path: '/usr/local/bin/deny_kexec', source: join(build, 'Release/deny_kexec'), mode: 0o755 },
+  ]
+}
+
+function keep(run: Run): void {
+  runs.set(run.scenario.name, run)
+  if (!isUpdate) return
+  recordOutcome(run.scenario.name, run.outcome)
+  writeCapture(archiveOf(run.scenario.name), run.captured)
+}
+
+afterAll(() => {
+  const seen = [...runs.values()].map(({ outcome }) => outcome)
+  console.log(`\n${tableOf(seen)}`)
+  if (isUpdate) writeTable(tableOf(recordedOutcomes()))
+})
+
+const errnos = ({ images, kexecLoad }: ScenarioOutcome) =>
+  Object.fromEntries(
+    [...Object.entries(images), ['kexec_load', kexecLoad] as const].map(([name, { errno }]) => [name, errno]),
+  )
+
+describe.each(chosen.flatMap((machine) => machine.scenarios.map((scenario) => ({ ...scenario, machine }))))(
+  '$name',
+  ({ name, machine, within, unknowable }) => {
+    let run: Run
+    beforeAll(async () => {
+      const failure = await ends.get(machine)?.then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      const found = runs.get(name)
+      if (found === undefined) throw failure
+      run = found
+    })
+
+    test('the kernel does what is recorded of it', () => {
+      expect(errnos(run.outcome)).toEqual(errnos(recordedOutcome(name)))
+    })
+
+    test('every image: what is said beforehand is what the kernel does', () => {
+      const said = Object.entries(run.verdicts).map(([image, { outcome, code }]) => [image, { outcome, code }])
+      const done = Object.entries(run.outcome.images).map(([image, { errno }]) => [
+        image,
+        { outcome: errno === null ? 'will-load' : 'will-be-refused', code: errno },
+      ])
+      if (unknowable === undefined) expect(Object.fromEntries(said)).toEqual(Object.fromEntries(done))
+      else expect(said.map(([, { outcome }]) => outcome)).toContain('cannot-tell')
+    })
+
+    test('so it is with kexec_load', () => {
+      const { mode, code } = run.policy.kexecLoad
+      // What the process may not do is said apart from what the machine does.
+      if (within !== undefined) return
+      expect(mode === 'disabled' || mode === 'unsupported' ? code : 'EINVAL').toBe(run.outcome.kexecLoad.errno)
+    })
+
+    test('whatever is refused is explained by its cause', () => {
+      for (const [image, error] of Object.entries(run.errors)) {
+        const { summary, hint, reason, evidence, code } = error
+        expect({ image, code }).toEqual({ image, code: run.outcome.images[image as ImageName]?.errno })
+        expect([image, reason], summary).not.toContain('kernel-refused')
+        expect(hint, image).toBeTruthy()
+        expect(evidence.length, image).toBeGreaterThan(0)
+      }
+    })
+
+    test('nothing said beforehand has changed the machine', () => {
+      expect(run.states[1]).toBe(run.states[0])
+    })
+  },
+)
