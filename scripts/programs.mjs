@@ -9,6 +9,8 @@ const packages = {
   objcopy: 'binutils',
   objdump: 'binutils',
   mkimage: 'u-boot-tools',
+  dumpimage: 'u-boot-tools',
+  unpack_bootimg: 'mkbootimg',
   dtc: 'device-tree-compiler',
   lzma: 'xz-utils',
   xz: 'xz-utils',
@@ -20,6 +22,11 @@ const packages = {
   'mkfs.fat': 'dosfstools',
   mcopy: 'mtools',
   sbverify: 'sbsigntool',
+  sbsign: 'sbsigntool',
+  sbattach: 'sbsigntool',
+  evmctl: 'ima-evm-utils',
+  bsdtar: 'libarchive-tools',
+  mksquashfs: 'squashfs-tools',
 }
 
 /** Ends this process with a plain message when one of the programs is not in PATH. */

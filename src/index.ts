@@ -34,6 +34,7 @@ export {
   type ImageFact,
   type ImageInput,
   type ImagePart,
+  type InspectedEngine,
   type InspectedFile,
   type InspectedPart,
   type Inspection,

@@ -1,3 +1,4 @@
+import { canDecompress } from '../image/compression/decompress.ts'
 import type { ImagePart, Inspection, IntegrityCheck, KernelImage, SetupHeader } from '../image/index.ts'
 import { formatBytes } from '../plan/text.ts'
 import { signatureGroups } from './signature-rows.ts'
@@ -17,6 +18,7 @@ export function inspectionGroups(inspection: Inspection): Group[] {
   return [
     { heading: 'Problems', rows: problemRows(inspection) },
     { heading: 'File', rows: fileRows(inspection) },
+    { heading: 'Nesting', rows: nestingRows(inspection) },
     ...(nested.length === 1 ? [] : nested.slice(0, -1).map((image, layer) => containerGroup(inspection, image, layer))),
     { heading: nested.length === 1 ? 'Image' : `Inside: ${kernel.format}`, rows: kernelRows(inspection) },
     { heading: 'Setup header', rows: kernel.setupHeader === null ? [] : setupRows(kernel.setupHeader) },
@@ -33,16 +35,22 @@ function problemRows({ nested, damage }: Inspection): Row[] {
 }
 
 function fileRows({ path, size, nested, engine, kernelSize }: Inspection): Row[] {
-  const layers = nested.map(({ format, compression }) =>
-    format === compression || compression === null ? format : `${format} (${compression})`,
-  )
   return [
     ['path', path],
     ['size', formatBytes(size)],
-    ['nesting', nested.length === 1 ? null : layers.join(' > ')],
-    ['loaded', kernelSize === null || nested.length === 1 ? null : `${formatBytes(kernelSize)}, the kernel unpacked`],
+    ['unpacked', kernelSize === null || nested.length === 1 ? null : formatBytes(kernelSize)],
     ['engine', `${engine.engine}: ${engine.reason}`],
   ]
+}
+
+/** One line a layer, the file itself first. */
+function nestingRows({ nested, parts }: Inspection): Row[] {
+  if (nested.length === 1) return []
+  return nested.map(({ format }, layer) => {
+    const holder = parts.find((part) => part.layer === layer - 1 && part.kind === 'kernel')
+    const packed = holder?.compression == null ? '' : `, ${holder.compression}`
+    return [String(layer + 1), holder === undefined ? format : `${format}, from its part ${holder.name}${packed}`]
+  })
 }
 
 function kernelRows({ kernel, nested }: Inspection): Row[] {
@@ -130,7 +138,7 @@ function partText(part: ImagePart, checks: readonly IntegrityCheck[]): string {
     part.compression,
     part.description === null ? null : `"${part.description}"`,
     part.compatible.length === 0 ? null : `for ${part.compatible.join(', ')}`,
-    ...own.filter(({ by }) => by !== part.compression).map(({ by, passed }) => `${by} ${resultText(passed)}`),
+    ...own.filter(({ by }) => by !== part.compression).map(({ by, passed }) => `${by} ${resultText(by, passed)}`),
   ]
   return words.filter((word) => word !== null).join(', ')
 }
@@ -159,11 +167,13 @@ function checkRows({ checks, nested }: Inspection): Row[] {
     const why = passed === null && problem !== null ? `: ${problem}` : ''
     return [
       by,
-      `${nested.length === 1 || part === null ? '' : `${nested[layer]?.format}, `}${of}: ${resultText(passed)}${why}`,
+      `${nested.length === 1 || part === null ? '' : `${nested[layer]?.format}, `}${of}: ${resultText(by, passed)}${why}`,
     ]
   })
 }
 
-function resultText(passed: boolean | null): string {
-  return passed === null ? 'not verified' : passed ? 'verified' : 'WRONG'
+function resultText(by: string, passed: boolean | null): string {
+  if (passed === null) return 'not verified'
+  if (canDecompress(by)) return passed ? 'unpacks' : 'DAMAGED'
+  return passed ? 'verified' : 'WRONG'
 }

@@ -35,14 +35,7 @@ function reportRows(report: SignatureReport): Row[] {
   ]
 }
 
-function signatureRows({
-  signer,
-  hashAlgorithm,
-  signingTime,
-  digest,
-  digestMatches,
-  unchecked,
-}: ImageSignature): Row[] {
+function signatureRows({ signer, hashAlgorithm, signingTime, digestMatches, unchecked }: ImageSignature): Row[] {
   const validity = signer?.notBefore && signer.notAfter ? `${day(signer.notBefore)} to ${day(signer.notAfter)}` : null
   const match = digestMatches === null ? 'not compared' : digestMatches ? 'matches' : 'does NOT match'
   return [
@@ -51,7 +44,6 @@ function signatureRows({
     ['valid', validity],
     ['signed at', signingTime],
     ['hash', hashAlgorithm === null ? null : `${hashAlgorithm}, ${match}`],
-    ['digest', digest],
     ...unchecked.map((each): Row => ['unchecked', each]),
   ]
 }

@@ -5,6 +5,7 @@ import { formatBytes } from '../plan/text.ts'
 import type { System } from '../system/system.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf } from './examination.ts'
+import { SHORTAGE } from './memory.ts'
 import { sentence } from './sentence.ts'
 
 type Id = 'boot-entries' | 'default-entry' | 'initrd' | 'command-line'
@@ -49,27 +50,25 @@ function bootEntries({ menu: { entries, loaders, problems } }: Examination): Fin
 
 const LIST = 'linux-kexec list --long'
 
-/** Refusals for what the machine allows: the checks of the policy have them. */
-const ofPolicy = new Set<Reason>([
+/** Refusals that the checks of the kernel, its policy and the memory tell. */
+const ofMachine = new Set<Reason>([
   'no-kexec-support',
   'kexec-disabled',
   'load-limit',
   'lockdown',
   'signature-rejected',
   'ima-appraisal',
-  'no-capability',
-  'not-init-user-namespace',
-  'not-permitted',
+  'no-memory',
 ])
 
-const ofInitrd = new Set<Reason>(['not-an-initrd'])
+const ofInitrd = new Set<Reason>(['not-an-initrd', 'initrd-too-large'])
 const ofCommandLine = new Set<Reason>(['no-command-line', 'cmdline-too-long'])
 
 /** Warnings of a plan that other checks give, with their remedy. */
 const saidElsewhere = [
   /^this process /,
   /^whether the kernel takes it cannot be told beforehand/,
-  /^kernel and initrd need .* of memory are available$/,
+  SHORTAGE,
   /^there is no \/lib\/modules\//,
   /^There is no modules folder for /,
 ]
@@ -92,7 +91,7 @@ function defaultEntry(plan: LoadPlan, { menu }: Examination): Finding<Id> {
   const { kernel, image, decisions } = plan
   const refusals = plan.refusals.filter(
     ({ reason, path }) =>
-      !ofPolicy.has(reason) && !ofInitrd.has(reason) && !ofCommandLine.has(reason) && !isInitrd(plan, path),
+      !ofMachine.has(reason) && !ofInitrd.has(reason) && !ofCommandLine.has(reason) && !isInitrd(plan, path),
   )
   if (refusals.length > 0) return refusedBy(id, refusals)
   const entry = menu.entries.find((each) => each.id === plan.entry)

@@ -1,6 +1,6 @@
 import type { Evidence } from '../errors.ts'
 import type { Finding, Subject } from './check.ts'
-import type { Examination } from './examination.ts'
+import { type Examination, planOf } from './examination.ts'
 import { sentence } from './sentence.ts'
 
 /** Whether the running kernel has the two system calls that load a kernel. */
@@ -11,14 +11,20 @@ export const kernel: Subject<'kexec-file-load' | 'kexec-load'> = {
   examine: (examination) => [fileLoad(examination), plainLoad(examination)],
 }
 
-function fileLoad({ policy, configuration }: Examination): Finding<'kexec-file-load'> {
+function fileLoad(examination: Examination): Finding<'kexec-file-load'> {
   const id = 'kexec-file-load'
+  const { policy, configuration } = examination
   const evidence = sources(policy.reasons)
   if (policy.kexecFileLoad.mode === 'unsupported') {
     const detail =
       policy.kexecLoad.mode === 'unsupported' ? [] : ['It has kexec_load, which this version does not use.']
     const remedy = 'Boot a kernel built with CONFIG_KEXEC_FILE=y.'
     return { id, status: 'problem', summary: sentence(policy.kexecFileLoad.why), detail, evidence, remedy }
+  }
+  const refusal = planOf(examination)?.refusals.find(({ reason }) => reason === 'no-kexec-support')
+  if (refusal !== undefined) {
+    const remedy = refusal.hint ?? 'Boot a kernel built with CONFIG_KEXEC_FILE=y.'
+    return { id, status: 'problem', summary: sentence(refusal.summary), evidence: refusal.evidence, remedy }
   }
   if (configuration.has('KEXEC_FILE')) return { id, status: 'ok', summary: 'The running kernel has it.', evidence }
   const summary = 'Neither its configuration nor its symbols tell.'

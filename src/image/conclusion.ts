@@ -9,7 +9,7 @@ import type { SignatureReport } from './signature/index.ts'
 /** Which engine loads a kernel on a machine, and why; 'none' where the machine is another one. */
 export function engineOn(machine: string, kernel: KernelImage): InspectedEngine {
   const { engine, reason } = engineFor(kernel)
-  if (engine !== 'none' && kernel.problems.length > 0 && !kernel.bootable && engine === 'file') {
+  if (engine === 'file' && !kernel.bootable) {
     return { engine: 'none', machine, reason: kernel.problems.join('; ') }
   }
   const { architecture } = kernel
@@ -25,11 +25,7 @@ export function verdictOf(
   damage: readonly string[],
   { engine, machine, reason }: InspectedEngine,
 ): Pick<Inspection, 'verdict' | 'verdictReason'> {
-  const [first] = damage
-  if (first !== undefined) {
-    const more = damage.length === 1 ? '' : `, and ${damage.length - 1} more`
-    return { verdict: 'damaged', verdictReason: `it is damaged: ${first}${more}` }
-  }
+  if (damage.length > 0) return { verdict: 'damaged', verdictReason: 'it is damaged: do not load it' }
   if (engineFor(kernel).engine === 'none') return { verdict: 'not-loadable', verdictReason: notKernel(nested, kernel) }
   if (engine === 'none' && kernel.architecture !== machine && kernel.problems.length === 0) {
     return { verdict: 'wrong-architecture', verdictReason: reason }
@@ -44,7 +40,7 @@ export function verdictOf(
 
 function notKernel(nested: readonly KernelImage[], kernel: KernelImage): string {
   const problems = kernel.problems.length === 0 ? '' : `: ${kernel.problems.join('; ')}`
-  const inside = nested.length === 1 ? '' : ` in ${nested[0]?.description}`
+  const inside = nested.length === 1 ? '' : `, within ${nested[0]?.description}`
   return `it is no kernel that any engine loads, but ${kernel.description}${inside}${problems}`
 }
 

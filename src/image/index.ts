@@ -20,6 +20,7 @@ export type {
 } from './image.ts'
 export { HEAD_BYTES, inspectImage } from './inspect.ts'
 export {
+  type InspectedEngine,
   type InspectedPart,
   type Inspection,
   type InspectionVerdict,

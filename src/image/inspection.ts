@@ -1,6 +1,7 @@
 import { machine } from 'node:os'
 import { KexecError } from '../errors.ts'
 import { System } from '../system/system.ts'
+import { findVersion, isComplete, type Version } from './banner.ts'
 import { damageOf, engineOn, verdictOf } from './conclusion.ts'
 import { asVmlinux } from './elf.ts'
 import { engineFor, type ImageEngine } from './engines.ts'
@@ -97,7 +98,7 @@ export async function inspect(input: ImageInput, options: InspectOptions = {}): 
     const integrity = await checkIntegrity(layers, isVouched, () => signal?.throwIfAborted())
     // What is no regular file has no bytes, and would be told an empty file.
     const nestedImages = stats === null || isFile ? layers.map(({ image }) => image) : [file.image]
-    const kernel = kernelOf(nestedImages, integrity)
+    const kernel = kernelOf(nestedImages, layers, integrity)
     const reports = kernelSignatures === null ? [signatures] : [signatures, kernelSignatures]
     const damage = damageOf(layers, integrity, reports)
     const engine = engineOn(options.machine ?? machine(), kernel)
@@ -124,6 +125,9 @@ export async function inspect(input: ImageInput, options: InspectOptions = {}): 
   }
 }
 
+/** How far the version line is looked for in an uncompressed kernel, bytes. */
+const SEARCHED = 64 * 1024 * 1024
+
 /** What a bzImage has behind its head is read only here. */
 function completed(layer: Layer): Layer {
   const { image, source, isWhole } = layer
@@ -139,13 +143,19 @@ async function kernelSignaturesOf(layers: readonly Layer[], options: InspectOpti
 }
 
 /** A vmlinux is told from any program by its version line, which lies beyond what is unpacked of it to know what it is. */
-function kernelOf(nested: readonly KernelImage[], { version }: Integrity): KernelImage {
+function kernelOf(nested: readonly KernelImage[], layers: readonly Layer[], integrity: Integrity): KernelImage {
   const image = innermost(nested)
+  const version = integrity.version ?? completeVersion(image, layers.at(-1))
   if (version === undefined) return image
   if (image.format === 'ELF') return asVmlinux(image, version)
   // Of what is no kernel, such as an initrd, it would be that of something in it.
-  if (image.versionString !== null || engineFor(image).engine === 'none') return image
-  return { ...image, ...version }
+  return engineFor(image).engine === 'none' || image.setupHeader !== null ? image : { ...image, ...version }
+}
+
+/** The version line with its build number, where the first one that was found has none. */
+function completeVersion({ versionString, version }: KernelImage, layer: Layer | undefined): Version | undefined {
+  if (versionString === null || version === null || isComplete({ version, versionString })) return undefined
+  return layer?.isPlain ? findVersion(layer.source, 0, Math.min(layer.source.size, SEARCHED), isComplete) : undefined
 }
 
 /** Bytes of the last layer: its own where they lie in the file, else those that were unpacked. */

@@ -17,7 +17,10 @@ export interface IntegrityCheck {
   readonly part: string | null
   /** 'crc32', 'sha256', …; the name of a compression for what unpacks, with the checks that it brings. */
   readonly by: string
-  /** null when it could not be made, or says nothing. */
+  /**
+   * null when it could not be made, or says nothing. Of a compression, that it unpacks: lzma and lz4 of the kernel's own
+   * kind (`lz4 -l`) have no check but their size.
+   */
   readonly passed: boolean | null
   /** Why it did not pass, or was not made; one sentence. */
   readonly problem: string | null
@@ -114,7 +117,7 @@ class Reading implements Integrity {
     const { size, damage } = await this.#measure(by, source, part.unpackedSize)
     if (damage === null) return { check: { ...check, passed: true, problem: null }, size }
     return {
-      check: { ...check, passed: false, problem: `its part ${part.name} cannot be unpacked: ${damage}` },
+      check: { ...check, passed: false, problem: `${nameOf(part)} cannot be unpacked: ${damage}` },
       size: null,
     }
   }
@@ -162,6 +165,12 @@ class Reading implements Integrity {
 }
 
 const wrongSum = 'the CRC-32 at its end does not match: it is damaged, or was changed after it was built'
+
+/** A compressed file has one part, which is all of it. */
+function nameOf({ name }: ImagePart): string {
+  if (name === 'content') return 'it'
+  return name === 'payload' ? 'the kernel in it' : `its part ${name}`
+}
 
 /** The CRC of a uImage's own header, which its format reads at once. */
 function headerCheck({ image }: Layer, layer: number): IntegrityCheck {

@@ -144,9 +144,13 @@ describe('memory', () => {
   const memory = (total: number, available: number) =>
     changed(text('/proc/meminfo', `MemTotal: ${total} kB\nMemAvailable: ${available} kB\n`))
 
-  test('half of it is the most a load may take; more is needed for a moment', async () => {
+  test('half of it is the most a load may take; more is needed for a moment, for which others may be swapped out', async () => {
     expect((await told('memory', memory(64 * 1024, 60 * 1024)))[0]).toBe('problem')
-    expect((await told('memory', memory(4_000_000, 40 * 1024)))[0]).toBe('warning')
+    expect((await told('memory', memory(4_000_000, 40 * 1024)))[0]).toBe('problem')
+    const swap = text('/proc/meminfo', 'MemTotal: 4000000 kB\nMemAvailable: 40960 kB\nSwapFree: 4000000 kB\n')
+    const swapped = await examine(changed(swap))
+    expect(swapped.checks.filter(({ status }) => status !== 'ok').map(({ id }) => id)).toEqual(['memory'])
+    expect(swapped.verdict).toBe('warning')
     expect((await told('memory', memory(4_000_000, 3_000_000)))[0]).toBe('ok')
     expect((await told('memory', changed(text('/proc/meminfo', 'torn'))))[0]).toBe('unknown')
   })

@@ -133,6 +133,11 @@ describe('an overlay', () => {
     }
   })
 
+  test('is not laid over anything once it was interrupted', async () => {
+    const archive = memoryBytes(shell('xz -0 --check=crc32 -c', initrd))
+    await expect(listArchive(archive, () => {}, AbortSignal.abort())).rejects.toMatchObject({ reason: 'aborted' })
+  })
+
   test('over an initrd that cannot be looked into: neither a link to a folder nor other names of a file are lost', async () => {
     const tree = await treeOf(Buffer.from('\x89LZO\0\r\n what cannot be read', 'latin1'))
     expect(tree.isComplete).toBe(false)

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** Files that tell of a machine's policy; what is not there, or may not be read, is left out. */
+/** Files that tell of a machine's policy; what is not there is left out. */
 const files = [
   '/proc/cmdline',
   '/proc/version',
@@ -37,11 +37,18 @@ const symbols = 'kexec|_printk|verify_pefile|bzImage64_verify_sig'
 
 /**
  * Shell for a guest: prints a tar archive of these files. Run under what the commands run under, so that /proc/self is theirs.
+ * A folder stands for a file that is there and cannot be read, since root reads any file; the owner may write it or not, as
+ * before. (The kernel's IMA policy is such a file even for root, and whether it may be written tells of its past.)
  */
 export const captureScript = `
 umask 022
 out=$(mktemp -d)
-copy() { mkdir -p "$out/\${1%/*}" && cat "$1" > "$out/$1" 2>/dev/null || rm -f "$out/$1"; }
+copy() {
+  mkdir -p "$out/\${1%/*}"
+  cat "$1" > "$out/$1" 2>/dev/null && return
+  rm -f "$out/$1"
+  case $(stat -c %a "$1") in [2367]*) mkdir -m 700 "$out/$1" ;; *) mkdir -m 500 "$out/$1" ;; esac
+}
 for file in ${files.join(' ')}; do [ -f "$file" ] && copy "$file"; done
 for space in pid user; do mkdir -p "$out/proc/self/ns"; ln -s "$(readlink /proc/self/ns/$space)" "$out/proc/self/ns/$space"; done
 for folder in /sys/kernel/security/ima /sys/firmware /sys/firmware/efi /sys/firmware/efi/efivars; do

@@ -1,12 +1,12 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SignatureReport } from '../../../src/image/signature/index.ts'
-import type { ImageName } from './images.ts'
+import type { ImageName, ModeImages } from './images.ts'
 import type { ScenarioOutcome } from './outcome.ts'
 import { machines, type Scenario } from './scenarios.ts'
 
 /** Captures of the machines and what they did: test/fixtures/policy/README.md. */
-export const fixtures = join(import.meta.dirname, '../../fixtures/policy')
+export const fixtures = join(import.meta.dirname, '../../fixtures/policy/captures')
 
 /** The page that holds the table. */
 export const page = join(import.meta.dirname, '../../../docs/signature-modes.md')
@@ -28,14 +28,25 @@ export function recordOutcome(name: string, outcome: ScenarioOutcome): void {
   writeJson(join(fixtures, name, 'outcome.json'), outcome)
 }
 
-/** What our library says of the signatures of the images that the recorded machines were offered. */
-export function recordedReports(): Readonly<Record<ImageName, SignatureReport>> {
+/** An image that the recorded machines were offered. */
+export interface RecordedImage {
+  /** What our library says of its signatures. */
+  readonly signatures: SignatureReport
+  /** Its security.ima, hexadecimal, on machines that appraise. */
+  readonly attribute: string | null
+}
+
+export function recordedImages(): Readonly<Record<ImageName, RecordedImage>> {
   return readJson(join(fixtures, 'images.json'))
 }
 
-export function recordReports(reports: Readonly<Record<ImageName, SignatureReport>>): void {
+export function recordImages({ reports, attribute }: ModeImages): void {
   mkdirSync(fixtures, { recursive: true })
-  writeJson(join(fixtures, 'images.json'), reports)
+  const images = Object.entries(reports).map(([name, signatures]) => [
+    name,
+    { signatures, attribute: name === 'appraised' ? attribute : null },
+  ])
+  writeJson(join(fixtures, 'images.json'), Object.fromEntries(images))
 }
 
 /** The outcomes that are recorded, in the order of the scenarios. */
@@ -43,7 +54,7 @@ export function recordedOutcomes(): ScenarioOutcome[] {
   return scenarios.filter(({ name }) => existsSync(archiveOf(name))).map(({ name }) => recordedOutcome(name))
 }
 
-const table = /(?<=<!-- table -->\n)[^]*?(?=<!-- end of the table -->)/
+const table = /(?<=<!-- table -->\n)[\s\S]*?(?=<!-- end of the table -->)/
 
 export function tableOnPage(): string {
   return table.exec(readFileSync(page, 'utf8'))?.[0] ?? ''

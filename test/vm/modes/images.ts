@@ -61,15 +61,17 @@ export async function makeImages(folder: string, kernel: Kernel, older: Kernel):
     writeFileSync(path('made-of'), stamp)
   }
   const certificate = readFileSync(path('certificate.der'))
+  const attribute = readFileSync(path('appraised.sig')).toString('hex')
   return {
     files,
     reports: await reportsOf(files),
     certificate,
-    attribute: readFileSync(path('appraised.sig')).toString('hex'),
+    attribute,
     entries: [
       { path: '/images', directory: true },
       ...imageNames.map((name) => ({ path: `/images/${name}`, source: files[name] })),
       { path: '/images/certificate.der', data: certificate },
+      { path: '/images/attribute', data: `${attribute}\n` },
     ],
   }
 }

@@ -136,6 +136,7 @@ export const machines: readonly ModeMachine[] = [
         title: '— our key in _ima',
         enter: addImaKey,
         images: appraised,
+        unknowable: 'the key of an IMA signature cannot be read, so that only the kernel can verify it',
       },
     ],
   },
