@@ -50,6 +50,8 @@ export function readPeLayout(source: ByteSource): PeReading {
   if (!isDos) return { problem: 'it has a PE header, but does not begin with MZ' }
   if (!hasPeMark) return { problem: 'it begins with MZ, but has no PE header where the field at 0x3c points' }
   const coff = source.read(start, COFF_HEADER + 2)
+  // An object file with a DOS header, as objcopy makes it of one: it has no data directory that could name a signature.
+  if (coff.length === COFF_HEADER + 2 && coff.readUInt16LE(20) === 0) return undefined
   const magic = coff.length < COFF_HEADER + 2 ? 0 : coff.readUInt16LE(COFF_HEADER)
   if (magic !== 0x10b && magic !== 0x20b) return { problem: 'its PE optional header is of no known kind' }
   const optional = start + COFF_HEADER

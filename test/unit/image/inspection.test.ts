@@ -313,6 +313,44 @@ test('an EFI zboot image that is cut short, and one that is damaged', async () =
   )
 })
 
+test('a UKI with profiles, around an EFI zboot image: every section, every profile, three layers', async () => {
+  file('stub.c', 'int efi_main(void) { return 0; }')
+  tool('gcc', ['-shared', '-nostdlib', '-fPIC', '-o', 'stub.so', 'stub.c'])
+  tool('objcopy', ['-j', '.text', '--output-target=efi-app-x86_64', 'stub.so', 'stub.efi'])
+  const sections: [string, Buffer | string][] = [
+    ['.osrel', 'PRETTY_NAME="Test OS 1"\n'],
+    ['.cmdline', 'root=/dev/vda1 quiet'],
+    ['.initrd', packed(Buffer.from('070701'), 'gzip')],
+    ['.linux', zboot(packed(arm64Image(), 'zstd'), 'zstd', arm64Image().length)],
+    ['.profile', 'ID=main\nTITLE=Main\n'],
+  ]
+  const args = sections.flatMap(([name, bytes], index) => {
+    file(`section${name}`, Buffer.from(bytes))
+    const address = `${name}=0x${(0x200000 * (index + 1)).toString(16)}`
+    return [
+      '--add-section',
+      `${name}=section${name}`,
+      '--set-section-flags',
+      `${name}=data,readonly`,
+      '--change-section-vma',
+      address,
+    ]
+  })
+  tool('objcopy', [...args, 'stub.efi', 'linux.efi'])
+  const inspection = await inspect(path('linux.efi'), { machine: 'aarch64' })
+  expect(inspection.nested.map(({ format }) => format)).toEqual(['UKI', 'EFI zboot', 'arm64 Image'])
+  expect(inspection).toMatchObject({ verdict: 'loadable-unpacked', commandLine: 'root=/dev/vda1 quiet', damage: [] })
+  expect(inspection.facts).toContainEqual({ name: 'system', value: 'Test OS 1' })
+  expect(inspection.configurations).toMatchObject([
+    { name: '@0', description: 'Main', isDefault: true, commandLine: 'root=/dev/vda1 quiet' },
+  ])
+  for (const [name, bytes] of sections) {
+    expect(inspection.parts.find((part) => part.name === name)?.length).toBe(Buffer.from(bytes).length)
+  }
+  expect(inspection).toMatchObject({ kernelSize: arm64Image().length, kernel: { versionString: line } })
+  expect(results(inspection)).toEqual(['payload zstd true'])
+})
+
 test('LoongArch as Debian ships it: an EFI zboot image, told from its head', async () => {
   const inspection = await inspect(head('loong64-7.2.12+deb14.head'))
   expect(inspection).toMatchObject({
