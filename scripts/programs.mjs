@@ -9,6 +9,8 @@ const packages = {
   objcopy: 'binutils',
   objdump: 'binutils',
   mkimage: 'u-boot-tools',
+  dumpimage: 'u-boot-tools',
+  unpack_bootimg: 'mkbootimg',
   dtc: 'device-tree-compiler',
   lzma: 'xz-utils',
   xz: 'xz-utils',
@@ -23,6 +25,9 @@ const packages = {
   sbsign: 'sbsigntool',
   sbattach: 'sbsigntool',
   evmctl: 'ima-evm-utils',
+  bsdtar: 'libarchive-tools',
+  mksquashfs: 'squashfs-tools',
+  'mkfs.cramfs': 'util-linux-extra',
 }
 
 /** Ends this process with a plain message when one of the programs is not in PATH. */

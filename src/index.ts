@@ -10,6 +10,7 @@ export {
   removeParameter,
   reuseCommandLine,
 } from './cmdline/index.ts'
+export { type Check, type CheckStatus, type DiagnoseOptions, type Diagnosis, diagnose } from './doctor/index.ts'
 export { unload } from './engine/file.ts'
 export { type LoadStatus, status } from './engine/status.ts'
 export { type BootLoader, type BootMenu, type DiscoverOptions, discover, readBootMenu } from './entries/discover.ts'
@@ -27,12 +28,27 @@ export {
 export { execute } from './handover/execute.ts'
 export { type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
 export {
+  type Configuration,
+  type EfiStub,
+  type FileSignatures,
+  type ImageFact,
   type ImageInput,
+  type ImagePart,
+  type InspectedEngine,
   type InspectedFile,
+  type InspectedPart,
+  type Inspection,
+  type InspectionVerdict,
+  type InspectOptions,
+  type IntegrityCheck,
+  inspect,
   inspectFile,
   inspectSignatures,
   type KernelImage,
   type OpenImage,
+  type PartChoice,
+  type SetupHeader,
+  type SetupPayload,
   type SignaturePresence,
 } from './image/index.ts'
 export type {

@@ -148,7 +148,11 @@ const byErrno: Record<string, Diagnosis> = {
     summary: 'not enough memory to hold the new kernel and its initrd',
     hint: 'Free memory, or use a smaller initrd.',
   },
-  EFBIG: { reason: 'no-memory', summary: 'the file is too large to load', hint: 'Use a smaller initrd.' },
+  EFBIG: {
+    reason: 'initrd-too-large',
+    summary: 'the initrd is larger than the running kernel reads',
+    hint: 'Use a smaller initrd.',
+  },
   EADDRNOTAVAIL: {
     reason: 'no-memory-hole',
     summary: 'no free range of memory fits the new kernel',

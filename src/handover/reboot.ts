@@ -1,4 +1,4 @@
-import { KexecError } from '../errors.ts'
+import { type Evidence, KexecError } from '../errors.ts'
 import { System } from '../system/system.ts'
 import { detectInit } from './detect.ts'
 import { direct } from './direct.ts'
@@ -55,6 +55,23 @@ export async function reboot(options: RebootOptions = {}): Promise<Handover> {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   return handover
+}
+
+/** The way a reboot would take by itself, before anything is asked. */
+export interface HandoverAssessment {
+  readonly init: string
+  /** Null when this init system is not served. */
+  readonly via: string | null
+  /** What keeps it from ending in the new kernel; empty when it is proven. */
+  readonly obstacles: readonly string[]
+  readonly evidence: readonly Evidence[]
+}
+
+/** Tells which way `reboot` would take, without asking for anything to be loaded. */
+export function assessHandover(system: System): HandoverAssessment {
+  const { name: init, evidence } = detectInit(system)
+  const initSystem = initSystems.find(({ name }) => name === (init === 'self' ? 'direct' : init))
+  return { init, via: initSystem?.name ?? null, obstacles: initSystem?.obstacles(system) ?? [], evidence }
 }
 
 function chooseWay(system: System, via: string): { initSystem: InitSystem; init: string } {

@@ -71,14 +71,21 @@ export function partOf(source: ByteSource, offset: number, length: number): Byte
 
 /** Several sources as one, in order. */
 export function joined(sources: readonly ByteSource[]): ByteSource {
-  const size = sources.reduce((sum, source) => sum + source.size, 0)
+  let size = 0
+  const ends = sources.map((source) => {
+    size += source.size
+    return size
+  })
   return {
     size,
     read(offset, length) {
       const pieces: Buffer[] = []
-      let [at, left] = [offset, clip(size, offset, length)]
-      for (const source of sources) {
-        if (left > 0 && at < source.size) {
+      // There may be thousands, of which few are wanted.
+      const first = firstBeyond(ends, offset)
+      let [at, left] = [offset - (ends[first - 1] ?? 0), clip(size, offset, length)]
+      for (let index = first; left > 0 && index < sources.length; index++) {
+        const source = sources[index] as ByteSource
+        if (at < source.size) {
           const piece = source.read(at, left)
           pieces.push(piece)
           // A file that shrank meanwhile: what comes behind must not move to its place.
@@ -91,6 +98,17 @@ export function joined(sources: readonly ByteSource[]): ByteSource {
       return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
     },
   }
+}
+
+/** The first of ascending numbers that is larger; how many there are when none is. */
+function firstBeyond(ascending: readonly number[], limit: number): number {
+  let [low, high] = [0, ascending.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((ascending[middle] as number) > limit) high = middle
+    else low = middle + 1
+  }
+  return low
 }
 
 function clip(size: number, offset: number, length: number): number {

@@ -1,7 +1,7 @@
 import { findVersion, type Version } from './banner.ts'
 import type { ByteSource } from './bytes.ts'
 import { engineFor } from './engines.ts'
-import { type ImageFormat, magicAt, unknownImage } from './image.ts'
+import { type ImageFormat, type KernelImage, magicAt, unknownImage } from './image.ts'
 
 /** ELF, "Executable and Linking Format" (gABI): a vmlinux, or any program mistaken for a kernel. */
 export const elf: ImageFormat = {
@@ -13,21 +13,29 @@ export const elf: ImageFormat = {
     const is64 = head[4] === 2
     const architecture = architectureOf(read(18), is64, little)
     const type = types.get(read(16)) ?? 'file'
-    const version = source === undefined ? undefined : versionOf(source, head, is64, little)
-    const format = version === undefined ? 'ELF' : 'vmlinux'
-    const what = version === undefined ? type : `${type} (vmlinux of Linux ${version.version})`
-    return {
+    const image: KernelImage = {
       ...unknownImage,
-      format,
-      description: `an ELF ${architecture?.replace('_', '-') ?? `(machine ${read(18)})`} ${what}`,
-      bootable: engineFor({ format, architecture }).engine === 'file',
+      format: 'ELF',
+      description: `an ELF ${architecture?.replace('_', '-') ?? `(machine ${read(18)})`} ${type}`,
       architecture,
-      version: version?.version ?? null,
-      versionString: version?.versionString ?? null,
       byteOrder: little ? 'little' : 'big',
-      maxCommandLine: version === undefined ? null : (commandLineSizes.get(architecture ?? '') ?? null),
     }
+    const version = source === undefined ? undefined : versionOf(source, head, is64, little)
+    return version === undefined ? image : asVmlinux(image, version)
   },
+}
+
+/** What was told an ELF file, once its version line was found. */
+export function asVmlinux(image: KernelImage, version: Version): KernelImage {
+  const { architecture, description } = image
+  return {
+    ...image,
+    ...version,
+    format: 'vmlinux',
+    description: `${description} (vmlinux of Linux ${version.version})`,
+    bootable: engineFor({ format: 'vmlinux', architecture }).engine === 'file',
+    maxCommandLine: commandLineSizes.get(architecture ?? '') ?? null,
+  }
 }
 
 /** COMMAND_LINE_SIZE of each arch/…/include/uapi/asm/setup.h, less the NUL. */

@@ -1,6 +1,6 @@
 import { type ByteSource, memoryBytes, partOf } from './bytes.ts'
 import { canDecompress, decompressHead } from './compression/decompress.ts'
-import type { Contents, ImagePart, KernelImage, PartChoice } from './image.ts'
+import type { Contents, ImageFormat, ImagePart, KernelImage, PartChoice } from './image.ts'
 import { formatOf, HEAD_BYTES, inspectImage } from './inspect.ts'
 
 /** How much of a compressed kernel is unpacked to know what it is, bytes: s390's parameters lie at 65 KiB. */
@@ -19,8 +19,24 @@ export interface NestedImage {
   readonly contents: readonly Contents[]
   /** Those parts of `contents` that lie in the file as they are, not within something compressed. */
   readonly parts: readonly LocatedPart[]
+  /** The chain once more, each with its bytes. */
+  readonly layers: readonly Layer[]
   /** Bytes read of the file. */
   readonly bytesRead: number
+}
+
+/** One of a chain of images that hold each other. */
+export interface Layer {
+  readonly image: KernelImage
+  readonly format: ImageFormat | undefined
+  /** Its bytes; of what lies within something compressed, at most the first UNPACKED_HEAD. */
+  readonly source: ByteSource
+  /** Whether its bytes lie in the file as they are. */
+  readonly isPlain: boolean
+  /** Whether `source` has all of its bytes. */
+  readonly isWhole: boolean
+  /** What it holds of what was chosen; null for what holds nothing. */
+  readonly contents: Contents | null
 }
 
 /**
@@ -29,37 +45,57 @@ export interface NestedImage {
  */
 export async function inspectNested(source: ByteSource, choice: PartChoice = {}): Promise<NestedImage> {
   const counted = countReads(source)
-  const chain: KernelImage[] = []
-  const contents: Contents[] = []
-  const parts: LocatedPart[] = []
-  let isPlain = true
-  let current: ByteSource = counted.source
-  let whole = true
-  while (chain.length < MAX_NESTING) {
-    const head = current.read(0, HEAD_BYTES)
-    // Of what is only unpacked in part, no end is known.
-    const image = inspectImage(head, whole ? current.size : Number.MAX_SAFE_INTEGER, current)
-    chain.push(image)
-    const inner = formatOf(head, current)?.unpack?.(current, choice)
-    if (inner === undefined || image.format === 'device tree') break
-    contents.push(inner)
-    const here = current
-    if (isPlain) parts.push(...inner.parts.map((part) => ({ part, source: partOf(here, part.offset, part.length) })))
-    const kernel = inner.parts.find(({ kind }) => kind === 'kernel')
-    if (kernel === undefined) break
-    const part = partOf(current, kernel.offset, kernel.length)
-    if (kernel.compression === null) {
-      current = part
-      continue
-    }
-    if (!canDecompress(kernel.compression)) break
-    const start = await decompressHead(kernel.compression, part, UNPACKED_HEAD)
-    if (start.length === 0) break
-    whole = start.length < UNPACKED_HEAD
-    isPlain = false
-    current = memoryBytes(start)
+  const layers: Layer[] = []
+  let next: Pick<Layer, 'source' | 'isPlain' | 'isWhole'> | undefined = {
+    source: counted.source,
+    isPlain: true,
+    isWhole: true,
   }
-  return { image: innermost(chain), chain, contents, parts, bytesRead: counted.bytes() }
+  while (next !== undefined && layers.length < MAX_NESTING) {
+    const layer = readLayer(next, choice)
+    layers.push(layer)
+    next = await openInner(layer)
+  }
+  const chain = layers.map(({ image }) => image)
+  return {
+    image: innermost(chain),
+    chain,
+    contents: layers.flatMap(({ contents }) => contents ?? []),
+    parts: layers.flatMap((layer) => (layer.isPlain ? locatedParts(layer) : [])),
+    layers,
+    bytesRead: counted.bytes(),
+  }
+}
+
+function readLayer(where: Pick<Layer, 'source' | 'isPlain' | 'isWhole'>, choice: PartChoice): Layer {
+  const { source, isWhole } = where
+  const head = source.read(0, HEAD_BYTES)
+  // Of what is only unpacked in part, no end is known.
+  const image = inspectImage(head, isWhole ? source.size : Number.MAX_SAFE_INTEGER, source)
+  const format = formatOf(head, source)
+  const contents = image.format === 'device tree' ? null : (format?.unpack?.(source, choice) ?? null)
+  return { ...where, image, format, contents }
+}
+
+function locatedParts({ source, contents }: Layer): LocatedPart[] {
+  return (contents?.parts ?? []).map((part) => ({ part, source: partOf(source, part.offset, part.length) }))
+}
+
+/** The part of a layer that holds the kernel, or undefined. */
+export function kernelPart(layer: Layer): LocatedPart | undefined {
+  return locatedParts(layer).find(({ part }) => part.kind === 'kernel')
+}
+
+/** The bytes of the kernel that a layer holds, or their start; undefined where it holds none that can be unpacked. */
+async function openInner(layer: Layer): Promise<Pick<Layer, 'source' | 'isPlain' | 'isWhole'> | undefined> {
+  const kernel = kernelPart(layer)
+  if (kernel === undefined) return undefined
+  const { compression } = kernel.part
+  if (compression === null) return { ...layer, source: kernel.source }
+  if (!canDecompress(compression)) return undefined
+  const start = await decompressHead(compression, kernel.source, UNPACKED_HEAD)
+  if (start.length === 0) return undefined
+  return { source: memoryBytes(start), isPlain: false, isWhole: start.length < UNPACKED_HEAD }
 }
 
 /** The kernel inside, with what only its containers tell. */

@@ -14,6 +14,16 @@ import { HEAD_BYTES, inspectImage } from './inspect.ts'
  */
 export type ImageInput = string | Uint8Array | FileHandle | AsyncIterable<Uint8Array>
 
+/**
+ * Takes hold of a stream that is read only later: a runtime may end one when nothing refers to what it comes from, as Node 20
+ * does with the body of a response of fetch(). Anything else stays as it is.
+ */
+export function holdInput(input: ImageInput): ImageInput {
+  if (typeof input === 'string' || !(Symbol.asyncIterator in input)) return input
+  const iterator = input[Symbol.asyncIterator]()
+  return { [Symbol.asyncIterator]: () => iterator }
+}
+
 /** A file that stays open from inspection to the syscall: what was inspected is what is loaded. */
 export interface OpenImage {
   /** Its path; of what came without one, what to call it: '(bytes)', '(stream)'. */

@@ -84,12 +84,17 @@ export function readSectionTable(source: ByteSource, offset: number, count: numb
   return sections
 }
 
-/** Whether the data directory, which lies further on in PE32+ than in PE32, names a certificate table. */
+/** Whether the data directory names a certificate table. */
 export function hasCertificateTable(source: ByteSource, optional: number): boolean {
+  const entry = source.read(certificateTableEntry(source, optional), 8)
+  return entry.length === 8 && entry.readUInt32LE(0) !== 0 && entry.readUInt32LE(4) !== 0
+}
+
+/** Where the data directory, which lies further on in PE32+ than in PE32, has the certificate table. */
+export function certificateTableEntry(source: ByteSource, optional: number): number {
   const magic = source.read(optional, 2)
   const directory = optional + (magic.length === 2 && magic.readUInt16LE(0) === 0x20b ? 112 : 96)
-  const entry = source.read(directory + CERTIFICATE_TABLE * 8, 8)
-  return entry.length === 8 && entry.readUInt32LE(0) !== 0 && entry.readUInt32LE(4) !== 0
+  return directory + CERTIFICATE_TABLE * 8
 }
 
 /** Bytes of a section that are in the file and count: VirtualSize is its length before the file filled it up, where it is set. */

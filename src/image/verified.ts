@@ -43,26 +43,36 @@ export class VerifiedPart implements ByteSource {
 
   /** @throws DamagedStream naming the hash that does not match */
   async verify(throwIfAborted: () => void): Promise<void> {
-    if (this.#running.length === 0) return
-    while (this.#hashed < this.size) {
+    const wrong = (await this.compare(throwIfAborted)).find(({ matches }) => !matches)
+    if (wrong !== undefined) throw new DamagedStream(mismatch(wrong.hash, this.#part))
+  }
+
+  /** Each of the part's hashes, and whether the bytes have it. */
+  async compare(throwIfAborted: () => void): Promise<readonly HashResult[]> {
+    while (this.#running.length > 0 && this.#hashed < this.size) {
       throwIfAborted()
       const piece = this.#source.read(this.#hashed, CHUNK)
       if (piece.length === 0) break
       this.#hash(piece)
       await setImmediate()
     }
-    for (const { hash, digest } of this.#running) {
-      if (digest() === hash.digest) continue
-      throw new DamagedStream(
-        `the ${hash.algorithm} of its part ${this.#part.name} does not match: the file is damaged`,
-      )
-    }
+    return this.#running.map(({ hash, digest }) => ({ hash, matches: digest() === hash.digest }))
   }
 
   #hash(bytes: Buffer): void {
     for (const { update } of this.#running) update(bytes)
     this.#hashed += bytes.length
   }
+}
+
+export interface HashResult {
+  readonly hash: PartHash
+  readonly matches: boolean
+}
+
+/** A hash that does not match, in words. */
+export function mismatch({ algorithm }: PartHash, { name }: ImagePart): string {
+  return `the ${algorithm} of its part ${name} does not match: the file is damaged`
 }
 
 interface RunningHash {

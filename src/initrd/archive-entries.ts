@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises'
+import { KexecError } from '../errors.ts'
 import { type ByteSource, partOf } from '../image/bytes.ts'
 import { canDecompress, DamagedStream, decompress } from '../image/compression/decompress.ts'
 import { compressionAt } from '../image/image.ts'
@@ -21,10 +23,15 @@ const MAX_UNPACKED = 8 * 1024 ** 3
 
 /**
  * Lists what an initrd unpacks to, in order: uncompressed archives after one another, and the first compressed one. What
- * comes behind that is not looked at, nor what is compressed in a way that is not known.
+ * comes behind that is not looked at, nor what is compressed in a way that is not known. Other work has its turn meanwhile.
  * @returns whether everything was read
+ * @throws KexecError 'aborted'
  */
-export async function listArchive(source: ByteSource, see: (entry: ArchiveEntry) => void): Promise<boolean> {
+export async function listArchive(
+  source: ByteSource,
+  see: (entry: ArchiveEntry) => void,
+  signal?: AbortSignal,
+): Promise<boolean> {
   let offset = 0
   while (offset < source.size) {
     const head = source.read(offset, 512)
@@ -35,21 +42,20 @@ export async function listArchive(source: ByteSource, see: (entry: ArchiveEntry)
     }
     const rest = partOf(source, offset, source.size - offset)
     if (isArchive(head)) {
-      const length = await readArchive(new ArchiveReader(chunksOf(rest)), see)
+      const length = await readArchive(new ArchiveReader(chunksOf(rest), signal), see)
       if (length === undefined) return false
       offset += length
       continue
     }
     const compression = compressionAt(head, 0)
     if (compression === null || !canDecompress(compression)) return false
-    return listCompressed(compression, rest, see)
+    return listCompressed(new ArchiveReader(decompress(compression, rest, MAX_UNPACKED), signal), see)
   }
   return true
 }
 
-async function listCompressed(compression: string, source: ByteSource, see: (entry: ArchiveEntry) => void) {
+async function listCompressed(reader: ArchiveReader, see: (entry: ArchiveEntry) => void) {
   try {
-    const reader = new ArchiveReader(decompress(compression, source, MAX_UNPACKED))
     for (;;) {
       if ((await readArchive(reader, see)) === undefined) return false
       if (!(await reader.skipZeros())) return true
@@ -92,9 +98,11 @@ function* chunksOf(source: ByteSource): Generator<Buffer> {
 class ArchiveReader {
   position = 0
   readonly #chunks: AsyncIterator<Buffer> | Iterator<Buffer>
+  readonly #signal: AbortSignal | undefined
   #chunk: Buffer = Buffer.alloc(0)
 
-  constructor(chunks: AsyncIterable<Buffer> | Iterable<Buffer>) {
+  constructor(chunks: AsyncIterable<Buffer> | Iterable<Buffer>, signal: AbortSignal | undefined) {
+    this.#signal = signal
     this.#chunks = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]()
   }
 
@@ -145,6 +153,13 @@ class ArchiveReader {
   }
 
   async #fill(): Promise<boolean> {
+    await setImmediate()
+    if (this.#signal?.aborted) {
+      throw new KexecError('interrupted while the initrd was looked into; what was loaded before still is', {
+        reason: 'aborted',
+        cause: this.#signal.reason,
+      })
+    }
     const { done, value } = await this.#chunks.next()
     if (done) return false
     this.#chunk = value

@@ -1,4 +1,5 @@
-export { listArchive } from './archive-entries.ts'
+export { type ArchiveEntry, listArchive } from './archive-entries.ts'
+export { checkInitrdContent, type InitrdContent } from './content.ts'
 export { type InitrdDescriptor, type InitrdPart, joinInitrds, joinInitrdsSync } from './join.ts'
 export { gatherOverlays, type Overlay, type OverlayArchive, type OverlayItem, overlayArchive } from './overlay.ts'
 export { parseOverlay } from './overlay-option.ts'

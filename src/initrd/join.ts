@@ -7,6 +7,13 @@ import { cpioPadding } from './cpio.ts'
 /** Copied at a time, bytes. */
 const CHUNK = 1024 * 1024
 
+/**
+ * Zeros that lie at least between two parts, bytes. The kernel's lz4 decompressor takes the four bytes behind its last block
+ * for the size of another one, and only a size of 0 ends it (lib/decompress_unlz4.c): without them, what follows an lz4 archive
+ * is lost, as seen in QEMU. What the last archive of a part is, is not known, so they are always there.
+ */
+const SEPARATION = 4
+
 /** One of the archives that an initrd is joined of. */
 export interface InitrdPart {
   /** For messages. */
@@ -26,7 +33,7 @@ export interface InitrdDescriptor {
 /**
  * Makes one initrd of several archives, in order. None gives -1, and a single file its own descriptor, so that its IMA
  * signature still counts; all else is copied into one file in memory, each part to begin on a multiple of 4 bytes, as the
- * kernel's unpacker asks of archives.
+ * kernel's unpacker asks of archives, and behind at least 4 zeros.
  * @throws KexecError 'aborted', 'file-changed', 'no-memory' or 'io'
  */
 export async function joinInitrds(
@@ -38,7 +45,7 @@ export async function joinInitrds(
   const memory = new MemoryFile('linux-kexec-initrd', 'for the initrds')
   try {
     for (const part of parts) {
-      memory.write(cpioPadding(memory.size))
+      memory.write(separation(memory.size))
       for await (const chunk of 'read' in part.bytes ? pieces(part, part.bytes) : part.bytes) {
         throwIfAborted(options.signal)
         memory.write(chunk)
@@ -59,7 +66,7 @@ export function joinInitrdsSync(parts: readonly (InitrdPart & { readonly bytes: 
   const memory = new MemoryFile('linux-kexec-initrd', 'for the initrds')
   try {
     for (const part of parts) {
-      memory.write(cpioPadding(memory.size))
+      memory.write(separation(memory.size))
       for (const chunk of pieces(part, part.bytes)) memory.write(chunk)
     }
     return memory
@@ -67,6 +74,11 @@ export function joinInitrdsSync(parts: readonly (InitrdPart & { readonly bytes: 
     memory.close()
     throw asKexecError(error)
   }
+}
+
+/** What lies between a part that ends there and the next. */
+function separation(end: number): Buffer {
+  return end === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.alloc(SEPARATION), cpioPadding(end + SEPARATION)])
 }
 
 function singleDescriptor(parts: readonly InitrdPart[]): InitrdDescriptor | undefined {

@@ -34,67 +34,95 @@ export interface OverlayItem {
 /** More than any folder that is meant. */
 const MAX_ITEMS = 200_000
 const MAX_DEPTH = 100
+/** PATH_MAX of include/uapi/linux/limits.h, without the NUL: the unpacker passes over longer names. */
+const MAX_PATH = 4095
 
 /**
  * Looks at what is to be added; the contents of files are read when the archive is. Owner is root.
- * @throws KexecError 'not-found', 'not-readable' or 'invalid-argument'
+ * @param refuse called with everything that cannot be added: 'not-found', 'not-readable' or 'invalid-argument'
  */
-export function gatherOverlays(system: System, overlays: readonly Overlay[]): OverlayItem[] {
+export function gatherOverlays(
+  system: System,
+  overlays: readonly Overlay[],
+  refuse: (refusal: KexecError) => void,
+): OverlayItem[] {
   const items: OverlayItem[] = []
-  for (const overlay of overlays) {
-    const { source, mode } = overlay
-    if (typeof source === 'string') gather(system, source, overlay, items)
-    else {
-      const content = memoryBytes(Buffer.from(source.buffer, source.byteOffset, source.byteLength))
-      items.push({ path: destinationOf(overlay, ''), mode: regular(mode ?? 0o644), content, from: '(bytes)' })
-    }
-  }
+  const gatherer = new Gatherer(system, items, refuse)
+  for (const overlay of overlays) gatherer.tell(() => gatherer.gather(overlay))
   return items
 }
 
-function gather(system: System, source: string, overlay: Overlay, items: OverlayItem[]): void {
-  const stats = system.stat(source)
-  if (stats === undefined) throw unusable(source, 'not-found', 'no such file or folder to add to the initrd')
-  if (stats.isFile()) {
-    const path = destinationOf(overlay, posix.basename(source))
-    items.push({
-      path,
-      mode: regular(overlay.mode ?? stats.mode),
-      content: lazyFile(system, source, stats),
-      from: source,
-    })
-  } else if (stats.isDirectory()) {
-    gatherFolder(system, source, destinationOf(overlay, ''), stats, items, 0)
-  } else throw special(source)
-}
+class Gatherer {
+  readonly #system: System
+  readonly #items: OverlayItem[]
+  readonly #refuse: (refusal: KexecError) => void
 
-function gatherFolder(
-  system: System,
-  folder: string,
-  path: string,
-  stats: Stats,
-  items: OverlayItem[],
-  depth: number,
-): void {
-  if (depth > MAX_DEPTH || items.length > MAX_ITEMS)
-    throw unusable(folder, 'invalid-argument', 'the folder holds more than an initrd has room for')
-  const mode = fileTypes.directory | (stats.mode & 0o7777)
-  if (path !== '/') items.push({ path, mode, content: memoryBytes(Buffer.alloc(0)), from: folder })
-  const names = system.list(folder)
-  if (names.length === 0 && system.denied.has(folder))
-    throw unusable(folder, 'not-readable', 'the folder may not be read by this user')
-  for (const name of names) {
-    const [from, inside] = [posix.join(folder, name), posix.join(path, name)]
-    const target = system.readLink(from)
-    if (target !== undefined) {
-      items.push({ path: inside, mode: fileTypes.link | 0o777, content: memoryBytes(Buffer.from(target)), from })
-      continue
+  constructor(system: System, items: OverlayItem[], refuse: (refusal: KexecError) => void) {
+    this.#system = system
+    this.#items = items
+    this.#refuse = refuse
+  }
+
+  /** One thing that cannot be added does not keep the others from being looked at. */
+  tell(gather: () => void): void {
+    try {
+      gather()
+    } catch (error) {
+      if (!(error instanceof KexecError)) throw error
+      this.#refuse(error)
     }
-    const found = system.stat(from)
-    if (found?.isDirectory()) gatherFolder(system, from, inside, found, items, depth + 1)
-    else if (found?.isFile()) {
-      items.push({ path: inside, mode: regular(found.mode), content: lazyFile(system, from, found), from })
-    } else throw special(from)
+  }
+
+  gather(overlay: Overlay): void {
+    const { source, mode } = overlay
+    if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o7777)) {
+      throw unplaceable('its mode is no permission bits, such as 0o755')
+    }
+    if (typeof source !== 'string') {
+      const content = memoryBytes(Buffer.from(source.buffer, source.byteOffset, source.byteLength))
+      this.#add({ path: destinationOf(overlay, ''), mode: regular(mode ?? 0o644), content, from: '(bytes)' })
+      return
+    }
+    const stats = this.#system.stat(source)
+    if (stats === undefined) throw unusable(source, 'not-found', 'no such file or folder to add to the initrd')
+    if (stats.isDirectory()) {
+      if (mode !== undefined) throw unplaceable('a mode is for a file, and its source is a folder')
+      this.#addFolder(source, destinationOf(overlay, ''), stats, 0)
+    } else this.#addFile(source, destinationOf(overlay, posix.basename(source)), stats, mode)
+  }
+
+  #addFolder(folder: string, path: string, stats: Stats, depth: number): void {
+    if (depth > MAX_DEPTH) throw unusable(folder, 'invalid-argument', 'the folder is nested more deeply than is meant')
+    const mode = fileTypes.directory | (stats.mode & 0o7777)
+    if (path !== '/') this.#add({ path, mode, content: nothing, from: folder })
+    const names = this.#system.list(folder)
+    if (names.length === 0 && this.#system.denied.has(folder))
+      throw unusable(folder, 'not-readable', 'the folder may not be read by this user')
+    for (const name of names) {
+      this.tell(() => this.#addMember(posix.join(folder, name), posix.join(path, name), depth))
+    }
+  }
+
+  #addMember(from: string, path: string, depth: number): void {
+    const target = this.#system.readLink(from)
+    const stats = target === undefined ? this.#system.stat(from) : undefined
+    if (target !== undefined) {
+      this.#add({ path, mode: fileTypes.link | 0o777, content: memoryBytes(Buffer.from(target)), from })
+    } else if (stats?.isDirectory()) this.#addFolder(from, path, stats, depth + 1)
+    else this.#addFile(from, path, stats, undefined)
+  }
+
+  #addFile(from: string, path: string, stats: Stats | undefined, mode: number | undefined): void {
+    if (!stats?.isFile()) throw special(from)
+    this.#add({ path, mode: regular(mode ?? stats.mode), content: lazyFile(this.#system, from, stats), from })
+  }
+
+  #add(item: OverlayItem): void {
+    if (this.#items.length >= MAX_ITEMS)
+      throw unusable(item.from, 'invalid-argument', `the overlay holds more than ${MAX_ITEMS} files`)
+    if (Buffer.byteLength(item.path) > MAX_PATH)
+      throw unusable(item.from, 'invalid-argument', 'its path in the initrd is longer than the kernel takes')
+    this.#items.push(item)
   }
 }
 
@@ -107,11 +135,7 @@ function destinationOf({ source, destination }: Overlay, name: string): string {
   const wanted = destination ?? (typeof source === 'string' ? source : undefined)
   if (wanted === undefined || !wanted.startsWith('/') || wanted.split('/').includes('..') || wanted.includes('\0')) {
     const where = wanted === undefined ? 'bytes need a destination' : `'${wanted}' is no absolute path in the initrd`
-    throw new KexecError(`an overlay cannot be placed: ${where}`, {
-      reason: 'invalid-argument',
-      hint: 'Give it as SOURCE:/path/in/the/initrd.',
-      refused: true,
-    })
+    throw unplaceable(where)
   }
   const path = posix.normalize(wanted)
   if (path.endsWith('/') && name !== '') return posix.join(path, name)
@@ -127,7 +151,13 @@ export interface OverlayArchive {
 
 /**
  * Lays the items over the initrd: links to folders in it are followed, as a file system would; folders that are missing are
- * made (0755); those that are there keep their permissions.
+ * made (0755); those that are there keep their permissions. What the unpacker does with what is there already (do_name() and
+ * do_symlink() of init/initramfs.c, seen in QEMU on 5.10, 6.1 and 6.17) makes the form:
+ * - It gives a folder the permissions of every entry for it, so there is none for what is there.
+ * - A folder's entry takes away a link at its place. With a slash at its end the name is followed, and the link stays: that
+ *   counts where not all of the initrd is known.
+ * - A file is written through all its hard links, such as dracut makes of equal files. A link at its place first takes the one
+ *   name away.
  * @throws KexecError 'invalid-argument' where a file of the initrd is in the way
  */
 export function overlayArchive(items: readonly OverlayItem[], tree: InitrdTree): OverlayArchive {
@@ -137,19 +167,28 @@ export function overlayArchive(items: readonly OverlayItem[], tree: InitrdTree):
     const header = cpioHeader(path.slice(1), { inode: inode++, mode, size: content.size })
     pieces.push(memoryBytes(header), content, memoryBytes(cpioPadding(content.size)))
   }
+  const addFolder = (path: string, mode: number) => add(`${path}/`, fileTypes.directory | mode, nothing)
   let files = 0
   for (const { path, mode, content, from } of items) {
     const isFolder = (mode & fileTypes.mask) === fileTypes.directory
     const place = tree.place(path, isFolder, from)
-    for (const folder of place.missing) add(folder, fileTypes.directory | 0o755, memoryBytes(Buffer.alloc(0)))
+    for (const folder of place.missing) addFolder(folder, 0o755)
     if (isFolder && place.isThere) continue
-    tree.add(place.path, mode, null)
+    const isLink = (mode & fileTypes.mask) === fileTypes.link
+    tree.add(place.path, mode, isLink ? content.read(0, content.size).toString() : null)
+    if (isFolder) {
+      addFolder(place.path, mode & 0o7777)
+      continue
+    }
+    if (place.replacesFile && !isLink) add(place.path, fileTypes.link | 0o777, memoryBytes(Buffer.from('.')))
     add(place.path, mode, content)
-    if (!isFolder) files++
+    files++
   }
   pieces.push(memoryBytes(cpioTrailer()))
   return { bytes: joined(pieces), files }
 }
+
+const nothing = memoryBytes(Buffer.alloc(0))
 
 /** A file that is opened when it is read: there may be thousands. */
 function lazyFile(system: System, path: string, expected: Stats): ByteSource {
@@ -162,17 +201,24 @@ function lazyFile(system: System, path: string, expected: Stats): ByteSource {
       if (size === 0) return Buffer.alloc(0)
       const fd = open(system, path)
       try {
-        const now = fstatSync(fd)
-        if (now.size !== size || now.mtimeMs !== expected.mtimeMs || now.ino !== expected.ino) {
-          const hint = 'Wait until whatever writes it has finished, and plan again.'
-          throw unusable(path, 'file-changed', 'the file was changed after it was looked at', hint)
-        }
-        return fileBytes(fd, size).read(offset, length)
+        refuseIfChanged(fd, path, expected)
+        const bytes = fileBytes(fd, size).read(offset, length)
+        // It may have been written while it was read.
+        refuseIfChanged(fd, path, expected)
+        return bytes
       } finally {
         closeSync(fd)
       }
     },
   }
+}
+
+function refuseIfChanged(fd: number, path: string, { size, mtimeMs, ctimeMs, ino, dev }: Stats): void {
+  const now = fstatSync(fd)
+  if (now.size === size && now.mtimeMs === mtimeMs && now.ctimeMs === ctimeMs && now.ino === ino && now.dev === dev)
+    return
+  const hint = 'Wait until whatever writes it has finished, and plan again.'
+  throw unusable(path, 'file-changed', 'the file was changed after it was looked at', hint)
 }
 
 function open(system: System, path: string): number {
@@ -182,6 +228,14 @@ function open(system: System, path: string): number {
     const { code } = cause as NodeJS.ErrnoException
     throw unusable(path, code === 'ENOENT' ? 'not-found' : 'not-readable', 'the file cannot be opened for the initrd')
   }
+}
+
+function unplaceable(why: string): KexecError {
+  return new KexecError(`an overlay cannot be placed: ${why}`, {
+    reason: 'invalid-argument',
+    hint: 'Give it as SOURCE:/path/in/the/initrd.',
+    refused: true,
+  })
 }
 
 function special(path: string): KexecError {

@@ -5,9 +5,6 @@ import { fileTypes } from './cpio.ts'
 /** Links followed before a path counts as a loop: MAXSYMLINKS, include/linux/namei.h. */
 const MAX_LINKS = 40
 
-/** Folders of the root that distributions have as links into /usr. */
-const merged = new Set(['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'])
-
 /** Where something goes. */
 export interface Place {
   /** With the links of the initrd followed. */
@@ -16,6 +13,8 @@ export interface Place {
   readonly missing: readonly string[]
   /** Whether it is there as a folder already. */
   readonly isThere: boolean
+  /** Whether a file may be there already, which may have other names too. */
+  readonly replacesFile: boolean
 }
 
 /**
@@ -56,24 +55,20 @@ export class InitrdTree {
         continue
       }
       if (isLast) return this.#last(next, type, isFolder, missing, from)
-      if (type === 0 && !this.#isAssumed(next)) {
+      if (type === 0) {
         missing.push(next)
         this.add(next, fileTypes.directory | 0o755, null)
-      } else if (type !== 0 && type !== fileTypes.directory) throw inTheWay(next, 'a file', from)
+      } else if (type !== fileTypes.directory) throw inTheWay(next, 'a file', from)
       current = next
     }
-    return { path: current, missing, isThere: true }
+    return { path: current, missing, isThere: true, replacesFile: false }
   }
 
   #last(path: string, type: number, isFolder: boolean, missing: readonly string[], from: string): Place {
     if (type === fileTypes.directory && !isFolder) throw inTheWay(path, 'a folder', from)
     if (type !== 0 && type !== fileTypes.directory && isFolder) throw inTheWay(path, 'a file', from)
-    return { path, missing, isThere: isFolder && (type === fileTypes.directory || this.#isAssumed(path)) }
-  }
-
-  /** Where the initrd is not known, its /lib must not be replaced. */
-  #isAssumed(path: string): boolean {
-    return !this.isComplete && merged.has(path)
+    const replacesFile = type === fileTypes.regular || (!isFolder && type === 0 && !this.isComplete)
+    return { path, missing, isThere: isFolder && type === fileTypes.directory, replacesFile }
   }
 }
 

@@ -7,7 +7,6 @@ import type { System } from '../system/system.ts'
 import { checkKernelImage } from './checks/kernel-image.ts'
 import { hasKexecFileLoad, readRunningKernel } from './checks/running-kernel.ts'
 import type { Findings } from './decision.ts'
-import type { PlannedInitrd } from './initrds.ts'
 import type { PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { explicitCommandLineWarning } from './unified.ts'
@@ -44,28 +43,6 @@ export function checkUnified({ unified }: PlannedKernel, options: PlanOptions, f
 /** Android's boot images are split in two from header version 3 on. */
 function isSplit({ chain }: PlannedKernel): boolean {
   return chain[0]?.facts.some(({ name, value }) => name === 'header version' && Number(value) >= 3) ?? false
-}
-
-/** What kernels with CONFIG_BLK_DEV_RAM mount as a disk: identify_ramdisk_image of init/do_mounts_rd.c. */
-const RAM_DISKS = new Set(['squashfs', 'cramfs', 'romfs', 'ext'])
-
-/** Refuses what cannot be an initrd, named for what it is. */
-export function checkInitrd({ image, path }: PlannedInitrd, findings: Findings): void {
-  if (image === null || image.format === 'cpio' || image.compression !== null) return
-  if (RAM_DISKS.has(image.format)) {
-    findings.warn(
-      `${path} is ${image.description}: only a kernel that mounts it as a RAM disk (root=/dev/ram0) makes use of it`,
-    )
-    return
-  }
-  findings.refuse(
-    new KexecError(`this is ${image.description}, neither a cpio archive nor a compressed one`, {
-      reason: 'not-an-initrd',
-      path,
-      hint: 'Make it again (update-initramfs -u, dracut -f, mkinitcpio -P), or load with --no-initrd.',
-      refused: true,
-    }),
-  )
 }
 
 /** Warns when someone other than the owner could have put another kernel in place: whoever writes it runs as the kernel. */

@@ -112,6 +112,9 @@ function runningCommandLine(system: System, options: PlanOptions, why: string, f
   return { line, reason: `the running kernel's without ${without}: ${why}` }
 }
 
+/** Formats whose loaders compare the command line with the limit: bzImage64_load, and kexec_file_add_components of s390. */
+const refusesLongLines = new Set(['bzImage', 's390 Image'])
+
 /** Refuses a command line longer than the image takes: the kernel would answer EINVAL, or cut it off. */
 export function checkLength(commandLine: string, image: KernelImage, path: string, findings: Findings): void {
   const length = commandLineBytes(commandLine)
@@ -121,9 +124,15 @@ export function checkLength(commandLine: string, image: KernelImage, path: strin
     new KexecError(`the command line has ${length} bytes, and this kernel takes at most ${image.maxCommandLine}`, {
       reason: 'cmdline-too-long',
       path,
-      code: 'EINVAL',
+      // Other loaders do not look: the new kernel cuts it off.
+      ...(refusesLongLines.has(image.format) ? { code: 'EINVAL' } : {}),
       hint: `Take away at least ${excess} ${excess === 1 ? 'byte' : 'bytes'} with --remove KEY.`,
-      evidence: [{ source: `${path} cmdline_size`, value: `${image.maxCommandLine} usable` }],
+      evidence: [
+        {
+          source: image.format === 'bzImage' ? `${path} cmdline_size` : `COMMAND_LINE_SIZE of ${image.format}`,
+          value: `${image.maxCommandLine} usable`,
+        },
+      ],
       refused: true,
     }),
   )

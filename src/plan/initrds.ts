@@ -1,5 +1,6 @@
 import { KexecError } from '../errors.ts'
 import {
+  type ByteSource,
   HEAD_BYTES,
   type ImageInput,
   inspectImage,
@@ -23,6 +24,8 @@ export interface PlannedInitrd {
   readonly image: KernelImage | null
   /** The open file, or null where it is a part of the kernel's. */
   readonly file: OpenImage | null
+  /** Its bytes as they lie there; null where something has to be unpacked to come to them. */
+  readonly source: ByteSource | null
 }
 
 /** What was chosen, also where it cannot be opened. */
@@ -101,22 +104,14 @@ async function chooseArchives(
 
 function chooseOverlay(system: System, { overlay = [] }: PlanOptions, findings: Findings): readonly OverlayItem[] {
   if (overlay.length === 0) return []
-  try {
-    const items = gatherOverlays(
-      system,
-      overlay.map((each) => locatedOverlay(system, each)),
-    )
-    const size = items.reduce((sum, { content }) => sum + content.size, 0)
-    const shown = items.slice(0, 3).map(({ path }) => path)
-    const more = items.length > shown.length ? ` and ${items.length - shown.length} more` : ''
-    const choice = `${shown.join(', ')}${more}, ${formatBytes(size)}`
-    findings.decide('overlay', choice, 'given with --overlay, laid over the initrd in memory')
-    return items
-  } catch (error) {
-    if (!(error instanceof KexecError)) throw error
-    findings.refuse(error)
-    return []
-  }
+  const located = overlay.map((each) => locatedOverlay(system, each))
+  const items = gatherOverlays(system, located, (refusal) => findings.refuse(refusal))
+  const size = items.reduce((sum, { content }) => sum + content.size, 0)
+  const shown = items.slice(0, 3).map(({ path }) => path)
+  const more = items.length > shown.length ? ` and ${items.length - shown.length} more` : ''
+  const choice = `${shown.join(', ')}${more}, ${formatBytes(size)}`
+  findings.decide('overlay', choice, 'given with --overlay, laid over the initrd in memory')
+  return items
 }
 
 function locatedOverlay(system: System, overlay: Overlay | string): Overlay {
@@ -139,12 +134,13 @@ function ownInitrds(kernel: PlannedKernel): PlannedInitrd[] {
       size: source.size,
       image: inspectImage(source.read(0, HEAD_BYTES), source.size),
       file: null,
+      source,
     }))
   }
   return ownParts(kernel, 'microcode', 'initrd').map((part) => {
     const source = partSource(kernel, part)
     const image = source === undefined ? null : inspectImage(source.read(0, HEAD_BYTES), source.size)
-    return { path: partName(kernel, part), size: part.length, image, file: null }
+    return { path: partName(kernel, part), size: part.length, image, file: null, source: source ?? null }
   })
 }
 
@@ -165,7 +161,7 @@ async function openAll(
       paths.push(nameOf(input))
       try {
         const file = await openInput(system, input, { name: 'initrd', signal })
-        initrds.push({ path: file.path, size: file.size, image: file.image, file })
+        initrds.push({ path: file.path, size: file.size, image: file.image, file, source: file.source })
       } catch (error) {
         if (!(error instanceof KexecError) || error.reason === 'aborted') throw error
         findings.refuse(error)

@@ -1,11 +1,16 @@
 import { type FileLoad, loadFile, loadFileSync, throwIfAborted } from '../engine/file.ts'
 import { KexecError } from '../errors.ts'
-import type { KernelImage, OpenImage } from '../image/index.ts'
+import { holdInput, type KernelImage, type OpenImage } from '../image/index.ts'
 import type { Verdict } from '../policy/index.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
 import { System } from '../system/system.ts'
+
+import { checkInitrds } from './checks/initrd-content.ts'
+
+import { checkPagingLeft } from './checks/paging.ts'
+
 import { checkSizes, refuseWhatDoesNotFit } from './checks/sizes.ts'
-import { checkInitrd, checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
+import { checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
 import { type Decision, Findings } from './decision.ts'
 import { explain } from './explain.ts'
@@ -22,7 +27,8 @@ import { judge } from './verdict.ts'
  * @throws KexecError when there is nothing to plan for ('no-such-entry', 'ambiguous-entry', 'invalid-argument'), or when the
  *   kernel cannot be opened. All other obstacles are told together, in `refusals`.
  */
-export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
+export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
+  const options = { ...given, ...heldStreams(given) }
   throwIfAborted(options.signal)
   const system = options.root instanceof System ? options.root : new System(options.root)
   const findings = new Findings()
@@ -34,6 +40,7 @@ export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
     checkKernel(system, kernel, findings)
     checkUnified(kernel, options, findings)
     const commandLine = chooseCommandLine(system, options, target, kernel, choice, findings)
+    await checkInitrds(choice, findings)
     checkEverything(system, { target, kernel, choice, commandLine, panic: options.panic ?? false }, findings)
     chooseEngine(options, findings)
     checkMachine(system, options.panic ?? false, findings)
@@ -43,6 +50,15 @@ export async function plan(options: PlanOptions = {}): Promise<LoadPlan> {
   } catch (error) {
     closeFiles(kernel, choice)
     throw error
+  }
+}
+
+/** All streams, before the first of them is read. */
+function heldStreams({ kernel, initrds, vendorBoot }: PlanOptions): Partial<PlanOptions> {
+  return {
+    ...(kernel === undefined ? {} : { kernel: holdInput(kernel) }),
+    ...(initrds === undefined ? {} : { initrds: initrds.map(holdInput) }),
+    ...(vendorBoot === undefined ? {} : { vendorBoot: holdInput(vendorBoot) }),
   }
 }
 
@@ -69,10 +85,10 @@ function checkEverything(system: System, choices: Choices, findings: Findings): 
   const { target, kernel, choice, commandLine } = choices
   const files = choice.initrds.flatMap(({ file }) => file ?? [])
   checkLength(commandLine, kernel.image, kernel.file.path, findings)
-  for (const initrd of choice.initrds) checkInitrd(initrd, findings)
   for (const file of [...kernelFiles(kernel), ...files]) checkWritable(system, file, findings)
   // An entry brings the same among its problems.
   if (target.entry === null) checkModules(system, kernel.image.version, findings)
+  checkPagingLeft(system, kernel.image, commandLine, findings)
   checkSizes(system, choices, findings)
 }
 

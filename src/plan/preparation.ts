@@ -2,6 +2,7 @@ import { fstatSync } from 'node:fs'
 import { KexecError } from '../errors.ts'
 import { type ByteSource, type ExtractedKernel, extractKernel, type OpenImage, readPart } from '../image/index.ts'
 import {
+  type ArchiveEntry,
   type InitrdDescriptor,
   type InitrdPart,
   InitrdTree,
@@ -37,7 +38,7 @@ export async function prepare(
   const extracted = needsUnpacking(kernel) ? await extract(kernel, signal) : null
   try {
     const parts = [...ownParts(kernel, choice, extracted, signal), ...fileParts(choice)]
-    if (choice.overlay.length > 0) parts.push(await overlayPart(choice, parts, extracted))
+    if (choice.overlay.length > 0) parts.push(await overlayPart(choice, parts, extracted, signal))
     return finish(kernel, choice, extracted, await joinInitrds(parts, { signal }))
   } catch (error) {
     extracted?.close()
@@ -119,12 +120,14 @@ async function overlayPart(
   { overlay, withOwn }: InitrdChoice,
   parts: readonly InitrdPart[],
   extracted: ExtractedKernel | null,
+  signal: AbortSignal | undefined,
 ): Promise<InitrdPart> {
   const tree = new InitrdTree()
   const inside = withOwn ? (extracted?.initrds ?? []).map(({ source }) => source) : []
   const sources = [...inside, ...parts.flatMap(({ bytes }) => ('read' in bytes ? [bytes] : []))]
   for (const source of sources) {
-    if (!(await listArchive(source, ({ name, mode, target }) => tree.add(name, mode, target)))) tree.isComplete = false
+    const see = ({ name, mode, target }: ArchiveEntry) => tree.add(name, mode, target)
+    if (!(await listArchive(source, see, signal))) tree.isComplete = false
   }
   return { name: 'the overlay', bytes: overlayArchive(overlay, tree).bytes, fd: null }
 }

@@ -55,12 +55,15 @@ function report(verdict: Verdict, { file }: PlannedKernel, { tryAnyway }: PlanOp
   else findings.refuse(errorOf(machine, file.path))
 }
 
+const aboutFile: readonly Verdict['reason'][] = ['signature-rejected', 'ima-appraisal', 'lockdown']
+
 function errorOf({ summary, reason, code, hint, evidence }: Verdict, path: string): KexecError {
   return new KexecError(summary, {
     reason: reason ?? 'kernel-refused',
     ...(code === null ? {} : { code }),
     ...(hint === null ? {} : { hint }),
-    path,
+    // What is refused whatever the kernel is no fault of the file.
+    ...(aboutFile.includes(reason) ? { path } : {}),
     evidence,
     refused: true,
   })

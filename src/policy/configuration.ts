@@ -92,13 +92,15 @@ const architectures: readonly (readonly [option: string, architecture: string])[
 
 /**
  * A function that is only built with an option tells that it is on. That it is missing tells the opposite only of system
- * calls: others may be inlined, or have another name in another version.
+ * calls, and of what nothing else could be called: others may be inlined, or have another name in another version.
  */
 const symbols: Readonly<Record<string, { readonly names: readonly string[]; readonly absenceTells: boolean }>> = {
   KEXEC_FILE: { names: ['sys_kexec_file_load'], absenceTells: true },
   KEXEC: { names: ['sys_kexec_load'], absenceTells: true },
   KEXEC_SIG: { names: ['set_kexec_sig_enforced', 'kexec_kernel_verify_pe_sig'], absenceTells: false },
   KEXEC_BZIMAGE_VERIFY_SIG: { names: ['kexec_kernel_verify_pe_sig', 'bzImage64_verify_sig'], absenceTells: false },
+  // include/linux/ima.h: the function is there with this option alone, and is called from another file.
+  INTEGRITY_TRUSTED_KEYRING: { names: ['ima_appraise_signature'], absenceTells: true },
   KEXEC_IMAGE_VERIFY_SIG: { names: ['kexec_kernel_verify_pe_sig', 'image_verify_sig'], absenceTells: false },
 }
 

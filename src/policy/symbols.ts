@@ -26,9 +26,10 @@ export function kernelHasSymbol(survey: Survey, name: string): Known {
   }
   if (list === null) return null
   // '__x64_sys_kexec_load', '__arm64_sys_kexec_load', 'sys_kexec_load': prefixes differ by architecture.
-  return has(list, name) || (name.startsWith('sys_') && new RegExp(`\\s__\\w+_${name}\\n`).test(list))
+  return has(list, name) || (name.startsWith('sys_') && new RegExp(` [Tt] __\\w+_${name}\\n`).test(list))
 }
 
+/** A system call that was not built has a weak symbol of its name ('W', kernel/sys_ni.c), which is no function. */
 function has(list: string, name: string): boolean {
-  return list.includes(` ${name}\n`)
+  return list.includes(` T ${name}\n`) || list.includes(` t ${name}\n`)
 }

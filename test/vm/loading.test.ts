@@ -71,7 +71,7 @@ import { plan, status } from '/usr/lib/node_modules/linux-kexec/dist/index.js'
 import { loadFile } from '/usr/lib/node_modules/linux-kexec/dist/engine/file.js'
 import { openSync } from 'node:fs'
 try {
-  await loadFile({ kernelFd: openSync('/etc/passwd'), initrdFds: [], commandLine: '', panic: false, path: '/etc/passwd' })
+  await loadFile({ kernelFd: openSync('/etc/passwd'), initrdFd: -1, commandLine: '', panic: false, path: '/etc/passwd' })
 } catch (error) {
   console.log(JSON.stringify(error))
 }

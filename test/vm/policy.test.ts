@@ -16,7 +16,14 @@ async function booted(append: string): Promise<Vm> {
 describe('what the kernel refuses is told by its cause, not as "not root"', () => {
   test('a locked-down kernel that trusts no signature on the image', async () => {
     const machine = await booted('lockdown=integrity')
-    const { status, document } = await json(machine, 'linux-kexec load newest')
+    const predicted = await json(machine, 'linux-kexec load newest')
+    expect({ status: predicted.status, ...predicted.document.error }).toMatchObject({
+      status: 3,
+      reason: 'lockdown',
+      code: 'EPERM',
+      refused: true,
+    })
+    const { status, document } = await json(machine, 'linux-kexec load newest --try-anyway')
     expect({ status, ...document.error }).toMatchObject({
       status: 1,
       reason: 'lockdown',
@@ -41,5 +48,31 @@ describe('what the kernel refuses is told by its cause, not as "not root"', () =
     const { status, document } = await json(machine, 'linux-kexec load newest')
     expect({ status, ...document.error }).toMatchObject({ status: 3, reason: 'load-limit' })
     expect((await json(machine, 'linux-kexec status')).document.loaded, 'what was loaded still is').toBe(true)
+    const asked = await json(machine, 'linux-kexec load newest --try-anyway')
+    expect({ status: asked.status, ...asked.document.error }).toMatchObject({ status: 1, reason: 'load-limit' })
   })
+})
+
+test('policy and plan change nothing: no load used up, no taint, nothing loaded, no word about it in the log', async () => {
+  const machine = await booted('lockdown=integrity')
+  await machine.run(
+    'for kind in reboot panic; do echo 5 > /proc/sys/kernel/kexec_load_limit_$kind; done 2>/dev/null; true',
+  )
+  const state = async () =>
+    (
+      await machine.run(
+        'cd /proc/sys/kernel && head kexec_load_* tainted /sys/kernel/kexec_loaded /sys/kernel/kexec_crash_loaded; dmesg | grep -ciE "kexec|lockdown|ima:"',
+      )
+    ).stdout
+  const before = await state()
+  expect(before).toContain('kexec_load_disabled')
+  const { document } = await json(machine, 'linux-kexec policy')
+  expect(document).toMatchObject({ mode: 'enforced', lockdown: 'integrity', secureBoot: false, unread: [] })
+  expect((await json(machine, 'linux-kexec plan newest')).document.verdict.outcome).toBe('will-be-refused')
+  expect(await state()).toBe(before)
+  // Without its configuration the kernel's own symbols tell as much.
+  await machine.run('mount -t tmpfs none /boot && mount -t tmpfs none /lib/modules')
+  const hidden = (await json(machine, 'linux-kexec policy')).document
+  expect(hidden.signature).toEqual(document.signature)
+  expect([hidden.mode, hidden.kexecLoad.mode]).toEqual(['enforced', 'disabled'])
 })

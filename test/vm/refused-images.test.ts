@@ -4,8 +4,9 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { memoryBytes } from '../../src/image/bytes.ts'
 import { decompress } from '../../src/image/compression/decompress.ts'
 import { inspectImage } from '../../src/image/index.ts'
-import { buildGuest, newestKernels, ProvisionError, startVm, type Vm } from '../../src/vm/index.ts'
+import { newestKernels, ProvisionError, startVm, type Vm } from '../../src/vm/index.ts'
 import { foreignKernel } from '../../src/vm/kernels.ts'
+import { debianGuest } from './guests.ts'
 
 // What the plan refuses, and what the kernel says to the same files when it is asked all the same: our command will not, so a
 // program of the test calls the addon.
@@ -68,16 +69,14 @@ beforeAll(async () => {
   const own = await ofOldMachine()
   if (own !== undefined) files.push(['i386', own])
   i386 = own && '/cases/i386'
-  const guest = await buildGuest({
-    kernels,
-    tarball: 'build/linux-kexec.tgz',
-    progress,
+  const guest = await debianGuest({
     files: files.map(([name, data]) => ({ path: `/cases/${name}`, data })),
   })
   vm = await startVm({ guest, memory: MEMORY, append: 'crashkernel=64M' })
   await vm.booted()
   expect(await vm.run('mkdir /made && mount -t tmpfs -o size=8G made /made')).toMatchObject({ status: 0 })
   usesFiveLevels = (await vm.run('grep -qw la57 /proc/cpuinfo')).status === 0
+  if (!usesFiveLevels) progress('the machine does not use 5 levels of page tables')
   return () => vm.stop()
 })
 
@@ -242,7 +241,8 @@ describe('a file that is', () => {
 describe('a command line of', () => {
   const lengths: [length: number, prediction: string[], answer: string, log: RegExp][] = [
     [2016, [], 'taken', /^/],
-    [2017, ['cmdline-too-long EINVAL'], 'EINVAL', /elfcorehdr.*exceeds maximum allowed length/],
+    // Linux 6.1 says nothing of why.
+    [2017, ['cmdline-too-long EINVAL'], 'EINVAL', /^/],
     [2047, ['cmdline-too-long EINVAL'], 'EINVAL', /Kernel command line too long/],
   ]
   test.each(lengths)('%i bytes', async (length, prediction, answer, log) => {

@@ -1,84 +1,66 @@
-import { type FileSignatures, type InspectedFile, inspectFile, inspectSignatures } from '../../image/index.ts'
-import type { ImageSignature } from '../../image/signature/index.ts'
-import { formatBytes } from '../../plan/text.ts'
+import { type Inspection, inspect } from '../../image/index.ts'
+import { oneLine } from '../../plan/text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
-import { print, printJson, table } from '../output.ts'
+import { stdout, terminalColumns } from '../descriptor.ts'
+import { inspectionGroups, type Row } from '../inspection-rows.ts'
+import { print, printJson, styled, wrap } from '../output.ts'
 
 export const command: Command = {
   name: 'inspect',
-  summary: 'Tells what a kernel file is: format, architecture, version, limits, signature.',
+  summary: 'Tells what a kernel file is, what is in it, whether it is whole, and what loads it.',
   operands: 'FILE',
   arity: [1, 1],
   options: { json: jsonOption },
   examples: [
     ['linux-kexec inspect /boot/vmlinuz-6.1.0-56-amd64', 'an installed kernel'],
     ['linux-kexec inspect arch/x86/boot/bzImage --json', 'one just built, for a program'],
+    ['linux-kexec inspect image.itb --json | jq -e \'.verdict != "damaged"\'', 'whether every hash in it holds'],
   ],
-  notes: 'Any file is answered, named for what it is. No privilege is needed beyond reading it.',
+  notes:
+    'All of the file is read, hashes are computed, and what is compressed is unpacked and dropped. Any file is answered, named ' +
+    'for what it is, with exit status 0, a damaged one too: the first line, or `verdict` of --json, tells. No privilege is ' +
+    'needed beyond reading it.',
   async run(args) {
-    const path = args.positionals[0] as string
-    const image = inspectFile(path)
-    const signatures = await inspectSignatures(path)
-    if (args.flag('json')) printJson({ ...image, signatures })
-    else print(describe(image, signatures))
+    const inspection = await inspect(args.positionals[0] as string)
+    if (args.flag('json')) printJson(inspection)
+    else print(describe(inspection, Math.min(terminalColumns(stdout) ?? WIDTH, MAX_WIDTH)))
     return exit.done
   },
 }
 
-const verdicts: Record<FileSignatures['verdict'], string> = {
-  unsigned: 'absent',
-  intact: 'present, and true of every byte that it covers',
-  unverified: 'present; not all of it could be checked',
-  damaged: 'DAMAGED: these are not the bytes that were signed',
-}
+/** Columns where the output goes to no terminal; and the most that a line of text is easily read in. */
+const WIDTH = 80
+const MAX_WIDTH = 120
+const INDENT = 2
+const NAME = 17
+const GAP = 2
 
-function signatureRows({ signer, hashAlgorithm, signingTime }: ImageSignature): [string, string | null][] {
-  const validity = signer?.notBefore && signer.notAfter ? `${day(signer.notBefore)} to ${day(signer.notAfter)}` : null
-  return [
-    ['signed by', signer?.subject ?? null],
-    ['issued by', signer?.issuer ?? null],
-    ['valid', validity],
-    ['signed at', signingTime],
-    ['hash', hashAlgorithm],
-  ]
-}
+const styles = {
+  loadable: 'green',
+  'loadable-unpacked': 'green',
+  damaged: 'red',
+  'wrong-architecture': 'yellow',
+  'not-loadable': 'yellow',
+} as const satisfies Record<Inspection['verdict'], string>
 
-function imaText({ kind, hashAlgorithm, keyId }: NonNullable<FileSignatures['ima']>): string {
-  const by = keyId === null ? '' : ` by the key that ends in ${keyId} (not verified)`
-  return `${kind}${hashAlgorithm === null ? '' : `, ${hashAlgorithm}`}${by}`
-}
-
-function day(time: string): string {
-  return time.slice(0, 10)
-}
-
-function problemsOf({ problems, signatures, ima }: FileSignatures): string[] {
-  return [
-    ...problems,
-    ...(ima?.problems ?? []),
-    ...signatures.flatMap((signature) => [...signature.problems, ...signature.unchecked]),
-  ]
-}
-
-function describe(image: InspectedFile, report: FileSignatures): string {
-  const rows: [string, string | null][] = [
-    ['file', image.path],
-    ['is', image.description],
-    ['architecture', image.architecture],
-    ['version', image.version],
-    ['built', image.versionString],
-    ['size', formatBytes(image.size)],
-    ['compression', image.compression],
-    ['memory needed', image.memoryNeeded === null ? null : formatBytes(image.memoryNeeded)],
-    ['command line', image.maxCommandLine === null ? null : `at most ${image.maxCommandLine} bytes`],
-    ['relocatable', image.relocatable === null ? null : image.relocatable ? 'yes' : 'no'],
-    ['signature', image.signature === 'unknown' && !report.present ? null : verdicts[report.verdict]],
-    ...report.signatures.flatMap(signatureRows),
-    ['IMA', report.ima === null ? null : imaText(report.ima)],
-    ['kexec_file_load', image.bootable ? 'takes it' : 'does not take it'],
-  ]
-  const known = rows.filter((row): row is [string, string] => row[1] !== null)
-  return table([...known, ...[...image.problems, ...problemsOf(report)].map((problem) => ['problem', problem])]).join(
-    '\n',
+function describe(inspection: Inspection, columns: number): string {
+  const verdict = wrap(oneLine(inspection.verdictReason), columns).map((line) =>
+    styled(styles[inspection.verdict], line),
   )
+  const groups = inspectionGroups(inspection).flatMap(({ heading, rows }) => {
+    const lines = rows.flatMap((row) => rowLines(row, columns))
+    return lines.length === 0 ? [] : ['', styled('bold', heading), ...lines]
+  })
+  return [...verdict, ...groups].join('\n')
+}
+
+/** A row; what does not fit goes on below its value. */
+function rowLines([name, value]: Row, columns: number): string[] {
+  if (value === null || value === '') return []
+  const margin = INDENT + NAME + GAP
+  const [first = '', ...rest] = wrap(oneLine(value), columns - margin)
+  return [
+    ' '.repeat(INDENT) + oneLine(name).padEnd(NAME + GAP) + first,
+    ...rest.map((line) => ' '.repeat(margin) + line),
+  ]
 }

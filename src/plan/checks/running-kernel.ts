@@ -13,7 +13,7 @@ export interface RunningKernel {
   readonly evidence: readonly Evidence[]
 }
 
-/** The same word as `uname -m`, whatever the personality of the one who asks: kernel/utsname_sysctl.c, since Linux 6.2. */
+/** The same word as `uname -m`, whatever the personality of the one who asks: kernel/utsname_sysctl.c, since Linux 6.1. */
 const ARCHITECTURE = '/proc/sys/kernel/arch'
 
 /** Every line begins with an address of the kernel's word size, of zeros for those who may not know it. */
@@ -31,10 +31,10 @@ export function readRunningKernel(system: System): RunningKernel {
   }
   const told = add(ARCHITECTURE, system.readText(ARCHITECTURE)?.trim())
   const release = add('/proc/sys/kernel/osrelease', system.runningRelease())
-  const named = told ?? (system.isLive ? add('uname -m', machine()) : null)
-  const architecture = told === undefined && named !== null && hasWideAddresses(system) ? widened(named) : named
-  if (architecture !== named) add(SYMBOLS, '64-bit addresses')
-  const pageSize = system.isLive ? add('/proc/self/auxv AT_PAGESZ', ownPageSize(system)) : null
+  const architecture = told ?? (system.isLive ? trueArchitecture(system, add('uname -m', machine())) : null)
+  if (told === undefined && architecture !== null)
+    add(SYMBOLS, hasWideAddresses(system) ? '64-bit addresses' : undefined)
+  const pageSize = add('/proc/self/auxv AT_PAGESZ', ownPageSize(system))
   return { architecture, pageSize, series: seriesOf(release), evidence }
 }
 
@@ -63,9 +63,10 @@ const WIDE: readonly (readonly [RegExp, string])[] = [
   [/^mips$/, 'mips64'],
 ]
 
-/** The 64-bit machine whose kernels call themselves `name` to 32-bit programs. */
-function widened(name: string): string {
-  return WIDE.find(([pattern]) => pattern.test(name))?.[1] ?? name
+/** What `uname -m` would say to a program of the kernel's own word size, of what it said to this one. */
+export function trueArchitecture(system: System, named: string): string {
+  if (!hasWideAddresses(system)) return named
+  return WIDE.find(([pattern]) => pattern.test(named))?.[1] ?? named
 }
 
 /** include/uapi/linux/auxvec.h */

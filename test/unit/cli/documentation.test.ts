@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Command } from '../../../src/cli/command.ts'
@@ -7,7 +8,7 @@ import { debian, makeMachine, newer } from '../plan/debian.ts'
 import { bookworm, key, keys, lockdown, machine } from '../policy/machines.ts'
 import { cli, json } from './cli.ts'
 
-const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'policy', 'reboot', 'exec']
+const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'policy', 'doctor', 'reboot', 'exec']
 const commands: Command[] = await Promise.all(
   names.map(async (name) => (await import(`../../../src/cli/commands/${name}.ts`)).command),
 )
@@ -69,11 +70,25 @@ test('docs/json.md: list', async () => {
   expect(fields(document, []).sort()).toEqual(documented('list'))
 })
 
+/** A FIT image with a kernel: it has everything that inspect tells of. */
+function fitImage(): string {
+  const folder = join(makeMachine(), 'boot')
+  const source = `/dts-v1/; / { description = "x"; #address-cells = <1>; images { k { description = "k"; type = "kernel"; os = "linux";
+    data = /incbin/("vmlinuz-6.1.0-50-cloud-amd64"); arch = "x86_64"; compression = "none"; load = <0>; entry = <0>;
+    hash-1 { algo = "sha1"; }; }; }; configurations { default = "c"; c { kernel = "k"; compatible = "a"; }; }; };`
+  writeFileSync(join(folder, 'image.its'), source)
+  execFileSync('mkimage', ['-f', 'image.its', 'image.itb'], { cwd: folder, stdio: 'pipe' })
+  return join(folder, 'image.itb')
+}
+
 test('docs/json.md: inspect', async () => {
-  const { document } = await json(['inspect', join(makeMachine(), 'boot/vmlinuz-6.1.0-50-cloud-amd64')])
-  expect(fields(document, ['signatures', 'efiStub', 'setupHeader']).sort()).toEqual(documented('inspect'))
-  expect(fields(document.setupHeader, ['payload']).sort()).toEqual(documented('setup header'))
-  expect(fields(document.signatures, ['signatures[]']).sort()).toEqual(
+  const { document } = await json(['inspect', fitImage()])
+  const objects = ['nested[]', 'kernel', 'signatures', 'kernelSignatures', 'efiStub', 'setupHeader', 'parts[].hashes[]']
+  expect(fields(document, objects).sort()).toEqual(documented('inspect').sort())
+  expect(fields(document.kernel.setupHeader, ['payload']).sort()).toEqual(documented('setup header'))
+  const { ima: _ima, ...report } = document.signatures
+  expect(Object.keys(document.kernelSignatures).sort()).toEqual(Object.keys(report).sort())
+  expect(fields({ ...document.kernelSignatures, ima: null }, ['signatures[]']).sort()).toEqual(
     documented('signatures').filter((field) => !field.startsWith('signatures[].')),
   )
 })
@@ -82,8 +97,7 @@ test('docs/json.md: plan', async () => {
   const { document } = await json(['plan', '--root', makeMachine(), '--engine', 'segments', '--remove', 'x'])
   expect(fields(document, ['image', 'verdict', 'refusals[]']).sort()).toEqual(documented('plan'))
   const { document: inspected } = await json(['inspect', process.execPath])
-  const { path: _path, size: _size, schemaVersion: _version, signatures: _signatures, ...image } = inspected
-  expect(Object.keys(document.image).sort()).toEqual(Object.keys(image).sort())
+  expect(Object.keys(document.image).sort()).toEqual(Object.keys(inspected.kernel).sort())
 })
 
 test('docs/json.md: verdict and policy', async () => {
@@ -108,6 +122,13 @@ test('docs/json.md: load, when it refuses', async () => {
 test('docs/json.md: status', async () => {
   const { document } = await json(['status'])
   expect(fields(document, []).sort()).toEqual(documented('status'))
+})
+
+test('docs/json.md: doctor', async () => {
+  const { document } = await json(['doctor', '--root', makeMachine({ ...debian, ...machine(bookworm) })])
+  // Some of its lists are empty.
+  const found = fields(document, []).filter((field) => field !== 'checks[].evidence[]')
+  expect(found.sort()).toEqual(documented('doctor'))
 })
 
 test('docs/errors.md: the document of an error', async () => {

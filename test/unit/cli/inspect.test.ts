@@ -1,21 +1,49 @@
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import { arm64Image } from '../image/tools.ts'
 import { debian, kernelOf, makeMachine, older } from '../plan/debian.ts'
 import { cli, json } from './cli.ts'
 
-test('a kernel, for people', async () => {
+test('a kernel, for people: the verdict first, then what it is, in 80 columns', async () => {
   const root = makeMachine()
   const file = join(root, `boot/vmlinuz-${older}`)
   const { status, stdout } = await cli(['inspect', file])
   expect(status).toBe(0)
-  expect(stdout).toMatch(/^architecture +x86_64$/m)
-  expect(stdout).toMatch(/^version +6\.1\.0-50-cloud-amd64$/m)
-  expect(stdout).toMatch(/^size +13\.5 MiB$/m)
-  expect(stdout).toMatch(/^command line +at most 2016 bytes$/m)
   // The signed kernel's head alone: the rest is zeros, where the signature should be.
-  expect(stdout).toMatch(/^signature +DAMAGED/m)
-  expect(stdout).toMatch(/^kexec_file_load +takes it$/m)
+  expect(stdout).toMatch(/^it is damaged: do not load it\n\nProblems\n {2}problem /)
+  expect(stdout).toMatch(/^ {2}architecture +x86_64$/m)
+  expect(stdout).toMatch(/^ {2}version +6\.1\.0-50-cloud-amd64$/m)
+  expect(stdout).toMatch(/^ {2}flags +loaded-high, .+\n {21}efi-handover-64, /m)
+  expect(stdout).toMatch(/^ {2}size +13\.5 MiB$/m)
+  expect(stdout).toMatch(/^ {2}command line +at most 2016 bytes$/m)
+  expect(stdout).toMatch(/^ {2}EFI stub +64 bits, handover protocol for firmware of 32 and 64 bits$/m)
+  expect(stdout).toMatch(/^ {2}boot protocol +2\.15$/m)
+  expect(stdout).toMatch(/^ {2}signature +DAMAGED/m)
+  for (const line of stdout.split('\n')) if (!line.includes(file)) expect(line.length).toBeLessThanOrEqual(80)
 })
+
+test('a container, for people: one line a layer, and every part with its hashes', async () => {
+  const root = makeMachine({ ...debian, '/image.its': { text: fitSource } })
+  writeFileSync(join(root, 'kernel.gz'), gzipSync(arm64Image()))
+  execFileSync('mkimage', ['-f', 'image.its', 'image.itb'], { cwd: root, stdio: 'pipe' })
+  const { stdout } = await cli(['inspect', 'image.itb'], { cwd: root })
+  expect(stdout).toMatch(/^it is built for aarch64, and this machine is|^kexec_file_load does not take it as it is/)
+  expect(stdout).toContain(
+    'Nesting\n  1                  FIT\n  2                  arm64 Image, from its part kernel-1, gzip\n',
+  )
+  expect(stdout).toMatch(/^ {2}part +kernel-1: kernel, [\d.]+ KiB, gzip, "the kernel", sha256\n +verified$/m)
+  expect(stdout).toMatch(/^ {2}choice +conf-1 "the board" \(default\): kernel-1; for acme,board$/m)
+  expect(stdout).toMatch(/^ {2}sha256 +FIT, kernel-1: verified\n {2}gzip +FIT, kernel-1: unpacks$/m)
+  expect(stdout).toMatch(/^ {2}built +6\.6\.1-test \(me@here\) #1 SMP$/m)
+})
+
+const fitSource = `/dts-v1/; / { description = "Board"; #address-cells = <1>; images { kernel-1 { description = "the kernel";
+  data = /incbin/("kernel.gz"); type = "kernel"; arch = "arm64"; os = "linux"; compression = "gzip"; load = <0>; entry = <0>;
+  hash-1 { algo = "sha256"; }; }; }; configurations { default = "conf-1"; conf-1 { description = "the board";
+  kernel = "kernel-1"; compatible = "acme,board"; }; }; };`
 
 test('a kernel, as JSON; a relative file is looked for from the working folder', async () => {
   const root = makeMachine()
@@ -32,6 +60,9 @@ test('a kernel, as JSON; a relative file is looked for from the working folder',
     memoryNeeded: expect.any(Number),
     minimumSize: 14_148_096,
     problems: [],
+    nested: [{ format: 'bzImage' }],
+    kernel: { format: 'bzImage', version: older },
+    kernelSize: 14_148_096,
   })
 })
 
@@ -39,7 +70,7 @@ test('a truncated kernel is named, and is no failure to inspect', async () => {
   const root = makeMachine({ '/cut': { file: kernelOf(older) } })
   const { status, document } = await json(['inspect', join(root, 'cut')])
   expect(status).toBe(0)
-  expect(document.bootable).toBe(false)
+  expect(document).toMatchObject({ bootable: false, verdict: 'damaged' })
   expect(document.problems.join()).toContain('the file has 20480 bytes where its header asks for 14148096')
 })
 

@@ -11,7 +11,7 @@ test('plan, for people: each choice with its reason', async () => {
               6.12.107+deb12-cloud-amd64, bzImage for x86_64, 13.5 MiB, signed
               entry vmlinuz-6.12.107+deb12-cloud-amd64: the newest, as no entry was named; of 2 entries found
 initrd        /boot/initrd.img-6.12.107+deb12-cloud-amd64
-              6 bytes, a cpio archive, as initrds are
+              124 bytes, a cpio archive, as initrds are
               it belongs to the entry
 command line  root=/dev/vda1 ro quiet
               the running kernel's without BOOT_IMAGE and initrd: the entry has none of its own

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { onTestFinished } from 'vitest'
 import { type BootEntry, discover, type IdentifyKernel } from '../../../src/entries/index.ts'
+import { cpioTrailer } from '../../../src/initrd/cpio.ts'
 import { System } from '../../../src/system/system.ts'
 
 /** What stands at a path of a tree. */
@@ -54,12 +55,15 @@ function place(host: string, content: Content): void {
   else if (content === 'fifo') execFileSync('mkfifo', [host])
   else if (content === 'empty') writeFileSync(host, '')
   else if (content === 'gzip') writeFileSync(host, gzipSync('some text'))
-  else if (content === 'initrd') writeFileSync(host, '070701')
+  else if (content === 'initrd') writeFileSync(host, emptyArchive)
   else if ('link' in content) symlinkSync(content.link, host)
   else if ('kernel' in content) writeFileSync(host, kernelOf(content.kernel))
   else if ('text' in content) writeFileSync(host, content.text)
   else writeFileSync(host, content.file)
 }
+
+/** An initrd that has nothing in it, 124 bytes. */
+export const emptyArchive = cpioTrailer()
 
 /** Several files of one content: `files('initrd', '/boot/a', '/boot/b')`. */
 export function files(content: Content, ...paths: string[]): Tree {

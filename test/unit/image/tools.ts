@@ -63,6 +63,12 @@ export function zboot(payload: Buffer, compression: string, unpackedSize: number
   head.writeUInt32LE(0x40, 0x3c)
   head.write('PE\0\0', 0x40, 'latin1')
   head.writeUInt16LE(0xaa64, 0x44)
+  // An optional header of PE32+ for an EFI application, with 16 data directories and no section.
+  head.writeUInt16LE(240, 0x54)
+  head.writeUInt16LE(0x20b, 0x58)
+  head.writeUInt32LE(head.length, 0x58 + 60)
+  head.writeUInt16LE(10, 0x58 + 68)
+  head.writeUInt32LE(16, 0x58 + 108)
   const size = Buffer.alloc(4)
   size.writeUInt32LE(unpackedSize)
   return Buffer.concat([head, payload, size])

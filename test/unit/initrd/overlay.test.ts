@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { KexecError } from '../../../src/errors.ts'
 import { type ByteSource, fileBytes, memoryBytes } from '../../../src/image/bytes.ts'
 import {
   gatherOverlays,
@@ -61,13 +62,21 @@ async function treeOf(...archives: Buffer[]): Promise<InitrdTree> {
   return tree
 }
 
+/** The first thing that cannot be added is thrown. */
+function gathered(overlays: Overlay[]) {
+  return gatherOverlays(new System(), overlays, (refusal) => {
+    throw refusal
+  })
+}
+
 async function laidOver(base: Buffer, overlays: Overlay[]): Promise<Buffer> {
-  const archive = overlayArchive(gatherOverlays(new System(), overlays), await treeOf(base))
+  const archive = overlayArchive(gathered(overlays), await treeOf(base))
   return allOf(archive.bytes)
 }
 
-/** Names in the archive, as busybox lists them. */
-const names = (archive: Buffer) => shell('busybox cpio -t 2>/dev/null', archive).toString().trim().split('\n')
+/** Names in the archive, as busybox lists them; folders without the slash at their end. */
+const names = (archive: Buffer) =>
+  shell('busybox cpio -t 2>/dev/null', archive).toString().trim().replace(/\/$/gm, '').split('\n')
 
 describe('an overlay', () => {
   test('of a folder: everything in it, links as links, with its permissions; unpacked by busybox', async () => {
@@ -102,8 +111,9 @@ describe('an overlay', () => {
       { source, destination: '/etc/motd' },
       { source, destination: '/etc/issue', mode: 0o600 },
     ])
-    expect(names(archive)).toEqual(['etc/motd', 'etc/issue'])
-    expect(shell('busybox cpio -tv 2>/dev/null', archive).toString()).toMatch(/^-rw-r--r--.*\n-rw-------/)
+    // A link first takes the name of the file, whose other names keep what they had.
+    expect(names(archive)).toEqual(['etc/motd', 'etc/motd', 'etc/issue'])
+    expect(shell('busybox cpio -tv 2>/dev/null', archive).toString()).toMatch(/^lrwx.*\n-rw-r--r--.*\n-rw-------/)
   })
 
   test('leaves the folders of the initrd as they are, and the same input gives the same bytes', async () => {
@@ -123,11 +133,58 @@ describe('an overlay', () => {
     }
   })
 
-  test('over an initrd that cannot be looked into: /lib is not made, for it may be a link', async () => {
+  test('is not laid over anything once it was interrupted', async () => {
+    const archive = memoryBytes(shell('xz -0 --check=crc32 -c', initrd))
+    await expect(listArchive(archive, () => {}, AbortSignal.abort())).rejects.toMatchObject({ reason: 'aborted' })
+  })
+
+  test('over an initrd that cannot be looked into: neither a link to a folder nor other names of a file are lost', async () => {
     const tree = await treeOf(Buffer.from('\x89LZO\0\r\n what cannot be read', 'latin1'))
     expect(tree.isComplete).toBe(false)
-    expect(tree.place('/lib/modules/x.ko', false, 'x').missing).toEqual(['/lib/modules'])
-    expect(tree.place('/opt/x', false, 'x').missing).toEqual(['/opt'])
+    const items = gathered([{ source: place('src/tool'), destination: '/lib/tool' }])
+    const archive = allOf(overlayArchive(items, tree).bytes)
+    shell('cp -a tree over && echo old > over/usr/lib/tool && ln over/usr/lib/tool over/usr/lib/other')
+    shell('cd over && cpio -idu --quiet', archive)
+    expect(readlinkSync(place('over/lib'))).toBe('usr/lib')
+    expect(readFileSync(place('over/usr/lib/tool'), 'utf8')).toBe('#!/bin/sh\n')
+    expect(readFileSync(place('over/usr/lib/other'), 'utf8')).toBe('old\n')
+  })
+
+  test.each([
+    ['GNU cpio', 'cpio -idmu --quiet'],
+    ['bsdtar', 'bsdtar -xpf -'],
+    ['busybox', 'busybox cpio -idmu 2>/dev/null'],
+  ])('unpacked over the initrd by %s is what was put there', async (name, unpack) => {
+    const source = place('src/modules')
+    const archive = await laidOver(initrd, [
+      { source, destination: '/lib/modules' },
+      { source: place('src/tool'), destination: '/bin/' },
+      { source: Buffer.from('secret'), destination: '/root/key', mode: 0o400 },
+    ])
+    const into = name.replace(' ', '-')
+    shell(`cp -a tree ${into}`)
+    shell(`cd ${into} && ${unpack}`, archive)
+    shell(`diff -r --no-dereference src/modules ${into}/usr/lib/modules`)
+    const modeOf = (path: string) => (lstatSync(place(`${into}/${path}`)).mode & 0o7777).toString(8)
+    expect(readlinkSync(place(`${into}/lib`))).toBe('usr/lib')
+    expect([modeOf('usr/bin/tool'), modeOf('root'), modeOf('root/key'), modeOf('usr/lib/modules/two.ko')]).toEqual([
+      ...['755', '700', '400', '600'],
+    ])
+  })
+
+  test('through a link that another overlay brings', async () => {
+    shell('mkdir -p laid/usr/share && ln -s usr/share laid/short')
+    const overlays = [
+      { source: place('laid'), destination: '/' },
+      { source: place('src/tool'), destination: '/short/' },
+    ]
+    expect(names(await laidOver(initrd, overlays))).toEqual(['short', 'usr/share', 'usr/share/tool'])
+  })
+
+  test('belongs to root, whoever made it, and to the beginning of time', async () => {
+    const archive = await laidOver(initrd, [{ source: place('src/modules'), destination: '/opt' }])
+    const lines = shell('cpio -tvn --quiet', archive).toString().trim().split('\n')
+    for (const line of lines) expect(line).toMatch(/ 0 +0 +\d+ Jan +1 +1970 /)
   })
 })
 
@@ -148,6 +205,29 @@ describe('is refused, and says why:', () => {
     expect(await refusal({ source: place('odd') })).toMatchObject({ path: place('odd/pipe') })
   })
 
+  test('everything at once, each by its name', async () => {
+    shell('mkdir many && mkfifo many/pipe && echo fine > many/fine && truncate -s 4G many/huge')
+    const told: KexecError[] = []
+    const bytes = Buffer.from('x')
+    const overlays: Overlay[] = [
+      { source: place('many'), destination: '/' },
+      { source: '/dev/null' },
+      { source: place('src'), mode: 0o700 },
+      { source: bytes, destination: '/x', mode: 0o10000 },
+      { source: bytes, destination: `/${'x/'.repeat(2048)}x` },
+    ]
+    const items = gatherOverlays(new System(), overlays, (refusal) => told.push(refusal))
+    expect(items.map(({ path }) => path)).toEqual(['/fine'])
+    expect(told.map(({ path, summary }) => path ?? summary)).toEqual([
+      place('many/huge'),
+      place('many/pipe'),
+      '/dev/null',
+      expect.stringContaining('a mode is for a file'),
+      expect.stringContaining('no permission bits'),
+      '(bytes)',
+    ])
+  })
+
   test('a file in the way of a folder, a folder in the way of a file', async () => {
     const source = Buffer.from('x')
     expect(await refusal({ source, destination: '/etc/motd/x' })).toMatchObject({ reason: 'invalid-argument' })
@@ -159,7 +239,7 @@ describe('is refused, and says why:', () => {
 
   test('a file that was changed after it was looked at', async () => {
     writeFileSync(place('changing'), 'before')
-    const items = gatherOverlays(new System(), [{ source: place('changing') }])
+    const items = gathered([{ source: place('changing') }])
     writeFileSync(place('changing'), 'afterwards')
     const { bytes } = overlayArchive(items, await treeOf(initrd))
     expect(() => allOf(bytes)).toThrow(expect.objectContaining({ reason: 'file-changed', path: place('changing') }))
@@ -180,6 +260,7 @@ test('SRC, SRC:DEST, and names with colons in them', () => {
   expect(parseOverlay('/a:/c', exists)).toEqual({ source: '/a', destination: '/c' })
   expect(parseOverlay('/a:/b', exists)).toEqual({ source: '/a:/b' })
   expect(parseOverlay('/a:/b:/c', exists)).toEqual({ source: '/a:/b', destination: '/c' })
+  expect(parseOverlay('/a:/b:/c:/d', exists)).toEqual({ source: '/a:/b', destination: '/c:/d' })
   expect(parseOverlay('10:30', exists)).toEqual({ source: '10:30' })
 })
 
@@ -187,12 +268,12 @@ describe('joining', () => {
   const contentOf = (fd: number) => allOf(fileBytes(fd, fstatSync(fd).size))
   const part = (text: string) => ({ name: text, bytes: memoryBytes(Buffer.from(text)), fd: null })
 
-  test('none, one file, several: padded so that each begins on a multiple of four', async () => {
+  test('none, one file, several: each begins on a multiple of four, behind at least four zeros', async () => {
     expect((await joinInitrds([])).fd).toBe(-1)
     const fd = openSync(place('src/tool'), 'r')
     expect((await joinInitrds([{ ...part('x'), fd }])).fd).toBe(fd)
     for (const made of [await joinInitrds([part('abcde'), part('f')]), joinInitrdsSync([part('abcde'), part('f')])]) {
-      expect(contentOf(made.fd).toString()).toBe('abcde\0\0\0f')
+      expect(contentOf(made.fd).toString()).toBe('abcde\0\0\0\0\0\0\0f')
       made.close()
     }
     closeSync(fd)

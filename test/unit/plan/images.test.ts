@@ -64,6 +64,24 @@ describe('a kernel that comes', () => {
     }
   })
 
+  test('with its initrd from a server: each body is held before another one is read', async () => {
+    const started: string[] = []
+    const stream = (name: string, bytes: Buffer) => ({
+      [Symbol.asyncIterator]() {
+        started.push(name)
+        return Readable.from([bytes])[Symbol.asyncIterator]()
+      },
+    })
+    async function* body() {
+      expect(started).toEqual(['initrd'])
+      yield kernel
+    }
+    const initrd = stream('initrd', packed(Buffer.from(`070701${'0'.repeat(104)}`), 'gzip'))
+    using made = await plan({ root, commandLine: 'root=/dev/vda1', kernel: body(), initrds: [initrd] })
+    expect(made.refusals).toEqual([])
+    expect(made.initrds[0]?.size).toBeGreaterThan(0)
+  })
+
   test('from a stream that fails: the stream is named, nothing stays open', async () => {
     const failing = new Readable({
       read() {

@@ -1,8 +1,10 @@
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { type PlanOptions, plan } from '../../../src/index.ts'
 import { formatBytes } from '../../../src/plan/text.ts'
+import { emptyArchive } from '../entries/tree.ts'
 import { debian, kernelOf, makeMachine, newer, older } from './debian.ts'
 
 /** The plan as plain data; closed again. */
@@ -107,14 +109,20 @@ describe('warnings', () => {
     const root = makeMachine({ ...debian, '/tmp/disk': { text: 'hsqs and so on' } })
     const { warnings, refusals } = await planned({ root, initrds: ['/tmp/disk'] })
     expect(warnings).toEqual([
-      '/tmp/disk is a squashfs file system: only a kernel that mounts it as a RAM disk (root=/dev/ram0) makes use of it',
+      '/tmp/disk is a squashfs file system: only a kernel that mounts it as a RAM disk (CONFIG_BLK_DEV_RAM, root=/dev/ram0) makes use of it',
     ])
     expect(refusals).toEqual([])
   })
 
-  test('compressed initrds are fine', async () => {
-    const root = makeMachine({ ...debian, '/tmp/initrd.gz': 'gzip' })
+  test('a compressed initrd is looked into', async () => {
+    const compressed = { '/tmp/initrd.gz': { file: gzipSync(emptyArchive) }, '/tmp/notes.gz': 'gzip' } as const
+    const root = makeMachine({ ...debian, ...compressed })
     expect((await planned({ root, initrds: ['/tmp/initrd.gz'] })).warnings).toEqual([])
+    const { warnings, refusals } = await planned({ root, initrds: ['/tmp/notes.gz'] })
+    expect(warnings).toEqual([
+      '/tmp/notes.gz unpacks to a text file, not a cpio archive: the new kernel will not unpack it',
+    ])
+    expect(refusals).toEqual([])
   })
 
   test('neither root= nor an initrd', async () => {

@@ -1,0 +1,27 @@
+import { diagnose } from '../../doctor/index.ts'
+import { type Command, exit, jsonOption } from '../command.ts'
+import { diagnosisReport } from '../diagnosis-report.ts'
+import { print, printJson } from '../output.ts'
+import { rootOption, systemOf } from '../root-option.ts'
+
+export const command: Command = {
+  name: 'doctor',
+  summary: 'Looks at everything that loading a kernel and starting it depends on, and tells what to do.',
+  operands: '',
+  arity: [0, 0],
+  options: { root: rootOption, json: jsonOption },
+  examples: [
+    ['linux-kexec doctor', 'would a kexec work here?'],
+    ['linux-kexec doctor && linux-kexec load && linux-kexec reboot', 'only when it would'],
+    ['linux-kexec doctor --root /mnt --json', 'what the files of the system on /mnt say, for a program'],
+  ],
+  notes: `Exit status 0 when a kexec would work, warnings or not; 3 when not. It is about the kernel
+that a bare \`load\` takes. Changes nothing and uses up no load. No privilege is needed;
+root sees more. docs/doctor.md explains each check.`,
+  async run(args) {
+    const diagnosis = await diagnose({ root: systemOf(args) })
+    if (args.flag('json')) printJson(diagnosis)
+    else print(diagnosisReport(diagnosis))
+    return diagnosis.verdict === 'problem' ? exit.refused : exit.done
+  },
+}

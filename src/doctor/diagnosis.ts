@@ -1,0 +1,93 @@
+import { KexecError } from '../errors.ts'
+import { System } from '../system/system.ts'
+import { bootMount } from './boot-mount.ts'
+import type { Check, Subject } from './check.ts'
+import { diskEncryption } from './disk-encryption.ts'
+import { entries } from './entries.ts'
+import { type Examination, readMachine } from './examination.ts'
+import { held } from './held.ts'
+import { initSystem } from './init-system.ts'
+import { kernel } from './kernel.ts'
+import { liveUpdate } from './live-update.ts'
+import { memory } from './memory.ts'
+import { modules } from './modules.ts'
+import { platform } from './platform.ts'
+import { policy } from './policy.ts'
+import { process } from './process.ts'
+import { watchdog } from './watchdog.ts'
+
+/** Everything that is looked at, in the order it is told; adding a subject touches its file and this list. */
+export const subjects: readonly Subject[] = [
+  kernel,
+  policy,
+  process,
+  platform,
+  memory,
+  entries,
+  modules,
+  bootMount,
+  initSystem,
+  held,
+  watchdog,
+  diskEncryption,
+  liveUpdate,
+]
+
+/** Whether a kexec would work on a machine, and what might go wrong. Plain data. */
+export interface Diagnosis {
+  /** The worst of the checks: 'problem' when a kexec would not work. What is unknown does not count. */
+  readonly verdict: 'ok' | 'warning' | 'problem'
+  /** The folder that was looked at. */
+  readonly root: string
+  readonly checks: readonly Check[]
+}
+
+export interface DiagnoseOptions {
+  /** The machine to look at: a folder or a System; '/' when absent. Of a folder only what its files say is known. */
+  readonly root?: string | System
+  /** Ends it early. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Looks at every precondition of loading a kernel and starting it. Changes nothing, uses up no load, and needs no privilege;
+ * what only root can read is 'unknown'. A file that is missing or wrong is a check's finding, never an error.
+ * @throws KexecError 'not-found' when the root is no folder; 'aborted'
+ */
+export async function diagnose({ root, signal }: DiagnoseOptions = {}): Promise<Diagnosis> {
+  const system = root instanceof System ? root : new System(root)
+  const examination = await readMachine(system, signal)
+  try {
+    const checks = subjects.flatMap((subject) => checksOf(subject, examination))
+    return { verdict: verdictOf(checks), root: system.root, checks }
+  } finally {
+    if (!(examination.plan instanceof KexecError)) examination.plan.close()
+  }
+}
+
+function checksOf(subject: Subject, examination: Examination): Check[] {
+  if (subject.needsMachine && !examination.isMachine) {
+    return subject.ids
+      .filter((id) => id !== 'seccomp')
+      .map((id) => ({ id, status: 'unknown', summary: NO_MACHINE, ...nothing, subject: subject.name }))
+  }
+  return subject.examine(examination).map((finding) => ({
+    id: finding.id,
+    subject: subject.name,
+    status: finding.status,
+    summary: finding.summary,
+    detail: finding.detail ?? [],
+    evidence: finding.evidence ?? [],
+    remedy: finding.remedy ?? null,
+  }))
+}
+
+/** What is said of a check that the files of a system, with no machine running on them, cannot answer. */
+export const NO_MACHINE = 'These are the files of a system that does not run: they do not tell.'
+
+const nothing = { detail: [], evidence: [], remedy: null } as const
+
+function verdictOf(checks: readonly Check[]): Diagnosis['verdict'] {
+  if (checks.some(({ status }) => status === 'problem')) return 'problem'
+  return checks.some(({ status }) => status === 'warning') ? 'warning' : 'ok'
+}

@@ -1,0 +1,51 @@
+import type { Evidence } from '../errors.ts'
+import type { Finding, Subject } from './check.ts'
+import { type Examination, planOf } from './examination.ts'
+import { sentence } from './sentence.ts'
+
+/** Whether the running kernel has the two system calls that load a kernel. */
+export const kernel: Subject<'kexec-file-load' | 'kexec-load'> = {
+  name: 'kernel',
+  ids: ['kexec-file-load', 'kexec-load'],
+  needsMachine: true,
+  examine: (examination) => [fileLoad(examination), plainLoad(examination)],
+}
+
+function fileLoad(examination: Examination): Finding<'kexec-file-load'> {
+  const id = 'kexec-file-load'
+  const { policy, configuration } = examination
+  const evidence = sources(policy.reasons)
+  if (policy.kexecFileLoad.mode === 'unsupported') {
+    const detail =
+      policy.kexecLoad.mode === 'unsupported' ? [] : ['It has kexec_load, which this version does not use.']
+    const remedy = 'Boot a kernel built with CONFIG_KEXEC_FILE=y.'
+    return { id, status: 'problem', summary: sentence(policy.kexecFileLoad.why), detail, evidence, remedy }
+  }
+  const refusal = planOf(examination)?.refusals.find(({ reason }) => reason === 'no-kexec-support')
+  if (refusal !== undefined) {
+    const remedy = refusal.hint ?? 'Boot a kernel built with CONFIG_KEXEC_FILE=y.'
+    return { id, status: 'problem', summary: sentence(refusal.summary), evidence: refusal.evidence, remedy }
+  }
+  if (configuration.has('KEXEC_FILE')) return { id, status: 'ok', summary: 'The running kernel has it.', evidence }
+  const summary = 'Neither its configuration nor its symbols tell.'
+  const remedy = policy.unread.length > 0 ? { remedy: 'sudo linux-kexec doctor' } : {}
+  return { id, status: 'unknown', summary, evidence, ...remedy }
+}
+
+/** Only kexec_file_load is used so far, so that it may be missing or shut. */
+function plainLoad({ policy: { kexecLoad, reasons }, configuration }: Examination): Finding<'kexec-load'> {
+  const id = 'kexec-load'
+  const evidence = sources(reasons)
+  if (kexecLoad.mode === 'unsupported')
+    return { id, status: 'ok', summary: 'It lacks it, which is not needed.', evidence }
+  if (kexecLoad.mode === 'disabled')
+    return { id, status: 'ok', summary: 'It is shut, and not needed.', detail: [sentence(kexecLoad.why)], evidence }
+  return configuration.has('KEXEC')
+    ? { id, status: 'ok', summary: 'The running kernel has it; it is not needed.', evidence }
+    : { id, status: 'unknown', summary: 'Nothing tells; it is not needed.', evidence }
+}
+
+function sources(reasons: readonly (Evidence & { readonly subject: string })[]): Evidence[] {
+  const wanted = reasons.filter(({ subject }) => subject === 'kernel' || subject === 'limits')
+  return wanted.map(({ source, value }) => ({ source, value }))
+}

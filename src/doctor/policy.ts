@@ -1,0 +1,85 @@
+import type { Evidence } from '../errors.ts'
+import type { KexecPolicy, PolicySubject, Verdict } from '../policy/index.ts'
+import type { Finding, Subject } from './check.ts'
+import { type Examination, planOf } from './examination.ts'
+import { sentence } from './sentence.ts'
+
+/** Whether the kernel would take the one that a bare `load` takes, as far as its switches and signatures go. */
+export const policy: Subject<'load-switch' | 'signature'> = {
+  name: 'policy',
+  ids: ['load-switch', 'signature'],
+  needsMachine: true,
+  examine: (examination) => [loadSwitch(examination.policy), signature(examination)],
+}
+
+function loadSwitch({ limits, reasons, kexecFileLoad }: KexecPolicy): Finding<'load-switch'> {
+  const id = 'load-switch'
+  if (kexecFileLoad.mode === 'unsupported')
+    return { id, status: 'unknown', summary: 'It does not come to that: there is no such call.' }
+  const evidence = evidenceOf(reasons, 'limits')
+  if (limits.disabled) {
+    const summary = 'Loading is switched off until the next boot: kernel.kexec_load_disabled is 1.'
+    const remedy =
+      'grep -rs kexec_load_disabled /etc/sysctl.conf /etc/sysctl.d /usr/lib/sysctl.d; take out what sets it, and reboot'
+    return { id, status: 'problem', summary, evidence, remedy }
+  }
+  if (limits.reboot === 0) {
+    const summary = 'No more loads are allowed until the next boot: kernel.kexec_load_limit_reboot is 0.'
+    const remedy = 'Reboot through the firmware: while this kernel runs, the limit can only be lowered.'
+    return { id, status: 'problem', summary, evidence, remedy }
+  }
+  if (limits.disabled === null) return { id, status: 'unknown', summary: 'Whether loading is allowed cannot be read.' }
+  if (limits.reboot === 1) {
+    const summary = 'One load is left until the next boot, and one that fails uses it up.'
+    return { id, status: 'warning', summary, evidence, remedy: 'linux-kexec plan, to be sure before it is used' }
+  }
+  const left = limits.reboot === null ? 'without a limit' : `${limits.reboot} more times`
+  return { id, status: 'ok', summary: `Loading is allowed, ${left}.`, evidence }
+}
+
+const agreeable: Readonly<Record<string, string>> = {
+  unchecked: 'No signature is looked at.',
+  permissive: 'Signatures are looked at; wrong ones are accepted.',
+  enforced: 'The kernel to load is signed as is asked for.',
+}
+
+function signature(examination: Examination): Finding<'signature'> {
+  const id = 'signature'
+  const { kexecFileLoad, reasons } = examination.policy
+  const evidence = evidenceOf(reasons, 'signature', 'lockdown', 'secure boot', 'ima')
+  const { mode } = kexecFileLoad
+  if (mode === 'unsupported' || mode === 'disabled')
+    return { id, status: 'unknown', summary: 'It does not come to that: every load is refused.', evidence }
+  const verdict = planOf(examination)?.verdict
+  if (verdict == null) {
+    const isOpen = mode === 'unchecked' || mode === 'permissive'
+    const summary = isOpen ? (agreeable[mode] as string) : `Without a kernel to load it cannot be told (${mode}).`
+    return { id, status: isOpen ? 'ok' : 'unknown', summary, detail: [sentence(kexecFileLoad.why)], evidence }
+  }
+  return judged(verdict.privileged ?? verdict, mode, evidence)
+}
+
+/** By the verdict for a process that has the privileges: whether this one has them is another check's, as is its filter. */
+function judged(
+  { outcome, summary, hint, missing }: Verdict,
+  mode: string,
+  evidence: readonly Evidence[],
+): Finding<'signature'> {
+  const id = 'signature'
+  const unknown = missing.filter((each) => !each.includes('seccomp'))
+  if (outcome === 'will-be-refused') {
+    const remedy = hint ?? 'linux-kexec policy'
+    return { id, status: 'problem', summary: sentence(`the kernel would refuse it: ${summary}`), evidence, remedy }
+  }
+  if (unknown.length === 0) {
+    const detail = outcome === 'will-load' ? [sentence(summary)] : []
+    return { id, status: 'ok', summary: agreeable[mode] ?? 'Nothing speaks against it.', detail, evidence }
+  }
+  const detail = unknown.map((each) => sentence(`not known: ${each}`))
+  const unsure = 'Whether the kernel takes it cannot be told beforehand.'
+  return { id, status: 'warning', summary: unsure, detail, evidence, remedy: hint ?? 'sudo linux-kexec policy' }
+}
+
+function evidenceOf(reasons: KexecPolicy['reasons'], ...subjects: readonly PolicySubject[]): Evidence[] {
+  return reasons.filter(({ subject }) => subjects.includes(subject)).map(({ source, value }) => ({ source, value }))
+}

@@ -1,0 +1,139 @@
+import { type ByteSource, partOf } from '../image/bytes.ts'
+import { canDecompress, decompressHead } from '../image/compression/decompress.ts'
+import { compressionAt, magicAt } from '../image/image.ts'
+import { HEAD_BYTES, inspectImage } from '../image/inspect.ts'
+import { type FirstArchives, isCpio, walkArchives } from './first-archives.ts'
+
+/** What an initrd turned out to be. */
+export interface InitrdContent {
+  /** To complete the sentence "this is …". */
+  readonly description: string
+  /** Whether it is unpacked, so that further archives may follow; false for images of file systems, and what is nothing. */
+  readonly isArchive: boolean
+  /** Why no kernel takes it, or null. */
+  readonly refusal: InitrdRefusal | null
+  /** What may be wrong with it, each a part of a sentence about it: 'ends in the middle of …'. */
+  readonly warnings: readonly string[]
+}
+
+export interface InitrdRefusal {
+  readonly summary: string
+  readonly hint: string
+}
+
+/** How much of a compressed archive is read beyond the head to see what is in it, bytes: a whole block of zstd. */
+const COMPRESSED_BLOCK = 132 * 1024
+
+const MAKE_AGAIN = 'Make it again (update-initramfs -u, dracut -f, mkinitcpio -P), or load with --no-initrd.'
+
+/**
+ * Tells what an initrd is, and whether a kernel can take it (init/initramfs.c and lib/decompress.c). Reads the head, and of what
+ * is compressed a little more. Whether the kernel to load was built with that compression is not known, and so not told.
+ * @param description of what has no bytes because it is no regular file
+ */
+export async function checkInitrdContent(source: ByteSource, description?: string): Promise<InitrdContent> {
+  const head = source.read(0, HEAD_BYTES)
+  const what = description ?? inspectImage(head, source.size).description
+  if (source.size === 0) return refused(what, `this is ${what}, not an initrd`, MAKE_AGAIN)
+  const archives = walkArchives(source)
+  if (archives.unknownAt === archives.start) return notAnArchive(head, what, archives)
+  const warnings = [...archives.problems]
+  if (archives.unknownAt !== null) {
+    warnings.push(
+      `has neither zeros nor an archive at byte ${archives.unknownAt}: the new kernel will unpack nothing of what follows`,
+    )
+  }
+  if (archives.compressedAt === null) return { description: what, isArchive: true, refusal: null, warnings }
+  const packed = partOf(source, archives.compressedAt, source.size)
+  const refusal = unsupported(packed)
+  if (refusal !== null) return { description: what, isArchive: false, refusal, warnings }
+  return { description: what, refusal: null, ...(await lookInside(packed, warnings)) }
+}
+
+/** Old formats and mistakes. */
+function notAnArchive(head: Buffer, what: string, { start, isMisaligned }: FirstArchives): InitrdContent {
+  if (start === null) return refused('zeros', 'this is nothing but zeros, not an initrd', MAKE_AGAIN)
+  if (isMisaligned) {
+    return refused(what, `its cpio archive begins at byte ${start}, which is no multiple of 4`, MAKE_AGAIN)
+  }
+  // cpio(5): the formats before newc, in text and in binary of either byte order.
+  if (magicAt(head, start, '070707') || /^(\x71\xc7|\xc7\x71)/.test(head.toString('latin1', start, start + 2))) {
+    const summary = 'this is a cpio archive of an old format, which the kernel does not unpack'
+    return refused('a cpio archive of an old format', summary, 'Make it with `cpio --create --format=newc`.')
+  }
+  const fileSystem = ramDiskOf(head)
+  if (fileSystem !== null) return imageOf(fileSystem)
+  return refused(what, `this is ${what}, neither a cpio archive nor a compressed one`, MAKE_AGAIN)
+}
+
+/** What the kernel knows by its magic, but has no decompressor for. */
+function unsupported(packed: ByteSource): InitrdRefusal | null {
+  const head = packed.read(0, 16)
+  // lib/decompress.c knows the legacy frame only.
+  if (magicAt(head, 0, '\x04\x22\x4d\x18')) {
+    return {
+      summary: 'this is an lz4 archive in the frame format, of which the kernel unpacks only the legacy one',
+      hint: 'Make it with `lz4 -l`.',
+    }
+  }
+  // The xz file format, 2.1.1.2 "Stream Flags"; lib/xz/xz_dec_stream.c takes none (0) and CRC32 (1).
+  if (magicAt(head, 0, '\xfd7zXZ\0') && head.length > 7 && ((head[7] as number) & 0x0f) > 1) {
+    return {
+      summary: `this is an xz archive with a check that the kernel does not know (${checkName((head[7] as number) & 0x0f)})`,
+      hint: 'Make it with `xz --check=crc32`.',
+    }
+  }
+  return null
+}
+
+function checkName(check: number): string {
+  return { 4: 'CRC64', 10: 'SHA-256' }[check] ?? `number ${check}`
+}
+
+async function lookInside(packed: ByteSource, warnings: string[]) {
+  const inside = await startOf(packed)
+  const start = inside.findIndex((byte) => byte !== 0)
+  if (start < 0 || isCpio(inside, start)) return { isArchive: true, warnings }
+  const fileSystem = ramDiskOf(inside)
+  if (fileSystem !== null) return { isArchive: false, warnings: [...warnings, oldInitrd(fileSystem)] }
+  const what = magicAt(inside, 257, 'ustar')
+    ? 'a tar archive'
+    : inspectImage(inside, Number.MAX_SAFE_INTEGER).description
+  return {
+    isArchive: false,
+    warnings: [...warnings, `unpacks to ${what}, not a cpio archive: the new kernel will not unpack it`],
+  }
+}
+
+/** The first bytes of what is compressed; none where they cannot be had without reading much. */
+async function startOf(packed: ByteSource): Promise<Buffer> {
+  const compression = compressionAt(packed.read(0, 16), 0)
+  if (compression === null || !canDecompress(compression)) return Buffer.alloc(0)
+  const amounts = compression === 'zstd' ? [HEAD_BYTES, COMPRESSED_BLOCK] : [HEAD_BYTES]
+  for (const amount of amounts) {
+    const start = await decompressHead(compression, partOf(packed, 0, amount), 2048)
+    if (start.length > 0) return start
+  }
+  return Buffer.alloc(0)
+}
+
+/** Formats of identify_ramdisk_image() in init/do_mounts_rd.c. */
+const RAM_DISKS = new Set(['squashfs', 'cramfs', 'romfs', 'ext'])
+
+/** 'a squashfs file system', of those that the kernel copies into a RAM disk; null for anything else. */
+function ramDiskOf(head: Buffer): string | null {
+  const { format, description } = inspectImage(head, Number.MAX_SAFE_INTEGER)
+  return RAM_DISKS.has(format) ? description : null
+}
+
+function imageOf(fileSystem: string): InitrdContent {
+  return { description: fileSystem, isArchive: false, refusal: null, warnings: [oldInitrd(fileSystem)] }
+}
+
+function oldInitrd(fileSystem: string): string {
+  return `is ${fileSystem}: only a kernel that mounts it as a RAM disk (CONFIG_BLK_DEV_RAM, root=/dev/ram0) makes use of it`
+}
+
+function refused(description: string, summary: string, hint: string): InitrdContent {
+  return { description, isArchive: false, refusal: { summary, hint }, warnings: [] }
+}

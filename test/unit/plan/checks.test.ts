@@ -1,0 +1,370 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { endianness } from 'node:os'
+import { gunzipSync } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { memoryBytes } from '../../../src/image/bytes.ts'
+import { inspectImage, inspectNested, type KernelImage } from '../../../src/image/index.ts'
+import { checkFileSize } from '../../../src/plan/checks/file-size.ts'
+import { checkKernelImage } from '../../../src/plan/checks/kernel-image.ts'
+import { checkMemory, type LoadSizes } from '../../../src/plan/checks/memory.ts'
+import { checkPagingLeft } from '../../../src/plan/checks/paging.ts'
+import { readRunningKernel, trueArchitecture } from '../../../src/plan/checks/running-kernel.ts'
+import { Findings } from '../../../src/plan/decision.ts'
+import { System } from '../../../src/system/system.ts'
+import { makeTree, type Tree } from '../entries/tree.ts'
+
+const head = (name: string) => readFileSync(`test/fixtures/kernels/${name}`)
+const kernels = {
+  x86_64: head('vmlinuz-6.1.0-50-cloud-amd64.head'),
+  arm64: head('arm64-6.1.0-50-cloud.head'),
+  armhf: head('armhf-6.1.0-50-rt-armmp.head'),
+  riscv64: head('riscv64-6.12.107+deb13.head'),
+  s390x: gunzipSync(head('s390x-6.1.0-50.head.gz')),
+}
+
+/** A machine of this architecture, as its /proc tells. */
+function machine(architecture: string, more: Tree = {}): System {
+  return new System(makeTree({ '/proc/sys/kernel/arch': { text: `${architecture}\n` }, ...more }))
+}
+
+/** The auxiliary vector of a 64-bit program on a machine with pages of this size. */
+function auxiliaryVector(pageSize: number): Buffer {
+  const vector = new BigUint64Array([16n, 0n, 6n, BigInt(pageSize), 0n, 0n])
+  return Buffer.from(vector.buffer)
+}
+
+/** A kernel with other bytes at an offset. */
+function patched(bytes: Buffer, offset: number, ...values: number[]): Buffer {
+  const copy = Buffer.from(bytes)
+  copy.set(values, offset)
+  return copy
+}
+
+/** What is found of a kernel of full length; with `size`, of one of that length. */
+function judge(system: System, bytes: Buffer, size?: number) {
+  const findings = new Findings()
+  const whole = inspectImage(bytes, Number.MAX_SAFE_INTEGER, memoryBytes(bytes))
+  const fileSize = size ?? whole.minimumSize ?? bytes.length
+  const image = inspectImage(bytes, fileSize, memoryBytes(bytes))
+  checkKernelImage(system, { path: '/boot/k', image, chain: [image], fileSize, loadedSize: null }, findings)
+  return told(findings)
+}
+
+function told({ refusals, warnings, unchecked }: Findings) {
+  for (const { hint, refused, path } of refusals)
+    expect({ hint, refused, path }).toMatchObject({ hint: expect.any(String), refused: true })
+  return { refusals: refusals.map(({ reason, code }) => `${reason} ${code}`), warnings, unchecked, errors: refusals }
+}
+
+describe('the machine', () => {
+  test.each([
+    ['x86_64', kernels.x86_64, 'x86_64'],
+    ['aarch64', kernels.arm64, 'aarch64'],
+    ['s390x', kernels.s390x, 's390x'],
+  ])('%s takes its own', (_, kernel, architecture) => {
+    expect(judge(machine(architecture), kernel)).toMatchObject({ refusals: [], warnings: [] })
+  })
+
+  test('every other is refused, with the errno that machine gives, and told once', () => {
+    for (const [name, kernel] of Object.entries(kernels)) {
+      if (name !== 'x86_64')
+        expect(judge(machine('x86_64'), kernel).refusals, name).toEqual(['wrong-architecture ENOEXEC'])
+      if (name !== 'arm64')
+        expect(judge(machine('aarch64'), kernel).refusals, name).toEqual(['wrong-architecture EINVAL'])
+    }
+    const { errors } = judge(machine('x86_64'), kernels.arm64)
+    expect(errors[0]).toMatchObject({
+      summary: expect.stringMatching(/^this is an arm64 Image.*, and this machine is x86_64$/),
+      evidence: [{ source: '/proc/sys/kernel/arch', value: 'x86_64' }],
+    })
+  })
+
+  test('a kernel of 32 bits on one of 64', () => {
+    const { refusals, errors } = judge(machine('x86_64'), patched(kernels.x86_64, 0x236, 0x7e))
+    expect(refusals).toEqual(['wrong-architecture ENOEXEC'])
+    expect(errors[0]?.summary).toContain('the running kernel has 64 bits')
+  })
+
+  test('a kernel of 64 bits on one of 32', () => {
+    expect(judge(machine('i686'), kernels.x86_64).refusals).toEqual(['wrong-architecture ENOEXEC'])
+  })
+
+  test('the other byte order is only warned of: the CPU may do both', () => {
+    const big = patched(kernels.arm64, 24, (kernels.arm64[24] as number) | 1)
+    const { refusals, warnings } = judge(machine('aarch64'), big)
+    expect(refusals).toEqual([])
+    expect(warnings).toEqual([expect.stringMatching(/this kernel is big-endian and the running one little-endian/)])
+    expect(judge(machine('aarch64_be'), big).warnings).toEqual([])
+    expect(judge(machine('aarch64_be'), kernels.arm64).warnings).toHaveLength(1)
+  })
+
+  test.runIf(endianness() === 'LE')('another page size is only warned of: the CPU may do both', () => {
+    const with64k = patched(kernels.arm64, 24, (kernels.arm64[24] as number) | 6)
+    const of4k = machine('aarch64', { '/proc/self/auxv': { file: auxiliaryVector(4096) } })
+    expect(judge(of4k, with64k)).toMatchObject({
+      refusals: [],
+      warnings: [expect.stringContaining('pages of 64.0 KiB and the running one of 4.0 KiB')],
+    })
+    expect(judge(of4k, kernels.arm64).warnings).toEqual([])
+    expect(judge(machine('aarch64'), with64k).unchecked.join()).toContain('pages of 64.0 KiB')
+  })
+
+  test('5 levels of page tables need a kernel that knows them', () => {
+    const old = patched(kernels.x86_64, 0x236, 0x1f)
+    const flags = (more: string) => ({ '/proc/cpuinfo': { text: `processor\t: 0\nflags\t\t: fpu lm ${more}\n` } })
+    const refused = judge(machine('x86_64', flags('la57')), old)
+    expect(refused.refusals).toEqual(['wrong-architecture ENOEXEC'])
+    expect(refused.errors[0]?.evidence).toEqual([{ source: '/proc/cpuinfo flags', value: 'la57' }])
+    expect(judge(machine('x86_64', flags('')), old).refusals).toEqual([])
+    expect(judge(machine('x86_64', flags('la57')), kernels.x86_64).refusals).toEqual([])
+  })
+
+  test('a kernel that has to leave 5 levels for 4 is warned of: since Linux 6.12 machines were seen to reset', () => {
+    const running = (release: string, flags = 'la57') =>
+      machine('x86_64', {
+        '/proc/cpuinfo': { text: `flags\t\t: fpu lm ${flags}\n` },
+        '/proc/sys/kernel/osrelease': { text: `${release}\n` },
+      })
+    const warnings = (system: System, bytes: Buffer, commandLine = 'ro') => {
+      const findings = new Findings()
+      checkPagingLeft(system, inspectImage(bytes, 20_000_000), commandLine, findings)
+      return findings.warnings
+    }
+    // Debian's 5.10 has 0x3f.
+    const without = patched(kernels.x86_64, 0x236, 0x3f)
+    expect(warnings(running('6.12.1'), without)).toEqual([expect.stringContaining('without CONFIG_X86_5LEVEL')])
+    expect(warnings(running('6.12.1'), kernels.x86_64, 'ro no5lvl')).toEqual([expect.stringContaining('no5lvl is on')])
+    expect(warnings(running('6.12.1'), kernels.x86_64)).toEqual([])
+    expect(warnings(running('6.1.0'), without)).toEqual([])
+    expect(warnings(running('6.12.1', ''), without)).toEqual([])
+  })
+
+  test('a kernel that is too old for the format is warned of', () => {
+    const running = (release: string) => machine('riscv64', { '/proc/sys/kernel/osrelease': { text: `${release}\n` } })
+    expect(judge(running('6.12.107+deb13-riscv64'), kernels.riscv64).warnings).toEqual([
+      'kexec_file_load takes a riscv Image on riscv64 since Linux 6.16, and Linux 6.12 is running',
+    ])
+    expect(judge(running('6.16.1'), kernels.riscv64).warnings).toEqual([])
+    expect(judge(running('7.0.0'), kernels.riscv64).warnings).toEqual([])
+  })
+
+  test('of a folder without /proc nothing is guessed', () => {
+    const result = judge(new System(makeTree({})), kernels.arm64)
+    expect(result.refusals).toEqual([])
+    expect(result.unchecked.join()).toContain('whether a kernel for aarch64 suits the machine')
+  })
+
+  test('a kernel before 6.1 does not name itself: then the width of its addresses counts, not the personality', () => {
+    const of = (symbol: string) => new System(makeTree({ '/proc/kallsyms': { text: `${symbol} T _text\n` } }))
+    const [wide, narrow] = [of('0000000000000000'), of('c1000000')]
+    const names = {
+      i686: 'x86_64',
+      armv8l: 'aarch64',
+      armv8b: 'aarch64_be',
+      ppc: 'ppc64',
+      s390: 's390x',
+      x86_64: 'x86_64',
+    }
+    for (const [name, architecture] of Object.entries(names)) {
+      expect(trueArchitecture(wide, name)).toBe(architecture)
+      expect(trueArchitecture(narrow, name)).toBe(name)
+    }
+  })
+
+  test('this one is known, whatever it is', () => {
+    const { architecture, pageSize, series, evidence } = readRunningKernel(new System())
+    expect({ architecture, series }).toEqual({ architecture: expect.any(String), series: expect.any(Number) })
+    expect(pageSize).toBe(Number(execFileSync('getconf', ['PAGESIZE']).toString()))
+    expect(evidence.length).toBeGreaterThan(2)
+  })
+})
+
+describe('the kernel', () => {
+  const x86 = () => machine('x86_64')
+
+  test.each<[what: string, offset: number, values: number[], refusals: string[]]>([
+    ['of protocol 2.11', 0x206, [0x0b, 0x02], ['not-a-kernel ENOEXEC']],
+    ['loaded low', 0x211, [0], ['not-a-kernel ENOEXEC']],
+    ['that cannot be loaded above 4 GiB', 0x236, [0x7d], ['not-relocatable ENOEXEC']],
+    // The kernel would take it.
+    ['that says it cannot be moved', 0x234, [0], ['not-relocatable NOT_RELOCATABLE']],
+  ])('%s', (_, offset, values, refusals) => {
+    expect(judge(x86(), patched(kernels.x86_64, offset, ...values)).refusals).toEqual(refusals)
+  })
+
+  test('of an old protocol may be of 64 bits: it is not called one of 32', () => {
+    const [error] = judge(x86(), patched(kernels.x86_64, 0x206, 0x0a, 0x02)).errors
+    expect(error?.summary).toMatch(/Linux 6\.1\.0-50-cloud-amd64: boot protocol 2\.10 is older than 2\.12/)
+    expect(error?.summary).not.toContain('32')
+  })
+
+  test('that is cut off', () => {
+    expect(judge(x86(), kernels.x86_64, 5_000_000).refusals).toEqual(['truncated-kernel TRUNCATED_KERNEL'])
+    expect(judge(x86(), kernels.x86_64.subarray(0, 600), 600).refusals).toEqual(['truncated-kernel ENOEXEC'])
+  })
+
+  test('with several faults: each is told, and none twice', () => {
+    const bad = patched(patched(kernels.x86_64, 0x234, 0), 0x206, 0x0b, 0x02)
+    expect(judge(x86(), bad, 5_000_000).refusals).toEqual([
+      'truncated-kernel TRUNCATED_KERNEL',
+      'not-relocatable NOT_RELOCATABLE',
+      'not-a-kernel ENOEXEC',
+    ])
+    expect(judge(x86(), kernels.armhf, 5000).refusals).toEqual([
+      'wrong-architecture ENOEXEC',
+      'truncated-kernel TRUNCATED_KERNEL',
+    ])
+  })
+
+  test('in a form that only kexec_load takes, and what is none', () => {
+    expect(judge(machine('armv7l'), kernels.armhf).errors[0]).toMatchObject({
+      reason: 'not-a-kernel',
+      summary: 'this is a 32-bit ARM zImage, which kexec_file_load does not take: 32-bit ARM has no kexec_file_load',
+    })
+    expect(judge(machine('aarch64'), Buffer.from('just text')).errors[0]).toMatchObject({
+      reason: 'not-a-kernel',
+      code: 'EINVAL',
+      hint: expect.stringContaining('arch/arm64/boot/Image'),
+    })
+  })
+
+  test('that is unpacked with nothing we have', async () => {
+    const zboot = Buffer.alloc(8192)
+    zboot.write('MZ\0\0zimg', 'latin1')
+    zboot.writeUInt32LE(4096, 8)
+    zboot.writeUInt32LE(4096, 12)
+    zboot.write('lzo', 0x18)
+    zboot.write('\x89LZO\0\r\n\x1a\n', 4096, 'latin1')
+    const { image, chain } = await inspectNested(memoryBytes(zboot))
+    const findings = new Findings()
+    checkKernelImage(x86(), { path: '/k', image, chain, fileSize: zboot.length, loadedSize: null }, findings)
+    expect(told(findings).errors).toMatchObject([
+      { reason: 'not-a-kernel', summary: expect.stringContaining('compressed with lzo, which is not unpacked here') },
+    ])
+  })
+
+  test('inside a container: its own length counts once it is unpacked', () => {
+    const image: KernelImage = inspectImage(kernels.x86_64, 20_000_000)
+    const outer = inspectImage(Buffer.from('\x1f\x8b\x08', 'latin1'), 3)
+    const check = (loadedSize: number | null) => {
+      const findings = new Findings()
+      checkKernelImage(x86(), { path: '/k', image, chain: [outer, image], fileSize: 3, loadedSize }, findings)
+      return told(findings).refusals
+    }
+    expect(check(null)).toEqual([])
+    expect(check(image.minimumSize)).toEqual([])
+    expect(check(5_000_000)).toEqual(['truncated-kernel TRUNCATED_KERNEL'])
+  })
+})
+
+describe('the memory', () => {
+  const MIB = 1024 ** 2
+  /** Debian's 6.1 on 1 GiB. */
+  const sizes: LoadSizes = { kernelFile: 14 * MIB, kernelMemory: 52 * MIB, initrdBytes: 0, copiedBytes: 0 }
+  const of = (total: number, available: number | null, swap = 0): Tree => ({
+    '/proc/meminfo': {
+      text: [
+        `MemTotal:       ${total * 1024} kB`,
+        ...(available === null ? [] : [`MemAvailable:    ${available * 1024} kB`]),
+        `SwapFree:       ${swap * 1024} kB\n`,
+      ].join('\n'),
+    },
+  })
+  const crash = (size: number): Tree => ({ '/sys/kernel/kexec_crash_size': { text: `${size * MIB}\n` } })
+
+  function weigh(tree: Tree, initrd: number, { panic = false, copied = 0 } = {}) {
+    const findings = new Findings()
+    const system = new System(makeTree(tree))
+    checkMemory(system, { ...sizes, initrdBytes: initrd * MIB, copiedBytes: copied * MIB }, panic, findings)
+    return told(findings)
+  }
+
+  test('half of it may stay loaded, and not one page more', () => {
+    const total = 1024
+    expect(weigh(of(total, 4096), 460).refusals).toEqual([])
+    const { refusals, errors } = weigh(of(total, 4096), 461)
+    expect(refusals).toEqual(['no-memory EINVAL'])
+    expect(errors[0]).toMatchObject({
+      summary: 'kernel and initrd take 513.0 MiB, and Linux loads at most half of the memory, 512.0 MiB',
+      hint: 'Use a smaller initrd.',
+    })
+    expect(errors[0]?.evidence).toEqual([
+      { source: '/proc/meminfo MemTotal', value: `${1024 * 1024} kB` },
+      { source: '/proc/meminfo MemAvailable', value: `${4096 * 1024} kB` },
+      { source: '/proc/meminfo SwapFree', value: '0 kB' },
+      { source: 'the kernel', value: `${14 * MIB} bytes` },
+      { source: 'the kernel at its place, by its header', value: `${52 * MIB} bytes` },
+      { source: 'the initrd', value: `${461 * MIB} bytes` },
+      { source: 'what stays loaded', value: `${513 * MIB} bytes` },
+      { source: 'what loading takes at its peak', value: expect.stringMatching(/^\d+ bytes$/) },
+    ])
+  })
+
+  test('the initrd counts twice at the peak, and what we copy once more', () => {
+    // 14 + 52 + 2 × 300 MiB, and a page for 512.
+    expect(weigh(of(2048, 800), 300)).toMatchObject({ refusals: [], warnings: [] })
+    expect(weigh(of(2048, 660), 300).refusals).toEqual(['no-memory ENOMEM'])
+    expect(weigh(of(2048, 800), 300, { copied: 300 }).refusals).toEqual(['no-memory ENOMEM'])
+  })
+
+  test('what is close is warned of, and what only swapping makes room for', () => {
+    expect(weigh(of(2048, 700), 300).warnings).toEqual([expect.stringMatching(/that is close$/)])
+    expect(weigh(of(2048, 660, 100), 300)).toMatchObject({
+      refusals: [],
+      warnings: [expect.stringMatching(/and 100\.0 MiB of swap are available: others will be swapped out$/)],
+    })
+  })
+
+  test('too much for both is one refusal, with the errno that comes first', () => {
+    expect(weigh(of(1024, 700), 600).refusals).toEqual(['no-memory EINVAL'])
+    const { refusals, errors } = weigh(of(1024, 700), 900)
+    expect(refusals).toEqual(['no-memory ENOMEM'])
+    expect(errors[0]?.summary).toMatch(/at most half.*; loading takes/)
+  })
+
+  test('what is loaded already can be unloaded first', () => {
+    const loaded: Tree = { '/sys/kernel/kexec_loaded': { text: '1\n' } }
+    expect(weigh({ ...of(2048, 660), ...loaded }, 300).errors[0]?.hint).toContain('linux-kexec unload')
+    expect(weigh(of(2048, 660), 300).errors[0]?.hint).not.toContain('unload')
+  })
+
+  test('a crash kernel has to fit into what is reserved for it', () => {
+    const room = of(4096, 4000)
+    expect(weigh({ ...room, ...crash(256) }, 30, { panic: true })).toMatchObject({ refusals: [], warnings: [] })
+    expect(weigh({ ...room, ...crash(128) }, 30, { panic: true }).warnings.join()).toContain('crashkernel=256M')
+    const { refusals, errors } = weigh({ ...room, ...crash(64) }, 30, { panic: true })
+    expect(refusals).toEqual(['no-crash-memory EADDRNOTAVAIL'])
+    expect(errors[0]?.evidence[0]).toEqual({ source: '/sys/kernel/kexec_crash_size', value: String(64 * MIB) })
+    expect(weigh({ ...room, ...crash(0) }, 0, { panic: true }).errors[0]?.summary).toBe(
+      'no memory is reserved for a crash kernel',
+    )
+  })
+
+  test('half of the memory does not count for a crash kernel, and its own peak is smaller', () => {
+    expect(weigh({ ...of(512, 400), ...crash(1024) }, 300, { panic: true }).refusals).toEqual([])
+    expect(weigh({ ...of(512, 400), ...crash(1024) }, 300).refusals).toEqual(['no-memory EINVAL'])
+    expect(weigh({ ...of(512, 300), ...crash(1024) }, 300, { panic: true }).refusals).toEqual(['no-memory ENOMEM'])
+  })
+
+  test('what is not told is not guessed', () => {
+    expect(weigh({}, 5000)).toMatchObject({ refusals: [], unchecked: [expect.stringContaining('/proc/meminfo')] })
+    expect(weigh(of(4096, 4000), 10, { panic: true }).unchecked.join()).toContain('kexec_crash_size')
+    // Before Linux 3.14 there is no MemAvailable.
+    expect(weigh(of(1024, null), 461).refusals).toEqual(['no-memory EINVAL'])
+    expect(weigh(of(1024, null), 400).refusals).toEqual([])
+  })
+
+  test.each([
+    ['6.1.0-50-cloud-amd64', 4096, [], 0],
+    ['6.1.0-50-cloud-amd64', 4097, ['initrd-too-large EFBIG'], 0],
+    ['5.10.0-30-amd64', 2047, [], 0],
+    ['5.10.0-30-amd64', 2048, [], 1],
+  ])('Linux %s and an initrd of %i MiB', (release, size, refusals, warnings) => {
+    const findings = new Findings()
+    const system = machine('x86_64', { '/proc/sys/kernel/osrelease': { text: `${release}\n` } })
+    checkFileSize(system, { path: '/initrd', size: size * MIB, what: 'initrd' }, findings)
+    expect(told(findings).refusals).toEqual(refusals)
+    expect(findings.warnings).toHaveLength(warnings)
+  })
+})
