@@ -13,14 +13,16 @@ export const elf: ImageFormat = {
     const is64 = head[4] === 2
     const architecture = architectureOf(read(18), is64, little)
     const type = types.get(read(16)) ?? 'file'
+    const segments = source === undefined ? [] : readSegments(source, head, is64, little)
     const image: KernelImage = {
       ...unknownImage,
+      ...extentOf(segments),
       format: 'ELF',
       description: `an ELF ${architecture?.replace('_', '-') ?? `(machine ${read(18)})`} ${type}`,
       architecture,
       byteOrder: little ? 'little' : 'big',
     }
-    const version = source === undefined ? undefined : versionOf(source, head, is64, little)
+    const version = source === undefined ? undefined : versionOf(source, segments)
     return version === undefined ? image : asVmlinux(image, version)
   },
 }
@@ -54,28 +56,68 @@ const MAX_SEGMENTS = 128
 const MAX_ENTRY = 256
 const LOAD = 1
 
-/** The version line of a vmlinux; segments are searched, so that it needs no section table. */
-function versionOf(source: ByteSource, head: Buffer, is64: boolean, little: boolean): Version | undefined {
-  if (head.length < 64) return undefined
+/** An entry of the program header table. */
+interface Segment {
+  readonly type: number
+  readonly offset: number
+  /** Bytes in the file. */
+  readonly size: number
+  /** Physical. */
+  readonly address: number
+  /** Bytes in memory. */
+  readonly memory: number
+}
+
+function readSegments(source: ByteSource, head: Buffer, is64: boolean, little: boolean): Segment[] {
+  if (head.length < 64) return []
   const reader = fields(little)
   const table = is64 ? reader.long(head, 32) : reader.word(head, 28)
   const entry = reader.half(head, is64 ? 54 : 42)
   const count = Math.min(reader.half(head, is64 ? 56 : 44), MAX_SEGMENTS)
-  if (entry < (is64 ? 56 : 32) || entry > MAX_ENTRY) return undefined
+  if (entry < (is64 ? 56 : 32) || entry > MAX_ENTRY) return []
   const bytes = source.read(table, count * entry)
+  const segments: Segment[] = []
+  for (let at = 0; at + entry <= bytes.length; at += entry) {
+    const number = (in64: number, in32: number) =>
+      is64 ? reader.long(bytes, at + in64) : reader.word(bytes, at + in32)
+    segments.push({
+      type: reader.word(bytes, at),
+      offset: number(8, 4),
+      address: number(24, 12),
+      size: number(32, 16),
+      memory: number(40, 20),
+    })
+  }
+  return segments
+}
+
+/** The version line of a vmlinux; segments are searched, so that it needs no section table. */
+function versionOf(source: ByteSource, segments: readonly Segment[]): Version | undefined {
+  // A kernel is linked at fixed physical addresses or runs above half of its space; a program has an interpreter.
+  if (segments.some(({ type }) => type === INTERPRETER)) return undefined
   let left = SEARCHED
-  for (let at = 0; at + entry <= bytes.length && left > 0; at += entry) {
-    // A kernel is linked at fixed physical addresses or runs above half of its space; a program has an interpreter.
-    const type = reader.word(bytes, at)
-    if (type === INTERPRETER) return undefined
-    if (type !== LOAD) continue
-    const offset = is64 ? reader.long(bytes, at + 8) : reader.word(bytes, at + 4)
-    const size = is64 ? reader.long(bytes, at + 32) : reader.word(bytes, at + 16)
+  for (const { type, offset, size } of segments) {
+    if (type !== LOAD || left <= 0) continue
     const found = findVersion(source, offset, Math.min(offset + size, offset + left, source.size))
     if (found !== undefined) return found
     left -= size
   }
   return undefined
+}
+
+/** Where the last segment ends, and how far the loaded ones reach; null for numbers that no file can have. */
+function extentOf(segments: readonly Segment[]): Pick<KernelImage, 'minimumSize' | 'memoryNeeded'> {
+  const loaded = segments.filter(({ type, memory }) => type === LOAD && memory > 0)
+  const ends = segments.filter(({ size }) => size > 0).map(({ offset, size }) => offset + size)
+  const start = Math.min(...loaded.map(({ address }) => address))
+  return {
+    minimumSize: plausible(Math.max(0, ...ends)),
+    memoryNeeded: plausible(Math.max(start, ...loaded.map(({ address, memory }) => address + memory)) - start),
+  }
+}
+
+function plausible(bytes: number): number | null {
+  return bytes > 0 && bytes < 2 ** 40 ? bytes : null
 }
 
 const INTERPRETER = 3

@@ -2,6 +2,7 @@ import { memoryBytes } from '../../dist/image/bytes.js'
 import { decompress } from '../../dist/image/compression/decompress.js'
 import { DamagedStream } from '../../dist/image/compression/reader.js'
 import { unzstd } from '../../dist/image/compression/zstd.js'
+import { inspect } from '../../dist/image/inspection.js'
 import { inspectNested } from '../../dist/image/nested.js'
 import { containers, streams } from './image-seeds.mjs'
 
@@ -32,6 +33,13 @@ async function readImage(bytes) {
     check(offset >= 0 && length >= 0 && offset + length <= bytes.length, `${name} lies outside of the file`)
   }
   for (const problem of outermost?.problems ?? []) check(isSentence(problem), `no sentence: ${JSON.stringify(problem)}`)
+  const { verdictReason, damage, checks, kernelSize } = await inspect(bytes, { machine: 'x86_64' })
+  for (const text of [verdictReason, ...damage]) check(isSentence(text), `no sentence: ${JSON.stringify(text)}`)
+  for (const { passed, problem, layer } of checks) {
+    check(passed === true || isSentence(problem), 'a check that did not pass does not say why')
+    check(layer >= 0 && layer < chain.length, `a check is of layer ${layer}`)
+  }
+  check(kernelSize === null || kernelSize >= 0, `the kernel has ${kernelSize} bytes`)
   return wrong
 }
 
