@@ -13,10 +13,13 @@ const imageMakers = ['mkimage', 'dtc', 'mkbootimg', 'objcopy', 'objdump', 'gzip'
 /** What tells of images and archives, to compare with. */
 const readers = ['file', 'dumpimage', 'unpack_bootimg', 'cpio', 'bsdtar', 'busybox']
 
+/** What makes the disks that are no initrds. */
+const fileSystems = ['mkfs.cramfs', 'mksquashfs']
+
 /** What signs kernels, and tells of signatures: test/vm/modes/images.ts. */
 const signers = ['sbverify', 'osslsigncode', 'openssl', 'sbsign', 'sbattach', 'evmctl']
 
-setUp({ programs: [...signers, ...imageMakers, ...readers] })
+setUp({ programs: [...signers, ...imageMakers, ...readers, ...fileSystems] })
 const results = join(root, 'build/test-results.json')
 rmSync(results, { force: true })
 const EPERM = '1'

@@ -70,9 +70,7 @@ function inspect(head: Buffer): KernelImage {
     minimumSize: setupHeader.end,
     efiStub: stubOf(head, setupHeader, protocol),
     setupHeader,
-    facts: is64
-      ? [{ name: '5-level paging', value: extendedLoadFlags.includes('5-level') ? 'supported' : 'not supported' }]
-      : [],
+    facts: is64 ? [{ name: PAGING, value: paging(setupHeader) }] : [],
     problems,
   }
 }
@@ -83,6 +81,17 @@ function stubOf(head: Buffer, { extendedLoadFlags, handoverOffset }: SetupHeader
   if (stub === null || handoverOffset === null) return stub
   if (protocol < 0x20c) return { ...stub, handover: [stub.bits] }
   return { ...stub, handover: ([32, 64] as const).filter((bits) => extendedLoadFlags.includes(`efi-handover-${bits}`)) }
+}
+
+/** Name of the fact that tells which of `pagingLevels` the kernel is for. */
+export const PAGING = '5-level paging'
+
+/** Values of that fact. */
+export const pagingLevels = { used: 'supported', left: 'left for 4 levels', unknown: 'not supported' } as const
+
+function paging({ extendedLoadFlags }: SetupHeader): string {
+  if (!extendedLoadFlags.includes('5-level')) return pagingLevels.unknown
+  return extendedLoadFlags.includes('5-level-enabled') ? pagingLevels.used : pagingLevels.left
 }
 
 /** What bzImage64_probe of arch/x86/kernel/kexec-bzimage64.c refuses. */

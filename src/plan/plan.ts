@@ -4,7 +4,11 @@ import { holdInput, type KernelImage, type OpenImage } from '../image/index.ts'
 import type { Verdict } from '../policy/index.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
 import { System } from '../system/system.ts'
+
 import { checkInitrds } from './checks/initrd-content.ts'
+
+import { checkPagingLeft } from './checks/paging.ts'
+
 import { checkSizes, refuseWhatDoesNotFit } from './checks/sizes.ts'
 import { checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
@@ -84,6 +88,7 @@ function checkEverything(system: System, choices: Choices, findings: Findings): 
   for (const file of [...kernelFiles(kernel), ...files]) checkWritable(system, file, findings)
   // An entry brings the same among its problems.
   if (target.entry === null) checkModules(system, kernel.image.version, findings)
+  checkPagingLeft(system, kernel.image, commandLine, findings)
   checkSizes(system, choices, findings)
 }
 

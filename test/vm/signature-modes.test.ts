@@ -1,8 +1,13 @@
 import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { detectPolicy } from '../../src/policy/index.ts'
+import { System } from '../../src/system/system.ts'
 import { type Kernel, newestKernels } from '../../src/vm/index.ts'
 import { debianGuest } from './guests.ts'
+import { arm64, runArm64 } from './modes/arm64.ts'
 import { writeCapture } from './modes/capture.ts'
 import { conduct, predictProgram, type Run } from './modes/conduct.ts'
 import { libraryDependencies } from './modes/dependencies.ts'
@@ -14,6 +19,7 @@ import {
   recordOutcome,
   writeTable,
 } from './modes/fixtures.ts'
+import { foretell, unpackCapture, wrongVerdicts } from './modes/foretell.ts'
 import { type ImageName, makeImages } from './modes/images.ts'
 import type { CallOutcome, ScenarioOutcome } from './modes/outcome.ts'
 import { type ModeMachine, machines } from './modes/scenarios.ts'
@@ -153,3 +159,22 @@ describe.each(chosen.flatMap((machine) => machine.scenarios.map((scenario) => ({
     })
   },
 )
+
+// The harness does not run it, and so Node is not in it: what would be said is asked of the files that it showed.
+test.runIf(arm64.name.includes(only))('arm64, where the kernel has no kexec_file_load', async () => {
+  const { outcome, captured } = await runArm64()
+  if (isUpdate) {
+    recordOutcome(arm64.name, outcome)
+    writeCapture(archiveOf(arm64.name), captured)
+    writeTable(tableOf(recordedOutcomes()))
+  }
+  expect(errnos(outcome)).toEqual(errnos(recordedOutcome(arm64.name)))
+  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-arm64-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const root = join(folder, 'root')
+  unpackCapture(captured, root)
+  const verdicts = foretell(root, ['signed'])
+  expect(verdicts.get('signed')).toMatchObject({ outcome: 'will-be-refused', reason: 'no-kexec-support' })
+  expect(wrongVerdicts(verdicts, outcome)).toEqual([])
+  expect(detectPolicy({ system: new System(root) }).kexecLoad.mode).not.toMatch(/unsupported|disabled/)
+})

@@ -1,11 +1,12 @@
 import { KexecError, type Reason } from '../../errors.ts'
-import { bzImageProblems } from '../../image/bzimage.ts'
+import { bzImageProblems, pagingLevels } from '../../image/bzimage.ts'
 import { canDecompress } from '../../image/compression/decompress.ts'
 import { engineFor, type KernelImage } from '../../image/index.ts'
 import { TRUNCATED } from '../../image/inspect.ts'
 import type { System } from '../../system/system.ts'
 import type { Findings } from '../decision.ts'
 import { formatBytes } from '../text.ts'
+import { FIVE_LEVELS, pagingOf, usesFiveLevels } from './paging.ts'
 import { byteOrderOf, familyOf, type RunningKernel, readRunningKernel } from './running-kernel.ts'
 
 /** What is to be judged. */
@@ -43,7 +44,7 @@ export function checkKernelImage(system: System, kernel: CheckedKernel, findings
   checkRelocation(kernel, refuse)
   if (fits) {
     checkFormat(kernel, running, refuse)
-    checkPaging(system, kernel, running, refuse)
+    checkPaging(system, kernel, refuse)
     checkPageSize(kernel, running, findings)
     checkRelease(kernel, running, findings)
   }
@@ -161,28 +162,15 @@ function takenBy(architecture: string | null): string {
   }
 }
 
-/** bzImage64_probe of arch/x86/kernel/kexec-bzimage64.c; the flag `la57` is there only while it is in use. */
-function checkPaging(system: System, { image }: CheckedKernel, running: RunningKernel, refuse: Refuse): void {
-  const fact = image.facts.find(({ name }) => name === '5-level paging')
-  if (fact?.value !== 'not supported' || running.architecture !== 'x86_64') return
-  if (!usesFiveLevels(system)) return
+/** bzImage64_probe of arch/x86/kernel/kexec-bzimage64.c. */
+function checkPaging(system: System, { image }: CheckedKernel, refuse: Refuse): void {
+  if (pagingOf(image) !== pagingLevels.unknown || !usesFiveLevels(system)) return
   refuse(
     'wrong-architecture',
     `this is ${image.description}, which knows 4 levels of page tables, and the running kernel uses 5`,
     'Choose a newer kernel, or boot the running one with no5lvl on its command line first.',
-    { evidence: [{ source: '/proc/cpuinfo flags', value: 'la57' }] },
+    { evidence: FIVE_LEVELS },
   )
-}
-
-/** One CPU tells of all: its flags come within the first lines. */
-const FIRST_CPU = 16 * 1024
-
-function usesFiveLevels(system: System): boolean {
-  try {
-    return /^flags\s*:.*\bla57\b/m.test(system.readHead('/proc/cpuinfo', FIRST_CPU).toString('latin1'))
-  } catch {
-    return false
-  }
 }
 
 /** Legal where the CPU can do both, which no file tells: ID_AA64MMFR0_EL1 hides it. The kernel knows and answers EINVAL. */

@@ -4,7 +4,7 @@ import { Findings } from '../decision.ts'
 import type { InitrdChoice } from '../initrds.ts'
 import { needsUnpacking, type PlannedKernel } from '../kernel.ts'
 import type { Prepared } from '../preparation.ts'
-import { checkFileSize } from './initrds.ts'
+import { checkFileSize } from './file-size.ts'
 import { checkKernelImage } from './kernel-image.ts'
 import { checkMemory, type LoadSizes } from './memory.ts'
 

@@ -50,7 +50,7 @@ describe('control characters in names', () => {
     for (const args of [['inspect', forged], ['plan', '--root', makeMachine(), forged], [forged]])
       expect((await cli(args)).stderr).toMatch(/^[^\n]*vmlinuz\\x0aerror: forged/)
     const { stdout } = await cli(['inspect', 'notes\nversion'], { cwd: makeTree({ 'notes\nversion': 'empty' }) })
-    expect(stdout).toMatch(/^file +notes\\x0aversion$/m)
+    expect(stdout).toMatch(/^ +path +notes\\x0aversion$/m)
   })
 
   test('are exact in JSON', async () => {

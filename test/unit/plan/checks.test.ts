@@ -5,9 +5,10 @@ import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { memoryBytes } from '../../../src/image/bytes.ts'
 import { inspectImage, inspectNested, type KernelImage } from '../../../src/image/index.ts'
-import { checkFileSize } from '../../../src/plan/checks/initrds.ts'
+import { checkFileSize } from '../../../src/plan/checks/file-size.ts'
 import { checkKernelImage } from '../../../src/plan/checks/kernel-image.ts'
 import { checkMemory, type LoadSizes } from '../../../src/plan/checks/memory.ts'
+import { checkPagingLeft } from '../../../src/plan/checks/paging.ts'
 import { readRunningKernel, trueArchitecture } from '../../../src/plan/checks/running-kernel.ts'
 import { Findings } from '../../../src/plan/decision.ts'
 import { System } from '../../../src/system/system.ts'
@@ -110,13 +111,33 @@ describe('the machine', () => {
   })
 
   test('5 levels of page tables need a kernel that knows them', () => {
-    const old = patched(kernels.x86_64, 0x236, 0x5f)
+    const old = patched(kernels.x86_64, 0x236, 0x1f)
     const flags = (more: string) => ({ '/proc/cpuinfo': { text: `processor\t: 0\nflags\t\t: fpu lm ${more}\n` } })
     const refused = judge(machine('x86_64', flags('la57')), old)
     expect(refused.refusals).toEqual(['wrong-architecture ENOEXEC'])
     expect(refused.errors[0]?.evidence).toEqual([{ source: '/proc/cpuinfo flags', value: 'la57' }])
     expect(judge(machine('x86_64', flags('')), old).refusals).toEqual([])
     expect(judge(machine('x86_64', flags('la57')), kernels.x86_64).refusals).toEqual([])
+  })
+
+  test('a kernel that has to leave 5 levels for 4 is warned of: since Linux 6.12 machines were seen to reset', () => {
+    const running = (release: string, flags = 'la57') =>
+      machine('x86_64', {
+        '/proc/cpuinfo': { text: `flags\t\t: fpu lm ${flags}\n` },
+        '/proc/sys/kernel/osrelease': { text: `${release}\n` },
+      })
+    const warnings = (system: System, bytes: Buffer, commandLine = 'ro') => {
+      const findings = new Findings()
+      checkPagingLeft(system, inspectImage(bytes, 20_000_000), commandLine, findings)
+      return findings.warnings
+    }
+    // Debian's 5.10 has 0x3f.
+    const without = patched(kernels.x86_64, 0x236, 0x3f)
+    expect(warnings(running('6.12.1'), without)).toEqual([expect.stringContaining('without CONFIG_X86_5LEVEL')])
+    expect(warnings(running('6.12.1'), kernels.x86_64, 'ro no5lvl')).toEqual([expect.stringContaining('no5lvl is on')])
+    expect(warnings(running('6.12.1'), kernels.x86_64)).toEqual([])
+    expect(warnings(running('6.1.0'), without)).toEqual([])
+    expect(warnings(running('6.12.1', ''), without)).toEqual([])
   })
 
   test('a kernel that is too old for the format is warned of', () => {

@@ -30,7 +30,7 @@ const files = [
 
 /** The options of a kernel's configuration that have to do with loading kernels; the rest of its 280 KB is not kept. */
 const options =
-  'KEXEC|CRASH_DUMP|IMA|INTEGRITY|EVM|SECURITY_LOCKDOWN|LOCK_DOWN|LOAD_UEFI|LOAD_IPL|SYSTEM_|SECONDARY_|MODULE_SIG|LSM|KALLSYMS|X86_64|DEBUG_KERNEL|MAGIC_SYSRQ|EFI|SIGNED_PE|PKCS7|IKCONFIG|LIVEUPDATE'
+  'KEXEC|CRASH_DUMP|IMA|INTEGRITY|EVM|SECURITY_LOCKDOWN|LOCK_DOWN|LOAD_UEFI|LOAD_IPL|SYSTEM_|SECONDARY_|MODULE_SIG|LSM|KALLSYMS|X86_64|ARM64|DEBUG_KERNEL|MAGIC_SYSRQ|EFI|SIGNED_PE|PKCS7|IKCONFIG|LIVEUPDATE'
 
 /** Names of functions in /proc/kallsyms that tell what the kernel was built with. */
 const symbols = 'kexec|_printk|verify_pefile|bzImage64_verify_sig'

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SignatureReport } from '../../../src/image/signature/index.ts'
+import { arm64 } from './arm64.ts'
 import type { ImageName, ModeImages } from './images.ts'
 import type { ScenarioOutcome } from './outcome.ts'
 import { machines, type Scenario } from './scenarios.ts'
@@ -11,7 +12,7 @@ export const fixtures = join(import.meta.dirname, '../../fixtures/policy/capture
 /** The page that holds the table. */
 export const page = join(import.meta.dirname, '../../../docs/signature-modes.md')
 
-export const scenarios: readonly Scenario[] = machines.flatMap(({ scenarios }) => scenarios)
+export const scenarios: readonly Scenario[] = [...machines.flatMap(({ scenarios }) => scenarios), arm64]
 
 /** Path of a scenario's archive of files. */
 export function archiveOf(name: string): string {
