@@ -27,7 +27,7 @@ const packages = {
   evmctl: 'ima-evm-utils',
   bsdtar: 'libarchive-tools',
   mksquashfs: 'squashfs-tools',
-  'mkfs.cramfs': 'util-linux-extra',
+  'mkfs.cramfs': 'util-linux',
 }
 
 /** Ends this process with a plain message when one of the programs is not in PATH. */

@@ -7,7 +7,7 @@ const FSTAB = '/etc/fstab'
 const MOUNTS = '/proc/self/mountinfo'
 
 /** Where the boot partition and the EFI system partition are mounted: hier(7), systemd-gpt-auto-generator(8). */
-const places = ['/boot', '/efi', '/boot/efi', '/boot/firmware', '/boot/loader']
+const places = ['/boot', '/efi', '/boot/efi', '/boot/firmware']
 
 /** Where systemd-gpt-auto-generator writes the units of partitions that it found by their type. */
 const GENERATED = '/run/systemd/generator.late'
@@ -34,8 +34,8 @@ function mountsOf(system: System): Finding<'boot-mount'> {
   const missing = wanted.filter(({ place }) => (mounted === undefined ? isEmpty(system, place) : !mounted.has(place)))
   if (missing.length > 0) {
     const names = [...new Set(missing.map(({ place }) => place))].join(' and ')
-    const how = mounted === undefined ? 'has nothing in it' : 'is not mounted'
-    const summary = `${names} ${how}, as it should be: entries may be missing or stale.`
+    const how = mounted === undefined ? 'has nothing in it' : 'not mounted'
+    const summary = `${names} is configured, but ${how}: entries may be missing or stale.`
     const proof = mounted === undefined ? [] : [{ source: MOUNTS, value: `no ${names}` }]
     const remedy = system.isLive ? `mount ${missing[0]?.place}` : `mount it on ${system.root}${missing[0]?.place}`
     return { id, status: 'warning', summary, evidence: [...evidence, ...proof], remedy }

@@ -20,7 +20,7 @@ export const entries: Subject<Id> = {
     return [
       bootEntries(examination),
       plan === undefined ? noPlan(examination.plan as KexecError, examination) : defaultEntry(plan, examination),
-      ...(plan === undefined ? [] : [initrd(plan), commandLine(plan, examination.system)]),
+      ...(plan === undefined ? [] : [initrd(plan, examination), commandLine(plan, examination.system)]),
     ]
   },
 }
@@ -71,6 +71,7 @@ const saidElsewhere = [
   SHORTAGE,
   /^there is no \/lib\/modules\//,
   /^There is no modules folder for /,
+  /^No initrd was found for /,
 ]
 
 function noPlan(error: KexecError, { menu }: Examination): Finding<Id> {
@@ -114,14 +115,18 @@ function isInitrd(plan: LoadPlan, path: string | undefined): boolean {
   return path !== undefined && plan.toJSON().initrds.includes(path)
 }
 
-function initrd(plan: LoadPlan): Finding<Id> {
+function initrd(plan: LoadPlan, { menu }: Examination): Finding<Id> {
   const id = 'initrd'
   const { initrds } = plan
   const refusals = plan.refusals.filter(({ reason, path }) => ofInitrd.has(reason) || isInitrd(plan, path))
   if (refusals.length > 0) return refusedBy(id, refusals)
   const evidence = initrds.map(({ path, size }) => ({ source: path, value: formatBytes(size) }))
   if (initrds.length === 0) {
-    const summary = 'The entry has none: the kernel must find the root file system without modules.'
+    const entry = menu.entries.find((each) => each.id === plan.entry)
+    // The boot loader boots it without as well.
+    if (entry?.cmdline != null)
+      return { id, status: 'ok', summary: 'None, as in the menu of the boot loader.', evidence }
+    const summary = 'None was found for it: the kernel must find the root file system without modules.'
     const remedy =
       'update-initramfs -c -k VERSION, dracut -f or mkinitcpio -P, unless the kernel has all drivers built in'
     return { id, status: 'warning', summary, evidence, remedy }

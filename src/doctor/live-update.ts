@@ -1,35 +1,50 @@
-import { parseCommandLine } from '../cmdline/index.ts'
+import { type Parameter, parseCommandLine } from '../cmdline/index.ts'
 import type { Evidence } from '../errors.ts'
 import type { Finding, Subject } from './check.ts'
 import type { Examination } from './examination.ts'
+
+const DEBUG = '/sys/kernel/debug/kho'
+const DEVICE = '/dev/liveupdate'
 
 /** Kexec handover, by which memory outlives a kexec (Documentation/admin-guide/mm/kho.rst), and live update, which builds on it. */
 export const liveUpdate: Subject<'live-update'> = {
   name: 'handover',
   ids: ['live-update'],
   needsMachine: true,
-  examine: ({ system }: Examination) => {
-    const id = 'live-update'
-    const { parameters } = parseCommandLine(system.runningCommandLine() ?? '')
-    const asked = parameters.filter(({ key }) => key === 'kho' || key === 'liveupdate')
-    const evidence: Evidence[] = asked.map(({ raw }) => ({ source: '/proc/cmdline', value: raw }))
-    for (const path of ['/sys/kernel/debug/kho', '/dev/liveupdate'])
-      if (system.exists(path)) evidence.push({ source: path, value: 'present' })
-    const [found] = evidence
-    if (found === undefined) return [{ id, status: 'ok', summary: 'No memory is handed on (no kexec handover).' }]
-    if (system.exists('/dev/liveupdate')) {
-      const detail = ['The reboot can return when a live update in preparation is refused; nothing is lost then.']
-      const finding: Finding<'live-update'> = {
-        id,
-        status: 'ok',
-        summary: 'Live update is on (/dev/liveupdate).',
-        detail,
-        evidence,
-      }
-      return [finding]
-    }
-    const isOff = asked.length > 0 && asked.every(({ value }) => ['off', '0', 'n', 'N'].includes(value ?? ''))
-    const summary = isOff ? 'Kexec handover is switched off.' : 'Kexec handover is on: kexec_file_load hands memory on.'
-    return [{ id, status: 'ok', summary, evidence }]
-  },
+  examine: (examination) => [handedOn(examination)],
+}
+
+function handedOn(examination: Examination): Finding<'live-update'> {
+  const id = 'live-update'
+  const { system } = examination
+  const { parameters } = parseCommandLine(system.runningCommandLine() ?? '')
+  const asked = parameters.filter(({ key }) => key === 'kho' || key === 'liveupdate')
+  const evidence: Evidence[] = [
+    ...asked.map(({ raw }) => ({ source: '/proc/cmdline', value: raw })),
+    ...[DEBUG, DEVICE].filter((path) => system.exists(path)).map((source) => ({ source, value: 'present' })),
+  ]
+  if (system.exists(DEVICE)) {
+    const detail = ['The reboot returns when a live update that is in preparation refuses it.']
+    return { id, status: 'ok', summary: `Live update is on (${DEVICE}).`, detail, evidence }
+  }
+  const isOn = system.exists(DEBUG) || isEnabled(parameters, examination)
+  if (isOn === null) return { id, status: 'unknown', summary: 'Nothing tells whether memory is handed on.', evidence }
+  const summary = isOn ? 'Kexec handover is on: memory is handed on.' : 'No memory is handed on (no kexec handover).'
+  return { id, status: 'ok', summary, evidence }
+}
+
+/** kho_enable of kernel/liveupdate/kexec_handover.c: as it was built, then the last kho= that kstrtobool understands. */
+function isEnabled(parameters: readonly Parameter[], { configuration }: Examination): boolean | null {
+  const isBuilt = configuration.has('KEXEC_HANDOVER')
+  if (isBuilt === false) return false
+  const asked = parameters.flatMap(({ key, value }) => (key === 'kho' ? (truth(value ?? '') ?? []) : [])).at(-1)
+  if (asked === false) return false
+  if (isBuilt === null) return null
+  return asked ?? configuration.has('KEXEC_HANDOVER_ENABLE_DEFAULT')
+}
+
+/** kstrtobool of lib/kstrtox.c. */
+function truth(text: string): boolean | undefined {
+  if (/^(?:[yYtT1]|[oO][nN])/.test(text)) return true
+  return /^(?:[nNfF0]|[oO][fF])/.test(text) ? false : undefined
 }

@@ -8,7 +8,7 @@ import type { Known } from './known.ts'
 import { readLockdown } from './lockdown.ts'
 import { modeOfFileLoad, modeOfKexecLoad } from './modes.ts'
 import type { KexecPolicy, LoadLimits } from './policy.ts'
-import { type Privileges, readPrivileges } from './privileges.ts'
+import { PROCESS, type Privileges, readPrivileges } from './privileges.ts'
 import { readSecureBoot } from './secure-boot.ts'
 import { readSignatureCheck } from './signature-check.ts'
 import { readContainer, readHypervisor } from './surroundings.ts'
@@ -85,6 +85,7 @@ function readLimits(survey: Survey): { limits: LoadLimits; core: Known } {
 
 function readProcess(survey: Survey): Pick<KexecPolicy, 'capability' | 'namespaces' | 'seccomp'> {
   const privileges = readPrivileges(survey.system)
+  survey.text(PROCESS, 'what this process may do')
   const value = (source: string) => privileges.evidence.find((each) => each.source === source)?.value
   const capabilities = value('/proc/self/status CapEff')
   const user = value('/proc/self/ns/user') ?? value('/proc/self/uid_map')

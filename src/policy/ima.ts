@@ -6,6 +6,7 @@ import type { Survey } from './survey.ts'
 
 const FOLDER = '/sys/kernel/security/ima'
 const POLICY = `${FOLDER}/policy`
+const COMMAND_LINE = '/proc/cmdline'
 const CUSTOM = '/etc/ima/ima-policy'
 const ADDS = 'which files IMA appraises'
 const MAX_BYTES = 1024 * 1024
@@ -39,7 +40,9 @@ export function readIma(survey: Survey, { configuration, secureBoot, commandLine
   const parameters = imaParameters(commandLine)
   const appraise = readMode(survey, configuration, secureBoot, parameters)
   const read = readRules(survey)
-  const known = read === undefined ? knownRules(survey, configuration, secureBoot, parameters) : undefined
+  const isTold = commandLine !== null || !survey.system.exists(COMMAND_LINE)
+  if (!isTold) survey.miss(COMMAND_LINE, 'EACCES', ADDS)
+  const known = read === undefined && isTold ? knownRules(survey, configuration, secureBoot, parameters) : undefined
   const rules = read ?? known ?? []
   const policy = read !== undefined ? 'read' : known !== undefined ? 'known' : null
   for (const rule of rules) {
@@ -85,7 +88,7 @@ function readMode(
   const asked = (['off', 'log', 'fix', 'enforce'] as const).find((mode) => appraise?.startsWith(mode))
   if (asked === undefined || asked === 'enforce') return has('IMA_APPRAISE') === null ? null : 'enforce'
   const heeded = all(has('IMA_APPRAISE'), has('IMA_APPRAISE_BOOTPARAM'), not(all(secureBoot, has('IMA_ARCH_POLICY'))))
-  if (heeded) survey.note('ima', 'a failed appraisal refuses nothing', '/proc/cmdline', `ima_appraise=${appraise}`)
+  if (heeded) survey.note('ima', 'a failed appraisal refuses nothing', COMMAND_LINE, `ima_appraise=${appraise}`)
   return heeded === null ? null : heeded ? asked : 'enforce'
 }
 
@@ -130,7 +133,7 @@ function knownRules(
     add(has('IMA_APPRAISE_REQUIRE_KEXEC_SIGS'), 'appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig')
   if (!complete) return undefined
   if (policies.includes('appraise_tcb')) rules.push(...trustedComputingBase(has('IMA_APPRAISE_SIGNED_INIT') === true))
-  const parameter = policies.length > 0 ? ['/proc/cmdline', `ima_policy=${policies.join('|')}`] : undefined
+  const parameter = policies.length > 0 ? [COMMAND_LINE, `ima_policy=${policies.join('|')}`] : undefined
   const [source, value] = parameter ?? [configuration.source ?? FOLDER, 'no IMA policy was asked for or loaded']
   survey.note('ima', "IMA's rules are those it was built and booted with", source as string, value as string)
   return rules.flatMap(parseImaRules)

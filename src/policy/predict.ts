@@ -2,8 +2,10 @@ import type { Evidence, Reason } from '../errors.ts'
 import type { SignatureReport } from '../image/signature/index.ts'
 import { type AppraisedFile, checkAppraisal } from './ima-verdict.ts'
 import type { KexecPolicy } from './policy.ts'
+import { PROCESS } from './privileges.ts'
 import { checkSignature } from './signature-verdict.ts'
 import type { PolicySubject } from './survey.ts'
+import { DISABLED, LIMIT } from './switches.ts'
 
 /** What is known of the kernel that would be loaded, besides its signatures. */
 export interface VerdictImage {
@@ -106,9 +108,11 @@ function verdictOnImage(
   policy: KexecPolicy,
   image: VerdictImage,
   signatures: SignatureReport | null,
-  { privileged }: PredictOptions,
+  { privileged, panic }: PredictOptions,
 ): Verdict {
-  const missing: string[] = []
+  const deciding: string[] = [DISABLED, panic ? LIMIT.panic : LIMIT.normal, ...(privileged ? [] : [PROCESS])]
+  const unread = policy.unread.filter(({ path }) => deciding.includes(path))
+  const missing = unread.map(({ path, adds }) => `${adds} (${path}, which cannot be read)`)
   const notes = notesOn(policy, signatures)
   const kernel = checkAppraisal(policy, 'KEXEC_KERNEL_CHECK', image.file, signatures)
   if (kernel.passes === false) return appraisalRefused(policy, `the kernel's file: ${kernel.why}`)

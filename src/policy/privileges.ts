@@ -2,6 +2,9 @@ import type { Evidence } from '../errors.ts'
 import { KexecError } from '../errors.ts'
 import type { System } from '../system/system.ts'
 
+/** Capabilities and seccomp mode of this very process. */
+export const PROCESS = '/proc/self/status'
+
 /** include/uapi/linux/capability.h */
 const CAP_SYS_BOOT = 22n
 
@@ -26,7 +29,7 @@ export interface Privileges {
 
 /** Reads what this very process may do. Unreadable facts count as granted: then the kernel is asked and its answer diagnosed. */
 export function readPrivileges(system: System): Privileges {
-  const status = system.readText('/proc/self/status') ?? ''
+  const status = system.readText(PROCESS) ?? ''
   const capabilities = /^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1]
   const seccomp = /^Seccomp:\s*(\d+)/m.exec(status)?.[1]
   const uidMap = system.readText('/proc/self/uid_map')?.trim().replace(/\s+/g, ' ')

@@ -1,8 +1,9 @@
 import { type Inspection, inspect } from '../../image/index.ts'
 import { oneLine } from '../../plan/text.ts'
+import { predictInspected, type Verdict } from '../../policy/index.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { stdout, terminalColumns } from '../descriptor.ts'
-import { inspectionGroups, type Row } from '../inspection-rows.ts'
+import { type Group, inspectionGroups, type Row } from '../inspection-rows.ts'
 import { print, printJson, styled, wrap } from '../output.ts'
 
 export const command: Command = {
@@ -22,8 +23,9 @@ export const command: Command = {
     'needed beyond reading it.',
   async run(args) {
     const inspection = await inspect(args.positionals[0] as string)
-    if (args.flag('json')) printJson(inspection)
-    else print(describe(inspection, Math.min(terminalColumns(stdout) ?? WIDTH, MAX_WIDTH)))
+    const policyVerdict = predictInspected(inspection)
+    if (args.flag('json')) printJson({ ...inspection, policyVerdict })
+    else print(describe(inspection, policyVerdict, Math.min(terminalColumns(stdout) ?? WIDTH, MAX_WIDTH)))
     return exit.done
   },
 }
@@ -43,15 +45,31 @@ const styles = {
   'not-loadable': 'yellow',
 } as const satisfies Record<Inspection['verdict'], string>
 
-function describe(inspection: Inspection, columns: number): string {
+function describe(inspection: Inspection, policyVerdict: Verdict | null, columns: number): string {
   const verdict = wrap(oneLine(inspection.verdictReason), columns).map((line) =>
     styled(styles[inspection.verdict], line),
   )
-  const groups = inspectionGroups(inspection).flatMap(({ heading, rows }) => {
+  const groups = [...inspectionGroups(inspection), policyGroup(policyVerdict)].flatMap(({ heading, rows }) => {
     const lines = rows.flatMap((row) => rowLines(row, columns))
     return lines.length === 0 ? [] : ['', styled('bold', heading), ...lines]
   })
   return [...verdict, ...groups].join('\n')
+}
+
+/** What this machine would say to it, for a process that may load. */
+function policyGroup(verdict: Verdict | null): Group {
+  const asked = verdict?.privileged ?? verdict
+  if (asked === null) return { heading: 'On this machine', rows: [] }
+  const outcome = { 'will-load': 'accepts it', 'will-be-refused': 'REFUSES it', 'cannot-tell': 'is not known' }
+  const missing = asked.missing.length > 0 ? asked.missing.join('; ') : null
+  return {
+    heading: 'On this machine',
+    rows: [
+      ['the policy', `${outcome[asked.outcome]}: ${asked.summary}`],
+      ['not known', missing],
+      ['remedy', asked.hint],
+    ],
+  }
 }
 
 /** A row; what does not fit goes on below its value. */

@@ -83,7 +83,16 @@ function fitImage(): string {
 
 test('docs/json.md: inspect', async () => {
   const { document } = await json(['inspect', fitImage()])
-  const objects = ['nested[]', 'kernel', 'signatures', 'kernelSignatures', 'efiStub', 'setupHeader', 'parts[].hashes[]']
+  const objects = [
+    'nested[]',
+    'kernel',
+    'policyVerdict',
+    'signatures',
+    'kernelSignatures',
+    'efiStub',
+    'setupHeader',
+    'parts[].hashes[]',
+  ]
   expect(fields(document, objects).sort()).toEqual(documented('inspect').sort())
   expect(fields(document.kernel.setupHeader, ['payload']).sort()).toEqual(documented('setup header'))
   const { ima: _ima, ...report } = document.signatures

@@ -175,9 +175,14 @@ describe('entries', () => {
     expect(await problemsOf(changed(long))).toEqual(['command-line'])
   })
 
-  test('an initrd that is missing is a warning', async () => {
-    const { checks } = await examine(without(`/boot/initrd.img-${newer}`, `/boot/initrd.img-${older}`))
-    expect(checks.find(({ id }) => id === 'initrd')?.status).toBe('warning')
+  test('an initrd that is missing is a warning, told once; a menu that names none means it so', async () => {
+    const bare = without(`/boot/initrd.img-${newer}`, `/boot/initrd.img-${older}`)
+    const { checks } = await examine(bare)
+    expect(checks.filter(({ status }) => status !== 'ok').map(({ id, status }) => [id, status])).toEqual([
+      ['initrd', 'warning'],
+    ])
+    const menu = text('/boot/loader/entries/a.conf', `title A\nlinux /vmlinuz-${newer}\noptions root=/dev/vda1\n`)
+    expect((await told('initrd', { ...bare, ...menu }))[0]).toBe('ok')
   })
 
   test('root= names a file system that is not here', async () => {
@@ -208,12 +213,12 @@ describe('entries', () => {
     const mounts = (lines: string) => text('/proc/self/mountinfo', `22 1 254:1 / / rw - ext4 /dev/vda1 rw\n${lines}`)
     expect(await told('boot-mount', changed(mounts('')))).toEqual([
       'warning',
-      '/boot/efi is not mounted, as it should be: entries may be missing or stale.',
+      '/boot/efi is configured, but not mounted: entries may be missing or stale.',
     ])
     const automount = '31 22 0:40 / /boot/efi rw - autofs systemd-1 rw\n'
     expect((await told('boot-mount', changed(mounts(automount))))[0]).toBe('ok')
     const generated = text('/run/systemd/generator.late/efi.mount', '')
-    expect((await told('boot-mount', changed(generated)))[1]).toContain('/efi is not mounted')
+    expect((await told('boot-mount', changed(generated)))[1]).toContain('/efi is configured, but not mounted')
     expect((await told('boot-mount', changed(text('/etc/fstab', ''))))[0]).toBe('ok')
   })
 })
@@ -295,11 +300,23 @@ describe('handover', () => {
     expect((await told('disk-encryption', changed(verity)))[1]).toBe('No encrypted disk is open.')
   })
 
-  test('kexec handover and live update', async () => {
-    const kho = (word: string) => changed(text('/proc/cmdline', `root=/dev/vda1 ${word}\n`))
-    expect((await told('live-update', kho('kho=on')))[1]).toContain('hands memory on')
-    expect((await told('live-update', kho('kho=off')))[1]).toContain('switched off')
-    expect((await told('live-update', changed({ '/dev/liveupdate': 'empty' })))[1]).toContain('Live update is on')
+  test('kexec handover: as it was built, then as the last kho= has it; and live update', async () => {
+    const kho = async (words: string, ...options: readonly string[]) => {
+      const lines = ['MAGIC_SYSRQ', 'KEXEC_FILE', ...options].map((option) => `CONFIG_${option}=y\n`)
+      const built = text('/proc/config.gz', `\n${lines.join('')}`)
+      return (await told('live-update', changed(built, text('/proc/cmdline', `root=/dev/vda1 ${words}\n`))))[1]
+    }
+    const [built, preset] = ['KEXEC_HANDOVER', 'KEXEC_HANDOVER_ENABLE_DEFAULT']
+    const [on, off] = ['Kexec handover is on: memory is handed on.', 'No memory is handed on (no kexec handover).']
+    expect(await kho('kho=on')).toBe(off)
+    expect(await kho('', built)).toBe(off)
+    expect(await kho('kho=1', built)).toBe(on)
+    expect(await kho('kho=on kho=off', built, preset)).toBe(off)
+    expect(await kho('kho=perhaps', built, preset)).toBe(on)
+    expect(await told('live-update', changed({ '/dev/liveupdate': 'empty' }))).toEqual([
+      'ok',
+      'Live update is on (/dev/liveupdate).',
+    ])
   })
 })
 

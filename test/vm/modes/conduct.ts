@@ -121,6 +121,7 @@ async function explain(vm: Vm, within: string, { images }: ScenarioOutcome): Pro
 }
 
 async function runCommands(vm: Vm, within: string, image: ImageName): Promise<Run['commands']> {
+  await read(vm, `${within} linux-kexec doctor --json`)
   const policy = await read<KexecPolicy>(vm, `${within} linux-kexec policy --json`)
   const plan = await read<{ verdict: Verdict }>(vm, `${within} linux-kexec plan /images/${image} ${options} --json`)
   return { policy, plan }
