@@ -17,6 +17,7 @@ import {
   recordedOutcomes,
   recordImages,
   recordOutcome,
+  scenarios,
   writeTable,
 } from './modes/fixtures.ts'
 import { foretell, unpackCapture, wrongVerdicts } from './modes/foretell.ts'
@@ -89,7 +90,7 @@ function keep(run: Run): void {
 }
 
 afterAll(() => {
-  const seen = [...runs.values()].map(({ outcome }) => outcome)
+  const seen = scenarios.flatMap(({ name }) => runs.get(name)?.outcome ?? [])
   console.log(`\n${tableOf(seen)}`)
   if (isUpdate) writeTable(tableOf(recordedOutcomes()))
 })
@@ -142,6 +143,8 @@ describe.each(chosen.flatMap((machine) => machine.scenarios.map((scenario) => ({
         const { summary, hint, reason, evidence, code } = error
         expect({ image, code }).toEqual({ image, code: run.outcome.images[image as ImageName]?.errno })
         expect([image, reason], summary).not.toContain('kernel-refused')
+        const verdict = run.verdicts[image as ImageName]
+        if (verdict?.outcome === 'will-be-refused') expect({ image, reason }).toEqual({ image, reason: verdict.reason })
         expect(hint, image).toBeTruthy()
         expect(evidence.length, image).toBeGreaterThan(0)
       }
