@@ -140,7 +140,9 @@ function checkFormat({ image, chain }: CheckedKernel, running: RunningKernel, re
   const others = image.problems.filter((problem) => !told.includes(problem) && !problem.startsWith(TRUNCATED))
   if (image.bootable || (others.length === 0 && image.problems.length > 0)) return
   const what = others.length > 0 ? `${image.description}: ${others.join('; ')}` : image.description
-  refuse('not-a-kernel', `this is ${what}, not a kernel that kexec_file_load takes`, taken)
+  const wrappings = chain.slice(0, -1).map(({ description }) => ` in ${description}`)
+  const where = wrappings.reverse().join('')
+  refuse('not-a-kernel', `this is ${what}${where}, not a kernel that kexec_file_load takes`, taken)
 }
 
 /** What to give instead. */
