@@ -32,7 +32,7 @@ test('the init system is told by its program and what it leaves under /run', () 
     ['systemd', { '/proc/1/comm': 'systemd\n', '/run/systemd/system': null }],
     ['openrc-init', { '/proc/1/comm': 'openrc-init\n' }],
     ['sysvinit', { '/proc/1/comm': 'init\n', '/proc/1/exe': '->/sbin/init', '/etc/inittab': '' }],
-    ['OpenRC on sysvinit', { '/proc/1/comm': 'init\n', '/etc/inittab': '', '/run/openrc': null }],
+    ['openrc-sysvinit', { '/proc/1/comm': 'init\n', '/etc/inittab': '', '/run/openrc': null }],
     ['busybox init', { '/proc/1/comm': 'init\n', '/proc/1/exe': '->/bin/busybox', '/etc/inittab': '' }],
     ['runit', { '/proc/1/comm': 'runit\n' }],
     ['s6-linux-init', { '/proc/1/comm': 's6-svscan\n' }],
