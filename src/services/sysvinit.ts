@@ -31,6 +31,7 @@ ${marking}
 # Provides:          linux-kexec-${name}
 # Required-Start:    $local_fs
 # Required-Stop:     $local_fs
+# Should-Start:      ${name === 'crash' ? '' : 'linux-kexec-crash'}
 # Default-Start:     ${start}
 # Default-Stop:      ${stop}
 # Short-Description: ${titles[name]}
