@@ -14,7 +14,7 @@ export interface Request {
   /** What is asked, for people: 'systemd'. */
   readonly of: string
   /** Asks the init system. Throws when it cannot be asked. */
-  readonly ask: () => void
+  readonly ask: () => unknown
   /** Where to look when it does not begin, a sentence. */
   readonly hint: string
 }
@@ -35,7 +35,7 @@ export async function request(context: HandoverContext, { of, ask, hint }: Reque
   const mark = join(system.root, MARK_FILE)
   try {
     replaceFile(mark, Buffer.from(context.allowFirmwareReboot ? 'kexec-or-firmware\n' : 'kexec\n'), { mode: 0o600 })
-    ask()
+    await ask()
   } catch (cause) {
     stopping.abort()
     ended.catch(() => {})
