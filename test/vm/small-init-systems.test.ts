@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { GuestOptions } from '../../src/vm/index.ts'
 import { blankDisk, examineDisk, findDisk } from './disk.ts'
 import { json, machineForFile } from './guests.ts'
+import { captureInit } from './init-capture.ts'
 
 type Files = NonNullable<GuestOptions['files']>
 
@@ -11,11 +12,30 @@ const stopSlowly = 'sleep 2; echo stopped in order >/mnt/data/service'
 const script = (path: string, data: string) => ({ path, data: `#!/bin/sh\n${data}\n`, mode: 0o755 })
 
 /** A service whose stop script is slow, in the way of each init system. */
-const rows: readonly { name: NonNullable<GuestOptions['userland']>; via?: string; slow: Files }[] = [
+const rows: readonly {
+  name: NonNullable<GuestOptions['userland']>
+  via?: string
+  slow: Files
+  more?: (machine: ReturnType<typeof machineForFile>) => void
+}[] = [
   {
     name: 'busybox-init',
     via: 'busybox',
-    slow: [script('/etc/init.d/S50slow', `[ "$1" = stop ] || exit 0\n${stopSlowly}`)],
+    slow: [
+      script('/etc/init.d/S50slow', `[ "$1" = stop ] || exit 0\n${stopSlowly}`),
+      script('/etc/init.d/S60unload', `[ "$1" = stop ] && rm /root/unload 2>/dev/null && linux-kexec unload`),
+    ],
+    // Only busybox init can be started again.
+    more: (machine) =>
+      test('has init start again when the kernel cannot be started at the last moment', async () => {
+        const before = await machine.vm.run(
+          'linux-kexec load newest; touch /root/unload; cat /proc/sys/kernel/random/boot_id',
+        )
+        await machine.vm.spawn('linux-kexec reboot')
+        const again = await machine.vm.booted()
+        expect(again).toMatchObject({ release: machine.older, bootId: before.stdout.trim().split('\n').at(-1) })
+        expect(machine.vm.console.at(-1)?.text).toContain('linux-kexec: starting init again')
+      }),
   },
   {
     name: 'runit',
@@ -39,11 +59,12 @@ const rows: readonly { name: NonNullable<GuestOptions['userland']>; via?: string
   },
 ]
 
-for (const { name, via = name, slow } of rows) {
+for (const { name, via = name, slow, more } of rows) {
   describe(name, () => {
     const machine = machineForFile({ disks: [blankDisk()] }, { userland: name, packages: ['e2fsprogs'], files: slow })
 
     test('is told, and without its hook a reboot is refused', async () => {
+      if (process.env.UPDATE_INIT_SYSTEMS) await captureInit(machine.vm, `test/fixtures/init-systems/${name}.json`)
       const { status, document } = await json(machine.vm, 'linux-kexec handover')
       expect(document).toMatchObject({ init: via, via, proven: false, hook: { state: 'absent' } })
       expect(document.obstacles).toEqual(['the hook that starts the loaded kernel is not installed'])
@@ -60,6 +81,8 @@ for (const { name, via = name, slow } of rows) {
       expect(again).toMatchObject({ status: 0, document: { proven: true, changes: [] } })
       expect(await machine.vm.run('linux-kexec unload && linux-kexec reboot')).toMatchObject({ status: 4 })
     })
+
+    more?.(machine)
 
     test('stops the services in order, unmounts, and the planned kernel comes up, without kexec-tools', async () => {
       expect((await machine.vm.run('ls /sbin/kexec /usr/sbin/kexec')).status).not.toBe(0)
