@@ -72,9 +72,9 @@ function debian(system: System, program: Program, runs: string | undefined): Fou
   if (runs !== '/etc/init.d/rc') return undefined
   const reboot = system.readText('/etc/init.d/reboot')
   const settings = '/etc/default/halt'
-  const isRead = reboot !== undefined && /^[^#]*(?:\.|source)\s+\/etc\/default\/halt/m.test(reboot)
+  const isRead = reboot !== undefined && /^[^#\n]*(?:\.|source)\s+\/etc\/default\/halt/m.test(reboot)
   const callsReboot =
-    /^[^#]*\/etc\/init\.d\/reboot\s+stop/m.test(system.readText(runs) ?? '') ||
+    /^[^#\n]*\/etc\/init\.d\/reboot\s+stop/m.test(system.readText(runs) ?? '') ||
     system.list('/etc/rc6.d').some((name) => /^[KS]\d\dreboot$/.test(name))
   const obstacles: string[] = []
   if (!isRead) obstacles.push(`/etc/init.d/reboot does not read ${settings}`)
@@ -98,7 +98,7 @@ function debian(system: System, program: Program, runs: string | undefined): Fou
 function redHat(system: System, program: Program, runs: string | undefined): Found | undefined {
   if (runs === undefined) return undefined
   const halt = ['/etc/rc.d/init.d/halt', '/etc/init.d/halt'].find((path) =>
-    /^[^#]*\bkexec\b/m.test(system.readText(path) ?? ''),
+    /^[^#\n]*kexec/m.test(system.readText(path) ?? ''),
   )
   if (halt === undefined) return undefined
   const steps = [

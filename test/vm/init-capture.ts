@@ -42,7 +42,9 @@ console.log(JSON.stringify(tree, null, 2))
 
 /** Records a machine as a file that test/unit/handover reads. */
 export async function captureInit(vm: Vm, file: string): Promise<void> {
-  const { status, stdout, stderr } = await vm.run(`cat >/run/collect.cjs <<'END'\n${collect}\nEND\nnode /run/collect.cjs`)
+  const { status, stdout, stderr } = await vm.run(
+    `cat >/run/collect.cjs <<'END'\n${collect}\nEND\nnode /run/collect.cjs`,
+  )
   if (status !== 0) throw new Error(stderr)
   writeFileSync(file, stdout)
 }

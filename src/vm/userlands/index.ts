@@ -1,6 +1,7 @@
 import { busybox } from './busybox.ts'
 import { busyboxInit } from './busybox-init.ts'
 import { finit } from './finit.ts'
+import { openrcInit } from './openrc-init.ts'
 import { openrcSysvinit } from './openrc-sysvinit.ts'
 import { runit } from './runit.ts'
 import { s6LinuxInit } from './s6-linux-init.ts'
@@ -13,6 +14,7 @@ export const userlands = {
   busybox,
   'busybox-init': busyboxInit,
   finit,
+  'openrc-init': openrcInit,
   'openrc-sysvinit': openrcSysvinit,
   runit,
   's6-linux-init': s6LinuxInit,

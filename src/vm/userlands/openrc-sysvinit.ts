@@ -12,7 +12,7 @@ export const openrcPackages = ['openrc', ...bootScriptPackages]
 export const configureOpenrc = `#!/bin/sh
 exec >/dev/console 2>&1
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-insserv -d
+(cd /etc/init.d && insserv $(grep -l 'BEGIN INIT INFO' *))
 add() { for link in /etc/rc$1.d/S*; do rc-update -q add "$(basename "$(readlink "$link")")" $2; done; }
 add S sysinit
 add 2 default

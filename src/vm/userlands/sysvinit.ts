@@ -24,8 +24,7 @@ export const CONFIGURE = '/usr/lib/linux-kexec-vm/configure'
  */
 const configure = `#!/bin/sh
 exec >/dev/console 2>&1
-/sbin/insserv -d
-exit 0
+cd /etc/init.d && exec /sbin/insserv $(grep -l 'BEGIN INIT INFO' *)
 `
 
 /** Debian's own inittab without the logins, and with the agent: runlevel 6 does not have it, so init ends it first. */
