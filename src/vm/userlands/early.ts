@@ -1,6 +1,6 @@
 /** The first thing that an init system without scripts of its own has to do: what a distribution's boot scripts mount. */
 export const mountEarly = `#!/bin/sh
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 # After an init that has started again, they may be read-only.
 for folder in / /dev /run; do
   mount -o remount,rw $folder 2>/dev/null

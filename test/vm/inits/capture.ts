@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import type { Vm } from '../../src/vm/index.ts'
+import type { Vm } from '../../../src/vm/index.ts'
 
 /** What decides which init system runs and what it would do: as it is on the machine. Folders are taken with what is in them. */
 const paths = [
@@ -41,10 +41,10 @@ console.log(JSON.stringify(tree, null, 2))
 `
 
 /** Records a machine as a file that test/unit/handover reads. */
-export async function captureInit(vm: Vm, file: string): Promise<void> {
+export async function captureInit(vm: Vm, name: string): Promise<void> {
   const { status, stdout, stderr } = await vm.run(
     `cat >/run/collect.cjs <<'END'\n${collect}\nEND\nnode /run/collect.cjs`,
   )
   if (status !== 0) throw new Error(stderr)
-  writeFileSync(file, stdout)
+  writeFileSync(`test/fixtures/init-systems/${name}.json`, stdout)
 }

@@ -1,0 +1,12 @@
+import { conduct } from './inits/conduct.ts'
+import { busyboxScript, holdOpen } from './inits/services.ts'
+
+conduct({
+  userland: 'busybox-init',
+  name: 'busybox',
+  title: 'busybox init',
+  service: busyboxScript,
+  start: holdOpen,
+  hook: '/etc/linux-kexec/start-kernel',
+  kernelGone: 'starts again',
+})
