@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, expect, test } from 'vitest'
 import type { ImageEntry, UserlandName, Vm } from '../../../src/vm/index.ts'
 import { blankDisk, examineDisk, findDisk } from '../disk.ts'
-import { json, machineForFile } from '../guests.ts'
+import { BOOT, json, machineForFile } from '../guests.ts'
 import { ON_STOP } from './services.ts'
 import { type Outcome, rowOf } from './table.ts'
 
@@ -25,9 +25,6 @@ export interface Init {
    */
   readonly kernelGone: 'waits' | 'firmware' | 'unseen'
 }
-
-/** Milliseconds for a boot, on a machine where many others work. */
-const BOOT = { deadline: 280_000 }
 
 /** The tests of one init system, on one machine; at the end the row of docs/init-systems.md that they make. */
 export function conduct(init: Init): void {
