@@ -31,7 +31,7 @@ export const systemd: InitSystem = {
       'systemd-shutdown calls reboot(LINUX_REBOOT_CMD_KEXEC)',
     ],
     obstacles: obstacles(system),
-    notes: ['When the kernel is unloaded while units stop, systemd reboots through the firmware.'],
+    notes: ['Should the loaded kernel not start at the very end, systemd reboots through the firmware.'],
   }),
   handOver: (context) =>
     request(context, {
