@@ -8,5 +8,6 @@ conduct({
   service: busyboxScript,
   start: holdOpen,
   hook: '/etc/linux-kexec/start-kernel',
-  kernelGone: 'starts again',
+  plainReboot: 'kill -QUIT 1',
+  failing: 'starts again',
 })

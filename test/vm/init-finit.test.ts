@@ -8,5 +8,5 @@ conduct({
   service: finitService,
   start: holdOpen,
   hook: '/usr/libexec/finit/hook/sys/down/99-linux-kexec',
-  kernelGone: 'waits',
+  plainReboot: 'kill -TERM 1',
 })

@@ -8,5 +8,5 @@ conduct({
   service: runitService,
   start: holdOpen,
   hook: '/etc/linux-kexec/start-kernel',
-  kernelGone: 'waits',
+  plainReboot: 'init 6',
 })

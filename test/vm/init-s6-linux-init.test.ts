@@ -8,5 +8,5 @@ conduct({
   service: s6Shutdown,
   start: holdOpen,
   hook: '/etc/linux-kexec/start-kernel',
-  kernelGone: 'waits',
+  plainReboot: "printf 'r\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0' >/run/service/s6-linux-init-shutdownd/fifo",
 })

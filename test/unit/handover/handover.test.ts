@@ -22,9 +22,16 @@ test('the init system is told by its program and what it leaves under /run', () 
     ['tini (a container)', { '/proc/1/comm': 'tini\n' }],
     ['unknown', { '/proc/1/comm': 'my-own-pid-1\n' }],
     ['unknown', {}],
+    // Systems that do not run, and PID 1 as others than root see it: what lies at /sbin/init.
+    ['systemd', { '/sbin/init': '->../usr/lib/systemd/systemd', '/usr/lib/systemd/systemd': '' }],
+    [
+      'busybox init',
+      { '/proc/1/comm': 'init\n', '/sbin/init': '->../bin/busybox', '/bin/busybox': '', '/etc/inittab': '' },
+    ],
+    ['sysvinit', { '/sbin/init': '', '/etc/inittab': '' }],
   ]
   for (const [name, files] of inits) {
-    const detected = detectInit(machine({ '/proc/1': null, ...files }))
+    const detected = detectInit(machine(files))
     expect(detected.name, JSON.stringify(files)).toBe(name)
     expect(detected.evidence.length).toBeGreaterThan(0)
   }
