@@ -8,5 +8,5 @@ conduct({
   service: s6Shutdown,
   start: holdOpen,
   hook: '/etc/linux-kexec/start-kernel',
-  plainReboot: "printf 'r\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0' >/run/service/s6-linux-init-shutdownd/fifo",
+  plainReboot: '{ printf r; head -c 16 /dev/zero; } >/run/service/s6-linux-init-shutdownd/fifo',
 })

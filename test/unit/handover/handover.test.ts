@@ -24,10 +24,7 @@ test('the init system is told by its program and what it leaves under /run', () 
     ['unknown', {}],
     // Systems that do not run, and PID 1 as others than root see it: what lies at /sbin/init.
     ['systemd', { '/sbin/init': '->../usr/lib/systemd/systemd', '/usr/lib/systemd/systemd': '' }],
-    [
-      'busybox init',
-      { '/proc/1/comm': 'init\n', '/sbin/init': '->../bin/busybox', '/bin/busybox': '', '/etc/inittab': '' },
-    ],
+    ['busybox', { '/proc/1/comm': 'init\n', '/sbin/init': '->../bin/busybox', '/bin/busybox': '', '/etc/inittab': '' }],
     ['sysvinit', { '/sbin/init': '', '/etc/inittab': '' }],
   ]
   for (const [name, files] of inits) {
