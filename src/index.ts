@@ -26,6 +26,7 @@ export {
   reasons,
 } from './errors.ts'
 export { assessHandover, type HandoverAssessment } from './handover/assess.ts'
+export type { ExecuteOptions } from './handover/execute.ts'
 export { execute } from './handover/execute.ts'
 export type { HookChange, HookStanding, HookState } from './handover/hook-plan.ts'
 export { type HookOptions, installHandover, removeHandover } from './handover/install.ts'
