@@ -10,6 +10,7 @@ export {
   removeParameter,
   reuseCommandLine,
 } from './cmdline/index.ts'
+export { planShrinking, type Shrinking, shrinkReservation } from './crash-kernel/shrink.ts'
 export { type Check, type CheckStatus, type DiagnoseOptions, type Diagnosis, diagnose } from './doctor/index.ts'
 export { unload } from './engine/file.ts'
 export { type LoadStatus, status } from './engine/status.ts'
@@ -91,4 +92,13 @@ export {
   type Verdict,
   type VerdictImage,
 } from './policy/index.ts'
+export {
+  type InstallServiceOptions,
+  installServices,
+  removeServices,
+  type ServiceOptions,
+  type ServiceStanding,
+  showServices,
+} from './services/install.ts'
+export type { ServiceKind, ServiceName } from './services/service.ts'
 export { System } from './system/system.ts'
