@@ -87,4 +87,16 @@ export {
   type Verdict,
   type VerdictImage,
 } from './policy/index.ts'
+export {
+  type FileIdentity,
+  type ImageKind,
+  type ImageState,
+  type LoadedImage,
+  type LoadedImagesOptions,
+  type Loader,
+  type LoadRecord,
+  loadedImages,
+  type Origin,
+  type StaleFile,
+} from './state/index.ts'
 export { System } from './system/system.ts'
