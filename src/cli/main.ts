@@ -15,6 +15,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   status: { summary: 'what is loaded', load: () => import('./commands/status.ts') },
   policy: { summary: 'what the kernel would refuse, and why', load: () => import('./commands/policy.ts') },
   doctor: { summary: 'whether a kexec would work, and what to do', load: () => import('./commands/doctor.ts') },
+  handover: {
+    summary: 'the way reboot takes, and whether it ends in the loaded kernel',
+    load: () => import('./commands/handover.ts'),
+  },
   reboot: { summary: 'stop the services and start the loaded kernel', load: () => import('./commands/reboot.ts') },
   exec: { summary: 'start the loaded kernel this instant', load: () => import('./commands/exec.ts') },
 }

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { detectInit } from '../../../src/handover/detect.ts'
+import { kexecSignal, systemd } from '../../../src/handover/init-systems/systemd.ts'
 import { mountsToClose } from '../../../src/handover/mounts.ts'
 import { remainingProcesses } from '../../../src/handover/processes.ts'
-import { kexecSignal, systemd } from '../../../src/handover/systemd.ts'
 import { System } from '../../../src/system/system.ts'
 
+const program = { node: '/usr/bin/node', command: '/usr/lib/node_modules/linux-kexec/dist/linux-kexec.cjs' }
 const roots: string[] = []
 afterEach(() => {
   for (const root of roots.splice(0)) rmSync(root, { recursive: true })
@@ -56,13 +57,13 @@ test('SIGRTMIN+6 is counted in the C library of PID 1, not in ours', () => {
 
 test('systemd without kexec.target is an obstacle that is named', () => {
   const bare = machine({ '/proc/1/maps': 'libc.so.6', '/usr/lib/systemd/systemd-shutdown': '' })
-  expect(systemd.obstacles(bare)).toEqual(['systemd has no kexec.target here'])
+  expect(systemd.examine(bare, program).obstacles).toEqual(['systemd has no kexec.target here'])
   const whole = machine({
     '/proc/1/maps': 'libc.so.6',
     '/lib/systemd/systemd-shutdown': '',
     '/lib/systemd/system/kexec.target': '',
   })
-  expect(systemd.obstacles(whole)).toEqual([])
+  expect(systemd.examine(whole, program).obstacles).toEqual([])
 })
 
 test('mounts are closed innermost first, virtual ones not at all', () => {

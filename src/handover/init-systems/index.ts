@@ -1,0 +1,9 @@
+import type { InitSystem } from '../init-system.ts'
+import { direct } from './direct.ts'
+import { systemd } from './systemd.ts'
+
+/** The ways of handing over. The first whose `detect` answers is what runs, so what is told by less stands further down. */
+export const initSystems: readonly InitSystem[] = [systemd, direct]
+
+/** What `--via` takes. */
+export const ways: readonly string[] = ['auto', ...initSystems.map(({ name }) => name)]
