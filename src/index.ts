@@ -29,7 +29,8 @@ export { assessHandover, type HandoverAssessment } from './handover/assess.ts'
 export { execute } from './handover/execute.ts'
 export type { HookChange, HookStanding, HookState } from './handover/hook-plan.ts'
 export { type HookOptions, installHandover, removeHandover } from './handover/install.ts'
-export { type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
+export { cancelReboot, type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
+export type { ScheduledReboot } from './handover/schedule.ts'
 export {
   type Configuration,
   type EfiStub,

@@ -1,5 +1,4 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { open } from 'node:fs/promises'
 
 const KALLSYMS = '/proc/kallsyms'
 
@@ -40,6 +39,8 @@ export function findImagePointers(path = KALLSYMS): ImagePointers | string {
 /** The same off the event loop: while the kernel is at a load, it costs no time. */
 export async function findImagePointersMeanwhile(path = KALLSYMS): Promise<ImagePointers | string> {
   try {
+    // Loaded only here: it takes milliseconds that other commands need not spend.
+    const { open } = await import('node:fs/promises')
     const file = await open(path, 'r')
     try {
       const search = new Search(path)
