@@ -196,5 +196,5 @@ test('with nothing loaded, --allow-firmware-reboot goes through the firmware', a
     stderr: expect.stringContaining('through the firmware'),
   })
   await machine.vm.spawn('linux-kexec reboot --via direct --deadline 5 --allow-firmware-reboot')
-  expect(await machine.vm.outcome).toMatchObject({ kind: 'firmware-reboot' })
+  expect(await machine.vm.outcome).toMatchObject({ kind: 'rebooted' })
 })
