@@ -5,6 +5,7 @@ import { forgetLoad } from '../state/remember.ts'
 import { System } from '../system/system.ts'
 import { diagnoseLoad } from './diagnose.ts'
 import { KernelLog } from './kernel-log.ts'
+import { status } from './status.ts'
 
 /** Flags of kexec_file_load(2): include/uapi/linux/kexec.h. */
 const KEXEC_FILE_UNLOAD = 1
@@ -29,7 +30,7 @@ const live = new System()
  * Loads through kexec_file_load(2), off the event loop. The signal is heeded until the syscall begins. One that comes during
  * the syscall is heeded after it, by unloading the new image.
  * @throws KexecError with the cause as far as the machine's state and the kernel log tell it. A failed normal load leaves the
- *   image that was loaded before in place.
+ *   image that was loaded before in place; a failed load of a crash kernel does not, and the error says so.
  */
 export async function loadFile(load: FileLoad, signal?: AbortSignal): Promise<void> {
   throwIfAborted(signal)
@@ -82,7 +83,9 @@ export function unload({ panic = false }: { panic?: boolean } = {}): void {
 }
 
 function prepare(load: FileLoad) {
-  return { log: new KernelLog(), flags: fileLoadFlags(load), loadsLeft: readLoadsLeft(live, load.panic) }
+  const hadCrashKernel = load.panic && status(live).crashLoaded
+  const loadsLeft = readLoadsLeft(live, load.panic)
+  return { log: new KernelLog(), flags: fileLoadFlags(load), loadsLeft, hadCrashKernel }
 }
 
 /** The flags that the call gets. */
@@ -90,8 +93,18 @@ export function fileLoadFlags({ panic, initrdFd }: Pick<FileLoad, 'panic' | 'ini
   return (panic ? KEXEC_FILE_ON_CRASH : 0) | (initrdFd === -1 ? KEXEC_FILE_NO_INITRAMFS : 0)
 }
 
-function failure({ path, panic }: FileLoad, errno: number, { log, loadsLeft }: ReturnType<typeof prepare>): KexecError {
-  return diagnoseLoad(live, { errno, syscall: 'kexec_file_load', path, panic, loadsLeft, log: log.evidence() })
+function failure({ path, panic }: FileLoad, errno: number, call: ReturnType<typeof prepare>): KexecError {
+  const { log, loadsLeft } = call
+  const lostCrashKernel = call.hadCrashKernel && !status(live).crashLoaded
+  return diagnoseLoad(live, {
+    errno,
+    syscall: 'kexec_file_load',
+    path,
+    panic,
+    loadsLeft,
+    lostCrashKernel,
+    log: log.evidence(),
+  })
 }
 
 /** @throws KexecError 'aborted' when the signal has fired: nothing was changed. */

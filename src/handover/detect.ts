@@ -24,19 +24,17 @@ export function detectInit(system: System): DetectedInit {
     const { name, title } = initSystem
     return { name, title, initSystem, evidence: [...first.evidence, ...more] }
   }
-  const name = stranger(system, first)
+  const name = stranger(first)
   return { name, title: name, initSystem: undefined, evidence: first.evidence }
 }
 
 /** The name of an init system that is known and not served. */
-function stranger(system: System, first: FirstProcess): string {
+function stranger(first: FirstProcess): string {
   for (const [name, ...programs] of strangers) if (first.isNamed(...programs)) return name
-  if (!first.isNamed('init') || system.stat('/etc/inittab') === undefined) return 'unknown'
-  return system.stat('/run/openrc')?.isDirectory() ? 'OpenRC on sysvinit' : 'sysvinit'
+  return 'unknown'
 }
 
 const strangers: readonly (readonly [name: string, ...programs: string[]])[] = [
-  ['openrc-init', 'openrc-init'],
   ['runit', 'runit', 'runit-init'],
   ['s6-linux-init', 's6-svscan', 's6-linux-init'],
   ['dinit', 'dinit'],

@@ -55,11 +55,11 @@ function examinePart(system: System, part: HookPart): Part {
   return part.kind === 'link' ? examineLink(system, part) : examineLines(system, part)
 }
 
-function examineFile(system: System, { path, mode, text }: HookFile): Part {
+function examineFile(system: System, { path, mode, text, mark = MARK }: HookFile): Part {
   const created: HookChange = { path, kind: 'file', action: 'create', mode, old: null, new: text }
   if (!system.exists(path)) return { state: 'absent', install: created }
   const old = isPlainFile(system, path) ? system.readBytes(path) : undefined
-  if (old === undefined || !old.includes(MARK)) return { state: 'foreign' }
+  if (old === undefined || !old.includes(mark)) return { state: 'foreign' }
   const remove: HookChange = { path, kind: 'file', action: 'remove', mode: null, old, new: null }
   if (old === text && ((system.stat(path)?.mode ?? 0) & 0o777) === mode) return { state: 'installed', remove }
   return { state: 'outdated', install: { ...created, action: 'replace', old }, remove }

@@ -2,8 +2,8 @@ import type { Program } from '../program.ts'
 import { marking } from './hook.ts'
 import { MARK_FILE } from './request.ts'
 
-/** Files by which an administrator says that a reboot is to go through the firmware: Gentoo's, and that of Debian's coldreboot. */
-export const OPT_OUTS = ['/nokexec', '/tmp/no-kexec-reboot']
+/** Files by which an administrator says that a reboot is to go through the firmware: Gentoo's, and Debian's new and old. */
+export const OPT_OUTS = ['/nokexec', '/no-kexec-reboot', '/tmp/no-kexec-reboot']
 
 export interface HookScript {
   readonly program: Program

@@ -4,8 +4,10 @@ export interface HookFile {
   readonly path: string
   /** Permission bits. */
   readonly mode: number
-  /** Has to hold MARK, by which it is told to be ours. */
+  /** Has to hold the mark, by which it is told to be ours. */
   readonly text: string
+  /** Default: MARK. */
+  readonly mark?: string
 }
 
 /** A symbolic link, such as those by which runlevels name their scripts. */

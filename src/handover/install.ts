@@ -1,7 +1,7 @@
 import { KexecError } from '../errors.ts'
 import { locateProgram } from '../program.ts'
-import { removeFile, replaceFile, replaceLink } from '../system/replace-file.ts'
 import { System } from '../system/system.ts'
+import { applyChanges } from './apply-changes.ts'
 import { assessHandover } from './assess.ts'
 import { examineHook, type HookChange } from './hook-plan.ts'
 import { initSystems } from './init-systems/index.ts'
@@ -30,7 +30,7 @@ export function installHandover({ system = new System(), dryRun = false }: HookO
     const where = system.isLive ? 'this is no installed package' : `neither may be missing in ${system.root}`
     throw refusal(`the hook of ${init} has to call Node and linux-kexec: ${where}`, 'Install linux-kexec there.', [])
   }
-  return make(system, hook.toInstall, dryRun)
+  return applyChanges(system, hook.toInstall, dryRun)
 }
 
 /**
@@ -46,38 +46,7 @@ export function removeHandover({ system = new System(), dryRun = false }: HookOp
     if (hook === null) continue
     for (const change of examineHook(system, hook).toRemove) changes.set(change.path, change)
   }
-  return make(system, [...changes.values()], dryRun)
-}
-
-function make(system: System, changes: readonly HookChange[], dryRun: boolean): readonly HookChange[] {
-  if (!dryRun) for (const change of changes) makeChange(system, change)
-  return changes
-}
-
-function makeChange(system: System, change: HookChange): void {
-  try {
-    // The lines go into the file itself where its name is a link.
-    const isLink = change.kind === 'lines' && system.readLink(change.path) !== undefined
-    const path = system.pathForWriting(isLink ? system.resolve(change.path) : change.path)
-    if (change.new === null) removeFile(path)
-    else if (change.kind === 'link') replaceLink(path, change.new)
-    else writeChange(system, change, path, change.new)
-  } catch (cause) {
-    const { code = 'EIO', message } = cause as NodeJS.ErrnoException
-    throw new KexecError(`${change.path} could not be changed (${code})`, {
-      reason: 'io',
-      code,
-      path: change.path,
-      hint: code === 'EACCES' || code === 'EPERM' ? 'Run this as root.' : message,
-      cause,
-    })
-  }
-}
-
-function writeChange(system: System, { path, mode, old }: HookChange, target: string, text: string): void {
-  const stats = old === null ? undefined : system.stat(path)
-  const owner = stats === undefined ? {} : { owner: { uid: stats.uid, gid: stats.gid } }
-  replaceFile(target, Buffer.from(text, 'latin1'), { mode: mode ?? 0o644, ...owner })
+  return applyChanges(system, [...changes.values()], dryRun)
 }
 
 function refusal(summary: string, hint: string, evidence: KexecError['evidence']): KexecError {
