@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { status } from '../engine/status.ts'
 import type { Evidence } from '../errors.ts'
 import { System } from '../system/system.ts'
@@ -131,7 +132,10 @@ function withHashes(system: System, folder: StateFolder, record: LoadRecord): Lo
   const { kernel, initrds, others } = record
   const verified = { ...record, kernel: hashed(kernel), initrds: initrds.map(hashed), others: others.map(hashed) }
   try {
-    writeRecord(folder, verified)
+    // Another load may have been noted while the files were read.
+    const now = folder.read(recordName(record.kind))
+    const current = 'text' in now ? parseRecord(now.text, record.kind) : undefined
+    if (typeof current === 'object' && isDeepStrictEqual(current, record)) writeRecord(folder, verified)
   } catch {
     // Then they are worked out again the next time.
   }
