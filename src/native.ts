@@ -29,8 +29,8 @@ export interface Native {
 
 /**
  * Where the addon may be, and nowhere else: this may run as root. What was built here (`npm run build:native`) is someone's
- * wish or newer than the package's own, so it comes first. src/native.ts, dist/native.js and dist/linux-kexec.cjs are all
- * one folder below the package.
+ * wish or newer than the package's own, so it comes first. src/native.ts, dist/native.js and dist/linux-kexec.cjs, whose URL
+ * all files of the bundle have, are one folder below the package.
  */
 const candidates = ['../build/Release/linux_kexec.node', `../prebuilds/linux-${process.arch}/linux_kexec.node`]
 

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { type BootMenu, readBootMenu } from '../entries/discover.ts'
+import type { BootMenu } from '../entries/discover.ts'
 import type { BootEntry } from '../entries/entry.ts'
 import { isName, selectEntry } from '../entries/select.ts'
 import { KexecError } from '../errors.ts'
@@ -31,6 +31,8 @@ export async function chooseTarget(system: System, options: PlanOptions, finding
   if (options.kernel !== undefined && typeof options.kernel !== 'string') return inputTarget(options.kernel, findings)
   const path = options.kernel ?? options.target
   if (path !== undefined && saysEverything(options)) return fileTarget(system, [], path, findings)
+  // The readers of every boot loader's files take longer to load than the rest of a plan takes in all.
+  const { readBootMenu } = await import('../entries/discover.ts')
   const menu = await readBootMenu({ system })
   const { entries } = menu
   const file = options.kernel ?? (isPath(options.target, entries) ? options.target : undefined)

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { makeTree, type Tree } from '../entries/tree.ts'
 import { debian, kernelOf, lengthen, makeMachine, newer } from '../plan/debian.ts'
@@ -54,6 +54,7 @@ test('another user, who may not read what root may: it says so and fails at noth
   onTestFinished(() => rmSync(folder, { recursive: true }))
   chmodSync(folder, 0o755)
   copyFileSync(program, join(folder, 'linux-kexec.cjs'))
+  cpSync(join(dirname(program), 'cli'), join(folder, 'cli'), { recursive: true })
   const output = await new Promise<string>((done) => {
     const nobody = { uid: 65534, gid: 65534, cwd: '/' }
     const args = [join(folder, 'linux-kexec.cjs'), 'policy', '--json', '--root', root]
