@@ -1,4 +1,4 @@
-import { printCommandLine, reuseCommandLine } from '../../cmdline/index.ts'
+import { parseCommandLine, printCommandLine, reuseCommandLine } from '../../cmdline/index.ts'
 import { KexecError } from '../../errors.ts'
 import type { PlanOptions } from '../../plan/options.ts'
 import { type LoadPlan, plan } from '../../plan/plan.ts'
@@ -55,8 +55,14 @@ function commandLineOf({ reuseCommandLine: reuse, append }: LoadRequest, panic: 
       refused: true,
     })
   }
-  const base = printCommandLine(reuseCommandLine(running, { panic }))
+  const base = withoutBoot(running, panic)
   return append === null ? base : `${base} ${append}`
+}
+
+/** Where nothing belongs to the boot that was, the text stays as it is, its spaces too. */
+function withoutBoot(running: string, panic: boolean): string {
+  const kept = printCommandLine(reuseCommandLine(running, { panic }))
+  return kept === printCommandLine(parseCommandLine(running)) ? running : kept
 }
 
 /** Node turns bytes that are no UTF-8 into this character: what was meant is lost. */

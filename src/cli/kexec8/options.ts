@@ -72,8 +72,8 @@ export const kexecOptions: readonly KexecOption[] = [
   ofLoad(ignored('args-linux', '', 'no effect: Linux is what is loaded')),
   ofLoad(ignored('args-none', '', 'no effect: it belongs to images that kexec_file_load does not take')),
   ofLoad(valued('module', 'STRING', 'refused', 'is for multiboot images')),
-  ofLoad(ignored('real-mode', '', 'no effect: kexec_file_load uses the 64-bit entry point')),
-  ofLoad(ignored('entry-32bit', '', 'no effect: kexec_file_load uses the 64-bit entry point')),
+  ofLoad(refused('real-mode', 'is something only kexec_load can do')),
+  ofLoad(refused('entry-32bit', 'is something only kexec_load can do')),
   ofLoad(valued('dtb', 'FILE', 'refused', 'is something that kexec_file_load does not take')),
 ]
 

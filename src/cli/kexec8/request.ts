@@ -140,7 +140,8 @@ function firstObstacle(options: readonly GivenOption[], { load }: Steps): Reques
     if (known.treatment !== 'refused') continue
     // It says how to load, and the last one of its kind counts.
     if (known.name === 'kexec-syscall' && !(load && syscallOf(options) === known.name)) continue
-    const status = known.value === 'required' ? 255 : 1
+    // What says how to load is looked at when kexec-tools is at it, all else before.
+    const status = known.describesLoad === true ? 255 : 1
     return wrong(status, `${given.name} ${known.help}`, remedies[known.name] ?? null)
   }
   return null

@@ -1,7 +1,8 @@
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { unload } from '../../engine/file.ts'
 import { status } from '../../engine/status.ts'
-import { errnoNumber, KexecError } from '../../errors.ts'
+import { KexecError, type Reason } from '../../errors.ts'
 import { execute } from '../../handover/execute.ts'
 import { reboot } from '../../handover/reboot.ts'
 import { readPrivileges, requireCapability } from '../../policy/privileges.ts'
@@ -86,16 +87,25 @@ async function start({ finish, sync }: WorkRequest): Promise<number> {
 }
 
 /** Errors of which kexec-tools says that an image is not for kexec_file_load; without -s it would try kexec_load then. */
-const NOT_FOR_FILE_LOAD = ['ENOSYS', 'EINVAL', 'ENOEXEC', 'EOPNOTSUPP'].map(errnoNumber)
+const notForFileLoad = ['ENOSYS', 'EINVAL', 'ENOEXEC', 'EOPNOTSUPP']
+
+/** Reasons for which kexec-tools gives up before its load has begun. */
+const early: readonly Reason[] = ['nothing-loaded', 'no-crash-memory']
 
 function statusOf(error: KexecError, { load: wanted }: WorkRequest): number {
-  const isKernel = wanted !== null && error.path === resolve(wanted.kernel)
-  if (isKernel && (error.reason === 'not-found' || error.reason === 'not-readable')) return kexecExit.refused
-  if (error.reason === 'nothing-loaded' || error.reason === 'no-crash-memory') return kexecExit.refused
-  if (wanted?.fileOnly && NOT_FOR_FILE_LOAD.includes(errnoNumber(error.code)) && error.syscall !== undefined) {
-    return kexecExit.noFallback
-  }
-  return kexecExit.failed
+  if (early.includes(error.reason)) return kexecExit.refused
+  if (wanted === null) return kexecExit.failed
+  const isMissing = error.reason === 'not-found' || error.reason === 'not-readable'
+  if (isMissing && error.path === resolve(wanted.kernel)) return kexecExit.refused
+  const isKind = error.reason === 'not-a-kernel' || error.reason === 'not-an-initrd'
+  if (isKind) return isWithoutBytes(error.path) ? kexecExit.refused : kexecExit.failed
+  return wanted.fileOnly && notForFileLoad.includes(error.code) ? kexecExit.noFallback : kexecExit.failed
+}
+
+/** A folder or an empty file: kexec-tools cannot read them, and ends at once. */
+function isWithoutBytes(path = ''): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  return stats?.isDirectory() === true || (stats?.isFile() === true && stats.size === 0)
 }
 
 /** The file is there exactly with CONFIG_CRASH_HOTPLUG: Documentation/ABI/testing/sysfs-kernel-kexec-kdump. */

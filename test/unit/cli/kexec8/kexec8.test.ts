@@ -37,7 +37,7 @@ test('what is wrong is told on standard error, with what to do', async () => {
 
 test.each([
   [['-l', '/nowhere/vmlinuz'], 1, 'no such file'],
-  [['-l', '/'], 255, ''],
+  [['-l', '/'], 1, 'this is a directory'],
   [['-l', '/etc/passwd'], 255, 'this is a text file'],
   [['-l', '--initrd=/nowhere/initrd', program], 255, 'no such file'],
 ])('%j: exit status %i', async (words, status, text) => {

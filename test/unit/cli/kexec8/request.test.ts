@@ -101,6 +101,7 @@ describe('what is wrong, with the exit status of kexec-tools', () => {
     ['--load-jump-back-helper', 1, '--load-jump-back-helper is something only kexec_load can do'],
     ['-l --reuseinitrd v', 1, '--reuseinitrd is something that no x86 kernel supports'],
     ['-l --dtb=x v', 255, '--dtb is something that kexec_file_load does not take'],
+    ['-l --real-mode v', 255, '--real-mode is something only kexec_load can do'],
     ['-l --module=x v', 255, '--module is for multiboot images'],
   ])('%s', (line, status, problem) => {
     expect(read(line)).toMatchObject({ kind: 'wrong', status, problem: expect.stringContaining(problem) })
