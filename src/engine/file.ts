@@ -4,6 +4,7 @@ import { readLoadsLeft } from '../policy/switches.ts'
 import { System } from '../system/system.ts'
 import { diagnoseLoad } from './diagnose.ts'
 import { KernelLog } from './kernel-log.ts'
+import { status } from './status.ts'
 
 /** Flags of kexec_file_load(2): include/uapi/linux/kexec.h. */
 const KEXEC_FILE_UNLOAD = 1
@@ -28,7 +29,7 @@ const live = new System()
  * Loads through kexec_file_load(2), off the event loop. The signal is heeded until the syscall begins. One that comes during
  * the syscall is heeded after it, by unloading the new image.
  * @throws KexecError with the cause as far as the machine's state and the kernel log tell it. A failed normal load leaves the
- *   image that was loaded before in place.
+ *   image that was loaded before in place; a failed load of a crash kernel does not, and the error says so.
  */
 export async function loadFile(load: FileLoad, signal?: AbortSignal): Promise<void> {
   throwIfAborted(signal)
@@ -81,11 +82,22 @@ export function unload({ panic = false }: { panic?: boolean } = {}): void {
 
 function prepare(load: FileLoad) {
   const flags = (load.panic ? KEXEC_FILE_ON_CRASH : 0) | (load.initrdFd === -1 ? KEXEC_FILE_NO_INITRAMFS : 0)
-  return { log: new KernelLog(), flags, loadsLeft: readLoadsLeft(live, load.panic) }
+  const hadCrashKernel = load.panic && status(live).crashLoaded
+  return { log: new KernelLog(), flags, loadsLeft: readLoadsLeft(live, load.panic), hadCrashKernel }
 }
 
-function failure({ path, panic }: FileLoad, errno: number, { log, loadsLeft }: ReturnType<typeof prepare>): KexecError {
-  return diagnoseLoad(live, { errno, syscall: 'kexec_file_load', path, panic, loadsLeft, log: log.evidence() })
+function failure({ path, panic }: FileLoad, errno: number, call: ReturnType<typeof prepare>): KexecError {
+  const { log, loadsLeft } = call
+  const lostCrashKernel = call.hadCrashKernel && !status(live).crashLoaded
+  return diagnoseLoad(live, {
+    errno,
+    syscall: 'kexec_file_load',
+    path,
+    panic,
+    loadsLeft,
+    lostCrashKernel,
+    log: log.evidence(),
+  })
 }
 
 /** @throws KexecError 'aborted' when the signal has fired: nothing was changed. */
