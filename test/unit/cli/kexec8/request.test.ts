@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { kexecOptions } from '../../../../src/cli/kexec8/options.ts'
 import { type Circumstances, readRequest } from '../../../../src/cli/kexec8/request.ts'
 
 const usual: Circumstances = { posixly: false, hasCrashMemory: true }
@@ -119,4 +121,23 @@ describe('what is wrong, with the exit status of kexec-tools', () => {
     expect(read('-p', bare)).toMatchObject({ status: 1, problem: 'no memory is reserved for a crash kernel' })
     expect(read('-p -u', bare)).toMatchObject({ kind: 'work', unload: true })
   })
+})
+
+test('whatever the words, there is an answer, and nothing is loaded without a kernel', () => {
+  const option = fc.constantFrom(...kexecOptions)
+  const word = fc.oneof(
+    option.map(({ name }) => `--${name}`),
+    fc.tuple(option, fc.string()).map(([{ name }, value]) => `--${name}=${value}`),
+    fc.string({ unit: fc.constantFrom('-', 'l', 'p', 'u', 'e', 'f', 's', 't', '?'), maxLength: 4 }),
+    fc.string(),
+  )
+  fc.assert(
+    fc.property(fc.array(word), fc.boolean(), fc.boolean(), (words, posixly, hasCrashMemory) => {
+      const request = readRequest(words, { posixly, hasCrashMemory })
+      if (request.kind !== 'work') return
+      if (request.load !== null) expect(words).toContain(request.load.kernel)
+      if (request.panic && request.load !== null) expect(hasCrashMemory).toBe(true)
+    }),
+    { numRuns: 1000 },
+  )
 })
