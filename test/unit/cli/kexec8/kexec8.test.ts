@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -50,4 +50,19 @@ test('-d tells what would be loaded, and why', async () => {
   const { stderr } = await cli(['kexec', '-ld', '/etc/passwd', '--append=a  "b'])
   expect(stderr).toContain('a  "b')
   expect(stderr).toContain('taken to the letter')
+})
+
+test('docs/kexec8.md names every option, in the row of what becomes of it', () => {
+  const page = readFileSync('docs/kexec8.md', 'utf8')
+  const rows = page.split('\n').filter((line) => line.startsWith('|'))
+  const what = { ignored: /no effect|nothing to do/, refused: /refused by name/, done: /^/ }
+  for (const { name, letter, treatment } of kexecOptions) {
+    const names = [`--${name}`, ...(letter === undefined ? [] : [`-${letter}`])]
+    const lines = treatment === 'done' ? page.split('\n') : rows
+    const found = lines.filter((line) => names.some((each) => new RegExp(`\`(kexec )?${each}\\b`).test(line)))
+    expect(
+      found.filter((line) => what[treatment].test(line)),
+      name,
+    ).not.toEqual([])
+  }
 })
