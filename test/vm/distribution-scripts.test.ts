@@ -72,13 +72,16 @@ describe('systemd', () => {
   test('systemctl kexec with nothing loaded: systemd itself calls kexec --load for its boot entry', async () => {
     const { vm, older } = machine
     const entry = `title Old\\nversion ${older}\\nlinux /vmlinuz-${older}\\ninitrd /initrd.img-${older}\\noptions ${common} by=entry\\n`
-    const written = await vm.run(`mkdir -p /boot/loader/entries /boot/EFI
-      printf '${entry}' >/boot/loader/entries/old.conf; : >/boot/loader/loader.conf`)
+    // systemd-boot would lie in the ESP; entries may also be left here, by what boots over the network.
+    const folder = '/run/boot-loader-entries'
+    const written = await vm.run(`mkdir -p ${folder}/loader/entries
+      cp /boot/vmlinuz-${older} /boot/initrd.img-${older} ${folder}/
+      printf '${entry}' >${folder}/loader/entries/old.conf; : >${folder}/loader/loader.conf`)
     expect(written).toMatchObject({ status: 0 })
-    await vm.spawn('SYSTEMD_RELAX_ESP_CHECKS=1 SYSTEMD_ESP_PATH=/boot systemctl kexec')
+    await vm.spawn('systemctl kexec')
     expect(await vm.booted(patient)).toMatchObject({ release: older, commandLine: `${common} by=entry` })
     const calls = callsBefore(vm.console)
-    expect(calls).toContainEqual(expect.stringMatching(/^kexec --load \/boot\/vmlinuz-.* --append/))
+    expect(calls).toContainEqual(expect.stringMatching(/^kexec --load \/run\/.*vmlinuz-.* --append/))
   })
 })
 
