@@ -10,6 +10,7 @@ export {
   removeParameter,
   reuseCommandLine,
 } from './cmdline/index.ts'
+export { planShrinking, type Shrinking, shrinkReservation } from './crash-kernel/shrink.ts'
 export { type Check, type CheckStatus, type DiagnoseOptions, type Diagnosis, diagnose } from './doctor/index.ts'
 export { unload } from './engine/file.ts'
 export { type LoadStatus, status } from './engine/status.ts'
@@ -26,6 +27,7 @@ export {
   reasons,
 } from './errors.ts'
 export { assessHandover, type HandoverAssessment } from './handover/assess.ts'
+export type { ExecuteOptions } from './handover/execute.ts'
 export { execute } from './handover/execute.ts'
 export type { HookChange, HookStanding, HookState } from './handover/hook-plan.ts'
 export { type HookOptions, installHandover, removeHandover } from './handover/install.ts'
@@ -91,6 +93,15 @@ export {
   type Verdict,
   type VerdictImage,
 } from './policy/index.ts'
+export {
+  type InstallServiceOptions,
+  installServices,
+  removeServices,
+  type ServiceOptions,
+  type ServiceStanding,
+  showServices,
+} from './services/install.ts'
+export type { ServiceKind, ServiceName } from './services/service.ts'
 export {
   type FileIdentity,
   type ImageKind,

@@ -73,6 +73,11 @@ async function commandNamed(name: string): Promise<Command> {
   )
 }
 
-main(process.argv.slice(2)).then((status) => {
+main(process.argv.slice(2)).then(async (status) => {
+  const isLast = status !== exit.done && ['reboot', 'exec'].includes(process.argv[2] ?? '')
+  if (process.pid === 1 && isLast) {
+    const { isFirstProcess, stay } = await import('./first-process.ts')
+    if (isFirstProcess()) await stay()
+  }
   process.exitCode = status
 })

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { KexecError } from '../errors.ts'
 import { removeFile, replaceFile } from '../system/replace-file.ts'
@@ -15,7 +16,7 @@ export interface Request {
   /** What is asked, for people: 'systemd'. */
   readonly of: string
   /** Asks the init system. Throws when it cannot be asked. */
-  readonly ask: () => void
+  readonly ask: () => unknown
   /** Where to look when it does not begin, a sentence. */
   readonly hint: string
   /** What it has not stopped yet, by name, where that can be told. */
@@ -44,7 +45,7 @@ export async function request(
   const mark = join(system.root, MARK_FILE)
   try {
     replaceFile(mark, Buffer.from(context.allowFirmwareReboot ? 'kexec-or-firmware\n' : 'kexec\n'), { mode: 0o600 })
-    ask()
+    await ask()
   } catch (cause) {
     stopping.abort()
     ended.catch(() => {})
@@ -57,6 +58,7 @@ export async function request(
     })
   }
   report(`${of} was asked to stop all services and start the loaded kernel`)
+  keepLoaded(report)
   const timer = setTimeout(() => stopping.abort(), deadline)
   const progress = setInterval(() => {
     const names = remaining(system)
@@ -76,4 +78,18 @@ export async function request(
     clearInterval(progress)
   }
   report(`${of} is stopping this process: the services are going down`)
+}
+
+/**
+ * Makes the kernel refuse every further load and unload (Documentation/admin-guide/sysctl/kernel.rst, kexec_load_disabled).
+ * It cannot be taken back, and need not be: this kernel is about to end. Without the loaded kernel, most init systems would
+ * end in a reboot through the firmware. Where it cannot be written the hooks have to do.
+ */
+function keepLoaded(report: (step: string) => void): void {
+  try {
+    writeFileSync('/proc/sys/kernel/kexec_load_disabled', '1')
+    report('the loaded kernel can no longer be replaced or unloaded')
+  } catch {
+    // Not there, or not ours to write: nothing is lost but this safeguard.
+  }
 }
