@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { KexecError } from '../../errors.ts'
 import { native } from '../../native.ts'
 import { execute } from '../execute.ts'
 import { type InitSystem, unremarkable } from '../init-system.ts'
@@ -19,7 +21,8 @@ export const direct: InitSystem = {
       'call reboot(LINUX_REBOOT_CMD_KEXEC)',
     ],
   }),
-  async handOver({ system, report, signal, deadline }) {
+  reachesFirmware: true,
+  async handOver({ system, report, signal, deadline, allowFirmwareReboot = false }) {
     signal?.throwIfAborted()
     outlive()
     await endProcesses({ deadline, report })
@@ -28,6 +31,30 @@ export const direct: InitSystem = {
     process.chdir('/')
     for (const failure of closeMounts(system)) report(failure)
     report('starting the loaded kernel')
-    execute({ sync: true })
+    try {
+      execute({ sync: true })
+    } catch (error) {
+      if (!allowFirmwareReboot) throw notStarted(error)
+      report(`it was not started: ${error instanceof Error ? error.message : String(error)}`)
+      report('rebooting through the firmware')
+      rebootFirmware()
+    }
   },
+}
+
+/** It is too late to go back, and nobody asked for the firmware: the machine waits for an administrator. */
+function notStarted(cause: unknown): KexecError {
+  const { summary, evidence, errno } = cause as KexecError
+  return new KexecError(`${summary}; all processes were ended and the file systems closed, and nothing else is done`, {
+    reason: 'handover-failed',
+    hint: '`linux-kexec exec` tries again; `echo b > /proc/sysrq-trigger` reboots through the firmware. --allow-firmware-reboot would have.',
+    evidence,
+    ...(errno === undefined ? {} : { errno }),
+    cause,
+  })
+}
+
+/** Documentation/admin-guide/sysrq.rst, 'b': at once. Writing to the file is allowed whatever kernel.sysrq is. */
+function rebootFirmware(): void {
+  writeFileSync('/proc/sysrq-trigger', 'b')
 }

@@ -1,6 +1,7 @@
 import type { System } from '../../system/system.ts'
 import { type InitSystem, unremarkable } from '../init-system.ts'
 import { request } from '../request.ts'
+import { servicesRunning } from './systemd-services.ts'
 
 /**
  * systemd(1), "SIGRTMIN+6: Reboots the machine via kexec, equivalent to systemctl start kexec.target
@@ -33,11 +34,14 @@ export const systemd: InitSystem = {
     obstacles: obstacles(system),
     notes: ['Should the loaded kernel not start at the very end, systemd reboots through the firmware.'],
   }),
+  // systemd-shutdown takes the ordinary reboot when the kernel refuses to kexec (systemd's src/shutdown/shutdown.c).
+  reachesFirmware: true,
   handOver: (context) =>
     request(context, {
       of: 'systemd',
       ask: () => process.kill(1, kexecSignal(context.system)),
       hint: '`systemctl list-jobs` shows what it waits for; `journalctl -b -p warning` what went wrong.',
+      remaining: servicesRunning,
     }),
 }
 
