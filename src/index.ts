@@ -27,10 +27,12 @@ export {
   reasons,
 } from './errors.ts'
 export { assessHandover, type HandoverAssessment } from './handover/assess.ts'
+export type { ExecuteOptions } from './handover/execute.ts'
 export { execute } from './handover/execute.ts'
 export type { HookChange, HookStanding, HookState } from './handover/hook-plan.ts'
 export { type HookOptions, installHandover, removeHandover } from './handover/install.ts'
-export { type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
+export { cancelReboot, type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
+export type { ScheduledReboot } from './handover/schedule.ts'
 export {
   type Configuration,
   type EfiStub,
@@ -100,4 +102,16 @@ export {
   showServices,
 } from './services/install.ts'
 export type { ServiceKind, ServiceName } from './services/service.ts'
+export {
+  type FileIdentity,
+  type ImageKind,
+  type ImageState,
+  type LoadedImage,
+  type LoadedImagesOptions,
+  type Loader,
+  type LoadRecord,
+  loadedImages,
+  type Origin,
+  type StaleFile,
+} from './state/index.ts'
 export { System } from './system/system.ts'

@@ -6,5 +6,4 @@ conduct({
   name: 'openrc-init',
   title: 'openrc-init',
   service: bootScript,
-  kernelGone: 'unseen',
 })

@@ -7,5 +7,5 @@ conduct({
   title: 'OpenRC on sysvinit (Debian)',
   service: bootScript,
   hook: '/etc/linux-kexec/start-kernel',
-  kernelGone: 'waits',
+  plainReboot: 'shutdown -r now',
 })

@@ -7,5 +7,4 @@ conduct({
   title: 'systemd',
   service: systemdService,
   start: 'systemctl start slow.service',
-  kernelGone: 'firmware',
 })

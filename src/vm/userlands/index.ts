@@ -1,6 +1,10 @@
 import { busybox } from './busybox.ts'
+import { busyboxInit } from './busybox-init.ts'
+import { finit } from './finit.ts'
 import { openrcInit } from './openrc-init.ts'
 import { openrcSysvinit } from './openrc-sysvinit.ts'
+import { runit } from './runit.ts'
+import { s6LinuxInit } from './s6-linux-init.ts'
 import { systemd } from './systemd.ts'
 import { sysvinit } from './sysvinit.ts'
 import type { Userland } from './userland.ts'
@@ -8,10 +12,14 @@ import type { Userland } from './userland.ts'
 /** What guests can run; adding one touches its file and this list. */
 export const userlands = {
   busybox,
+  'busybox-init': busyboxInit,
+  finit,
+  'openrc-init': openrcInit,
+  'openrc-sysvinit': openrcSysvinit,
+  runit,
+  's6-linux-init': s6LinuxInit,
   systemd,
   sysvinit,
-  'openrc-sysvinit': openrcSysvinit,
-  'openrc-init': openrcInit,
 } as const satisfies Readonly<Record<string, Userland>>
 
 export type UserlandName = keyof typeof userlands

@@ -3,12 +3,15 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Command } from '../../../src/cli/command.ts'
+import { kexecOptions } from '../../../src/cli/kexec8/options.ts'
 import type { Tree } from '../entries/tree.ts'
 import { debian, makeMachine, newer } from '../plan/debian.ts'
 import { bookworm, key, keys, lockdown, machine } from '../policy/machines.ts'
 import { cli, json } from './cli.ts'
 
-const names = 'list inspect plan load unload status crash-size service policy doctor handover reboot exec'.split(' ')
+const names = 'list inspect plan load unload status crash-size service policy doctor handover reboot exec kexec'.split(
+  ' ',
+)
 const commands: Command[] = await Promise.all(
   names.map(async (name) => (await import(`../../../src/cli/commands/${name}.ts`)).command),
 )
@@ -34,7 +37,8 @@ test.each(commands.map((command) => [command.name, command] as const))('the man 
   const text = own.includes('load options') ? own + loadOptions : own
   for (const option of Object.keys(command.options)) expect(text).toContain(`--${option}`)
   // And none that is not there.
-  const known = [...commands.flatMap(({ options }) => Object.keys(options)), 'help', 'version']
+  const ofKexec = kexecOptions.map(({ name }) => name)
+  const known = [...commands.flatMap(({ options }) => Object.keys(options)), ...ofKexec, 'help', 'version']
   for (const [, option] of page.matchAll(/--([a-z][a-z-]*)/g)) expect(known).toContain(option)
 })
 
@@ -137,7 +141,7 @@ test('docs/json.md: load, when it refuses', async () => {
 
 test('docs/json.md: status', async () => {
   const { document } = await json(['status'])
-  expect(fields(document, []).sort()).toEqual(documented('status'))
+  expect(fields(document, ['kernel', 'crash']).sort()).toEqual(documented('status'))
 })
 
 test('docs/json.md: crash-size and service', async () => {

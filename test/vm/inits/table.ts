@@ -8,12 +8,13 @@ export interface Outcome {
   hookForeign?: string
   hookChanged?: string
   hangs?: string
-  kernelGone?: string
+  unloaded?: string
+  fails?: string
 }
 
 /** Its row of the table in docs/init-systems.md. */
 export function rowOf(outcome: Outcome): string {
-  const { title, works, clean, nothingLoaded, hookMissing, hookForeign, hookChanged, hangs, kernelGone } = outcome
-  const cells = [title, works, clean, nothingLoaded, hookMissing, hookForeign, hookChanged, hangs, kernelGone]
+  const { title, works, clean, nothingLoaded, hookMissing, hookForeign, hookChanged, hangs, unloaded, fails } = outcome
+  const cells = [title, works, clean, nothingLoaded, hookMissing, hookForeign, hookChanged, hangs, unloaded, fails]
   return `| ${cells.map((cell) => cell ?? '—').join(' | ')} |`
 }
