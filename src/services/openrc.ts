@@ -33,8 +33,12 @@ function functions(name: ServiceName, command: string, load: string): string {
 }
 
 stop() {
-	# Only for a reboot, and where nothing is loaded that somebody chose.
-	[ "$RC_REBOOT" = YES ] || [ "$RUNLEVEL" = 6 ] || return 0
+	# Only for a reboot, and where nothing is loaded that somebody chose. Debian's OpenRC does not say RC_REBOOT, but
+	# sysvinit, which starts it there, writes its runlevel into its own command line: init [6].
+	case "$RC_REBOOT $(tr '\\0' ' ' </proc/1/cmdline)" in
+		'YES '* | *'[6]'*) ;;
+		*) return 0 ;;
+	esac
 	[ ! -e /nokexec ] || return 0
 	read -r loaded </sys/kernel/kexec_loaded
 	[ "$loaded" = 1 ] && return 0

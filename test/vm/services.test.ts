@@ -25,6 +25,9 @@ function filesOf(describeService: DescribeService, names: readonly ServiceName[]
   })
 }
 
+/** A whole shutdown and a boot of a whole init system, on a machine that others use too. */
+const patience = { deadline: 240_000 }
+
 let vm: Vm
 let guest: Guest
 afterEach(() => vm?.stop())
@@ -32,7 +35,7 @@ afterEach(() => vm?.stop())
 async function boot(options: Partial<GuestOptions>, machine: Partial<VmOptions> = {}) {
   guest = await debianGuest(options)
   vm = await startVm({ guest, memory: 1536, ...machine })
-  await vm.booted()
+  await vm.booted(patience)
 }
 
 const newer = () => guest.kernels[1]?.release
@@ -65,7 +68,7 @@ describe('systemd', () => {
     const planned = (await json(vm, 'linux-kexec plan')).document
     // A plain `systemctl reboot` goes that way since systemd 254; this suite may have an older one.
     await vm.spawn('systemctl kexec')
-    const next = await vm.booted()
+    const next = await vm.booted(patience)
     expect([next.release, next.commandLine]).toEqual([newer(), planned.cmdline])
 
     // The root file system is as it was; here at shutdown, only when that ends in a kexec.
@@ -78,7 +81,7 @@ describe('systemd', () => {
     await vm.run('systemctl restart linux-kexec-shutdown')
     expect((await json(vm, 'linux-kexec status')).document.loaded).toBe(false)
     await vm.spawn('systemctl start --job-mode=replace-irreversibly --no-block kexec.target')
-    const last = await vm.booted()
+    const last = await vm.booted(patience)
     expect(last.release).toBe(guest.kernels[0]?.release)
     expect(last.commandLine).toContain('marker=shutdown')
   })
@@ -97,7 +100,7 @@ describe.each([
     expect((await json(vm, 'linux-kexec status')).document.loaded).toBe(false)
     const planned = (await json(vm, 'linux-kexec plan')).document
     await vm.spawn('shutdown -r now')
-    const next = await vm.booted()
+    const next = await vm.booted(patience)
     expect([next.release, next.commandLine]).toEqual([newer(), planned.cmdline])
   })
 })
