@@ -78,7 +78,13 @@ async function commandNamed(name: string): Promise<Command> {
 
 /** Called by the name of kexec(8), through a link: Node keeps the link's path. */
 const isKexec = basename(process.argv[1] ?? '') === 'kexec'
+const words = isKexec ? ['kexec', ...process.argv.slice(2)] : process.argv.slice(2)
 
-main(isKexec ? ['kexec', ...process.argv.slice(2)] : process.argv.slice(2)).then((status) => {
+main(words).then(async (status) => {
+  const isLast = status !== exit.done && ['reboot', 'exec', 'kexec'].includes(words[0] ?? '')
+  if (process.pid === 1 && isLast) {
+    const { isFirstProcess, stay } = await import('./first-process.ts')
+    if (isFirstProcess()) await stay()
+  }
   process.exitCode = status
 })

@@ -1,6 +1,7 @@
 import { KexecError } from '../errors.ts'
 import { native } from '../native.ts'
 import { readLoadsLeft } from '../policy/switches.ts'
+import { forgetLoad } from '../state/remember.ts'
 import { System } from '../system/system.ts'
 import { diagnoseLoad } from './diagnose.ts'
 import { KernelLog } from './kernel-log.ts'
@@ -78,12 +79,18 @@ export function unload({ panic = false }: { panic?: boolean } = {}): void {
   } finally {
     log.close()
   }
+  forgetLoad(panic ? 'crash' : 'kernel')
 }
 
 function prepare(load: FileLoad) {
-  const flags = (load.panic ? KEXEC_FILE_ON_CRASH : 0) | (load.initrdFd === -1 ? KEXEC_FILE_NO_INITRAMFS : 0)
   const hadCrashKernel = load.panic && status(live).crashLoaded
-  return { log: new KernelLog(), flags, loadsLeft: readLoadsLeft(live, load.panic), hadCrashKernel }
+  const loadsLeft = readLoadsLeft(live, load.panic)
+  return { log: new KernelLog(), flags: fileLoadFlags(load), loadsLeft, hadCrashKernel }
+}
+
+/** The flags that the call gets. */
+export function fileLoadFlags({ panic, initrdFd }: Pick<FileLoad, 'panic' | 'initrdFd'>): number {
+  return (panic ? KEXEC_FILE_ON_CRASH : 0) | (initrdFd === -1 ? KEXEC_FILE_NO_INITRAMFS : 0)
 }
 
 function failure({ path, panic }: FileLoad, errno: number, call: ReturnType<typeof prepare>): KexecError {

@@ -1,8 +1,10 @@
-import { type FileLoad, loadFile, loadFileSync, throwIfAborted } from '../engine/file.ts'
+import { type FileLoad, fileLoadFlags, loadFile, loadFileSync, throwIfAborted } from '../engine/file.ts'
 import { KexecError } from '../errors.ts'
 import { holdInput, type KernelImage, type OpenImage } from '../image/index.ts'
 import type { Verdict } from '../policy/index.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
+import type { Origin } from '../state/record.ts'
+import { beginToRemember, rememberLoad } from '../state/remember.ts'
 import { System } from '../system/system.ts'
 
 import { unpackedBytes } from './checks/crash-memory.ts'
@@ -17,6 +19,7 @@ import { chooseInitrds, type InitrdChoice, type PlannedInitrd } from './initrds.
 import { closeKernel, kernelFiles, openKernel, type PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
+import { filesOf, originOf } from './remembered.ts'
 import { chooseTarget, type Target } from './target.ts'
 import { judge } from './verdict.ts'
 
@@ -46,7 +49,7 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     chooseEngine(options, findings)
     checkMachine(system, panic, findings)
     const verdict = await judge(system, kernel, choice, options, findings)
-    const chosen = { target, kernel, choice, commandLine, panic }
+    const chosen = { target, kernel, choice, commandLine, panic, origin: originOf(options, target.entry) }
     return new LoadPlan({ system, ...chosen, findings, verdict, tryAnyway })
   } catch (error) {
     closeFiles(kernel, choice)
@@ -124,6 +127,7 @@ interface PlanParts extends Choices {
   readonly findings: Findings
   readonly verdict: Verdict | null
   readonly tryAnyway: boolean
+  readonly origin: Origin
 }
 
 /** One decision about what is loaded, with its reasons. Holds the files open until it is loaded or closed. */
@@ -143,14 +147,18 @@ export class LoadPlan {
   readonly panic: boolean
   readonly engine = 'file'
   readonly decisions: readonly Decision[]
-  /** What may go wrong although the kernel would take it. */
-  readonly warnings: readonly string[]
+  /** What may go wrong although the kernel would take it; after the load also what went wrong with noting it. */
+  get warnings(): readonly string[] {
+    return this.findings.warnings
+  }
   /** Why `load()` will refuse; empty when it will not. */
   readonly refusals: readonly KexecError[]
   /** What could not be checked, and why: of another machine's files, for one, what that machine is. */
   readonly unchecked: readonly string[]
   /** What the kernel will say, as far as its policy goes; null for another machine than the running one. */
   readonly verdict: Verdict | null
+  private readonly findings: Findings
+  private readonly origin: Origin
   private readonly planned: PlannedKernel
   private readonly choice: InitrdChoice
   private readonly tryAnyway: boolean
@@ -168,7 +176,8 @@ export class LoadPlan {
     this.commandLine = parts.commandLine
     this.panic = parts.panic
     this.decisions = parts.findings.decisions
-    this.warnings = parts.findings.warnings
+    this.findings = parts.findings
+    this.origin = parts.origin
     this.refusals = parts.findings.refusals
     this.unchecked = parts.findings.unchecked
     this.verdict = parts.verdict
@@ -205,7 +214,9 @@ export class LoadPlan {
       this.prepared ??= await prepare(this.planned, this.choice, options.signal)
       refuseIfChanged(this.planned, this.choice)
       refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
+      const remembering = beginToRemember()
       await loadFile(this.fileLoad(this.prepared), options.signal)
+      this.remember(this.prepared, await remembering)
     } finally {
       this.closeFiles()
     }
@@ -223,6 +234,7 @@ export class LoadPlan {
       refuseIfChanged(this.planned, this.choice)
       refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
       loadFileSync(this.fileLoad(this.prepared))
+      this.remember(this.prepared)
     } finally {
       this.closeFiles()
     }
@@ -291,6 +303,14 @@ export class LoadPlan {
   private closeFiles(): void {
     this.prepared?.close()
     closeFiles(this.planned, this.choice)
+  }
+
+  private remember({ initrdFd }: Prepared, pointers?: Awaited<ReturnType<typeof beginToRemember>>): void {
+    const { planned, choice, commandLine, panic, origin, root } = this
+    const flags = fileLoadFlags({ panic, initrdFd })
+    const facts = () => ({ ...filesOf(planned, choice, root), commandLine, flags, origin })
+    const problem = rememberLoad(panic ? 'crash' : 'kernel', facts, pointers)
+    if (problem !== undefined) this.findings.warn(problem)
   }
 
   private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {

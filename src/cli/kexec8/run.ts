@@ -82,7 +82,8 @@ async function start({ finish, sync }: WorkRequest): Promise<number> {
     return kexecExit.refused
   }
   if (finish === 'exec') execute({ sync })
-  await reboot({ report: note })
+  // `shutdown -r now` asks nobody, and what is loaded was loaded this moment.
+  await reboot({ report: note, ignoreInhibitors: true, staleOk: true })
   return kexecExit.done
 }
 
