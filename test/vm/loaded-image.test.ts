@@ -164,23 +164,25 @@ test('a reboot that waits tells who is logged in, and can be called off', async 
   await run('ls /run/linux-kexec/loaded.json')
 })
 
-test('what is replaced while a reboot waits is not started', async () => {
+/** Has a reboot wait for a time of day, does something meanwhile, and sets the clock to that time. @returns the exit status and what was said */
+async function whileWaiting(script: string): Promise<string> {
+  await run(`rm -f /root/waited; date -s '2026-11-21 10:00:00'`)
   await machine.vm.spawn(
-    `rm /root/waited; linux-kexec reboot --via direct --delay 5s 2> /root/waiting; echo $? > /root/waited`,
+    'linux-kexec reboot --via direct --at 2026-11-21T20:00 2> /root/waiting; echo $? > /root/waited',
   )
-  await run(`${waits}; node /root/load.cjs ${files(machine.newer)} x 0`)
-  await run('until [ -s /root/waited ]; do sleep 0.1; done')
-  expect((await run('cat /root/waited /root/waiting')).stdout).toMatch(/^3\n[\s\S]*IMAGE_REPLACED/)
+  await run(`${waits}; ${script}; date -s '2026-11-21 20:00:01'; until [ -s /root/waited ]; do sleep 0.1; done`)
+  return (await run('cat /root/waited /root/waiting')).stdout
+}
+
+test('what is replaced while a reboot waits is not started', async () => {
+  await run('linux-kexec load newest')
+  const said = await whileWaiting(`node /root/load.cjs ${files(machine.newer)} x 0`)
+  expect(said).toMatch(/^3\n[\s\S]*IMAGE_REPLACED/)
 })
 
 test('and what is unloaded meanwhile ends in no firmware reboot', async () => {
   await run('linux-kexec load newest')
-  await machine.vm.spawn(
-    `rm /root/waited; linux-kexec reboot --via direct --delay 5s 2> /root/waiting; echo $? > /root/waited`,
-  )
-  await run(`${waits}; linux-kexec unload`)
-  await run('until [ -s /root/waited ]; do sleep 0.1; done')
-  expect((await run('cat /root/waited')).stdout).toBe('4\n')
+  expect(await whileWaiting('linux-kexec unload')).toMatch(/^4\n[\s\S]*NOTHING_LOADED/)
 })
 
 test('when the time has come, the loaded kernel is started, and its record is gone with the old one', async () => {

@@ -10,10 +10,15 @@ ${CONFIGURE}
 exec /sbin/openrc-init
 `
 
-/** Nothing stops it in its turn: it goes with the processes that are left at the end. */
+/**
+ * It comes up when openrc-init has started everything, which is when it opens its FIFO. Nothing stops it in its turn: it goes
+ * with the processes that are left at the end.
+ */
 const service = `#!/sbin/openrc-run
 description="linux-kexec/vm agent"
-start() { setsid ${AGENT} </dev/null >/dev/null 2>&1 & }
+start() {
+  setsid sh -c 'until [ -p /run/openrc/init.ctl ]; do sleep 0.1; done; exec ${AGENT}' </dev/null >/dev/null 2>&1 &
+}
 stop() { return 0; }
 `
 
