@@ -91,11 +91,7 @@ export function conduct(init: Init): void {
   test('a service that hangs: the deadline is told; it unloads the kernel: that is refused, and the kernel comes up', async () => {
     const { vm } = machine
     // The service goes on when linux-kexec has given up waiting.
-    await prepare(
-      vm,
-      init,
-      `while ${IS_ASKING}; do sleep 0.1; done; linux-kexec unload >/dev/console 2>&1`,
-    )
+    await prepare(vm, init, `while ${IS_ASKING}; do sleep 0.1; done; linux-kexec unload >/dev/console 2>&1`)
     await vm.run(`linux-kexec load ${machine.older}`)
     await vm.spawn('echo $$ >/run/asking; exec linux-kexec reboot --deadline 3')
     expect((await vm.booted(BOOT)).release).toBe(machine.older)
