@@ -11,8 +11,9 @@ export {
   reuseCommandLine,
 } from './cmdline/index.ts'
 export { type Check, type CheckStatus, type DiagnoseOptions, type Diagnosis, diagnose } from './doctor/index.ts'
-export { unload } from './engine/file.ts'
+export type { PlannedSegment } from './engine/segments/segment.ts'
 export { type LoadStatus, status } from './engine/status.ts'
+export { unload } from './engine/unload.ts'
 export { type BootLoader, type BootMenu, type DiscoverOptions, discover, readBootMenu } from './entries/discover.ts'
 export type { BootEntry, Source } from './entries/entry.ts'
 export { selectEntry } from './entries/select.ts'

@@ -1,4 +1,7 @@
-import { type FileLoad, loadFile, loadFileSync, throwIfAborted } from '../engine/file.ts'
+import { throwIfAborted } from '../engine/abort.ts'
+import { type FileLoad, loadFile, loadFileSync } from '../engine/file.ts'
+import type { PlannedSegment } from '../engine/segments/segment.ts'
+import { loadSegments, loadSegmentsSync } from '../engine/segments.ts'
 import { KexecError } from '../errors.ts'
 import { holdInput, type KernelImage, type OpenImage } from '../image/index.ts'
 import type { Verdict } from '../policy/index.ts'
@@ -13,11 +16,13 @@ import { checkSizes, refuseWhatDoesNotFit } from './checks/sizes.ts'
 import { checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
 import { type Decision, Findings } from './decision.ts'
+import { chooseEngine, type Engine, policyFor } from './engine.ts'
 import { explain } from './explain.ts'
 import { chooseInitrds, type InitrdChoice, type PlannedInitrd } from './initrds.ts'
 import { closeKernel, kernelFiles, openKernel, type PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
+import { buildSegments, buildSegmentsSync, planSegments } from './segments.ts'
 import { chooseTarget, type Target } from './target.ts'
 import { judge } from './verdict.ts'
 
@@ -42,11 +47,14 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const commandLine = chooseCommandLine(system, options, target, kernel, choice, findings)
     await checkInitrds(choice, findings)
     checkEverything(system, { target, kernel, choice, commandLine, panic: options.panic ?? false }, findings)
-    chooseEngine(options, findings)
-    checkMachine(system, options.panic ?? false, findings)
-    const verdict = await judge(system, kernel, choice, options, findings)
     const { panic = false, tryAnyway = false } = options
-    return new LoadPlan({ system, target, kernel, choice, commandLine, panic, findings, verdict, tryAnyway })
+    const policy = policyFor(system)
+    const engine = chooseEngine(system, kernel, policy, options, findings)
+    const segments = engine === 'segments' ? planSegments(system, kernel, choice, commandLine, findings) : null
+    checkMachine(system, engine, panic, findings)
+    const verdict = await judge(policy, engine, kernel, choice, options, findings)
+    const choices = { target, kernel, choice, commandLine, panic }
+    return new LoadPlan({ ...choices, system, findings, verdict, tryAnyway, engine, segments })
   } catch (error) {
     closeFiles(kernel, choice)
     throw error
@@ -97,28 +105,13 @@ function closeFiles(kernel: PlannedKernel, choice: InitrdChoice | undefined): vo
   for (const { file } of choice?.initrds ?? []) file?.close()
 }
 
-/** Only kexec_file_load is built so far; what it cannot do is refused, never dropped. */
-function chooseEngine(options: PlanOptions, findings: Findings): void {
-  findings.decide('engine', 'file', 'kexec_file_load: the kernel itself reads and checks the image')
-  if (options.panic) findings.decide('kind', 'crash kernel', 'asked for with --panic; a panic starts it')
-  const refuse = (summary: string, hint: string) =>
-    findings.refuse(new KexecError(summary, { reason: 'invalid-argument', hint, refused: true }))
-  if (options.engine === 'segments') {
-    refuse('the engine `segments` (kexec_load) is not in this version', 'Leave --engine away, or give --engine file.')
-  }
-  if (options.devicetree !== undefined) {
-    refuse(
-      'kexec_file_load takes no device tree from outside',
-      'Leave --dtb away: the new kernel gets the running one.',
-    )
-  }
-}
-
 interface PlanParts extends Choices {
   readonly system: System
   readonly findings: Findings
   readonly verdict: Verdict | null
   readonly tryAnyway: boolean
+  readonly engine: Engine
+  readonly segments: readonly PlannedSegment[] | null
 }
 
 /** One decision about what is loaded, with its reasons. Holds the files open until it is loaded or closed. */
@@ -136,7 +129,9 @@ export class LoadPlan {
   readonly initrds: readonly PlannedInitrd[]
   readonly commandLine: string
   readonly panic: boolean
-  readonly engine = 'file'
+  readonly engine: Engine
+  /** With the engine `segments`: where each will lie, as far as that is known before the load; else null. */
+  readonly segments: readonly PlannedSegment[] | null
   readonly decisions: readonly Decision[]
   /** What may go wrong although the kernel would take it. */
   readonly warnings: readonly string[]
@@ -170,6 +165,8 @@ export class LoadPlan {
     this.planned = parts.kernel
     this.choice = parts.choice
     this.tryAnyway = parts.tryAnyway
+    this.engine = parts.engine
+    this.segments = parts.segments
   }
 
   /**
@@ -200,7 +197,7 @@ export class LoadPlan {
       this.prepared ??= await prepare(this.planned, this.choice, options.signal)
       refuseIfChanged(this.planned, this.choice)
       refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
-      await loadFile(this.fileLoad(this.prepared), options.signal)
+      await this.ask(this.prepared, options.signal)
     } finally {
       this.closeFiles()
     }
@@ -217,7 +214,7 @@ export class LoadPlan {
       this.prepared ??= prepareSync(this.planned, this.choice)
       refuseIfChanged(this.planned, this.choice)
       refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
-      loadFileSync(this.fileLoad(this.prepared))
+      this.askSync(this.prepared)
     } finally {
       this.closeFiles()
     }
@@ -241,7 +238,8 @@ export class LoadPlan {
 
   /** The plan as plain data, as `plan --json` prints it. */
   toJSON() {
-    const { root, entry, commandLine, panic, engine, decisions, verdict, warnings, refusals, unchecked } = this
+    const { root, entry, commandLine, panic, engine, segments, decisions, verdict, warnings, refusals, unchecked } =
+      this
     return {
       root,
       entry,
@@ -252,6 +250,7 @@ export class LoadPlan {
       devicetree: null,
       panic,
       engine,
+      segments,
       image: this.image,
       nested: this.nested.map(({ format }) => format),
       decisions,
@@ -286,6 +285,21 @@ export class LoadPlan {
   private closeFiles(): void {
     this.prepared?.close()
     closeFiles(this.planned, this.choice)
+  }
+
+  private async ask(prepared: Prepared, signal: AbortSignal | undefined): Promise<void> {
+    if (this.engine === 'file') return loadFile(this.fileLoad(prepared), signal)
+    const image = await buildSegments(new System(), prepared, this.commandLine, signal)
+    return loadSegments({ image, path: this.kernel.path }, signal)
+  }
+
+  private askSync(prepared: Prepared): void {
+    if (this.engine === 'file') {
+      loadFileSync(this.fileLoad(prepared))
+      return
+    }
+    const image = buildSegmentsSync(new System(), prepared, this.commandLine)
+    loadSegmentsSync({ image, path: this.kernel.path })
   }
 
   private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Command } from '../../../src/cli/command.ts'
+import { layMachine } from '../engine/segments/machines.ts'
 import type { Tree } from '../entries/tree.ts'
 import { debian, makeMachine, newer } from '../plan/debian.ts'
 import { bookworm, key, keys, lockdown, machine } from '../policy/machines.ts'
@@ -103,7 +104,9 @@ test('docs/json.md: inspect', async () => {
 })
 
 test('docs/json.md: plan', async () => {
-  const { document } = await json(['plan', '--root', makeMachine(), '--engine', 'segments', '--remove', 'x'])
+  const root = makeMachine()
+  layMachine(root, 'bios-6.1')
+  const { document } = await json(['plan', '--root', root, '--engine', 'segments', '--panic', '--remove', 'x'])
   expect(fields(document, ['image', 'verdict', 'refusals[]']).sort()).toEqual(documented('plan'))
   const { document: inspected } = await json(['inspect', process.execPath])
   expect(Object.keys(document.image).sort()).toEqual(Object.keys(inspected.kernel).sort())
