@@ -26,7 +26,10 @@ export {
   type Reason,
   reasons,
 } from './errors.ts'
+export { assessHandover, type HandoverAssessment } from './handover/assess.ts'
 export { execute } from './handover/execute.ts'
+export type { HookChange, HookStanding, HookState } from './handover/hook-plan.ts'
+export { type HookOptions, installHandover, removeHandover } from './handover/install.ts'
 export { type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
 export {
   type Configuration,

@@ -13,8 +13,17 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   load: { summary: 'load a kernel', load: () => import('./commands/load.ts') },
   unload: { summary: 'unload what is loaded', load: () => import('./commands/unload.ts') },
   status: { summary: 'what is loaded', load: () => import('./commands/status.ts') },
+  'crash-size': {
+    summary: 'memory reserved for a crash kernel',
+    load: () => import('./commands/crash-size.ts'),
+  },
+  service: { summary: 'services that load at boot or shutdown', load: () => import('./commands/service.ts') },
   policy: { summary: 'what the kernel would refuse, and why', load: () => import('./commands/policy.ts') },
   doctor: { summary: 'whether a kexec would work, and what to do', load: () => import('./commands/doctor.ts') },
+  handover: {
+    summary: 'the way reboot takes, and whether it ends in the loaded kernel',
+    load: () => import('./commands/handover.ts'),
+  },
   reboot: { summary: 'stop the services and start the loaded kernel', load: () => import('./commands/reboot.ts') },
   exec: { summary: 'start the loaded kernel this instant', load: () => import('./commands/exec.ts') },
 }

@@ -1,5 +1,8 @@
 import { parseCommandLine } from '../cmdline/index.ts'
+import { hotplugAdvice, readCrashHotplug } from '../crash-kernel/hotplug.ts'
+import type { Evidence } from '../errors.ts'
 import { formatBytes } from '../plan/text.ts'
+import type { System } from '../system/system.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf, readEvidence } from './examination.ts'
 
@@ -27,8 +30,7 @@ function crashKernel(examination: Examination): Finding<'crash-kernel'> {
   const evidence = readEvidence(system, ...files)
   const here = held.crashSize ? `, where this one has ${formatBytes(held.crashSize)}` : ''
   if (!held.supported) return { id, status: 'unknown', summary: 'It cannot be read (/sys/kernel/kexec_crash_loaded).' }
-  if (!held.crashLoaded && !held.crashSize)
-    return { id, status: 'ok', summary: 'None is reserved or loaded.', evidence }
+  if (!held.crashLoaded && !held.crashSize) return notReserved(system, evidence)
   const plan = planOf(examination)
   const commandLine = parseCommandLine(plan?.commandLine ?? '')
   if (plan !== undefined && !commandLine.parameters.some(({ key }) => key === 'crashkernel')) {
@@ -36,8 +38,28 @@ function crashKernel(examination: Examination): Finding<'crash-kernel'> {
     const remedy = 'linux-kexec load --append crashkernel=SIZE, as /proc/cmdline has it, or set it in the boot loader'
     return { id, status: 'warning', summary, evidence, remedy }
   }
-  const state = held.crashLoaded
-    ? 'Loaded; it is lost, and to be loaded anew after'
-    : 'Memory is reserved, none is loaded'
-  return { id, status: 'ok', summary: `${state}.`, evidence }
+  const advice = hotplugAdvice(readCrashHotplug(system))
+  if (held.crashLoaded) {
+    const summary = 'Loaded; it is lost, and to be loaded anew after.'
+    return { id, status: 'ok', summary, detail: advice === null ? [] : [advice], evidence }
+  }
+  const detail = ['Nothing is dumped when this kernel panics: `linux-kexec load --panic` loads one.']
+  return { id, status: 'ok', summary: 'Memory is reserved, none is loaded.', detail, evidence }
+}
+
+/** Nobody needs a crash kernel; but whoever asked for the memory does. */
+function notReserved(system: System, evidence: readonly Evidence[]): Finding<'crash-kernel'> {
+  const id = 'crash-kernel'
+  const commandLine = parseCommandLine(system.runningCommandLine() ?? '')
+  const asked = commandLine.parameters.find(({ key }) => key === 'crashkernel')
+  if (asked === undefined) return { id, status: 'ok', summary: 'None is reserved or loaded.', evidence }
+  const summary = `No memory is reserved, although ${asked.raw} is on the command line.`
+  const remedy = 'dmesg | grep -i crash: it is too much for this memory, or out of its range'
+  return {
+    id,
+    status: 'warning',
+    summary,
+    evidence: [...evidence, { source: '/proc/cmdline', value: asked.raw }],
+    remedy,
+  }
 }

@@ -1,4 +1,4 @@
-import { assessHandover } from '../handover/reboot.ts'
+import { assessHandover } from '../handover/assess.ts'
 import type { Finding, Subject } from './check.ts'
 import type { Examination } from './examination.ts'
 import { sentence } from './sentence.ts'
@@ -13,20 +13,32 @@ export const initSystem: Subject<'init-system'> = {
 
 function way({ system }: Examination): Finding<'init-system'> {
   const id = 'init-system'
-  const { init, via, obstacles, evidence } = assessHandover(system)
+  const { init, title, via, proven, obstacles, install, notes, evidence, ...assessment } = assessHandover(system)
+  const remedy = assessment.remedy ?? 'linux-kexec reboot --via direct'
   if (via === null) {
-    const what = init === 'unknown' ? 'not one that is known' : `${init}, which is not served yet`
-    const summary = `It is ${what}: no service would be stopped in its order.`
-    return { id, status: 'warning', summary, evidence, remedy: 'linux-kexec reboot --via direct' }
+    const what = init === 'unknown' ? 'not one that is known' : `${title}, which is not served`
+    return {
+      id,
+      status: 'warning',
+      summary: `It is ${what}: no service would be stopped in its order.`,
+      evidence,
+      remedy,
+    }
   }
-  if (obstacles.length === 0)
-    return { id, status: 'ok', summary: `${via} stops the services, then starts the kernel.`, evidence }
-  const detail = obstacles.map((obstacle) => sentence(obstacle))
+  if (proven)
+    return {
+      id,
+      status: 'ok',
+      summary: `${title} stops the services, then starts the kernel.`,
+      detail: notes,
+      evidence,
+    }
   // Only root reads what the signal's number depends on.
   if (system.denied.has('/proc/1/maps') && obstacles.length === 1) {
-    const summary = `${via} is there; whether it can be asked only root can read.`
+    const summary = `${title} is there; whether it can be asked only root can read.`
+    const detail = obstacles.map((obstacle) => sentence(obstacle))
     return { id, status: 'unknown', summary, detail, evidence, remedy: 'sudo linux-kexec doctor' }
   }
-  const summary = `${via} would not end in the new kernel: ${obstacles.join('; ')}.`
-  return { id, status: 'warning', summary, evidence, remedy: 'linux-kexec reboot --via direct' }
+  const summary = `${title} would not end in the new kernel: ${obstacles.join('; ')}.`
+  return { id, status: 'warning', summary, detail: [...install.map(sentence), ...notes], evidence, remedy }
 }

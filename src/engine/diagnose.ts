@@ -12,6 +12,8 @@ export interface FailedCall {
   readonly panic: boolean
   /** Loads that were still allowed before the call, which itself uses one up; null for any number. */
   readonly loadsLeft: number | null
+  /** A crash kernel was loaded before the call, and none is any more. */
+  readonly lostCrashKernel?: boolean
   /** What the kernel logged during the call. */
   readonly log: readonly Evidence[]
 }
@@ -27,15 +29,30 @@ export function diagnoseLoad(system: System, call: FailedCall): KexecError {
   const policy = detectPolicy({ system })
   const name = errnoName(call.errno)
   const permission = name === 'EPERM' ? diagnosePermission(system, policy, call) : undefined
-  const diagnosis = permission?.diagnosis ?? fromLog(call.log) ?? fromPolicy(name, policy, call) ?? fromErrno(call)
+  const cause = permission?.diagnosis ?? fromLog(call.log) ?? fromPolicy(name, policy, call) ?? fromErrno(call)
+  const diagnosis = call.lostCrashKernel ? withLoss(cause) : cause
   return new KexecError(diagnosis.summary, {
     reason: diagnosis.reason,
     errno: call.errno,
     syscall: call.syscall,
     ...(call.path === undefined ? {} : { path: call.path }),
     ...(diagnosis.hint === undefined ? {} : { hint: diagnosis.hint }),
-    evidence: [...call.log, ...(permission?.evidence ?? []), ...evidenceFor(name, system, policy)],
+    evidence: [
+      ...call.log,
+      ...(call.lostCrashKernel ? [LOSS] : []),
+      ...(permission?.evidence ?? []),
+      ...evidenceFor(name, system, policy),
+    ],
   })
+}
+
+const LOSS: Evidence = { source: '/sys/kernel/kexec_crash_loaded', value: '0, and 1 before the call' }
+
+/** The kernel frees a crash kernel before it reads the next (kexec_file_load of kernel/kexec_file.c): both would not fit. */
+function withLoss({ reason, summary, hint }: Diagnosis): Diagnosis {
+  const consequence = 'the crash kernel that was loaded before is gone with it'
+  const advice = 'Load one again soon: until then a panic is not dumped.'
+  return { reason, summary: `${summary}; ${consequence}`, hint: hint === undefined ? advice : `${hint} ${advice}` }
 }
 
 /** What of the policy concerns an errno: not everything that was read. */
@@ -181,8 +198,8 @@ function fromErrno(call: FailedCall): Diagnosis {
   if (name === 'EADDRNOTAVAIL' && call.panic) {
     return {
       reason: 'no-crash-memory',
-      summary: 'no memory is reserved for a crash kernel',
-      hint: 'Boot with crashkernel=256M (or larger) on the kernel command line.',
+      summary: 'the memory reserved for a crash kernel does not hold kernel and initrd, or none is reserved',
+      hint: 'Boot with a larger crashkernel= on the kernel command line (`linux-kexec crash-size` tells what there is), or use a smaller initrd.',
     }
   }
   if (name === 'ENOSYS') {

@@ -5,6 +5,7 @@ import { System } from '../system/system.ts'
 import { throwIfAborted, unloadIfAborted } from './abort.ts'
 import { diagnoseLoad } from './diagnose.ts'
 import { KernelLog } from './kernel-log.ts'
+import { status } from './status.ts'
 
 /** Flags of kexec_file_load(2): include/uapi/linux/kexec.h. */
 const KEXEC_FILE_ON_CRASH = 2
@@ -28,7 +29,7 @@ const live = new System()
  * Loads through kexec_file_load(2), off the event loop. The signal is heeded until the syscall begins. One that comes during
  * the syscall is heeded after it, by unloading the new image.
  * @throws KexecError with the cause as far as the machine's state and the kernel log tell it. A failed normal load leaves the
- *   image that was loaded before in place.
+ *   image that was loaded before in place; a failed load of a crash kernel does not, and the error says so.
  */
 export async function loadFile(load: FileLoad, signal?: AbortSignal): Promise<void> {
   throwIfAborted(signal)
@@ -55,9 +56,20 @@ export function loadFileSync(load: FileLoad): void {
 
 function prepare(load: FileLoad) {
   const flags = (load.panic ? KEXEC_FILE_ON_CRASH : 0) | (load.initrdFd === -1 ? KEXEC_FILE_NO_INITRAMFS : 0)
-  return { log: new KernelLog(), flags, loadsLeft: readLoadsLeft(live, load.panic) }
+  const hadCrashKernel = load.panic && status(live).crashLoaded
+  return { log: new KernelLog(), flags, loadsLeft: readLoadsLeft(live, load.panic), hadCrashKernel }
 }
 
-function failure({ path, panic }: FileLoad, errno: number, { log, loadsLeft }: ReturnType<typeof prepare>): KexecError {
-  return diagnoseLoad(live, { errno, syscall: 'kexec_file_load', path, panic, loadsLeft, log: log.evidence() })
+function failure({ path, panic }: FileLoad, errno: number, call: ReturnType<typeof prepare>): KexecError {
+  const { log, loadsLeft } = call
+  const lostCrashKernel = call.hadCrashKernel && !status(live).crashLoaded
+  return diagnoseLoad(live, {
+    errno,
+    syscall: 'kexec_file_load',
+    path,
+    panic,
+    loadsLeft,
+    lostCrashKernel,
+    log: log.evidence(),
+  })
 }

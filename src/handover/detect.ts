@@ -1,49 +1,47 @@
 import type { Evidence } from '../errors.ts'
 import type { System } from '../system/system.ts'
+import type { InitSystem } from './init-system.ts'
+import { initSystems } from './init-systems/index.ts'
+import { type FirstProcess, readFirstProcess } from './pid1.ts'
 
 /** Which program is PID 1, and what tells so. */
 export interface DetectedInit {
-  /** 'systemd', 'openrc-init', 'sysvinit', …; 'self' when this process is PID 1; 'unknown' when nothing fits. */
+  /** The name of an init system that is served; else what it is called, or 'unknown'. */
   readonly name: string
+  /** What people call it. */
+  readonly title: string
+  /** Undefined when it is not served. */
+  readonly initSystem: InitSystem | undefined
   readonly evidence: readonly Evidence[]
 }
 
-/** Tells the init system by PID 1's program and by the folders that only a running one makes under /run. */
+/** Tells the init system by PID 1's program and by the files that only a running one makes. The first that fits is taken. */
 export function detectInit(system: System): DetectedInit {
-  const comm = system.readText('/proc/1/comm')?.trim() ?? ''
-  const program = system.readLink('/proc/1/exe')
-  const evidence: Evidence[] = [{ source: '/proc/1/comm', value: comm === '' ? 'unreadable' : comm }]
-  if (program !== undefined) evidence.push({ source: '/proc/1/exe', value: program })
-  const tell = (name: string, ...more: Evidence[]): DetectedInit => ({ name, evidence: [...evidence, ...more] })
-  const isFolder = (path: string) => system.stat(path)?.isDirectory() ?? false
-
-  if (system.isLive && process.pid === 1) return tell('self')
-  // sd_booted(3): the folder is there exactly when systemd is PID 1.
-  if (isFolder('/run/systemd/system')) return tell('systemd', { source: '/run/systemd/system', value: 'present' })
-  const base = (program ?? comm).split('/').at(-1) ?? ''
-  const known = programs.get(base) ?? programs.get(comm)
-  if (known !== undefined) return tell(known)
-  if (base === 'init' || comm === 'init') {
-    if (system.stat('/etc/inittab') !== undefined) {
-      const openrc = isFolder('/run/openrc')
-      return tell(openrc ? 'OpenRC on sysvinit' : 'sysvinit', { source: '/etc/inittab', value: 'present' })
-    }
+  const first = readFirstProcess(system)
+  for (const initSystem of initSystems) {
+    const more = initSystem.detect(system, first)
+    if (more === undefined) continue
+    const { name, title } = initSystem
+    return { name, title, initSystem, evidence: [...first.evidence, ...more] }
   }
-  return tell('unknown')
+  const name = stranger(first)
+  return { name, title: name, initSystem: undefined, evidence: first.evidence }
 }
 
-const programs = new Map([
-  ['systemd', 'systemd'],
-  ['openrc-init', 'openrc-init'],
-  ['runit', 'runit'],
-  ['runit-init', 'runit'],
-  ['s6-svscan', 's6-linux-init'],
-  ['s6-linux-init', 's6-linux-init'],
+/** The name of an init system that is known and not served. */
+function stranger(first: FirstProcess): string {
+  for (const [name, ...programs] of strangers) if (first.isNamed(...programs)) return name
+  return 'unknown'
+}
+
+const strangers: readonly (readonly [name: string, ...programs: string[]])[] = [
+  ['runit', 'runit', 'runit-init'],
+  ['s6-linux-init', 's6-svscan', 's6-linux-init'],
   ['dinit', 'dinit'],
-  ['busybox', 'busybox init'],
+  ['busybox init', 'busybox'],
   ['finit', 'finit'],
   ['procd', 'procd'],
-  ['tini', 'tini (a container)'],
-  ['docker-init', 'docker-init (a container)'],
-  ['dumb-init', 'dumb-init (a container)'],
-])
+  ['tini (a container)', 'tini'],
+  ['docker-init (a container)', 'docker-init'],
+  ['dumb-init (a container)', 'dumb-init'],
+]

@@ -19,18 +19,25 @@ export interface Mount {
   readonly readOnly: boolean
 }
 
-/** The mounts that have to be written back and closed, innermost first. Format: proc_pid_mountinfo(5). */
+/** The mounts that have to be written back and closed, innermost first. */
 export function mountsToClose(system: System): Mount[] {
-  const mounts: Mount[] = []
+  return mounts(system)
+    .filter(({ type }) => !VIRTUAL.has(type))
+    .reverse()
+}
+
+/** All mounts in the order they were made; none where they cannot be read. Format: proc_pid_mountinfo(5). */
+export function mounts(system: System): Mount[] {
+  const found: Mount[] = []
   for (const line of (system.readText('/proc/self/mountinfo') ?? '').split('\n')) {
     const fields = line.split(' ')
     const dash = fields.indexOf('-')
     const [target, options, type, superOptions] = [fields[4], fields[5], fields[dash + 1], fields[dash + 3]]
-    if (dash < 0 || target === undefined || options === undefined || type === undefined || VIRTUAL.has(type)) continue
+    if (dash < 0 || target === undefined || options === undefined || type === undefined) continue
     const readOnly = options.split(',').includes('ro') && (superOptions ?? '').split(',').includes('ro')
-    mounts.push({ target: unescapeOctal(target), type, readOnly })
+    found.push({ target: unescapeOctal(target), type, readOnly })
   }
-  return mounts.reverse()
+  return found
 }
 
 /**

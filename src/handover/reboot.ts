@@ -1,16 +1,11 @@
-import { type Evidence, KexecError } from '../errors.ts'
+import { KexecError } from '../errors.ts'
 import { System } from '../system/system.ts'
+import { assessWay } from './assess.ts'
 import { detectInit } from './detect.ts'
-import { direct } from './direct.ts'
 import { requireReadyToExecute } from './execute.ts'
 import type { InitSystem } from './init-system.ts'
-import { systemd } from './systemd.ts'
-
-/** The ways of handing over; adding one touches its file and this list. */
-const initSystems: readonly InitSystem[] = [systemd, direct]
-
-/** What `--via` takes. */
-export const ways: readonly string[] = ['auto', ...initSystems.map(({ name }) => name)]
+import { direct } from './init-systems/direct.ts'
+import { initSystems, ways } from './init-systems/index.ts'
 
 const DEADLINE = 90_000
 
@@ -42,8 +37,7 @@ export interface Handover {
 export async function reboot(options: RebootOptions = {}): Promise<Handover> {
   const system = new System()
   requireReadyToExecute()
-  const { initSystem, init } = chooseWay(system, options.via ?? 'auto')
-  const handover = { via: initSystem.name, init, steps: initSystem.steps }
+  const { initSystem, ...handover } = chooseWay(system, options.via ?? 'auto')
   if (options.dryRun) return handover
   if (options.signal?.aborted) {
     throw new KexecError('interrupted before anything was stopped', { reason: 'aborted', cause: options.signal.reason })
@@ -57,27 +51,10 @@ export async function reboot(options: RebootOptions = {}): Promise<Handover> {
   return handover
 }
 
-/** The way a reboot would take by itself, before anything is asked. */
-export interface HandoverAssessment {
-  readonly init: string
-  /** Null when this init system is not served. */
-  readonly via: string | null
-  /** What keeps it from ending in the new kernel; empty when it is proven. */
-  readonly obstacles: readonly string[]
-  readonly evidence: readonly Evidence[]
-}
-
-/** Tells which way `reboot` would take, without asking for anything to be loaded. */
-export function assessHandover(system: System): HandoverAssessment {
-  const { name: init, evidence } = detectInit(system)
-  const initSystem = initSystems.find(({ name }) => name === (init === 'self' ? 'direct' : init))
-  return { init, via: initSystem?.name ?? null, obstacles: initSystem?.obstacles(system) ?? [], evidence }
-}
-
-function chooseWay(system: System, via: string): { initSystem: InitSystem; init: string } {
+/** The way that a call names or the machine takes. @throws KexecError when it would not end in the new kernel */
+function chooseWay(system: System, via: string): Handover & { initSystem: InitSystem } {
   const init = detectInit(system)
-  const wanted = via === 'auto' ? (init.name === 'self' ? 'direct' : init.name) : via
-  const initSystem = initSystems.find(({ name }) => name === wanted)
+  const initSystem = via === 'auto' ? init.initSystem : initSystems.find(({ name }) => name === via)
   if (initSystem === undefined) {
     if (!ways.includes(via)) {
       throw new KexecError(`there is no way called '${via}'`, {
@@ -86,25 +63,20 @@ function chooseWay(system: System, via: string): { initSystem: InitSystem; init:
         refused: true,
       })
     }
-    throw unsupported(
-      `the init system here is ${init.name === 'unknown' ? 'one that is not known' : init.name}, which cannot be served yet`,
-      init.evidence,
-    )
+    const what = init.name === 'unknown' ? 'one that is not known' : `${init.title}, which is not served`
+    throw unsupported(`the init system here is ${what}`, WITHOUT, init.evidence)
   }
-  if (initSystem !== direct && init.name !== initSystem.name) {
-    throw unsupported(`${initSystem.name} is not the init system here: it is ${init.name}`, init.evidence)
-  }
-  const obstacles = initSystem.obstacles(system)
-  if (obstacles.length > 0)
-    throw unsupported(`${initSystem.name} would not end in the new kernel: ${obstacles.join('; ')}`, init.evidence)
-  return { initSystem, init: init.name }
+  if (initSystem !== direct && init.initSystem !== initSystem)
+    throw unsupported(`${initSystem.title} is not the init system here: it is ${init.title}`, WITHOUT, init.evidence)
+  const { proven, obstacles, remedy, steps, evidence } = assessWay(system, initSystem)
+  if (proven) return { initSystem, via: initSystem.name, init: init.name, steps }
+  const summary = `${initSystem.title} would not end in the new kernel: ${obstacles.join('; ')}`
+  throw unsupported(summary, remedy ?? WITHOUT, [...init.evidence, ...evidence])
 }
 
-function unsupported(summary: string, evidence: KexecError['evidence']): KexecError {
-  return new KexecError(summary, {
-    reason: 'unsupported-init',
-    hint: 'Served are systemd and --via direct, which ends all processes, unmounts and starts the kernel by itself, without running stop scripts.',
-    evidence,
-    refused: true,
-  })
+const WITHOUT =
+  'linux-kexec reboot --via direct ends all processes, unmounts and starts the kernel by itself, without running stop scripts.'
+
+function unsupported(summary: string, hint: string, evidence: KexecError['evidence']): KexecError {
+  return new KexecError(summary, { reason: 'unsupported-init', hint, evidence, refused: true })
 }

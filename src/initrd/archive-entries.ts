@@ -13,6 +13,8 @@ export interface ArchiveEntry {
   readonly mode: number
   /** Where a symbolic link leads, else null. */
   readonly target: string | null
+  /** Of its content, bytes. */
+  readonly size: number
 }
 
 const HEADER = 110
@@ -85,7 +87,7 @@ async function readArchive(reader: ArchiveReader, see: (entry: ArchiveEntry) => 
     const isLink = (mode & fileTypes.mask) === fileTypes.link && size <= MAX_NAME
     const target = isLink ? (await reader.take(size))?.toString('utf8').replace(/\0.*$/s, '') : null
     if (target === undefined || !(await reader.skip(isLink ? 0 : size)) || !(await reader.align(start))) return
-    see({ name: name.replace(/^(?:\.?\/)+/, ''), mode, target })
+    see({ name: name.replace(/^(?:\.?\/)+/, ''), mode, target, size })
   }
 }
 

@@ -4,3 +4,4 @@ export { type InitrdDescriptor, type InitrdPart, joinInitrds, joinInitrdsSync } 
 export { gatherOverlays, type Overlay, type OverlayArchive, type OverlayItem, overlayArchive } from './overlay.ts'
 export { parseOverlay } from './overlay-option.ts'
 export { InitrdTree } from './tree.ts'
+export { unpackedSize } from './unpacked-size.ts'

@@ -8,6 +8,7 @@ import {
   removeParameter,
   reuseCommandLine,
 } from '../cmdline/index.ts'
+import { crashCommandLine } from '../crash-kernel/parameters.ts'
 import { KexecError } from '../errors.ts'
 import type { KernelImage } from '../image/index.ts'
 import type { System } from '../system/system.ts'
@@ -20,6 +21,8 @@ import type { Target } from './target.ts'
 interface Base {
   readonly line: CommandLine
   readonly reason: string
+  /** Given word for word: nothing is taken from it or added, also for a crash kernel. */
+  readonly isVerbatim?: boolean
 }
 
 /** Chooses the command line and applies `remove`, then `append`. What cannot be chosen becomes a refusal and an empty line. */
@@ -33,11 +36,12 @@ export function chooseCommandLine(
 ): string {
   const base = chooseBase(system, options, target, kernel, findings)
   if (base === undefined) return ''
-  const reasons = [base.reason]
-  let { line } = base
+  const forCrash = options.panic && !base.isVerbatim ? forCrashKernel(system, base.line, options, kernel) : null
+  const reasons = [base.reason, ...(forCrash?.reasons ?? [])]
+  let line = forCrash?.line ?? base.line
   for (const key of listOf(options.remove)) {
     const shorter = removeParameter(line, key)
-    if (shorter.parameters.length === line.parameters.length)
+    if (shorter.parameters.length === line.parameters.length && !wasThere(base.line, key))
       findings.warn(`--remove ${key}: the command line has no such parameter`)
     else reasons.push(`without ${key}`)
     line = shorter
@@ -48,12 +52,38 @@ export function chooseCommandLine(
   }
   const commandLine = printCommandLine(line)
   findings.decide('command line', commandLine, reasons.join(', '))
+  for (const { raw, reason } of forCrash?.added ?? []) {
+    if (line.parameters.some((parameter) => parameter.raw === raw)) findings.decide('parameter', raw, reason)
+  }
   if (!line.parameters.some((parameter) => parameter.key === 'root') && initrds.paths.length === 0) {
     findings.warn(
       'the command line has no root= and there is no initrd: the new kernel will not find its root file system',
     )
   }
   return commandLine
+}
+
+/** What a crash kernel needs of its command line, and what it must not have. */
+function forCrashKernel(system: System, own: CommandLine, options: PlanOptions, { image }: PlannedKernel) {
+  const { architecture, version } = image
+  const append = listOf(options.append)
+  const { line, removed, added } = crashCommandLine(own, { architecture, version, append, bootApic: bootApic(system) })
+  const reasons = [
+    ...removed.map((raw) => `without ${raw}`),
+    ...(added.length > 0 ? [`with ${added.map(({ raw }) => raw).join(' ')} for a crash kernel`] : []),
+  ]
+  return { line, reasons, added }
+}
+
+/** Of the CPU that is listed first, which is the one that booted the machine; null on machines that have none. */
+function bootApic(system: System): number | null {
+  const id = /^initial apicid\s*:\s*(\d{1,9})$/m.exec(system.readText('/proc/cpuinfo') ?? '')?.[1]
+  return id === undefined ? null : Number(id)
+}
+
+/** Whether the command line had a parameter before it was made fit for a crash kernel. */
+function wasThere(line: CommandLine, selector: string): boolean {
+  return removeParameter(line, selector).parameters.length < line.parameters.length
 }
 
 function chooseBase(
@@ -71,9 +101,9 @@ function chooseBase(
   }
   if (options.commandLine !== undefined) {
     checkCommandLineText(options.commandLine)
-    return { line: parseCommandLine(options.commandLine), reason: 'given with --command-line' }
+    return { line: parseCommandLine(options.commandLine), reason: 'given with --command-line', isVerbatim: true }
   }
-  if (options.reuseCommandLine) return runningCommandLine(system, options, 'asked for with --reuse-cmdline', findings)
+  if (options.reuseCommandLine) return runningCommandLine(system, 'asked for with --reuse-cmdline', findings)
   const own = ownCommandLine(kernel)
   // Of an image that is an entry by itself, the menu does not know what a hypervisor adds.
   const isWholeEntry = entry?.source === 'uki' && own !== null
@@ -91,10 +121,10 @@ function chooseBase(
     )
     return undefined
   }
-  return runningCommandLine(system, options, 'the entry has none of its own', findings)
+  return runningCommandLine(system, 'the entry has none of its own', findings)
 }
 
-function runningCommandLine(system: System, options: PlanOptions, why: string, findings: Findings): Base | undefined {
+function runningCommandLine(system: System, why: string, findings: Findings): Base | undefined {
   const running = system.runningCommandLine()
   if (running === undefined) {
     findings.refuse(
@@ -107,9 +137,8 @@ function runningCommandLine(system: System, options: PlanOptions, why: string, f
     )
     return undefined
   }
-  const line = reuseCommandLine(running, { panic: options.panic ?? false })
-  const without = options.panic ? 'BOOT_IMAGE, initrd and crashkernel' : 'BOOT_IMAGE and initrd'
-  return { line, reason: `the running kernel's without ${without}: ${why}` }
+  const reason = `the running kernel's without BOOT_IMAGE and initrd: ${why}`
+  return { line: reuseCommandLine(running), reason }
 }
 
 /** Formats whose loaders compare the command line with the limit: bzImage64_load, and kexec_file_add_components of s390. */

@@ -8,11 +8,10 @@ import type { Verdict } from '../policy/index.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
 import { System } from '../system/system.ts'
 
+import { unpackedBytes } from './checks/crash-memory.ts'
 import { checkInitrds } from './checks/initrd-content.ts'
-
 import { checkPagingLeft } from './checks/paging.ts'
-
-import { checkSizes, refuseWhatDoesNotFit } from './checks/sizes.ts'
+import { checkSizes, type PlannedSizes, refuseWhatDoesNotFit } from './checks/sizes.ts'
 import { checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
 import { type Decision, Findings } from './decision.ts'
@@ -46,15 +45,16 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     checkUnified(kernel, options, findings)
     const commandLine = chooseCommandLine(system, options, target, kernel, choice, findings)
     await checkInitrds(choice, findings)
-    checkEverything(system, { target, kernel, choice, commandLine, panic: options.panic ?? false }, findings)
     const { panic = false, tryAnyway = false } = options
+    const unpacked = panic ? await unpackedBytes(choice, options.signal) : null
+    const chosen = { target, kernel, choice, commandLine, panic }
+    checkEverything(system, { ...chosen, unpackedBytes: unpacked }, findings)
     const policy = policyFor(system)
     const engine = chooseEngine(system, kernel, policy, options, findings)
     const segments = engine === 'segments' ? planSegments(system, kernel, choice, commandLine, findings) : null
     checkMachine(system, engine, panic, findings)
     const verdict = await judge(policy, engine, kernel, choice, options, findings)
-    const choices = { target, kernel, choice, commandLine, panic }
-    return new LoadPlan({ ...choices, system, findings, verdict, tryAnyway, engine, segments })
+    return new LoadPlan({ ...chosen, system, findings, verdict, tryAnyway, engine, segments })
   } catch (error) {
     closeFiles(kernel, choice)
     throw error
@@ -89,7 +89,11 @@ interface Choices {
   readonly panic: boolean
 }
 
-function checkEverything(system: System, choices: Choices, findings: Findings): void {
+function checkEverything(
+  system: System,
+  choices: Choices & Pick<PlannedSizes, 'unpackedBytes'>,
+  findings: Findings,
+): void {
   const { target, kernel, choice, commandLine } = choices
   const files = choice.initrds.flatMap(({ file }) => file ?? [])
   checkLength(commandLine, kernel.image, kernel.file.path, findings)
@@ -97,7 +101,7 @@ function checkEverything(system: System, choices: Choices, findings: Findings): 
   // An entry brings the same among its problems.
   if (target.entry === null) checkModules(system, kernel.image.version, findings)
   checkPagingLeft(system, kernel.image, commandLine, findings)
-  checkSizes(system, choices, findings)
+  checkSizes(system, { ...choices, source: target.entry?.source ?? null }, findings)
 }
 
 function closeFiles(kernel: PlannedKernel, choice: InitrdChoice | undefined): void {

@@ -177,6 +177,32 @@ export class System {
     }
   }
 
+  /** The text of a file byte by byte (latin1), so that it can be written back as it was; undefined as for `readText`. */
+  readBytes(path: string): string | undefined {
+    try {
+      return this.readHead(path, MAX_TEXT).toString('latin1')
+    } catch (error) {
+      this.noteDenied(path, error)
+      return undefined
+    }
+  }
+
+  /**
+   * Where on the host to write what is to be at a path inside the root. Links on the way are followed inside the root, the
+   * last part is not; folders that are not there yet stay as they are named.
+   */
+  pathForWriting(path: string): string {
+    const missing: string[] = []
+    for (let folder = posix.dirname(posix.resolve('/', path)); ; folder = posix.dirname(folder)) {
+      try {
+        return this.hostPath(posix.join(this.resolve(folder), ...missing, posix.basename(path)))
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || folder === '/') throw error
+        missing.unshift(posix.basename(folder))
+      }
+    }
+  }
+
   /** Release of the running kernel as `uname -r` prints it; undefined for a folder that has no /proc. */
   runningRelease(): string | undefined {
     return this.readText('/proc/sys/kernel/osrelease')?.trim()

@@ -10,7 +10,9 @@ import { guestNode, unpackTarball } from './node.ts'
 import { execute, ProvisionError } from './process.ts'
 import { stageOne, stageOneApplets } from './scripts.ts'
 import { FileTree } from './tree.ts'
-import { addBusybox, addSystemd, systemdPackages } from './userland.ts'
+import { addBase } from './userlands/base.ts'
+import { type UserlandName, userlands } from './userlands/index.ts'
+import type { Userland } from './userlands/userland.ts'
 
 /** Modules of stage 1: what leads to the root disk, and what tells QEMU of a panic. */
 const stageOneModules = ['virtio_pci', 'virtio_blk', 'pvpanic_pci']
@@ -24,8 +26,8 @@ const IMAGE_AGE = 2 * 60 * 60 * 1000
 export interface GuestOptions {
   /** Kernels the guest has in /boot, from `newestKernels()` or your own. The first is the one it boots by default. */
   readonly kernels: readonly Kernel[]
-  /** What PID 1 is: a shell script over busybox (default, up in a second), or the suite's own systemd. */
-  readonly userland?: 'busybox' | 'systemd'
+  /** What PID 1 is: a shell script over busybox (default, up in a second), or an init system of the suite. */
+  readonly userland?: UserlandName
   /** An npm tarball (`npm pack`) to install in /usr/lib/node_modules, its bins linked in /usr/bin. */
   readonly tarball?: string
   /** Whether /usr/bin/node is there. Default: true. */
@@ -59,7 +61,8 @@ export interface Guest {
  * @throws ProvisionError when something cannot be had; RangeError without kernels.
  */
 export async function buildGuest(options: GuestOptions): Promise<Guest> {
-  const { kernels, userland = 'busybox', progress = () => {} } = options
+  const { kernels, progress = () => {} } = options
+  const userland: Userland = userlands[options.userland ?? 'busybox']
   if (kernels.length === 0) throw new RangeError('a guest needs at least one kernel')
   if (process.arch !== 'x64')
     throw new ProvisionError(`guests are x86_64 only so far, and this machine is ${process.arch}`)
@@ -71,7 +74,7 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
   const tree = new FileTree({ mergedUsr: true })
   // Before the packages: where both bring a library, the suite's is the one that suits both.
   if (options.node !== false) for (const entry of await guestNode(progress)) tree.add(entry)
-  const packages = [...(userland === 'systemd' ? systemdPackages : []), ...(options.packages ?? [])]
+  const packages = [...userland.packages, ...(options.packages ?? [])]
   if (packages.length > 0) {
     for (const { folder } of await mirror.fetch(packages, { dependencies: true }))
       await tree.addFolder(folder, '/', isDeadWeight)
@@ -80,8 +83,8 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
   for (const { folder } of await mirror.fetch(['dash', 'libc6'], { dependencies: false })) {
     await tree.addFolder(folder, '/', (path) => !leadsToShell(path))
   }
-  if (userland === 'systemd') addSystemd(tree, busyboxProgram, applets)
-  else addBusybox(tree, busyboxProgram, applets)
+  addBase(tree, busyboxProgram)
+  userland.complete(tree, { busybox: busyboxProgram, applets })
 
   const guestKernels: GuestKernel[] = []
   for (const kernel of kernels) guestKernels.push(await addKernel(tree, kernel, busyboxProgram, options.modules ?? []))
@@ -90,7 +93,7 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
 
   const images = join(cacheFolder(), 'guests')
   const folder = await cachedFolder(join(images, (await tree.hash()).slice(0, 32)), async (unfinished) => {
-    progress(`building the ${userland} guest`)
+    progress(`building the ${userland.name} guest`)
     await writeCpio(join(unfinished, 'root.cpio'), tree.entries())
   })
   await prune(images, KEPT_IMAGES, IMAGE_AGE)

@@ -9,7 +9,10 @@ const DEADLINE = 120_000
 /** Console lines that go with an outcome. */
 const TAIL = 40
 
-/** Milliseconds between a panic and the end of the run, when the machine does not reset: a crash kernel may start yet. */
+/**
+ * Milliseconds between a panic and the end of the run, when the machine does not reset: a crash kernel may start yet. It says
+ * who it is 1 to 6 s after the panic under emulation, and later where others use the CPUs too.
+ */
 const PANIC_GRACE = 5000
 
 /** Milliseconds QEMU gets to end in an orderly way, flushing its disks, before it is killed. */
@@ -41,11 +44,13 @@ export class Vm {
   #ended: Outcome | undefined
   /** Why the guest ended QEMU (QMP event SHUTDOWN): 'guest-reset', 'guest-shutdown', … */
   #shutdown: string | undefined
+  readonly #panicGrace: number
   #panicTimer: NodeJS.Timeout | undefined
 
   /** @internal startVm makes machines. */
-  constructor(qemu: QemuProcess) {
+  constructor(qemu: QemuProcess, { panicGrace = PANIC_GRACE }: { readonly panicGrace?: number | undefined } = {}) {
     this.#qemu = qemu
+    this.#panicGrace = panicGrace
     let up = () => {}
     this.#firstBoot = new Promise((resolve) => {
       up = resolve
@@ -213,7 +218,7 @@ export class Vm {
       clearTimeout(this.#panicTimer)
       this.#panicTimer = undefined
     } else {
-      this.#panicTimer ??= setTimeout(() => this.#endAsPanicked(), PANIC_GRACE)
+      this.#panicTimer ??= setTimeout(() => this.#endAsPanicked(), this.#panicGrace)
     }
   }
 

@@ -45,6 +45,11 @@ export interface VmOptions {
   readonly disks?: readonly Disk[]
   /** What a reset through the firmware does: end the run as 'rebooted' (default), or boot `kernel` again. */
   readonly firmwareReboot?: 'ends' | 'allowed'
+  /**
+   * Milliseconds between a panic and the end of the run as 'panicked', when the machine does not reset. Default: 5000. Give a
+   * crash kernel the time that a boot may take: until it names itself, nobody can know whether it will come.
+   */
+  readonly panicGrace?: number
   /** Appended to QEMU's own arguments. */
   readonly qemuArguments?: readonly string[]
   readonly progress?: Progress
@@ -74,7 +79,7 @@ export async function startVm(options: VmOptions): Promise<Vm> {
     survivesReset: options.firmwareReboot === 'allowed',
     extra: options.qemuArguments ?? [],
   })
-  return new Vm(qemu)
+  return new Vm(qemu, { panicGrace: options.panicGrace })
 }
 
 async function bootDisk(options: VmOptions, kernel: object, commandLine: string): Promise<string> {

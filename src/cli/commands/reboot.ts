@@ -1,4 +1,5 @@
-import { reboot, ways } from '../../handover/reboot.ts'
+import { ways } from '../../handover/init-systems/index.ts'
+import { reboot } from '../../handover/reboot.ts'
 import { type Command, exit, UsageError } from '../command.ts'
 import { note, print } from '../output.ts'
 

@@ -14,6 +14,8 @@ export interface LoadSizes {
   readonly initrdBytes: number
   /** What is yet to be written to memory files before the syscall: unpacked and joined. */
   readonly copiedBytes: number
+  /** What the initrd unpacks to once the new kernel runs; null where that is not known. Looked at for crash kernels only. */
+  readonly unpackedBytes?: number | null
 }
 
 /** What of /proc/meminfo counts, bytes; null for what the kernel does not tell. */
@@ -33,21 +35,17 @@ const LISTED_PER_PAGE = 512
 /** Beyond this part of what is available a load is called close: others need memory meanwhile. */
 const CLOSE = 0.9
 
-/** What a crash kernel wants beyond itself and its initrd to come up, bytes: less is warned of. Debian's needs about 100 MiB. */
-const CRASH_WORKING_MEMORY = 64 * 1024 ** 2
-
 /** Refuses what certainly does not fit into memory, and warns of what hardly does; all numbers are in the evidence. */
 export function checkMemory(system: System, sizes: LoadSizes, panic: boolean, findings: Findings): void {
   const memory = readMemory(system)
   if (memory.total === null && memory.available === null) {
     findings.leaveUnchecked(`whether the memory suffices: there is no ${MEMINFO}`)
   }
-  if (panic) checkCrashMemory(system, sizes, findings)
   checkGeneralMemory(system, sizes, memory, panic, findings)
 }
 
 /** What stays until the new kernel starts: one page for each page it gets. */
-function placedBytes({ kernelFile, kernelMemory, initrdBytes }: LoadSizes): number {
+export function placedBytes({ kernelFile, kernelMemory, initrdBytes }: LoadSizes): number {
   return pages(kernelMemory ?? kernelFile) + pages(initrdBytes)
 }
 
@@ -122,57 +120,8 @@ function hintFor(system: System, { initrdBytes, kernelFile }: LoadSizes, onlySma
   return smaller ? 'Use a smaller initrd, or stop programs.' : 'Stop programs.'
 }
 
-/** A crash kernel must fit into what was reserved for it at boot. */
-function checkCrashMemory(system: System, sizes: LoadSizes, findings: Findings): void {
-  const { crashSize } = status(system)
-  if (crashSize === null) {
-    findings.leaveUnchecked(
-      'whether the memory reserved for a crash kernel suffices: /sys/kernel/kexec_crash_size is not there',
-    )
-    return
-  }
-  const needed = placedBytes(sizes)
-  const evidence = [
-    { source: '/sys/kernel/kexec_crash_size', value: String(crashSize) },
-    ...evidenceOf(sizes),
-    bytes('what stays loaded', needed),
-  ]
-  if (crashSize === 0) {
-    findings.refuse(
-      new KexecError('no memory is reserved for a crash kernel', {
-        reason: 'no-crash-memory',
-        code: 'EADDRNOTAVAIL',
-        hint: 'Boot with crashkernel=256M (or larger) on the kernel command line.',
-        evidence,
-        refused: true,
-      }),
-    )
-  } else if (needed > crashSize) {
-    findings.refuse(
-      new KexecError(
-        `kernel and initrd take ${formatBytes(needed)}, and ${formatBytes(crashSize)} are reserved for a crash kernel`,
-        {
-          reason: 'no-crash-memory',
-          code: 'EADDRNOTAVAIL',
-          hint: `Boot with crashkernel=${roundedUp(needed + 2 * CRASH_WORKING_MEMORY)}M, or use a smaller initrd.`,
-          evidence,
-          refused: true,
-        },
-      ),
-    )
-  } else if (needed + CRASH_WORKING_MEMORY > crashSize) {
-    findings.warn(
-      `of ${formatBytes(crashSize)} reserved for a crash kernel, kernel and initrd take ${formatBytes(needed)}: what is left may not suffice to unpack the initrd and to run (crashkernel=${roundedUp(needed + 2 * CRASH_WORKING_MEMORY)}M)`,
-    )
-  }
-}
-
-/** MiB, in steps of 64. */
-function roundedUp(bytes: number): number {
-  return Math.ceil(bytes / 1024 ** 2 / 64) * 64
-}
-
-function evidenceOf({ kernelFile, kernelMemory, initrdBytes, copiedBytes }: LoadSizes): Evidence[] {
+/** The sizes as evidence. */
+export function evidenceOf({ kernelFile, kernelMemory, initrdBytes, copiedBytes }: LoadSizes): Evidence[] {
   return [
     bytes('the kernel', kernelFile),
     ...(kernelMemory === null ? [] : [bytes('the kernel at its place, by its header', kernelMemory)]),
@@ -181,7 +130,8 @@ function evidenceOf({ kernelFile, kernelMemory, initrdBytes, copiedBytes }: Load
   ]
 }
 
-function bytes(source: string, value: number): Evidence {
+/** A number of bytes as evidence. */
+export function bytes(source: string, value: number): Evidence {
   return { source, value: `${value} bytes` }
 }
 

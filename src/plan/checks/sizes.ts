@@ -1,9 +1,11 @@
 import { fstatSync } from 'node:fs'
+import type { Source } from '../../entries/entry.ts'
 import type { System } from '../../system/system.ts'
 import { Findings } from '../decision.ts'
 import type { InitrdChoice } from '../initrds.ts'
 import { needsUnpacking, type PlannedKernel } from '../kernel.ts'
 import type { Prepared } from '../preparation.ts'
+import { checkCrashMemory } from './crash-memory.ts'
 import { checkFileSize } from './file-size.ts'
 import { checkKernelImage } from './kernel-image.ts'
 import { checkMemory, type LoadSizes } from './memory.ts'
@@ -23,16 +25,25 @@ function leastSize({ contents, file, image }: PlannedKernel): number {
   return Math.max(innermost?.unpackedSize ?? innermost?.length ?? file.size, image.minimumSize ?? 0)
 }
 
+/** What is planned, as far as sizes depend on it. */
+export interface PlannedSizes {
+  readonly kernel: PlannedKernel
+  readonly choice: InitrdChoice
+  readonly panic: boolean
+  /** Where the boot entry comes from; null without one. */
+  readonly source: Source | null
+  /** What the initrd unpacks to; null where that is not known. */
+  readonly unpackedBytes: number | null
+}
+
 /** Refuses a kernel or an initrd that is too large for the syscall or for the memory. */
-export function checkSizes(
-  system: System,
-  { kernel, choice, panic }: { kernel: PlannedKernel; choice: InitrdChoice; panic: boolean },
-  findings: Findings,
-): void {
-  const sizes = plannedSizes(kernel, choice)
+export function checkSizes(system: System, planned: PlannedSizes, findings: Findings): void {
+  const { kernel, choice, panic, source, unpackedBytes } = planned
+  const sizes = { ...plannedSizes(kernel, choice), unpackedBytes }
   checkFileSize(system, { path: kernel.file.path, size: sizes.kernelFile, what: 'kernel' }, findings)
   const path = choice.initrds.map((initrd) => initrd.path).join(', ')
   checkFileSize(system, { path, size: sizes.initrdBytes, what: 'initrd' }, findings)
+  if (panic) checkCrashMemory(system, { sizes, architecture: kernel.image.architecture, source }, findings)
   checkMemory(system, sizes, panic, findings)
 }
 
@@ -50,7 +61,9 @@ export function refuseWhatDoesNotFit(system: System, kernel: PlannedKernel, prep
   checkKernelImage(system, { path, image, chain, fileSize, loadedSize: kernelFile }, findings)
   checkFileSize(system, { path, size: kernelFile, what: 'kernel' }, findings)
   checkFileSize(system, { path: 'the initrd', size: initrdBytes, what: 'initrd' }, findings)
-  checkMemory(system, { kernelFile, kernelMemory: image.memoryNeeded, initrdBytes, copiedBytes: 0 }, panic, findings)
+  const sizes = { kernelFile, kernelMemory: image.memoryNeeded, initrdBytes, copiedBytes: 0 }
+  if (panic) checkCrashMemory(system, { sizes, architecture: image.architecture, source: null }, findings)
+  checkMemory(system, sizes, panic, findings)
   const [refusal] = findings.refusals
   if (refusal !== undefined) throw refusal
 }

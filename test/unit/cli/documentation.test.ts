@@ -9,7 +9,7 @@ import { debian, makeMachine, newer } from '../plan/debian.ts'
 import { bookworm, key, keys, lockdown, machine } from '../policy/machines.ts'
 import { cli, json } from './cli.ts'
 
-const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'policy', 'doctor', 'reboot', 'exec']
+const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'policy', 'doctor', 'handover', 'reboot', 'exec']
 const commands: Command[] = await Promise.all(
   names.map(async (name) => (await import(`../../../src/cli/commands/${name}.ts`)).command),
 )
@@ -123,6 +123,13 @@ test('docs/json.md: verdict and policy', async () => {
   const { document: policy } = await json(['policy', '--root', root])
   const objects = ['kexecLoad', 'keyrings.counts', 'firmware.trusted', 'firmware.revoked']
   expect(fields(policy, objects).sort()).toEqual(documented('policy'))
+})
+
+test('docs/json.md: handover', async () => {
+  const root = makeMachine({ '/proc/1/comm': { text: 'systemd\n' }, '/run/systemd/system': 'folder' })
+  const { status, document } = await json(['handover', '--root', root])
+  expect({ status, via: document.via }).toEqual({ status: 3, via: 'systemd' })
+  expect(fields(document, ['hook']).sort()).toEqual(documented('handover'))
 })
 
 test('docs/json.md: load, when it refuses', async () => {

@@ -256,6 +256,13 @@ describe('handover', () => {
     expect((await told('crash-kernel', changed(loaded, kept)))[0]).toBe('ok')
   })
 
+  test('a crash kernel for which nothing is reserved, although the command line asks for it', async () => {
+    expect(await told('crash-kernel', changed(text('/proc/cmdline', 'root=/dev/vda1 crashkernel=8G\n')))).toEqual([
+      'warning',
+      'No memory is reserved, although crashkernel=8G is on the command line.',
+    ])
+  })
+
   test('a watchdog: not running, fed by systemd, by another, never to be stopped', async () => {
     const systemds = { '/proc/1/fd/31': { link: '/dev/watchdog0' } }
     const stopped = await told('watchdog', changed(watchdog('active'), systemds))

@@ -13,6 +13,7 @@ const limit = (name: string, value: number): Tree => ({
 interface Call {
   readonly panic?: boolean
   readonly loadsLeft?: number | null
+  readonly lostCrashKernel?: boolean
   readonly log?: ReturnType<typeof log>
 }
 
@@ -148,4 +149,12 @@ describe('other errnos', () => {
     const lines = log('kexec-bzImage64: Appending elfcorehdr=<addr> to command line exceeds maximum allowed length')
     expect(diagnosed('EINVAL', machine(bookworm), { log: lines }).reason).toBe('cmdline-too-long')
   })
+})
+
+test('a crash kernel that was lost by a load that failed is told of, beside the cause', () => {
+  const error = diagnosed('ENOEXEC', machine(bookworm), { panic: true, lostCrashKernel: true })
+  expect(error.reason).toBe('not-a-kernel')
+  expect(error.summary).toMatch(/; the crash kernel that was loaded before is gone with it$/)
+  expect(error.hint).toContain('Load one again soon')
+  expect(error.evidence).toContainEqual({ source: '/sys/kernel/kexec_crash_loaded', value: '0, and 1 before the call' })
 })

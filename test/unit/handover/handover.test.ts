@@ -1,37 +1,17 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { detectInit } from '../../../src/handover/detect.ts'
+import { kexecSignal, systemd } from '../../../src/handover/init-systems/systemd.ts'
 import { mountsToClose } from '../../../src/handover/mounts.ts'
 import { remainingProcesses } from '../../../src/handover/processes.ts'
-import { kexecSignal, systemd } from '../../../src/handover/systemd.ts'
 import { System } from '../../../src/system/system.ts'
-
-const roots: string[] = []
-afterEach(() => {
-  for (const root of roots.splice(0)) rmSync(root, { recursive: true })
-})
-
-/** A machine with these files; a value that starts with '->' is a link, null a folder. */
-function machine(files: Record<string, string | null>): System {
-  const root = mkdtempSync(join(tmpdir(), 'linux-kexec-handover-'))
-  roots.push(root)
-  for (const [path, content] of Object.entries(files)) {
-    const file = join(root, path)
-    mkdirSync(content === null ? file : dirname(file), { recursive: true })
-    if (content?.startsWith('->')) symlinkSync(content.slice(2), file)
-    else if (content !== null) writeFileSync(file, content)
-  }
-  return new System(root)
-}
+import { machine, program } from './machine.ts'
 
 test('the init system is told by its program and what it leaves under /run', () => {
   const inits: [string, Record<string, string | null>][] = [
     ['systemd', { '/proc/1/comm': 'systemd\n', '/run/systemd/system': null }],
     ['openrc-init', { '/proc/1/comm': 'openrc-init\n' }],
     ['sysvinit', { '/proc/1/comm': 'init\n', '/proc/1/exe': '->/sbin/init', '/etc/inittab': '' }],
-    ['OpenRC on sysvinit', { '/proc/1/comm': 'init\n', '/etc/inittab': '', '/run/openrc': null }],
+    ['openrc-sysvinit', { '/proc/1/comm': 'init\n', '/etc/inittab': '', '/run/openrc': null }],
     ['busybox init', { '/proc/1/comm': 'init\n', '/proc/1/exe': '->/bin/busybox', '/etc/inittab': '' }],
     ['runit', { '/proc/1/comm': 'runit\n' }],
     ['s6-linux-init', { '/proc/1/comm': 's6-svscan\n' }],
@@ -56,13 +36,13 @@ test('SIGRTMIN+6 is counted in the C library of PID 1, not in ours', () => {
 
 test('systemd without kexec.target is an obstacle that is named', () => {
   const bare = machine({ '/proc/1/maps': 'libc.so.6', '/usr/lib/systemd/systemd-shutdown': '' })
-  expect(systemd.obstacles(bare)).toEqual(['systemd has no kexec.target here'])
+  expect(systemd.examine(bare, program).obstacles).toEqual(['systemd has no kexec.target here'])
   const whole = machine({
     '/proc/1/maps': 'libc.so.6',
     '/lib/systemd/systemd-shutdown': '',
     '/lib/systemd/system/kexec.target': '',
   })
-  expect(systemd.obstacles(whole)).toEqual([])
+  expect(systemd.examine(whole, program).obstacles).toEqual([])
 })
 
 test('mounts are closed innermost first, virtual ones not at all', () => {

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs'
 import { endianness } from 'node:os'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import type { Source } from '../../../src/entries/entry.ts'
 import { memoryBytes } from '../../../src/image/bytes.ts'
 import { inspectImage, inspectNested, type KernelImage } from '../../../src/image/index.ts'
+import { checkCrashMemory } from '../../../src/plan/checks/crash-memory.ts'
 import { checkFileSize } from '../../../src/plan/checks/file-size.ts'
 import { checkKernelImage } from '../../../src/plan/checks/kernel-image.ts'
 import { checkMemory, type LoadSizes } from '../../../src/plan/checks/memory.ts'
@@ -273,10 +275,26 @@ describe('the memory', () => {
   })
   const crash = (size: number): Tree => ({ '/sys/kernel/kexec_crash_size': { text: `${size * MIB}\n` } })
 
-  function weigh(tree: Tree, initrd: number, { panic = false, copied = 0 } = {}) {
+  interface Weight {
+    readonly panic?: boolean
+    readonly copied?: number
+    readonly unpacked?: number | null
+    readonly source?: Source
+  }
+
+  function weigh(tree: Tree, initrd: number, { panic = false, copied = 0, unpacked, source }: Weight = {}) {
     const findings = new Findings()
     const system = new System(makeTree(tree))
-    checkMemory(system, { ...sizes, initrdBytes: initrd * MIB, copiedBytes: copied * MIB }, panic, findings)
+    const unpackedBytes = typeof unpacked === 'number' ? unpacked * MIB : unpacked
+    const all = {
+      ...sizes,
+      initrdBytes: initrd * MIB,
+      copiedBytes: copied * MIB,
+      ...(unpackedBytes === undefined ? {} : { unpackedBytes }),
+    }
+    const crash = { sizes: all, architecture: 'x86_64', source: source ?? null }
+    if (panic) checkCrashMemory(system, crash, findings)
+    checkMemory(system, all, panic, findings)
     return told(findings)
   }
 
@@ -336,9 +354,41 @@ describe('the memory', () => {
     const { refusals, errors } = weigh({ ...room, ...crash(64) }, 30, { panic: true })
     expect(refusals).toEqual(['no-crash-memory EADDRNOTAVAIL'])
     expect(errors[0]?.evidence[0]).toEqual({ source: '/sys/kernel/kexec_crash_size', value: String(64 * MIB) })
-    expect(weigh({ ...room, ...crash(0) }, 0, { panic: true }).errors[0]?.summary).toBe(
-      'no memory is reserved for a crash kernel',
+  })
+
+  test('its initrd lies there twice for a while, packed and unpacked', () => {
+    const room = { ...of(4096, 4000), ...crash(256) }
+    const unpacked = (size: number | null) => weigh(room, 30, { panic: true, unpacked: size })
+    expect(unpacked(60)).toMatchObject({ refusals: [], warnings: [], unchecked: [] })
+    expect(unpacked(120).warnings.join()).toContain('crashkernel=384M')
+    const { refusals, errors } = unpacked(200)
+    expect(refusals).toEqual(['no-crash-memory EADDRNOTAVAIL'])
+    expect(errors[0]).toMatchObject({
+      summary: 'kernel, initrd and what it unpacks to take 282.0 MiB, and 256.0 MiB are reserved for a crash kernel',
+      hint: expect.stringContaining('crashkernel=448M'),
+    })
+    expect(errors[0]?.evidence).toContainEqual({ source: 'the initrd, unpacked', value: `${200 * MIB} bytes` })
+    expect(unpacked(null)).toMatchObject({ refusals: [], unchecked: [expect.stringContaining('unpacked')] })
+  })
+
+  test('nothing reserved: how much this machine should, and where its boot loader is told so', () => {
+    const hint = (tree: Tree, source?: Source) =>
+      weigh({ ...of(8192, 8000), ...crash(0), ...tree }, 0, { panic: true, ...(source ? { source } : {}) }).errors[0]
+    expect(hint({})).toMatchObject({
+      summary: 'no memory is reserved for a crash kernel',
+      hint: "Add crashkernel=256M to the kernel command line in the boot loader's configuration, and boot anew.",
+    })
+    const debianGrub: Tree = { '/etc/default/grub': 'empty', '/usr/sbin/update-grub': 'empty' }
+    expect(hint(debianGrub, 'grub')?.hint).toContain('GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub')
+    expect(hint({ '/etc/default/grub': 'empty', '/usr/sbin/grubby': 'empty' }, 'bls')?.hint).toContain('grubby')
+    expect(hint({}, 'raspberry-pi')?.hint).toContain('cmdline.txt')
+    expect(hint({}, 'zipl')?.hint).toContain('/etc/zipl.conf')
+    const failed = hint({ '/proc/cmdline': { text: 'ro crashkernel=7G quiet\n' } })
+    expect(failed?.summary).toBe(
+      'no memory is reserved for a crash kernel, although crashkernel=7G is on the command line',
     )
+    expect(failed?.hint).toContain('dmesg')
+    expect(hint(of(512, 400))?.hint).toContain('crashkernel=192M')
   })
 
   test('half of the memory does not count for a crash kernel, and its own peak is smaller', () => {

@@ -1,8 +1,8 @@
-import { native } from '../native.ts'
-import { execute } from './execute.ts'
-import type { InitSystem } from './init-system.ts'
-import { closeMounts } from './mounts.ts'
-import { signalAll, waitForEnd } from './processes.ts'
+import { native } from '../../native.ts'
+import { execute } from '../execute.ts'
+import { type InitSystem, unremarkable } from '../init-system.ts'
+import { closeMounts } from '../mounts.ts'
+import { signalAll, waitForEnd } from '../processes.ts'
 
 /** How long a killed process may take to be gone, milliseconds; one that hangs in the kernel never is. */
 const KILL_DEADLINE = 2000
@@ -10,14 +10,18 @@ const KILL_DEADLINE = 2000
 /** Without the help of an init system: for initramfs environments, PID 1 programs of one's own, and rescue. */
 export const direct: InitSystem = {
   name: 'direct',
-  steps: [
-    'send SIGTERM to every process and wait until they have ended',
-    'send SIGKILL to those that have not',
-    'write everything to disk (sync)',
-    'unmount every file system, or remount it read-only where it is in use',
-    'call reboot(LINUX_REBOOT_CMD_KEXEC)',
-  ],
-  obstacles: () => [],
+  title: 'direct',
+  detect: (system) => (system.isLive && process.pid === 1 ? [{ source: 'process.pid', value: '1' }] : undefined),
+  examine: () => ({
+    ...unremarkable,
+    steps: [
+      'send SIGTERM to every process and wait until they have ended',
+      'send SIGKILL to those that have not',
+      'write everything to disk (sync)',
+      'unmount every file system, or remount it read-only where it is in use',
+      'call reboot(LINUX_REBOOT_CMD_KEXEC)',
+    ],
+  }),
   async handOver({ system, report, signal, deadline }) {
     signal?.throwIfAborted()
     outlive()

@@ -1,0 +1,61 @@
+import { assessHandover, type HandoverAssessment } from '../../handover/assess.ts'
+import type { HookChange } from '../../handover/hook-plan.ts'
+import { installHandover, removeHandover } from '../../handover/install.ts'
+import type { System } from '../../system/system.ts'
+import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../command.ts'
+import { changeLines, handoverReport } from '../handover-report.ts'
+import { print, printJson } from '../output.ts'
+import { rootOption, systemOf } from '../root-option.ts'
+
+export const command: Command = {
+  name: 'handover',
+  summary: 'Tells which init system runs, the way reboot takes through it, and whether that ends in the loaded kernel.',
+  operands: '',
+  arity: [0, 0],
+  options: {
+    install: { type: 'boolean', help: 'place the hook that the init system needs' },
+    remove: { type: 'boolean', help: 'take away what --install has placed' },
+    'dry-run': { type: 'boolean', help: 'with these: show the changes, and make none' },
+    root: rootOption,
+    json: jsonOption,
+  },
+  examples: [
+    ['linux-kexec handover', 'would a reboot end in the loaded kernel?'],
+    ['linux-kexec handover --install --dry-run', 'what would be changed for it'],
+    ['linux-kexec handover --install', 'change it'],
+  ],
+  notes: `Exit status 0 when the way is proven, 3 when not. A file that is not ours is never
+overwritten, and an edited one keeps everything else. docs/init-systems.md explains each way.`,
+  async run(args) {
+    const system = systemOf(args)
+    const change = changeOf(args)
+    if (change === undefined) return tell(args, assessHandover(system))
+    const dryRun = args.flag('dry-run')
+    return tellChanges(args, change({ system, dryRun }), system, dryRun)
+  },
+}
+
+function changeOf(args: Arguments): typeof installHandover | undefined {
+  const [install, remove] = [args.flag('install'), args.flag('remove')]
+  if (install && remove) throw new UsageError('--install and --remove exclude each other')
+  if (install) return installHandover
+  if (remove) return removeHandover
+  if (args.flag('dry-run')) throw new UsageError('--dry-run goes with --install or --remove')
+  return undefined
+}
+
+function tell(args: Arguments, assessment: HandoverAssessment): ExitStatus {
+  if (args.flag('json')) printJson(assessment)
+  else print(handoverReport(assessment))
+  return assessment.proven ? exit.done : exit.refused
+}
+
+/** After --install the way has to be proven, or the hook alone did not help; --remove is done when it is done. */
+function tellChanges(args: Arguments, changes: readonly HookChange[], system: System, dryRun: boolean): ExitStatus {
+  const assessment = assessHandover(system)
+  if (args.flag('json')) printJson({ dryRun, changes, proven: assessment.proven, obstacles: assessment.obstacles })
+  else print(changeLines(changes, dryRun).join('\n'))
+  if (args.flag('remove') || dryRun || assessment.proven) return exit.done
+  if (!args.flag('json')) print(`\n${handoverReport(assessment)}`)
+  return exit.refused
+}

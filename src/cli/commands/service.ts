@@ -1,0 +1,83 @@
+import type { HookChange } from '../../handover/hook-plan.ts'
+import { installServices, removeServices, showServices } from '../../services/install.ts'
+import { type ServiceKind, type ServiceName, serviceKinds, serviceNames } from '../../services/service.ts'
+import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../command.ts'
+import { changeLines } from '../handover-report.ts'
+import { note, print, printJson, table } from '../output.ts'
+import { rootOption, systemOf } from '../root-option.ts'
+
+export const command: Command = {
+  name: 'service',
+  summary: 'Services that load a kernel at boot or at shutdown, or the crash kernel at boot. Off unless enabled.',
+  operands: 'install|remove|show',
+  arity: [1, 1],
+  options: {
+    enable: {
+      type: 'string',
+      multiple: true,
+      value: 'NAME',
+      help: 'with install: switch on boot, shutdown or crash (repeatable)',
+    },
+    systemd: { type: 'boolean', help: 'units for systemd' },
+    openrc: { type: 'boolean', help: 'scripts for OpenRC' },
+    sysvinit: { type: 'boolean', help: 'scripts for sysvinit, with LSB headers' },
+    'dry-run': { type: 'boolean', help: 'show the changes, and make none' },
+    root: rootOption,
+    json: jsonOption,
+  },
+  examples: [
+    ['linux-kexec service install --enable crash', 'the crash kernel is loaded at every boot'],
+    ['linux-kexec service install --enable boot --dry-run', 'what would be placed'],
+    ['linux-kexec service remove', 'take all of it away'],
+  ],
+  notes: `Without --systemd, --openrc and --sysvinit: what runs here. A file that is not ours is never
+overwritten. What is loaded is set in /etc/default/linux-kexec. docs/services.md explains each.`,
+  async run(args) {
+    const [action] = args.positionals
+    const system = systemOf(args)
+    const kind = kindOf(args)
+    const dryRun = args.flag('dry-run')
+    const options = { system, dryRun, ...(kind === undefined ? {} : { kind }) }
+    if (action !== 'install' && args.texts('enable') !== undefined) throw new UsageError('--enable goes with install')
+    if (action === 'show') return show(args, showServices(options))
+    if (action === 'remove') return tell(args, removeServices(options))
+    if (action === 'install') return tell(args, installServices({ ...options, enable: enabled(args) }))
+    throw new UsageError(`service takes install, remove or show, not '${action}'`)
+  },
+}
+
+function kindOf(args: Arguments): ServiceKind | undefined {
+  const [kind, ...others] = serviceKinds.filter((each) => args.flag(each))
+  if (others.length > 0) throw new UsageError(`--${kind} and --${others[0]} exclude each other`)
+  return kind
+}
+
+function enabled(args: Arguments): ServiceName[] {
+  return (args.texts('enable') ?? []).map((given) => {
+    const name = serviceNames.find((each) => each === given)
+    if (name === undefined) throw new UsageError(`--enable takes ${serviceNames.join(', ')}, not '${given}'`)
+    return name
+  })
+}
+
+const states = { absent: 'not installed', installed: 'installed', outdated: 'outdated', foreign: 'not ours' } as const
+
+function show(args: Arguments, standing: ReturnType<typeof showServices>): ExitStatus {
+  if (args.flag('json')) printJson(standing)
+  else {
+    const rows = standing.services.map(({ name, title, state, enabled, paths }) => {
+      return [name, states[state], enabled ? 'enabled' : 'off', title, paths.join(' ')]
+    })
+    print(table(rows).join('\n'))
+  }
+  return exit.done
+}
+
+function tell(args: Arguments, changes: readonly HookChange[]): ExitStatus {
+  const dryRun = args.flag('dry-run')
+  if (args.flag('json')) printJson({ dryRun, changes })
+  else print(changeLines(changes, dryRun).join('\n'))
+  const isUnit = changes.some(({ path }) => path.endsWith('.service'))
+  if (isUnit && !dryRun && args.text('root') === undefined) note('For systemd to see it: systemctl daemon-reload')
+  return exit.done
+}

@@ -1,0 +1,126 @@
+import { type CommandLine, parseCommandLine, sameKey } from '../cmdline/index.ts'
+
+/** A parameter that a crash kernel gets, and why. */
+export interface CrashParameter {
+  /** As it is written on the command line. */
+  readonly raw: string
+  readonly reason: string
+}
+
+/** What is known of the kernel that would take over after a panic. */
+export interface CrashKernel {
+  /** As `uname -m` prints it; null when it is not known. */
+  readonly architecture: string | null
+  /** Its release, '6.1.0-50-amd64'; null when it is not known. */
+  readonly version: string | null
+  /** What will be appended: a parameter that is among it is not added a second time. */
+  readonly append: readonly string[]
+  /** Initial APIC id of the CPU that booted this machine (/proc/cpuinfo); null where there is none. */
+  readonly bootApic: number | null
+}
+
+/** A command line made fit for a crash kernel. */
+export interface CrashCommandLine {
+  readonly line: CommandLine
+  /** What was taken away, as it was written. */
+  readonly removed: readonly string[]
+  readonly added: readonly CrashParameter[]
+}
+
+/**
+ * What a crash kernel must not inherit: Documentation/admin-guide/kernel-parameters.txt tells what each does. Most take
+ * memory at boot, of which it has little.
+ */
+const OF_THE_FIRST_KERNEL = [
+  // Memory set aside for a crash kernel: it is one.
+  'crashkernel',
+  'fadump',
+  // Pools that are filled at boot.
+  'hugepages',
+  'hugepagesz',
+  'default_hugepagesz',
+  'hugetlb_cma',
+  'cma',
+  'vmcp_cma',
+  'log_buf_len',
+  // Tracking of allocations.
+  'slub_debug',
+  'slab_debug',
+  'page_owner',
+  // Says where memory is: of the kernel that crashed, which is not to be written to.
+  'memmap',
+  // CPUs of the kernel that crashed.
+  'nr_cpus',
+  'maxcpus',
+]
+
+/** Bounce buffers: a number takes memory at boot, a word (force, noforce) tells how the machine has to be driven. */
+const isSizedBuffer = (key: string, value: string | null) => sameKey(key, 'swiotlb') && /^\d/.test(value ?? '')
+
+/**
+ * Takes away what belongs to the kernel that crashes and adds what its successor needs to come up, in little memory and with
+ * devices in any state. Where the choice comes from: Documentation/admin-guide/kdump/kdump.rst of the kernel, the defaults of
+ * Fedora's kdump-utils and of Debian's kdump-tools. A parameter that is there already stays as it is.
+ */
+export function crashCommandLine(line: CommandLine, kernel: CrashKernel): CrashCommandLine {
+  const isStale = (key: string, value: string | null) =>
+    OF_THE_FIRST_KERNEL.some((name) => sameKey(name, key)) || isSizedBuffer(key, value)
+  const stale = line.parameters.filter(({ key, value }) => isStale(key, value))
+  const kept = line.parameters.filter((parameter) => !stale.includes(parameter))
+  const present = [...kept, ...kernel.append.flatMap((text) => parseCommandLine(text).parameters)]
+  const added = wantedBy(kernel, present).filter(({ raw }) => {
+    const [wanted] = parseCommandLine(raw).parameters
+    return !present.some(({ key }) => sameKey(key, wanted?.key ?? ''))
+  })
+  return {
+    line: { ...line, parameters: [...kept, ...added.flatMap(({ raw }) => parseCommandLine(raw).parameters)] },
+    removed: stale.map(({ raw }) => raw),
+    added,
+  }
+}
+
+function wantedBy(kernel: CrashKernel, present: CommandLine['parameters']): CrashParameter[] {
+  const { architecture } = kernel
+  const onPower = architecture?.startsWith('ppc') ?? false
+  const onMainframe = architecture === 's390x'
+  const cpus = lastValue(present, 'nr_cpus') ?? lastValue(present, 'maxcpus')
+  return [
+    // 64-bit POWER starts every CPU of a core together, for which nr_cpus= once was too few: kdump.rst names maxcpus=1.
+    ...(cpus === undefined
+      ? [{ raw: onPower ? 'maxcpus=1' : 'nr_cpus=1', reason: 'one CPU suffices, and takes the least memory' }]
+      : []),
+    ...(onMainframe
+      ? []
+      : [
+          { raw: 'irqpoll', reason: 'interrupts that nobody expects, of devices that the old kernel had set to work' },
+          { raw: 'reset_devices', reason: 'drivers reset their devices, which nobody has stopped' },
+        ]),
+    ...(onPower ? [{ raw: 'noirqdistrib', reason: 'all interrupts go to the one CPU' }] : []),
+    ...bootCpu(kernel, cpus),
+    { raw: 'cgroup_disable=memory', reason: 'saves the memory that accounting takes' },
+    { raw: 'udev.children-max=2', reason: 'few programs at a time when devices are found: each takes memory' },
+    { raw: 'noresume', reason: 'a hibernated image must not be resumed into instead' },
+    { raw: 'panic=10', reason: 'should it panic too, the machine restarts after 10 s instead of standing still' },
+  ]
+}
+
+/** Since when a crash kernel finds out by itself which CPU booted the machine: 5c5682b9f87a "x86/cpu: Detect real BSP on crash kernels". */
+const KNOWS_BOOT_CPU = 6009
+
+/** Waking the CPU that booted the machine from another one resets the machine: kdump.rst, "Notes on loading the dump-capture kernel". */
+function bootCpu({ architecture, version, bootApic }: CrashKernel, cpus: string | undefined): CrashParameter[] {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(version ?? '') ?? []
+  const series = major === undefined ? 0 : Number(major) * 1000 + Number(minor)
+  if (architecture !== 'x86_64' || bootApic === null || cpus === undefined || cpus === '1') return []
+  if (series >= KNOWS_BOOT_CPU) return []
+  return [
+    {
+      raw: `disable_cpu_apicid=${bootApic}`,
+      reason: 'with several CPUs, waking the one that booted the machine would reset it',
+    },
+  ]
+}
+
+function lastValue(parameters: CommandLine['parameters'], name: string): string | undefined {
+  return parameters.findLast(({ key }) => sameKey(key, name))?.value ?? undefined
+}

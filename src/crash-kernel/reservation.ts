@@ -1,0 +1,108 @@
+import type { Source } from '../entries/entry.ts'
+import type { Evidence } from '../errors.ts'
+import { formatBytes } from '../plan/text.ts'
+import type { System } from '../system/system.ts'
+
+const MIB = 1024 ** 2
+const GIB = 1024 ** 3
+
+/** What a crash kernel wants beyond itself and its initrd to come up and write a dump, bytes. Debian's needs about 100 MiB. */
+const TO_RUN = 128 * MIB
+
+/** MiB to reserve from so many bytes of memory on: the defaults of Fedora's and RHEL's kdump-utils, by architecture. */
+const BY_MEMORY: Readonly<Record<string, readonly (readonly [from: number, reserve: number])[]>> = {
+  x86_64: [
+    [0, 128],
+    [GIB, 192],
+    [4 * GIB, 256],
+    [64 * GIB, 512],
+  ],
+  aarch64: [
+    [0, 192],
+    [2 * GIB, 256],
+    [4 * GIB, 320],
+    [64 * GIB, 576],
+  ],
+  ppc64le: [
+    [0, 256],
+    [2 * GIB, 384],
+    [4 * GIB, 512],
+    [16 * GIB, 1024],
+    [64 * GIB, 2048],
+    [128 * GIB, 4096],
+  ],
+}
+
+/** How much to reserve, and what tells so. */
+export interface Recommendation {
+  /** 'crashkernel=256M'. */
+  readonly parameter: string
+  readonly bytes: number
+  readonly evidence: readonly Evidence[]
+}
+
+/**
+ * What to reserve for a crash kernel on this machine: what distributions do for as much memory, or more where kernel and
+ * initrd need it.
+ * @param needed bytes that kernel, initrd and what it unpacks to take; null when it is not known
+ */
+export function recommendReservation(
+  system: System,
+  architecture: string | null,
+  needed: number | null,
+): Recommendation {
+  const kibibytes = /^MemTotal:\s*(\d{1,15}) kB$/m.exec(system.readText('/proc/meminfo') ?? '')?.[1]
+  const total = kibibytes === undefined ? null : Number(kibibytes) * 1024
+  const steps = BY_MEMORY[architecture ?? ''] ?? BY_MEMORY['x86_64'] ?? []
+  const usual = steps.findLast(([from]) => (total ?? GIB) >= from)?.[1] ?? 0
+  const own = needed === null ? 0 : Math.ceil((needed + TO_RUN) / MIB / 64) * 64
+  const mebibytes = Math.max(usual, own)
+  const evidence = kibibytes === undefined ? [] : [{ source: '/proc/meminfo MemTotal', value: `${kibibytes} kB` }]
+  return { parameter: `crashkernel=${mebibytes}M`, bytes: mebibytes * MIB, evidence }
+}
+
+/** What to do to have memory reserved: where the parameter goes in this boot loader's configuration, as a sentence. */
+export function howToReserve(system: System, { parameter, bytes }: Recommendation, source: Source | null): string {
+  const total = Number(/^MemTotal:\s*(\d{1,15}) kB$/m.exec(system.readText('/proc/meminfo') ?? '')?.[1] ?? 0) * 1024
+  const share =
+    total > 0 && bytes > total / 2 ? `, of ${formatBytes(total)} of memory: a smaller initrd needs less` : ''
+  return `Add ${parameter} ${placeOf(system, source)}, and boot anew${share}.`
+}
+
+/** Where kernel parameters are set for good, to complete "add it …". */
+function placeOf(system: System, source: Source | null): string {
+  const has = (path: string) => system.stat(path)?.isFile() ?? false
+  const program = (name: string) => ['/usr/sbin', '/usr/bin', '/sbin'].some((folder) => has(`${folder}/${name}`))
+  switch (source) {
+    case 'uki':
+      return 'to /etc/kernel/cmdline and build the unified kernel image again'
+    case 'raspberry-pi':
+      return 'to cmdline.txt on the boot partition'
+    case 'zipl':
+      return 'to `parameters` in /etc/zipl.conf, then run zipl'
+    case 'extlinux':
+      return has('/etc/default/u-boot')
+        ? 'to U_BOOT_PARAMETERS in /etc/default/u-boot, then run u-boot-update'
+        : 'to the `append` line of the entry in extlinux.conf'
+    case 'grub-legacy':
+      return "to the entry's `kernel` line in menu.lst"
+    case 'refind':
+      return "to the kernel's line in refind_linux.conf"
+    case 'limine':
+      return "to the entry's `cmdline` in limine.conf"
+  }
+  // Fedora's kernels have Boot Loader Specification entries below GRUB, which grubby edits.
+  if (program('grubby')) return 'with `grubby --update-kernel=ALL --args=…`'
+  if (has('/etc/default/grub') && source !== 'bls') {
+    const update = program('update-grub') ? 'update-grub' : `${grubMkconfig(system)}`
+    return `to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub, then run \`${update}\``
+  }
+  if (source === 'bls') return 'to /etc/kernel/cmdline, then run `kernel-install add-all` or edit the `options` lines'
+  return "to the kernel command line in the boot loader's configuration"
+}
+
+function grubMkconfig(system: System): string {
+  return system.stat('/boot/grub2') === undefined
+    ? 'grub-mkconfig -o /boot/grub/grub.cfg'
+    : 'grub2-mkconfig -o /boot/grub2/grub.cfg'
+}

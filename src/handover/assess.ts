@@ -1,0 +1,88 @@
+import type { Evidence } from '../errors.ts'
+import { locateProgram, type Program } from '../program.ts'
+import type { System } from '../system/system.ts'
+import { detectInit } from './detect.ts'
+import { examineHook, type HookStanding } from './hook-plan.ts'
+import { OPT_OUTS } from './hook-script.ts'
+import type { InitSystem } from './init-system.ts'
+import { unreachableAtTheEnd } from './reachable.ts'
+
+/** The way a reboot takes on a machine, and whether it ends in the loaded kernel. Plain data. */
+export interface HandoverAssessment {
+  /** The init system that runs: the name of one that is served, else what it is called, or 'unknown'. */
+  readonly init: string
+  /** What people call it. */
+  readonly title: string
+  /** The way `reboot` takes by itself; null when this init system is not served. */
+  readonly via: string | null
+  /** Whether nothing keeps it from ending in the new kernel. */
+  readonly proven: boolean
+  readonly steps: readonly string[]
+  /** What keeps it from ending in the new kernel, one clause each; empty when it is proven. */
+  readonly obstacles: readonly string[]
+  /** Null when this way needs nothing of ours. */
+  readonly hook: HookStanding | null
+  /** What would have to be installed or set up beside the hook, one clause each. */
+  readonly install: readonly string[]
+  readonly notes: readonly string[]
+  /** What to do; null when it is proven. */
+  readonly remedy: string | null
+  readonly evidence: readonly Evidence[]
+}
+
+const DIRECT = 'linux-kexec reboot --via direct'
+const INSTALL = 'linux-kexec handover --install'
+
+/** Stands in where no program was found, so that the rest can still be told. */
+const NO_PROGRAM: Program = { node: '/usr/bin/node', command: '/usr/bin/linux-kexec' }
+
+/**
+ * Tells which way `reboot` would take and whether it is proven, without asking for anything to be loaded. Reads only.
+ * @param system the running machine, or a folder with a root file system
+ */
+export function assessHandover(system: System): HandoverAssessment {
+  const { name: init, title, initSystem, evidence } = detectInit(system)
+  if (initSystem !== undefined) {
+    const way = assessWay(system, initSystem)
+    return { init, title, via: initSystem.name, ...way, evidence: [...evidence, ...way.evidence] }
+  }
+  const what = init === 'unknown' ? 'the init system here is not one that is known' : `${title} is not served`
+  const nothing = { steps: [], hook: null, install: [], notes: [] }
+  return { init, title, via: null, proven: false, ...nothing, obstacles: [what], remedy: DIRECT, evidence }
+}
+
+/** Whether one way, the one that runs here or not, would end in the new kernel. */
+export function assessWay(system: System, initSystem: InitSystem): Omit<HandoverAssessment, 'init' | 'title' | 'via'> {
+  const program = locateProgram(system)
+  const { hook: wanted, obstacles: own, notes, ...rest } = initSystem.examine(system, program ?? NO_PROGRAM)
+  const hook = wanted === null ? null : examineHook(system, wanted)
+  const obstacles = [...own]
+  if (hook !== null) {
+    obstacles.push(...stateObstacles(hook))
+    if (program === undefined) obstacles.push('linux-kexec or Node is not installed where the hook could call it')
+    else obstacles.push(...unreachableAtTheEnd(system, program))
+  }
+  const proven = obstacles.length === 0
+  const onlyHook = hook !== null && hook.toInstall.length > 0 && obstacles.length === 1
+  const remedy = proven ? null : onlyHook ? INSTALL : (rest.install[0] ?? otherRemedy(hook, own))
+  return { ...rest, hook, obstacles, proven, remedy, notes: [...notes, ...(hook === null ? [] : optOuts(system))] }
+}
+
+function stateObstacles({ state, foreign }: HookStanding): string[] {
+  if (state === 'absent') return ['the hook that starts the loaded kernel is not installed']
+  if (state === 'outdated') return ['the hook that starts the loaded kernel is not the one that belongs here']
+  return foreign.map((path) => `${path}, where the hook belongs, is not ours`)
+}
+
+function otherRemedy(hook: HookStanding | null, own: readonly string[]): string {
+  const [path] = hook?.foreign ?? []
+  if (path !== undefined && own.length === 0) return `move ${path} away, then: ${INSTALL}`
+  return DIRECT
+}
+
+function optOuts(system: System): string[] {
+  return OPT_OUTS.filter((path) => system.exists(path)).map(
+    (path) =>
+      `${path} is there: a plain reboot goes through the firmware; \`linux-kexec reboot\` starts the loaded kernel.`,
+  )
+}

@@ -1,0 +1,126 @@
+import { lstatSync } from 'node:fs'
+import type { System } from '../system/system.ts'
+import { BEGIN, END, type Hook, type HookFile, type HookLines, type HookLink, type HookPart, MARK } from './hook.ts'
+
+/** absent · installed: exactly as it should be · outdated: ours, and different · foreign: something else lies at its place. */
+export type HookState = 'absent' | 'installed' | 'outdated' | 'foreign'
+
+/** One change to one file, for review before it is made. */
+export interface HookChange {
+  readonly path: string
+  readonly kind: HookPart['kind']
+  readonly action: 'create' | 'replace' | 'edit' | 'remove'
+  /** Permission bits it is to have; null for a link, and for what is removed. */
+  readonly mode: number | null
+  /** The text that is there, or what the link says; null where nothing is. Bytes as latin1. */
+  readonly old: string | null
+  /** Null when it is removed. */
+  readonly new: string | null
+}
+
+interface Part {
+  readonly state: HookState
+  /** What makes it installed; undefined when it is, or when it may not be touched. */
+  readonly install?: HookChange
+  /** What takes it away again; undefined when nothing of ours is there. */
+  readonly remove?: HookChange
+}
+
+/** A hook as it stands on a machine. */
+export interface HookStanding {
+  readonly state: HookState
+  /** What is at its place and not ours. */
+  readonly foreign: readonly string[]
+  /** What `installHandover` would do; none where something foreign is in the way. */
+  readonly toInstall: readonly HookChange[]
+  /** What `removeHandover` would do. */
+  readonly toRemove: readonly HookChange[]
+}
+
+/** Compares a hook with what lies at its places. */
+export function examineHook(system: System, hook: Hook): HookStanding {
+  const parts = hook.parts.map((part) => ({ path: part.path, ...examinePart(system, part) }))
+  const foreign = parts.filter(({ state }) => state === 'foreign').map(({ path }) => path)
+  const every = (wanted: HookState) => parts.every(({ state }) => state === wanted)
+  return {
+    state: foreign.length > 0 ? 'foreign' : every('installed') ? 'installed' : every('absent') ? 'absent' : 'outdated',
+    foreign,
+    toInstall: foreign.length > 0 ? [] : parts.flatMap(({ install }) => install ?? []),
+    toRemove: parts.flatMap(({ remove }) => remove ?? []).reverse(),
+  }
+}
+
+function examinePart(system: System, part: HookPart): Part {
+  if (part.kind === 'file') return examineFile(system, part)
+  return part.kind === 'link' ? examineLink(system, part) : examineLines(system, part)
+}
+
+function examineFile(system: System, { path, mode, text, mark = MARK }: HookFile): Part {
+  const created: HookChange = { path, kind: 'file', action: 'create', mode, old: null, new: text }
+  if (!system.exists(path)) return { state: 'absent', install: created }
+  const old = isPlainFile(system, path) ? system.readBytes(path) : undefined
+  if (old === undefined || !old.includes(mark)) return { state: 'foreign' }
+  const remove: HookChange = { path, kind: 'file', action: 'remove', mode: null, old, new: null }
+  if (old === text && ((system.stat(path)?.mode ?? 0) & 0o777) === mode) return { state: 'installed', remove }
+  return { state: 'outdated', install: { ...created, action: 'replace', old }, remove }
+}
+
+function examineLink(system: System, { path, target }: HookLink): Part {
+  if (!system.exists(path))
+    return { state: 'absent', install: { path, kind: 'link', action: 'create', mode: null, old: null, new: target } }
+  if (system.readLink(path) !== target) return { state: 'foreign' }
+  return {
+    state: 'installed',
+    remove: { path, kind: 'link', action: 'remove', mode: null, old: target, new: null },
+  }
+}
+
+function examineLines(system: System, part: HookLines): Part {
+  const { path } = part
+  const edit = (old: string | null, text: string | null): HookChange => {
+    const action = old === null ? 'create' : text === null ? 'remove' : 'edit'
+    const mode = text === null ? null : (system.stat(path)?.mode ?? 0o644) & 0o7777
+    return { path, kind: 'lines', action, mode, old, new: text }
+  }
+  if (!system.exists(path)) return { state: 'absent', install: edit(null, insertLines('', part)) }
+  const old = system.readBytes(path)
+  const without = old === undefined ? undefined : withoutLines(old)
+  if (old === undefined || without === undefined) return { state: 'foreign' }
+  const wanted = insertLines(without, part)
+  if (old === without) return { state: 'absent', install: edit(old, wanted) }
+  const remove = edit(old, without === '' ? null : without)
+  return old === wanted ? { state: 'installed', remove } : { state: 'outdated', install: edit(old, wanted), remove }
+}
+
+/** A text with our lines in it. */
+export function insertLines(text: string, { lines, before }: Pick<HookLines, 'lines' | 'before'>): string {
+  const block = [BEGIN, ...lines, END].join('\n')
+  let start = 0
+  for (const line of before === undefined ? [] : text.split('\n')) {
+    if (before?.test(line)) return `${text.slice(0, start)}${block}\n${text.slice(start)}`
+    start += line.length + 1
+  }
+  // Where the last line has no end, ours has none either: by that it is told when they are taken out again.
+  return text === '' || text.endsWith('\n') ? `${text}${block}\n` : `${text}\n${block}`
+}
+
+/** The text as it was before our lines were put in; undefined when a mark is there without the other, or twice. */
+export function withoutLines(text: string): string | undefined {
+  const lines = text.split('\n')
+  const begins = lines.filter((line) => line === BEGIN).length
+  const ends = lines.filter((line) => line === END).length
+  if (begins === 0 && ends === 0) return text
+  const [begin, end] = [lines.indexOf(BEGIN), lines.indexOf(END)]
+  if (begins !== 1 || ends !== 1 || end < begin) return undefined
+  lines.splice(begin, end - begin + 1)
+  return lines.join('\n')
+}
+
+/** Whether the name itself is a file, and no link to one. */
+function isPlainFile(system: System, path: string): boolean {
+  try {
+    return lstatSync(system.pathForWriting(path)).isFile()
+  } catch {
+    return false
+  }
+}

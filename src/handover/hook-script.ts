@@ -1,0 +1,62 @@
+import type { Program } from '../program.ts'
+import { marking } from './hook.ts'
+import { MARK_FILE } from './request.ts'
+
+/** Files by which an administrator says that a reboot is to go through the firmware: Gentoo's, and Debian's new and old. */
+export const OPT_OUTS = ['/nokexec', '/no-kexec-reboot', '/tmp/no-kexec-reboot']
+
+export interface HookScript {
+  readonly program: Program
+  /** Comment lines for the init system, such as an LSB header. */
+  readonly header?: readonly string[]
+  /** Shell that leaves (`exit 0`) when it is called for something else than the end of a reboot. */
+  readonly unless?: readonly string[]
+}
+
+/**
+ * The script that starts the loaded kernel as the last step of a shutdown, in POSIX sh. It does nothing when no kernel is
+ * loaded or an opt-out is there, so that a plain reboot stays one. When `linux-kexec reboot` asked for it (request.ts) and
+ * the kernel cannot be started, it waits for an administrator, because what follows it is a reboot through the firmware.
+ */
+export function hookScript({ program, header = [], unless = [] }: HookScript): string {
+  return `#!/bin/sh
+${[marking, ...header, '#', '# Starts the loaded kernel, if one is loaded, as the last step of a reboot.', ...unless].join('\n')}
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+[ -e /proc/self ] || mount -t proc proc /proc
+[ -e /sys/kernel ] || mount -t sysfs sysfs /sys
+loaded=0
+[ -r /sys/kernel/kexec_loaded ] && read -r loaded </sys/kernel/kexec_loaded
+# What \`linux-kexec reboot\` has asked for; nothing when this is a plain reboot.
+asked=
+[ -r ${MARK_FILE} ] && read -r asked <${MARK_FILE}
+if [ -z "$asked" ]; then
+  [ "$loaded" = 1 ] || exit 0
+  for file in ${OPT_OUTS.join(' ')}; do
+    [ -e "$file" ] && exit 0
+  done
+fi
+# Whether the console can be written to: if not, exec would end this script.
+if (: >/dev/console) 2>/dev/null; then exec >/dev/console 2>&1; fi
+${quoted(program.node)} ${quoted(program.command)} exec
+echo 'linux-kexec: the loaded kernel was not started, see above'
+case $asked in
+  kexec) ;;
+  *)
+    echo 'linux-kexec: going on with a reboot through the firmware'
+    exit 0
+    ;;
+esac
+echo 'linux-kexec: all services are stopped; a reboot through the firmware was not allowed (--allow-firmware-reboot).'
+echo 'linux-kexec: to reboot through the firmware, type reboot here and press Enter.'
+answer=
+until [ "$answer" = reboot ]; do
+  read -r answer </dev/console || sleep 60
+done
+exit 0
+`
+}
+
+/** A word as the shell takes it literally. */
+export function quoted(word: string): string {
+  return /^[\w/.:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,41 @@
+import { type InitSystem, unremarkable } from '../init-system.ts'
+import { write } from '../initctl.ts'
+import { request } from '../request.ts'
+
+/** Where openrc-init reads one word at a time (openrc-shutdown(8)). */
+const FIFO = '/run/openrc/init.ctl'
+
+/** OpenRC's own PID 1. It calls reboot(KEXEC) itself once its runlevel `reboot` has been entered. */
+export const openrcInit: InitSystem = {
+  name: 'openrc-init',
+  title: 'openrc-init',
+  detect: (_system, first) => (first.isNamed('openrc-init') ? [] : undefined),
+  examine(system) {
+    const program = ['/sbin/openrc-init', '/usr/sbin/openrc-init'].find((path) => system.stat(path)?.isFile())
+    // The word it has to know stands in the program: those before 0.23 did not.
+    const knows = program !== undefined && (system.readBytes(program) ?? '').includes('kexec')
+    const obstacles: string[] = []
+    if (program === undefined) obstacles.push('openrc-init is not installed')
+    else if (!knows) obstacles.push(`${program} does not know \`kexec\``)
+    if (!system.exists(FIFO)) obstacles.push(`${FIFO} is not there`)
+    return {
+      ...unremarkable,
+      steps: [
+        `write \`kexec\` to ${FIFO}`,
+        'OpenRC stops the services and unmounts the file systems (runlevel reboot)',
+        'openrc-init calls reboot(LINUX_REBOOT_CMD_KEXEC)',
+      ],
+      obstacles,
+      notes: ['When the kernel cannot be started at the end, openrc-init waits with all services stopped.'],
+    }
+  },
+  handOver: (context) =>
+    request(context, {
+      of: 'openrc-init',
+      ask() {
+        const refusal = write(FIFO, Buffer.from('kexec'))
+        if (refusal !== undefined) throw new Error(refusal)
+      },
+      hint: 'Look at the console: a service that does not stop holds up the others. `rc-status --all` tells where it is.',
+    }),
+}

@@ -1,0 +1,57 @@
+import type { System } from '../../system/system.ts'
+import { type InitSystem, unremarkable } from '../init-system.ts'
+import { request } from '../request.ts'
+
+/**
+ * systemd(1), "SIGRTMIN+6: Reboots the machine via kexec, equivalent to systemctl start kexec.target
+ * --job-mode=replace-irreversibly". The signal needs no D-Bus and no systemctl.
+ */
+const KEXEC_OFFSET = 6
+
+/** Real-time signals begin at another number in each C library, and it is PID 1's that counts: glibc keeps 2 back, musl 3. */
+const SIGRTMIN = { glibc: 34, musl: 35 }
+
+/** Where distributions keep systemd's units and its shutdown program. */
+const LIBRARY = ['/usr/lib/systemd', '/lib/systemd']
+
+/** systemd stops the units, unmounts, and systemd-shutdown then calls reboot(KEXEC) itself; /sbin/kexec is not needed. */
+export const systemd: InitSystem = {
+  name: 'systemd',
+  title: 'systemd',
+  detect(system) {
+    // sd_booted(3): the folder is there exactly when systemd is PID 1.
+    const isThere = system.stat('/run/systemd/system')?.isDirectory() ?? false
+    return isThere ? [{ source: '/run/systemd/system', value: 'present' }] : undefined
+  },
+  examine: (system) => ({
+    ...unremarkable,
+    steps: [
+      'send SIGRTMIN+6 to PID 1: systemd starts kexec.target',
+      'systemd stops all units in order and unmounts the file systems',
+      'systemd-shutdown calls reboot(LINUX_REBOOT_CMD_KEXEC)',
+    ],
+    obstacles: obstacles(system),
+  }),
+  handOver: (context) =>
+    request(context, {
+      of: 'systemd',
+      ask: () => process.kill(1, kexecSignal(context.system)),
+      hint: '`systemctl list-jobs` shows what it waits for; `journalctl -b -p warning` what went wrong.',
+    }),
+}
+
+function obstacles(system: System): string[] {
+  const missing = (name: string) => !LIBRARY.some((folder) => system.stat(`${folder}/${name}`)?.isFile())
+  const found: string[] = []
+  if (missing('system/kexec.target')) found.push('systemd has no kexec.target here')
+  if (missing('systemd-shutdown')) found.push('systemd-shutdown is not installed')
+  if (system.readText('/proc/1/maps') === undefined)
+    found.push('/proc/1/maps cannot be read, and it tells which number SIGRTMIN+6 has')
+  return found
+}
+
+/** The number of SIGRTMIN+6 in PID 1's own C library. A wrong number asks systemd for something else, such as a firmware reboot. */
+export function kexecSignal(system: System): number {
+  const maps = system.readText('/proc/1/maps') ?? ''
+  return (/\/ld-musl-|\/libc\.musl-/.test(maps) ? SIGRTMIN.musl : SIGRTMIN.glibc) + KEXEC_OFFSET
+}

@@ -1,0 +1,54 @@
+import { KexecError } from '../errors.ts'
+import { locateProgram } from '../program.ts'
+import { System } from '../system/system.ts'
+import { applyChanges } from './apply-changes.ts'
+import { assessHandover } from './assess.ts'
+import { examineHook, type HookChange } from './hook-plan.ts'
+import { initSystems } from './init-systems/index.ts'
+
+export interface HookOptions {
+  /** The running machine by default, or a folder with a root file system. */
+  readonly system?: System
+  /** Tell the changes and make none. */
+  readonly dryRun?: boolean
+}
+
+/**
+ * Places the hook that the init system needs. What is in place already is left alone, so it may be called again.
+ * @returns the changes, in the order they are made; none where no hook is needed or it is there
+ * @throws KexecError 'unsupported-init' when the init system is not served, or something that is not ours is in the way;
+ * 'io' when a file cannot be written
+ */
+export function installHandover({ system = new System(), dryRun = false }: HookOptions = {}): readonly HookChange[] {
+  const { init, via, hook, obstacles, evidence } = assessHandover(system)
+  if (via === null) throw refusal(obstacles.join('; '), 'linux-kexec reboot --via direct', evidence)
+  if (hook === null) return []
+  const [foreign] = hook.foreign
+  if (foreign !== undefined)
+    throw refusal(`${foreign} is not ours, and is left as it is`, 'Move it away, then try again.', evidence)
+  if (locateProgram(system) === undefined) {
+    const where = system.isLive ? 'this is no installed package' : `neither may be missing in ${system.root}`
+    throw refusal(`the hook of ${init} has to call Node and linux-kexec: ${where}`, 'Install linux-kexec there.', [])
+  }
+  return applyChanges(system, hook.toInstall, dryRun)
+}
+
+/**
+ * Takes away what `installHandover` has placed, of whichever init system: edited files are as they were before.
+ * @returns the changes, in the order they are made; none where nothing of ours is there
+ * @throws KexecError 'io' when a file cannot be written or removed
+ */
+export function removeHandover({ system = new System(), dryRun = false }: HookOptions = {}): readonly HookChange[] {
+  const program = locateProgram(system) ?? { node: '', command: '' }
+  const changes = new Map<string, HookChange>()
+  for (const initSystem of initSystems) {
+    const { hook } = initSystem.examine(system, program)
+    if (hook === null) continue
+    for (const change of examineHook(system, hook).toRemove) changes.set(change.path, change)
+  }
+  return applyChanges(system, [...changes.values()], dryRun)
+}
+
+function refusal(summary: string, hint: string, evidence: KexecError['evidence']): KexecError {
+  return new KexecError(summary, { reason: 'unsupported-init', hint, evidence, refused: true })
+}

@@ -1,0 +1,64 @@
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { KexecError } from '../errors.ts'
+import { removeFile, replaceFile } from '../system/replace-file.ts'
+import type { HandoverContext } from './init-system.ts'
+
+/**
+ * Tells hook scripts that `linux-kexec reboot` asked, so that they never fall through to the firmware: one line, 'kexec', or
+ * 'kexec-or-firmware' with --allow-firmware-reboot. /run keeps it until the kernel ends.
+ */
+export const MARK_FILE = '/run/linux-kexec/handover'
+
+export interface Request {
+  /** What is asked, for people: 'systemd'. */
+  readonly of: string
+  /** Asks the init system. Throws when it cannot be asked. */
+  readonly ask: () => void
+  /** Where to look when it does not begin, a sentence. */
+  readonly hint: string
+}
+
+/**
+ * Asks an init system and waits until it ends this process.
+ * @throws KexecError 'handover-failed' when it cannot be asked, or has not begun at the deadline; what it was asked is then not taken back
+ */
+export async function request(context: HandoverContext, { of, ask, hint }: Request): Promise<void> {
+  const { system, report, signal, deadline } = context
+  signal?.throwIfAborted()
+  const stopping = new AbortController()
+  const ended = Promise.race(
+    ['SIGTERM', 'SIGHUP'].map((name) => once(process, name, { signal: stopping.signal }).then(() => true)),
+  )
+  // What was asked must not end with the terminal it was asked from: SIGHUP is heard above, and nobody may be left to read.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+  const mark = join(system.root, MARK_FILE)
+  try {
+    replaceFile(mark, Buffer.from(context.allowFirmwareReboot ? 'kexec-or-firmware\n' : 'kexec\n'), { mode: 0o600 })
+    ask()
+  } catch (cause) {
+    stopping.abort()
+    ended.catch(() => {})
+    removeFile(mark, { force: true })
+    if (cause instanceof KexecError) throw cause
+    throw new KexecError(`${of} could not be asked: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      reason: 'handover-failed',
+      hint,
+      cause,
+    })
+  }
+  report(`${of} was asked to stop all services and start the loaded kernel`)
+  const timer = setTimeout(() => stopping.abort(), deadline)
+  try {
+    await ended
+  } catch (cause) {
+    throw new KexecError(`${of} did not begin to stop this process within ${deadline / 1000} s`, {
+      reason: 'handover-failed',
+      hint,
+      cause,
+    })
+  } finally {
+    clearTimeout(timer)
+  }
+  report(`${of} is stopping this process: the services are going down`)
+}

@@ -1,0 +1,44 @@
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { System } from './system/system.ts'
+
+/** What a script has to call to call us: absolute paths free of links, because at shutdown nobody sets PATH. */
+export interface Program {
+  /** The Node that runs it. */
+  readonly node: string
+  /** Our command, one file: dist/linux-kexec.cjs of the installed package. */
+  readonly command: string
+}
+
+/** Where programs lie on a machine that is only seen through its files. */
+const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+
+/**
+ * Where this program lies: on the running machine what runs now; in a folder what is installed there.
+ * @returns undefined where Node or the command is not there
+ */
+export function locateProgram(system: System): Program | undefined {
+  if (system.isLive) {
+    try {
+      // src/program.ts, dist/program.js and dist/linux-kexec.cjs are all one folder below the package.
+      const command = realpathSync(fileURLToPath(new URL('../dist/linux-kexec.cjs', import.meta.url)))
+      return { node: realpathSync(process.execPath), command }
+    } catch {
+      return undefined
+    }
+  }
+  const [node, command] = [find(system, 'node'), find(system, 'linux-kexec')]
+  return node === undefined || command === undefined ? undefined : { node, command }
+}
+
+function find(system: System, name: string): string | undefined {
+  for (const folder of FOLDERS) {
+    try {
+      const path = system.resolve(`${folder}/${name}`)
+      if (system.stat(path)?.isFile()) return path
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined
+}

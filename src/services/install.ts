@@ -1,0 +1,136 @@
+import { KexecError } from '../errors.ts'
+import { applyChanges } from '../handover/apply-changes.ts'
+import { detectInit } from '../handover/detect.ts'
+import { examineHook, type HookChange, type HookState } from '../handover/hook-plan.ts'
+import { locateProgram, type Program } from '../program.ts'
+import { System } from '../system/system.ts'
+import { openrc } from './openrc.ts'
+import {
+  type DescribeService,
+  type ServiceKind,
+  type ServiceName,
+  serviceKinds,
+  serviceNames,
+  titles,
+} from './service.ts'
+import { systemd } from './systemd.ts'
+import { sysvinit } from './sysvinit.ts'
+
+const describe: Readonly<Record<ServiceKind, DescribeService>> = { systemd, openrc, sysvinit }
+
+export interface ServiceOptions {
+  /** The running machine by default, or a folder with a root file system. */
+  readonly system?: System
+  /** Default: that of the init system that runs, or that is installed in a folder. */
+  readonly kind?: ServiceKind
+  /** Tell the changes and make none. */
+  readonly dryRun?: boolean
+}
+
+export interface InstallServiceOptions extends ServiceOptions {
+  /** Which of them are to be started at boot, or stopped at shutdown; those enabled before stay so. Default: none. */
+  readonly enable?: readonly ServiceName[]
+}
+
+/** How a service of ours stands on a machine. Plain data. */
+export interface ServiceStanding {
+  readonly name: ServiceName
+  readonly title: string
+  readonly state: HookState
+  readonly enabled: boolean
+  readonly paths: readonly string[]
+}
+
+/** Stands in where the program is not found, so that what is there can still be told and taken away. */
+const NO_PROGRAM: Program = { node: '/usr/bin/node', command: '/usr/bin/linux-kexec' }
+
+/**
+ * Places our services: three, none of them enabled unless it is asked for. What is in place already is left alone.
+ * @returns the changes, in the order they are made
+ * @throws KexecError 'unsupported-init' where the kind is not known or something that is not ours is in the way; 'io'
+ */
+export function installServices(options: InstallServiceOptions = {}): readonly HookChange[] {
+  const { system = new System(), enable = [], dryRun = false } = options
+  const kind = options.kind ?? kindOf(system)
+  const program = locateProgram(system)
+  if (program === undefined)
+    throw refusal(
+      'the services have to call Node and linux-kexec, which are not installed here',
+      'Install linux-kexec there.',
+    )
+  const parts = serviceNames.flatMap((name) => {
+    const { files, enabling } = describe[kind](name, program)
+    return [...files, ...(enable.includes(name) ? enabling : [])]
+  })
+  const { foreign, toInstall } = examineHook(system, { parts })
+  if (foreign[0] !== undefined)
+    throw refusal(`${foreign[0]} is not ours, and is left as it is`, 'Move it away, then try again.')
+  return applyChanges(system, toInstall, dryRun)
+}
+
+/**
+ * Takes our services away, of every kind, enabled or not.
+ * @returns the changes, in the order they are made; none where nothing of ours is there
+ * @throws KexecError 'io'
+ */
+export function removeServices({
+  system = new System(),
+  dryRun = false,
+  kind,
+}: ServiceOptions = {}): readonly HookChange[] {
+  const program = locateProgram(system) ?? NO_PROGRAM
+  const changes = new Map<string, HookChange>()
+  for (const each of kind === undefined ? serviceKinds : [kind]) {
+    for (const name of serviceNames) {
+      const { files, enabling } = describe[each](name, program)
+      for (const change of examineHook(system, { parts: [...files, ...enabling] }).toRemove)
+        changes.set(change.path, change)
+    }
+  }
+  return applyChanges(system, [...changes.values()], dryRun)
+}
+
+/** How our services stand. Reads only. @throws KexecError 'unsupported-init' where the kind is not known */
+export function showServices(options: Omit<ServiceOptions, 'dryRun'> = {}): {
+  kind: ServiceKind
+  services: ServiceStanding[]
+} {
+  const { system = new System() } = options
+  const kind = options.kind ?? kindOf(system)
+  const program = locateProgram(system) ?? NO_PROGRAM
+  const services = serviceNames.map((name) => {
+    const { files, enabling } = describe[kind](name, program)
+    return {
+      name,
+      title: titles[name],
+      state: examineHook(system, { parts: files }).state,
+      enabled: examineHook(system, { parts: enabling }).state === 'installed',
+      paths: files.map(({ path }) => path),
+    }
+  })
+  return { kind, services }
+}
+
+/** What runs as PID 1 counts; where nothing runs, what is installed. */
+function kindOf(system: System): ServiceKind {
+  const { name, title } = detectInit(system)
+  if (name === 'systemd') return 'systemd'
+  if (/openrc/i.test(name)) return 'openrc'
+  if (name === 'sysvinit') return 'sysvinit'
+  if (name === 'unknown') {
+    const has = (...paths: readonly string[]) => paths.some((path) => system.stat(path) !== undefined)
+    if (has('/usr/lib/systemd/systemd', '/lib/systemd/systemd')) return 'systemd'
+    if (has('/sbin/openrc-run', '/usr/sbin/openrc-run')) return 'openrc'
+    if (has('/etc/rc6.d')) return 'sysvinit'
+  }
+  throw refusal(
+    name === 'unknown'
+      ? 'the init system here is not one that is known'
+      : `the init system here is ${title}, for which there are no services`,
+    'Give --systemd, --openrc or --sysvinit for the files of one of these.',
+  )
+}
+
+function refusal(summary: string, hint: string): KexecError {
+  return new KexecError(summary, { reason: 'unsupported-init', hint, refused: true })
+}

@@ -1,0 +1,61 @@
+import { quoted } from '../handover/hook-script.ts'
+import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles, variables } from './service.ts'
+
+/** A service of OpenRC each (openrc-run(8)), in the runlevel `default`: it is left before file systems are unmounted. */
+export const openrc: DescribeService = (name, program) => {
+  const [variable, preset] = variables[name]
+  const path = `/etc/init.d/linux-kexec-${name}`
+  const command = `${quoted(program.node)} ${quoted(program.command)}`
+  const load = `${command} load ${name === 'crash' ? '--panic ' : ''}$${variable}`
+  const text = `#!/sbin/openrc-run
+${marking}
+description="${titles[name]}"
+[ -r ${SETTINGS} ] && . ${SETTINGS}
+: "\${${variable}=${preset}}"
+
+depend() {
+	need localmount
+	keyword -lxc -openvz -prefix -systemd-nspawn -docker
+}
+
+${functions(name, command, load)}`
+  return {
+    files: [{ kind: 'file', path, mode: 0o755, text, mark: MARK }],
+    enabling: [{ kind: 'link', path: `/etc/runlevels/default/linux-kexec-${name}`, target: path }],
+  }
+}
+
+function functions(name: ServiceName, command: string, load: string): string {
+  if (name === 'shutdown') {
+    return `start() {
+	:
+}
+
+stop() {
+	# Only for a reboot, and where nothing is loaded that somebody chose.
+	[ "$RC_REBOOT" = YES ] || [ "$RUNLEVEL" = 6 ] || return 0
+	[ ! -e /nokexec ] || return 0
+	read -r loaded </sys/kernel/kexec_loaded
+	[ "$loaded" = 1 ] && return 0
+	ebegin "Loading the kernel of the next boot"
+	${load}
+	eend $?
+}
+`
+  }
+  const unloading = `stop() {
+	ebegin "Unloading the crash kernel"
+	${command} unload --panic
+	eend $?
+}
+`
+  return `start() {
+	# Not in a crash kernel, whose work is the dump.
+	[ ! -e /proc/vmcore ] || return 0
+	ebegin "${titles[name]}"
+	${load}
+	eend $?
+}
+
+${name === 'crash' ? unloading : 'stop() {\n\t:\n}\n'}`
+}

@@ -1,0 +1,86 @@
+import type { HookPart } from '../handover/hook.ts'
+import { quoted } from '../handover/hook-script.ts'
+import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles, variables } from './service.ts'
+
+/** A script each with a header by the Linux Standard Base, in /etc/init.d; links in the folders of the runlevels enable it. */
+export const sysvinit: DescribeService = (name, program) => {
+  const path = `/etc/init.d/linux-kexec-${name}`
+  const command = `${quoted(program.node)} ${quoted(program.command)}`
+  return {
+    files: [{ kind: 'file', path, mode: 0o755, text: script(name, command), mark: MARK }],
+    enabling: links(name),
+  }
+}
+
+/** Late at boot, when everything is mounted; first of all in a reboot, while everything still is. */
+function links(name: ServiceName): HookPart[] {
+  const target = `../init.d/linux-kexec-${name}`
+  const link = (runlevel: number, order: string): HookPart => {
+    return { kind: 'link', path: `/etc/rc${runlevel}.d/${order}linux-kexec-${name}`, target }
+  }
+  return name === 'shutdown' ? [link(6, 'K01')] : [2, 3, 4, 5].map((runlevel) => link(runlevel, 'S99'))
+}
+
+function script(name: ServiceName, command: string): string {
+  const [variable, preset] = variables[name]
+  const load = `${command} load ${name === 'crash' ? '--panic ' : ''}$${variable}`
+  const [start, stop] = name === 'shutdown' ? ['', '6'] : ['2 3 4 5', name === 'crash' ? '0 1 6' : '']
+  return `#!/bin/sh
+${marking}
+### BEGIN INIT INFO
+# Provides:          linux-kexec-${name}
+# Required-Start:    $local_fs
+# Required-Stop:     $local_fs
+# Default-Start:     ${start}
+# Default-Stop:      ${stop}
+# Short-Description: ${titles[name]}
+### END INIT INFO
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+[ -r ${SETTINGS} ] && . ${SETTINGS}
+: "\${${variable}=${preset}}"
+
+${body(name, command, load)}`
+}
+
+function body(name: ServiceName, command: string, load: string): string {
+  const [onStart, onStop] =
+    name === 'shutdown'
+      ? ['    ;;', `    load_unless_chosen\n    ;;`]
+      : [`    load\n    ;;`, `${stopping(name, command)}    ;;`]
+  return `load() {
+  # Not in a crash kernel, whose work is the dump.
+  [ ! -e /proc/vmcore ] || return 0
+  ${load}
+}
+
+load_unless_chosen() {
+  # Files by which an administrator says that a reboot is to go through the firmware.
+  for file in /nokexec /tmp/no-kexec-reboot; do
+    [ ! -e "$file" ] || return 0
+  done
+  read -r loaded </sys/kernel/kexec_loaded || return 1
+  [ "$loaded" = 1 ] || load
+}
+
+case $1 in
+  start)
+${onStart}
+  stop)
+${onStop}
+  restart | force-reload)
+    load
+    ;;
+  status)
+    ${command} status
+    ;;
+  *)
+    echo "Usage: $0 start|stop|restart|force-reload|status" >&2
+    exit 3
+    ;;
+esac
+`
+}
+
+function stopping(name: ServiceName, command: string): string {
+  return name === 'crash' ? `    ${command} unload --panic\n` : ''
+}

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fchownSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs'
+import { posix } from 'node:path'
+
+export interface FileAttributes {
+  /** Permission bits. */
+  readonly mode: number
+  /** Left as they come when not given. */
+  readonly owner?: { readonly uid: number; readonly gid: number }
+}
+
+/**
+ * Puts a file at a path in one step: whoever reads it sees the old or the new, also after a power cut. Folders on the way
+ * are made. @throws Node's error; then nothing was changed
+ */
+export function replaceFile(path: string, content: Buffer, { mode, owner }: FileAttributes): void {
+  const beside = besideOf(path)
+  try {
+    // wx: never through a link that someone has put there.
+    const fd = openSync(beside, 'wx', 0o600)
+    try {
+      for (let written = 0; written < content.length; ) written += writeSync(fd, content, written)
+      if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid)
+      fchmodSync(fd, mode)
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(beside, path)
+  } catch (error) {
+    rmSync(beside, { force: true })
+    throw error
+  }
+  syncFolder(path)
+}
+
+/** Puts a symbolic link at a path in one step. @throws Node's error; then nothing was changed */
+export function replaceLink(path: string, target: string): void {
+  const beside = besideOf(path)
+  try {
+    symlinkSync(target, beside)
+    renameSync(beside, path)
+  } catch (error) {
+    rmSync(beside, { force: true })
+    throw error
+  }
+  syncFolder(path)
+}
+
+/** Takes a file or link away, for good when this returns. @param options.force it may be gone already. @throws Node's error */
+export function removeFile(path: string, { force = false } = {}): void {
+  rmSync(path, { force })
+  if (!existsSync(posix.dirname(path))) return
+  syncFolder(path)
+}
+
+/** A hidden name, which folders of scripts pass over, that nobody can guess. */
+function besideOf(path: string): string {
+  const folder = posix.dirname(path)
+  mkdirSync(folder, { recursive: true })
+  return posix.join(folder, `.${posix.basename(path)}.${randomBytes(6).toString('hex')}`)
+}
+
+function syncFolder(path: string): void {
+  const fd = openSync(posix.dirname(path), 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}

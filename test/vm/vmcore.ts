@@ -1,0 +1,75 @@
+import type { Vm } from '../../src/vm/index.ts'
+
+/** elf(5): what `readCore` looks at. */
+const PT_LOAD = 1
+const PT_NOTE = 4
+
+/** Where x86-64 kernels are linked to (__START_KERNEL_map, arch/x86/include/asm/page_64_types.h). */
+const KERNEL_MAP = 0xffffffff80000000n
+
+interface Segment {
+  readonly type: number
+  readonly offset: number
+  readonly address: bigint
+  readonly size: number
+}
+
+/** The memory of the kernel that crashed, as its successor shows it in /proc/vmcore. */
+export interface Core {
+  /** 4 of elf(5) is ET_CORE, 62 of it EM_X86_64. */
+  readonly type: number
+  readonly machine: number
+  readonly segments: readonly Segment[]
+  /** VMCOREINFO, the kernel's own note: 'OSRELEASE' → '6.1.0-…', 'SYMBOL(init_uts_ns)' → an address, … */
+  readonly facts: ReadonlyMap<string, string>
+}
+
+/** Bytes of a file in the guest; whole pages are read. */
+async function read(vm: Vm, offset: number, length: number): Promise<Buffer> {
+  const PAGE = 4096
+  const first = Math.floor(offset / PAGE)
+  const count = Math.ceil((offset + length) / PAGE) - first
+  const { stdoutBytes } = await vm.run(`dd if=/proc/vmcore bs=${PAGE} skip=${first} count=${count} 2>/dev/null`)
+  return stdoutBytes.subarray(offset - first * PAGE, offset - first * PAGE + length)
+}
+
+/** Reads what /proc/vmcore begins with: the headers and the notes. */
+export async function readCore(vm: Vm): Promise<Core> {
+  const header = await read(vm, 0, 64)
+  if (!header.subarray(0, 6).equals(Buffer.from('\x7fELF\x02\x01', 'latin1'))) throw new Error('no 64-bit ELF file')
+  const [at, entry, count] = [Number(header.readBigUInt64LE(32)), header.readUInt16LE(54), header.readUInt16LE(56)]
+  const table = await read(vm, at, entry * count)
+  const segments = Array.from({ length: count }, (_, index) => {
+    const own = table.subarray(index * entry, (index + 1) * entry)
+    return {
+      type: own.readUInt32LE(0),
+      offset: Number(own.readBigUInt64LE(8)),
+      address: own.readBigUInt64LE(24),
+      size: Number(own.readBigUInt64LE(32)),
+    }
+  })
+  const notes = segments.find(({ type }) => type === PT_NOTE)
+  const text = notes === undefined ? '' : (await read(vm, notes.offset, notes.size)).toString('latin1')
+  // The first stands right behind the note's name, which ends in zeros.
+  const facts = [...text.matchAll(/(?<![^\n\0])([A-Z]+(?:\([\w.]+\))?)=(.*)$/gm)]
+  return {
+    type: header.readUInt16LE(16),
+    machine: header.readUInt16LE(18),
+    segments: segments.filter(({ type }) => type === PT_LOAD),
+    facts: new Map(facts.map(([, name = '', value = '']) => [name, value])),
+  }
+}
+
+/** What the kernel that crashed said of itself (uname(2)): read from its own memory, found through its own symbols. */
+export async function unameOf(vm: Vm, { segments, facts }: Core): Promise<readonly string[]> {
+  const FIELD = 65
+  const symbol = BigInt(`0x${facts.get('SYMBOL(init_uts_ns)')}`)
+  const physical = symbol - KERNEL_MAP + BigInt(facts.get('NUMBER(phys_base)') ?? '')
+  const address = physical + BigInt(facts.get('OFFSET(uts_namespace.name)') ?? '')
+  const segment = segments.find((each) => address >= each.address && address < each.address + BigInt(each.size))
+  if (segment === undefined) throw new Error(`no segment holds ${address.toString(16)}`)
+  const bytes = await read(vm, segment.offset + Number(address - segment.address), 6 * FIELD)
+  return Array.from({ length: 6 }, (_, index) =>
+    bytes.toString('latin1', index * FIELD, (index + 1) * FIELD).replace(/\0.*$/s, ''),
+  )
+}
