@@ -17,6 +17,7 @@ import { checkLength, chooseCommandLine } from './command-line.ts'
 import { type Decision, Findings } from './decision.ts'
 import { chooseEngine, type Engine, policyFor } from './engine.ts'
 import { explain } from './explain.ts'
+import { chooseFastMeasures, type FastMeasures, noMeasures } from './fast.ts'
 import { chooseInitrds, type InitrdChoice, type PlannedInitrd } from './initrds.ts'
 import { closeKernel, kernelFiles, openKernel, type PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
@@ -54,7 +55,8 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const segments = engine === 'segments' ? planSegments(system, kernel, choice, commandLine, findings) : null
     checkMachine(system, engine, panic, findings)
     const verdict = await judge(policy, engine, kernel, choice, options, findings)
-    return new LoadPlan({ ...chosen, system, findings, verdict, tryAnyway, engine, segments })
+    const measures = options.fast ? chooseFastMeasures(policy, engine, choice, findings) : noMeasures
+    return new LoadPlan({ ...chosen, system, findings, verdict, tryAnyway, engine, segments, measures })
   } catch (error) {
     closeFiles(kernel, choice)
     throw error
@@ -116,6 +118,7 @@ interface PlanParts extends Choices {
   readonly tryAnyway: boolean
   readonly engine: Engine
   readonly segments: readonly PlannedSegment[] | null
+  readonly measures: FastMeasures
 }
 
 /** One decision about what is loaded, with its reasons. Holds the files open until it is loaded or closed. */
@@ -148,6 +151,7 @@ export class LoadPlan {
   private readonly planned: PlannedKernel
   private readonly choice: InitrdChoice
   private readonly tryAnyway: boolean
+  private readonly measures: FastMeasures
   private prepared: Prepared | undefined
   private isOpen = true
 
@@ -169,6 +173,7 @@ export class LoadPlan {
     this.planned = parts.kernel
     this.choice = parts.choice
     this.tryAnyway = parts.tryAnyway
+    this.measures = parts.measures
     this.engine = parts.engine
     this.segments = parts.segments
   }
@@ -181,7 +186,7 @@ export class LoadPlan {
   async prepare(options: { signal?: AbortSignal } = {}): Promise<void> {
     this.refuseIfHopeless()
     if (this.prepared !== undefined) return
-    const prepared = await prepare(this.planned, this.choice, options.signal)
+    const prepared = await prepare(this.planned, this.choice, this.measures, options.signal)
     // The plan may have been closed, or prepared twice, meanwhile.
     if (this.isOpen && this.prepared === undefined) this.prepared = prepared
     else prepared.close()
@@ -198,7 +203,7 @@ export class LoadPlan {
     this.take()
     try {
       this.refuseIfNotAllowed(options.signal)
-      this.prepared ??= await prepare(this.planned, this.choice, options.signal)
+      this.prepared ??= await prepare(this.planned, this.choice, this.measures, options.signal)
       refuseIfChanged(this.planned, this.choice)
       refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
       await this.ask(this.prepared, options.signal)
@@ -215,7 +220,7 @@ export class LoadPlan {
     this.take()
     try {
       this.refuseIfNotAllowed(undefined)
-      this.prepared ??= prepareSync(this.planned, this.choice)
+      this.prepared ??= prepareSync(this.planned, this.choice, this.measures)
       refuseIfChanged(this.planned, this.choice)
       refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
       this.askSync(this.prepared)
