@@ -47,6 +47,9 @@ export const reasons = [
   'kernel-refused',
   // handing over
   'nothing-loaded',
+  'image-stale',
+  'image-replaced',
+  'inhibited',
   'unsupported-init',
   'handover-failed',
   // this program

@@ -10,6 +10,7 @@ export {
   removeParameter,
   reuseCommandLine,
 } from './cmdline/index.ts'
+export { planShrinking, type Shrinking, shrinkReservation } from './crash-kernel/shrink.ts'
 export { type Check, type CheckStatus, type DiagnoseOptions, type Diagnosis, diagnose } from './doctor/index.ts'
 export type { PlannedSegment } from './engine/segments/segment.ts'
 export { type LoadStatus, status } from './engine/status.ts'
@@ -27,10 +28,12 @@ export {
   reasons,
 } from './errors.ts'
 export { assessHandover, type HandoverAssessment } from './handover/assess.ts'
+export type { ExecuteOptions } from './handover/execute.ts'
 export { execute } from './handover/execute.ts'
 export type { HookChange, HookStanding, HookState } from './handover/hook-plan.ts'
 export { type HookOptions, installHandover, removeHandover } from './handover/install.ts'
-export { type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
+export { cancelReboot, type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
+export type { ScheduledReboot } from './handover/schedule.ts'
 export {
   type Configuration,
   type EfiStub,
@@ -91,4 +94,25 @@ export {
   type Verdict,
   type VerdictImage,
 } from './policy/index.ts'
+export {
+  type InstallServiceOptions,
+  installServices,
+  removeServices,
+  type ServiceOptions,
+  type ServiceStanding,
+  showServices,
+} from './services/install.ts'
+export type { ServiceKind, ServiceName } from './services/service.ts'
+export {
+  type FileIdentity,
+  type ImageKind,
+  type ImageState,
+  type LoadedImage,
+  type LoadedImagesOptions,
+  type Loader,
+  type LoadRecord,
+  loadedImages,
+  type Origin,
+  type StaleFile,
+} from './state/index.ts'
 export { System } from './system/system.ts'

@@ -33,6 +33,8 @@ export interface Command {
   readonly notes?: string
   /** Runs it. @returns the exit status. @throws UsageError, KexecError */
   run(args: Arguments): Promise<ExitStatus>
+  /** Takes the words as they are, in place of `run`: an interface that is not ours, with exit statuses of its own. */
+  runWords?(words: readonly string[]): Promise<number>
 }
 
 /** Exit statuses: a contract that scripts rely on. */

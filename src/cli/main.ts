@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import about from '../../package.json' with { type: 'json' }
 import { nearest } from '../entries/nearest.ts'
 import { type Command, type ExitStatus, exit, parse, UsageError } from './command.ts'
@@ -26,9 +27,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   },
   reboot: { summary: 'stop the services and start the loaded kernel', load: () => import('./commands/reboot.ts') },
   exec: { summary: 'start the loaded kernel this instant', load: () => import('./commands/exec.ts') },
+  kexec: { summary: 'stand in for kexec(8) of kexec-tools', load: () => import('./commands/kexec.ts') },
 }
 
-async function main(words: readonly string[]): Promise<ExitStatus> {
+async function main(words: readonly string[]): Promise<number> {
   const [name, ...rest] = words
   // Until a command is known, a plain look tells whether the error is wanted as JSON.
   const json = rest.includes('--json')
@@ -40,6 +42,7 @@ async function main(words: readonly string[]): Promise<ExitStatus> {
     if (name === undefined || name === '--help' || name === '-h' || name === 'help')
       return await help(rest[0], name === undefined)
     const command = await commandNamed(name)
+    if (command.runWords !== undefined) return await command.runWords(rest)
     const args = parse(command, rest)
     if (args.flag('help')) {
       print(commandHelp(command))
@@ -73,6 +76,15 @@ async function commandNamed(name: string): Promise<Command> {
   )
 }
 
-main(process.argv.slice(2)).then((status) => {
+/** Called by the name of kexec(8), through a link: Node keeps the link's path. */
+const isKexec = basename(process.argv[1] ?? '') === 'kexec'
+const words = isKexec ? ['kexec', ...process.argv.slice(2)] : process.argv.slice(2)
+
+main(words).then(async (status) => {
+  const isLast = status !== exit.done && ['reboot', 'exec'].includes(words[0] ?? '')
+  if (process.pid === 1 && isLast) {
+    const { isFirstProcess, stay } = await import('./first-process.ts')
+    if (isFirstProcess()) await stay()
+  }
   process.exitCode = status
 })

@@ -2,6 +2,7 @@ import { parseCommandLine } from '../cmdline/index.ts'
 import { hotplugAdvice, readCrashHotplug } from '../crash-kernel/hotplug.ts'
 import type { Evidence } from '../errors.ts'
 import { formatBytes } from '../plan/text.ts'
+import { loadedImages } from '../state/loaded-image.ts'
 import type { System } from '../system/system.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf, readEvidence } from './examination.ts'
@@ -14,13 +15,26 @@ export const held: Subject<'loaded-kernel' | 'crash-kernel'> = {
   examine: (examination) => [loadedKernel(examination), crashKernel(examination)],
 }
 
+const RELOAD = 'linux-kexec load'
+
 function loadedKernel({ held, system }: Examination): Finding<'loaded-kernel'> {
   const id = 'loaded-kernel'
   const evidence = readEvidence(system, '/sys/kernel/kexec_loaded', '/sys/kernel/kexec/loaded')
   if (!held.supported) return { id, status: 'unknown', summary: 'It cannot be read (/sys/kernel/kexec_loaded).' }
   if (!held.loaded) return { id, status: 'ok', summary: 'None is loaded yet.', evidence }
-  // The kernel tells neither which one it is nor who loaded it.
-  return { id, status: 'ok', summary: 'One is loaded; a new load takes its place.', evidence }
+  const image = loadedImages({ system }).kernel
+  const [stale] = image.stale
+  const seen = { id, evidence: [...evidence, ...image.evidence] } as const
+  if (image.state === 'replaced') {
+    const summary = 'One is loaded that is not ours: someone else has loaded it over the one that linux-kexec loaded.'
+    return { ...seen, status: 'warning', summary, remedy: RELOAD }
+  }
+  if (stale !== undefined) {
+    const summary = `One is loaded that is older than its files: ${stale.path} ${stale.change}.`
+    return { ...seen, status: 'warning', summary, remedy: RELOAD }
+  }
+  const which = image.record?.version ?? undefined
+  return { ...seen, status: 'ok', summary: `${which ?? 'One'} is loaded; a new load takes its place.` }
 }
 
 function crashKernel(examination: Examination): Finding<'crash-kernel'> {

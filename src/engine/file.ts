@@ -55,9 +55,14 @@ export function loadFileSync(load: FileLoad): void {
 }
 
 function prepare(load: FileLoad) {
-  const flags = (load.panic ? KEXEC_FILE_ON_CRASH : 0) | (load.initrdFd === -1 ? KEXEC_FILE_NO_INITRAMFS : 0)
   const hadCrashKernel = load.panic && status(live).crashLoaded
-  return { log: new KernelLog(), flags, loadsLeft: readLoadsLeft(live, load.panic), hadCrashKernel }
+  const loadsLeft = readLoadsLeft(live, load.panic)
+  return { log: new KernelLog(), flags: fileLoadFlags(load), loadsLeft, hadCrashKernel }
+}
+
+/** The flags that the call gets. */
+export function fileLoadFlags({ panic, initrdFd }: Pick<FileLoad, 'panic' | 'initrdFd'>): number {
+  return (panic ? KEXEC_FILE_ON_CRASH : 0) | (initrdFd === -1 ? KEXEC_FILE_NO_INITRAMFS : 0)
 }
 
 function failure({ path, panic }: FileLoad, errno: number, call: ReturnType<typeof prepare>): KexecError {

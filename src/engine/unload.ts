@@ -1,6 +1,7 @@
 import { errnoName } from '../errors.ts'
 import { native } from '../native.ts'
 import { readLoadsLeft } from '../policy/switches.ts'
+import { forgetLoad } from '../state/remember.ts'
 import { System } from '../system/system.ts'
 import { diagnoseLoad } from './diagnose.ts'
 import { KernelLog } from './kernel-log.ts'
@@ -25,6 +26,7 @@ export function unload({ panic = false }: { panic?: boolean } = {}): void {
   } finally {
     log.close()
   }
+  forgetLoad(panic ? 'crash' : 'kernel')
 }
 
 /** Both calls unload what either has loaded; a kernel may have only one of them. */

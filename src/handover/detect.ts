@@ -35,12 +35,7 @@ function stranger(first: FirstProcess): string {
 }
 
 const strangers: readonly (readonly [name: string, ...programs: string[]])[] = [
-  ['runit', 'runit', 'runit-init'],
-  ['s6-linux-init', 's6-svscan', 's6-linux-init'],
-  ['dinit', 'dinit'],
-  ['busybox init', 'busybox'],
-  ['finit', 'finit'],
-  ['procd', 'procd'],
+  ['s6-svscan without s6-linux-init', 's6-svscan'],
   ['tini (a container)', 'tini'],
   ['docker-init (a container)', 'docker-init'],
   ['dumb-init (a container)', 'dumb-init'],

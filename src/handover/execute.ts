@@ -3,6 +3,7 @@ import { errnoName, KexecError } from '../errors.ts'
 import { native } from '../native.ts'
 import { readPrivileges, requireCapability, requireInitialPidNamespace } from '../policy/privileges.ts'
 import { System } from '../system/system.ts'
+import { closeMounts } from './mounts.ts'
 
 const live = new System()
 
@@ -25,15 +26,27 @@ export function requireReadyToExecute(): void {
   })
 }
 
+export interface ExecuteOptions {
+  readonly sync?: boolean
+  readonly unmount?: boolean
+  readonly report?: (failure: string) => void
+}
+
 /**
  * Starts the loaded kernel this instant: no service is stopped, nothing is unmounted. `reboot()` is what one usually wants.
  * Does not return when it succeeds.
  * @param options.sync write cached data to disk first (default true)
+ * @param options.unmount unmount what is still mounted first, and remount read-only what is in use (default false)
+ * @param options.report called with one sentence for each file system that could not be made clean
  * @throws KexecError as `requireReadyToExecute`, or 'handover-failed' when the kernel returned
  */
-export function execute(options: { sync?: boolean } = {}): never {
+export function execute(options: ExecuteOptions = {}): never {
   requireReadyToExecute()
   if (options.sync ?? true) native().sync()
+  if (options.unmount) {
+    process.chdir('/')
+    for (const failure of closeMounts(live)) options.report?.(failure)
+  }
   const errno = native().rebootKexec()
   throw new KexecError(`the kernel did not start the loaded image (${errnoName(errno)})`, {
     reason: 'handover-failed',

@@ -5,12 +5,22 @@ import { MARK_FILE } from './request.ts'
 /** Files by which an administrator says that a reboot is to go through the firmware: Gentoo's, and Debian's new and old. */
 export const OPT_OUTS = ['/nokexec', '/no-kexec-reboot', '/tmp/no-kexec-reboot']
 
+/** Where our script lies: /etc is on the root file system everywhere, and that is what is left at the end. */
+export const START_KERNEL = '/etc/linux-kexec/start-kernel'
+
 export interface HookScript {
   readonly program: Program
   /** Comment lines for the init system, such as an LSB header. */
   readonly header?: readonly string[]
   /** Shell that leaves (`exit 0`) when it is called for something else than the end of a reboot. */
   readonly unless?: readonly string[]
+  /** Ours to call. Default: exec. */
+  readonly command?: readonly string[]
+  /**
+   * What becomes of a reboot that was asked for when the kernel cannot be started: 'wait' (default) for an administrator,
+   * where the firmware would be next; 'return' where what called the script takes care of it.
+   */
+  readonly failure?: 'wait' | 'return'
 }
 
 /**
@@ -18,7 +28,8 @@ export interface HookScript {
  * loaded or an opt-out is there, so that a plain reboot stays one. When `linux-kexec reboot` asked for it (request.ts) and
  * the kernel cannot be started, it waits for an administrator, because what follows it is a reboot through the firmware.
  */
-export function hookScript({ program, header = [], unless = [] }: HookScript): string {
+export function hookScript(script: HookScript): string {
+  const { program, header = [], unless = [], command = ['exec'], failure = 'wait' } = script
   return `#!/bin/sh
 ${[marking, ...header, '#', '# Starts the loaded kernel, if one is loaded, as the last step of a reboot.', ...unless].join('\n')}
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -37,9 +48,14 @@ if [ -z "$asked" ]; then
 fi
 # Whether the console can be written to: if not, exec would end this script.
 if (: >/dev/console) 2>/dev/null; then exec >/dev/console 2>&1; fi
-${quoted(program.node)} ${quoted(program.command)} exec
+${[program.node, program.command, ...command].map(quoted).join(' ')}
 echo 'linux-kexec: the loaded kernel was not started, see above'
-case $asked in
+${failure === 'wait' ? WAIT : ''}exit 0
+`
+}
+
+/** What a script does when it may not go on with a reboot through the firmware. */
+const WAIT = `case $asked in
   kexec) ;;
   *)
     echo 'linux-kexec: going on with a reboot through the firmware'
@@ -52,9 +68,7 @@ answer=
 until [ "$answer" = reboot ]; do
   read -r answer </dev/console || sleep 60
 done
-exit 0
 `
-}
 
 /** A word as the shell takes it literally. */
 export function quoted(word: string): string {

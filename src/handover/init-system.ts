@@ -58,6 +58,11 @@ export interface InitSystem {
   detect(system: System, first: FirstProcess): readonly Evidence[] | undefined
   /** What it would do on this machine. `program` is what a hook has to call. Reads only; asked too when it is not what runs. */
   examine(system: System, program: Program): InitExamination
+  /**
+   * Whether, with nothing loaded, handing over ends in an orderly reboot through the firmware. One that needs a hook does so by
+   * itself: what follows the hook is that.
+   */
+  readonly reachesFirmware?: boolean
   /** Stops the services and starts the loaded kernel. Resolves when nothing is left for this process to do. @throws KexecError */
   handOver(context: HandoverContext): Promise<void>
 }

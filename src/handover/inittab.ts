@@ -8,9 +8,15 @@ export interface InittabEntry {
   readonly process: string
 }
 
-/** The entries of /etc/inittab in their order; undefined where there is none. What is no entry is passed over, as by init. */
+/**
+ * The entries of /etc/inittab in their order, then those of /etc/inittab.d (sysvinit 3); undefined where there is no
+ * /etc/inittab. What is no entry is passed over, as by init.
+ */
 export function readInittab(system: System): InittabEntry[] | undefined {
-  return system.readText('/etc/inittab')?.split('\n').flatMap(parseEntry)
+  const text = system.readText('/etc/inittab')
+  if (text === undefined) return undefined
+  const parts = [...system.readTexts('/etc/inittab.d', (name) => name.endsWith('.tab'))].map(([, part]) => part ?? '')
+  return [text, ...parts].flatMap((part) => part.split('\n')).flatMap(parseEntry)
 }
 
 function parseEntry(line: string): InittabEntry[] {

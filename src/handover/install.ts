@@ -44,7 +44,11 @@ export function removeHandover({ system = new System(), dryRun = false }: HookOp
   for (const initSystem of initSystems) {
     const { hook } = initSystem.examine(system, program)
     if (hook === null) continue
-    for (const change of examineHook(system, hook).toRemove) changes.set(change.path, change)
+    for (const change of examineHook(system, hook).toRemove) {
+      // A script that several share goes last, after all that calls it.
+      changes.delete(change.path)
+      changes.set(change.path, change)
+    }
   }
   return applyChanges(system, [...changes.values()], dryRun)
 }

@@ -1,11 +1,17 @@
 import { KexecError } from '../errors.ts'
+import { readPrivileges, requireCapability } from '../policy/privileges.ts'
 import { System } from '../system/system.ts'
 import { assessWay } from './assess.ts'
 import { detectInit } from './detect.ts'
 import { requireReadyToExecute } from './execute.ts'
+import { checkImage } from './image-check.ts'
+import { checkInhibitors } from './inhibitors.ts'
 import type { InitSystem } from './init-system.ts'
 import { direct } from './init-systems/direct.ts'
 import { initSystems, ways } from './init-systems/index.ts'
+import { cancelScheduled, type ScheduledReboot } from './schedule.ts'
+import { scheduleOf, waitTelling } from './scheduled-reboot.ts'
+import { loggedIn, tellUsers } from './users.ts'
 
 const DEADLINE = 90_000
 
@@ -20,6 +26,18 @@ export interface RebootOptions {
   readonly deadline?: number
   /** Called with one sentence per step. */
   readonly report?: (step: string) => void
+  /** Start what is loaded although its files have changed since, or someone else has loaded it over ours. */
+  readonly staleOk?: boolean
+  /** Reboot although a program asks for no shutdown (systemd-inhibit). */
+  readonly ignoreInhibitors?: boolean
+  /** Written to the terminals of those that are logged in: at once, some minutes and a minute before, and when the time has come. */
+  readonly message?: string
+  /** When to begin; everything is checked now, and again then. `cancelReboot` calls it off. */
+  readonly at?: Date
+  /** How long to wait before, milliseconds. */
+  readonly delay?: number
+  /** Reboot through the firmware when nothing is loaded, and let it happen when the loaded kernel cannot be started. */
+  readonly allowFirmwareReboot?: boolean
 }
 
 /** The way a reboot takes, and what tells so. */
@@ -27,32 +45,87 @@ export interface Handover {
   readonly via: string
   readonly init: string
   readonly steps: readonly string[]
+  /** What to know of it, one sentence each. */
+  readonly warnings: readonly string[]
 }
 
 /**
- * Stops the services, unmounts, and starts the loaded kernel; never a firmware reboot.
+ * Stops the services, unmounts, and starts the loaded kernel; never a firmware reboot, unless that is allowed.
  * @returns the way it takes: at once with `dryRun`; else only where the init system ends this process later
- * @throws KexecError 'nothing-loaded', 'no-capability', 'not-init-pid-namespace', 'unsupported-init', 'handover-failed', 'aborted'
+ * @throws KexecError 'nothing-loaded', 'image-stale', 'image-replaced', 'inhibited', 'no-capability', 'not-init-pid-namespace',
+ *   'unsupported-init', 'handover-failed', 'aborted', 'invalid-argument'
  */
 export async function reboot(options: RebootOptions = {}): Promise<Handover> {
   const system = new System()
-  requireReadyToExecute()
-  const { initSystem, ...handover } = chooseWay(system, options.via ?? 'auto')
-  if (options.dryRun) return handover
-  if (options.signal?.aborted) {
-    throw new KexecError('interrupted before anything was stopped', { reason: 'aborted', cause: options.signal.reason })
-  }
+  const schedule = scheduleOf(options)
+  const first = examine(system, options)
+  if (options.dryRun) return first.handover
+  const report = options.report ?? (() => {})
+  first.handover.warnings.forEach(report)
+  throwIfAborted(options.signal)
+  if (schedule !== undefined) await waitTelling(system, schedule, options, report)
+  // However long it was: what was true before need not be true now.
+  const { initSystem, handover } = schedule === undefined ? first : examine(system, options)
+  const isNew = (warning: string) => !first.handover.warnings.includes(warning)
+  handover.warnings.filter(isNew).forEach(report)
+  throwIfAborted(options.signal)
+  if (options.message !== undefined) tellUsers(system, options.message)
   await initSystem.handOver({
     system,
-    report: options.report ?? (() => {}),
+    report,
     deadline: options.deadline ?? DEADLINE,
+    allowFirmwareReboot: options.allowFirmwareReboot ?? false,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   return handover
 }
 
+/** A reboot that a process waits with, as `cancelReboot` calls it off; undefined when there is none. @throws KexecError 'no-capability', 'io' */
+export function cancelReboot(system: System = new System()): ScheduledReboot | undefined {
+  requireCapability(readPrivileges(system), 'calling off a reboot')
+  return cancelScheduled(system)
+}
+
+/** Everything that a reboot depends on, as it is now. @throws KexecError when it would not end in the kernel that is meant */
+function examine(system: System, options: RebootOptions): { initSystem: InitSystem; handover: Handover } {
+  const isLoaded = requireLoaded(options.allowFirmwareReboot ?? false)
+  const { initSystem, reachesFirmware, ...way } = chooseWay(system, options.via ?? 'auto')
+  if (!isLoaded && !reachesFirmware) throw noFirmware(initSystem)
+  const warnings = [
+    ...(isLoaded ? checkImage(system, options) : ['No kernel is loaded: this is a reboot through the firmware.']),
+    ...checkInhibitors(system, { ignore: options.ignoreInhibitors }),
+    ...loggedInUsers(system, options.message),
+  ]
+  return { initSystem, handover: { ...way, warnings } }
+}
+
+/** @returns whether a kernel is loaded, which it need not be where the firmware will do. @throws KexecError */
+function requireLoaded(allowFirmwareReboot: boolean): boolean {
+  try {
+    requireReadyToExecute()
+    return true
+  } catch (error) {
+    if (allowFirmwareReboot && error instanceof KexecError && error.reason === 'nothing-loaded') return false
+    throw error
+  }
+}
+
+function loggedInUsers(system: System, message: string | undefined): string[] {
+  const logins = loggedIn(system)
+  if (logins.length === 0) return []
+  const told = message === undefined ? '; --message tells them' : ''
+  return [`Logged in: ${logins.map(({ user, terminal }) => `${user} (${terminal})`).join(', ')}${told}.`]
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return
+  throw new KexecError('interrupted before anything was stopped', { reason: 'aborted', cause: signal.reason })
+}
+
+type Way = Omit<Handover, 'warnings'> & { readonly initSystem: InitSystem; readonly reachesFirmware: boolean }
+
 /** The way that a call names or the machine takes. @throws KexecError when it would not end in the new kernel */
-function chooseWay(system: System, via: string): Handover & { initSystem: InitSystem } {
+function chooseWay(system: System, via: string): Way {
   const init = detectInit(system)
   const initSystem = via === 'auto' ? init.initSystem : initSystems.find(({ name }) => name === via)
   if (initSystem === undefined) {
@@ -68,10 +141,16 @@ function chooseWay(system: System, via: string): Handover & { initSystem: InitSy
   }
   if (initSystem !== direct && init.initSystem !== initSystem)
     throw unsupported(`${initSystem.title} is not the init system here: it is ${init.title}`, WITHOUT, init.evidence)
-  const { proven, obstacles, remedy, steps, evidence } = assessWay(system, initSystem)
-  if (proven) return { initSystem, via: initSystem.name, init: init.name, steps }
+  const { proven, obstacles, remedy, steps, evidence, hook } = assessWay(system, initSystem)
+  const reachesFirmware = initSystem.reachesFirmware ?? hook !== null
+  if (proven) return { initSystem, reachesFirmware, via: initSystem.name, init: init.name, steps }
   const summary = `${initSystem.title} would not end in the new kernel: ${obstacles.join('; ')}`
   throw unsupported(summary, remedy ?? WITHOUT, [...init.evidence, ...evidence])
+}
+
+function noFirmware({ title }: InitSystem): KexecError {
+  const summary = `no kernel is loaded, and ${title} does not end in a reboot through the firmware then`
+  return unsupported(summary, `Load one first, or reboot as ${title} does it by itself.`, [])
 }
 
 const WITHOUT =

@@ -1,7 +1,9 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { KexecError } from '../errors.ts'
 import { removeFile, replaceFile } from '../system/replace-file.ts'
+import type { System } from '../system/system.ts'
 import type { HandoverContext } from './init-system.ts'
 
 /**
@@ -14,16 +16,24 @@ export interface Request {
   /** What is asked, for people: 'systemd'. */
   readonly of: string
   /** Asks the init system. Throws when it cannot be asked. */
-  readonly ask: () => void
+  readonly ask: () => unknown
   /** Where to look when it does not begin, a sentence. */
   readonly hint: string
+  /** What it has not stopped yet, by name, where that can be told. */
+  readonly remaining?: (system: System) => readonly string[]
 }
+
+/** How often it is told what has not been stopped, milliseconds. */
+const PROGRESS = 10_000
 
 /**
  * Asks an init system and waits until it ends this process.
  * @throws KexecError 'handover-failed' when it cannot be asked, or has not begun at the deadline; what it was asked is then not taken back
  */
-export async function request(context: HandoverContext, { of, ask, hint }: Request): Promise<void> {
+export async function request(
+  context: HandoverContext,
+  { of, ask, hint, remaining = () => [] }: Request,
+): Promise<void> {
   const { system, report, signal, deadline } = context
   signal?.throwIfAborted()
   const stopping = new AbortController()
@@ -35,7 +45,7 @@ export async function request(context: HandoverContext, { of, ask, hint }: Reque
   const mark = join(system.root, MARK_FILE)
   try {
     replaceFile(mark, Buffer.from(context.allowFirmwareReboot ? 'kexec-or-firmware\n' : 'kexec\n'), { mode: 0o600 })
-    ask()
+    await ask()
   } catch (cause) {
     stopping.abort()
     ended.catch(() => {})
@@ -48,17 +58,38 @@ export async function request(context: HandoverContext, { of, ask, hint }: Reque
     })
   }
   report(`${of} was asked to stop all services and start the loaded kernel`)
+  keepLoaded(report)
   const timer = setTimeout(() => stopping.abort(), deadline)
+  const progress = setInterval(() => {
+    const names = remaining(system)
+    if (names.length > 0) report(`not stopped yet: ${names.join(', ')}`)
+  }, PROGRESS)
   try {
     await ended
   } catch (cause) {
     throw new KexecError(`${of} did not begin to stop this process within ${deadline / 1000} s`, {
       reason: 'handover-failed',
       hint,
+      evidence: remaining(system).map((value) => ({ source: 'not stopped yet', value })),
       cause,
     })
   } finally {
     clearTimeout(timer)
+    clearInterval(progress)
   }
   report(`${of} is stopping this process: the services are going down`)
+}
+
+/**
+ * Makes the kernel refuse every further load and unload (Documentation/admin-guide/sysctl/kernel.rst, kexec_load_disabled).
+ * It cannot be taken back, and need not be: this kernel is about to end. Without the loaded kernel, most init systems would
+ * end in a reboot through the firmware. Where it cannot be written the hooks have to do.
+ */
+function keepLoaded(report: (step: string) => void): void {
+  try {
+    writeFileSync('/proc/sys/kernel/kexec_load_disabled', '1')
+    report('the loaded kernel can no longer be replaced or unloaded')
+  } catch {
+    // Not there, or not ours to write: nothing is lost but this safeguard.
+  }
 }

@@ -1,12 +1,9 @@
 import type { Program } from '../program.ts'
 import type { System } from '../system/system.ts'
 import { type Hook, type HookPart, MARK } from './hook.ts'
-import { hookScript } from './hook-script.ts'
+import { hookScript, START_KERNEL } from './hook-script.ts'
 import { type InitExamination, unremarkable } from './init-system.ts'
 import { readInittab, rebootEntries } from './inittab.ts'
-
-/** Where our script lies: /etc is on the root file system everywhere, and that is what is left at the end. */
-export const START_KERNEL = '/etc/linux-kexec/start-kernel'
 
 const KEXEC = '/sbin/kexec'
 

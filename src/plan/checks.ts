@@ -36,7 +36,8 @@ export function checkKernel(system: System, kernel: PlannedKernel, findings: Fin
 export function checkUnified({ unified }: PlannedKernel, options: PlanOptions, findings: Findings): void {
   if (unified === null) return
   for (const warning of unified.warnings) findings.warn(warning)
-  const isOwn = options.commandLine === undefined && !options.reuseCommandLine && !options.append && !options.remove
+  const given = options.exactCommandLine ?? options.commandLine
+  const isOwn = given === undefined && !options.reuseCommandLine && !options.append && !options.remove
   const warning = isOwn ? null : explicitCommandLineWarning(unified)
   if (warning !== null) findings.warn(warning)
 }

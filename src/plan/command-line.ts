@@ -34,6 +34,12 @@ export function chooseCommandLine(
   initrds: InitrdChoice,
   findings: Findings,
 ): string {
+  if (options.exactCommandLine !== undefined) {
+    const exact = options.exactCommandLine
+    findings.decide('command line', exact, 'given, and taken to the letter')
+    warnWithoutRoot(parseCommandLine(exact), initrds, findings)
+    return exact
+  }
   const base = chooseBase(system, options, target, kernel, findings)
   if (base === undefined) return ''
   const forCrash = options.panic && !base.isVerbatim ? forCrashKernel(system, base.line, options, kernel) : null
@@ -55,12 +61,15 @@ export function chooseCommandLine(
   for (const { raw, reason } of forCrash?.added ?? []) {
     if (line.parameters.some((parameter) => parameter.raw === raw)) findings.decide('parameter', raw, reason)
   }
-  if (!line.parameters.some((parameter) => parameter.key === 'root') && initrds.paths.length === 0) {
-    findings.warn(
-      'the command line has no root= and there is no initrd: the new kernel will not find its root file system',
-    )
-  }
+  warnWithoutRoot(line, initrds, findings)
   return commandLine
+}
+
+function warnWithoutRoot({ parameters }: CommandLine, initrds: InitrdChoice, findings: Findings): void {
+  if (parameters.some(({ key }) => key === 'root') || initrds.paths.length > 0) return
+  findings.warn(
+    'the command line has no root= and there is no initrd: the new kernel will not find its root file system',
+  )
 }
 
 /** What a crash kernel needs of its command line, and what it must not have. */

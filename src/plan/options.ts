@@ -26,6 +26,8 @@ export interface PlanOptions {
   readonly reuseCommandLine?: boolean
   /** Take this command line, in place of the entry's own. */
   readonly commandLine?: string
+  /** Take this text, to the letter: it is not parsed, and `remove` and `append` do not apply. */
+  readonly exactCommandLine?: string
   /** Parameters to add, after `remove`. */
   readonly append?: string | readonly string[]
   /** Keys (or whole `key=value` pairs) to take away. */

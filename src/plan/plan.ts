@@ -1,11 +1,13 @@
 import { throwIfAborted } from '../engine/abort.ts'
-import { type FileLoad, loadFile, loadFileSync } from '../engine/file.ts'
+import { type FileLoad, fileLoadFlags, loadFile, loadFileSync } from '../engine/file.ts'
 import type { PlannedSegment } from '../engine/segments/segment.ts'
 import { loadSegments, loadSegmentsSync } from '../engine/segments.ts'
 import { KexecError } from '../errors.ts'
 import { holdInput, type KernelImage, type OpenImage } from '../image/index.ts'
 import type { Verdict } from '../policy/index.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
+import type { Origin } from '../state/record.ts'
+import { beginToRemember, rememberLoad } from '../state/remember.ts'
 import { System } from '../system/system.ts'
 
 import { unpackedBytes } from './checks/crash-memory.ts'
@@ -22,6 +24,7 @@ import { chooseInitrds, type InitrdChoice, type PlannedInitrd } from './initrds.
 import { closeKernel, kernelFiles, openKernel, type PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
+import { filesOf, originOf } from './remembered.ts'
 import { buildSegments, buildSegmentsSync, planSegments } from './segments.ts'
 import { chooseTarget, type Target } from './target.ts'
 import { judge } from './verdict.ts'
@@ -48,7 +51,7 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     await checkInitrds(choice, findings)
     const { panic = false, tryAnyway = false } = options
     const unpacked = panic ? await unpackedBytes(choice, options.signal) : null
-    const chosen = { target, kernel, choice, commandLine, panic }
+    const chosen = { target, kernel, choice, commandLine, panic, origin: originOf(options, target.entry) }
     checkEverything(system, { ...chosen, unpackedBytes: unpacked }, findings)
     const policy = policyFor(system)
     const engine = chooseEngine(system, kernel, policy, options, findings)
@@ -119,6 +122,7 @@ interface PlanParts extends Choices {
   readonly engine: Engine
   readonly segments: readonly PlannedSegment[] | null
   readonly measures: FastMeasures
+  readonly origin: Origin
 }
 
 /** One decision about what is loaded, with its reasons. Holds the files open until it is loaded or closed. */
@@ -140,14 +144,18 @@ export class LoadPlan {
   /** With the engine `segments`: where each will lie, as far as that is known before the load; else null. */
   readonly segments: readonly PlannedSegment[] | null
   readonly decisions: readonly Decision[]
-  /** What may go wrong although the kernel would take it. */
-  readonly warnings: readonly string[]
+  /** What may go wrong although the kernel would take it; after the load also what went wrong with noting it. */
+  get warnings(): readonly string[] {
+    return this.findings.warnings
+  }
   /** Why `load()` will refuse; empty when it will not. */
   readonly refusals: readonly KexecError[]
   /** What could not be checked, and why: of another machine's files, for one, what that machine is. */
   readonly unchecked: readonly string[]
   /** What the kernel will say, as far as its policy goes; null for another machine than the running one. */
   readonly verdict: Verdict | null
+  private readonly findings: Findings
+  private readonly origin: Origin
   private readonly planned: PlannedKernel
   private readonly choice: InitrdChoice
   private readonly tryAnyway: boolean
@@ -166,7 +174,8 @@ export class LoadPlan {
     this.commandLine = parts.commandLine
     this.panic = parts.panic
     this.decisions = parts.findings.decisions
-    this.warnings = parts.findings.warnings
+    this.findings = parts.findings
+    this.origin = parts.origin
     this.refusals = parts.findings.refusals
     this.unchecked = parts.findings.unchecked
     this.verdict = parts.verdict
@@ -206,7 +215,9 @@ export class LoadPlan {
       this.prepared ??= await prepare(this.planned, this.choice, this.measures, options.signal)
       refuseIfChanged(this.planned, this.choice)
       refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
-      await this.ask(this.prepared, options.signal)
+      const remembering = beginToRemember()
+      const flags = await this.ask(this.prepared, options.signal)
+      this.remember(flags, await remembering)
     } finally {
       this.closeFiles()
     }
@@ -223,7 +234,7 @@ export class LoadPlan {
       this.prepared ??= prepareSync(this.planned, this.choice, this.measures)
       refuseIfChanged(this.planned, this.choice)
       refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
-      this.askSync(this.prepared)
+      this.remember(this.askSync(this.prepared))
     } finally {
       this.closeFiles()
     }
@@ -296,19 +307,32 @@ export class LoadPlan {
     closeFiles(this.planned, this.choice)
   }
 
-  private async ask(prepared: Prepared, signal: AbortSignal | undefined): Promise<void> {
-    if (this.engine === 'file') return loadFile(this.fileLoad(prepared), signal)
+  /** @returns the flags of the call */
+  private async ask(prepared: Prepared, signal: AbortSignal | undefined): Promise<number> {
+    if (this.engine === 'file') {
+      await loadFile(this.fileLoad(prepared), signal)
+      return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
+    }
     const image = await buildSegments(new System(), prepared, this.commandLine, signal)
-    return loadSegments({ image, path: this.kernel.path }, signal)
+    await loadSegments({ image, path: this.kernel.path }, signal)
+    return image.flags
   }
 
-  private askSync(prepared: Prepared): void {
+  private askSync(prepared: Prepared): number {
     if (this.engine === 'file') {
       loadFileSync(this.fileLoad(prepared))
-      return
+      return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
     }
     const image = buildSegmentsSync(new System(), prepared, this.commandLine)
     loadSegmentsSync({ image, path: this.kernel.path })
+    return image.flags
+  }
+
+  private remember(flags: number, pointers?: Awaited<ReturnType<typeof beginToRemember>>): void {
+    const { planned, choice, commandLine, panic, engine, origin, root } = this
+    const facts = () => ({ ...filesOf(planned, choice, root), commandLine, engine, flags, origin })
+    const problem = rememberLoad(panic ? 'crash' : 'kernel', facts, pointers)
+    if (problem !== undefined) this.findings.warn(problem)
   }
 
   private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {

@@ -50,7 +50,8 @@ export async function chooseTarget(system: System, options: PlanOptions, finding
 function saysEverything(options: PlanOptions): boolean {
   const isFile = options.kernel !== undefined || /^\.{0,2}\//.test(options.target ?? '')
   const hasInitrds = options.noInitrd || (options.initrds ?? []).length > 0
-  return isFile && hasInitrds && (options.commandLine !== undefined || options.reuseCommandLine === true)
+  const commandLine = options.exactCommandLine ?? options.commandLine
+  return isFile && hasInitrds && (commandLine !== undefined || options.reuseCommandLine === true)
 }
 
 /** Whether a target is a path. A slash tells so, except in what `list` shows: 'Debian GNU/Linux 12, …', 'modules/6.1.0'. */

@@ -59,7 +59,7 @@ export function installServices(options: InstallServiceOptions = {}): readonly H
       'Install linux-kexec there.',
     )
   const parts = serviceNames.flatMap((name) => {
-    const { files, enabling } = describe[kind](name, program)
+    const { files, enabling } = describe[kind](name, program, system)
     return [...files, ...(enable.includes(name) ? enabling : [])]
   })
   const { foreign, toInstall } = examineHook(system, { parts })
@@ -82,7 +82,7 @@ export function removeServices({
   const changes = new Map<string, HookChange>()
   for (const each of kind === undefined ? serviceKinds : [kind]) {
     for (const name of serviceNames) {
-      const { files, enabling } = describe[each](name, program)
+      const { files, enabling } = describe[each](name, program, system)
       for (const change of examineHook(system, { parts: [...files, ...enabling] }).toRemove)
         changes.set(change.path, change)
     }
@@ -99,7 +99,7 @@ export function showServices(options: Omit<ServiceOptions, 'dryRun'> = {}): {
   const kind = options.kind ?? kindOf(system)
   const program = locateProgram(system) ?? NO_PROGRAM
   const services = serviceNames.map((name) => {
-    const { files, enabling } = describe[kind](name, program)
+    const { files, enabling } = describe[kind](name, program, system)
     return {
       name,
       title: titles[name],

@@ -14,7 +14,8 @@ description="${titles[name]}"
 : "\${${variable}=${preset}}"
 
 depend() {
-	need localmount
+	# Not \`need\`: Debian's OpenRC mounts by its boot scripts.
+	after localmount mountall mountall.sh${name === 'crash' ? '' : ' linux-kexec-crash'}
 	keyword -lxc -openvz -prefix -systemd-nspawn -docker
 }
 

@@ -1,5 +1,6 @@
 import type { HookPart } from '../handover/hook.ts'
 import type { Program } from '../program.ts'
+import type { System } from '../system/system.ts'
 
 /** What a service of ours does: 'boot' and 'shutdown' load the kernel of the next reboot, 'crash' loads the crash kernel. */
 export type ServiceName = 'boot' | 'shutdown' | 'crash'
@@ -42,5 +43,8 @@ export interface ServiceFiles {
   readonly enabling: readonly HookPart[]
 }
 
-/** Writes a service for one kind of service manager; one file of this folder each. */
-export type DescribeService = (name: ServiceName, program: Program) => ServiceFiles
+/**
+ * Writes a service for one kind of service manager; one file of this folder each. What is on the system already may be named
+ * as it is there.
+ */
+export type DescribeService = (name: ServiceName, program: Program, system?: System) => ServiceFiles

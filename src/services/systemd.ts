@@ -21,8 +21,8 @@ function unitText(name: ServiceName, program: Program): string {
 [Unit]
 Description=${titles[name]}
 Documentation=man:linux-kexec(8)
-# So it is stopped before these are unmounted, and started when they are there.
-After=local-fs.target
+# Started when these are mounted, and stopped before they are unmounted. The kernel refuses two loads at a time.
+After=local-fs.target${name === 'crash' ? '' : ' linux-kexec-crash.service'}
 RequiresMountsFor=/boot
 ConditionPathExists=/sys/kernel/kexec_loaded
 # Not in a crash kernel, whose work is the dump.

@@ -1,24 +1,34 @@
 import type { HookPart } from '../handover/hook.ts'
 import { quoted } from '../handover/hook-script.ts'
+import type { System } from '../system/system.ts'
 import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles, variables } from './service.ts'
 
 /** A script each with a header by the Linux Standard Base, in /etc/init.d; links in the folders of the runlevels enable it. */
-export const sysvinit: DescribeService = (name, program) => {
+export const sysvinit: DescribeService = (name, program, system) => {
   const path = `/etc/init.d/linux-kexec-${name}`
   const command = `${quoted(program.node)} ${quoted(program.command)}`
   return {
     files: [{ kind: 'file', path, mode: 0o755, text: script(name, command), mark: MARK }],
-    enabling: links(name),
+    enabling: links(name, system),
   }
 }
 
-/** Late at boot, when everything is mounted; first of all in a reboot, while everything still is. */
-function links(name: ServiceName): HookPart[] {
+/**
+ * Late at boot, when everything is mounted; first of all in a reboot, while everything still is. Where insserv has found
+ * another place in the order, or made links in more runlevels, these are the links.
+ */
+function links(name: ServiceName, system: System | undefined): HookPart[] {
   const target = `../init.d/linux-kexec-${name}`
-  const link = (runlevel: number, order: string): HookPart => {
-    return { kind: 'link', path: `/etc/rc${runlevel}.d/${order}linux-kexec-${name}`, target }
-  }
-  return name === 'shutdown' ? [link(6, 'K01')] : [2, 3, 4, 5].map((runlevel) => link(runlevel, 'S99'))
+  const wanted = name === 'shutdown' ? [[6, 'K01']] : [2, 3, 4, 5].map((runlevel) => [runlevel, 'S99'])
+  const isOurs = new RegExp(`^[SK]\\d\\dlinux-kexec-${name}$`)
+  const present = (folder: string) => (system?.list(folder) ?? []).filter((each) => isOurs.test(each))
+  const paths = [0, 1, 2, 3, 4, 5, 6].flatMap((runlevel) => {
+    const folder = `/etc/rc${runlevel}.d`
+    const there = present(folder)
+    const own = wanted.filter(([each]) => each === runlevel && there.length === 0)
+    return [...there, ...own.map(([, order]) => `${order}linux-kexec-${name}`)].map((each) => `${folder}/${each}`)
+  })
+  return paths.map((path) => ({ kind: 'link', path, target }))
 }
 
 function script(name: ServiceName, command: string): string {
@@ -31,6 +41,7 @@ ${marking}
 # Provides:          linux-kexec-${name}
 # Required-Start:    $local_fs
 # Required-Stop:     $local_fs
+# Should-Start:      ${name === 'crash' ? '' : 'linux-kexec-crash'}
 # Default-Start:     ${start}
 # Default-Stop:      ${stop}
 # Short-Description: ${titles[name]}

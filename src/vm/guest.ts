@@ -36,6 +36,8 @@ export interface GuestOptions {
   readonly modules?: readonly string[]
   /** Debian packages to unpack, with all they depend on. No maintainer script runs. */
   readonly packages?: readonly string[]
+  /** Debian suites that the userland and packages come from: ['trixie']. Default: the machine's own release, or the first that has it. */
+  readonly suites?: readonly string[]
   /** Files of your own; they replace what would be there. */
   readonly files?: readonly ImageEntry[]
   readonly progress?: Progress
@@ -63,10 +65,11 @@ export interface Guest {
 export async function buildGuest(options: GuestOptions): Promise<Guest> {
   const { kernels, progress = () => {} } = options
   const userland: Userland = userlands[options.userland ?? 'busybox']
+  const suites = options.suites ?? userland.suites
   if (kernels.length === 0) throw new RangeError('a guest needs at least one kernel')
   if (process.arch !== 'x64')
     throw new ProvisionError(`guests are x86_64 only so far, and this machine is ${process.arch}`)
-  const mirror = await DebianMirror.open({ progress })
+  const mirror = await DebianMirror.open({ progress, ...(suites && { suites }) })
   const [busybox] = await mirror.fetch(['busybox-static'], { dependencies: false })
   if (busybox === undefined) throw new ProvisionError('the mirror has no busybox-static')
   const busyboxProgram = await packageFile(busybox.folder, 'bin/busybox')

@@ -1,8 +1,19 @@
 import { expect, test } from 'vitest'
+import { busyboxInit } from '../../src/vm/scripts.ts'
 import { blankDisk, examineDisk, findDisk } from './disk.ts'
 import { machineForFile } from './guests.ts'
+import { consoleSays } from './inits/conduct.ts'
 
-const machine = machineForFile({ disks: [blankDisk()] }, { packages: ['e2fsprogs'] })
+/** A PID 1 that becomes linux-kexec when it is told to. */
+const becoming = busyboxInit.replace(
+  'trap : CHLD',
+  "trap 'exec linux-kexec reboot >/dev/console 2>&1' USR1\ntrap : CHLD",
+)
+
+const machine = machineForFile(
+  { disks: [blankDisk()] },
+  { packages: ['e2fsprogs'], files: [{ path: '/sbin/init', data: becoming, mode: 0o755 }] },
+)
 
 test('reboot --via direct lets processes finish, and leaves a file system that needs no recovery', async () => {
   const prepared = await machine.vm.run(`${findDisk}
@@ -37,4 +48,14 @@ test('exec --no-sync jumps at once', async () => {
   expect(prepared).toMatchObject({ status: 0 })
   await machine.vm.spawn('linux-kexec exec --no-sync')
   expect((await machine.vm.booted()).release).toBe(machine.older)
+})
+
+test('a PID 1 that becomes linux-kexec goes the direct way; where it cannot, it stays, or the kernel would panic', async () => {
+  await machine.vm.run(`linux-kexec load ${machine.newer}`)
+  await machine.vm.spawn('kill -USR1 1')
+  expect((await machine.vm.booted()).release).toBe(machine.newer)
+  const waits = consoleSays(machine.vm, 'linux-kexec is PID 1 and waits')
+  await machine.vm.spawn('kill -USR1 1')
+  await waits
+  expect((await machine.vm.run('cat /proc/1/cmdline')).stdout).toContain('linux-kexec')
 })

@@ -39,13 +39,16 @@ export async function json(vm: Vm, command: string): Promise<CliResult> {
   return { ...result, document: result.stdout === '' ? undefined : JSON.parse(result.stdout) }
 }
 
+/** Milliseconds for a boot where many others work on the same machine: an init system has a lot to start. */
+export const BOOT = { deadline: 280_000 }
+
 /** One machine for all tests of a file: booted before them, stopped after them. */
 export function machineForFile(options: Partial<VmOptions> = {}, guestOptions: Partial<GuestOptions> = {}) {
   const machine = {} as { vm: Vm; guest: Guest; older: string; newer: string }
   beforeAll(async () => {
     const guest = await debianGuest(guestOptions)
     const vm = await startVm({ guest, ...options })
-    await vm.booted()
+    await vm.booted(BOOT)
     const [older, newer] = guest.kernels.map(({ release }) => release)
     Object.assign(machine, { vm, guest, older, newer })
   })

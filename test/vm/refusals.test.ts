@@ -97,6 +97,26 @@ describe('requests', () => {
   })
 })
 
+describe('a crash kernel for which nothing is reserved', () => {
+  test('is refused with what to do, and there is nothing to give back', async () => {
+    const error = await refused('linux-kexec load newest --panic', 'no-crash-memory')
+    expect(error.hint).toMatch(/^Add crashkernel=\d+M to the kernel command line in the boot loader's configuration/)
+    await refused('linux-kexec crash-size 64M', 'no-crash-memory')
+  })
+
+  test('and the kernel agrees', async () => {
+    const { stdout } = await machine.vm.run(`cat > /root/ask.mjs <<'END'
+import { openSync } from 'node:fs'
+import { native } from '/usr/lib/node_modules/linux-kexec/dist/native.js'
+const ON_CRASH_WITHOUT_INITRD = 2 | 4
+console.log(native().kexecFileLoadSync(openSync('${kernel()}'), -1, 'ro', ON_CRASH_WITHOUT_INITRD))
+END
+node /root/ask.mjs`)
+    const EADDRNOTAVAIL = '99\n'
+    expect(stdout).toBe(EADDRNOTAVAIL)
+  })
+})
+
 describe('privilege', () => {
   test('as non-root', async () => {
     const load = await machine.vm.run(`su tester -c 'linux-kexec load /root/kernel --reuse-cmdline --json'`)

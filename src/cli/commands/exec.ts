@@ -1,5 +1,10 @@
-import { execute } from '../../handover/execute.ts'
+import { execute, requireReadyToExecute } from '../../handover/execute.ts'
+import { endProcesses, outlive } from '../../handover/processes.ts'
 import type { Command } from '../command.ts'
+import { note } from '../output.ts'
+
+/** What remains at the end of a shutdown has had its time, milliseconds. */
+const DEADLINE = 5000
 
 export const command: Command = {
   name: 'exec',
@@ -7,9 +12,21 @@ export const command: Command = {
     'Starts the loaded kernel this instant: no service is stopped, nothing is unmounted. You usually want `reboot`.',
   operands: '',
   arity: [0, 0],
-  options: { 'no-sync': { type: 'boolean', help: 'do not write cached data to disk first' } },
+  options: {
+    'no-sync': { type: 'boolean', help: 'do not write cached data to disk first' },
+    'end-processes': {
+      type: 'boolean',
+      help: 'end first every process but those that have called this one: SIGTERM, 5 s later SIGKILL',
+    },
+    unmount: { type: 'boolean', help: 'unmount first what is still mounted, and remount read-only what is in use' },
+  },
   examples: [['linux-kexec exec', 'as the last step of a shutdown script']],
   async run(args) {
-    return execute({ sync: !args.flag('no-sync') })
+    requireReadyToExecute()
+    if (args.flag('end-processes')) {
+      outlive()
+      await endProcesses({ deadline: DEADLINE, report: note, spareCallers: true })
+    }
+    return execute({ sync: !args.flag('no-sync'), unmount: args.flag('unmount'), report: note })
   },
 }

@@ -25,7 +25,9 @@ export const command: Command = {
       process.on(name, () => interruption.abort(new Error(name)))
     }
     using made = await plan({ ...planOptions(args), signal })
-    for (const warning of made.warnings) note(`${styled('yellow', 'warning:', stderr)} ${oneLine(warning)}`)
+    const warn = (warning: string) => note(`${styled('yellow', 'warning:', stderr)} ${oneLine(warning)}`)
+    const warnings = [...made.warnings]
+    warnings.forEach(warn)
     const [refusal, ...others] = made.refusals
     if (refusal !== undefined) {
       if (args.flag('json')) printJson({ loaded: false, plan: made.toJSON(), error: refusal.toJSON() })
@@ -35,6 +37,7 @@ export const command: Command = {
     // Not performance.now(): it would load node:perf_hooks, which takes longer than all of the plan.
     const started = process.hrtime.bigint()
     await made.load({ signal })
+    made.warnings.slice(warnings.length).forEach(warn)
     const milliseconds = Math.round(Number(process.hrtime.bigint() - started) / 1e6)
     if (args.flag('json')) printJson({ loaded: true, milliseconds, plan: made.toJSON() })
     else

@@ -1,11 +1,15 @@
+import { KexecError } from '../../errors.ts'
 import { ways } from '../../handover/init-systems/index.ts'
-import { reboot } from '../../handover/reboot.ts'
-import { type Command, exit, UsageError } from '../command.ts'
+import { cancelReboot, type RebootOptions, reboot } from '../../handover/reboot.ts'
+import { type Arguments, type Command, type ExitStatus, exit, UsageError } from '../command.ts'
+import { describe } from '../failure.ts'
+import { parseDuration, parseTime } from '../moment.ts'
 import { note, print } from '../output.ts'
 
 export const command: Command = {
   name: 'reboot',
-  summary: 'Stops the services, unmounts the file systems and starts the loaded kernel. Never a firmware reboot.',
+  summary:
+    'Stops the services, unmounts the file systems and starts the loaded kernel. Never a firmware reboot, unless allowed.',
   operands: '',
   arity: [0, 0],
   options: {
@@ -15,26 +19,80 @@ export const command: Command = {
       value: 'SECONDS',
       help: 'how long processes may take to end, or systemd to begin (default 90)',
     },
+    at: { type: 'string', value: 'TIME', help: 'wait until 03:30, or 2026-11-21T03:30' },
+    delay: { type: 'string', value: 'DURATION', help: 'wait 90s, 10m, 1h30m' },
+    cancel: { type: 'boolean', help: 'call off the reboot that another call waits with' },
+    message: { type: 'string', value: 'TEXT', help: 'write this to the terminals of those that are logged in' },
+    'stale-ok': {
+      type: 'boolean',
+      help: 'start what is loaded although its files have changed since, or someone else has loaded it',
+    },
+    'ignore-inhibitors': { type: 'boolean', help: 'reboot although a program asks for no shutdown' },
+    'allow-firmware-reboot': {
+      type: 'boolean',
+      help: 'go through the firmware when no kernel is loaded or it cannot be started',
+    },
     'dry-run': { type: 'boolean', help: 'say what would happen, and do nothing' },
   },
   examples: [
     ['linux-kexec load newest && linux-kexec reboot', 'boot the newest kernel'],
     ['linux-kexec reboot --via direct', 'without the init system: end all processes, unmount, kexec'],
+    ['linux-kexec reboot --at 03:30 --message "Back in a minute"', 'at night, and say so to who is logged in'],
     ['linux-kexec reboot --dry-run', 'show the way it would take'],
   ],
-  notes: 'Exit status 4 when no kernel is loaded, 3 when it would not end in the new kernel.',
+  notes: `Exit status 4 when no kernel is loaded, 3 when it would not end in the kernel that is meant.
+With --at or --delay it waits here: Ctrl-C or --cancel calls it off, and all is checked again when the
+time has come.`,
   async run(args) {
     const via = args.text('via') ?? 'auto'
     if (!ways.includes(via)) throw new UsageError(`--via takes ${ways.join(', ')}, not '${via}'`)
     const deadline = milliseconds(args.text('deadline') ?? '90')
+    if (args.flag('cancel')) return cancel()
     const dryRun = args.flag('dry-run')
-    const handover = await reboot({ via, dryRun, deadline, report: note })
+    const options = { ...precautions(args), via, dryRun, deadline, report: note, signal: interruption() }
+    const handover = await reboot(options).catch(remainAsFirst)
     if (dryRun) {
+      handover.warnings.forEach(note)
       print(`by ${handover.via} (PID 1 is ${handover.init}):`)
       for (const [index, step] of handover.steps.entries()) print(`  ${index + 1}. ${step}`)
     }
     return exit.done
   },
+}
+
+function precautions(args: Arguments): RebootOptions {
+  const [at, delay, message] = [args.text('at'), args.text('delay'), args.text('message')]
+  if (at !== undefined && delay !== undefined) throw new UsageError('--at and --delay exclude each other')
+  return {
+    staleOk: args.flag('stale-ok'),
+    ignoreInhibitors: args.flag('ignore-inhibitors'),
+    allowFirmwareReboot: args.flag('allow-firmware-reboot'),
+    ...(message === undefined ? {} : { message }),
+    ...(at === undefined ? {} : { at: parseTime(at) }),
+    ...(delay === undefined ? {} : { delay: parseDuration(delay) }),
+  }
+}
+
+/** The kernel panics when PID 1 ends: then the failure is told, and the machine left as it is for an administrator. */
+async function remainAsFirst(error: unknown): Promise<never> {
+  if (process.pid !== 1 || !(error instanceof KexecError) || error.refused) throw error
+  describe(error)
+  return new Promise(() => setInterval(() => {}, 60_000))
+}
+
+/** Heeded while it waits; once the init system has been asked, it is the one that ends this process. */
+function interruption(): AbortSignal {
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(name, () => controller.abort(new Error(name)))
+  }
+  return controller.signal
+}
+
+function cancel(): ExitStatus {
+  const scheduled = cancelReboot()
+  print(scheduled === undefined ? 'no reboot was scheduled' : `called off: the reboot of ${scheduled.at}`)
+  return exit.done
 }
 
 function milliseconds(seconds: string): number {

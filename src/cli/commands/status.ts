@@ -1,28 +1,29 @@
 import { status } from '../../engine/status.ts'
-import { formatBytes } from '../../plan/text.ts'
+import { loadedImages } from '../../state/index.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
-import { print, printJson, table } from '../output.ts'
+import { print, printJson } from '../output.ts'
+import { statusReport } from '../status-report.ts'
 
 export const command: Command = {
   name: 'status',
-  summary: 'Tells whether a kernel and a crash kernel are loaded.',
+  summary: 'Tells what is loaded, by whom, and whether its files have changed since.',
   operands: '',
   arity: [0, 0],
-  options: { json: jsonOption },
-  examples: [['linux-kexec status && linux-kexec reboot', 'reboot only when a kernel is loaded']],
-  notes: 'Exit status 0 when a kernel is loaded, 4 when none is. No privilege is needed.',
+  options: {
+    verify: { type: 'boolean', help: 'hash the files whole, and keep the hashes' },
+    json: jsonOption,
+  },
+  examples: [
+    ['linux-kexec status && linux-kexec reboot', 'reboot only when a kernel is loaded'],
+    ['linux-kexec status --verify --json', 'everything, with the SHA-256 of each file, for a program'],
+  ],
+  notes: `Exit status 0 when a kernel is loaded, 4 when none is. Anyone may ask whether; root alone
+is told what, and by whom.`,
   async run(args) {
     const held = status()
-    if (args.flag('json')) printJson(held)
-    else if (!held.supported) print('The running kernel has no kexec.')
-    else {
-      const rows = [
-        ['kernel', held.loaded ? 'loaded' : 'not loaded'],
-        ['crash kernel', held.crashLoaded ? 'loaded' : 'not loaded'],
-      ]
-      if (held.crashSize) rows.push(['memory reserved for it', formatBytes(held.crashSize)])
-      print(table(rows).join('\n'))
-    }
+    const images = loadedImages({ verify: args.flag('verify') })
+    if (args.flag('json')) printJson({ ...held, ...images })
+    else print(statusReport(held, images.kernel, images.crash))
     return held.loaded ? exit.done : exit.nothingLoaded
   },
 }

@@ -1,11 +1,10 @@
+import { writeFileSync } from 'node:fs'
+import { KexecError } from '../../errors.ts'
 import { native } from '../../native.ts'
 import { execute } from '../execute.ts'
 import { type InitSystem, unremarkable } from '../init-system.ts'
 import { closeMounts } from '../mounts.ts'
-import { signalAll, waitForEnd } from '../processes.ts'
-
-/** How long a killed process may take to be gone, milliseconds; one that hangs in the kernel never is. */
-const KILL_DEADLINE = 2000
+import { endProcesses, outlive } from '../processes.ts'
 
 /** Without the help of an init system: for initramfs environments, PID 1 programs of one's own, and rescue. */
 export const direct: InitSystem = {
@@ -22,33 +21,40 @@ export const direct: InitSystem = {
       'call reboot(LINUX_REBOOT_CMD_KEXEC)',
     ],
   }),
-  async handOver({ system, report, signal, deadline }) {
+  reachesFirmware: true,
+  async handOver({ system, report, signal, deadline, allowFirmwareReboot = false }) {
     signal?.throwIfAborted()
     outlive()
-    report('sending SIGTERM to every process')
-    signalAll('SIGTERM')
-    // A stopped process sees the signal only when it goes on.
-    signalAll('SIGCONT')
-    const stubborn = await waitForEnd(deadline)
-    if (stubborn.length > 0) {
-      report(`still running after ${deadline / 1000} s, sending SIGKILL: ${stubborn.join(', ')}`)
-      signalAll('SIGKILL')
-      const stuck = await waitForEnd(KILL_DEADLINE)
-      if (stuck.length > 0) report(`cannot be ended: ${stuck.join(', ')}`)
-    }
+    await endProcesses({ deadline, report })
     report('writing everything to disk and unmounting')
     native().sync()
     process.chdir('/')
     for (const failure of closeMounts(system)) report(failure)
     report('starting the loaded kernel')
-    execute({ sync: true })
+    try {
+      execute({ sync: true })
+    } catch (error) {
+      if (!allowFirmwareReboot) throw notStarted(error)
+      report(`it was not started: ${error instanceof Error ? error.message : String(error)}`)
+      report('rebooting through the firmware')
+      rebootFirmware()
+    }
   },
 }
 
-/** From here on this process must survive the end of its terminal, its parent and its readers. */
-function outlive(): void {
-  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGPIPE'] as const) process.on(name, () => {})
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
-  // The addon must be in memory before the file systems go.
-  native()
+/** It is too late to go back, and nobody asked for the firmware: the machine waits for an administrator. */
+function notStarted(cause: unknown): KexecError {
+  const { summary, evidence, errno } = cause as KexecError
+  return new KexecError(`${summary}; all processes were ended and the file systems closed, and nothing else is done`, {
+    reason: 'handover-failed',
+    hint: '`linux-kexec exec` tries again; `echo b > /proc/sysrq-trigger` reboots through the firmware. --allow-firmware-reboot would have.',
+    evidence,
+    ...(errno === undefined ? {} : { errno }),
+    cause,
+  })
+}
+
+/** Documentation/admin-guide/sysrq.rst, 'b': at once. Writing to the file is allowed whatever kernel.sysrq is. */
+function rebootFirmware(): void {
+  writeFileSync('/proc/sysrq-trigger', 'b')
 }

@@ -1,6 +1,7 @@
 import type { System } from '../../system/system.ts'
 import { type InitSystem, unremarkable } from '../init-system.ts'
 import { request } from '../request.ts'
+import { servicesRunning } from './systemd-services.ts'
 
 /**
  * systemd(1), "SIGRTMIN+6: Reboots the machine via kexec, equivalent to systemctl start kexec.target
@@ -18,10 +19,10 @@ const LIBRARY = ['/usr/lib/systemd', '/lib/systemd']
 export const systemd: InitSystem = {
   name: 'systemd',
   title: 'systemd',
-  detect(system) {
+  detect(system, first) {
     // sd_booted(3): the folder is there exactly when systemd is PID 1.
-    const isThere = system.stat('/run/systemd/system')?.isDirectory() ?? false
-    return isThere ? [{ source: '/run/systemd/system', value: 'present' }] : undefined
+    if (system.stat('/run/systemd/system')?.isDirectory()) return [{ source: '/run/systemd/system', value: 'present' }]
+    return runs(system) || !first.isNamed('systemd') ? undefined : []
   },
   examine: (system) => ({
     ...unremarkable,
@@ -31,12 +32,16 @@ export const systemd: InitSystem = {
       'systemd-shutdown calls reboot(LINUX_REBOOT_CMD_KEXEC)',
     ],
     obstacles: obstacles(system),
+    notes: ['Should the loaded kernel not start at the very end, systemd reboots through the firmware.'],
   }),
+  // systemd-shutdown takes the ordinary reboot when the kernel refuses to kexec (systemd's src/shutdown/shutdown.c).
+  reachesFirmware: true,
   handOver: (context) =>
     request(context, {
       of: 'systemd',
       ask: () => process.kill(1, kexecSignal(context.system)),
       hint: '`systemctl list-jobs` shows what it waits for; `journalctl -b -p warning` what went wrong.',
+      remaining: servicesRunning,
     }),
 }
 
@@ -45,9 +50,14 @@ function obstacles(system: System): string[] {
   const found: string[] = []
   if (missing('system/kexec.target')) found.push('systemd has no kexec.target here')
   if (missing('systemd-shutdown')) found.push('systemd-shutdown is not installed')
-  if (system.readText('/proc/1/maps') === undefined)
+  if (runs(system) && system.readText('/proc/1/maps') === undefined)
     found.push('/proc/1/maps cannot be read, and it tells which number SIGRTMIN+6 has')
   return found
+}
+
+/** Whether there is a PID 1, rather than only the files of a system that does not run. */
+function runs(system: System): boolean {
+  return system.exists('/proc/1')
 }
 
 /** The number of SIGRTMIN+6 in PID 1's own C library. A wrong number asks systemd for something else, such as a firmware reboot. */

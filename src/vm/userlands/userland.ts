@@ -6,6 +6,8 @@ export interface Userland {
   readonly name: string
   /** Debian packages to unpack, beside what these depend on. Those marked essential are named by nobody's Depends. */
   readonly packages: readonly string[]
+  /** Debian suites that have them, where the machine's own release does not. */
+  readonly suites?: readonly string[]
   /** Adds what the packages' maintainer scripts would have made, and the agent as a service. `base` is there already. */
   complete(tree: FileTree, programs: Programs): void
 }

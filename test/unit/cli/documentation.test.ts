@@ -3,13 +3,16 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Command } from '../../../src/cli/command.ts'
+import { kexecOptions } from '../../../src/cli/kexec8/options.ts'
 import { layMachine } from '../engine/segments/machines.ts'
 import type { Tree } from '../entries/tree.ts'
 import { debian, makeMachine, newer } from '../plan/debian.ts'
 import { bookworm, key, keys, lockdown, machine } from '../policy/machines.ts'
 import { cli, json } from './cli.ts'
 
-const names = ['list', 'inspect', 'plan', 'load', 'unload', 'status', 'policy', 'doctor', 'handover', 'reboot', 'exec']
+const names = 'list inspect plan load unload status crash-size service policy doctor handover reboot exec kexec'.split(
+  ' ',
+)
 const commands: Command[] = await Promise.all(
   names.map(async (name) => (await import(`../../../src/cli/commands/${name}.ts`)).command),
 )
@@ -19,7 +22,7 @@ const errorPage = readFileSync('docs/errors.md', 'utf8')
 test('these are all commands', async () => {
   const { stdout } = await cli(['--help'])
   const listed = stdout.split('Commands:\n')[1]?.split('\n\n')[0] ?? ''
-  expect([...listed.matchAll(/^ {2}(\w+)/gm)].map((match) => match[1])).toEqual(names)
+  expect([...listed.matchAll(/^ {2}([\w-]+)/gm)].map((match) => match[1])).toEqual(names)
 })
 
 test.each(commands.map((command) => [command.name, command] as const))('the man page has %s', (_name, command) => {
@@ -35,7 +38,8 @@ test.each(commands.map((command) => [command.name, command] as const))('the man 
   const text = own.includes('load options') ? own + loadOptions : own
   for (const option of Object.keys(command.options)) expect(text).toContain(`--${option}`)
   // And none that is not there.
-  const known = [...commands.flatMap(({ options }) => Object.keys(options)), 'help', 'version']
+  const ofKexec = kexecOptions.map(({ name }) => name)
+  const known = [...commands.flatMap(({ options }) => Object.keys(options)), ...ofKexec, 'help', 'version']
   for (const [, option] of page.matchAll(/--([a-z][a-z-]*)/g)) expect(known).toContain(option)
 })
 
@@ -140,7 +144,14 @@ test('docs/json.md: load, when it refuses', async () => {
 
 test('docs/json.md: status', async () => {
   const { document } = await json(['status'])
-  expect(fields(document, []).sort()).toEqual(documented('status'))
+  expect(fields(document, ['kernel', 'crash']).sort()).toEqual(documented('status'))
+})
+
+test('docs/json.md: crash-size and service', async () => {
+  const { document } = await json(['crash-size'])
+  expect(fields(document, []).sort()).toEqual(documented('crash-size'))
+  const { document: standing } = await json(['service', 'show', '--systemd', '--root', makeMachine()])
+  expect(fields(standing, []).sort()).toEqual(documented('service'))
 })
 
 test('docs/json.md: doctor', async () => {

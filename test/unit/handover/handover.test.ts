@@ -12,16 +12,23 @@ test('the init system is told by its program and what it leaves under /run', () 
     ['openrc-init', { '/proc/1/comm': 'openrc-init\n' }],
     ['sysvinit', { '/proc/1/comm': 'init\n', '/proc/1/exe': '->/sbin/init', '/etc/inittab': '' }],
     ['openrc-sysvinit', { '/proc/1/comm': 'init\n', '/etc/inittab': '', '/run/openrc': null }],
-    ['busybox init', { '/proc/1/comm': 'init\n', '/proc/1/exe': '->/bin/busybox', '/etc/inittab': '' }],
+    ['busybox', { '/proc/1/comm': 'init\n', '/proc/1/exe': '->/bin/busybox', '/etc/inittab': '' }],
     ['runit', { '/proc/1/comm': 'runit\n' }],
-    ['s6-linux-init', { '/proc/1/comm': 's6-svscan\n' }],
+    ['s6-linux-init', { '/proc/1/comm': 's6-svscan\n', '/run/service/s6-linux-init-shutdownd/fifo': '' }],
+    ['s6-svscan without s6-linux-init', { '/proc/1/comm': 's6-svscan\n' }],
+    ['finit', { '/proc/1/comm': 'init\n', '/run/finit/socket': '' }],
+    ['procd', { '/proc/1/comm': 'procd\n' }],
     ['dinit', { '/proc/1/comm': 'dinit\n' }],
     ['tini (a container)', { '/proc/1/comm': 'tini\n' }],
     ['unknown', { '/proc/1/comm': 'my-own-pid-1\n' }],
     ['unknown', {}],
+    // Systems that do not run, and PID 1 as others than root see it: what lies at /sbin/init.
+    ['systemd', { '/sbin/init': '->../usr/lib/systemd/systemd', '/usr/lib/systemd/systemd': '' }],
+    ['busybox', { '/proc/1/comm': 'init\n', '/sbin/init': '->../bin/busybox', '/bin/busybox': '', '/etc/inittab': '' }],
+    ['sysvinit', { '/sbin/init': '', '/etc/inittab': '' }],
   ]
   for (const [name, files] of inits) {
-    const detected = detectInit(machine({ '/proc/1': null, ...files }))
+    const detected = detectInit(machine(files))
     expect(detected.name, JSON.stringify(files)).toBe(name)
     expect(detected.evidence.length).toBeGreaterThan(0)
   }

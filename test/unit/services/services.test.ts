@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { installServices, removeServices, showServices } from '../../../src/services/install.ts'
@@ -82,6 +82,19 @@ test.each(['openrc', 'sysvinit'] as const)('the scripts of %s are sh, and may be
     execFileSync('dash', ['-n', join(root, path)], { stdio: 'pipe' })
     expect(statSync(join(root, path)).mode & 0o777).toBe(0o755)
   }
+})
+
+test('links that insserv has made are the links, and go with the service', () => {
+  const root = makeTree({ ...program, ...managers.sysvinit })
+  const system = new System(root)
+  installServices({ system })
+  mkdirSync(join(root, 'etc/rc0.d'))
+  for (const link of ['rc6.d/K03linux-kexec-shutdown', 'rc0.d/K02linux-kexec-crash'])
+    symlinkSync(`../init.d/${link.slice('rcN.d/KNN'.length)}`, join(root, 'etc', link))
+  expect(showServices({ system }).services.map(({ enabled }) => enabled)).toEqual([false, true, false])
+  expect(installServices({ system, enable: ['shutdown'] })).toEqual([])
+  removeServices({ system })
+  expect(filesOf(root)).toEqual([])
 })
 
 test('nothing is placed where neither the kind nor the program is known', async () => {

@@ -1,0 +1,99 @@
+import { parseCommandLine, printCommandLine, reuseCommandLine } from '../../cmdline/index.ts'
+import { KexecError } from '../../errors.ts'
+import type { PlanOptions } from '../../plan/options.ts'
+import { type LoadPlan, plan } from '../../plan/plan.ts'
+import { System } from '../../system/system.ts'
+import { describe } from '../failure.ts'
+import { note } from '../output.ts'
+import { warn } from './complaint.ts'
+import type { LoadRequest } from './request.ts'
+
+/**
+ * Loads as kexec-tools does: the kernel and the initrd that are named and no other, the command line to the letter. What the
+ * kernel would refuse, or what would not come up, is refused before anything is touched.
+ * @throws KexecError
+ */
+export async function load(
+  request: LoadRequest,
+  { panic, debug }: { readonly panic: boolean; readonly debug: boolean },
+): Promise<void> {
+  const { signal } = interruption()
+  using made = await planFor(request, { panic, signal })
+  for (const text of made.warnings) warn(text)
+  if (debug) note(made.explain())
+  const [refusal, ...others] = made.refusals
+  if (refusal !== undefined) {
+    for (const other of others) describe(other)
+    throw refusal
+  }
+  checkType(request.type, made)
+  await made.load({ signal })
+}
+
+async function planFor(request: LoadRequest, given: PlanOptions): Promise<LoadPlan> {
+  const { kernel, initrd } = request
+  const options = { ...given, kernel, ...(initrd === null ? {} : { initrds: [initrd] }) }
+  for (const word of [kernel, initrd ?? '', request.append ?? '']) requireText(word)
+  const commandLine = commandLineOf(request, given.panic ?? false)
+  if (commandLine !== null) return plan({ ...options, exactCommandLine: commandLine })
+  // A unified kernel image brings its own; for any other kernel none is an empty one, as kexec-tools has it.
+  const made = await plan(options)
+  if (!made.refusals.some(({ reason }) => reason === 'no-command-line')) return made
+  made.close()
+  return plan({ ...options, exactCommandLine: '' })
+}
+
+/** The command line that was asked for; null when none was. */
+function commandLineOf({ reuseCommandLine: reuse, append }: LoadRequest, panic: boolean): string | null {
+  if (!reuse) return append
+  const running = new System().runningCommandLine()
+  if (running === undefined) {
+    throw new KexecError('there is no running command line to reuse', {
+      reason: 'no-command-line',
+      path: '/proc/cmdline',
+      hint: 'Give the command line with --command-line.',
+      refused: true,
+    })
+  }
+  const base = withoutBoot(running, panic)
+  return append === null ? base : `${base} ${append}`
+}
+
+/** Where nothing belongs to the boot that was, the text stays as it is, its spaces too. */
+function withoutBoot(running: string, panic: boolean): string {
+  const kept = printCommandLine(reuseCommandLine(running, { panic }))
+  return kept === printCommandLine(parseCommandLine(running)) ? running : kept
+}
+
+/** Node turns bytes that are no UTF-8 into this character: what was meant is lost. */
+const LOST = '\ufffd'
+
+function requireText(word: string): void {
+  if (!word.includes(LOST)) return
+  throw new KexecError(`an argument is not UTF-8: ${word}`, {
+    reason: 'invalid-argument',
+    hint: 'Give names and command lines in UTF-8.',
+    refused: true,
+  })
+}
+
+/** Names that kexec-tools has for what kexec_file_load takes, by our name of the format. */
+const types: Readonly<Record<string, readonly string[]>> = {
+  bzImage: ['bzImage', 'bzImage64', 'bzImage-x86'],
+}
+
+/** kexec_file_load recognises the image by itself; a type that disagrees is worth a word. */
+function checkType(type: string | null, { image }: LoadPlan): void {
+  const expected = types[image.format]
+  if (type === null || expected === undefined || expected.includes(type)) return
+  warn(`-t ${type} does not count: this is ${image.description}, and the kernel sees that by itself`)
+}
+
+/** A load that is interrupted must not leave half of it: the signals end it between two steps. */
+function interruption(): AbortController {
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => controller.abort(new Error(name)))
+  }
+  return controller
+}

@@ -1,0 +1,102 @@
+import type { OptionSpecification, ValueRule } from './getopt.ts'
+
+/**
+ * What becomes of an option here: it is done; it has no effect with kexec_file_load, so that kexec-tools ignores it as well;
+ * or it is refused, because only kexec_load can do it.
+ */
+export type Treatment = 'done' | 'ignored' | 'refused'
+
+/** One option of kexec(8), with what becomes of it here. */
+export interface KexecOption extends OptionSpecification {
+  readonly treatment: Treatment
+  /** Name of the value in help. */
+  readonly placeholder?: string
+  readonly help: string
+  /** Says what is loaded: without a load it is an error, as in kexec-tools. */
+  readonly describesLoad?: boolean
+}
+
+/** Why an option has no effect: what it changes belongs to kexec_load. */
+const PURGATORY = 'no effect: kexec_file_load has the kernel bring its own purgatory'
+const PLACES = 'no effect: with kexec_file_load the kernel chooses the places in memory'
+const CRASH = 'no effect: with kexec_file_load the kernel makes these itself'
+
+/** Every long option of kexec-tools 2.0.32 on x86_64, in the order of its own table (kexec.h, arch/options.h); and its letters. */
+export const kexecOptions: readonly KexecOption[] = [
+  done('help', 'h', 'show this help'),
+  done('version', 'v', 'show the version'),
+  done('force', 'f', 'load the kernel and start it at once: no service is stopped'),
+  ignored('no-checks', 'i', 'no effect: kexec_file_load always has the images checked'),
+  ignored('no-ifdown', 'x', 'no effect: network interfaces are never taken down'),
+  done('no-sync', 'y', 'do not write cached data to disk before the kexec'),
+  done('load', 'l', 'load the kernel'),
+  done('unload', 'u', 'unload what is loaded; with -p the crash kernel'),
+  done('exec', 'e', 'start the loaded kernel at once: no service is stopped'),
+  refused('exec-live-update', 'is for Xen'),
+  refused('load-preserve-context', 'is something only kexec_load can do'),
+  refused('load-jump-back-helper', 'is something only kexec_load can do'),
+  refused('load-live-update', 'is for Xen'),
+  valued('entry', 'ADDRESS', 'ignored', 'no effect: it belongs to --load-jump-back-helper'),
+  { ...valued('type', 'TYPE', 'done', 'what the kernel is; it is recognised anyhow'), letter: 't' },
+  done('load-panic', 'p', 'load the kernel as the crash kernel'),
+  valued('mem-min', 'ADDRESS', 'ignored', PLACES),
+  valued('mem-max', 'ADDRESS', 'ignored', PLACES),
+  refused('reuseinitrd', 'is something that no x86 kernel supports'),
+  done('kexec-file-syscall', 's', 'load with kexec_file_load, as is always done here'),
+  { ...refused('kexec-syscall', 'asks for kexec_load, which is not in this version'), letter: 'c' },
+  done('kexec-syscall-auto', 'a', 'the default: kexec_file_load'),
+  done('debug', 'd', 'tell what is loaded, and why'),
+  done('status', 'S', 'exit status 1 if a crash kernel (with -l: a kernel) is loaded, else 0'),
+  done('print-ckr-size', '', "print the size of the crash kernel's memory, bytes"),
+  done(
+    'hotplug',
+    '',
+    'have the kernel keep a crash kernel up to date by itself, as it always does with kexec_file_load',
+  ),
+  ignored('reset-vga', '', PURGATORY),
+  valued('serial', 'PORT', 'ignored', PURGATORY),
+  valued('serial-baud', 'RATE', 'ignored', PURGATORY),
+  ignored('console-vga', '', PURGATORY),
+  ignored('console-serial', '', PURGATORY),
+  ignored('elf32-core-headers', '', CRASH),
+  ignored('elf64-core-headers', '', CRASH),
+  ofLoad(ignored('pass-memmap-cmdline', '', CRASH)),
+  ofLoad(ignored('noefi', '', 'no effect: the kernel hands on what it knows of EFI')),
+  ofLoad(ignored('reuse-video-type', '', 'no effect: the kernel hands on the screen as it is')),
+  ofLoad({ ...valued('command-line', 'STRING', 'done', 'the command line, to the letter'), meaning: 'append' }),
+  ofLoad(valued('append', 'STRING', 'done', 'the same; after --reuse-cmdline what is added to it')),
+  ofLoad(done('reuse-cmdline', '', "the running kernel's command line, without what belongs to its boot")),
+  ofLoad({ ...valued('initrd', 'FILE', 'done', 'the initrd'), meaning: 'initrd' }),
+  ofLoad({ ...valued('ramdisk', 'FILE', 'done', 'the same'), meaning: 'initrd' }),
+  ofLoad(ignored('args-elf', '', 'no effect: it belongs to images that kexec_file_load does not take')),
+  ofLoad(ignored('args-linux', '', 'no effect: Linux is what is loaded')),
+  ofLoad(ignored('args-none', '', 'no effect: it belongs to images that kexec_file_load does not take')),
+  ofLoad(valued('module', 'STRING', 'refused', 'is for multiboot images')),
+  ofLoad(refused('real-mode', 'is something only kexec_load can do')),
+  ofLoad(refused('entry-32bit', 'is something only kexec_load can do')),
+  ofLoad(valued('dtb', 'FILE', 'refused', 'is something that kexec_file_load does not take')),
+]
+
+function option(name: string, letter: string, value: ValueRule, treatment: Treatment, help: string): KexecOption {
+  return { name, ...(letter === '' ? {} : { letter }), value, meaning: name, treatment, help }
+}
+
+function done(name: string, letter: string, help: string): KexecOption {
+  return option(name, letter, 'none', 'done', help)
+}
+
+function ignored(name: string, letter: string, help: string): KexecOption {
+  return option(name, letter, 'none', 'ignored', help)
+}
+
+function refused(name: string, help: string): KexecOption {
+  return option(name, '', 'none', 'refused', help)
+}
+
+function valued(name: string, placeholder: string, treatment: Treatment, help: string): KexecOption {
+  return { ...option(name, '', 'required', treatment, help), placeholder }
+}
+
+function ofLoad(one: KexecOption): KexecOption {
+  return { ...one, describesLoad: true }
+}

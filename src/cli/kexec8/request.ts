@@ -1,0 +1,215 @@
+import { nearest } from '../../entries/nearest.ts'
+import { type GivenOption, readWords } from './getopt.ts'
+import { type KexecOption, kexecOptions } from './options.ts'
+
+/** What a call of kexec(8) asks for. */
+export type Request =
+  | { readonly kind: 'help' | 'version' | 'crash-size' }
+  | { readonly kind: 'wrong'; readonly status: 1 | 255; readonly problem: string; readonly hint: string | null }
+  | { readonly kind: 'status'; readonly panic: boolean }
+  | WorkRequest
+
+/** What is to be done, in this order. */
+export interface WorkRequest {
+  readonly kind: 'work'
+  readonly unload: boolean
+  readonly load: LoadRequest | null
+  /** What follows: nothing, the kexec at once, or a reboot through the init system. */
+  readonly finish: 'nothing' | 'exec' | 'reboot'
+  /** Whether cached data is written to disk before the kexec. */
+  readonly sync: boolean
+  /** Whether it is about the crash kernel. */
+  readonly panic: boolean
+  readonly debug: boolean
+  /** Whether the kernel has to be one that keeps a crash kernel up to date. */
+  readonly hotplug: boolean
+  /** Options that have no effect here, each with the reason. */
+  readonly ignored: readonly string[]
+}
+
+/** What is to be loaded. */
+export interface LoadRequest {
+  readonly kernel: string
+  readonly initrd: string | null
+  readonly reuseCommandLine: boolean
+  /** The text of --append or --command-line, whichever came last; null when neither is there. */
+  readonly append: string | null
+  readonly type: string | null
+  /** -s: kexec-tools does not fall back to kexec_load then, and has an exit status of its own for it. */
+  readonly fileOnly: boolean
+}
+
+interface Steps {
+  load: boolean
+  unload: boolean
+  exec: boolean
+  reboot: boolean
+  sync: boolean
+  panic: boolean
+}
+
+/** Without an option: load, then `shutdown -r now`. */
+const standard: Steps = { load: true, unload: false, exec: false, reboot: true, sync: true, panic: false }
+
+/** What each of these options decides; of several the last one counts, as in kexec-tools' main(). */
+const decisive: Readonly<Record<string, Partial<Steps>>> = {
+  load: { load: true, exec: false, reboot: false },
+  'load-panic': { load: true, exec: false, reboot: false, sync: false, panic: true },
+  force: { load: true, exec: true, reboot: false, sync: true },
+  exec: { load: false, exec: true, reboot: false, sync: true },
+  unload: { load: false, unload: true, reboot: false, sync: false },
+  'load-preserve-context': { load: true, exec: false, reboot: false, sync: true },
+}
+
+/** Those that end the reading where they stand. */
+const immediate = { help: 'help', version: 'version', 'print-ckr-size': 'crash-size' } as const
+
+/** What a call depends on beside its words. */
+export interface Circumstances {
+  /** POSIXLY_CORRECT is in the environment. */
+  readonly posixly: boolean
+  /** Memory is reserved for a crash kernel. */
+  readonly hasCrashMemory: boolean
+}
+
+/** Reads the words after `kexec` as kexec-tools 2.0.32 does. */
+export function readRequest(words: readonly string[], { posixly, hasCrashMemory }: Circumstances): Request {
+  const { options, operands, problem } = readWords(words, kexecOptions, posixly)
+  const steps = { ...standard }
+  for (const given of options) {
+    if (Object.hasOwn(immediate, given.meaning)) return { kind: immediate[given.meaning as keyof typeof immediate] }
+    const bad = badAddress(given)
+    if (bad !== null) return wrong(1, bad, 'Give a number, such as 0x100000.')
+    Object.assign(steps, decisive[given.meaning])
+  }
+  if (problem !== null) return wrong(1, `${problem}${meant(problem)}`, 'Try: kexec --help')
+  const has = (meaning: string) => options.some((given) => given.meaning === meaning)
+  const status = has('status')
+  if (status) Object.assign(steps, { load: false, unload: false, exec: false, reboot: false })
+  if (steps.load && steps.panic && !hasCrashMemory) {
+    const hint = 'Boot with crashkernel= on the command line, such as crashkernel=256M.'
+    return wrong(1, 'no memory is reserved for a crash kernel', hint)
+  }
+  const obstacle = firstObstacle(options, steps)
+  if (obstacle !== null) return obstacle
+  if (status) return { kind: 'status', panic: has('load-panic') || !has('load') }
+  return workOf(options, operands, steps)
+}
+
+function workOf(options: readonly GivenOption[], operands: readonly string[], steps: Steps): Request {
+  const has = (meaning: string) => options.some((given) => given.meaning === meaning)
+  const last = (meaning: string) => options.findLast((given) => given.meaning === meaning)?.value ?? null
+  const [kernel] = operands
+  // `-u -p` means `-p -u`: kexec-tools unloads, and then misses a kernel to load.
+  const isLoad = steps.load && !(steps.unload && kernel === undefined)
+  if (isLoad && kernel === undefined) return wrong(255, 'no kernel was named', 'Try: kexec -l KERNEL, or kexec --help')
+  const load: LoadRequest = {
+    kernel: kernel ?? '',
+    initrd: last('initrd'),
+    reuseCommandLine: has('reuse-cmdline'),
+    append: last('append'),
+    type: last('type'),
+    fileOnly: syscallOf(options) === 'kexec-file-syscall',
+  }
+  return {
+    kind: 'work',
+    unload: steps.unload,
+    load: isLoad ? load : null,
+    finish: steps.exec ? 'exec' : steps.reboot ? 'reboot' : 'nothing',
+    sync: steps.sync && !has('no-sync'),
+    panic: steps.panic,
+    debug: has('debug'),
+    hotplug: has('hotplug'),
+    ignored: isLoad ? ignoredOptions(options) : [],
+  }
+}
+
+/** Why a call cannot be done as it is asked for; null when it can. */
+function firstObstacle(options: readonly GivenOption[], { load }: Steps): Request | null {
+  for (const given of options) {
+    const known = specificationOf(given)
+    if (!load && known.describesLoad)
+      return wrong(1, `${given.name} says what to load, and nothing is to be loaded`, null)
+  }
+  for (const given of options) {
+    const bad = badSerial(given)
+    if (bad !== null) return wrong(255, bad, null)
+  }
+  for (const given of options) {
+    const known = specificationOf(given)
+    if (known.treatment !== 'refused') continue
+    // It says how to load, and the last one of its kind counts.
+    if (known.name === 'kexec-syscall' && !(load && syscallOf(options) === known.name)) continue
+    // What says how to load is looked at when kexec-tools is at it, all else before.
+    const status = known.describesLoad === true ? 255 : 1
+    return wrong(status, `${given.name} ${known.help}`, remedies[known.name] ?? null)
+  }
+  return null
+}
+
+/** The last of -a, -s and -c counts. */
+function syscallOf(options: readonly GivenOption[]): string | undefined {
+  const syscalls = ['kexec-syscall-auto', 'kexec-file-syscall', 'kexec-syscall']
+  return options.findLast(({ meaning }) => syscalls.includes(meaning))?.meaning
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  'kexec-syscall': 'Leave -c away, or give -a: then kexec_file_load is used, as kexec-tools itself does by default.',
+  dtb: 'Leave it away: the new kernel gets the device tree of the running one.',
+  reuseinitrd: 'Name the file with --initrd.',
+}
+
+function specificationOf(given: GivenOption): KexecOption {
+  return kexecOptions.find(
+    ({ name, letter }) => given.name === `--${name}` || (letter !== undefined && given.name === `-${letter}`),
+  ) as KexecOption
+}
+
+function ignoredOptions(options: readonly GivenOption[]): string[] {
+  // That nobody misses: interfaces up, and images checked, are what is wanted anyway.
+  const silent = ['no-ifdown', 'no-checks', 'args-linux']
+  const without = options.filter((given) => {
+    const { treatment, name } = specificationOf(given)
+    return treatment === 'ignored' && !silent.includes(name)
+  })
+  return [...new Set(without.map((given) => `${given.name} has ${specificationOf(given).help}`))]
+}
+
+/** strtoul(3) with base 0, and nothing behind the number. */
+const NUMBER = /^\s*[+-]?(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)?$/i
+
+function badAddress({ meaning, value, name }: GivenOption): string | null {
+  if (!['entry', 'mem-min', 'mem-max'].includes(meaning) || NUMBER.test(value ?? '')) return null
+  return `${name} takes an address, not '${value}'`
+}
+
+const LEAST_BAUD = 9600
+const MOST_BAUD = 115200
+
+/** Checked as in kexec-tools, although they have no effect: a script that gets them wrong is told so. */
+function badSerial({ meaning, value, name }: GivenOption): string | null {
+  const text = value ?? ''
+  if (meaning === 'serial' && !/^(ttyS[01]|0x0*[0-9a-f]{0,4})$/i.test(text)) {
+    return `${name} takes ttyS0, ttyS1 or a port such as 0x3f8, not '${text}'`
+  }
+  const rate = Number(text)
+  const isRate = rate >= LEAST_BAUD && rate <= MOST_BAUD && MOST_BAUD % rate === 0
+  if (meaning === 'serial-baud' && !(NUMBER.test(text) && isRate)) {
+    return `${name} takes a rate that divides ${MOST_BAUD}, not '${text}'`
+  }
+  return null
+}
+
+function wrong(status: 1 | 255, problem: string, hint: string | null): Request {
+  return { kind: 'wrong', status, problem, hint }
+}
+
+function meant(problem: string): string {
+  const [, unknown] = /^there is no option --(.+)$/.exec(problem) ?? []
+  if (unknown === undefined) return ''
+  const suggestion = nearest(
+    unknown,
+    kexecOptions.map(({ name }) => name),
+  )
+  return suggestion === undefined ? '' : `; did you mean --${suggestion}?`
+}

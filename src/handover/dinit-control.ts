@@ -1,0 +1,80 @@
+import { connect, type Socket } from 'node:net'
+import { endianness } from 'node:os'
+
+/** Where a dinit that runs the system listens, unless it was built for elsewhere. */
+export const CONTROL_SOCKET = '/run/dinitctl'
+
+/** Requests and replies by their first byte: src/includes/control-cmds.h and service-constants.h of dinit. */
+const QUERY_VERSION = 0
+const SHUTDOWN = 10
+const KEXEC = 6
+const ACKNOWLEDGED = 50
+const BAD_REQUEST = 52
+const VERSION = 58
+
+/** From here on a packet is news that nobody asked for; its second byte is its length. */
+const NEWS = 100
+
+/** The protocol of dinit 0.19: what was used before is still understood. */
+const NEWEST_KNOWN = 5
+
+/** Bytes taken in before an answer must have come: news are short. */
+const LIMIT = 64 * 1024
+
+/**
+ * Tells dinit to stop all services and to start the loaded kernel, as `shutdown -k` does.
+ * @param deadline how long it may take to answer, milliseconds
+ * @throws Error with what went wrong, one clause
+ */
+export async function askForKexec(path: string, deadline: number): Promise<void> {
+  const socket = connect(path)
+  socket.setTimeout(deadline, () => socket.destroy(new Error(`no answer on ${path} within ${deadline / 1000} s`)))
+  const replies = repliesOf(socket)
+  try {
+    socket.write(Uint8Array.of(QUERY_VERSION))
+    const version = await nextReply(replies, path, 5)
+    if (version[0] !== VERSION) throw new Error(`what listens on ${path} is not dinit`)
+    const oldest = endianness() === 'LE' ? version.readUInt16LE(1) : version.readUInt16BE(1)
+    if (oldest > NEWEST_KNOWN) throw new Error(`the protocol on ${path} is a newer one (${oldest})`)
+    socket.write(Uint8Array.of(SHUTDOWN, KEXEC))
+    const [answer] = await nextReply(replies, path, 1)
+    if (answer === BAD_REQUEST) throw new Error('this dinit knows no shutdown by kexec')
+    if (answer !== ACKNOWLEDGED) throw new Error(`the answer on ${path} is not understood (${answer})`)
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** Hands out `size` bytes at a time, as the caller asks for them; ends when the socket does. */
+async function* repliesOf(socket: Socket): AsyncGenerator<Buffer, void, number> {
+  let rest = Buffer.alloc(0)
+  let taken = 0
+  // The first value that is sent in starts the generator and is lost; every caller asks for one byte first.
+  let size = 1
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    taken += chunk.length
+    if (taken > LIMIT) return
+    rest = Buffer.concat([rest, chunk])
+    while (rest.length >= size) {
+      const reply = rest.subarray(0, size)
+      rest = rest.subarray(size)
+      size = yield reply
+    }
+  }
+}
+
+/** The next reply that is an answer, of at least `length` bytes where it is the one that was wanted. */
+async function nextReply(replies: AsyncGenerator<Buffer, void, number>, path: string, length: number): Promise<Buffer> {
+  const take = async (size: number) => {
+    const { value } = await replies.next(size)
+    if (!value) throw new Error(`${path} was closed without an answer`)
+    return value
+  }
+  let first = await take(1)
+  while ((first[0] as number) >= NEWS) {
+    const [size = 0] = await take(1)
+    if (size > 2) await take(size - 2)
+    first = await take(1)
+  }
+  return length === 1 || first[0] === BAD_REQUEST ? first : Buffer.concat([first, await take(length - 1)])
+}

@@ -1,0 +1,94 @@
+import type { Program } from '../../program.ts'
+import { type Hook, marking } from '../hook.ts'
+import { hookScript, START_KERNEL } from '../hook-script.ts'
+import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
+import { holdsString, programText } from '../program-text.ts'
+import { MARK_FILE, request } from '../request.ts'
+
+const INITTAB = '/etc/inittab'
+
+/** What init becomes when it has stopped everything. */
+const RESTART = '/etc/linux-kexec/restart'
+
+/**
+ * busybox init. Its `restart` action is a program that takes init's place as PID 1 after the shutdown actions have run and
+ * all processes have ended (init/init.c, exec_restart_action): ours starts the loaded kernel, or init again.
+ */
+export const busybox: InitSystem = {
+  name: 'busybox',
+  title: 'busybox init',
+  detect: (_, first) => (first.isNamed('busybox') ? [] : undefined),
+  examine(system, program) {
+    const inittab = system.readText(INITTAB)
+    const examination: InitExamination = {
+      ...unremarkable,
+      steps: [
+        'send SIGHUP to PID 1 (read /etc/inittab again) and SIGQUIT (restart)',
+        'busybox init runs the shutdown actions of /etc/inittab, sends SIGTERM to every process, and SIGKILL a second later',
+        `busybox init becomes ${RESTART}, which unmounts what is left and calls reboot(LINUX_REBOOT_CMD_KEXEC)`,
+      ],
+      hook: inittab === undefined ? null : hookFor(program),
+      notes: notes(inittab),
+    }
+    if (inittab === undefined)
+      return {
+        ...examination,
+        obstacles: [`there is no ${INITTAB}, and the actions that busybox init then takes cannot be added to`],
+        install: [`write ${INITTAB}; busybox's examples/inittab shows what it does without one`],
+      }
+    const text = programText(system, ['/bin/busybox', '/usr/bin/busybox'])
+    if (text !== undefined && !holdsString(text, INITTAB))
+      return { ...examination, obstacles: [`this busybox init does not read ${INITTAB} (FEATURE_USE_INITTAB is off)`] }
+    return examination
+  },
+  handOver: (context) =>
+    request(context, {
+      of: 'busybox init',
+      // Pending signals are taken in the order of their numbers: HUP is 1, QUIT 3.
+      ask() {
+        process.kill(1, 'SIGHUP')
+        process.kill(1, 'SIGQUIT')
+      },
+      hint: `It waits for each shutdown action of ${INITTAB} to end.`,
+    }),
+}
+
+function notes(inittab: string | undefined): string[] {
+  const stops = inittab !== undefined && /^[^#\n:]*:[^:\n]*:shutdown:/m.test(inittab)
+  return stops ? [] : ['No shutdown action is in /etc/inittab: processes are ended, no stop script is run.']
+}
+
+function hookFor(program: Program): Hook {
+  const restart = /^[^#:]*:[^:]*:restart:/
+  return {
+    parts: [
+      {
+        kind: 'file',
+        path: START_KERNEL,
+        mode: 0o755,
+        text: hookScript({ program, command: ['exec', '--unmount'], failure: 'return' }),
+      },
+      { kind: 'file', path: RESTART, mode: 0o755, text: restartScript() },
+      // The first restart action is the one that is taken.
+      { kind: 'lines', path: INITTAB, lines: [`::restart:${RESTART}`], before: restart },
+    ],
+  }
+}
+
+/** PID 1 must never end: the kernel would panic. */
+function restartScript(): string {
+  return `#!/bin/sh
+${marking}
+#
+# busybox init becomes this when it is told to restart, after everything has been stopped. It is PID 1.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+trap '' HUP INT QUIT TERM
+allowed=
+[ -r ${MARK_FILE} ] && read -r allowed <${MARK_FILE}
+${START_KERNEL}
+[ "$allowed" = kexec-or-firmware ] && reboot -f
+trap - HUP INT QUIT TERM
+echo 'linux-kexec: starting init again' >/dev/console
+exec /sbin/init
+`
+}

@@ -1,0 +1,46 @@
+import { join } from 'node:path'
+import { askForKexec, CONTROL_SOCKET } from '../dinit-control.ts'
+import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
+import { holdsString, pathEndingIn, programText } from '../program-text.ts'
+import { request } from '../request.ts'
+
+/** How long dinit may take to answer, milliseconds: it answers before it stops anything. */
+const ANSWER = 10_000
+
+/** What dinit logs before it ends in kexec (dinit.cc): a build without these words does not know how. */
+const WORDS = ' Will kexec.'
+
+/** dinit. It ends in reboot(KEXEC) by itself, and hangs for ever when nothing is loaded: that is refused before it is asked. */
+export const dinit: InitSystem = {
+  name: 'dinit',
+  title: 'dinit',
+  detect: (_, first) => (first.isNamed('dinit') ? [] : undefined),
+  examine(system) {
+    const text = programText(system, ['/sbin/dinit', '/usr/bin/dinit'])
+    // Distributions may put a prefix before its name.
+    const program = pathEndingIn(text ?? '', 'shutdown') ?? '/sbin/shutdown'
+    const examination: InitExamination = {
+      ...unremarkable,
+      steps: [
+        `ask on ${CONTROL_SOCKET} for a shutdown by kexec, as \`shutdown -k\` does`,
+        'dinit stops all services in order',
+        `dinit becomes ${program}, which ends all processes, unmounts and calls reboot(LINUX_REBOOT_CMD_KEXEC)`,
+      ],
+      notes: ["This way is taken from dinit's sources; it has not been tried on a machine yet."],
+      evidence: [{ source: CONTROL_SOCKET, value: system.exists(CONTROL_SOCKET) ? 'present' : 'absent' }],
+    }
+    const obstacles: string[] = []
+    if (text === undefined) obstacles.push("dinit's program cannot be read, and it tells whether it knows kexec")
+    else if (!holdsString(text, WORDS)) obstacles.push('this dinit knows no shutdown by kexec')
+    if (!system.stat(program)?.isFile()) obstacles.push(`${program}, which dinit becomes at the end, is missing`)
+    if (!system.exists(CONTROL_SOCKET)) obstacles.push(`dinit does not listen on ${CONTROL_SOCKET}`)
+    const install = text !== undefined && !holdsString(text, WORDS) ? ['a newer dinit, whose `shutdown` has -k'] : []
+    return { ...examination, obstacles, install }
+  },
+  handOver: (context) =>
+    request(context, {
+      of: 'dinit',
+      ask: () => askForKexec(join(context.system.root, CONTROL_SOCKET), ANSWER),
+      hint: '`dinitctl list` shows which services still run.',
+    }),
+}

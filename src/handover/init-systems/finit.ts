@@ -1,0 +1,56 @@
+import { posix } from 'node:path'
+import { hookScript } from '../hook-script.ts'
+import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
+import { holdsString, pathEndingIn, programText } from '../program-text.ts'
+import { request } from '../request.ts'
+
+/** finit's API socket: only a running one makes it. */
+const SOCKET = '/run/finit/socket'
+
+/** finit (troglobit). Its hook point sys/down comes last, when the file systems are unmounted (doc/plugins.md). */
+export const finit: InitSystem = {
+  name: 'finit',
+  title: 'finit',
+  detect(system, first) {
+    if (first.isNamed('finit')) return []
+    // Its process is called init, and who is not root cannot see which program that is.
+    return first.isNamed('init') && system.exists(SOCKET) ? [{ source: SOCKET, value: 'present' }] : undefined
+  },
+  examine(system, program) {
+    const text = programText(system, ['/sbin/finit', '/usr/sbin/finit'])
+    // Builds differ in what stands before.
+    const folder =
+      text !== undefined && holdsString(text, 'hook/sys/down') ? pathEndingIn(text, 'finit/hook') : undefined
+    const path = posix.join(folder ?? '/usr/libexec/finit/hook', 'sys/down/99-linux-kexec')
+    // finit tells its scripts what for: halt, poweroff or reboot.
+    const unless = ['[ "$FINIT_SHUTDOWN" = reboot ] || exit 0']
+    const examination: InitExamination = {
+      ...unremarkable,
+      steps: [
+        'send SIGTERM to PID 1: finit goes to runlevel 6',
+        'finit stops all services, ends all processes and unmounts the file systems',
+        `${path} calls reboot(LINUX_REBOOT_CMD_KEXEC)`,
+      ],
+    }
+    if (text === undefined)
+      return { ...examination, obstacles: ["finit's program cannot be read, and it tells where its hooks are"] }
+    if (folder === undefined)
+      return {
+        ...examination,
+        obstacles: ['this finit has no hook scripts at the end of a shutdown (hook/sys/down)'],
+        install: ['finit 4.4 or newer, built with hook scripts'],
+      }
+    return {
+      ...examination,
+      hook: { parts: [{ kind: 'file', path, mode: 0o755, text: hookScript({ program, unless }) }] },
+      evidence: [{ source: 'hook scripts', value: folder }],
+    }
+  },
+  handOver: (context) =>
+    request(context, {
+      of: 'finit',
+      // finit(8): SIGTERM is `initctl reboot`.
+      ask: () => process.kill(1, 'SIGTERM'),
+      hint: '`initctl status` shows which services still run.',
+    }),
+}

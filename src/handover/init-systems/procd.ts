@@ -1,0 +1,48 @@
+import { hookScript, START_KERNEL } from '../hook-script.ts'
+import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
+import { MARK_FILE, request } from '../request.ts'
+
+/** The boot scripts that procd runs, in the order of their names, with the word shutdown (rcS.c). */
+const SCRIPTS = '/etc/rc.d'
+
+/** After K99umount, the last of OpenWrt's own. */
+const LINK = `${SCRIPTS}/K99z-linux-kexec`
+
+/** procd, OpenWrt's. The stop scripts come before all processes are ended (state.c), so our script has to end them itself. */
+export const procd: InitSystem = {
+  name: 'procd',
+  title: 'procd',
+  detect: (_, first) => (first.isNamed('procd') ? [] : undefined),
+  examine(system, program) {
+    // They run before a poweroff too, and what it is to be they are not told.
+    const unless = [`[ "$1" = shutdown ] && [ -e ${MARK_FILE} ] || exit 0`]
+    const command = ['exec', '--end-processes', '--unmount']
+    const text = hookScript({ program, unless, command, failure: 'return' })
+    const examination: InitExamination = {
+      ...unremarkable,
+      steps: [
+        'send SIGTERM to PID 1: procd begins a reboot',
+        `procd runs the stop scripts ${SCRIPTS}/K*`,
+        `${LINK}, the last of them, ends all processes, unmounts and calls reboot(LINUX_REBOOT_CMD_KEXEC)`,
+      ],
+      hook: {
+        parts: [
+          { kind: 'file', path: START_KERNEL, mode: 0o755, text },
+          { kind: 'link', path: LINK, target: START_KERNEL },
+        ],
+      },
+      notes: [
+        "This way is taken from procd's sources; it has not been tried on a machine yet.",
+        'procd ends a stop script after 15 s and goes on through the firmware, also when the kernel cannot be started.',
+      ],
+    }
+    if (system.stat(SCRIPTS)?.isDirectory()) return examination
+    return { ...examination, obstacles: [`${SCRIPTS}, where procd's stop scripts are, is missing`] }
+  },
+  handOver: (context) =>
+    request(context, {
+      of: 'procd',
+      ask: () => process.kill(1, 'SIGTERM'),
+      hint: 'It waits for each stop script in turn, 15 s at most; `logread` shows what it says.',
+    }),
+}

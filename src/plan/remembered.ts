@@ -1,0 +1,40 @@
+import { posix } from 'node:path'
+import type { BootEntry } from '../entries/entry.ts'
+import type { OpenImage } from '../image/index.ts'
+import { type FileIdentity, identify } from '../state/file-identity.ts'
+import type { Origin } from '../state/record.ts'
+import type { LoadFacts } from '../state/remember.ts'
+import type { InitrdChoice } from './initrds.ts'
+import { kernelFiles, type PlannedKernel } from './kernel.ts'
+import type { PlanOptions } from './options.ts'
+
+/** More names than anyone reads. */
+const MAX_OVERLAY = 100
+
+/**
+ * What a record keeps of the files of a load, which are still open: nothing of them is read again but head and tail.
+ * @param root what the paths of the plan are seen from
+ */
+export function filesOf(
+  kernel: PlannedKernel,
+  { initrds, overlay }: InitrdChoice,
+  root: string,
+): Pick<LoadFacts, 'version' | 'kernel' | 'initrds' | 'others' | 'overlay'> {
+  const identityOf = ({ path, source, stats }: OpenImage): FileIdentity =>
+    identify(stats === null ? path : posix.join(root, path), source, stats)
+  const [, ...others] = kernelFiles(kernel)
+  return {
+    version: kernel.image.version,
+    kernel: identityOf(kernel.file),
+    initrds: initrds.flatMap(({ file }) => (file === null ? [] : [identityOf(file)])),
+    others: others.map(identityOf),
+    overlay: overlay.slice(0, MAX_OVERLAY).map(({ from }) => from),
+  }
+}
+
+/** By which words what was chosen. */
+export function originOf(options: PlanOptions, entry: BootEntry | null): Origin {
+  const selector = options.entry ?? options.target ?? (typeof options.kernel === 'string' ? options.kernel : undefined)
+  const { id = null, title = null, source = null } = entry ?? {}
+  return { selector: selector ?? null, entry: id, title, source }
+}

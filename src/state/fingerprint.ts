@@ -1,0 +1,52 @@
+import type { System } from '../system/system.ts'
+import type { StateFolder } from './folder.ts'
+import { type HeldImage, readHeldImage } from './held-image.ts'
+import { KernelMemory } from './kernel-memory.ts'
+import { bootIdOf, type ImageKind } from './record.ts'
+import { findImagePointers, findImagePointersMeanwhile, type ImagePointers } from './symbols.ts'
+
+/** The addresses stay for the whole boot; looking them up again would take longer than all the rest. */
+const POINTERS = 'pointers.json'
+
+/** Where the kernel's pointers are: as noted earlier in this boot, else looked up and noted. Never throws. */
+export function imagePointers(system: System, folder: StateFolder): ImagePointers | string {
+  return notedPointers(system, folder) ?? note(system, folder, findImagePointers())
+}
+
+/** The same off the event loop. */
+export async function imagePointersMeanwhile(system: System, folder: StateFolder): Promise<ImagePointers | string> {
+  return notedPointers(system, folder) ?? note(system, folder, await findImagePointersMeanwhile())
+}
+
+/** What the running kernel holds. Reads a few pages of its memory; never throws. */
+export function heldImage(pointers: ImagePointers | string, kind: ImageKind): HeldImage {
+  if (typeof pointers === 'string') return { unreadable: pointers }
+  const memory = KernelMemory.open()
+  if (typeof memory === 'string') return { unreadable: memory }
+  try {
+    return readHeldImage(memory, pointers[kind])
+  } finally {
+    memory.close()
+  }
+}
+
+function notedPointers(system: System, folder: StateFolder): ImagePointers | undefined {
+  const found = folder.read(POINTERS)
+  if (!('text' in found)) return undefined
+  const match = /^\{"bootId":"([0-9a-f-]{36})","kernel":"([0-9a-f]{1,16})","crash":"([0-9a-f]{1,16})"\}\n$/.exec(
+    found.text,
+  )
+  if (match === null || match[1] !== bootIdOf(system)) return undefined
+  return { kernel: BigInt(`0x${match[2]}`), crash: BigInt(`0x${match[3]}`) }
+}
+
+function note(system: System, folder: StateFolder, pointers: ImagePointers | string): ImagePointers | string {
+  if (typeof pointers === 'string') return pointers
+  const [kernel, crash] = [pointers.kernel.toString(16), pointers.crash.toString(16)]
+  try {
+    folder.write(POINTERS, `${JSON.stringify({ bootId: bootIdOf(system), kernel, crash })}\n`)
+  } catch {
+    // They are looked up again the next time.
+  }
+  return pointers
+}

@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { readAtMost, type System } from '../system/system.ts'
+
+/** Where what is known of the running boot lies: gone with it, as all of /run. */
+export const STATE_FOLDER = '/run/linux-kexec'
+
+/** Larger than any file of ours, bytes. */
+const MAX_FILE = 1024 * 1024
+
+const OTHERS_WRITE = 0o022
+const OTHERS_ANYTHING = 0o077
+
+/** What was found under a name: its text, nothing, or something that must not be believed, and why. */
+export type Found = { readonly text: string } | { readonly absent: true } | { readonly problem: string }
+
+/** The folder of our records. What is not root's or ours alone is not believed: a record decides what `reboot` starts. */
+export class StateFolder {
+  readonly path: string
+
+  constructor(system: System) {
+    this.path = join(system.root, STATE_FOLDER)
+  }
+
+  /** Never throws, and follows no link. */
+  read(name: string): Found {
+    const path = join(this.path, name)
+    let fd: number | undefined
+    try {
+      const folderProblem = this.#folderProblem()
+      if (folderProblem !== undefined) return { problem: folderProblem }
+      fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+      const stats = fstatSync(fd)
+      if (!stats.isFile()) return { problem: `${path} is no regular file` }
+      if (!isOwn(stats.uid)) return { problem: `${path} belongs to user ${stats.uid}` }
+      if ((stats.mode & OTHERS_ANYTHING) !== 0) return { problem: `${path} is open to others than its owner` }
+      if (stats.size > MAX_FILE) return { problem: `${path} is larger than any record` }
+      return { text: readAtMost(fd, MAX_FILE).toString('utf8') }
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT') return { absent: true }
+      return { problem: code === 'ELOOP' ? `${path} is a symbolic link` : `${path} cannot be read (${code})` }
+    } finally {
+      if (fd !== undefined) closeSync(fd)
+    }
+  }
+
+  /** Writes a file whole or not at all; others see the old one or the new one. @throws Node's error, or one that says what is wrong with the folder */
+  write(name: string, text: string): void {
+    mkdirSync(this.path, { recursive: true, mode: 0o700 })
+    const folderProblem = this.#folderProblem()
+    if (folderProblem !== undefined) throw new Error(folderProblem)
+    if ((lstatSync(this.path).mode & OTHERS_ANYTHING) !== 0) chmodSync(this.path, 0o700)
+    const unfinished = join(this.path, `.${name}.${randomBytes(8).toString('hex')}`)
+    const fd = openSync(unfinished, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
+    try {
+      const bytes = Buffer.from(text)
+      for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written)
+      renameSync(unfinished, join(this.path, name))
+    } catch (error) {
+      rmSync(unfinished, { force: true })
+      throw error
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** Takes a file away; that there was none is no failure. @throws Node's error */
+  remove(name: string): void {
+    rmSync(join(this.path, name), { force: true })
+  }
+
+  #folderProblem(): string | undefined {
+    const stats = lstatSync(this.path)
+    if (!stats.isDirectory()) return `${this.path} is no folder`
+    if (!isOwn(stats.uid)) return `${this.path} belongs to user ${stats.uid}`
+    if ((stats.mode & OTHERS_WRITE) !== 0) return `others than its owner may write in ${this.path}`
+    return undefined
+  }
+}
+
+/** Root's, or this user's own. */
+function isOwn(uid: number): boolean {
+  return uid === 0 || uid === process.geteuid?.()
+}

@@ -1,0 +1,146 @@
+import type { Source } from '../entries/entry.ts'
+import type { System } from '../system/system.ts'
+import type { FileIdentity } from './file-identity.ts'
+
+/** Version of the record; one that is newer than the program is not believed. */
+export const RECORD_VERSION = 1
+
+/** Which of the two images that a kernel can hold. */
+export type ImageKind = 'kernel' | 'crash'
+
+/** Who asked for a load. */
+export interface Loader {
+  readonly uid: number | null
+  /** Who logged in, where the kernel keeps it (/proc/self/loginuid). */
+  readonly loginUid: number | null
+  /** SUDO_USER, as the environment says. */
+  readonly sudoUser: string | null
+  readonly pid: number
+  readonly program: string
+}
+
+/** Where it came from: the boot entry that was chosen. */
+export interface Origin {
+  /** The words it was chosen by; null when none was given. */
+  readonly selector: string | null
+  readonly entry: string | null
+  readonly title: string | null
+  readonly source: Source | null
+}
+
+/** What was loaded by us: /run/linux-kexec/loaded.json, or loaded-panic.json for the crash kernel. */
+export interface LoadRecord {
+  readonly schemaVersion: 1
+  readonly kind: ImageKind
+  readonly bootId: string
+  /** ISO 8601, UTC. */
+  readonly loadedAt: string
+  readonly by: Loader
+  readonly packageVersion: string | null
+  /** Release of the loaded kernel, as `uname -r` will print it; or null. */
+  readonly version: string | null
+  readonly kernel: FileIdentity
+  /** Those that lie in files; what the kernel's own file brings is not among them. */
+  readonly initrds: readonly FileIdentity[]
+  /** Further files that went into it: a vendor boot image, what lies beside a unified kernel image. */
+  readonly others: readonly FileIdentity[]
+  /** Where the files that were laid over the initrd came from, the first hundred; they are not compared later. */
+  readonly overlay: readonly string[]
+  readonly commandLine: string
+  readonly engine: 'file' | 'segments'
+  /** Of kexec_file_load(2). */
+  readonly flags: number
+  readonly origin: Origin
+  /** What the kernel held right after the load, to tell it from what others load; null when it could not be read. */
+  readonly fingerprint: string | null
+  /** Why there is none. */
+  readonly fingerprintProblem: string | null
+}
+
+/** Lists longer than any load's. */
+const MAX_FILES = 100_000
+
+/** The name of the record in its folder. */
+export function recordName(kind: ImageKind): string {
+  return kind === 'kernel' ? 'loaded.json' : 'loaded-panic.json'
+}
+
+/** The running boot; undefined where /proc does not tell. */
+export function bootIdOf(system: System): string | undefined {
+  return system.readText('/proc/sys/kernel/random/boot_id')?.trim()
+}
+
+/** Reads a record. @returns what is wrong with it, in words, when it cannot be believed */
+export function parseRecord(text: string, kind: ImageKind): LoadRecord | string {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return 'it is no JSON, or was cut short'
+  }
+  const record = fieldsOf(value)
+  if (record['schemaVersion'] !== RECORD_VERSION) return `its version is not ${RECORD_VERSION}`
+  const wrong = Object.entries(recordFields).find(([name, isRight]) => !isRight(record[name]))
+  if (wrong !== undefined) return `its field ${wrong[0]} is not what it should be`
+  if (record['kind'] !== kind) return `it is of another kind than ${kind}`
+  return value as LoadRecord
+}
+
+type Check = (value: unknown) => boolean
+
+const isText: Check = (value) => typeof value === 'string'
+const isNumber: Check = (value) => typeof value === 'number'
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value)
+const objectOf =
+  (fields: Readonly<Record<string, Check>>): Check =>
+  (value) => {
+    const found = fieldsOf(value)
+    return Object.entries(fields).every(([name, isRight]) => isRight(found[name]))
+  }
+const listOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.length <= MAX_FILES && value.every(check)
+
+const isFile = objectOf({
+  path: isText,
+  size: isNumber,
+  device: orNull(isNumber),
+  inode: orNull(isNumber),
+  modifiedAt: orNull(isNumber),
+  changedAt: orNull(isNumber),
+  sample: isText,
+  sha256: orNull(isText),
+})
+
+const recordFields: Readonly<Record<Exclude<keyof LoadRecord, 'schemaVersion'>, Check>> = {
+  kind: isText,
+  bootId: isText,
+  loadedAt: (value) => isText(value) && !Number.isNaN(Date.parse(value as string)),
+  by: objectOf({
+    uid: orNull(isNumber),
+    loginUid: orNull(isNumber),
+    sudoUser: orNull(isText),
+    pid: isNumber,
+    program: isText,
+  }),
+  packageVersion: orNull(isText),
+  version: orNull(isText),
+  kernel: isFile,
+  initrds: listOf(isFile),
+  others: listOf(isFile),
+  overlay: listOf(isText),
+  commandLine: isText,
+  engine: (value) => value === 'file' || value === 'segments',
+  flags: isNumber,
+  origin: objectOf({ selector: orNull(isText), entry: orNull(isText), title: orNull(isText), source: orNull(isText) }),
+  fingerprint: orNull(isText),
+  fingerprintProblem: orNull(isText),
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
+}

@@ -1,0 +1,100 @@
+import { System } from '../system/system.ts'
+import { packageVersion } from '../version.ts'
+import type { FileIdentity } from './file-identity.ts'
+import { heldImage, imagePointers, imagePointersMeanwhile } from './fingerprint.ts'
+import { StateFolder } from './folder.ts'
+import type { HeldImage } from './held-image.ts'
+import { bootIdOf, type ImageKind, type Loader, type LoadRecord, type Origin, recordName } from './record.ts'
+import type { ImagePointers } from './symbols.ts'
+
+/** What a load was made of, as far as a record has it. */
+export interface LoadFacts {
+  readonly version: string | null
+  readonly kernel: FileIdentity
+  readonly initrds: readonly FileIdentity[]
+  readonly others: readonly FileIdentity[]
+  readonly overlay: readonly string[]
+  readonly commandLine: string
+  readonly engine: 'file' | 'segments'
+  /** Of the call that the engine makes. */
+  readonly flags: number
+  readonly origin: Origin
+}
+
+const live = new System()
+const folder = new StateFolder(live)
+
+/** Begins to look up what the fingerprint needs, while the kernel is at the load. */
+export function beginToRemember(): Promise<ImagePointers | string> {
+  return imagePointersMeanwhile(live, folder)
+}
+
+/**
+ * Writes down what was loaded just now. Never throws: a record that cannot be written does not undo the load.
+ * @returns what went wrong, as a warning; undefined when nothing did
+ */
+export function rememberLoad(
+  kind: ImageKind,
+  gather: () => LoadFacts,
+  known?: ImagePointers | string,
+): string | undefined {
+  try {
+    const held = heldImage(known ?? imagePointers(live, folder), kind)
+    writeRecord(folder, makeRecord(kind, gather(), held))
+    return undefined
+  } catch (error) {
+    // What an older one says is not true any more.
+    forgetLoad(kind)
+    const why = error instanceof Error ? error.message : String(error)
+    return `it is loaded, but could not be noted for \`status\` and \`reboot\`: ${why}`
+  }
+}
+
+function makeRecord(kind: ImageKind, facts: LoadFacts, held: HeldImage): LoadRecord {
+  return {
+    schemaVersion: 1,
+    kind,
+    bootId: bootIdOf(live) ?? '',
+    loadedAt: new Date().toISOString(),
+    by: loader(),
+    packageVersion: packageVersion(),
+    version: facts.version,
+    kernel: facts.kernel,
+    initrds: facts.initrds,
+    others: facts.others,
+    overlay: facts.overlay,
+    commandLine: facts.commandLine,
+    engine: facts.engine,
+    flags: facts.flags,
+    origin: facts.origin,
+    fingerprint: 'fingerprint' in held ? held.fingerprint : null,
+    fingerprintProblem: 'unreadable' in held ? held.unreadable : null,
+  }
+}
+
+/** Takes the record of what was unloaded away. Never throws: what is not loaded is not told, whatever the record says. */
+export function forgetLoad(kind: ImageKind): void {
+  try {
+    folder.remove(recordName(kind))
+  } catch {
+    // A folder that cannot be written had no record written by us.
+  }
+}
+
+/** @throws Node's error, or one that says what is wrong with the folder */
+export function writeRecord(into: StateFolder, record: LoadRecord): void {
+  into.write(recordName(record.kind), `${JSON.stringify(record, null, 2)}\n`)
+}
+
+function loader(): Loader {
+  const loginUid = Number(live.readText('/proc/self/loginuid')?.trim() || Number.NaN)
+  // 4294967295: no login is behind it (AUDIT_UID_UNSET, include/uapi/linux/audit.h).
+  const isSet = Number.isInteger(loginUid) && loginUid !== 0xffffffff
+  return {
+    uid: process.getuid?.() ?? null,
+    loginUid: isSet ? loginUid : null,
+    sudoUser: process.env['SUDO_USER'] || null,
+    pid: process.pid,
+    program: process.argv[1] ?? process.execPath,
+  }
+}

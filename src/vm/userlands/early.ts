@@ -1,0 +1,14 @@
+/** The first thing that an init system without scripts of its own has to do: what a distribution's boot scripts mount. */
+export const mountEarly = `#!/bin/sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+# After an init that has started again, they may be read-only.
+for folder in / /dev /run; do
+  mount -o remount,rw $folder 2>/dev/null
+done
+mkdir -p /dev/pts /dev/shm
+mount -t devpts -o mode=620,gid=5 devpts /dev/pts
+mount -t tmpfs -o mode=1777 shm /dev/shm
+mountpoint -q /run || mount -t tmpfs -o mode=755 run /run
+mount -t tmpfs -o mode=1777 tmp /tmp
+hostname guest
+`

@@ -1,0 +1,12 @@
+import { conduct } from './inits/conduct.ts'
+import { holdOpen, s6Shutdown } from './inits/services.ts'
+
+conduct({
+  userland: 's6-linux-init',
+  name: 's6-linux-init',
+  title: 's6-linux-init (shutdown daemon stood in for)',
+  service: s6Shutdown,
+  start: holdOpen,
+  hook: '/etc/linux-kexec/start-kernel',
+  plainReboot: '{ printf r; head -c 16 /dev/zero; } >/run/service/s6-linux-init-shutdownd/fifo',
+})

@@ -1,0 +1,103 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Program } from '../../src/program.ts'
+import { openrc } from '../../src/services/openrc.ts'
+import type { DescribeService, ServiceName } from '../../src/services/service.ts'
+import { systemd } from '../../src/services/systemd.ts'
+import { sysvinit } from '../../src/services/sysvinit.ts'
+import { type Guest, type GuestOptions, type ImageEntry, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
+import { debianGuest, json } from './guests.ts'
+
+/** Where our program lies in guests: what `service install` writes there is what is put into the image here. */
+const program: Program = {
+  node: '/usr/bin/node',
+  command: '/usr/lib/node_modules/linux-kexec/dist/linux-kexec.cjs',
+}
+
+/** Services as files of a guest, so that they are there when it boots. */
+function filesOf(describeService: DescribeService, names: readonly ServiceName[]): ImageEntry[] {
+  const parts = names.flatMap((name) => {
+    const { files, enabling } = describeService(name, program)
+    return [...files, ...enabling]
+  })
+  return parts.flatMap((part): ImageEntry[] => {
+    if (part.kind === 'file') return [{ path: part.path, data: part.text, mode: part.mode }]
+    return part.kind === 'link' ? [{ path: part.path, link: part.target }] : []
+  })
+}
+
+let vm: Vm
+let guest: Guest
+afterEach(() => vm?.stop())
+
+async function boot(options: Partial<GuestOptions>, machine: Partial<VmOptions> = {}) {
+  guest = await debianGuest(options)
+  vm = await startVm({ guest, memory: 1536, ...machine })
+  await vm.booted()
+}
+
+const newer = () => guest.kernels[1]?.release
+
+/** Shell that waits until a service has done its work, or failed. */
+const settled = (
+  unit: string,
+) => `until systemctl show -p ActiveState --value ${unit} | grep -Eq '^(active|failed)$'; do
+  sleep 0.2; done; systemctl is-active ${unit}`
+
+describe('systemd', () => {
+  test('at boot, the kernel of the next reboot and the crash kernel are loaded, and the one is started', async () => {
+    const files = filesOf(systemd, ['boot', 'crash'])
+    await boot({ userland: 'systemd', files }, { append: 'crashkernel=256M' })
+    // What lies there is what `service install` places, to the byte.
+    const { document } = await json(vm, 'linux-kexec service show')
+    expect(document.services).toMatchObject([
+      { name: 'boot', state: 'installed', enabled: true },
+      { name: 'shutdown', state: 'absent', enabled: false },
+      { name: 'crash', state: 'installed', enabled: true },
+    ])
+    for (const unit of ['linux-kexec-boot', 'linux-kexec-crash']) {
+      const { stdout } = await vm.run(settled(unit))
+      expect(stdout, (await vm.run(`journalctl -b --no-pager -u ${unit}`)).stdout).toContain('active')
+    }
+    const status = (await json(vm, 'linux-kexec status')).document
+    expect(status).toMatchObject({ loaded: true, crashLoaded: true })
+    await vm.run('systemctl stop linux-kexec-crash')
+    expect((await json(vm, 'linux-kexec status')).document.crashLoaded).toBe(false)
+    const planned = (await json(vm, 'linux-kexec plan')).document
+    // A plain `systemctl reboot` goes that way since systemd 254; this suite may have an older one.
+    await vm.spawn('systemctl kexec')
+    const next = await vm.booted()
+    expect([next.release, next.commandLine]).toEqual([newer(), planned.cmdline])
+
+    // The root file system is as it was; here at shutdown, only when that ends in a kexec.
+    await vm.run(`${settled('linux-kexec-boot')}; linux-kexec unload
+      systemctl disable linux-kexec-boot
+      printf 'LOAD_OPTIONS="${guest.kernels[0]?.release} --append marker=shutdown"\\n' > /etc/default/linux-kexec`)
+    const installed = await vm.run('linux-kexec service install --enable shutdown')
+    expect(installed.stdout).toContain('created /etc/systemd/system/linux-kexec-shutdown.service')
+    await vm.run('systemctl daemon-reload && systemctl start linux-kexec-shutdown')
+    await vm.run('systemctl restart linux-kexec-shutdown')
+    expect((await json(vm, 'linux-kexec status')).document.loaded).toBe(false)
+    await vm.spawn('systemctl start --job-mode=replace-irreversibly --no-block kexec.target')
+    const last = await vm.booted()
+    expect(last.release).toBe(guest.kernels[0]?.release)
+    expect(last.commandLine).toContain('marker=shutdown')
+  })
+})
+
+describe.each([
+  ['sysvinit', sysvinit],
+  ['openrc-sysvinit', openrc],
+] as const)('%s', (userland, describeService) => {
+  test('at shutdown, the kernel of the next boot is loaded, and the hook of the handover starts it', async () => {
+    await boot({ userland, files: filesOf(describeService, ['shutdown']) })
+    const { document } = await json(vm, 'linux-kexec service show')
+    expect(document.services[1]).toMatchObject({ name: 'shutdown', state: 'installed', enabled: true })
+    const installed = await vm.run('linux-kexec handover --install')
+    expect(installed, installed.stdout).toMatchObject({ status: 0 })
+    expect((await json(vm, 'linux-kexec status')).document.loaded).toBe(false)
+    const planned = (await json(vm, 'linux-kexec plan')).document
+    await vm.spawn('shutdown -r now')
+    const next = await vm.booted()
+    expect([next.release, next.commandLine]).toEqual([newer(), planned.cmdline])
+  })
+})
