@@ -1,5 +1,5 @@
 import { formatAddress, type PlannedSegment } from '../engine/segments/segment.ts'
-import type { LoadPlan } from './plan.ts'
+import type { LoadPlan } from './load-plan.ts'
 import { formatBytes, oneLine } from './text.ts'
 
 const LABEL = 14
