@@ -43,7 +43,9 @@ WantedBy=multi-user.target
 function actions(name: ServiceName, command: string, load: string): string {
   if (name === 'crash') return `ExecStart=${load}\nExecReload=${load}\nExecStop=${command} unload --panic`
   if (name === 'boot') return `ExecStart=${load}\nExecReload=${load}`
-  return `# Only where the shutdown is to end in a kexec, and nothing is loaded that somebody chose.
+  return `# A large kernel takes its time on a machine that shuts everything down.
+TimeoutStopSec=5min
+# Only where the shutdown is to end in a kexec, and nothing is loaded that somebody chose.
 ExecStop=/bin/sh -c 'case "$$(systemctl list-jobs --no-legend 2>/dev/null)" in *kexec.target*) ;; *) exit 0 ;; esac; \\
   read -r loaded </sys/kernel/kexec_loaded; [ "$$loaded" = 1 ] || exec ${load.replaceAll('$', '$$$$')}'`
 }

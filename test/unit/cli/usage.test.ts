@@ -95,6 +95,8 @@ test('status, reboot and exec end with 4 when nothing is loaded', async () => {
     crashLoaded: expect.any(Boolean),
     crashSize: status.document.crashSize,
     supported: expect.any(Boolean),
+    kernel: expect.objectContaining({ kind: 'kernel' }),
+    crash: expect.objectContaining({ kind: 'crash' }),
   })
   expect(status.status).toBe(status.document.loaded ? 0 : 4)
   // In a container the namespaces, or missing capabilities, are refused before that.
