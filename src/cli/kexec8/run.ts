@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { unload } from '../../engine/file.ts'
 import { status } from '../../engine/status.ts'
+import { unload } from '../../engine/unload.ts'
 import { KexecError, type Reason } from '../../errors.ts'
 import { execute } from '../../handover/execute.ts'
 import { reboot } from '../../handover/reboot.ts'
