@@ -37,17 +37,58 @@ class Arguments {
     return Refuse(name, "a string without NUL"), std::string();
   }
 
- private:
-  double Integer(const char* name, double lowest, double highest) {
+  // A physical address or a size.
+  size_t Address(const char* name) { return static_cast<size_t>(Integer(name, 0, kLargest)); }
+
+  // At most kMaxSegments objects {bytes, address, size}; the bytes stay where they are.
+  size_t Segments(const char* name, std::array<Segment, kMaxSegments>& segments,
+                  std::array<Napi::ObjectReference, kMaxSegments>& pins) {
     const Napi::Value value = Next();
-    if (!wrong_ && value.IsNumber()) {
-      const double number = value.As<Napi::Number>().DoubleValue();
-      // NaN fails the comparisons, so the cast below is always defined.
-      if (number >= lowest && number <= highest && number == static_cast<double>(static_cast<int64_t>(number))) {
-        return number;
+    if (wrong_ || !value.IsArray()) return Refuse(name, kSegments), 0;
+    const auto array = value.As<Napi::Array>();
+    const uint32_t count = array.Length();
+    if (count > kMaxSegments) return Refuse(name, kSegments), 0;
+    for (uint32_t index = 0; index < count; ++index) {
+      const Napi::Value item = array[index];
+      if (!item.IsObject()) return Refuse(name, kSegments), 0;
+      const auto object = item.As<Napi::Object>();
+      const Napi::Value bytes = object.Get("bytes");
+      double address = 0;
+      double size = 0;
+      if (!bytes.IsTypedArray() || !Whole(object.Get("address"), 0, kLargest, address) ||
+          !Whole(object.Get("size"), 0, kLargest, size)) {
+        return Refuse(name, kSegments), 0;
       }
+      void* start = nullptr;
+      size_t length = 0;
+      napi_typedarray_type type{};
+      napi_get_typedarray_info(call_.Env(), bytes, &type, &length, &start, nullptr, nullptr);
+      if (type != napi_uint8_array) return Refuse(name, kSegments), 0;
+      segments[index] = {start, length, static_cast<size_t>(address), static_cast<size_t>(size)};
+      pins[index] = Napi::Persistent(bytes.As<Napi::Object>());
     }
+    return count;
+  }
+
+ private:
+  static constexpr const char* kSegments = "an array of at most 16 segments {bytes: Uint8Array, address, size}";
+
+  // What a double holds exactly, and a pointer holds at all.
+  static constexpr double kLargest =
+      sizeof(size_t) < sizeof(double) ? static_cast<double>(UINT32_MAX) : 9007199254740991.0;
+
+  double Integer(const char* name, double lowest, double highest) {
+    double number = 0;
+    const Napi::Value value = Next();
+    if (!wrong_ && Whole(value, lowest, highest, number)) return number;
     return Refuse(name, "an integer in range"), 0;
+  }
+
+  static bool Whole(const Napi::Value& value, double lowest, double highest, double& number) {
+    if (!value.IsNumber()) return false;
+    number = value.As<Napi::Number>().DoubleValue();
+    // NaN fails the comparisons, so the cast below is always defined.
+    return number >= lowest && number <= highest && number == static_cast<double>(static_cast<int64_t>(number));
   }
 
   Napi::Value Next() { return call_[next_++]; }
@@ -55,6 +96,8 @@ class Arguments {
   void Refuse(const char* name, const char* expected) {
     if (wrong_) return;
     wrong_ = true;
+    // A getter of the caller's may have thrown.
+    if (call_.Env().IsExceptionPending()) return;
     const std::string message = std::string("The argument ") + name + " must be " + expected;
     Napi::TypeError::New(call_.Env(), message).ThrowAsJavaScriptException();
   }
@@ -119,6 +162,64 @@ Napi::Value KexecFileLoadSync(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), load.Run());
 }
 
+// The segments of one call, and what keeps their bytes from being collected meanwhile.
+struct SegmentLoad {
+  size_t entry = 0;
+  size_t count = 0;
+  std::array<Segment, kMaxSegments> segments{};
+  std::array<Napi::ObjectReference, kMaxSegments> pins{};
+  uint32_t flags = 0;
+
+  void Take(Arguments& arguments) {
+    entry = arguments.Address("entry");
+    count = arguments.Segments("segments", segments, pins);
+    flags = arguments.Flags("flags");
+  }
+
+  [[nodiscard]] int Run() const { return KexecLoad(entry, count, segments.data(), flags); }
+};
+
+// The kernel copies the segments' bytes from where JavaScript has them. The references go in the destructor, which runs
+// on the thread of JavaScript.
+class SegmentWorker : public Napi::AsyncWorker {
+ public:
+  explicit SegmentWorker(Napi::Env env) : AsyncWorker(env, "linux-kexec:kexecLoad"), deferred_(env) {}
+
+  SegmentLoad& Load() { return load_; }
+
+  void Execute() override { error_ = load_.Run(); }
+
+  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), error_)); }
+
+  [[nodiscard]] Napi::Promise Promise() const { return deferred_.Promise(); }
+
+ private:
+  SegmentLoad load_;
+  int error_ = 0;
+  Napi::Promise::Deferred deferred_;
+};
+
+Napi::Value KexecLoadAsync(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  auto* worker = new SegmentWorker(call.Env());
+  worker->Load().Take(arguments);
+  if (arguments.Wrong()) {
+    delete worker;
+    return call.Env().Undefined();
+  }
+  const Napi::Promise promise = worker->Promise();
+  worker->Queue();
+  return promise;
+}
+
+Napi::Value KexecLoadSync(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  SegmentLoad load;
+  load.Take(arguments);
+  if (arguments.Wrong()) return call.Env().Undefined();
+  return Napi::Number::New(call.Env(), load.Run());
+}
+
 Napi::Value CallRebootKexec(const Napi::CallbackInfo& call) { return Napi::Number::New(call.Env(), RebootKexec()); }
 
 Napi::Value CallMemfdCreate(const Napi::CallbackInfo& call) {
@@ -171,6 +272,8 @@ Napi::Value CallRemountReadOnly(const Napi::CallbackInfo& call) {
 Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports["kexecFileLoad"] = Napi::Function::New<KexecFileLoadAsync>(env, "kexecFileLoad");
   exports["kexecFileLoadSync"] = Napi::Function::New<KexecFileLoadSync>(env, "kexecFileLoadSync");
+  exports["kexecLoad"] = Napi::Function::New<KexecLoadAsync>(env, "kexecLoad");
+  exports["kexecLoadSync"] = Napi::Function::New<KexecLoadSync>(env, "kexecLoadSync");
   exports["rebootKexec"] = Napi::Function::New<CallRebootKexec>(env, "rebootKexec");
   exports["memfdCreate"] = Napi::Function::New<CallMemfdCreate>(env, "memfdCreate");
   exports["seekEnd"] = Napi::Function::New<CallSeekEnd>(env, "seekEnd");

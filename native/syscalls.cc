@@ -46,6 +46,10 @@ int KexecFileLoad([[maybe_unused]] int kernel, [[maybe_unused]] int initrd, [[ma
 #endif
 }
 
+int KexecLoad(size_t entry, size_t count, const Segment* segments, unsigned long flags) {
+  return ErrnoUnlessZero(syscall(SYS_kexec_load, entry, count, segments, flags));
+}
+
 int RebootKexec() { return ErrnoUnlessZero(reboot(static_cast<int>(LINUX_REBOOT_CMD_KEXEC))); }
 
 int MemfdCreate(const char* name, unsigned int flags) {

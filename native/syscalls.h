@@ -7,9 +7,24 @@
 
 namespace linux_kexec {
 
+// A segment of kexec_load(2) as the kernel reads it: struct kexec_segment of include/uapi/linux/kexec.h.
+struct Segment {
+  const void* bytes;
+  size_t length;
+  // Physical, and of whole pages.
+  size_t address;
+  size_t size;
+};
+
+// The most that any kernel takes: KEXEC_SEGMENT_MAX of include/uapi/linux/kexec.h.
+constexpr size_t kMaxSegments = 16;
+
 // kexec_file_load(2). `length` counts the command line's NUL, so it is never 0: with 0 x86 kernels write before their
 // buffer, and arm64 kernels delete the bootargs. ENOSYS where the architecture has no such call (32-bit arm).
 int KexecFileLoad(int kernel, int initrd, const char* command_line, size_t length, unsigned long flags);
+
+// kexec_load(2). No segments unload what is loaded.
+int KexecLoad(size_t entry, size_t count, const Segment* segments, unsigned long flags);
 
 // reboot(2) with LINUX_REBOOT_CMD_KEXEC. Does not sync, unmount or stop anything.
 int RebootKexec();

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // npm run test:native
 // The native code under AddressSanitizer and UBSan, by itself and in Node, and the addon as it is shipped. Everything
-// runs under deny-kexec, so kexec_file_load and reboot fail with an errno of our choice before they reach the kernel.
+// runs under deny-kexec, so kexec_load, kexec_file_load and reboot fail with an errno of our choice before they reach the
+// kernel.
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'

@@ -3,6 +3,15 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { type Evidence, KexecError } from './errors.ts'
 
+/** A segment of kexec_load(2): bytes, and the physical memory they are copied to; what they do not fill becomes zeros. */
+export interface NativeSegment {
+  /** Must be left alone until the call is done: the kernel reads them where they are. */
+  readonly bytes: Uint8Array
+  /** Physical; both of whole pages. */
+  readonly address: number
+  readonly size: number
+}
+
 /**
  * The addon's calls: thin syscalls that return 0 or a positive errno and decide nothing (native/).
  * Loaded on first use, so that list, inspect and plan work where no addon was built.
@@ -11,6 +20,9 @@ export interface Native {
   /** kexec_file_load(2) off the event loop. Resolves to 0 or the errno. initrdFd is -1 when there is none. */
   kexecFileLoad(kernelFd: number, initrdFd: number, commandLine: string, flags: number): Promise<number>
   kexecFileLoadSync(kernelFd: number, initrdFd: number, commandLine: string, flags: number): number
+  /** kexec_load(2) off the event loop, of at most 16 segments; none unload what is loaded. Resolves to 0 or the errno. */
+  kexecLoad(entry: number, segments: readonly NativeSegment[], flags: number): Promise<number>
+  kexecLoadSync(entry: number, segments: readonly NativeSegment[], flags: number): number
   /** reboot(2) with LINUX_REBOOT_CMD_KEXEC. Returns only on failure, with the errno. */
   rebootKexec(): number
   /** memfd_create(2). The descriptor, or the errno negated. */

@@ -5,6 +5,8 @@ import { pbkdf2 } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 
 const [addon, errno] = [process.argv[2], Number(process.argv[3])]
@@ -53,6 +55,8 @@ test('a wrong argument is a TypeError, and never a call', () => {
   for (const name of [
     'kexecFileLoad',
     'kexecFileLoadSync',
+    'kexecLoad',
+    'kexecLoadSync',
     'memfdCreate',
     'seekEnd',
     'getAttribute',
@@ -65,6 +69,64 @@ test('a wrong argument is a TypeError, and never a call', () => {
   assert.throws(() => native.unmount('/nonexistent', '0'), TypeError)
   // More than asked for is no harm, and neither is another `this`.
   assert.equal(native.kexecFileLoadSync.call(null, ...load, 'more'), errno)
+})
+
+test('segments: the errno comes back, and a wrong one is a TypeError, never a call', async () => {
+  const segment = { bytes: new Uint8Array(4), address: 0x100000, size: 4096 }
+  assert.equal(native.kexecLoadSync(0x100000, [segment], 62 << 16), errno)
+  assert.equal(native.kexecLoadSync(0, [], 0), errno)
+  assert.equal(native.kexecLoadSync(2 ** 40, Array(16).fill({ ...segment, bytes: Buffer.alloc(1 << 20) }), 0), errno)
+  const wrong = {
+    0: [undefined, null, '0', 1n, 0.5, -1, 2 ** 53, Number.NaN],
+    1: [
+      undefined,
+      segment,
+      'x',
+      [null],
+      Array(17).fill(segment),
+      new Array(1),
+      [{ ...segment, bytes: new Uint16Array(2) }],
+      [{ ...segment, bytes: new ArrayBuffer(2) }],
+      [{ ...segment, bytes: 'x' }],
+      [segment, { ...segment, address: -1 }],
+      [segment, { ...segment, size: '4096' }],
+    ],
+    2: [undefined, -1, 2 ** 32],
+  }
+  for (const [position, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const args = [0, [segment], 0].with(Number(position), value)
+      assert.throws(() => native.kexecLoad(...args), TypeError)
+      assert.throws(() => native.kexecLoadSync(...args), TypeError)
+    }
+  }
+  // A getter that throws is told as it is.
+  const broken = { ...segment }
+  Object.defineProperty(broken, 'address', {
+    get() {
+      throw new RangeError('mine')
+    },
+  })
+  assert.throws(() => native.kexecLoadSync(0, [broken], 0), RangeError)
+  assert.throws(() => native.kexecLoad(0, [broken], 0), RangeError)
+})
+
+/** node:v8 can ask for it once the flag is set. */
+function collectGarbage() {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+}
+
+test('segments stay where they are until their load is done', async () => {
+  const loads = Array.from({ length: 50 }, () =>
+    native.kexecLoad(
+      0,
+      Array.from({ length: 16 }, () => ({ bytes: Buffer.alloc(100_000), address: 0, size: 1 })),
+      0,
+    ),
+  )
+  collectGarbage()
+  assert.deepEqual(await Promise.all(loads), Array(50).fill(errno))
 })
 
 test('a hundred loads at once', async () => {
@@ -115,7 +177,11 @@ for (const ending of ['process.exit()', 'parentPort.postMessage(0)', 'throw new 
       const script = `
         const { parentPort, workerData } = require('node:worker_threads')
         const native = require(workerData)
-        for (let load = 0; load < 50; load++) native.kexecFileLoad(-1, -1, 'quiet '.repeat(100), 0).then(() => {})
+        const segments = () => [{ bytes: new Uint8Array(5000), address: 0x100000, size: 8192 }]
+        for (let load = 0; load < 50; load++) {
+          native.kexecFileLoad(-1, -1, 'quiet '.repeat(100), 0).then(() => {})
+          native.kexecLoad(0, segments(), 0).then(() => {})
+        }
         ${ending}`
       const worker = new Worker(script, { eval: true, workerData: addon })
       worker.on('error', () => {})

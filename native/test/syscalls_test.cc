@@ -1,5 +1,5 @@
-// syscalls_test ERRNO: the calls of syscalls.h, under `deny-kexec ERRNO`, which makes kexec_file_load and reboot fail
-// with that number before they reach the kernel. Exits 0 when every check holds.
+// syscalls_test ERRNO: the calls of syscalls.h, under `deny-kexec ERRNO`, which makes kexec_load, kexec_file_load and
+// reboot fail with that number before they reach the kernel. Exits 0 when every check holds.
 #include "syscalls.h"
 
 #include <fcntl.h>
@@ -37,6 +37,15 @@ void KexecFileLoadReturnsTheErrno(int error) {
   CHECK(KexecFileLoad(-1, -1, "console=ttyS0", 14, 4) == error);
   const std::string huge(1 << 20, 'x');
   CHECK(KexecFileLoad(-1, -1, huge.c_str(), huge.size() + 1, ~0UL) == error);
+}
+
+void KexecLoadReturnsTheErrno(int error) {
+  using linux_kexec::KexecLoad;
+  const std::array<char, 4> bytes{};
+  const std::array<linux_kexec::Segment, 1> segments{{{bytes.data(), bytes.size(), 0x100000, 4096}}};
+  CHECK(KexecLoad(0x100000, segments.size(), segments.data(), 0) == error);
+  CHECK(KexecLoad(~0UL, linux_kexec::kMaxSegments + 1, nullptr, ~0UL) == error);
+  CHECK(KexecLoad(0, 0, nullptr, 0) == error);
 }
 
 void RebootKexecReturnsTheErrno(int error) { CHECK(linux_kexec::RebootKexec() == error); }
@@ -91,6 +100,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   KexecFileLoadReturnsTheErrno(error);
+  KexecLoadReturnsTheErrno(error);
   RebootKexecReturnsTheErrno(error);
   MemfdIsWritableAndClosedOnExec();
   SeekEndGoesBehindTheLastByte();

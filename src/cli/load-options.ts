@@ -24,6 +24,7 @@ export const loadOptions = {
   'vendor-boot': { type: 'string', value: 'FILE', help: "an Android boot image's vendor_boot image" },
   dtb: { type: 'string', value: 'FILE', help: 'a device tree' },
   panic: { type: 'boolean', help: 'load as the crash kernel' },
+  fast: { type: 'boolean', help: 'the shortest downtime that the policy allows' },
   'try-anyway': { type: 'boolean', help: 'ask the kernel although its policy says that it will refuse' },
   engine: { type: 'string', value: 'ENGINE', help: 'auto, file (kexec_file_load) or segments (kexec_load)' },
 } as const satisfies Record<string, CommandOption>
@@ -50,6 +51,7 @@ export function planOptions(args: Arguments): PlanOptions {
     noInitrd: args.flag('no-initrd'),
     reuseCommandLine: args.flag('reuse-cmdline'),
     panic: args.flag('panic'),
+    fast: args.flag('fast'),
     tryAnyway: args.flag('try-anyway'),
     ...given('target', args.positionals[0]),
     ...given('initrds', args.texts('initrd')),

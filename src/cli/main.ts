@@ -81,7 +81,7 @@ const isKexec = basename(process.argv[1] ?? '') === 'kexec'
 const words = isKexec ? ['kexec', ...process.argv.slice(2)] : process.argv.slice(2)
 
 main(words).then(async (status) => {
-  const isLast = status !== exit.done && ['reboot', 'exec'].includes(words[0] ?? '')
+  const isLast = status !== exit.done && ['reboot', 'exec', 'kexec'].includes(words[0] ?? '')
   if (process.pid === 1 && isLast) {
     const { isFirstProcess, stay } = await import('./first-process.ts')
     if (isFirstProcess()) await stay()

@@ -1,4 +1,5 @@
 import type { Evidence } from '../errors.ts'
+import type { CallPolicy } from '../policy/index.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf } from './examination.ts'
 import { sentence } from './sentence.ts'
@@ -16,8 +17,12 @@ function fileLoad(examination: Examination): Finding<'kexec-file-load'> {
   const { policy, configuration } = examination
   const evidence = sources(policy.reasons)
   if (policy.kexecFileLoad.mode === 'unsupported') {
+    if (planOf(examination)?.engine === 'segments') {
+      const detail = ['kexec_load is used in its place.']
+      return { id, status: 'ok', summary: sentence(policy.kexecFileLoad.why), detail, evidence }
+    }
     const detail =
-      policy.kexecLoad.mode === 'unsupported' ? [] : ['It has kexec_load, which this version does not use.']
+      policy.kexecLoad.mode === 'unsupported' ? [] : ['It has kexec_load, which this version uses on x86_64 only.']
     const remedy = 'Boot a kernel built with CONFIG_KEXEC_FILE=y.'
     return { id, status: 'problem', summary: sentence(policy.kexecFileLoad.why), detail, evidence, remedy }
   }
@@ -32,10 +37,15 @@ function fileLoad(examination: Examination): Finding<'kexec-file-load'> {
   return { id, status: 'unknown', summary, evidence, ...remedy }
 }
 
-/** Only kexec_file_load is used so far, so that it may be missing or shut. */
-function plainLoad({ policy: { kexecLoad, reasons }, configuration }: Examination): Finding<'kexec-load'> {
+/** Where kexec_file_load serves, it may be missing or shut. */
+function plainLoad(examination: Examination): Finding<'kexec-load'> {
+  const {
+    policy: { kexecLoad, reasons },
+    configuration,
+  } = examination
   const id = 'kexec-load'
   const evidence = sources(reasons)
+  if (planOf(examination)?.engine === 'segments') return neededLoad(kexecLoad, evidence)
   if (kexecLoad.mode === 'unsupported')
     return { id, status: 'ok', summary: 'It lacks it, which is not needed.', evidence }
   if (kexecLoad.mode === 'disabled')
@@ -43,6 +53,14 @@ function plainLoad({ policy: { kexecLoad, reasons }, configuration }: Examinatio
   return configuration.has('KEXEC')
     ? { id, status: 'ok', summary: 'The running kernel has it; it is not needed.', evidence }
     : { id, status: 'unknown', summary: 'Nothing tells; it is not needed.', evidence }
+}
+
+/** Where it is the only one. */
+function neededLoad({ mode, why }: CallPolicy, evidence: readonly Evidence[]): Finding<'kexec-load'> {
+  const id = 'kexec-load'
+  if (mode !== 'disabled') return { id, status: 'ok', summary: 'The running kernel has it, and it is used.', evidence }
+  const remedy = 'Boot a kernel built with CONFIG_KEXEC_FILE=y, which takes signed kernels.'
+  return { id, status: 'problem', summary: sentence(why), evidence, remedy }
 }
 
 function sources(reasons: readonly (Evidence & { readonly subject: string })[]): Evidence[] {

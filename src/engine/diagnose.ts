@@ -24,7 +24,7 @@ export interface Diagnosis {
   readonly hint?: string
 }
 
-/** Joins an errno of kexec_file_load with the policy, the process, the memory and the kernel's own words into one error. */
+/** Joins an errno of kexec_file_load or kexec_load with the policy, the process, the memory and the kernel's own words into one error. */
 export function diagnoseLoad(system: System, call: FailedCall): KexecError {
   const policy = detectPolicy({ system })
   const name = errnoName(call.errno)
@@ -80,21 +80,24 @@ function evidenceFor(name: string, system: System, policy: KexecPolicy): Evidenc
 /** Where the policy tells more than the errno. */
 function fromPolicy(
   name: string,
-  { kexecFileLoad, seccomp, ima, signature }: KexecPolicy,
+  { kexecFileLoad, kexecLoad, seccomp, ima, signature }: KexecPolicy,
   call: FailedCall,
 ): Diagnosis | undefined {
-  if (name === 'ENOSYS' && kexecFileLoad.mode === 'unsupported') {
+  const asked = call.syscall === 'kexec_load' ? kexecLoad : kexecFileLoad
+  if (name === 'ENOSYS' && asked.mode === 'unsupported') {
+    return { reason: 'no-kexec-support', summary: asked.why, hint: buildWith(call) }
+  }
+  if (name === 'EACCES' && call.syscall === 'kexec_load') {
     return {
-      reason: 'no-kexec-support',
-      summary: kexecFileLoad.why,
-      hint: 'Boot a kernel built with CONFIG_KEXEC_FILE=y.',
+      reason: 'ima-appraisal',
+      summary: "IMA does not allow kexec_load, since only a kernel's file can carry a signature",
+      hint: 'Load it with --engine file.',
     }
   }
   if (name === 'ENOSYS' && (seccomp ?? 0) > 0) {
     return {
       reason: 'not-permitted',
-      summary:
-        'the call is hidden from this process: by a seccomp filter, or the running kernel has no kexec_file_load',
+      summary: `the call is hidden from this process: by a seccomp filter, or the running kernel has no ${call.syscall}`,
       hint: 'Run it outside of the container or service that set the filter; `linux-kexec policy` there tells whether the kernel has it.',
     }
   }
@@ -112,6 +115,10 @@ function fromPolicy(
     return { ...SIGNATURE, summary, hint: 'Boot another kernel: no image can pass here.' }
   }
   return undefined
+}
+
+function buildWith({ syscall }: FailedCall): string {
+  return `Boot a kernel built with CONFIG_KEXEC${syscall === 'kexec_load' ? '' : '_FILE'}=y.`
 }
 
 /** Kernel log lines that tell more than the errno. */
@@ -134,11 +141,6 @@ const SIGNATURE: Diagnosis = {
 }
 
 const byErrno: Record<string, Diagnosis> = {
-  ENOSYS: {
-    reason: 'no-kexec-support',
-    summary: 'the running kernel has no kexec_file_load',
-    hint: 'Boot a kernel built with CONFIG_KEXEC_FILE=y.',
-  },
   EBUSY: { reason: 'busy', summary: 'another load is under way', hint: 'Try again when it has ended.' },
   ETXTBSY: {
     reason: 'file-busy',
@@ -198,6 +200,13 @@ function fromErrno(call: FailedCall): Diagnosis {
       reason: 'no-crash-memory',
       summary: 'the memory reserved for a crash kernel does not hold kernel and initrd, or none is reserved',
       hint: 'Boot with a larger crashkernel= on the kernel command line (`linux-kexec crash-size` tells what there is), or use a smaller initrd.',
+    }
+  }
+  if (name === 'ENOSYS') {
+    return {
+      reason: 'no-kexec-support',
+      summary: `the running kernel has no ${call.syscall}`,
+      hint: buildWith(call),
     }
   }
   return byErrno[name] ?? { reason: 'kernel-refused', summary: `the kernel refused with ${name}` }

@@ -1,14 +1,13 @@
-import { KexecError } from '../errors.ts'
+import type { KexecError } from '../errors.ts'
 import { native } from '../native.ts'
 import { readLoadsLeft } from '../policy/switches.ts'
-import { forgetLoad } from '../state/remember.ts'
 import { System } from '../system/system.ts'
+import { throwIfAborted, unloadIfAborted } from './abort.ts'
 import { diagnoseLoad } from './diagnose.ts'
 import { KernelLog } from './kernel-log.ts'
 import { status } from './status.ts'
 
 /** Flags of kexec_file_load(2): include/uapi/linux/kexec.h. */
-const KEXEC_FILE_UNLOAD = 1
 const KEXEC_FILE_ON_CRASH = 2
 const KEXEC_FILE_NO_INITRAMFS = 4
 
@@ -41,16 +40,7 @@ export async function loadFile(load: FileLoad, signal?: AbortSignal): Promise<vo
   } finally {
     call.log.close()
   }
-  if (signal?.aborted) {
-    unload({ panic: load.panic })
-    throw new KexecError('the load was interrupted while the kernel was at it; the new image was unloaded again', {
-      reason: 'aborted',
-      syscall: 'kexec_file_load',
-      path: load.path,
-      hint: 'Nothing is loaded now, also not what had been loaded before.',
-      cause: signal.reason,
-    })
-  }
+  unloadIfAborted(load, 'kexec_file_load', signal)
 }
 
 /** As `loadFile`, but blocks the event loop until the kernel has read and checked everything. */
@@ -62,24 +52,6 @@ export function loadFileSync(load: FileLoad): void {
   } finally {
     call.log.close()
   }
-}
-
-/**
- * Unloads the image that is loaded, or with `panic` the crash kernel. Nothing loaded is not an error.
- * @throws KexecError
- */
-export function unload({ panic = false }: { panic?: boolean } = {}): void {
-  const loadsLeft = readLoadsLeft(live, panic)
-  const log = new KernelLog()
-  try {
-    const flags = KEXEC_FILE_UNLOAD | (panic ? KEXEC_FILE_ON_CRASH : 0)
-    const errno = native().kexecFileLoadSync(-1, -1, '', flags)
-    if (errno !== 0)
-      throw diagnoseLoad(live, { errno, syscall: 'kexec_file_load', panic, loadsLeft, log: log.evidence() })
-  } finally {
-    log.close()
-  }
-  forgetLoad(panic ? 'crash' : 'kernel')
 }
 
 function prepare(load: FileLoad) {
@@ -104,14 +76,5 @@ function failure({ path, panic }: FileLoad, errno: number, call: ReturnType<type
     loadsLeft,
     lostCrashKernel,
     log: log.evidence(),
-  })
-}
-
-/** @throws KexecError 'aborted' when the signal has fired: nothing was changed. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (!signal?.aborted) return
-  throw new KexecError('interrupted before the kernel was asked; what was loaded before still is', {
-    reason: 'aborted',
-    cause: signal.reason,
   })
 }

@@ -1,4 +1,4 @@
-/** How a format gets into the kernel. 'file' is kexec_file_load(2), 'segments' is kexec_load(2), which is not built yet. */
+/** How a format gets into the kernel. 'file' is kexec_file_load(2), 'segments' is kexec_load(2). */
 export type ImageEngine = 'file' | 'segments' | 'none'
 
 export interface EngineChoice {

@@ -7,6 +7,7 @@ import type { System } from '../system/system.ts'
 import { checkKernelImage } from './checks/kernel-image.ts'
 import { hasKexecFileLoad, readRunningKernel } from './checks/running-kernel.ts'
 import type { Findings } from './decision.ts'
+import type { Engine } from './engine.ts'
 import type { PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { explicitCommandLineWarning } from './unified.ts'
@@ -68,8 +69,8 @@ export function checkModules(system: System, version: string | null, findings: F
 }
 
 /** What the running machine holds already, and what this user may not do. */
-export function checkMachine(system: System, panic: boolean, findings: Findings): void {
-  checkSyscall(system, findings)
+export function checkMachine(system: System, engine: Engine, panic: boolean, findings: Findings): void {
+  if (engine === 'file') checkSyscall(system, findings)
   if (!system.isLive) return
   if (panic && status(system).crashLoaded) {
     findings.warn(
@@ -96,7 +97,7 @@ function checkSyscall(system: System, findings: Findings): void {
       new KexecError(`the running kernel is for ${running.architecture}, which has no kexec_file_load`, {
         reason: 'no-kexec-support',
         code: 'ENOSYS',
-        hint: 'Boot a 64-bit kernel, where the machine can run one; kexec_load, which this kernel has, is not in this version.',
+        hint: 'Boot a 64-bit kernel, where the machine can run one; kexec_load, which this kernel has, is served on x86_64 only in this version.',
         evidence: running.evidence,
         refused: true,
       }),

@@ -2,7 +2,16 @@ import type { KexecError } from '../errors.ts'
 
 /** One choice a plan made, and why. */
 export interface Decision {
-  readonly subject: 'kernel' | 'initrd' | 'overlay' | 'command line' | 'parameter' | 'engine' | 'kind' | 'verdict'
+  readonly subject:
+    | 'kernel'
+    | 'initrd'
+    | 'overlay'
+    | 'command line'
+    | 'parameter'
+    | 'engine'
+    | 'fast'
+    | 'kind'
+    | 'verdict'
   readonly choice: string
   readonly reason: string
 }

@@ -1,4 +1,5 @@
-import type { LoadPlan } from './plan.ts'
+import { formatAddress, type PlannedSegment } from '../engine/segments/segment.ts'
+import type { LoadPlan } from './load-plan.ts'
 import { formatBytes, oneLine } from './text.ts'
 
 const LABEL = 14
@@ -19,6 +20,7 @@ export function explain(plan: LoadPlan): string {
       )
     }
     lines.push(indent(reason))
+    if (subject === 'engine') lines.push(...segmentMap(plan.segments ?? []).map(indent))
   }
   for (const warning of plan.warnings) lines.push(`${'warning:'.padEnd(LABEL)}${warning}`)
   for (const refusal of plan.refusals) {
@@ -27,6 +29,19 @@ export function explain(plan: LoadPlan): string {
   }
   for (const unchecked of plan.unchecked) lines.push(`${'not checked:'.padEnd(LABEL)}${unchecked}`)
   return lines.map(oneLine).join('\n')
+}
+
+/** One line for each, by address: its range, both ends included, as /proc/iomem has it; its size; its name. */
+function segmentMap(segments: readonly PlannedSegment[]): string[] {
+  const rows = segments.map(({ name, address, size }) => ({
+    range: `${formatAddress(address)}-${formatAddress(address + size - 1)}`,
+    size: formatBytes(size),
+    name,
+  }))
+  const width = (key: 'range' | 'size') => Math.max(...rows.map((row) => row[key].length))
+  return rows.map(
+    ({ range, size, name }) => `${range.padEnd(width('range'))}  ${size.padStart(width('size'))}  ${name}`,
+  )
 }
 
 function kernelFacts({ kernel: { size }, image, nested }: LoadPlan): string {

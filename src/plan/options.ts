@@ -38,6 +38,8 @@ export interface PlanOptions {
   readonly panic?: boolean
   /** Which syscall loads it. 'auto' chooses. */
   readonly engine?: 'auto' | 'file' | 'segments'
+  /** Make the reboot as short as the policy allows: what can be done before it is done before it. The plan tells what, and at what price. */
+  readonly fast?: boolean
   /** Ask the kernel although its policy says that it will refuse: that is then a warning, no refusal. */
   readonly tryAnyway?: boolean
   /** The machine to plan for: a folder or a System; '/' when absent. */

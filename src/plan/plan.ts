@@ -1,27 +1,25 @@
-import { type FileLoad, fileLoadFlags, loadFile, loadFileSync, throwIfAborted } from '../engine/file.ts'
-import { KexecError } from '../errors.ts'
-import { holdInput, type KernelImage, type OpenImage } from '../image/index.ts'
-import type { Verdict } from '../policy/index.ts'
-import { readPrivileges, requireCapability } from '../policy/privileges.ts'
-import type { Origin } from '../state/record.ts'
-import { beginToRemember, rememberLoad } from '../state/remember.ts'
+import { throwIfAborted } from '../engine/abort.ts'
+import { holdInput } from '../image/index.ts'
 import { System } from '../system/system.ts'
-
 import { unpackedBytes } from './checks/crash-memory.ts'
 import { checkInitrds } from './checks/initrd-content.ts'
 import { checkPagingLeft } from './checks/paging.ts'
-import { checkSizes, type PlannedSizes, refuseWhatDoesNotFit } from './checks/sizes.ts'
+import { checkSizes, type PlannedSizes } from './checks/sizes.ts'
 import { checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
-import { type Decision, Findings } from './decision.ts'
-import { explain } from './explain.ts'
-import { chooseInitrds, type InitrdChoice, type PlannedInitrd } from './initrds.ts'
-import { closeKernel, kernelFiles, openKernel, type PlannedKernel } from './kernel.ts'
+import { Findings } from './decision.ts'
+import { chooseEngine, policyFor } from './engine.ts'
+import { chooseFastMeasures, noMeasures } from './fast.ts'
+import { chooseInitrds, type InitrdChoice } from './initrds.ts'
+import { kernelFiles, openKernel } from './kernel.ts'
+import { type Choices, closeFiles, LoadPlan } from './load-plan.ts'
 import type { PlanOptions } from './options.ts'
-import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
-import { filesOf, originOf } from './remembered.ts'
+import { originOf } from './remembered.ts'
+import { planSegments } from './segments.ts'
 import { chooseTarget, type Target } from './target.ts'
 import { judge } from './verdict.ts'
+
+export type { LoadPlan } from './load-plan.ts'
 
 /**
  * Decides what would be loaded, and why; touches nothing. The files are opened and stay open: what was inspected is what
@@ -45,12 +43,15 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     await checkInitrds(choice, findings)
     const { panic = false, tryAnyway = false } = options
     const unpacked = panic ? await unpackedBytes(choice, options.signal) : null
-    checkEverything(system, { target, kernel, choice, commandLine, panic, unpackedBytes: unpacked }, findings)
-    chooseEngine(options, findings)
-    checkMachine(system, panic, findings)
-    const verdict = await judge(system, kernel, choice, options, findings)
     const chosen = { target, kernel, choice, commandLine, panic, origin: originOf(options, target.entry) }
-    return new LoadPlan({ system, ...chosen, findings, verdict, tryAnyway })
+    checkEverything(system, { ...chosen, unpackedBytes: unpacked }, findings)
+    const policy = policyFor(system)
+    const engine = chooseEngine(system, kernel, policy, options, findings)
+    const segments = engine === 'segments' ? planSegments(system, kernel, choice, commandLine, findings) : null
+    checkMachine(system, engine, panic, findings)
+    const verdict = await judge(policy, engine, kernel, choice, options, findings)
+    const measures = options.fast ? chooseFastMeasures(policy, engine, choice, findings) : noMeasures
+    return new LoadPlan({ ...chosen, system, findings, verdict, tryAnyway, engine, segments, measures })
   } catch (error) {
     closeFiles(kernel, choice)
     throw error
@@ -77,14 +78,6 @@ function chosenParts(options: PlanOptions, target: Target) {
   }
 }
 
-interface Choices {
-  readonly target: Target
-  readonly kernel: PlannedKernel
-  readonly choice: InitrdChoice
-  readonly commandLine: string
-  readonly panic: boolean
-}
-
 function checkEverything(
   system: System,
   choices: Choices & Pick<PlannedSizes, 'unpackedBytes'>,
@@ -98,222 +91,4 @@ function checkEverything(
   if (target.entry === null) checkModules(system, kernel.image.version, findings)
   checkPagingLeft(system, kernel.image, commandLine, findings)
   checkSizes(system, { ...choices, source: target.entry?.source ?? null }, findings)
-}
-
-function closeFiles(kernel: PlannedKernel, choice: InitrdChoice | undefined): void {
-  closeKernel(kernel)
-  for (const { file } of choice?.initrds ?? []) file?.close()
-}
-
-/** Only kexec_file_load is built so far; what it cannot do is refused, never dropped. */
-function chooseEngine(options: PlanOptions, findings: Findings): void {
-  findings.decide('engine', 'file', 'kexec_file_load: the kernel itself reads and checks the image')
-  if (options.panic) findings.decide('kind', 'crash kernel', 'asked for with --panic; a panic starts it')
-  const refuse = (summary: string, hint: string) =>
-    findings.refuse(new KexecError(summary, { reason: 'invalid-argument', hint, refused: true }))
-  if (options.engine === 'segments') {
-    refuse('the engine `segments` (kexec_load) is not in this version', 'Leave --engine away, or give --engine file.')
-  }
-  if (options.devicetree !== undefined) {
-    refuse(
-      'kexec_file_load takes no device tree from outside',
-      'Leave --dtb away: the new kernel gets the running one.',
-    )
-  }
-}
-
-interface PlanParts extends Choices {
-  readonly system: System
-  readonly findings: Findings
-  readonly verdict: Verdict | null
-  readonly tryAnyway: boolean
-  readonly origin: Origin
-}
-
-/** One decision about what is loaded, with its reasons. Holds the files open until it is loaded or closed. */
-export class LoadPlan {
-  readonly root: string
-  /** Id of the boot entry, or null when a kernel was given. */
-  readonly entry: string | null
-  /** The file that holds the kernel. */
-  readonly kernel: OpenImage
-  /** The kernel that would run: the one inside, where the file is a container or compressed. */
-  readonly image: KernelImage
-  /** From the file to the kernel; one element where nothing is nested. */
-  readonly nested: readonly KernelImage[]
-  /** Those that could be opened; an initrd that could not is among the refusals. */
-  readonly initrds: readonly PlannedInitrd[]
-  readonly commandLine: string
-  readonly panic: boolean
-  readonly engine = 'file'
-  readonly decisions: readonly Decision[]
-  /** What may go wrong although the kernel would take it; after the load also what went wrong with noting it. */
-  get warnings(): readonly string[] {
-    return this.findings.warnings
-  }
-  /** Why `load()` will refuse; empty when it will not. */
-  readonly refusals: readonly KexecError[]
-  /** What could not be checked, and why: of another machine's files, for one, what that machine is. */
-  readonly unchecked: readonly string[]
-  /** What the kernel will say, as far as its policy goes; null for another machine than the running one. */
-  readonly verdict: Verdict | null
-  private readonly findings: Findings
-  private readonly origin: Origin
-  private readonly planned: PlannedKernel
-  private readonly choice: InitrdChoice
-  private readonly tryAnyway: boolean
-  private prepared: Prepared | undefined
-  private isOpen = true
-
-  /** @internal plans are made by `plan()` */
-  constructor(parts: PlanParts) {
-    this.root = parts.system.root
-    this.entry = parts.target.entry?.id ?? null
-    this.kernel = parts.kernel.file
-    this.image = parts.kernel.image
-    this.nested = parts.kernel.chain
-    this.initrds = parts.choice.initrds
-    this.commandLine = parts.commandLine
-    this.panic = parts.panic
-    this.decisions = parts.findings.decisions
-    this.findings = parts.findings
-    this.origin = parts.origin
-    this.refusals = parts.findings.refusals
-    this.unchecked = parts.findings.unchecked
-    this.verdict = parts.verdict
-    this.planned = parts.kernel
-    this.choice = parts.choice
-    this.tryAnyway = parts.tryAnyway
-  }
-
-  /**
-   * Does what can be done before the kernel is asked: unpacks the kernel and joins the initrds, in memory, where that is
-   * needed. `load()` does it by itself; `loadSync()` needs it beforehand for what must be unpacked.
-   * @throws KexecError the first of `refusals`; 'file-changed', 'damaged-image', 'not-a-kernel', 'no-memory', 'aborted'
-   */
-  async prepare(options: { signal?: AbortSignal } = {}): Promise<void> {
-    this.refuseIfHopeless()
-    if (this.prepared !== undefined) return
-    const prepared = await prepare(this.planned, this.choice, options.signal)
-    // The plan may have been closed, or prepared twice, meanwhile.
-    if (this.isOpen && this.prepared === undefined) this.prepared = prepared
-    else prepared.close()
-    this.refuseIfHopeless()
-  }
-
-  /**
-   * Loads it, off the event loop, and closes the plan. Nothing visible happens yet: `reboot()` starts the new kernel.
-   * @param options.signal heeded until the syscall begins; one that fires during it makes the new image be unloaded after it
-   * @throws KexecError the first of `refusals`; 'file-changed' when a file was written since it was inspected;
-   *   'no-capability' and its kin; else what the kernel said. Unless the error says otherwise, what was loaded before still is.
-   */
-  async load(options: { signal?: AbortSignal } = {}): Promise<void> {
-    this.take()
-    try {
-      this.refuseIfNotAllowed(options.signal)
-      this.prepared ??= await prepare(this.planned, this.choice, options.signal)
-      refuseIfChanged(this.planned, this.choice)
-      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
-      const remembering = beginToRemember()
-      await loadFile(this.fileLoad(this.prepared), options.signal)
-      this.remember(this.prepared, await remembering)
-    } finally {
-      this.closeFiles()
-    }
-  }
-
-  /**
-   * As `load()`, but blocks the event loop until the kernel is done (up to seconds).
-   * @throws KexecError also 'invalid-argument' for a plan that must be prepared first
-   */
-  loadSync(): void {
-    this.take()
-    try {
-      this.refuseIfNotAllowed(undefined)
-      this.prepared ??= prepareSync(this.planned, this.choice)
-      refuseIfChanged(this.planned, this.choice)
-      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
-      loadFileSync(this.fileLoad(this.prepared))
-      this.remember(this.prepared)
-    } finally {
-      this.closeFiles()
-    }
-  }
-
-  /** Closes the files; loading is not possible afterwards. */
-  close(): void {
-    if (!this.isOpen) return
-    this.isOpen = false
-    this.closeFiles()
-  }
-
-  [Symbol.dispose](): void {
-    this.close()
-  }
-
-  /** Every choice with its reason, warnings and refusals, as lines of text. */
-  explain(): string {
-    return explain(this)
-  }
-
-  /** The plan as plain data, as `plan --json` prints it. */
-  toJSON() {
-    const { root, entry, commandLine, panic, engine, decisions, verdict, warnings, refusals, unchecked } = this
-    return {
-      root,
-      entry,
-      kernel: this.kernel.path,
-      version: this.image.version,
-      initrds: this.choice.paths,
-      cmdline: commandLine,
-      devicetree: null,
-      panic,
-      engine,
-      image: this.image,
-      nested: this.nested.map(({ format }) => format),
-      decisions,
-      verdict,
-      warnings,
-      refusals: refusals.map((refusal) => refusal.toJSON()),
-      unchecked,
-    }
-  }
-
-  /** From here on the descriptors are the load's: closing the plan meanwhile must not put other files in their place. */
-  private take(): void {
-    this.refuseIfHopeless()
-    this.isOpen = false
-  }
-
-  private refuseIfHopeless(): void {
-    const [refusal] = this.refusals
-    if (refusal !== undefined) {
-      this.close()
-      throw refusal
-    }
-    if (!this.isOpen)
-      throw new KexecError('this plan was loaded or closed already', { reason: 'invalid-argument', refused: true })
-  }
-
-  private refuseIfNotAllowed(signal: AbortSignal | undefined): void {
-    throwIfAborted(signal)
-    if (!this.tryAnyway) requireCapability(readPrivileges(new System()), 'loading a kernel')
-  }
-
-  private closeFiles(): void {
-    this.prepared?.close()
-    closeFiles(this.planned, this.choice)
-  }
-
-  private remember({ initrdFd }: Prepared, pointers?: Awaited<ReturnType<typeof beginToRemember>>): void {
-    const { planned, choice, commandLine, panic, origin, root } = this
-    const flags = fileLoadFlags({ panic, initrdFd })
-    const facts = () => ({ ...filesOf(planned, choice, root), commandLine, flags, origin })
-    const problem = rememberLoad(panic ? 'crash' : 'kernel', facts, pointers)
-    if (problem !== undefined) this.findings.warn(problem)
-  }
-
-  private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {
-    return { kernelFd, initrdFd, commandLine: this.commandLine, panic: this.panic, path: this.kernel.path }
-  }
 }

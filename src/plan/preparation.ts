@@ -11,6 +11,7 @@ import {
   listArchive,
   overlayArchive,
 } from '../initrd/index.ts'
+import { type FastMeasures, type UnpackedParts, unpackParts } from './fast.ts'
 import type { InitrdChoice } from './initrds.ts'
 import { kernelFiles, needsUnpacking, type PlannedKernel } from './kernel.ts'
 
@@ -32,26 +33,43 @@ export interface Prepared {
 export async function prepare(
   kernel: PlannedKernel,
   choice: InitrdChoice,
+  { unpackInitrds }: FastMeasures,
   signal: AbortSignal | undefined,
 ): Promise<Prepared> {
   refuseIfChanged(kernel, choice)
   const extracted = needsUnpacking(kernel) ? await extract(kernel, signal) : null
+  let unpacked: UnpackedParts | undefined
   try {
-    const parts = [...ownParts(kernel, choice, extracted, signal), ...fileParts(choice)]
+    const given = [...ownParts(kernel, choice, extracted, signal), ...fileParts(choice)]
+    if (unpackInitrds) unpacked = await unpackParts(given, signal)
+    const parts = unpacked?.parts ?? given
     if (choice.overlay.length > 0) parts.push(await overlayPart(choice, parts, extracted, signal))
-    return finish(kernel, choice, extracted, await joinInitrds(parts, { signal }))
+    const initrd = await joinInitrds(parts, { signal })
+    return finish(kernel, choice, extracted, alsoClosing(initrd, unpacked))
   } catch (error) {
+    unpacked?.close()
     extracted?.close()
     throw error
   }
+}
+
+/** One that is loaded as it was unpacked is its own descriptor; of those that were joined nothing is needed any more. */
+function alsoClosing(initrd: InitrdDescriptor, unpacked: UnpackedParts | undefined): InitrdDescriptor {
+  if (unpacked === undefined) return initrd
+  if (unpacked.parts.length > 1) unpacked.close()
+  const close = () => {
+    initrd.close()
+    unpacked.close()
+  }
+  return { fd: initrd.fd, close }
 }
 
 /**
  * The same at once, where nothing need be unpacked.
  * @throws KexecError also 'invalid-argument' where something has to be
  */
-export function prepareSync(kernel: PlannedKernel, choice: InitrdChoice): Prepared {
-  if (needsUnpacking(kernel) || choice.overlay.length > 0) {
+export function prepareSync(kernel: PlannedKernel, choice: InitrdChoice, measures: FastMeasures): Prepared {
+  if (needsUnpacking(kernel) || choice.overlay.length > 0 || measures.unpackInitrds) {
     throw new KexecError('this plan has to be prepared first, which cannot be done at once', {
       reason: 'invalid-argument',
       path: kernel.file.path,

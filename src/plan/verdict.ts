@@ -3,10 +3,9 @@ import { statfsSync } from 'node:fs'
 import { KexecError } from '../errors.ts'
 import type { OpenImage } from '../image/index.ts'
 import type { ImaAttribute } from '../image/signature/index.ts'
-import { type AppraisedFile, detectPolicy, type KexecPolicy, predict, type Verdict } from '../policy/index.ts'
-import { DISABLED } from '../policy/switches.ts'
-import type { System } from '../system/system.ts'
+import { type AppraisedFile, type KexecPolicy, predict, type Verdict } from '../policy/index.ts'
 import type { Findings } from './decision.ts'
+import type { Engine } from './engine.ts'
 import type { InitrdChoice } from './initrds.ts'
 import { needsUnpacking, type PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
@@ -14,20 +13,25 @@ import type { PlanOptions } from './options.ts'
 /**
  * Asks beforehand what the kernel will say. A refusal that is certain becomes the plan's, unless `tryAnyway`. Signatures are
  * looked at only where the policy makes them matter: else the kernel is not read for this.
- * @returns null for a folder that holds no /proc of a machine
+ * @param policy null for a folder that holds no /proc of a machine
+ * @returns null then, too
  */
 export async function judge(
-  system: System,
+  policy: KexecPolicy | null,
+  engine: Engine,
   kernel: PlannedKernel,
   choice: InitrdChoice,
   options: PlanOptions,
   findings: Findings,
 ): Promise<Verdict | null> {
-  if (!system.isLive && !system.exists(DISABLED)) return null
-  const policy = detectPolicy({ system })
-  const signatures = policy.signature.required === false ? null : await signaturesOf(kernel, options.signal)
-  const image = { isPe: isPe(kernel), ...(await appraisedFiles(policy, kernel, choice)) }
-  const verdict = predict(policy, image, signatures, { panic: options.panic ?? false })
+  if (policy === null) return null
+  const { panic = false } = options
+  // kexec_load is given no files.
+  const isFile = engine === 'file'
+  const signatures = isFile && policy.signature.required !== false ? await signaturesOf(kernel, options.signal) : null
+  const files = isFile ? await appraisedFiles(policy, kernel, choice) : { file: memory, initrd: null }
+  const call = isFile ? 'kexec_file_load' : 'kexec_load'
+  const verdict = predict(policy, { isPe: isPe(kernel), ...files }, signatures, { panic, call })
   report(verdict, kernel, options, findings)
   if (policy.namespaces.pid === false)
     findings.warn(

@@ -22,6 +22,8 @@ export interface PredictOptions {
   readonly panic?: boolean
   /** As if this process had every privilege. */
   readonly privileged?: boolean
+  /** Which call is made; kexec_file_load unless told otherwise. */
+  readonly call?: 'kexec_file_load' | 'kexec_load'
 }
 
 /** What the running kernel will say to a load, before it is asked. */
@@ -62,14 +64,17 @@ export function predict(
   if (byProcess !== undefined) {
     return { ...byProcess, privileged: predict(policy, image, signatures, { ...options, privileged: true }) }
   }
-  return byMachine ?? verdictOnImage(policy, image, signatures, options)
+  if (byMachine !== undefined) return byMachine
+  return options.call === 'kexec_load'
+    ? verdictOnSegments(policy, options)
+    : verdictOnImage(policy, image, signatures, options)
 }
 
 function refusalOfMachine(
-  { kexecFileLoad, limits, reasons }: KexecPolicy,
-  { panic }: PredictOptions,
+  { kexecFileLoad, kexecLoad, limits, reasons }: KexecPolicy,
+  { panic, call }: PredictOptions,
 ): Verdict | undefined {
-  const { mode, why, reason, code } = kexecFileLoad
+  const { mode, why, reason, code } = call === 'kexec_load' ? kexecLoad : kexecFileLoad
   const evidence = reasons.filter(({ subject }) => subject === 'limits' || subject === 'kernel').map(quote)
   if (mode === 'unsupported') return refused(why, reason as Reason, code as string, hints.unsupported, evidence)
   if (limits.disabled) return refused(why, 'kexec-disabled', 'EPERM', hints.disabled, evidence)
@@ -102,6 +107,19 @@ function refusalOfProcess(policy: KexecPolicy): Verdict | undefined {
     )
   }
   return undefined
+}
+
+/** kexec_load gets no file, so there is nothing to verify: it is open or shut. */
+function verdictOnSegments(policy: KexecPolicy, { privileged }: PredictOptions): Verdict {
+  const { mode, why, reason, code } = policy.kexecLoad
+  const evidence = evidenceOf(policy, 'lockdown', 'secure boot', 'ima')
+  if (reason !== null && code !== null) return refused(why, reason, code, hints.onlyFiles, evidence)
+  const missing = [
+    ...(mode === 'unknown' ? ['whether lockdown, or IMA under Secure Boot, shuts kexec_load'] : []),
+    ...(!privileged && (policy.seccomp ?? 0) > 0 ? ['what the seccomp filter on this process refuses'] : []),
+  ]
+  const common = { reason: null, code: null, notes: [], evidence, hint: null, missing, privileged: null }
+  return { ...common, outcome: missing.length === 0 ? 'will-load' : 'cannot-tell', summary: why }
 }
 
 function verdictOnImage(
@@ -170,6 +188,7 @@ const hints = {
     'Load a kernel signed by the distribution, or enrol the key that signed this one (mokutil --import KEY.der) and boot once.',
   appraisal:
     'Sign the file with a key that IMA trusts (evmctl ima_sign), or load the file itself instead of an unpacked or joined one.',
+  onlyFiles: 'Load it with --engine file, which takes a signed kernel.',
   unsure: 'Run it as root to see all, or load it: the kernel tells, and a refusal changes nothing.',
 } as const
 

@@ -47,7 +47,7 @@ export interface LoadRecord {
   /** Where the files that were laid over the initrd came from, the first hundred; they are not compared later. */
   readonly overlay: readonly string[]
   readonly commandLine: string
-  readonly engine: 'file'
+  readonly engine: 'file' | 'segments'
   /** Of kexec_file_load(2). */
   readonly flags: number
   readonly origin: Origin
@@ -134,7 +134,7 @@ const recordFields: Readonly<Record<Exclude<keyof LoadRecord, 'schemaVersion'>, 
   others: listOf(isFile),
   overlay: listOf(isText),
   commandLine: isText,
-  engine: (value) => value === 'file',
+  engine: (value) => value === 'file' || value === 'segments',
   flags: isNumber,
   origin: objectOf({ selector: orNull(isText), entry: orNull(isText), title: orNull(isText), source: orNull(isText) }),
   fingerprint: orNull(isText),

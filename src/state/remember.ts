@@ -15,6 +15,8 @@ export interface LoadFacts {
   readonly others: readonly FileIdentity[]
   readonly overlay: readonly string[]
   readonly commandLine: string
+  readonly engine: 'file' | 'segments'
+  /** Of the call that the engine makes. */
   readonly flags: number
   readonly origin: Origin
 }
@@ -62,7 +64,7 @@ function makeRecord(kind: ImageKind, facts: LoadFacts, held: HeldImage): LoadRec
     others: facts.others,
     overlay: facts.overlay,
     commandLine: facts.commandLine,
-    engine: 'file',
+    engine: facts.engine,
     flags: facts.flags,
     origin: facts.origin,
     fingerprint: 'fingerprint' in held ? held.fingerprint : null,

@@ -12,12 +12,16 @@ export const stageOneApplets = ['sh', 'mount', 'mkdir', 'insmod', 'cat', 'cpio',
 /**
  * /init of every initrd: unpacks the root disk (a cpio archive) into memory and moves there. It needs nothing of the
  * command line, so a kernel started by kexec with whatever command line comes up with the same userland.
+ *
+ * Programs always lie at the same addresses: an emulator translates code anew for each address at which it runs, and a system
+ * that starts hundreds of programs leaves it so much to forget that the next kernel takes minutes to write over their memory.
  */
 export const stageOne = `#!/bin/sh
 export PATH=/bin
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
+echo 0 >/proc/sys/kernel/randomize_va_space
 for module in /modules/*; do
   [ -f "$module" ] && insmod "$module"
 done

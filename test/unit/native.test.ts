@@ -16,6 +16,8 @@ describe('the addon', () => {
     expect(Object.entries(native()).map(([name, value]) => `${name}: ${typeof value}`)).toEqual([
       'kexecFileLoad: function',
       'kexecFileLoadSync: function',
+      'kexecLoad: function',
+      'kexecLoadSync: function',
       'rebootKexec: function',
       'memfdCreate: function',
       'seekEnd: function',

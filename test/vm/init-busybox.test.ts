@@ -8,6 +8,6 @@ conduct({
   service: busyboxScript,
   start: holdOpen,
   hook: '/etc/linux-kexec/start-kernel',
-  plainReboot: 'kill -QUIT 1',
+  plainReboot: 'kill -HUP 1; kill -QUIT 1',
   failing: 'starts again',
 })

@@ -83,8 +83,8 @@ describe('requests', () => {
 
   test('`default`, as long as no boot loader is read', () => refused('linux-kexec load default', 'no-such-entry'))
 
-  test('the engine and the device tree that are not served yet', async () => {
-    await refused('linux-kexec load newest --engine segments', 'invalid-argument')
+  test('the crash kernel through segments and the device tree that are not served yet', async () => {
+    await refused('linux-kexec load newest --engine segments --panic', 'invalid-argument')
     await refused('linux-kexec load newest --dtb /root/text', 'invalid-argument')
   })
 

@@ -1,5 +1,5 @@
-import { unload } from '../../engine/file.ts'
 import { status } from '../../engine/status.ts'
+import { unload } from '../../engine/unload.ts'
 import { readPrivileges, requireCapability } from '../../policy/privileges.ts'
 import { System } from '../../system/system.ts'
 import { type Command, exit, jsonOption } from '../command.ts'

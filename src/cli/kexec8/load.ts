@@ -31,8 +31,8 @@ export async function load(
 }
 
 async function planFor(request: LoadRequest, given: PlanOptions): Promise<LoadPlan> {
-  const { kernel, initrd } = request
-  const options = { ...given, kernel, ...(initrd === null ? {} : { initrds: [initrd] }) }
+  const { kernel, initrd, engine } = request
+  const options = { ...given, kernel, engine, ...(initrd === null ? {} : { initrds: [initrd] }) }
   for (const word of [kernel, initrd ?? '', request.append ?? '']) requireText(word)
   const commandLine = commandLineOf(request, given.panic ?? false)
   if (commandLine !== null) return plan({ ...options, exactCommandLine: commandLine })

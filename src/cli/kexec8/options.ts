@@ -2,7 +2,7 @@ import type { OptionSpecification, ValueRule } from './getopt.ts'
 
 /**
  * What becomes of an option here: it is done; it has no effect with kexec_file_load, so that kexec-tools ignores it as well;
- * or it is refused, because only kexec_load can do it.
+ * or it is refused, because only kexec_load as kexec-tools uses it can do it.
  */
 export type Treatment = 'done' | 'ignored' | 'refused'
 
@@ -42,9 +42,9 @@ export const kexecOptions: readonly KexecOption[] = [
   valued('mem-min', 'ADDRESS', 'ignored', PLACES),
   valued('mem-max', 'ADDRESS', 'ignored', PLACES),
   refused('reuseinitrd', 'is something that no x86 kernel supports'),
-  done('kexec-file-syscall', 's', 'load with kexec_file_load, as is always done here'),
-  { ...refused('kexec-syscall', 'asks for kexec_load, which is not in this version'), letter: 'c' },
-  done('kexec-syscall-auto', 'a', 'the default: kexec_file_load'),
+  done('kexec-file-syscall', 's', 'load with kexec_file_load'),
+  done('kexec-syscall', 'c', 'load with kexec_load: the image is laid out here, and nothing checks its signature'),
+  done('kexec-syscall-auto', 'a', 'the default: kexec_file_load, or kexec_load where the kernel lacks it'),
   done('debug', 'd', 'tell what is loaded, and why'),
   done('status', 'S', 'exit status 1 if a crash kernel (with -l: a kernel) is loaded, else 0'),
   done('print-ckr-size', '', "print the size of the crash kernel's memory, bytes"),

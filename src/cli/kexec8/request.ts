@@ -37,6 +37,8 @@ export interface LoadRequest {
   readonly type: string | null
   /** -s: kexec-tools does not fall back to kexec_load then, and has an exit status of its own for it. */
   readonly fileOnly: boolean
+  /** By the last of -a, -s and -c. */
+  readonly engine: 'auto' | 'file' | 'segments'
 }
 
 interface Steps {
@@ -109,7 +111,8 @@ function workOf(options: readonly GivenOption[], operands: readonly string[], st
     reuseCommandLine: has('reuse-cmdline'),
     append: last('append'),
     type: last('type'),
-    fileOnly: syscallOf(options) === 'kexec-file-syscall',
+    fileOnly: engineOf(options) === 'file',
+    engine: engineOf(options),
   }
   return {
     kind: 'work',
@@ -138,8 +141,6 @@ function firstObstacle(options: readonly GivenOption[], { load }: Steps): Reques
   for (const given of options) {
     const known = specificationOf(given)
     if (known.treatment !== 'refused') continue
-    // It says how to load, and the last one of its kind counts.
-    if (known.name === 'kexec-syscall' && !(load && syscallOf(options) === known.name)) continue
     // What says how to load is looked at when kexec-tools is at it, all else before.
     const status = known.describesLoad === true ? 255 : 1
     return wrong(status, `${given.name} ${known.help}`, remedies[known.name] ?? null)
@@ -148,13 +149,14 @@ function firstObstacle(options: readonly GivenOption[], { load }: Steps): Reques
 }
 
 /** The last of -a, -s and -c counts. */
-function syscallOf(options: readonly GivenOption[]): string | undefined {
-  const syscalls = ['kexec-syscall-auto', 'kexec-file-syscall', 'kexec-syscall']
-  return options.findLast(({ meaning }) => syscalls.includes(meaning))?.meaning
+function engineOf(options: readonly GivenOption[]): LoadRequest['engine'] {
+  const last = options.findLast(({ meaning }) => Object.hasOwn(engines, meaning))?.meaning
+  return last === undefined ? 'auto' : engines[last as keyof typeof engines]
 }
 
+const engines = { 'kexec-syscall-auto': 'auto', 'kexec-file-syscall': 'file', 'kexec-syscall': 'segments' } as const
+
 const remedies: Readonly<Record<string, string>> = {
-  'kexec-syscall': 'Leave -c away, or give -a: then kexec_file_load is used, as kexec-tools itself does by default.',
   dtb: 'Leave it away: the new kernel gets the device tree of the running one.',
   reuseinitrd: 'Name the file with --initrd.',
 }

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { unload } from '../../engine/file.ts'
 import { status } from '../../engine/status.ts'
+import { unload } from '../../engine/unload.ts'
 import { KexecError, type Reason } from '../../errors.ts'
 import { execute } from '../../handover/execute.ts'
 import { reboot } from '../../handover/reboot.ts'
@@ -82,7 +82,8 @@ async function start({ finish, sync }: WorkRequest): Promise<number> {
     return kexecExit.refused
   }
   if (finish === 'exec') execute({ sync })
-  await reboot({ report: note })
+  // `shutdown -r now` asks nobody, and what is loaded was loaded this moment.
+  await reboot({ report: note, ignoreInhibitors: true, staleOk: true })
   return kexecExit.done
 }
 

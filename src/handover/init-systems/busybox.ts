@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import type { Program } from '../../program.ts'
 import { type Hook, marking } from '../hook.ts'
 import { hookScript, START_KERNEL } from '../hook-script.ts'
@@ -83,10 +84,13 @@ ${marking}
 # busybox init becomes this when it is told to restart, after everything has been stopped. It is PID 1.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 trap '' HUP INT QUIT TERM
-allowed=
-[ -r ${MARK_FILE} ] && read -r allowed <${MARK_FILE}
+# What asked for it is gone where the shutdown actions have unmounted /run: nothing else has init restart.
+if [ ! -e ${MARK_FILE} ]; then
+  mount -t tmpfs run /run
+  mkdir -p ${posix.dirname(MARK_FILE)}
+  echo kexec >${MARK_FILE}
+fi
 ${START_KERNEL}
-[ "$allowed" = kexec-or-firmware ] && reboot -f
 trap - HUP INT QUIT TERM
 echo 'linux-kexec: starting init again' >/dev/console
 exec /sbin/init

@@ -1,11 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
 import { type ByteSource, partOf } from '../bytes.ts'
-import { DamagedStream } from './reader.ts'
+import { DamagedStream, type StreamEnd } from './reader.ts'
 
 export { DamagedStream } from './reader.ts'
 
 /** @param limit most bytes that are wanted: no window need be larger */
-type Decompressor = (source: ByteSource, limit: number) => AsyncIterable<Buffer> | Iterable<Buffer>
+type Decompressor = (
+  source: ByteSource,
+  limit: number,
+) => AsyncGenerator<Buffer, StreamEnd> | Generator<Buffer, StreamEnd>
 
 /** A decompressor may be this much ahead of what is taken from it, bytes. */
 const AHEAD = 2 * 1024 * 1024
@@ -32,22 +35,33 @@ export function canDecompress(compression: string): boolean {
  * What the compressed bytes hold, in chunks. A chunk is valid until the next one is asked for: copy or write it before. An
  * empty one stands for work without output; no chunk takes long, so whoever waits between them can stop and keeps others running.
  * @param limit most bytes to give
+ * @returns where the stream ended; what begins there is none of it
  * @throws DamagedStream when the bytes are damaged, end early, or hold more than `limit`
  */
-export async function* decompress(compression: string, source: ByteSource, limit: number): AsyncGenerator<Buffer> {
-  let size = 0
-  for await (const chunk of unlimited(compression, source, limit)) {
-    size += chunk.length
-    if (size > limit) throw new DamagedStream(`the ${compression} data unpacks to more than ${limit} bytes`)
-    yield chunk
+export async function* decompress(
+  compression: string,
+  source: ByteSource,
+  limit: number,
+): AsyncGenerator<Buffer, StreamEnd> {
+  const chunks = unlimited(compression, source, limit)
+  try {
+    for (let size = 0; ; ) {
+      const { done, value } = await chunks.next()
+      if (done) return value
+      size += value.length
+      if (size > limit) throw new DamagedStream(`the ${compression} data unpacks to more than ${limit} bytes`)
+      yield value
+    }
+  } finally {
+    await chunks.return(undefined)
   }
 }
 
-async function* unlimited(compression: string, source: ByteSource, wanted: number): AsyncGenerator<Buffer> {
+async function* unlimited(compression: string, source: ByteSource, wanted: number): AsyncGenerator<Buffer, StreamEnd> {
   const load = decompressors.get(compression)
   if (load === undefined) throw new DamagedStream(`${compression} compression is not supported`)
   const start = await load()
-  yield* start(source, wanted + AHEAD)
+  return yield* start(source, wanted + AHEAD)
 }
 
 /** The first bytes of what is compressed, at most `length`; fewer where the data ends or is damaged. */

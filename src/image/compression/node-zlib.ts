@@ -2,7 +2,7 @@ import { Readable, type Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { type ByteSource, partOf } from '../bytes.ts'
 import { crc32 } from '../crc32.ts'
-import { DamagedStream, endsEarly, PAUSE, StreamReader } from './reader.ts'
+import { DamagedStream, endsEarly, PAUSE, type StreamEnd, StreamReader } from './reader.ts'
 import { type FrameHeader, nextFrame } from './zstd-frame.ts'
 
 /** Bytes read and handed on at a time. */
@@ -21,10 +21,11 @@ const MAX_MEMBERS = 4096
  * gzip (RFC 1952), several members. What follows a member and is none ends the stream, as the size that the kernel's build
  * appends: Node's own gunzip takes it for damage.
  */
-export async function* gunzip(source: ByteSource): AsyncGenerator<Buffer> {
-  for (let offset = 0, members = 0; offset < source.size; members++) {
+export async function* gunzip(source: ByteSource): AsyncGenerator<Buffer, StreamEnd> {
+  let offset = 0
+  for (let members = 0; offset < source.size; members++) {
     const header = gzipHeader(source, offset)
-    if (header === undefined && members > 0) return
+    if (header === undefined && members > 0) return offset
     if (members >= MAX_MEMBERS) throw new DamagedStream(`the gzip data has more than ${MAX_MEMBERS} members`)
     if (header === undefined) throw new DamagedStream('the gzip data has no valid header')
     const transform = zlib.createInflateRaw({ chunkSize: CHUNK })
@@ -43,6 +44,7 @@ export async function* gunzip(source: ByteSource): AsyncGenerator<Buffer> {
     }
     offset += 8
   }
+  return offset
 }
 
 /** Where the compressed bytes of the member at `start` begin, or undefined when none is there. */
@@ -69,7 +71,7 @@ function gzipHeader(source: ByteSource, start: number): number | undefined {
 type CreateZstd = (options: object) => Transform
 
 /** zstd by the runtime's own zlib, or undefined where it has none: Node from 22.15 and 23.8 on does. */
-export function nativeZstd(): ((source: ByteSource) => AsyncGenerator<Buffer>) | undefined {
+export function nativeZstd(): ((source: ByteSource) => AsyncGenerator<Buffer, StreamEnd>) | undefined {
   const create = (zlib as { createZstdDecompress?: CreateZstd }).createZstdDecompress
   return create === undefined ? undefined : (source) => unzstdNatively(source, create)
 }
@@ -78,11 +80,11 @@ export function nativeZstd(): ((source: ByteSource) => AsyncGenerator<Buffer>) |
  * Frame by frame: Node before 26 ends with the first one without a word, even where that is one to be skipped, and may or
  * may not take what follows the last for damage.
  */
-async function* unzstdNatively(source: ByteSource, create: CreateZstd): AsyncGenerator<Buffer> {
+async function* unzstdNatively(source: ByteSource, create: CreateZstd): AsyncGenerator<Buffer, StreamEnd> {
   const input = new StreamReader(source)
   for (let frames = 0, first = true; ; first = false) {
     const header = nextFrame(input, first)
-    if (header === undefined) return
+    if (header === undefined) return input.position
     if (header === 'skipped') {
       yield PAUSE
       continue

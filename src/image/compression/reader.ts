@@ -5,6 +5,9 @@ export class DamagedStream extends Error {
   override readonly name = 'DamagedStream'
 }
 
+/** What a decompressor returns once it has given all: where in its source it ended, bytes; undefined where it does not tell. */
+export type StreamEnd = number | undefined
+
 /**
  * What a decompressor gives when it has nothing to give yet, but has worked for a while: whoever takes it lets others run,
  * and can stop.

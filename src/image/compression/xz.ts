@@ -4,7 +4,7 @@ import { crc32 } from '../crc32.ts'
 import { branchFilters, DeltaFilter, type Filter } from './branch-filters.ts'
 import { Crc64 } from './checks/crc64.ts'
 import { LzmaDecoder, MAX_WINDOW } from './lzma.ts'
-import { DamagedStream, PAUSE, StreamReader } from './reader.ts'
+import { DamagedStream, PAUSE, type StreamEnd, StreamReader } from './reader.ts'
 import { Window } from './window.ts'
 
 /** "The .xz File Format", tukaani.org/xz/xz-file-format.txt. */
@@ -21,7 +21,7 @@ const MAX_BLOCKS = 65_536
 const PADDING = Buffer.alloc(4096)
 
 /** xz: several streams with padding between, several blocks, branch filters, all checks that have a meaning. */
-export function* unxz(source: ByteSource, limit = Number.POSITIVE_INFINITY): Generator<Buffer> {
+export function* unxz(source: ByteSource, limit = Number.POSITIVE_INFINITY): Generator<Buffer, StreamEnd> {
   const input = new StreamReader(source)
   let window = new Window(1)
   const windowOf = (dictionary: number) => {
@@ -33,7 +33,7 @@ export function* unxz(source: ByteSource, limit = Number.POSITIVE_INFINITY): Gen
     const magic = input.peek(6)
     if (magic.toString('latin1') !== MAGIC) {
       // What follows is not xz: the size that the kernel's build appends.
-      if (streams > 0) return
+      if (streams > 0) return input.position
       throw new DamagedStream('the xz data has no header')
     }
     yield* stream(input, windowOf)

@@ -1,6 +1,6 @@
 import type { ByteSource } from '../bytes.ts'
 import { XxHash64 } from './checks/xxhash.ts'
-import { DamagedStream, PAUSE, StreamReader } from './reader.ts'
+import { DamagedStream, PAUSE, type StreamEnd, StreamReader } from './reader.ts'
 import { Window } from './window.ts'
 import { BackwardBits, buildTable, constantTable, type FseTable, readTable } from './zstd-bits.ts'
 import { type FrameHeader, MAX_BLOCK, nextFrame } from './zstd-frame.ts'
@@ -13,13 +13,13 @@ const PATIENCE = 4096
  * zstd as RFC 8878 has it, for runtimes whose zlib lacks it (Node before 22.15). Several frames after one another; what
  * begins with no frame's magic ends the stream. Sizes and checksums are verified where a frame has them.
  */
-export function* unzstd(source: ByteSource, limit = Number.POSITIVE_INFINITY): Generator<Buffer> {
+export function* unzstd(source: ByteSource, limit = Number.POSITIVE_INFINITY): Generator<Buffer, StreamEnd> {
   const input = new StreamReader(source)
   const space = new BlockSpace()
   let window = new Window(1)
   for (let first = true; ; first = false) {
     const header = nextFrame(input, first)
-    if (header === undefined) return
+    if (header === undefined) return input.position
     if (header !== 'skipped') {
       window = window.again(Math.min(header.window, limit))
       yield* frame(input, header, window, space)

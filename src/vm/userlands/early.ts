@@ -5,6 +5,8 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 for folder in / /dev /run; do
   mount -o remount,rw $folder 2>/dev/null
 done
+[ -e /proc/self ] || mount -t proc proc /proc
+[ -e /sys/kernel ] || mount -t sysfs sys /sys
 mkdir -p /dev/pts /dev/shm
 mount -t devpts -o mode=620,gid=5 devpts /dev/pts
 mount -t tmpfs -o mode=1777 shm /dev/shm

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Command } from '../../../src/cli/command.ts'
 import { kexecOptions } from '../../../src/cli/kexec8/options.ts'
+import { layMachine } from '../engine/segments/machines.ts'
 import type { Tree } from '../entries/tree.ts'
 import { debian, makeMachine, newer } from '../plan/debian.ts'
 import { bookworm, key, keys, lockdown, machine } from '../policy/machines.ts'
@@ -107,7 +108,9 @@ test('docs/json.md: inspect', async () => {
 })
 
 test('docs/json.md: plan', async () => {
-  const { document } = await json(['plan', '--root', makeMachine(), '--engine', 'segments', '--remove', 'x'])
+  const root = makeMachine()
+  layMachine(root, 'bios-6.1')
+  const { document } = await json(['plan', '--root', root, '--engine', 'segments', '--panic', '--remove', 'x'])
   expect(fields(document, ['image', 'verdict', 'refusals[]']).sort()).toEqual(documented('plan'))
   const { document: inspected } = await json(['inspect', process.execPath])
   expect(Object.keys(document.image).sort()).toEqual(Object.keys(inspected.kernel).sort())

@@ -122,11 +122,20 @@ test('a command line of one byte more than the kernel takes is refused', async (
 
 test('warnings and refusals are shown with their remedy', async () => {
   const root = makeMachine({ ...debian, '/notes': { text: 'text' } })
-  const { status, stdout } = await cli(['plan', '--root', root, '--initrd', '/notes', '--engine', 'segments'])
+  const { status, stdout } = await cli([
+    'plan',
+    '--root',
+    root,
+    '--initrd',
+    '/notes',
+    '--panic',
+    '--engine',
+    'segments',
+  ])
   expect(status).toBe(3)
   expect(stdout).toMatch(/^refused: +this is a text file, neither a cpio archive nor a compressed one \(\/notes\)/m)
   expect(stdout).toMatch(
-    /^refused: +the engine `segments` \(kexec_load\) is not in this version\n +Leave --engine away/m,
+    /^refused: +the engine `segments` \(kexec_load\) loads no crash kernels in this version\n +Leave --engine away/m,
   )
 })
 

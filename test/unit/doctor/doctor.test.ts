@@ -40,6 +40,18 @@ describe('kernel and policy', () => {
     expect((await told('signature', none))[0]).toBe('unknown')
   })
 
+  test('a kernel with kexec_load only: it is used, unless it is shut', async () => {
+    const only = '\nCONFIG_X86_64=y\nCONFIG_KEXEC=y\nCONFIG_MAGIC_SYSRQ=y\n# CONFIG_KEXEC_FILE is not set\n'
+    const machine = changed(text('/proc/config.gz', only), text('/proc/sys/kernel/arch', 'x86_64\n'))
+    expect(await check('kexec-file-load', machine)).toMatchObject({
+      status: 'ok',
+      detail: ['kexec_load is used in its place.'],
+    })
+    expect(await told('kexec-load', machine)).toEqual(['ok', 'The running kernel has it, and it is used.'])
+    const locked = { ...machine, ...text('/sys/kernel/security/lockdown', 'none [integrity] confidentiality\n') }
+    expect((await told('kexec-load', locked))[0]).toBe('problem')
+  })
+
   test('switched off, used up, or nearly', async () => {
     const limit = (left: string) => changed(text('/proc/sys/kernel/kexec_load_limit_reboot', `${left}\n`))
     expect((await told('load-switch', limit('0')))[0]).toBe('problem')

@@ -173,6 +173,7 @@ describe('refusals', () => {
       kernel: '/boot/not',
       initrds: ['/boot/none', '/boot/absent'],
       engine: 'segments',
+      panic: true,
       devicetree: '/boot/x.dtb',
     })
     expect(reasons(made)).toEqual([

@@ -62,12 +62,13 @@ describe('what is loaded', () => {
   })
 
   test.each([
-    ['-l vmlinuz', false],
-    ['-l -s vmlinuz', true],
-    ['-l -s -a vmlinuz', false],
-    ['-l -c -s vmlinuz', true],
-  ])('%s: only kexec_file_load: %s', (line, fileOnly) => {
-    expect(read(line)).toMatchObject({ load: { fileOnly } })
+    ['-l vmlinuz', false, 'auto'],
+    ['-l -s vmlinuz', true, 'file'],
+    ['-l -s -a vmlinuz', false, 'auto'],
+    ['-l -c -s vmlinuz', true, 'file'],
+    ['-l -s --kexec-syscall vmlinuz', false, 'segments'],
+  ])('%s: only kexec_file_load: %s, engine %s', (line, fileOnly, engine) => {
+    expect(read(line)).toMatchObject({ load: { fileOnly, engine } })
   })
 
   test('options without effect are told once, save those that nobody misses', () => {
@@ -97,8 +98,6 @@ describe('what is wrong, with the exit status of kexec-tools', () => {
     ['-e --append=x', 1, '--append says what to load, and nothing is to be loaded'],
     ['-u --noefi', 1, '--noefi says what to load'],
     ['-S --initrd=x', 1, '--initrd says what to load'],
-    ['-l -c v', 1, '-c asks for kexec_load, which is not in this version'],
-    ['-l --kexec-syscall v', 1, '--kexec-syscall asks for kexec_load'],
     ['-l --load-preserve-context v', 1, '--load-preserve-context is something only kexec_load can do'],
     ['--load-jump-back-helper', 1, '--load-jump-back-helper is something only kexec_load can do'],
     ['-l --reuseinitrd v', 1, '--reuseinitrd is something that no x86 kernel supports'],

@@ -1,0 +1,152 @@
+// node bench/downtime.mjs [--rounds N] [--size MIB…] [--compression NAME…]
+// How long the machine is down: from reboot(KEXEC) to the first line of the new init, by who loaded and how, for the same
+// kernel and initrds, in one QEMU machine. Ways take turns, round by round. Prints a table, writes bench/results/downtime.json.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs'
+import { arch, cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { root, say, setUp, tarball } from '../scripts/setup.mjs'
+import { output } from './bench.mjs'
+import { median } from './statistics.mjs'
+
+const COMMAND_LINE = 'console=ttyS0 panic=-1 loglevel=6 nokaslr'
+
+/** What /init of these initrds says first. */
+const FIRST_LINE = 'the new init begins'
+
+const compressors = {
+  gzip: ['gzip', '-c'],
+  zstd: ['zstd', '-q', '-3', '-c'],
+  xz: ['xz', '--check=crc32', '-1', '-c'],
+}
+
+/** Seconds that unpacking 100 MiB may take under emulation, where Node has no zstd of its own; see `output`. */
+const PREPARATION = 60
+
+/** Who loads, and how. */
+const loaders = {
+  'kexec-tools -s': (kernel, initrd) => kexecTools('-s', kernel, initrd),
+  'kexec-tools -c': (kernel, initrd) => kexecTools('-c', kernel, initrd),
+  'kexec-tools -c -i': (kernel, initrd) => kexecTools('-c -i', kernel, initrd),
+  'ours, file': (kernel, initrd) => ours('--engine file', kernel, initrd),
+  'ours, segments': (kernel, initrd) => ours('--engine segments', kernel, initrd),
+  'ours, --fast': (kernel, initrd) => ours('--fast', kernel, initrd),
+}
+
+function kexecTools(options, kernel, initrd) {
+  return `kexec ${options} -l ${kernel} --initrd=${initrd} --command-line='${COMMAND_LINE}'`
+}
+
+function ours(options, kernel, initrd) {
+  return `linux-kexec load ${kernel} --initrd ${initrd} --command-line '${COMMAND_LINE}' ${options}`
+}
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    size: { type: 'string', multiple: true, default: ['30', '100'] },
+    compression: { type: 'string', multiple: true, default: Object.keys(compressors) },
+  },
+})
+const rounds = Number(values.rounds)
+
+setUp({ programs: ['zstd', 'xz', 'cpio'] })
+const { buildGuest, newestKernels, startVm } = await import('../dist/vm/index.js')
+const { stageOne } = await import('../dist/vm/scripts.js')
+const kernels = await newestKernels({ progress: say })
+const guest = await buildGuest({ kernels, tarball, packages: ['kexec-tools'], progress: say })
+const target = guest.kernels.at(-1)
+const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-downtime-'))
+try {
+  const results = []
+  for (const size of values.size.map(Number)) {
+    for (const compression of values.compression) results.push(await measure(size, compression))
+  }
+  report(results)
+} finally {
+  rmSync(folder, { recursive: true })
+}
+
+/** One machine for each initrd, which it has on a disk: each new kernel finds it there. */
+async function measure(size, compression) {
+  say(`an initrd of ${size} MiB in ${compression}, ${rounds} rounds of ${Object.keys(loaders).length} ways`)
+  const disk = { path: makeInitrd(size, compression), serial: 'initrd' }
+  const options = { guest, kernel: target, disks: [disk], commandLine: COMMAND_LINE, memory: 3072 }
+  const vm = await startVm({ ...options, progress: say })
+  const samples = []
+  try {
+    await vm.booted()
+    for (let round = 0; round < rounds; round++) samples.push(await oneRound(vm, round))
+  } finally {
+    await vm.stop()
+  }
+  return { size, compression, samples }
+}
+
+async function oneRound(vm, round) {
+  const times = {}
+  const order = Object.keys(loaders)
+  const shift = round % order.length
+  for (const way of [...order.slice(shift), ...order.slice(0, shift)]) {
+    await output(
+      vm,
+      `for d in /sys/block/*; do [ "$(cat $d/serial)" = initrd ] && cat /dev/\${d##*/} > /root/initrd; done`,
+    )
+    await output(vm, loaders[way](`/boot/vmlinuz-${target.release}`, '/root/initrd'), PREPARATION)
+    times[way] = await downtime(vm)
+    say(`  round ${round + 1}, ${way}: ${times[way].toFixed(0)} ms`)
+  }
+  return times
+}
+
+/** Milliseconds between two lines of the console. */
+async function downtime(vm) {
+  let [text, jumped, began] = ['']
+  const end = vm.onConsole((more) => {
+    text += more
+    if (text.includes('Starting new kernel')) jumped ??= performance.now()
+    if (text.includes(FIRST_LINE)) began ??= performance.now()
+  })
+  await vm.spawn('linux-kexec exec --no-sync')
+  await vm.booted({ deadline: 300_000 })
+  end()
+  return began - jumped
+}
+
+/** The guest's initrd with as much of Node's own program as makes it that large once it is compressed. */
+function makeInitrd(size, compression) {
+  const build = join(folder, 'build')
+  const file = join(folder, `${size}-${compression}`)
+  const [program, ...options] = compressors[compression]
+  mkdirSync(build, { recursive: true })
+  writeFileSync(join(build, 'init'), `#!/bin/sh\necho "${FIRST_LINE}" >/dev/console\n${stageOne}`, { mode: 0o755 })
+  // Programs compress to about a third. Several copies are too far apart for the compressors to see that they are the same.
+  const unpacked = size * 3 * 2 ** 20
+  const part = Buffer.alloc(Math.min(unpacked, 90 * 2 ** 20))
+  readSync(openSync(process.execPath), part, 0, part.length, 0)
+  for (let index = 0; index * part.length < unpacked; index++) writeFileSync(join(build, `payload-${index}`), part)
+  const script = `set -e; cd ${build}; { cat ${target.initrd}; ls | cpio -o -H newc --quiet; } | ${[program, ...options].join(' ')} > ${file}`
+  execFileSync('sh', ['-c', script])
+  rmSync(build, { recursive: true })
+  return file
+}
+
+function report(results) {
+  const host = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${arch()}`
+  mkdirSync(join(root, 'bench/results'), { recursive: true })
+  const document = { date: new Date().toISOString(), host, kernel: target.release, rounds, results }
+  writeFileSync(join(root, 'bench/results/downtime.json'), `${JSON.stringify(document, null, 2)}\n`)
+  console.log(`\nIn QEMU on ${host}, Linux ${target.release}; medians of ${rounds} rounds, ratios round by round\n`)
+  console.log('| initrd | loaded by | down | of kexec-tools -s | of kexec-tools -c -i |')
+  console.log('| --- | --- | --- | --- | --- |')
+  for (const { size, compression, samples } of results) {
+    for (const way of Object.keys(loaders)) {
+      const ratio = (other) => median(samples.map((sample) => sample[way] / sample[other])).toFixed(2)
+      const down = (median(samples.map((sample) => sample[way])) / 1000).toFixed(2)
+      console.log(
+        `| ${size} MiB, ${compression} | ${way} | ${down} s | ${ratio('kexec-tools -s')} | ${ratio('kexec-tools -c -i')} |`,
+      )
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import { KexecError } from '../errors.ts'
+import { unload } from './unload.ts'
+
+/** @throws KexecError 'aborted' when the signal has fired: nothing was changed. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return
+  throw new KexecError('interrupted before the kernel was asked; what was loaded before still is', {
+    reason: 'aborted',
+    cause: signal.reason,
+  })
+}
+
+/** Takes back a load during which the signal has fired. @throws KexecError 'aborted' then */
+export function unloadIfAborted(
+  { panic, path }: { readonly panic: boolean; readonly path: string },
+  syscall: string,
+  signal: AbortSignal | undefined,
+): void {
+  if (!signal?.aborted) return
+  unload({ panic })
+  throw new KexecError('the load was interrupted while the kernel was at it; the new image was unloaded again', {
+    reason: 'aborted',
+    syscall,
+    path,
+    hint: 'Nothing is loaded now, also not what had been loaded before.',
+    cause: signal.reason,
+  })
+}

@@ -1,0 +1,76 @@
+import { KexecError } from '../../errors.ts'
+import { type MemoryRange, roundUp, without } from './ranges.ts'
+import { formatAddress, type PlannedSegment } from './segment.ts'
+
+/** Something that needs a place in memory. Addresses and sizes in bytes. */
+export interface Piece {
+  readonly name: string
+  /** What is copied there. */
+  readonly length: number
+  /** What it takes up: what lies behind the bytes copied becomes zeros. */
+  readonly size: number
+  readonly alignment: number
+  /** It may not begin below. */
+  readonly lowest: number
+  /** It may not reach beyond; Infinity for anywhere. */
+  readonly limit: number
+}
+
+/** The most that kexec_load takes: KEXEC_SEGMENT_MAX of include/uapi/linux/kexec.h. */
+export const MAX_SEGMENTS = 16
+
+/**
+ * Finds a place for each piece, one after the other, each at the lowest address that it can have. From the bottom up, since
+ * firmware allocates from the top down: what it left in memory that it calls free, such as the tables that EFI's configuration
+ * table points to, stays as it is.
+ * @throws KexecError 'no-memory-hole'; 'kernel-refused' for more than 16 pieces
+ */
+export function place(pieces: readonly Piece[], usable: readonly MemoryRange[]): PlannedSegment[] {
+  if (pieces.length > MAX_SEGMENTS) {
+    throw new KexecError(`the kernel takes ${pieces.length} segments, and kexec_load at most ${MAX_SEGMENTS}`, {
+      reason: 'kernel-refused',
+      code: 'EINVAL',
+      hint: 'Give the bzImage of this kernel instead.',
+      refused: true,
+    })
+  }
+  const placed: PlannedSegment[] = []
+  for (const piece of pieces) {
+    const free = without(
+      usable,
+      placed.map(({ address, size }) => ({ start: address, end: address + size })),
+    )
+    placed.push({ name: piece.name, address: addressFor(piece, free), size: piece.size, length: piece.length })
+  }
+  return placed.sort((a, b) => a.address - b.address)
+}
+
+function addressFor(piece: Piece, free: readonly MemoryRange[]): number {
+  for (const { start, end } of free) {
+    const address = roundUp(Math.max(start, piece.lowest), piece.alignment)
+    if (address + piece.size <= Math.min(end, piece.limit)) return address
+  }
+  throw noRoom(piece, free)
+}
+
+function noRoom({ name, size, lowest, limit, alignment }: Piece, free: readonly MemoryRange[]): KexecError {
+  const above = limit === Number.POSITIVE_INFINITY ? `above ${formatAddress(lowest)}` : between(lowest, limit)
+  const largest = Math.max(0, ...free.map(({ start, end }) => Math.min(end, limit) - Math.max(start, lowest)))
+  return new KexecError(`no free range of memory fits the ${name}: ${size} bytes ${above}`, {
+    reason: 'no-memory-hole',
+    code: 'EADDRNOTAVAIL',
+    hint:
+      name === 'initrd'
+        ? 'Use a smaller initrd.'
+        : 'Load the bzImage with `--engine file`, where the running kernel has kexec_file_load.',
+    evidence: [
+      { source: 'largest free range there', value: `${largest} bytes` },
+      { source: 'alignment', value: `${alignment} bytes` },
+    ],
+    refused: true,
+  })
+}
+
+function between(lowest: number, limit: number): string {
+  return `between ${formatAddress(lowest)} and ${formatAddress(limit)}`
+}

@@ -1,0 +1,26 @@
+import type { NativeSegment } from '../../native.ts'
+
+/** Where a part of what is loaded will lie when the new kernel starts. Addresses and sizes in bytes, of whole pages. */
+export interface PlannedSegment {
+  /** 'kernel', 'initrd', 'boot parameters', 'trampoline'. */
+  readonly name: string
+  /** Physical. */
+  readonly address: number
+  readonly size: number
+  /** Bytes that are copied there; what is left of the size becomes zeros. */
+  readonly length: number
+}
+
+/** What kexec_load takes. */
+export interface SegmentImage {
+  /** Where the running kernel jumps to, physical. */
+  readonly entry: number
+  readonly segments: readonly NativeSegment[]
+  /** Architecture, in the upper half. */
+  readonly flags: number
+}
+
+/** As the kernel prints physical addresses: '0x0000000001000000' is longer than anyone reads. */
+export function formatAddress(address: number): string {
+  return `0x${address.toString(16)}`
+}

@@ -1,0 +1,100 @@
+import { isX86Loadable } from '../engine/segments/x86_64.ts'
+import { KexecError } from '../errors.ts'
+import { detectPolicy, type KexecPolicy } from '../policy/index.ts'
+import { DISABLED } from '../policy/switches.ts'
+import type { System } from '../system/system.ts'
+import { hasKexecFileLoad, readRunningKernel } from './checks/running-kernel.ts'
+import type { Findings } from './decision.ts'
+import type { PlannedKernel } from './kernel.ts'
+import type { PlanOptions } from './options.ts'
+
+/** Which syscall loads a plan: 'file' is kexec_file_load(2), 'segments' is kexec_load(2). */
+export type Engine = 'file' | 'segments'
+
+/** The policy of the machine the plan is for; null for a folder that holds no /proc of one. */
+export function policyFor(system: System): KexecPolicy | null {
+  return !system.isLive && !system.exists(DISABLED) ? null : detectPolicy({ system })
+}
+
+/**
+ * Chooses the engine. `auto` is kexec_file_load wherever the running kernel has it, also where that refuses an image: another
+ * way in must not be a way around a signature.
+ */
+export function chooseEngine(
+  system: System,
+  kernel: PlannedKernel,
+  policy: KexecPolicy | null,
+  options: PlanOptions,
+  findings: Findings,
+): Engine {
+  const engine = engineOf(system, kernel, policy, options, findings)
+  if (options.panic) findings.decide('kind', 'crash kernel', 'asked for with --panic; a panic starts it')
+  if (options.devicetree !== undefined) {
+    refuse(findings, `the engine \`${engine}\` takes no device tree from outside`, 'Leave --dtb away.')
+  }
+  return engine
+}
+
+const WHAT = {
+  file: 'kexec_file_load: the kernel itself reads and checks the image',
+  segments: 'kexec_load: the image is laid out here, and nothing checks its signature',
+} as const
+
+function engineOf(
+  system: System,
+  kernel: PlannedKernel,
+  policy: KexecPolicy | null,
+  { engine = 'auto', panic, fast }: PlanOptions,
+  findings: Findings,
+): Engine {
+  if (engine === 'segments') {
+    findings.decide('engine', engine, `asked for with --engine. ${WHAT.segments}`)
+    refuseWhatSegmentsLack(system, kernel, panic, findings)
+    if (policy?.signature.required) {
+      findings.warn('the running kernel requires signatures of kexec_file_load, and kexec_load checks none')
+    }
+    return engine
+  }
+  const isMissing = policy?.kexecFileLoad.mode === 'unsupported' || !hasKexecFileLoad(readRunningKernel(system))
+  const hasOther = policy !== null && policy.kexecLoad.mode !== 'unsupported'
+  if (engine === 'auto' && isMissing && hasOther && isServed(system, kernel) && !panic) {
+    findings.decide('engine', 'segments', `the running kernel has no kexec_file_load. ${WHAT.segments}`)
+    return 'segments'
+  }
+  if (engine === 'auto' && fast && isServed(system, kernel) && !panic && checksNothing(policy)) {
+    findings.decide('engine', 'segments', `the faster of the two, for --fast. ${WHAT.segments}`)
+    return 'segments'
+  }
+  findings.decide('engine', 'file', WHAT.file)
+  return 'file'
+}
+
+/** Whether it is certain that no signature would be looked at either way: the faster engine must not be a way around one. */
+function checksNothing(policy: KexecPolicy | null): boolean {
+  return policy?.kexecLoad.mode === 'unchecked' && policy.signature.required === false && policy.ima.rules.length === 0
+}
+
+/** Whether there is someone to lay out such a kernel, and the machine is one that it runs on. */
+function isServed(system: System, { image }: PlannedKernel): boolean {
+  const { architecture } = readRunningKernel(system)
+  return isX86Loadable(image) && (architecture === null || architecture === 'x86_64')
+}
+
+function refuseWhatSegmentsLack(
+  system: System,
+  kernel: PlannedKernel,
+  panic: boolean | undefined,
+  findings: Findings,
+): void {
+  const without = 'Leave --engine away, or give --engine file.'
+  if (panic) refuse(findings, 'the engine `segments` (kexec_load) loads no crash kernels in this version', without)
+  // What the image is and why that will not do is told by itself when it is no kernel at all.
+  else if (kernel.image.bootable && !isServed(system, kernel)) {
+    const what = `${kernel.image.format} of ${kernel.image.architecture ?? 'an unknown architecture'}`
+    refuse(findings, `the engine \`segments\` (kexec_load) loads no ${what} in this version`, without)
+  }
+}
+
+function refuse(findings: Findings, summary: string, hint: string): void {
+  findings.refuse(new KexecError(summary, { reason: 'invalid-argument', hint, refused: true }))
+}

@@ -1,0 +1,264 @@
+import { throwIfAborted } from '../engine/abort.ts'
+import { type FileLoad, fileLoadFlags, loadFile, loadFileSync } from '../engine/file.ts'
+import type { PlannedSegment } from '../engine/segments/segment.ts'
+import { loadSegments, loadSegmentsSync } from '../engine/segments.ts'
+import { KexecError } from '../errors.ts'
+import type { KernelImage, OpenImage } from '../image/index.ts'
+import type { Verdict } from '../policy/index.ts'
+import { readPrivileges, requireCapability } from '../policy/privileges.ts'
+import type { Origin } from '../state/record.ts'
+import { beginToRemember, rememberLoad } from '../state/remember.ts'
+import { System } from '../system/system.ts'
+import { refuseWhatDoesNotFit } from './checks/sizes.ts'
+import type { Decision, Findings } from './decision.ts'
+import type { Engine } from './engine.ts'
+import { explain } from './explain.ts'
+import type { FastMeasures } from './fast.ts'
+import type { InitrdChoice, PlannedInitrd } from './initrds.ts'
+import { closeKernel, type PlannedKernel } from './kernel.ts'
+import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
+import { filesOf } from './remembered.ts'
+import { buildSegments, buildSegmentsSync } from './segments.ts'
+import type { Target } from './target.ts'
+
+/** What was chosen to be loaded. */
+export interface Choices {
+  readonly target: Target
+  readonly kernel: PlannedKernel
+  readonly choice: InitrdChoice
+  readonly commandLine: string
+  readonly panic: boolean
+}
+
+/** What a plan is made of. */
+export interface PlanParts extends Choices {
+  readonly system: System
+  readonly findings: Findings
+  readonly verdict: Verdict | null
+  readonly tryAnyway: boolean
+  readonly engine: Engine
+  readonly segments: readonly PlannedSegment[] | null
+  readonly measures: FastMeasures
+  readonly origin: Origin
+}
+
+/** One decision about what is loaded, with its reasons. Holds the files open until it is loaded or closed. */
+export class LoadPlan {
+  readonly root: string
+  /** Id of the boot entry, or null when a kernel was given. */
+  readonly entry: string | null
+  /** The file that holds the kernel. */
+  readonly kernel: OpenImage
+  /** The kernel that would run: the one inside, where the file is a container or compressed. */
+  readonly image: KernelImage
+  /** From the file to the kernel; one element where nothing is nested. */
+  readonly nested: readonly KernelImage[]
+  /** Those that could be opened; an initrd that could not is among the refusals. */
+  readonly initrds: readonly PlannedInitrd[]
+  readonly commandLine: string
+  readonly panic: boolean
+  readonly engine: Engine
+  /** With the engine `segments`: where each will lie, as far as that is known before the load; else null. */
+  readonly segments: readonly PlannedSegment[] | null
+  readonly decisions: readonly Decision[]
+  /** What may go wrong although the kernel would take it; after the load also what went wrong with noting it. */
+  get warnings(): readonly string[] {
+    return this.findings.warnings
+  }
+  /** Why `load()` will refuse; empty when it will not. */
+  readonly refusals: readonly KexecError[]
+  /** What could not be checked, and why: of another machine's files, for one, what that machine is. */
+  readonly unchecked: readonly string[]
+  /** What the kernel will say, as far as its policy goes; null for another machine than the running one. */
+  readonly verdict: Verdict | null
+  private readonly findings: Findings
+  private readonly origin: Origin
+  private readonly planned: PlannedKernel
+  private readonly choice: InitrdChoice
+  private readonly tryAnyway: boolean
+  private readonly measures: FastMeasures
+  private prepared: Prepared | undefined
+  private isOpen = true
+
+  /** @internal plans are made by `plan()` */
+  constructor(parts: PlanParts) {
+    this.root = parts.system.root
+    this.entry = parts.target.entry?.id ?? null
+    this.kernel = parts.kernel.file
+    this.image = parts.kernel.image
+    this.nested = parts.kernel.chain
+    this.initrds = parts.choice.initrds
+    this.commandLine = parts.commandLine
+    this.panic = parts.panic
+    this.decisions = parts.findings.decisions
+    this.findings = parts.findings
+    this.origin = parts.origin
+    this.refusals = parts.findings.refusals
+    this.unchecked = parts.findings.unchecked
+    this.verdict = parts.verdict
+    this.planned = parts.kernel
+    this.choice = parts.choice
+    this.tryAnyway = parts.tryAnyway
+    this.measures = parts.measures
+    this.engine = parts.engine
+    this.segments = parts.segments
+  }
+
+  /**
+   * Does what can be done before the kernel is asked: unpacks the kernel and joins the initrds, in memory, where that is
+   * needed. `load()` does it by itself; `loadSync()` needs it beforehand for what must be unpacked.
+   * @throws KexecError the first of `refusals`; 'file-changed', 'damaged-image', 'not-a-kernel', 'no-memory', 'aborted'
+   */
+  async prepare(options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.refuseIfHopeless()
+    if (this.prepared !== undefined) return
+    const prepared = await prepare(this.planned, this.choice, this.measures, options.signal)
+    // The plan may have been closed, or prepared twice, meanwhile.
+    if (this.isOpen && this.prepared === undefined) this.prepared = prepared
+    else prepared.close()
+    this.refuseIfHopeless()
+  }
+
+  /**
+   * Loads it, off the event loop, and closes the plan. Nothing visible happens yet: `reboot()` starts the new kernel.
+   * @param options.signal heeded until the syscall begins; one that fires during it makes the new image be unloaded after it
+   * @throws KexecError the first of `refusals`; 'file-changed' when a file was written since it was inspected;
+   *   'no-capability' and its kin; else what the kernel said. Unless the error says otherwise, what was loaded before still is.
+   */
+  async load(options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.take()
+    try {
+      this.refuseIfNotAllowed(options.signal)
+      this.prepared ??= await prepare(this.planned, this.choice, this.measures, options.signal)
+      refuseIfChanged(this.planned, this.choice)
+      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
+      const remembering = beginToRemember()
+      const flags = await this.ask(this.prepared, options.signal)
+      this.remember(flags, await remembering)
+    } finally {
+      this.closeFiles()
+    }
+  }
+
+  /**
+   * As `load()`, but blocks the event loop until the kernel is done (up to seconds).
+   * @throws KexecError also 'invalid-argument' for a plan that must be prepared first
+   */
+  loadSync(): void {
+    this.take()
+    try {
+      this.refuseIfNotAllowed(undefined)
+      this.prepared ??= prepareSync(this.planned, this.choice, this.measures)
+      refuseIfChanged(this.planned, this.choice)
+      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
+      this.remember(this.askSync(this.prepared))
+    } finally {
+      this.closeFiles()
+    }
+  }
+
+  /** Closes the files; loading is not possible afterwards. */
+  close(): void {
+    if (!this.isOpen) return
+    this.isOpen = false
+    this.closeFiles()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** Every choice with its reason, warnings and refusals, as lines of text. */
+  explain(): string {
+    return explain(this)
+  }
+
+  /** The plan as plain data, as `plan --json` prints it. */
+  toJSON() {
+    const { root, entry, commandLine, panic, engine, segments, decisions, verdict, warnings, refusals, unchecked } =
+      this
+    return {
+      root,
+      entry,
+      kernel: this.kernel.path,
+      version: this.image.version,
+      initrds: this.choice.paths,
+      cmdline: commandLine,
+      devicetree: null,
+      panic,
+      engine,
+      segments,
+      image: this.image,
+      nested: this.nested.map(({ format }) => format),
+      decisions,
+      verdict,
+      warnings,
+      refusals: refusals.map((refusal) => refusal.toJSON()),
+      unchecked,
+    }
+  }
+
+  /** From here on the descriptors are the load's: closing the plan meanwhile must not put other files in their place. */
+  private take(): void {
+    this.refuseIfHopeless()
+    this.isOpen = false
+  }
+
+  private refuseIfHopeless(): void {
+    const [refusal] = this.refusals
+    if (refusal !== undefined) {
+      this.close()
+      throw refusal
+    }
+    if (!this.isOpen)
+      throw new KexecError('this plan was loaded or closed already', { reason: 'invalid-argument', refused: true })
+  }
+
+  private refuseIfNotAllowed(signal: AbortSignal | undefined): void {
+    throwIfAborted(signal)
+    if (!this.tryAnyway) requireCapability(readPrivileges(new System()), 'loading a kernel')
+  }
+
+  private closeFiles(): void {
+    this.prepared?.close()
+    closeFiles(this.planned, this.choice)
+  }
+
+  /** @returns the flags of the call */
+  private async ask(prepared: Prepared, signal: AbortSignal | undefined): Promise<number> {
+    if (this.engine === 'file') {
+      await loadFile(this.fileLoad(prepared), signal)
+      return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
+    }
+    const image = await buildSegments(new System(), prepared, this.commandLine, signal)
+    await loadSegments({ image, path: this.kernel.path }, signal)
+    return image.flags
+  }
+
+  private askSync(prepared: Prepared): number {
+    if (this.engine === 'file') {
+      loadFileSync(this.fileLoad(prepared))
+      return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
+    }
+    const image = buildSegmentsSync(new System(), prepared, this.commandLine)
+    loadSegmentsSync({ image, path: this.kernel.path })
+    return image.flags
+  }
+
+  private remember(flags: number, pointers?: Awaited<ReturnType<typeof beginToRemember>>): void {
+    const { planned, choice, commandLine, panic, engine, origin, root } = this
+    const facts = () => ({ ...filesOf(planned, choice, root), commandLine, engine, flags, origin })
+    const problem = rememberLoad(panic ? 'crash' : 'kernel', facts, pointers)
+    if (problem !== undefined) this.findings.warn(problem)
+  }
+
+  private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {
+    return { kernelFd, initrdFd, commandLine: this.commandLine, panic: this.panic, path: this.kernel.path }
+  }
+}
+
+/** Closes what `plan` has opened. */
+export function closeFiles(kernel: PlannedKernel, choice: InitrdChoice | undefined): void {
+  closeKernel(kernel)
+  for (const { file } of choice?.initrds ?? []) file?.close()
+}

@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest'
+import { type PlanOptions, plan } from '../../../src/index.ts'
+import { layMachine } from '../engine/segments/machines.ts'
+import type { Tree } from '../entries/tree.ts'
+import { bookworm, configuration, lockdown, machine } from '../policy/machines.ts'
+import { debian, kernelOf, makeMachine, newer } from './debian.ts'
+
+/** A Debian machine with 1 GiB whose kernel has both calls. */
+function machineWith(...changes: Tree[]): string {
+  const x86: Tree = { '/proc/sys/kernel/arch': { text: 'x86_64\n' } }
+  const root = makeMachine({ ...debian, ...machine(bookworm, x86, ...changes) })
+  layMachine(root, 'bios-6.1')
+  return root
+}
+
+/** Its kernel is built without one of the calls, as distributions build kernels for other architectures. */
+function withoutOption(option: string): Tree {
+  const text = configuration(bookworm).replace(`${option}=y`, `# ${option} is not set`)
+  return { [`/boot/config-${bookworm}`]: { text } }
+}
+
+async function planned(options: PlanOptions) {
+  using made = await plan({ entry: newer, ...options })
+  return { ...made.toJSON(), text: made.explain() }
+}
+
+const engineReason = ({ decisions }: { decisions: readonly { subject: string; reason: string }[] }) =>
+  decisions.find(({ subject }) => subject === 'engine')?.reason
+
+describe('auto', () => {
+  test('is kexec_file_load where the kernel has it', async () => {
+    const made = await planned({ root: machineWith() })
+    expect(made).toMatchObject({ engine: 'file', segments: null, refusals: [] })
+  })
+
+  test('is kexec_load where it has not, and the plan says why and where everything will lie', async () => {
+    const made = await planned({ root: machineWith(withoutOption('CONFIG_KEXEC_FILE')) })
+    expect(made).toMatchObject({ engine: 'segments', refusals: [], verdict: { outcome: 'will-load' } })
+    expect(engineReason(made)).toMatch(/^the running kernel has no kexec_file_load/)
+    expect(made.segments?.map(({ name }) => name)).toEqual(['trampoline', 'boot parameters', 'initrd', 'kernel'])
+    expect(made.text).toMatch(/^ +0x100000-0x100fff +4\.0 KiB {2}trampoline$/m)
+    expect(made.text).toMatch(/^ +0x1000000-0x[0-9a-f]+ +\d+\.\d MiB {2}kernel$/m)
+  })
+
+  test('neither call: refused for that, and for nothing else', async () => {
+    const text = configuration(bookworm).replaceAll(/^CONFIG_KEXEC(_FILE)?=y$/gm, '# CONFIG_KEXEC$1 is not set')
+    const none: Tree = { [`/boot/config-${bookworm}`]: { text } }
+    const made = await planned({ root: machineWith(none) })
+    expect(made).toMatchObject({ engine: 'file', refusals: [{ reason: 'no-kexec-support' }] })
+  })
+
+  test('a signature that is required is not got around', async () => {
+    const made = await planned({ root: machineWith(lockdown('integrity')) })
+    expect(made.engine).toBe('file')
+    expect(made.verdict?.outcome).not.toBe('will-load')
+  })
+})
+
+describe('--engine segments', () => {
+  test('is taken at its word, and warns where signatures would be required', async () => {
+    const forced = configuration(bookworm).replace('# CONFIG_KEXEC_SIG_FORCE is not set', 'CONFIG_KEXEC_SIG_FORCE=y')
+    const root = machineWith({ [`/boot/config-${bookworm}`]: { text: forced } })
+    const made = await planned({ root, engine: 'segments' })
+    expect(made).toMatchObject({ engine: 'segments', refusals: [], verdict: { outcome: 'will-load' } })
+    expect(made.warnings.join()).toContain('kexec_load checks none')
+  })
+
+  test('is refused beforehand under lockdown, and where the kernel lacks kexec_load', async () => {
+    const locked = await planned({ root: machineWith(lockdown('integrity')), engine: 'segments' })
+    expect(locked.refusals).toMatchObject([{ reason: 'lockdown', code: 'EPERM', refused: true }])
+    const lacking = await planned({ root: machineWith(withoutOption('CONFIG_KEXEC')), engine: 'segments' })
+    expect(lacking.refusals).toMatchObject([{ reason: 'no-kexec-support', code: 'ENOSYS' }])
+  })
+
+  test('without privilege: the plan is made, and says what it could not look at', async () => {
+    const root = machineWith()
+    const zeros: Tree = { '/proc/iomem': { text: '00000000-00000000 : System RAM\n' } }
+    const hidden = makeMachine({ ...debian, ...machine(bookworm), ...zeros })
+    expect((await planned({ root, engine: 'segments' })).unchecked.join()).not.toContain('segments')
+    const made = await planned({ root: hidden, engine: 'segments' })
+    expect(made).toMatchObject({ engine: 'segments', segments: null, refusals: [] })
+    expect(made.unchecked.join()).toContain('where the segments would lie: the memory map shows zeros')
+  })
+
+  test('an initrd that fits nowhere is refused', async () => {
+    const root = machineWith()
+    const initrd = Buffer.alloc(1024 ** 3)
+    initrd.write('070701')
+    const made = await planned({ root, engine: 'segments', initrds: [initrd] })
+    expect(made.refusals.map(({ reason }) => reason)).toContain('no-memory-hole')
+  })
+
+  test('what it cannot load yet is refused, not dropped', async () => {
+    const arm64: Tree = { '/proc/sys/kernel/arch': { text: 'aarch64\n' } }
+    const foreign = await planned({ root: machineWith(arm64), engine: 'segments' })
+    expect(foreign.refusals.map(({ reason }) => reason)).toEqual(['wrong-architecture', 'invalid-argument'])
+    const crash = await planned({ root: machineWith(), engine: 'segments', panic: true })
+    expect(crash.refusals.map(({ reason }) => reason)).toContain('invalid-argument')
+  })
+
+  test('a kernel that contradicts itself is refused', async () => {
+    const bytes = kernelOf(newer)
+    bytes.writeUInt32LE(3, 0x230)
+    const root = machineWith({ '/boot/odd': { file: bytes } })
+    const made = await planned({ root, engine: 'segments' })
+    expect(made.refusals).toEqual([])
+    using odd = await plan({ root, kernel: '/boot/odd', commandLine: 'ro', engine: 'segments' })
+    expect(odd.refusals.map(({ reason }) => reason)).toContain('damaged-image')
+  })
+})

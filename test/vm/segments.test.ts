@@ -1,0 +1,181 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Boot, type Guest, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
+import { stageOne } from '../../src/vm/scripts.ts'
+import { debianGuest, json } from './guests.ts'
+
+/** Of a cold boot's, how much the new kernel's memory may differ: releases reserve more or less for themselves. */
+const TOLERANCE = 0.01
+
+/** /init of the guest's initrd, which first tells the checksum of a file in it. */
+const initWithChecksum = `#!/bin/sh
+/bin/busybox mount -t devtmpfs dev /dev
+echo "payload $(/bin/busybox sha256sum </payload)" >/dev/kmsg
+/bin/busybox umount /dev
+${stageOne.replace('#!/bin/sh\n', '')}`
+
+let guest: Guest
+let older: string
+let newer: string
+
+beforeAll(async () => {
+  // kexec-tools is what the memory map is compared with.
+  guest = await debianGuest({ packages: ['kexec-tools'], modules: ['efivarfs'] })
+  const [first, second] = guest.kernels.map(({ release }) => release)
+  older = first as string
+  newer = second as string
+})
+
+/** One machine for the tests of a group. */
+function machineFor(options: () => Partial<VmOptions>) {
+  const machine = {} as { vm: Vm; cold: Boot; map: string[] }
+  beforeAll(async () => {
+    const vm = await startVm({ guest, ...options() })
+    const cold = await vm.booted()
+    Object.assign(machine, { vm, cold, map: await memoryMap(vm) })
+  })
+  afterAll(() => machine.vm?.stop())
+  return machine
+}
+
+/** The map as the running kernel was given it, in the words of kernels before 6.19. */
+async function memoryMap(vm: Vm): Promise<string[]> {
+  const { stdout } = await vm.run(`dmesg | sed -n 's/^.*BIOS-e820: //p'`)
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .filter((line) => !line.startsWith('[gap'))
+  return lines.map((line) =>
+    line.replace(/ +/g, ' ').replace('System RAM', 'usable').replace('device reserved', 'reserved'),
+  )
+}
+
+/** Loads through segments, jumps, and returns what came up. */
+async function kexec(vm: Vm, target: string, options = ''): Promise<{ boot: Boot; planned: string }> {
+  const load = await json(vm, `linux-kexec load ${target} --engine segments ${options}`)
+  expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
+  await vm.spawn('linux-kexec exec')
+  return { boot: await vm.booted(), planned: load.document.plan.cmdline }
+}
+
+function expectAllMemory(boot: Boot, cold: Boot): void {
+  expect(Math.abs(boot.memTotal / cold.memTotal - 1)).toBeLessThan(TOLERANCE)
+}
+
+describe('1 GiB, two processors', () => {
+  const machine = machineFor(() => ({ cpus: 2 }))
+
+  test('what is loaded is seen as loaded, and can be unloaded', async () => {
+    expect(await machine.vm.run('linux-kexec load newest --engine segments')).toMatchObject({ status: 0 })
+    expect((await json(machine.vm, 'linux-kexec status')).document).toMatchObject({ loaded: true })
+    expect(await machine.vm.run('linux-kexec unload')).toMatchObject({ status: 0 })
+    expect((await json(machine.vm, 'linux-kexec status')).document).toMatchObject({ loaded: false })
+  })
+
+  test('as a library, at once', async () => {
+    const { stdout } = await machine.vm.run(`cat > /root/sync.mjs <<'END'
+import { plan, status, unload } from '/usr/lib/node_modules/linux-kexec/dist/index.js'
+const made = await plan({ entry: 'newest', engine: 'segments' })
+made.loadSync()
+const { loaded } = status()
+unload()
+console.log(JSON.stringify({ loaded, after: status().loaded }))
+END
+node /root/sync.mjs`)
+    expect(JSON.parse(stdout)).toEqual({ loaded: true, after: false })
+  })
+
+  test('who may not see addresses gets a plan without the map, and is told so', async () => {
+    const { status, stdout } = await machine.vm.run(`su tester -c 'linux-kexec plan newest --engine segments --json'`)
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ segments: null, unchecked: [expect.stringContaining('shows zeros')] })
+  })
+
+  test('three kexecs in a row: each has its command line, all memory, both processors and the firmware’s map', async () => {
+    for (const [index, target] of [newer, older, newer].entries()) {
+      const { boot, planned } = await kexec(machine.vm, target, `--append round=${index} --remove round`)
+      expect(boot).toMatchObject({ release: target, commandLine: planned })
+      expect(planned).toMatch(new RegExp(` round=${index}$`))
+      expectAllMemory(boot, machine.cold)
+      expect((await machine.vm.run('nproc')).stdout.trim()).toBe('2')
+      expect(await memoryMap(machine.vm)).toEqual(machine.map)
+    }
+  })
+
+  test('kexec-tools gives the same map, but for the first KiB, which it leaves out', async () => {
+    const load = await machine.vm.run(
+      `kexec -c -l /boot/vmlinuz-${older} --initrd=/boot/initrd.img-${older} --reuse-cmdline && cat /sys/kernel/kexec_loaded`,
+    )
+    expect(load).toMatchObject({ status: 0, stdout: '1\n' })
+    await machine.vm.spawn('linux-kexec exec')
+    expect((await machine.vm.booted()).release).toBe(older)
+    const theirs = (await memoryMap(machine.vm)).map((line) => line.replace('0x0000000000000400', '0x0000000000000000'))
+    expect(theirs).toEqual(machine.map)
+  })
+
+  // Last: there is no way back within this boot.
+  test('under lockdown it is refused beforehand; and the kernel, asked all the same, says so', async () => {
+    await machine.vm.run('echo integrity > /sys/kernel/security/lockdown')
+    const before = await json(machine.vm, 'linux-kexec load newest --engine segments')
+    expect(before).toMatchObject({ status: 3, document: { error: { reason: 'lockdown', code: 'EPERM' } } })
+    const asked = await json(machine.vm, 'linux-kexec load newest --engine segments --try-anyway')
+    expect(asked).toMatchObject({ status: 1, document: { error: { reason: 'lockdown', syscall: 'kexec_load' } } })
+  })
+})
+
+describe('memory above 4 GiB', () => {
+  const machine = machineFor(() => ({ cpus: 2, memory: 5120 }))
+
+  test('the initrd arrives as it was, and all memory is seen', async () => {
+    const made = await machine.vm.run(`
+      mkdir /root/overlay && head -c 50000000 /dev/urandom > /root/overlay/payload
+      cat > /root/overlay/init <<'END'
+${initWithChecksum}
+END
+      chmod 755 /root/overlay/init; sha256sum </root/overlay/payload`)
+    const [sum] = made.stdout.split(' ')
+    const { boot } = await kexec(machine.vm, newer, '--overlay /root/overlay:/')
+    expect(boot.release).toBe(newer)
+    expect((await machine.vm.run('dmesg | grep payload')).stdout).toContain(`payload ${sum}`)
+    expectAllMemory(boot, machine.cold)
+    expect(await memoryMap(machine.vm)).toEqual(machine.map)
+  })
+
+  test('--fast takes segments by itself, and the initrd that it unpacked is the one that was packed', async () => {
+    const made = await machine.vm.run(`
+      mkdir /root/fast && head -c 30000000 /dev/urandom > /root/fast/payload
+      cat > /root/fast/init <<'END'
+${initWithChecksum}
+END
+      chmod 755 /root/fast/init && cd /root/fast && printf 'init\npayload\n' | cpio -o -H newc > /root/added.cpio
+      sha256sum </root/fast/payload; rm -r /root/fast
+      cat /boot/initrd.img-${older} /root/added.cpio | gzip -1 > /root/initrd.gz; rm /root/added.cpio`)
+    const [sum] = made.stdout.split(' ')
+    const load = await json(machine.vm, `linux-kexec load ${older} --fast --initrd /root/initrd.gz`)
+    expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
+    const measures = load.document.plan.decisions.filter(({ subject }: { subject: string }) => subject === 'fast')
+    expect(measures.map(({ choice }: { choice: string }) => choice)).toContain('the initrd is unpacked beforehand')
+    await machine.vm.spawn('linux-kexec exec')
+    expect((await machine.vm.booted()).release).toBe(older)
+    const { stdout } = await machine.vm.run('dmesg | grep -e payload -e "initramfs"')
+    expect(stdout).toContain(`payload ${sum}`)
+  })
+})
+
+describe('UEFI', () => {
+  const machine = machineFor(() => ({ bootLoader: 'shim', firmware: { secureBoot: false } }))
+  const firmware = 'cat /sys/firmware/efi/systab /sys/firmware/efi/runtime-map/*/* && ls /sys/firmware/acpi/tables'
+
+  test('after two kexecs the kernel still has its firmware: tables, runtime services, variables', async () => {
+    const before = await machine.vm.run(firmware)
+    expect(before.stdout).toContain('ACPI20=')
+    for (const target of [newer, older]) {
+      const { boot } = await kexec(machine.vm, target)
+      expect(boot.release).toBe(target)
+      expectAllMemory(boot, machine.cold)
+      expect(await machine.vm.run(firmware)).toEqual(before)
+      const variables = await machine.vm.run('ls /sys/firmware/efi/efivars | grep -c . && dmesg | grep "ACPI: RSDP"')
+      expect(Number(variables.stdout.split('\n', 1)[0])).toBeGreaterThan(10)
+      expect(await memoryMap(machine.vm)).toEqual(machine.map)
+    }
+  })
+})
