@@ -28,15 +28,8 @@ export interface Origin {
   readonly source: Source | null
 }
 
-/** What was loaded by us: /run/linux-kexec/loaded.json, or loaded-panic.json for the crash kernel. */
-export interface LoadRecord {
-  readonly schemaVersion: 1
-  readonly kind: ImageKind
-  readonly bootId: string
-  /** ISO 8601, UTC. */
-  readonly loadedAt: string
-  readonly by: Loader
-  readonly packageVersion: string | null
+/** What a load was made of. */
+export interface LoadFacts {
   /** Release of the loaded kernel, as `uname -r` will print it; or null. */
   readonly version: string | null
   readonly kernel: FileIdentity
@@ -48,9 +41,20 @@ export interface LoadRecord {
   readonly overlay: readonly string[]
   readonly commandLine: string
   readonly engine: 'file' | 'segments'
-  /** Of kexec_file_load(2). */
+  /** Of the call that the engine makes. */
   readonly flags: number
   readonly origin: Origin
+}
+
+/** What was loaded by us: /run/linux-kexec/loaded.json, or loaded-panic.json for the crash kernel. */
+export interface LoadRecord extends LoadFacts {
+  readonly schemaVersion: 1
+  readonly kind: ImageKind
+  readonly bootId: string
+  /** ISO 8601, UTC. */
+  readonly loadedAt: string
+  readonly by: Loader
+  readonly packageVersion: string | null
   /** What the kernel held right after the load, to tell it from what others load; null when it could not be read. */
   readonly fingerprint: string | null
   /** Why there is none. */

@@ -1,25 +1,10 @@
 import { System } from '../system/system.ts'
 import { packageVersion } from '../version.ts'
-import type { FileIdentity } from './file-identity.ts'
 import { heldImage, imagePointers, imagePointersMeanwhile } from './fingerprint.ts'
 import { StateFolder } from './folder.ts'
 import type { HeldImage } from './held-image.ts'
-import { bootIdOf, type ImageKind, type Loader, type LoadRecord, type Origin, recordName } from './record.ts'
+import { bootIdOf, type ImageKind, type Loader, type LoadFacts, type LoadRecord, recordName } from './record.ts'
 import type { ImagePointers } from './symbols.ts'
-
-/** What a load was made of, as far as a record has it. */
-export interface LoadFacts {
-  readonly version: string | null
-  readonly kernel: FileIdentity
-  readonly initrds: readonly FileIdentity[]
-  readonly others: readonly FileIdentity[]
-  readonly overlay: readonly string[]
-  readonly commandLine: string
-  readonly engine: 'file' | 'segments'
-  /** Of the call that the engine makes. */
-  readonly flags: number
-  readonly origin: Origin
-}
 
 const live = new System()
 const folder = new StateFolder(live)
