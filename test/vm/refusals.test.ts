@@ -84,7 +84,10 @@ describe('requests', () => {
   test('`default`, as long as no boot loader is read', () => refused('linux-kexec load default', 'no-such-entry'))
 
   test('the crash kernel through segments and the device tree that are not served yet', async () => {
-    await refused('linux-kexec load newest --engine segments --panic', 'invalid-argument')
+    const { document } = await json(machine.vm, 'linux-kexec load newest --engine segments --panic')
+    // That nothing is reserved for a crash kernel is told with it.
+    const reasons = document.plan.refusals.map(({ reason }: { reason: string }) => reason)
+    expect(reasons).toContain('invalid-argument')
     await refused('linux-kexec load newest --dtb /root/text', 'invalid-argument')
   })
 

@@ -145,7 +145,7 @@ async function patched(offset: number, bytes: string): Promise<string> {
 
 /** An archive that is all holes: it takes no memory until the kernel reads it. */
 async function sparse(bytes: number): Promise<string> {
-  const made = await vm.run(`rm -f /made/*; printf 070701 > /made/initrd && truncate -s ${bytes} /made/initrd`)
+  const made = await vm.run(`rm -f /made/*; : | cpio -o -H newc > /made/initrd && truncate -s ${bytes} /made/initrd`)
   expect(made).toMatchObject({ status: 0 })
   return '/made/initrd'
 }

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import type { Program } from '../../program.ts'
+import type { System } from '../../system/system.ts'
 import { type Hook, marking } from '../hook.ts'
 import { hookScript, START_KERNEL } from '../hook-script.ts'
 import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
@@ -18,7 +19,7 @@ const RESTART = '/etc/linux-kexec/restart'
 export const busybox: InitSystem = {
   name: 'busybox',
   title: 'busybox init',
-  detect: (_, first) => (first.isNamed('busybox') ? [] : undefined),
+  detect: (system, first) => (first.isNamed('busybox') && runsInit(system) ? [] : undefined),
   examine(system, program) {
     const inittab = system.readText(INITTAB)
     const examination: InitExamination = {
@@ -52,6 +53,13 @@ export const busybox: InitSystem = {
       },
       hint: `It waits for each shutdown action of ${INITTAB} to end.`,
     }),
+}
+
+/** Whether busybox is PID 1 as its applet init. A script as PID 1 is run by it too, as its applet sh. */
+function runsInit(system: System): boolean {
+  const [name = '', operand = ''] = (system.readText('/proc/1/cmdline') ?? '').split('\0')
+  const applet = posix.basename(name) === 'busybox' ? operand : name
+  return ['', 'init', 'linuxrc'].includes(posix.basename(applet).replace(/^-/, ''))
 }
 
 function notes(inittab: string | undefined): string[] {
