@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
-          testTimeout: 300_000,
+          testTimeout: 600_000,
           hookTimeout: 600_000,
           // A guest keeps a core busy and wants a gigabyte: two files at a time, after all unit tests.
           maxWorkers: 2,
