@@ -257,7 +257,8 @@ describe('nothing is left behind', () => {
       const temporary = readdirSync(tmpdir()).sort()
       const child = spawn(process.execPath, [program, JSON.stringify(guest)], { stdio: ['ignore', 'pipe', 'inherit'] })
       const pid = await new Promise<number>((resolve) => child.stdout.once('data', (text) => resolve(Number(text))))
-      expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toContain('qemu')
+      // Empty for a moment: the kernel shows no command line while setpriv becomes QEMU.
+      await expect.poll(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toContain('qemu')
       child.kill(signal)
       await new Promise((resolve) => child.once('close', resolve))
       await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false)
