@@ -1,5 +1,6 @@
 import { provenAccelerator } from './accelerator.ts'
 import type { RunResult } from './agent.ts'
+import { architectures } from './architectures.ts'
 import type { Progress } from './debian.ts'
 import { grubDisk } from './grub.ts'
 import type { Guest, GuestKernel } from './guest.ts'
@@ -13,7 +14,7 @@ import { type FirmwareOptions, secureFirmware, shimDisk } from './secure-boot.ts
  * A panic resets at once; kernels say who they are. Under emulation a kernel that moves itself at random takes between 1 and
  * 6 s from kexec to its first line, without that 1.2 to 1.9 s: tests are better off with even times.
  */
-const COMMAND_LINE = 'console=ttyS0 panic=-1 loglevel=6 nokaslr'
+const COMMAND_LINE = 'panic=-1 loglevel=6 nokaslr'
 
 export interface VmOptions {
   /** From `buildGuest`. Without one, the machine has no root disk and `kernel` must be given. */
@@ -21,7 +22,7 @@ export interface VmOptions {
   /** What to boot. Default: the guest's first kernel. */
   readonly kernel?: GuestKernel | { readonly kernel: string; readonly initrd?: string }
   /**
-   * Kernel command line. Default: `console=ttyS0 panic=-1 loglevel=6 nokaslr`. The guest needs nothing of it to find its
+   * Kernel command line. Default: `console=ttyS0 panic=-1 loglevel=6 nokaslr`, on other machines with their own console. The guest needs nothing of it to find its
    * root. At loglevel 5 and below, or with `quiet`, kernels do not name themselves and share one console section.
    */
   readonly commandLine?: string
@@ -60,8 +61,9 @@ export async function startVm(options: VmOptions): Promise<Vm> {
   const { guest, accelerator = 'auto', progress = () => {} } = options
   const kernel: NonNullable<VmOptions['kernel']> | undefined = options.kernel ?? guest?.kernels[0]
   if (kernel === undefined) throw new RangeError('startVm needs a guest or a kernel')
+  const architecture = architectures[guest?.architecture ?? 'amd64']
   const commandLine = [
-    options.commandLine ?? COMMAND_LINE,
+    options.commandLine ?? `console=${architecture.console} ${COMMAND_LINE}`,
     ...(options.append === undefined ? [] : [options.append]),
   ].join(' ')
   const root = guest === undefined ? [] : [{ path: guest.rootImage, serial: ROOT_SERIAL }]
@@ -69,8 +71,10 @@ export async function startVm(options: VmOptions): Promise<Vm> {
   const direct = bootLoader === 'none' ? { ...kernel, commandLine } : undefined
   const boot = direct === undefined ? [{ path: await bootDisk(options, kernel, commandLine), serial: 'boot' }] : []
   const flash = bootLoader === 'shim' ? await secureFirmware(options.firmware ?? {}, progress) : undefined
+  const proven = () => provenAccelerator(architecture, kernel.kernel, kernel.initrd, progress)
   const qemu = startQemu({
-    accelerator: accelerator === 'auto' ? await provenAccelerator(kernel.kernel, kernel.initrd, progress) : accelerator,
+    architecture,
+    accelerator: accelerator === 'auto' ? await proven() : accelerator,
     memory: options.memory ?? 1024,
     cpus: options.cpus ?? 1,
     direct,
