@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Guest, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
+import { type Guest, type GuestKernel, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
 import { BOOT, debianGuest, json } from './guests.ts'
 
 // Machines of another architecture than this one's, whose kernels have kexec_load alone: that they boot and that our command
@@ -17,10 +17,10 @@ async function withMachine(options: Partial<VmOptions>, body: (vm: Vm) => Promis
 }
 
 test('the newer kernel comes up with its whole memory and two processors', async () => {
-  const kernel = guest.kernels.at(-1)
+  const kernel = guest.kernels.at(-1) as GuestKernel
   await withMachine({ kernel, cpus: 2, memory: 2048 }, async (vm) => {
     const { release, uname, commandLine, memTotal } = await vm.booted(BOOT)
-    expect(release).toBe(kernel?.release)
+    expect(release).toBe(kernel.release)
     expect(uname).toContain('aarch64')
     expect(commandLine).toBe('console=ttyAMA0 panic=-1 loglevel=6 nokaslr')
     expect(memTotal).toBeGreaterThan(1900 * 1024 * 1024)
