@@ -1,7 +1,8 @@
+import { type SegmentMachine, segmentArchitecture } from '../engine/segments/architecture.ts'
 import { readContents, readContentsSync } from '../engine/segments/contents.ts'
 import type { PlannedSegment, SegmentImage } from '../engine/segments/segment.ts'
-import { buildX86, layOutX86, readX86Machine } from '../engine/segments/x86_64.ts'
 import { KexecError } from '../errors.ts'
+import type { KernelImage } from '../image/index.ts'
 import type { System } from '../system/system.ts'
 import { plannedSizes } from './checks/sizes.ts'
 import type { Findings } from './decision.ts'
@@ -20,11 +21,12 @@ export function planSegments(
   commandLine: string,
   findings: Findings,
 ): readonly PlannedSegment[] | null {
-  const { setupHeader } = kernel.image
-  if (setupHeader === null) return null
+  const { image } = kernel
+  const architecture = segmentArchitecture(image)
+  if (architecture === undefined) return null
   const initrdLength = plannedSizes(kernel, choice).initrdBytes
   try {
-    return layOutX86(readX86Machine(system), { header: setupHeader, commandLine, initrdLength })
+    return architecture.readMachine(system).layOut({ image, commandLine, initrdLength })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     if (error.reason === 'not-readable' || error.reason === 'not-found') {
@@ -36,26 +38,41 @@ export function planSegments(
   }
 }
 
+/** What is loaded: of the plan, and of what was prepared for it. */
+export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'initrdFd'> {
+  readonly image: KernelImage
+  readonly commandLine: string
+}
+
 /**
  * What kexec_load takes, of what was prepared.
  * @throws KexecError 'not-readable' where the kernel hides its memory map, 'no-memory-hole', 'file-changed', 'aborted'
  */
 export async function buildSegments(
   system: System,
-  { kernelFd, initrdFd }: Prepared,
-  commandLine: string,
+  { kernelFd, initrdFd, image, commandLine }: SegmentParts,
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
-  const machine = readX86Machine(system)
+  const machine = machineFor(system, image)
   const kernel = await readContents(kernelFd, 'kernel', signal)
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
-  return buildX86(machine, kernel, initrd, commandLine)
+  return machine.build({ image, commandLine, kernel, initrd })
 }
 
 /** The same at once. */
-export function buildSegmentsSync(system: System, { kernelFd, initrdFd }: Prepared, commandLine: string): SegmentImage {
-  const machine = readX86Machine(system)
+export function buildSegmentsSync(
+  system: System,
+  { kernelFd, initrdFd, image, commandLine }: SegmentParts,
+): SegmentImage {
+  const machine = machineFor(system, image)
   const kernel = readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
-  return buildX86(machine, kernel, initrd, commandLine)
+  return machine.build({ image, commandLine, kernel, initrd })
+}
+
+/** Plans with an image that nobody lays out are refused long before. */
+function machineFor(system: System, image: KernelImage): SegmentMachine {
+  const architecture = segmentArchitecture(image)
+  if (architecture !== undefined) return architecture.readMachine(system)
+  throw new KexecError(`kexec_load is given no ${image.format} here`, { reason: 'not-a-kernel', refused: true })
 }
