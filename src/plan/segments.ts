@@ -24,9 +24,9 @@ export function planSegments(
   const { image } = kernel
   const architecture = segmentArchitecture(image)
   if (architecture === undefined) return null
-  const initrdLength = plannedSizes(kernel, choice).initrdBytes
+  const { kernelFile: kernelLength, initrdBytes: initrdLength } = plannedSizes(kernel, choice)
   try {
-    return architecture.readMachine(system).layOut({ image, commandLine, initrdLength })
+    return architecture.readMachine(system).layOut({ image, commandLine, kernelLength, initrdLength })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     if (error.reason === 'not-readable' || error.reason === 'not-found') {

@@ -1,5 +1,6 @@
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
+import { buildArm64, isArm64Loadable, layOutArm64, readArm64Machine } from './arm64.ts'
 import type { PlannedSegment, SegmentImage } from './segment.ts'
 import { buildX86, isX86Loadable, layOutX86, readX86Machine } from './x86_64.ts'
 
@@ -7,6 +8,8 @@ import { buildX86, isX86Loadable, layOutX86, readX86Machine } from './x86_64.ts'
 export interface PlannedLoad {
   readonly image: KernelImage
   readonly commandLine: string
+  /** Bytes of the kernel alone; the least it can be while it is not unpacked. */
+  readonly kernelLength: number
   /** Bytes; 0 for none. */
   readonly initrdLength: number
 }
@@ -64,7 +67,19 @@ const x86_64: SegmentArchitecture = {
   },
 }
 
-const architectures: readonly SegmentArchitecture[] = [x86_64]
+const arm64: SegmentArchitecture = {
+  name: 'aarch64',
+  isLoadable: isArm64Loadable,
+  readMachine(system) {
+    const machine = readArm64Machine(system)
+    return {
+      layOut: (load) => layOutArm64(machine, load),
+      build: ({ image, kernel, initrd, commandLine }) => buildArm64(machine, image, kernel, initrd, commandLine),
+    }
+  },
+}
+
+const architectures: readonly SegmentArchitecture[] = [x86_64, arm64]
 
 /** Who lays out such a kernel; undefined where nobody does. */
 export function segmentArchitecture(image: KernelImage): SegmentArchitecture | undefined {
