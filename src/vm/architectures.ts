@@ -145,7 +145,9 @@ const s390x: Architecture = {
 }
 
 /** Adding one touches this list alone. */
-export const architectures = { amd64, arm64, armhf, ppc64el, riscv64, s390x } as const satisfies Readonly<Record<string, Architecture>>
+export const architectures = { amd64, arm64, armhf, ppc64el, riscv64, s390x } as const satisfies Readonly<
+  Record<string, Architecture>
+>
 
 export type ArchitectureName = keyof typeof architectures
 

@@ -1,6 +1,7 @@
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
 import { buildArm64, isArm64Loadable, layOutArm64, readArm64Machine } from './arm64.ts'
+import { buildRiscv64, isRiscv64Loadable, layOutRiscv64, readRiscv64Machine } from './riscv64.ts'
 import type { PlannedSegment, SegmentImage } from './segment.ts'
 import { buildX86, isX86Loadable, layOutX86, readX86Machine } from './x86_64.ts'
 
@@ -79,7 +80,16 @@ const arm64: SegmentArchitecture = {
   },
 }
 
-const architectures: readonly SegmentArchitecture[] = [x86_64, arm64]
+const riscv64: SegmentArchitecture = {
+  name: 'riscv64',
+  isLoadable: isRiscv64Loadable,
+  readMachine(system) {
+    const machine = readRiscv64Machine(system)
+    return { layOut: (load) => layOutRiscv64(machine, load), build: (load) => buildRiscv64(machine, load) }
+  },
+}
+
+const architectures: readonly SegmentArchitecture[] = [x86_64, arm64, riscv64]
 
 /** Who lays out such a kernel; undefined where nobody does. */
 export function segmentArchitecture(image: KernelImage): SegmentArchitecture | undefined {

@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto'
+import { KexecError } from '../../errors.ts'
+import type { KernelImage } from '../../image/index.ts'
+import type { System } from '../../system/system.ts'
+import type { PlannedLoad, ReadLoad } from './architecture.ts'
+import { writeDeviceTree } from './device-tree/blob.ts'
+import { type HandedOver, handOver, KASLR_SEED, RNG_SEED } from './device-tree/handed-over.ts'
+import { hasEfiMap, memoryRanges, reservedRanges } from './device-tree/memory.ts'
+import { readRunningTree } from './device-tree/running-tree.ts'
+import type { DeviceTree } from './device-tree/tree.ts'
+import { type Resource, readResources, usableMemory } from './memory-map.ts'
+import { type Piece, place } from './placement.ts'
+import { type MemoryRange, roundUp, wholePages, within, without } from './ranges.ts'
+import type { PlannedSegment, SegmentImage } from './segment.ts'
+
+/** KEXEC_ARCH_RISCV of include/uapi/linux/kexec.h. */
+const ARCHITECTURE = 243 * 2 ** 16
+
+const PAGE = 4096
+
+/** Documentation/arch/riscv/boot.rst, "Kernel location": aligned at a PMD, which is 2 MiB on rv64. */
+const KERNEL_ALIGNMENT = 2 * 2 ** 20
+
+/** The kernel maps the 2 MiB that the tree begins in and the 2 MiB behind it (create_fdt_early_page_table, arch/riscv/mm/init.c). */
+const TREE_LIMIT = 2 * 2 ** 20
+
+/** What of the running machine counts. */
+export interface Riscv64Machine {
+  /** Where segments may lie. */
+  readonly usable: readonly MemoryRange[]
+  readonly tree: DeviceTree
+  readonly seeds: Pick<HandedOver, 'kaslrSeed' | 'rngSeed'>
+}
+
+/** What tells that an image is one this file can lay out. */
+export function isRiscv64Loadable({ format, bootable, imageHeader }: KernelImage): boolean {
+  return format === 'riscv Image' && bootable && imageHeader !== null
+}
+
+/**
+ * Reads what the new kernel has to be told of this machine.
+ * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'
+ */
+export function readRiscv64Machine(system: System): Riscv64Machine {
+  const resources = readResources(system)
+  const { ram, occupied } = usableMemory(resources.filter((resource) => !belongsToKernel(resource, resources)))
+  const tree = readRunningTree(system)
+  const told = hasEfiMap(tree) ? [] : memoryRanges(tree)
+  const free = without(ram, [...occupied, ...reservedRanges(tree)])
+  const seeds = { kaslrSeed: randomBytes(KASLR_SEED), rngSeed: randomBytes(RNG_SEED) }
+  return { usable: wholePages(told.length === 0 ? free : within(free, told), PAGE), tree, seeds }
+}
+
+/**
+ * Whether it is the running kernel's own memory, which nobody misses once the new kernel runs: 'Kernel image', and what the
+ * kernel reserves to fill the blocks of 2 MiB that it maps itself by (setup_bootmem of arch/riscv/mm/init.c).
+ */
+function belongsToKernel({ name, depth, start, end }: Resource, resources: readonly Resource[]): boolean {
+  if (depth === 0) return false
+  if (name === 'Kernel image') return true
+  const kernel = resources.find((resource) => resource.name === 'Kernel image')
+  if (name !== 'Reserved' || kernel === undefined) return false
+  const first = Math.floor(kernel.start / KERNEL_ALIGNMENT) * KERNEL_ALIGNMENT
+  return start >= first && end <= roundUp(kernel.end, KERNEL_ALIGNMENT)
+}
+
+/**
+ * Finds a place for everything. The kernel goes as low as can be, and all else above it: kernels before 6.4 use no memory
+ * below themselves.
+ * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
+ */
+export function layOutRiscv64(machine: Riscv64Machine, load: PlannedLoad): PlannedSegment[] {
+  const { commandLine, initrdLength } = load
+  const placed = place([kernelPiece(load)], machine.usable)
+  const [{ address, size }] = placed as [PlannedSegment]
+  const treeLength = treeFor(machine, commandLine, { address: 0, length: initrdLength }).length
+  const above = { lowest: address + size, limit: Number.POSITIVE_INFINITY, alignment: PAGE }
+  const pieces: Piece[] = [
+    { ...above, name: 'device tree', length: treeLength, size: roundUp(treeLength, PAGE), alignment: TREE_LIMIT },
+  ]
+  if (initrdLength > 0) {
+    pieces.push({ ...above, name: 'initrd', length: initrdLength, size: roundUp(initrdLength, PAGE) })
+  }
+  return [...placed, ...place(pieces, machine.usable)]
+}
+
+function kernelPiece({ image, kernelLength }: Pick<PlannedLoad, 'image' | 'kernelLength'>): Piece {
+  const { memoryNeeded, imageHeader } = image
+  const offset = imageHeader?.textOffset ?? null
+  if (memoryNeeded === null || offset === null || offset % KERNEL_ALIGNMENT !== 0) {
+    throw new KexecError("the kernel's header asks for a place in memory that cannot be", {
+      reason: 'damaged-image',
+      hint: 'Copy or install the kernel again.',
+      evidence: [
+        { source: 'image_size', value: String(memoryNeeded) },
+        { source: 'text_offset', value: String(offset) },
+      ],
+      refused: true,
+    })
+  }
+  const length = Math.min(kernelLength, memoryNeeded)
+  const anywhere = { lowest: 0, limit: Number.POSITIVE_INFINITY, alignment: KERNEL_ALIGNMENT }
+  return { ...anywhere, name: 'kernel', length, size: roundUp(memoryNeeded, PAGE) }
+}
+
+/** @throws KexecError 'damaged-image' when it is too large */
+function treeFor({ tree, seeds }: Riscv64Machine, commandLine: string, initrd: { address: number; length: number }) {
+  const told = { ...seeds, commandLine, initrd: initrd.length === 0 ? null : initrd }
+  const bytes = writeDeviceTree(handOver(tree, told))
+  if (bytes.length <= TREE_LIMIT) return bytes
+  throw new KexecError(`the device tree has ${bytes.length} bytes, and kernels map at most ${TREE_LIMIT}`, {
+    reason: 'damaged-image',
+    hint: 'Give a smaller device tree.',
+    refused: true,
+  })
+}
+
+/**
+ * Makes what kexec_load takes. There is no trampoline: the running kernel finds the device tree among the segments, and enters
+ * the new one as the boot protocol has it, with the number of its hart in a0 and the tree's address in a1
+ * (arch/riscv/kernel/machine_kexec.c, kexec_relocate.S).
+ * @throws KexecError as `layOutRiscv64`
+ */
+export function buildRiscv64(machine: Riscv64Machine, { image, kernel, initrd, commandLine }: ReadLoad): SegmentImage {
+  const initrdLength = initrd?.length ?? 0
+  const layout = layOutRiscv64(machine, { image, commandLine, kernelLength: kernel.length, initrdLength })
+  const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
+  const bytes: Record<string, Uint8Array> = {
+    kernel,
+    initrd: initrd ?? Buffer.alloc(0),
+    'device tree': treeFor(machine, commandLine, { address: addressOf('initrd'), length: initrdLength }),
+  }
+  return {
+    entry: addressOf('kernel'),
+    flags: ARCHITECTURE,
+    segments: layout.map(({ name, address, size, length }) => ({
+      bytes: (bytes[name] as Uint8Array).subarray(0, length),
+      address,
+      size,
+    })),
+  }
+}
