@@ -1,12 +1,12 @@
 import { readContents, readContentsSync } from '../engine/segments/contents.ts'
 import type { PlannedSegment, SegmentImage } from '../engine/segments/segment.ts'
-import { buildX86, layOutX86, readX86Machine } from '../engine/segments/x86_64.ts'
+import { buildX86, isX86Loadable, layOutX86, readX86Machine, x86KernelOf } from '../engine/segments/x86_64.ts'
 import { KexecError } from '../errors.ts'
 import type { System } from '../system/system.ts'
 import { plannedSizes } from './checks/sizes.ts'
 import type { Findings } from './decision.ts'
 import type { InitrdChoice } from './initrds.ts'
-import type { PlannedKernel } from './kernel.ts'
+import { innerSource, type PlannedKernel } from './kernel.ts'
 import type { Prepared } from './preparation.ts'
 
 /**
@@ -20,16 +20,18 @@ export function planSegments(
   commandLine: string,
   findings: Findings,
 ): readonly PlannedSegment[] | null {
-  const { setupHeader } = kernel.image
-  if (setupHeader === null) return null
+  // What is no kernel, or not all of one, was refused already.
+  const source = kernel.image.setupHeader === null ? innerSource(kernel) : kernel.file.source
+  if (!isX86Loadable(kernel.image) || source === null) return null
   const initrdLength = plannedSizes(kernel, choice).initrdBytes
   try {
-    return layOutX86(readX86Machine(system), { header: setupHeader, commandLine, initrdLength })
+    const laidOut = x86KernelOf(kernel.image, source)
+    return layOutX86(readX86Machine(system), { kernel: laidOut, commandLine, initrdLength })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     if (error.reason === 'not-readable' || error.reason === 'not-found') {
       findings.leaveUnchecked(`where the segments would lie: ${error.summary} (${error.path})`)
-    } else {
+    } else if (!findings.refusals.some(({ reason }) => reason === error.reason)) {
       findings.refuse(error)
     }
     return null
