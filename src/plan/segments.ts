@@ -7,7 +7,7 @@ import type { System } from '../system/system.ts'
 import { plannedSizes } from './checks/sizes.ts'
 import type { Findings } from './decision.ts'
 import type { InitrdChoice } from './initrds.ts'
-import type { PlannedKernel } from './kernel.ts'
+import { innerSource, type PlannedKernel } from './kernel.ts'
 import type { Prepared } from './preparation.ts'
 
 /**
@@ -21,17 +21,19 @@ export function planSegments(
   commandLine: string,
   findings: Findings,
 ): readonly PlannedSegment[] | null {
+  // What is no kernel, or not all of one, was refused already.
   const { image } = kernel
+  const source = image.setupHeader === null ? innerSource(kernel) : kernel.file.source
   const architecture = segmentArchitecture(image)
-  if (architecture === undefined) return null
+  if (architecture === undefined || source === null) return null
   const initrdLength = plannedSizes(kernel, choice).initrdBytes
   try {
-    return architecture.readMachine(system).layOut({ image, commandLine, initrdLength })
+    return architecture.readMachine(system).layOut({ image, source, commandLine, initrdLength })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     if (error.reason === 'not-readable' || error.reason === 'not-found') {
       findings.leaveUnchecked(`where the segments would lie: ${error.summary} (${error.path})`)
-    } else {
+    } else if (!findings.refusals.some(({ reason }) => reason === error.reason)) {
       findings.refuse(error)
     }
     return null

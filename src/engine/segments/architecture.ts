@@ -1,11 +1,14 @@
+import type { ByteSource } from '../../image/bytes.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
 import type { PlannedSegment, SegmentImage } from './segment.ts'
-import { buildX86, isX86Loadable, layOutX86, readX86Machine } from './x86_64.ts'
+import { buildX86, isX86Loadable, layOutX86, readX86Machine, x86KernelOf } from './x86_64.ts'
 
 /** What is to be laid out, before anything is unpacked or joined. */
 export interface PlannedLoad {
   readonly image: KernelImage
+  /** The kernel alone; of a format that tells all in its head, the file that holds it will do. */
+  readonly source: ByteSource
   readonly commandLine: string
   /** Bytes; 0 for none. */
   readonly initrdLength: number
@@ -55,10 +58,8 @@ const x86_64: SegmentArchitecture = {
   readMachine(system) {
     const machine = readX86Machine(system)
     return {
-      layOut({ image, commandLine, initrdLength }) {
-        if (image.setupHeader === null) return []
-        return layOutX86(machine, { header: image.setupHeader, commandLine, initrdLength })
-      },
+      layOut: ({ image, source, commandLine, initrdLength }) =>
+        layOutX86(machine, { kernel: x86KernelOf(image, source), commandLine, initrdLength }),
       build: ({ kernel, initrd, commandLine }) => buildX86(machine, kernel, initrd, commandLine),
     }
   },
