@@ -19,4 +19,4 @@ export interface Identity {
  */
 export type IdentifyKernel = (head: Buffer, size: number) => Identity
 
-export { HEAD_BYTES, inspectImage as identifyKernel } from '../image/index.ts'
+export { HEAD_BYTES, inspectImage as identifyKernel, S390_HEAD_BYTES } from '../image/index.ts'

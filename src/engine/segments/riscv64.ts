@@ -24,6 +24,9 @@ const KERNEL_ALIGNMENT = 2 * 2 ** 20
 /** The kernel maps the 2 MiB that the tree begins in and the 2 MiB behind it (create_fdt_early_page_table, arch/riscv/mm/init.c). */
 const TREE_LIMIT = 2 * 2 ** 20
 
+/** What is to be laid out, by size. */
+export type Riscv64Load = Omit<PlannedLoad, 'source'>
+
 /** What of the running machine counts. */
 export interface Riscv64Machine {
   /** Where segments may lie. */
@@ -43,25 +46,24 @@ export function isRiscv64Loadable({ format, bootable, imageHeader }: KernelImage
  */
 export function readRiscv64Machine(system: System): Riscv64Machine {
   const resources = readResources(system)
-  const { ram, occupied } = usableMemory(resources.filter((resource) => !belongsToKernel(resource, resources)))
+  const { ram, occupied } = usableMemory(resources)
   const tree = readRunningTree(system)
   const told = hasEfiMap(tree) ? [] : memoryRanges(tree)
-  const free = without(ram, [...occupied, ...reservedRanges(tree)])
+  const free = without(ram, [...without(occupied, kernelBlocks(resources)), ...reservedRanges(tree)])
   const seeds = { kaslrSeed: randomBytes(KASLR_SEED), rngSeed: randomBytes(RNG_SEED) }
   return { usable: wholePages(told.length === 0 ? free : within(free, told), PAGE), tree, seeds }
 }
 
 /**
- * Whether it is the running kernel's own memory, which nobody misses once the new kernel runs: 'Kernel image', and what the
- * kernel reserves to fill the blocks of 2 MiB that it maps itself by (setup_bootmem of arch/riscv/mm/init.c).
+ * The running kernel's own memory, which nobody misses once the new kernel runs: its image, and what it reserves to fill the
+ * blocks of 2 MiB that it maps itself by (setup_bootmem of arch/riscv/mm/init.c).
  */
-function belongsToKernel({ name, depth, start, end }: Resource, resources: readonly Resource[]): boolean {
-  if (depth === 0) return false
-  if (name === 'Kernel image') return true
-  const kernel = resources.find((resource) => resource.name === 'Kernel image')
-  if (name !== 'Reserved' || kernel === undefined) return false
-  const first = Math.floor(kernel.start / KERNEL_ALIGNMENT) * KERNEL_ALIGNMENT
-  return start >= first && end <= roundUp(kernel.end, KERNEL_ALIGNMENT)
+function kernelBlocks(resources: readonly Resource[]): MemoryRange[] {
+  const images = resources.filter(({ name, depth }) => name === 'Kernel image' && depth > 0)
+  return images.map(({ start, end }) => ({
+    start: Math.floor(start / KERNEL_ALIGNMENT) * KERNEL_ALIGNMENT,
+    end: roundUp(end, KERNEL_ALIGNMENT),
+  }))
 }
 
 /**
@@ -69,7 +71,7 @@ function belongsToKernel({ name, depth, start, end }: Resource, resources: reado
  * below themselves.
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
  */
-export function layOutRiscv64(machine: Riscv64Machine, load: PlannedLoad): PlannedSegment[] {
+export function layOutRiscv64(machine: Riscv64Machine, load: Riscv64Load): PlannedSegment[] {
   const { commandLine, initrdLength } = load
   const placed = place([kernelPiece(load)], machine.usable)
   const [{ address, size }] = placed as [PlannedSegment]
@@ -84,7 +86,7 @@ export function layOutRiscv64(machine: Riscv64Machine, load: PlannedLoad): Plann
   return [...placed, ...place(pieces, machine.usable)]
 }
 
-function kernelPiece({ image, kernelLength }: Pick<PlannedLoad, 'image' | 'kernelLength'>): Piece {
+function kernelPiece({ image, kernelLength }: Riscv64Load): Piece {
   const { memoryNeeded, imageHeader } = image
   const offset = imageHeader?.textOffset ?? null
   if (memoryNeeded === null || offset === null || offset % KERNEL_ALIGNMENT !== 0) {
