@@ -40,7 +40,7 @@ export function planSegments(
 }
 
 /** What is loaded: of the plan, and of what was prepared for it. */
-export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'initrdFd'> {
+export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'unpackedKernel' | 'initrdFd'> {
   readonly image: KernelImage
   readonly commandLine: string
 }
@@ -51,24 +51,24 @@ export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'initrdFd'> {
  */
 export async function buildSegments(
   system: System,
-  { kernelFd, initrdFd, image, commandLine }: SegmentParts,
+  { kernelFd, unpackedKernel, initrdFd, image, commandLine }: SegmentParts,
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
   const machine = machineFor(system, image)
   const kernel = await readContents(kernelFd, 'kernel', signal)
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
-  return machine.build({ image, commandLine, kernel, initrd })
+  return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd })
 }
 
 /** The same at once. */
 export function buildSegmentsSync(
   system: System,
-  { kernelFd, initrdFd, image, commandLine }: SegmentParts,
+  { kernelFd, unpackedKernel, initrdFd, image, commandLine }: SegmentParts,
 ): SegmentImage {
   const machine = machineFor(system, image)
   const kernel = readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
-  return machine.build({ image, commandLine, kernel, initrd })
+  return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd })
 }
 
 /** Plans with an image that nobody lays out are refused long before. */
