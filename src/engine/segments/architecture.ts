@@ -1,6 +1,8 @@
 import type { ByteSource } from '../../image/bytes.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
+import { zImageNeeds } from './arm/zimage.ts'
+import { buildArm, isArmLoadable, layOutArm, readArmMachine } from './arm.ts'
 import { buildArm64, isArm64Loadable, layOutArm64, readArm64Machine } from './arm64.ts'
 import { buildRiscv64, isRiscv64Loadable, layOutRiscv64, readRiscv64Machine } from './riscv64.ts'
 import type { PlannedSegment, SegmentImage } from './segment.ts'
@@ -92,7 +94,19 @@ const riscv64: SegmentArchitecture = {
   },
 }
 
-const architectures: readonly SegmentArchitecture[] = [x86_64, arm64, riscv64]
+const arm: SegmentArchitecture = {
+  name: 'arm',
+  isLoadable: isArmLoadable,
+  readMachine(system) {
+    const machine = readArmMachine(system)
+    return {
+      layOut: ({ source, ...sizes }) => source && layOutArm(machine, { ...sizes, needs: zImageNeeds(source) }),
+      build: (load) => buildArm(machine, load),
+    }
+  },
+}
+
+const architectures: readonly SegmentArchitecture[] = [x86_64, arm64, riscv64, arm]
 
 /** Who lays out such a kernel; undefined where nobody does. */
 export function segmentArchitecture(image: KernelImage): SegmentArchitecture | undefined {
