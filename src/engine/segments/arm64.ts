@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { KexecError } from '../../errors.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
+import { interruptTables } from './arm64/interrupt-tables.ts'
 import { trampoline } from './arm64/trampoline.ts'
 import { writeDeviceTree } from './device-tree/blob.ts'
 import { type HandedOver, handOver, KASLR_SEED, RNG_SEED } from './device-tree/handed-over.ts'
@@ -47,6 +48,8 @@ export interface Arm64Load {
 export interface Arm64Machine {
   /** Where segments may lie. */
   readonly usable: readonly MemoryRange[]
+  /** What of a range must be left alone although it counts as usable; asked only for where something would lie. */
+  readonly heldIn: ((range: MemoryRange) => MemoryRange[]) | undefined
   readonly tree: DeviceTree
   readonly seeds: Pick<HandedOver, 'kaslrSeed' | 'rngSeed'>
 }
@@ -66,7 +69,8 @@ export function readArm64Machine(system: System): Arm64Machine {
   const told = hasEfiMap(tree) ? [] : memoryRanges(tree)
   const free = without(ram, [...occupied, ...reservedRanges(tree)])
   const seeds = { kaslrSeed: randomBytes(KASLR_SEED), rngSeed: randomBytes(RNG_SEED) }
-  return { usable: wholePages(told.length === 0 ? free : within(free, told), PAGE), tree, seeds }
+  const usable = wholePages(told.length === 0 ? free : within(free, told), PAGE)
+  return { usable, heldIn: interruptTables(system, tree), tree, seeds }
 }
 
 /**
@@ -74,19 +78,32 @@ export function readArm64Machine(system: System): Arm64Machine {
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
  */
 export function layOutArm64(machine: Arm64Machine, load: Arm64Load): PlannedSegment[] {
-  const kernel = kernelPiece(load)
   const treeLength = treeFor(machine, load.commandLine, { address: 0, length: load.initrdLength }).length
-  const starts = kernel.isMovable ? machine.usable.slice(0, MAX_TRIES).map(({ start }) => start) : [0]
-  let failure: unknown
-  for (const start of starts) {
+  let { usable } = machine
+  for (let round = 0; ; round++) {
+    const layout = layOutIn(usable, load, treeLength)
+    const held = layout.flatMap(({ address, size }) => machine.heldIn?.({ start: address, end: address + size }) ?? [])
+    if (held.length === 0 || round === MAX_ROUNDS) return layout
+    usable = without(usable, held)
+  }
+}
+
+/** Times that another place is looked for: each time by what was found held in the one before. */
+const MAX_ROUNDS = 1000
+
+function layOutIn(usable: readonly MemoryRange[], load: Arm64Load, treeLength: number): PlannedSegment[] {
+  const kernel = kernelPiece(load)
+  const starts = kernel.isMovable ? usable.slice(0, MAX_TRIES).map(({ start }) => start) : [0]
+  let failure: unknown = noMemory()
+  for (const [index, start] of starts.entries()) {
     try {
-      return layOutFrom(machine.usable, { ...kernel.piece, lowest: start }, treeLength, load.initrdLength)
+      return layOutFrom(usable, { ...kernel.piece, lowest: start }, treeLength, load.initrdLength)
     } catch (error) {
       // The first one tells: it had all of the memory to choose from.
-      failure ??= error
+      if (index === 0) failure = error
     }
   }
-  throw failure ?? noMemory()
+  throw failure
 }
 
 /** The kernel first: its place decides on the window. */
