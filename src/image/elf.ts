@@ -47,6 +47,7 @@ const commandLineSizes = new Map([
   ['ppc64', 2047],
   ['ppc64le', 2047],
   ['riscv64', 1023],
+  ['x86_64', 2047],
 ])
 
 /** How much of an ELF file is searched for the version line, bytes. */

@@ -4,7 +4,7 @@ import { KexecError } from '../errors.ts'
 import type { OpenImage } from '../image/index.ts'
 import { readPrivileges } from '../policy/privileges.ts'
 import type { System } from '../system/system.ts'
-import { checkKernelImage } from './checks/kernel-image.ts'
+import { checkKernelImage, type WayIn } from './checks/kernel-image.ts'
 import { hasKexecFileLoad, readRunningKernel } from './checks/running-kernel.ts'
 import type { Findings } from './decision.ts'
 import type { Engine } from './engine.ts'
@@ -12,8 +12,8 @@ import type { PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { explicitCommandLineWarning } from './unified.ts'
 
-/** Refuses what is damaged, and a kernel that this machine or kexec_file_load would not take. */
-export function checkKernel(system: System, kernel: PlannedKernel, findings: Findings): void {
+/** Refuses what is damaged, and a kernel that this machine or the system call would not take. */
+export function checkKernel(system: System, kernel: PlannedKernel, way: WayIn, findings: Findings): void {
   const { image, file, contents } = kernel
   const { path } = file
   if (kernel.vendor === null && /^Android boot image/.test(kernel.chain[0]?.format ?? '') && isSplit(kernel)) {
@@ -29,7 +29,8 @@ export function checkKernel(system: System, kernel: PlannedKernel, findings: Fin
     // What is inside then is not what was meant to be.
     if (kernel.chain.length === 1) return
   }
-  checkKernelImage(system, { path, image, chain: kernel.chain, fileSize: file.size, loadedSize: null }, findings)
+  const { chain } = kernel
+  checkKernelImage(system, { path, image, chain, fileSize: file.size, loadedSize: null, way }, findings)
 }
 
 /** What kexec does otherwise than the stub of a unified kernel image would. */

@@ -39,4 +39,12 @@ export class Findings {
   leaveUnchecked(what: string): void {
     this.unchecked.push(what)
   }
+
+  /** Takes over what was found elsewhere. */
+  add({ decisions, warnings, refusals, unchecked }: Findings): void {
+    this.decisions.push(...decisions)
+    this.warnings.push(...warnings)
+    this.refusals.push(...refusals)
+    this.unchecked.push(...unchecked)
+  }
 }

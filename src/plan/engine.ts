@@ -1,5 +1,6 @@
 import { segmentArchitecture } from '../engine/segments/architecture.ts'
 import { KexecError } from '../errors.ts'
+import { engineFor } from '../image/engines.ts'
 import { detectPolicy, type KexecPolicy } from '../policy/index.ts'
 import { DISABLED } from '../policy/switches.ts'
 import type { System } from '../system/system.ts'
@@ -55,6 +56,11 @@ function engineOf(
     }
     return engine
   }
+  const isNeeded = engineFor(kernel.image).engine === 'segments' && isServed(system, kernel)
+  if (engine === 'auto' && isNeeded && barring(policy, panic) === null) {
+    findings.decide('engine', 'segments', `kexec_file_load takes no ${kernel.image.format} here. ${WHAT.segments}`)
+    return 'segments'
+  }
   const isMissing = policy?.kexecFileLoad.mode === 'unsupported' || !hasKexecFileLoad(readRunningKernel(system))
   const hasOther = policy !== null && policy.kexecLoad.mode !== 'unsupported'
   if (engine === 'auto' && isMissing && hasOther && isServed(system, kernel) && !panic) {
@@ -67,6 +73,30 @@ function engineOf(
   }
   findings.decide('engine', 'file', WHAT.file)
   return 'file'
+}
+
+/**
+ * What an image that only kexec_load takes has against it; null when there is nothing, and for an image that needs no kexec_load
+ * or that nobody lays out. It is the kernel's refusal then that is told.
+ */
+export function whyNotSegments(
+  system: System,
+  kernel: PlannedKernel,
+  policy: KexecPolicy | null,
+  { engine = 'auto', panic }: PlanOptions,
+): string | null {
+  if (engineFor(kernel.image).engine !== 'segments' || !isServed(system, kernel)) return null
+  return engine === 'file' ? 'the engine `file` was asked for' : barring(policy, panic)
+}
+
+/** Why an image is not given to kexec_load by itself, although nothing else takes it; null when it is. */
+function barring(policy: KexecPolicy | null, panic: boolean | undefined): string | null {
+  if (panic) return 'no crash kernels are loaded so in this version'
+  if (policy === null || checksNothing(policy)) return null
+  const { kexecLoad, signature } = policy
+  if (kexecLoad.mode !== 'unchecked') return kexecLoad.why
+  const asks = signature.required === false ? 'IMA has rules on this machine' : 'this machine may ask for signatures'
+  return `${asks}, and kexec_load checks none: \`--engine segments\` takes it all the same`
 }
 
 /** Whether it is certain that no signature would be looked at either way: the faster engine must not be a way around one. */

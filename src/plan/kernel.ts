@@ -105,6 +105,16 @@ export function needsUnpacking({ file, chain }: PlannedKernel): boolean {
   return chain.length > 1 || file.fd === null
 }
 
+/** The bytes of a kernel that lies in its container as it is, or in none; else null. */
+export function innerSource({ chain, parts, file }: PlannedKernel): ByteSource | null {
+  if (chain.length === 1) return file.source
+  const kernels = parts.filter(({ part }) => part.kind === 'kernel')
+  const last = kernels.at(-1)
+  return last !== undefined && last.part.compression === null && kernels.length === chain.length - 1
+    ? last.source
+    : null
+}
+
 /** The command line that the image brings, the vendor's part first; or null. */
 export function ownCommandLine({ contents, vendor, unified }: PlannedKernel): string | null {
   if (unified !== null) return unified.commandLine

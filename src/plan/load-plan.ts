@@ -131,7 +131,7 @@ export class LoadPlan {
       this.refuseIfNotAllowed(options.signal)
       this.prepared ??= await prepare(this.planned, this.choice, this.measures, options.signal)
       refuseIfChanged(this.planned, this.choice)
-      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
+      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this)
       const remembering = beginToRemember()
       const flags = await this.ask(this.prepared, options.signal)
       this.remember(flags, await remembering)
@@ -150,7 +150,7 @@ export class LoadPlan {
       this.refuseIfNotAllowed(undefined)
       this.prepared ??= prepareSync(this.planned, this.choice, this.measures)
       refuseIfChanged(this.planned, this.choice)
-      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this.panic)
+      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this)
       this.remember(this.askSync(this.prepared))
     } finally {
       this.closeFiles()

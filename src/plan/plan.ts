@@ -8,7 +8,7 @@ import { checkSizes, type PlannedSizes } from './checks/sizes.ts'
 import { checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
 import { Findings } from './decision.ts'
-import { chooseEngine, policyFor } from './engine.ts'
+import { chooseEngine, policyFor, whyNotSegments } from './engine.ts'
 import { chooseFastMeasures, noMeasures } from './fast.ts'
 import { chooseInitrds, type InitrdChoice } from './initrds.ts'
 import { kernelFiles, openKernel } from './kernel.ts'
@@ -37,7 +37,10 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
   let choice: InitrdChoice | undefined
   try {
     choice = await chooseInitrds(system, options, target, kernel, findings)
-    checkKernel(system, kernel, findings)
+    const policy = policyFor(system)
+    const aboutEngine = new Findings()
+    const engine = chooseEngine(system, kernel, policy, options, aboutEngine)
+    checkKernel(system, kernel, { engine, barring: whyNotSegments(system, kernel, policy, options) }, findings)
     checkUnified(kernel, options, findings)
     const commandLine = chooseCommandLine(system, options, target, kernel, choice, findings)
     await checkInitrds(choice, findings)
@@ -45,8 +48,7 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const unpacked = panic ? await unpackedBytes(choice, options.signal) : null
     const chosen = { target, kernel, choice, commandLine, panic, origin: originOf(options, target.entry) }
     checkEverything(system, { ...chosen, unpackedBytes: unpacked }, findings)
-    const policy = policyFor(system)
-    const engine = chooseEngine(system, kernel, policy, options, findings)
+    findings.add(aboutEngine)
     const segments = engine === 'segments' ? planSegments(system, kernel, choice, commandLine, findings) : null
     checkMachine(system, engine, panic, findings)
     const verdict = await judge(policy, engine, kernel, choice, options, findings)

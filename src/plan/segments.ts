@@ -7,7 +7,7 @@ import type { System } from '../system/system.ts'
 import { plannedSizes } from './checks/sizes.ts'
 import type { Findings } from './decision.ts'
 import type { InitrdChoice } from './initrds.ts'
-import type { PlannedKernel } from './kernel.ts'
+import { innerSource, type PlannedKernel } from './kernel.ts'
 import type { Prepared } from './preparation.ts'
 
 /**
@@ -22,16 +22,17 @@ export function planSegments(
   findings: Findings,
 ): readonly PlannedSegment[] | null {
   const { image } = kernel
+  const source = image.setupHeader === null ? innerSource(kernel) : kernel.file.source
   const architecture = segmentArchitecture(image)
   if (architecture === undefined) return null
   const { kernelFile: kernelLength, initrdBytes: initrdLength } = plannedSizes(kernel, choice)
   try {
-    return architecture.readMachine(system).layOut({ image, commandLine, kernelLength, initrdLength })
+    return architecture.readMachine(system).layOut({ image, source, commandLine, kernelLength, initrdLength })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     if (error.reason === 'not-readable' || error.reason === 'not-found') {
       findings.leaveUnchecked(`where the segments would lie: ${error.summary} (${error.path})`)
-    } else {
+    } else if (!findings.refusals.some(({ reason }) => reason === error.reason)) {
       findings.refuse(error)
     }
     return null

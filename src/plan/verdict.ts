@@ -7,7 +7,7 @@ import { type AppraisedFile, type KexecPolicy, predict, type Verdict } from '../
 import type { Findings } from './decision.ts'
 import type { Engine } from './engine.ts'
 import type { InitrdChoice } from './initrds.ts'
-import { needsUnpacking, type PlannedKernel } from './kernel.ts'
+import { innerSource, needsUnpacking, type PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 
 /**
@@ -81,15 +81,6 @@ async function signaturesOf(kernel: PlannedKernel, signal: AbortSignal | undefin
   if (source === null) return null
   const { inspectSignatures } = await import('../image/signature/index.ts')
   return inspectSignatures(source, signal ? { signal } : {})
-}
-
-/** A kernel that lies in its container as it is. */
-function innerSource({ chain, parts }: PlannedKernel) {
-  const kernels = parts.filter(({ part }) => part.kind === 'kernel')
-  const last = kernels.at(-1)
-  return last !== undefined && last.part.compression === null && kernels.length === chain.length - 1
-    ? last.source
-    : null
 }
 
 /** Every PE image begins so; of one that is not yet unpacked it is not known. */

@@ -1,12 +1,15 @@
+import type { ByteSource } from '../../image/bytes.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
 import { buildArm64, isArm64Loadable, layOutArm64, readArm64Machine } from './arm64.ts'
 import type { PlannedSegment, SegmentImage } from './segment.ts'
-import { buildX86, isX86Loadable, layOutX86, readX86Machine } from './x86_64.ts'
+import { buildX86, isX86Loadable, layOutX86, readX86Machine, x86KernelOf } from './x86_64.ts'
 
 /** What is to be laid out, before anything is unpacked or joined. */
 export interface PlannedLoad {
   readonly image: KernelImage
+  /** The kernel alone, or of a format that tells all in its head, the file that holds it; null while it is not unpacked. */
+  readonly source: ByteSource | null
   readonly commandLine: string
   /** Bytes of the kernel alone; the least it can be while it is not unpacked. */
   readonly kernelLength: number
@@ -28,10 +31,10 @@ export interface ReadLoad {
 /** What was read of a machine, and what can be made of it. */
 export interface SegmentMachine {
   /**
-   * Finds a place for everything.
+   * Finds a place for everything; null where that is not known before the kernel is unpacked.
    * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers
    */
-  layOut(load: PlannedLoad): PlannedSegment[]
+  layOut(load: PlannedLoad): PlannedSegment[] | null
   /**
    * Makes what kexec_load takes.
    * @throws KexecError as `layOut`
@@ -58,10 +61,8 @@ const x86_64: SegmentArchitecture = {
   readMachine(system) {
     const machine = readX86Machine(system)
     return {
-      layOut({ image, commandLine, initrdLength }) {
-        if (image.setupHeader === null) return []
-        return layOutX86(machine, { header: image.setupHeader, commandLine, initrdLength })
-      },
+      layOut: ({ image, source, commandLine, initrdLength }) =>
+        source && layOutX86(machine, { kernel: x86KernelOf(image, source), commandLine, initrdLength }),
       build: ({ kernel, initrd, commandLine }) => buildX86(machine, kernel, initrd, commandLine),
     }
   },

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { KexecError } from '../../errors.ts'
-import type { KernelImage, SetupHeader } from '../../image/index.ts'
+import { type ByteSource, memoryBytes } from '../../image/bytes.ts'
+import { type KernelImage, magicAt } from '../../image/image.ts'
 import { readSetupHeader } from '../../image/setup-header.ts'
 import type { System } from '../../system/system.ts'
 import { readFirmwareMap, readResources, usableMemory } from './memory-map.ts'
@@ -8,10 +9,13 @@ import { type Piece, place } from './placement.ts'
 import { type MemoryRange, merged, roundUp, wholePages, within, without } from './ranges.ts'
 import type { PlannedSegment, SegmentImage } from './segment.ts'
 import { type BootFacts, bootParameters, bootParametersSize } from './x86_64/boot-parameters.ts'
+import { bzImageKernel } from './x86_64/bzimage.ts'
 import { E820_RAM, e820For } from './x86_64/e820.ts'
 import { readEfiState } from './x86_64/efi-state.ts'
+import type { X86Kernel } from './x86_64/kernel.ts'
 import { bootedE820, field, readBootParameters } from './x86_64/running-boot.ts'
 import { TRAMPOLINE_SIZE, trampoline } from './x86_64/trampoline.ts'
+import { readVmlinux, type VmlinuxOptions, vmlinuxHeader } from './x86_64/vmlinux.ts'
 
 /** KEXEC_ARCH_X86_64 of include/uapi/linux/kexec.h. */
 const ARCHITECTURE = 62 * 2 ** 16
@@ -19,9 +23,6 @@ const ARCHITECTURE = 62 * 2 ** 16
 const PAGE = 4096
 const MEBIBYTE = 2 ** 20
 const GIBIBYTE = 2 ** 30
-
-/** The 64-bit entry point, bytes into the protected-mode kernel: boot.rst, "64-bit boot protocol". */
-const ENTRY = 0x200
 
 /** Bytes of the seed that the kernel's own loader gives: RNG_SEED_LENGTH of arch/x86/kernel/kexec-bzimage64.c. */
 const SEED = 32
@@ -31,8 +32,7 @@ const LOWEST = MEBIBYTE
 
 /** What is to be laid out, by size. */
 export interface X86Load {
-  /** Of the bzImage. */
-  readonly header: SetupHeader
+  readonly kernel: X86Kernel
   readonly commandLine: string
   /** 0 for none. */
   readonly initrdLength: number
@@ -78,90 +78,95 @@ function rsdpOfEfi(system: System): bigint {
 
 /**
  * Finds a place for everything.
- * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers
+ * @returns what is copied, by address; a kernel of several parts has as many segments of that name
+ * @throws KexecError 'no-memory-hole'
  */
 export function layOutX86({ usable, facts }: X86Machine, load: X86Load): PlannedSegment[] {
-  const { header, commandLine, initrdLength } = load
+  const { kernel, commandLine, initrdLength } = load
   const parameters = bootParametersSize({ ...facts, commandLine })
   // The kernel first: it needs the most in one piece. The page tables that it starts with may end at 4 GiB, by the protocol.
-  return place(
+  const low = { alignment: PAGE, lowest: LOWEST, limit: 4 * GIBIBYTE }
+  const placed = place(
     [
-      kernelPiece(header),
-      { ...anywhere, name: 'trampoline', length: TRAMPOLINE_SIZE, size: TRAMPOLINE_SIZE, limit: 4 * GIBIBYTE },
-      {
-        ...anywhere,
-        name: 'boot parameters',
-        length: parameters,
-        size: roundUp(parameters, PAGE),
-        limit: 4 * GIBIBYTE,
-      },
-      ...(initrdLength > 0 ? [initrdPiece(header, initrdLength)] : []),
+      kernel.whole,
+      { ...low, name: 'trampoline', length: TRAMPOLINE_SIZE, size: TRAMPOLINE_SIZE },
+      { ...low, name: 'boot parameters', length: parameters, size: roundUp(parameters, PAGE) },
+      ...(initrdLength > 0 ? [initrdPiece(kernel, initrdLength)] : []),
     ],
     usable,
   )
+  return placed.flatMap((segment) => (segment.name === KERNEL ? partsAt(kernel, segment.address) : [segment]))
 }
 
-const anywhere = { alignment: PAGE, lowest: LOWEST }
+const KERNEL = 'kernel'
 
-/** At the address it prefers or above: below, it would move itself there, over what lies in the way. */
-function kernelPiece({ setupSize, end, initSize, kernelAlignment, preferredAddress, ...header }: SetupHeader): Piece {
-  const [size, alignment, lowest] = [initSize ?? 0, kernelAlignment ?? 0, preferredAddress ?? 0]
-  const length = end - setupSize
-  const isAligned = Number.isInteger(Math.log2(alignment)) && alignment >= PAGE && alignment <= GIBIBYTE
-  if (!isAligned || size < length || lowest > GIBIBYTE) {
-    throw new KexecError("the kernel's header asks for a place in memory that cannot be", {
-      reason: 'damaged-image',
-      hint: 'Copy or install the kernel again.',
-      evidence: [
-        { source: 'init_size', value: String(initSize) },
-        { source: 'kernel_alignment', value: String(kernelAlignment) },
-        { source: 'pref_address', value: String(preferredAddress) },
-      ],
-      refused: true,
-    })
-  }
-  const limit = header.extendedLoadFlags.includes('above-4g') ? Number.POSITIVE_INFINITY : 4 * GIBIBYTE
-  return { name: 'kernel', length, size: roundUp(size, PAGE), alignment, lowest: Math.max(lowest, LOWEST), limit }
+function partsAt({ parts }: X86Kernel, base: number): PlannedSegment[] {
+  return parts.map(({ offset, length, size }) => ({ name: KERNEL, address: base + offset, size, length }))
 }
 
-function initrdPiece({ extendedLoadFlags, initrdAddressMaximum }: SetupHeader, length: number): Piece {
-  const highest = (initrdAddressMaximum ?? 0x37ffffff) + 1
-  const limit = extendedLoadFlags.includes('above-4g') ? Number.POSITIVE_INFINITY : highest
-  return { ...anywhere, name: 'initrd', length, size: roundUp(length, PAGE), limit }
+function initrdPiece({ initrdLimit }: X86Kernel, length: number): Piece {
+  const size = roundUp(length, PAGE)
+  return { name: 'initrd', length, size, alignment: PAGE, lowest: LOWEST, limit: initrdLimit }
 }
 
 /**
  * Makes what kexec_load takes.
- * @param kernel a bzImage, whole
+ * @param kernel a bzImage or a vmlinux, whole
  * @param initrd null for none
- * @throws KexecError as `layOutX86`
+ * @param options of a vmlinux
+ * @throws KexecError as `layOutX86`; 'damaged-image' and 'truncated-kernel' for headers with impossible numbers
  */
 export function buildX86(
   machine: X86Machine,
   kernel: Buffer,
   initrd: Buffer | null,
   commandLine: string,
+  options: VmlinuxOptions = {},
 ): SegmentImage {
-  const header = readSetupHeader(kernel)
-  const layout = layOutX86(machine, { header, commandLine, initrdLength: initrd?.length ?? 0 })
+  const read = readKernel(kernel, options)
+  const layout = layOutX86(machine, { kernel: read, commandLine, initrdLength: initrd?.length ?? 0 })
   const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
   const parameters = addressOf('boot parameters')
+  const entry = addressOf(KERNEL) - (read.parts[0]?.offset ?? 0) + read.entry
   const facts = { ...machine.facts, commandLine }
   const placed = initrd === null ? null : { address: addressOf('initrd'), length: initrd.length }
+  const kernelBytes = read.bytes()
   const bytes: Record<string, Uint8Array> = {
-    kernel: kernel.subarray(header.setupSize, header.end),
-    trampoline: trampoline(addressOf('trampoline'), parameters, addressOf('kernel') + ENTRY),
-    'boot parameters': bootParameters(facts, kernel, parameters, placed),
+    trampoline: trampoline(addressOf('trampoline'), parameters, entry),
+    'boot parameters': bootParameters(facts, read.header, parameters, placed),
     initrd: initrd ?? Buffer.alloc(0),
   }
   return {
     entry: addressOf('trampoline'),
     flags: ARCHITECTURE,
-    segments: layout.map(({ name, address, size }) => ({ bytes: bytes[name] as Uint8Array, address, size })),
+    // The kernel's parts come in the order of their addresses, both here and there.
+    segments: layout.map(({ name, address, size }) => ({
+      bytes: (name === KERNEL ? kernelBytes.shift() : bytes[name]) as Uint8Array,
+      address,
+      size,
+    })),
   }
+}
+
+/** A kernel with its bytes, and what it says to boot loaders: the first kilobyte of a bzImage. */
+function readKernel(kernel: Buffer, options: VmlinuxOptions): X86Kernel & { header: Buffer; bytes(): Buffer[] } {
+  if (magicAt(kernel, 0, '\x7fELF')) {
+    return { ...readVmlinux(memoryBytes(kernel), options), header: vmlinuxHeader(options) }
+  }
+  const header = readSetupHeader(kernel)
+  return { ...bzImageKernel(header), header: kernel, bytes: () => [kernel.subarray(header.setupSize, header.end)] }
+}
+
+/**
+ * What is laid out of a kernel that has not been unpacked yet.
+ * @param source a vmlinux, whole; of a bzImage nothing is read
+ * @throws KexecError 'damaged-image', 'truncated-kernel'
+ */
+export function x86KernelOf({ setupHeader }: KernelImage, source: ByteSource): X86Kernel {
+  return setupHeader === null ? readVmlinux(source) : bzImageKernel(setupHeader)
 }
 
 /** What tells that an image is one this file can lay out. */
 export function isX86Loadable({ format, architecture, setupHeader }: KernelImage): boolean {
-  return format === 'bzImage' && architecture === 'x86_64' && setupHeader !== null
+  return architecture === 'x86_64' && (format === 'vmlinux' || (format === 'bzImage' && setupHeader !== null))
 }

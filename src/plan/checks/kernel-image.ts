@@ -5,6 +5,7 @@ import { engineFor, type KernelImage } from '../../image/index.ts'
 import { TRUNCATED } from '../../image/inspect.ts'
 import type { System } from '../../system/system.ts'
 import type { Findings } from '../decision.ts'
+import type { Engine } from '../engine.ts'
 import { formatBytes } from '../text.ts'
 import { FIVE_LEVELS, pagingOf, usesFiveLevels } from './paging.ts'
 import { byteOrderOf, familyOf, type RunningKernel, readRunningKernel } from './running-kernel.ts'
@@ -19,6 +20,14 @@ export interface CheckedKernel {
   readonly fileSize: number
   /** Bytes of the kernel alone, as the syscall gets it; null until it is unpacked. */
   readonly loadedSize: number | null
+  readonly way: WayIn
+}
+
+/** Which system call is to take it. */
+export interface WayIn {
+  readonly engine: Engine
+  /** Why the engine is not `segments`, although nothing else takes the image; null where that is not so. */
+  readonly barring: string | null
 }
 
 /** How what is refused is told: the reason, the sentence and the remedy. */
@@ -123,11 +132,17 @@ function checkRelocation({ image }: CheckedKernel, refuse: Refuse): void {
 }
 
 /** Refuses what is no kernel, or one in a form that the loaders of this architecture do not take. */
-function checkFormat({ image, chain }: CheckedKernel, running: RunningKernel, refuse: Refuse): void {
+function checkFormat({ image, chain, way }: CheckedKernel, running: RunningKernel, refuse: Refuse): void {
   const { engine, reason } = engineFor(image)
   const taken = takenBy(running.architecture ?? image.architecture)
   if (engine === 'segments') {
-    refuse('not-a-kernel', `this is ${image.description}, which kexec_file_load does not take: ${reason}`, taken)
+    if (way.engine === 'segments') return
+    const other = way.barring === null ? '' : `; kexec_load, which does, is not used: ${way.barring}`
+    refuse(
+      'not-a-kernel',
+      `this is ${image.description}, which kexec_file_load does not take: ${reason}${other}`,
+      taken,
+    )
     return
   }
   const packed = chain.find(({ compression }) => compression !== null && !canDecompress(compression))

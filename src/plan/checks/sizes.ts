@@ -2,6 +2,7 @@ import { fstatSync } from 'node:fs'
 import type { Source } from '../../entries/entry.ts'
 import type { System } from '../../system/system.ts'
 import { Findings } from '../decision.ts'
+import type { Engine } from '../engine.ts'
 import type { InitrdChoice } from '../initrds.ts'
 import { needsUnpacking, type PlannedKernel } from '../kernel.ts'
 import type { Prepared } from '../preparation.ts'
@@ -52,13 +53,19 @@ export function checkSizes(system: System, planned: PlannedSizes, findings: Find
  * at what was unpacked, whose size is known only now.
  * @throws KexecError the first thing that is wrong
  */
-export function refuseWhatDoesNotFit(system: System, kernel: PlannedKernel, prepared: Prepared, panic: boolean): void {
+export function refuseWhatDoesNotFit(
+  system: System,
+  kernel: PlannedKernel,
+  prepared: Prepared,
+  { panic, engine }: { readonly panic: boolean; readonly engine: Engine },
+): void {
   const findings = new Findings()
   const { image, chain, file } = kernel
   const kernelFile = fstatSync(prepared.kernelFd).size
   const initrdBytes = prepared.initrdFd === -1 ? 0 : fstatSync(prepared.initrdFd).size
   const { path, size: fileSize } = file
-  checkKernelImage(system, { path, image, chain, fileSize, loadedSize: kernelFile }, findings)
+  const way = { engine, barring: null }
+  checkKernelImage(system, { path, image, chain, fileSize, loadedSize: kernelFile, way }, findings)
   checkFileSize(system, { path, size: kernelFile, what: 'kernel' }, findings)
   checkFileSize(system, { path: 'the initrd', size: initrdBytes, what: 'initrd' }, findings)
   const sizes = { kernelFile, kernelMemory: image.memoryNeeded, initrdBytes, copiedBytes: 0 }

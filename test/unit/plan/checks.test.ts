@@ -43,13 +43,15 @@ function patched(bytes: Buffer, offset: number, ...values: number[]): Buffer {
   return copy
 }
 
+const way = { engine: 'file', barring: null } as const
+
 /** What is found of a kernel of full length; with `size`, of one of that length. */
 function judge(system: System, bytes: Buffer, size?: number) {
   const findings = new Findings()
   const whole = inspectImage(bytes, Number.MAX_SAFE_INTEGER, memoryBytes(bytes))
   const fileSize = size ?? whole.minimumSize ?? bytes.length
   const image = inspectImage(bytes, fileSize, memoryBytes(bytes))
-  checkKernelImage(system, { path: '/boot/k', image, chain: [image], fileSize, loadedSize: null }, findings)
+  checkKernelImage(system, { path: '/boot/k', image, chain: [image], fileSize, loadedSize: null, way }, findings)
   return told(findings)
 }
 
@@ -240,7 +242,7 @@ describe('the kernel', () => {
     zboot.write('\x89LZO\0\r\n\x1a\n', 4096, 'latin1')
     const { image, chain } = await inspectNested(memoryBytes(zboot))
     const findings = new Findings()
-    checkKernelImage(x86(), { path: '/k', image, chain, fileSize: zboot.length, loadedSize: null }, findings)
+    checkKernelImage(x86(), { path: '/k', image, chain, fileSize: zboot.length, loadedSize: null, way }, findings)
     expect(told(findings).errors).toMatchObject([
       { reason: 'not-a-kernel', summary: expect.stringContaining('compressed with lzo, which is not unpacked here') },
     ])
@@ -251,7 +253,7 @@ describe('the kernel', () => {
     const outer = inspectImage(Buffer.from('\x1f\x8b\x08', 'latin1'), 3)
     const check = (loadedSize: number | null) => {
       const findings = new Findings()
-      checkKernelImage(x86(), { path: '/k', image, chain: [outer, image], fileSize: 3, loadedSize }, findings)
+      checkKernelImage(x86(), { path: '/k', image, chain: [outer, image], fileSize: 3, loadedSize, way }, findings)
       return told(findings).refusals
     }
     expect(check(null)).toEqual([])

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type PlanOptions, plan } from '../../../src/index.ts'
 import { layMachine } from '../engine/segments/machines.ts'
@@ -106,5 +108,59 @@ describe('--engine segments', () => {
     expect(made.refusals).toEqual([])
     using odd = await plan({ root, kernel: '/boot/odd', commandLine: 'ro', engine: 'segments' })
     expect(odd.refusals.map(({ reason }) => reason)).toContain('damaged-image')
+  })
+})
+
+describe('a vmlinux, which kexec_file_load does not take', () => {
+  /** Debian's, as far as its version line. */
+  const head = readFileSync(join(import.meta.dirname, '../../fixtures/kernels/vmlinux-7.2.12+deb13-cloud-amd64.head'))
+  const vmlinux = Buffer.alloc(62_077_252)
+  head.copy(vmlinux)
+  vmlinux.write('Linux version 7.2.12+deb13-cloud-amd64 (debian-kernel@lists.debian.org) #1 SMP\n', 0x200000)
+  const kernel: Tree = { '/boot/vmlinux': { file: vmlinux } }
+  const given: PlanOptions = { kernel: '/boot/vmlinux', commandLine: 'root=/dev/vda1' }
+  const planned = async (options: PlanOptions) => {
+    using made = await plan({ ...given, ...options })
+    return { ...made.toJSON(), text: made.explain() }
+  }
+
+  test('goes through kexec_load by itself where nothing would look at a signature', async () => {
+    const made = await planned({ root: machineWith(kernel) })
+    expect(made).toMatchObject({ engine: 'segments', refusals: [], verdict: { outcome: 'will-load' } })
+    expect(engineReason(made)).toMatch(/^kexec_file_load takes no vmlinux/)
+    expect(made.text).toMatch(/^ +0x1000000-0x2f17fff +31\.1 MiB {2}kernel$/m)
+    expect(made.text).toMatch(/^ +0x3000000-0x47fffff +24\.0 MiB {2}kernel$/m)
+  })
+
+  test('is no way around a signature, nor around lockdown: refused, and told why', async () => {
+    const forced = configuration(bookworm).replace('# CONFIG_KEXEC_SIG_FORCE is not set', 'CONFIG_KEXEC_SIG_FORCE=y')
+    const signed: Tree = { [`/boot/config-${bookworm}`]: { text: forced } }
+    for (const [change, why] of [
+      [signed, 'may ask for signatures'],
+      [lockdown('integrity'), 'locked down'],
+    ] as const) {
+      const made = await planned({ root: machineWith(kernel, change) })
+      expect(made.engine).toBe('file')
+      expect(made.refusals[0]).toMatchObject({ reason: 'not-a-kernel', summary: expect.stringContaining(why) })
+    }
+  })
+
+  test('with --engine file it is refused for what it is, and as a crash kernel too', async () => {
+    for (const options of [{ engine: 'file' }, { panic: true }] as const) {
+      const made = await planned({ root: machineWith(kernel), ...options })
+      expect(made.refusals[0]).toMatchObject({ reason: 'not-a-kernel', code: 'ENOEXEC' })
+      expect(made.engine).toBe('file')
+    }
+  })
+
+  test('cut off: told once', async () => {
+    const root = machineWith({ '/boot/vmlinux': { file: vmlinux.subarray(0, 50_000_000) } })
+    const made = await planned({ root })
+    expect(made.refusals.map(({ reason }) => reason)).toEqual(['truncated-kernel'])
+  })
+
+  test('its command line is cut off by the new kernel beyond 2047 bytes: refused', async () => {
+    const made = await planned({ root: machineWith(kernel), commandLine: 'x'.repeat(2048) })
+    expect(made.refusals.map(({ reason }) => reason)).toEqual(['cmdline-too-long'])
   })
 })

@@ -1,6 +1,7 @@
 import { E820_ENTRY_SIZE, E820_RAM, type E820Entry, encodeE820 } from './e820.ts'
 import { type EfiState, efiInfo } from './efi-state.ts'
 import { E820_MAX, field } from './running-boot.ts'
+import { KASLR } from './vmlinux.ts'
 
 /** What the new kernel is told, besides where its own parts are. */
 export interface BootFacts {
@@ -33,8 +34,8 @@ const SETUP_DATA_HEAD = 16
 /** `type_of_loader`: kexec, as the kernel's own loader writes it; boot.rst. */
 const KEXEC = 0xd0
 
-/** Of `loadflags` what the image says of itself; the rest is the loader's to say. */
-const LOADED_HIGH = 1
+/** Of `loadflags` what the image says of itself: loaded high, and (a vmlinux only) put at a random address. The rest is ours. */
+const OF_THE_IMAGE = 1 | KASLR
 
 /** Where the setup header must end: behind it in struct boot_params other things begin. */
 const HEADER_LIMIT = field.eddSignatures
@@ -98,7 +99,7 @@ function copyHeader(bytes: Buffer, header: Buffer): void {
   const end = Math.min(0x202 + (header[field.headerSize] ?? 0), HEADER_LIMIT)
   header.copy(bytes, field.header, field.header, end)
   bytes[field.typeOfLoader] = KEXEC
-  bytes[field.loadFlags] = (header[field.loadFlags] ?? 0) & LOADED_HIGH
+  bytes[field.loadFlags] = (header[field.loadFlags] ?? 0) & OF_THE_IMAGE
   // Of the loader that read the file, if any.
   for (const each of [field.ramdiskImage, field.ramdiskSize, field.commandLine]) bytes.writeUInt32LE(0, each)
 }

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { SegmentImage } from '../../../../src/engine/segments/segment.ts'
+import { bzImageKernel } from '../../../../src/engine/segments/x86_64/bzimage.ts'
 import { buildX86, layOutX86, readX86Machine } from '../../../../src/engine/segments/x86_64.ts'
 import type { System } from '../../../../src/system/system.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
@@ -248,9 +249,10 @@ test('without a firmware map the one that the kernel was booted with does', () =
 
 test('a large initrd goes where it fits, above 4 GiB if need be; an old kernel cannot have it there', () => {
   const machine = readX86Machine(segmentMachine('bios-6.12-5g'))
-  const load = { header, commandLine: '' }
   const initrdAt = (initrdLength: number, from = header) =>
-    layOutX86(machine, { ...load, header: from, initrdLength }).find(({ name }) => name === 'initrd')?.address
+    layOutX86(machine, { kernel: bzImageKernel(from), commandLine: '', initrdLength }).find(
+      ({ name }) => name === 'initrd',
+    )?.address
   expect(initrdAt(8 * MEBIBYTE)).toBeLessThan(16 * MEBIBYTE)
   expect(initrdAt(2 * GIBIBYTE)).toBeLessThan(4 * GIBIBYTE)
   const old = { ...header, extendedLoadFlags: ['kernel-64'], initrdAddressMaximum: 0x7fffffff }
@@ -268,7 +270,6 @@ test('zeros in place of addresses are told as such', () => {
 })
 
 test('a header with impossible numbers is no reason to fail otherwise', () => {
-  const machine = readX86Machine(segmentMachine('bios-6.1'))
   for (const wrong of [
     { kernelAlignment: 0 },
     { kernelAlignment: 3 * MEBIBYTE },
@@ -276,7 +277,7 @@ test('a header with impossible numbers is no reason to fail otherwise', () => {
     { initSize: 0 },
     { preferredAddress: Number.MAX_SAFE_INTEGER },
   ]) {
-    expect(() => layOutX86(machine, { header: { ...header, ...wrong }, commandLine: '', initrdLength: 0 })).toThrow(
+    expect(() => bzImageKernel({ ...header, ...wrong })).toThrow(
       expect.objectContaining({ reason: 'damaged-image', refused: true }),
     )
   }
