@@ -11,6 +11,7 @@ import { beginToRemember, rememberLoad } from '../state/remember.ts'
 import { System } from '../system/system.ts'
 import { refuseWhatDoesNotFit } from './checks/sizes.ts'
 import type { Decision, Findings } from './decision.ts'
+import type { GivenTree } from './device-tree.ts'
 import type { Engine } from './engine.ts'
 import { explain } from './explain.ts'
 import type { FastMeasures } from './fast.ts'
@@ -39,6 +40,7 @@ export interface PlanParts extends Choices {
   readonly engine: Engine
   readonly segments: readonly PlannedSegment[] | null
   readonly measures: FastMeasures
+  readonly deviceTree: GivenTree | null
   readonly origin: Origin
 }
 
@@ -77,6 +79,7 @@ export class LoadPlan {
   private readonly choice: InitrdChoice
   private readonly tryAnyway: boolean
   private readonly measures: FastMeasures
+  private readonly deviceTree: GivenTree | null
   private prepared: Prepared | undefined
   private isOpen = true
 
@@ -100,6 +103,7 @@ export class LoadPlan {
     this.choice = parts.choice
     this.tryAnyway = parts.tryAnyway
     this.measures = parts.measures
+    this.deviceTree = parts.deviceTree
     this.engine = parts.engine
     this.segments = parts.segments
   }
@@ -131,7 +135,7 @@ export class LoadPlan {
       this.refuseIfNotAllowed(options.signal)
       this.prepared ??= await prepare(this.planned, this.choice, this.measures, options.signal)
       refuseIfChanged(this.planned, this.choice)
-      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this)
+      this.refuseWhatDoesNotFit(this.prepared)
       const remembering = beginToRemember()
       const flags = await this.ask(this.prepared, options.signal)
       this.remember(flags, await remembering)
@@ -150,7 +154,7 @@ export class LoadPlan {
       this.refuseIfNotAllowed(undefined)
       this.prepared ??= prepareSync(this.planned, this.choice, this.measures)
       refuseIfChanged(this.planned, this.choice)
-      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this)
+      this.refuseWhatDoesNotFit(this.prepared)
       this.remember(this.askSync(this.prepared))
     } finally {
       this.closeFiles()
@@ -184,7 +188,7 @@ export class LoadPlan {
       version: this.image.version,
       initrds: this.choice.paths,
       cmdline: commandLine,
-      devicetree: null,
+      devicetree: this.deviceTree?.path ?? null,
       panic,
       engine,
       segments,
@@ -217,6 +221,11 @@ export class LoadPlan {
   private refuseIfNotAllowed(signal: AbortSignal | undefined): void {
     throwIfAborted(signal)
     if (!this.tryAnyway) requireCapability(readPrivileges(new System()), 'loading a kernel')
+  }
+
+  private refuseWhatDoesNotFit(prepared: Prepared): void {
+    const { planned, panic, engine, tryAnyway } = this
+    refuseWhatDoesNotFit(new System(), planned, prepared, { panic, engine, tryAnyway })
   }
 
   private closeFiles(): void {
@@ -253,7 +262,8 @@ export class LoadPlan {
   }
 
   private segmentParts({ kernelFd, initrdFd }: Prepared): SegmentParts {
-    return { kernelFd, initrdFd, image: this.image, commandLine: this.commandLine }
+    const deviceTree = this.deviceTree?.tree ?? null
+    return { kernelFd, initrdFd, image: this.image, commandLine: this.commandLine, deviceTree }
   }
 
   private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {

@@ -1,5 +1,6 @@
 import { type SegmentMachine, segmentArchitecture } from '../engine/segments/architecture.ts'
 import { readContents, readContentsSync } from '../engine/segments/contents.ts'
+import type { DeviceTree } from '../engine/segments/device-tree/tree.ts'
 import type { PlannedSegment, SegmentImage } from '../engine/segments/segment.ts'
 import { KexecError } from '../errors.ts'
 import type { KernelImage } from '../image/index.ts'
@@ -19,6 +20,7 @@ export function planSegments(
   kernel: PlannedKernel,
   choice: InitrdChoice,
   commandLine: string,
+  deviceTree: DeviceTree | null,
   findings: Findings,
 ): readonly PlannedSegment[] | null {
   const { image } = kernel
@@ -27,7 +29,9 @@ export function planSegments(
   if (architecture === undefined) return null
   const { kernelFile: kernelLength, initrdBytes: initrdLength } = plannedSizes(kernel, choice)
   try {
-    return architecture.readMachine(system).layOut({ image, source, commandLine, kernelLength, initrdLength })
+    return architecture
+      .readMachine(system, deviceTree)
+      .layOut({ image, source, commandLine, kernelLength, initrdLength })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     if (error.reason === 'not-readable' || error.reason === 'not-found') {
@@ -43,6 +47,8 @@ export function planSegments(
 export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'initrdFd'> {
   readonly image: KernelImage
   readonly commandLine: string
+  /** In place of the running one. */
+  readonly deviceTree: DeviceTree | null
 }
 
 /**
@@ -51,10 +57,10 @@ export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'initrdFd'> {
  */
 export async function buildSegments(
   system: System,
-  { kernelFd, initrdFd, image, commandLine }: SegmentParts,
+  { kernelFd, initrdFd, image, commandLine, deviceTree }: SegmentParts,
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
-  const machine = machineFor(system, image)
+  const machine = machineFor(system, image, deviceTree)
   const kernel = await readContents(kernelFd, 'kernel', signal)
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
   return machine.build({ image, commandLine, kernel, initrd })
@@ -63,17 +69,17 @@ export async function buildSegments(
 /** The same at once. */
 export function buildSegmentsSync(
   system: System,
-  { kernelFd, initrdFd, image, commandLine }: SegmentParts,
+  { kernelFd, initrdFd, image, commandLine, deviceTree }: SegmentParts,
 ): SegmentImage {
-  const machine = machineFor(system, image)
+  const machine = machineFor(system, image, deviceTree)
   const kernel = readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
   return machine.build({ image, commandLine, kernel, initrd })
 }
 
 /** Plans with an image that nobody lays out are refused long before. */
-function machineFor(system: System, image: KernelImage): SegmentMachine {
+function machineFor(system: System, image: KernelImage, deviceTree: DeviceTree | null): SegmentMachine {
   const architecture = segmentArchitecture(image)
-  if (architecture !== undefined) return architecture.readMachine(system)
+  if (architecture !== undefined) return architecture.readMachine(system, deviceTree)
   throw new KexecError(`kexec_load is given no ${image.format} here`, { reason: 'not-a-kernel', refused: true })
 }

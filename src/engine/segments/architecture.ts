@@ -2,6 +2,7 @@ import type { ByteSource } from '../../image/bytes.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
 import { buildArm64, isArm64Loadable, layOutArm64, readArm64Machine } from './arm64.ts'
+import type { DeviceTree } from './device-tree/tree.ts'
 import type { PlannedSegment, SegmentImage } from './segment.ts'
 import { buildX86, isX86Loadable, layOutX86, readX86Machine, x86KernelOf } from './x86_64.ts'
 
@@ -48,15 +49,19 @@ export interface SegmentArchitecture {
   readonly name: string
   /** Whether it is a kernel that this lays out. */
   isLoadable(image: KernelImage): boolean
+  /** Whether its kernels are given a device tree. */
+  readonly hasDeviceTree: boolean
   /**
    * Reads what the new kernel has to be told of this machine.
+   * @param deviceTree in place of the running one
    * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'
    */
-  readMachine(system: System): SegmentMachine
+  readMachine(system: System, deviceTree: DeviceTree | null): SegmentMachine
 }
 
 const x86_64: SegmentArchitecture = {
   name: 'x86_64',
+  hasDeviceTree: false,
   isLoadable: isX86Loadable,
   readMachine(system) {
     const machine = readX86Machine(system)
@@ -70,9 +75,10 @@ const x86_64: SegmentArchitecture = {
 
 const arm64: SegmentArchitecture = {
   name: 'aarch64',
+  hasDeviceTree: true,
   isLoadable: isArm64Loadable,
-  readMachine(system) {
-    const machine = readArm64Machine(system)
+  readMachine(system, deviceTree) {
+    const machine = readArm64Machine(system, deviceTree)
     return {
       layOut: (load) => layOutArm64(machine, load),
       build: ({ image, kernel, initrd, commandLine }) => buildArm64(machine, image, kernel, initrd, commandLine),

@@ -5,9 +5,9 @@ import type { System } from '../../system/system.ts'
 import { interruptTables } from './arm64/interrupt-tables.ts'
 import { trampoline } from './arm64/trampoline.ts'
 import { writeDeviceTree } from './device-tree/blob.ts'
+import { machineTree } from './device-tree/given-tree.ts'
 import { type HandedOver, handOver, KASLR_SEED, RNG_SEED } from './device-tree/handed-over.ts'
 import { hasEfiMap, memoryRanges, reservedRanges } from './device-tree/memory.ts'
-import { readRunningTree } from './device-tree/running-tree.ts'
 import type { DeviceTree } from './device-tree/tree.ts'
 import { readResources, usableMemory } from './memory-map.ts'
 import { type Piece, place } from './placement.ts'
@@ -61,16 +61,17 @@ export function isArm64Loadable({ format, bootable, imageHeader }: KernelImage):
 
 /**
  * Reads what the new kernel has to be told of this machine.
+ * @param given a device tree in place of the running one
  * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'
  */
-export function readArm64Machine(system: System): Arm64Machine {
+export function readArm64Machine(system: System, given: DeviceTree | null = null): Arm64Machine {
   const { ram, occupied } = usableMemory(readResources(system))
-  const tree = readRunningTree(system)
+  const { tree, running } = machineTree(system, given)
   const told = hasEfiMap(tree) ? [] : memoryRanges(tree)
   const free = without(ram, [...occupied, ...reservedRanges(tree)])
   const seeds = { kaslrSeed: randomBytes(KASLR_SEED), rngSeed: randomBytes(RNG_SEED) }
   const usable = wholePages(told.length === 0 ? free : within(free, told), PAGE)
-  return { usable, heldIn: interruptTables(system, tree), tree, seeds }
+  return { usable, heldIn: interruptTables(system, running ?? tree), tree, seeds }
 }
 
 /**

@@ -10,7 +10,7 @@ export function hasEfiMap({ root }: DeviceTree): boolean {
 }
 
 /** The nodes that tell of memory, by the kernel's own rule (early_init_dt_scan_memory of drivers/of/fdt.c). */
-export function memoryNodes({ root }: DeviceTree): TreeNode[] {
+export function memoryNodes({ root }: Pick<DeviceTree, 'root'>): TreeNode[] {
   return root.children.filter(({ properties }) => properties.get('device_type')?.equals(textOf('memory')) ?? false)
 }
 
