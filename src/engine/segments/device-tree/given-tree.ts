@@ -2,9 +2,9 @@ import { KexecError } from '../../../errors.ts'
 import type { System } from '../../../system/system.ts'
 import { without } from '../ranges.ts'
 import { withoutBoot } from './handed-over.ts'
-import { hasEfiMap, memoryNodes, memoryRanges, reservedRanges } from './memory.ts'
+import { hasEfiMap, memoryNode, memoryNodes, memoryRanges, reservedRanges } from './memory.ts'
 import { readRunningTree } from './running-tree.ts'
-import { cellsOf, chosenNode, type DeviceTree, type TreeNode, textOf } from './tree.ts'
+import { chosenNode, type DeviceTree } from './tree.ts'
 
 /**
  * The tree that the new kernel gets: the running one, or one from elsewhere with what only this machine's boot loader knows.
@@ -53,12 +53,6 @@ export function adopted(given: DeviceTree, running: DeviceTree): DeviceTree {
 function replaceMemory({ root }: DeviceTree, running: DeviceTree): void {
   const empty = memoryNodes({ root })
   const others = root.children.filter((node) => !empty.includes(node))
-  const nodes = memoryRanges(running).map(({ start, end }): TreeNode => {
-    const properties = new Map([
-      ['device_type', textOf('memory')],
-      ['reg', cellsOf(start, end - start)],
-    ])
-    return { name: `memory@${start.toString(16)}`, properties, children: [] }
-  })
+  const nodes = memoryRanges(running).flatMap((range) => memoryNode(range, root) ?? [])
   root.children.splice(0, root.children.length, ...others, ...nodes)
 }
