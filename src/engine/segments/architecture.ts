@@ -88,6 +88,9 @@ const arm64: SegmentArchitecture = {
 
 const architectures: readonly SegmentArchitecture[] = [x86_64, arm64]
 
+/** In words, for messages: 'x86_64 and aarch64'. */
+export const servedArchitectures = new Intl.ListFormat('en').format(architectures.map(({ name }) => name))
+
 /** Who lays out such a kernel; undefined where nobody does. */
 export function segmentArchitecture(image: KernelImage): SegmentArchitecture | undefined {
   return architectures.find((each) => each.isLoadable(image))
