@@ -51,23 +51,16 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const chosen = { target, kernel, choice, commandLine, panic, origin: originOf(options, target.entry) }
     checkEverything(system, { ...chosen, unpackedBytes: unpacked }, findings)
     findings.add(aboutEngine)
-    const given = engine === 'segments' ? readGivenTree(system, kernel, options, findings) : null
-    const segments =
-      engine === 'segments' ? planSegments(system, kernel, choice, commandLine, given?.tree ?? null, findings) : null
+    const deviceTree = engine === 'segments' ? readGivenTree(system, kernel, options, findings) : null
+    const laidOut = { kernel, choice, commandLine, deviceTree: deviceTree?.tree ?? null }
+    const segments = engine === 'segments' ? planSegments(system, laidOut, findings) : null
     checkMachine(system, engine, panic, findings)
     const verdict = await judge(policy, engine, kernel, choice, options, findings)
-    const measures = options.fast ? chooseFastMeasures(policy, engine, choice, findings) : noMeasures
-    return new LoadPlan({
-      ...chosen,
-      system,
-      findings,
-      verdict,
-      tryAnyway,
-      engine,
-      segments,
-      measures,
-      deviceTree: given,
-    })
+    const measures = options.fast
+      ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine }, findings)
+      : noMeasures
+    const decided = { verdict, tryAnyway, engine, segments, measures, deviceTree }
+    return new LoadPlan({ ...chosen, ...decided, system, findings })
   } catch (error) {
     closeFiles(kernel, choice)
     throw error

@@ -11,16 +11,22 @@ import type { InitrdChoice } from './initrds.ts'
 import { innerSource, type PlannedKernel } from './kernel.ts'
 import type { Prepared } from './preparation.ts'
 
+/** What is to be laid out. */
+export interface SegmentChoices {
+  readonly kernel: PlannedKernel
+  readonly choice: InitrdChoice
+  readonly commandLine: string
+  /** In place of the running one. */
+  readonly deviceTree: DeviceTree | null
+}
+
 /**
  * Where everything would lie, by the sizes that are known before anything is unpacked or joined. What cannot be known without
  * privilege is left unchecked, and what cannot be is refused.
  */
 export function planSegments(
   system: System,
-  kernel: PlannedKernel,
-  choice: InitrdChoice,
-  commandLine: string,
-  deviceTree: DeviceTree | null,
+  { kernel, choice, commandLine, deviceTree }: SegmentChoices,
   findings: Findings,
 ): readonly PlannedSegment[] | null {
   const { image } = kernel
@@ -44,7 +50,7 @@ export function planSegments(
 }
 
 /** What is loaded: of the plan, and of what was prepared for it. */
-export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'initrdFd'> {
+export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'unpackedKernel' | 'initrdFd'> {
   readonly image: KernelImage
   readonly commandLine: string
   /** In place of the running one. */
@@ -57,24 +63,24 @@ export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'initrdFd'> {
  */
 export async function buildSegments(
   system: System,
-  { kernelFd, initrdFd, image, commandLine, deviceTree }: SegmentParts,
+  { kernelFd, unpackedKernel, initrdFd, image, commandLine, deviceTree }: SegmentParts,
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
   const machine = machineFor(system, image, deviceTree)
   const kernel = await readContents(kernelFd, 'kernel', signal)
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
-  return machine.build({ image, commandLine, kernel, initrd })
+  return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd })
 }
 
 /** The same at once. */
 export function buildSegmentsSync(
   system: System,
-  { kernelFd, initrdFd, image, commandLine, deviceTree }: SegmentParts,
+  { kernelFd, unpackedKernel, initrdFd, image, commandLine, deviceTree }: SegmentParts,
 ): SegmentImage {
   const machine = machineFor(system, image, deviceTree)
   const kernel = readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
-  return machine.build({ image, commandLine, kernel, initrd })
+  return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd })
 }
 
 /** Plans with an image that nobody lays out are refused long before. */
