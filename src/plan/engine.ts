@@ -1,10 +1,10 @@
-import { isX86Loadable } from '../engine/segments/x86_64.ts'
+import { segmentArchitecture } from '../engine/segments/architecture.ts'
 import { KexecError } from '../errors.ts'
 import { engineFor } from '../image/engines.ts'
 import { detectPolicy, type KexecPolicy } from '../policy/index.ts'
 import { DISABLED } from '../policy/switches.ts'
 import type { System } from '../system/system.ts'
-import { hasKexecFileLoad, readRunningKernel } from './checks/running-kernel.ts'
+import { familyOf, hasKexecFileLoad, readRunningKernel } from './checks/running-kernel.ts'
 import type { Findings } from './decision.ts'
 import type { PlannedKernel } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
@@ -107,7 +107,8 @@ function checksNothing(policy: KexecPolicy | null): boolean {
 /** Whether there is someone to lay out such a kernel, and the machine is one that it runs on. */
 function isServed(system: System, { image }: PlannedKernel): boolean {
   const { architecture } = readRunningKernel(system)
-  return isX86Loadable(image) && (architecture === null || architecture === 'x86_64')
+  const served = segmentArchitecture(image)
+  return served !== undefined && (architecture === null || familyOf(architecture) === served.name)
 }
 
 function refuseWhatSegmentsLack(

@@ -18,7 +18,7 @@ import type { InitrdChoice, PlannedInitrd } from './initrds.ts'
 import { closeKernel, type PlannedKernel } from './kernel.ts'
 import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
 import { filesOf } from './remembered.ts'
-import { buildSegments, buildSegmentsSync } from './segments.ts'
+import { buildSegments, buildSegmentsSync, type SegmentParts } from './segments.ts'
 import type { Target } from './target.ts'
 
 /** What was chosen to be loaded. */
@@ -230,7 +230,7 @@ export class LoadPlan {
       await loadFile(this.fileLoad(prepared), signal)
       return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
     }
-    const image = await buildSegments(new System(), prepared, this.commandLine, signal)
+    const image = await buildSegments(new System(), this.segmentParts(prepared), signal)
     await loadSegments({ image, path: this.kernel.path }, signal)
     return image.flags
   }
@@ -240,7 +240,7 @@ export class LoadPlan {
       loadFileSync(this.fileLoad(prepared))
       return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
     }
-    const image = buildSegmentsSync(new System(), prepared, this.commandLine)
+    const image = buildSegmentsSync(new System(), this.segmentParts(prepared))
     loadSegmentsSync({ image, path: this.kernel.path })
     return image.flags
   }
@@ -250,6 +250,10 @@ export class LoadPlan {
     const facts = () => ({ ...filesOf(planned, choice, root), commandLine, engine, flags, origin })
     const problem = rememberLoad(panic ? 'crash' : 'kernel', facts, pointers)
     if (problem !== undefined) this.findings.warn(problem)
+  }
+
+  private segmentParts({ kernelFd, initrdFd }: Prepared): SegmentParts {
+    return { kernelFd, initrdFd, image: this.image, commandLine: this.commandLine }
   }
 
   private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {

@@ -1,7 +1,8 @@
+import { type SegmentMachine, segmentArchitecture } from '../engine/segments/architecture.ts'
 import { readContents, readContentsSync } from '../engine/segments/contents.ts'
 import type { PlannedSegment, SegmentImage } from '../engine/segments/segment.ts'
-import { buildX86, isX86Loadable, layOutX86, readX86Machine, x86KernelOf } from '../engine/segments/x86_64.ts'
 import { KexecError } from '../errors.ts'
+import type { KernelImage } from '../image/index.ts'
 import type { System } from '../system/system.ts'
 import { plannedSizes } from './checks/sizes.ts'
 import type { Findings } from './decision.ts'
@@ -21,12 +22,13 @@ export function planSegments(
   findings: Findings,
 ): readonly PlannedSegment[] | null {
   // What is no kernel, or not all of one, was refused already.
-  const source = kernel.image.setupHeader === null ? innerSource(kernel) : kernel.file.source
-  if (!isX86Loadable(kernel.image) || source === null) return null
+  const { image } = kernel
+  const source = image.setupHeader === null ? innerSource(kernel) : kernel.file.source
+  const architecture = segmentArchitecture(image)
+  if (architecture === undefined || source === null) return null
   const initrdLength = plannedSizes(kernel, choice).initrdBytes
   try {
-    const laidOut = x86KernelOf(kernel.image, source)
-    return layOutX86(readX86Machine(system), { kernel: laidOut, commandLine, initrdLength })
+    return architecture.readMachine(system).layOut({ image, source, commandLine, initrdLength })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     if (error.reason === 'not-readable' || error.reason === 'not-found') {
@@ -38,26 +40,41 @@ export function planSegments(
   }
 }
 
+/** What is loaded: of the plan, and of what was prepared for it. */
+export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'initrdFd'> {
+  readonly image: KernelImage
+  readonly commandLine: string
+}
+
 /**
  * What kexec_load takes, of what was prepared.
  * @throws KexecError 'not-readable' where the kernel hides its memory map, 'no-memory-hole', 'file-changed', 'aborted'
  */
 export async function buildSegments(
   system: System,
-  { kernelFd, initrdFd }: Prepared,
-  commandLine: string,
+  { kernelFd, initrdFd, image, commandLine }: SegmentParts,
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
-  const machine = readX86Machine(system)
+  const machine = machineFor(system, image)
   const kernel = await readContents(kernelFd, 'kernel', signal)
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
-  return buildX86(machine, kernel, initrd, commandLine)
+  return machine.build({ image, commandLine, kernel, initrd })
 }
 
 /** The same at once. */
-export function buildSegmentsSync(system: System, { kernelFd, initrdFd }: Prepared, commandLine: string): SegmentImage {
-  const machine = readX86Machine(system)
+export function buildSegmentsSync(
+  system: System,
+  { kernelFd, initrdFd, image, commandLine }: SegmentParts,
+): SegmentImage {
+  const machine = machineFor(system, image)
   const kernel = readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
-  return buildX86(machine, kernel, initrd, commandLine)
+  return machine.build({ image, commandLine, kernel, initrd })
+}
+
+/** Plans with an image that nobody lays out are refused long before. */
+function machineFor(system: System, image: KernelImage): SegmentMachine {
+  const architecture = segmentArchitecture(image)
+  if (architecture !== undefined) return architecture.readMachine(system)
+  throw new KexecError(`kexec_load is given no ${image.format} here`, { reason: 'not-a-kernel', refused: true })
 }
