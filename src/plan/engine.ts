@@ -95,7 +95,11 @@ function barring(policy: KexecPolicy | null, panic: boolean | undefined): string
   if (policy === null || checksNothing(policy)) return null
   const { kexecLoad, signature } = policy
   if (kexecLoad.mode !== 'unchecked') return kexecLoad.why
-  const asks = signature.required === false ? 'IMA has rules on this machine' : 'this machine may ask for signatures'
+  const asks = signature.required
+    ? 'this machine requires signatures of kernels'
+    : signature.required === null
+      ? 'this machine may require signatures of kernels'
+      : 'IMA has rules on this machine'
   return `${asks}, and kexec_load checks none: \`--engine segments\` takes it all the same`
 }
 

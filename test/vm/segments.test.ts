@@ -124,7 +124,7 @@ node /root/sync.mjs`)
     expect(boot).toMatchObject({ release: newer, commandLine: load.document.plan.cmdline })
     expectAllMemory(boot, machine.cold)
     expect(await memoryMap(machine.vm)).toEqual(machine.map)
-    expect((await machine.vm.run('nproc; grep -c " / .*ro," /proc/self/mounts')).stdout).toMatch(/^2\n/)
+    expect((await machine.vm.run('nproc')).stdout.trim()).toBe('2')
   })
 
   test('kexec-tools gives the same map, but for the first KiB, which it leaves out', async () => {

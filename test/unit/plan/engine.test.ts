@@ -136,7 +136,7 @@ describe('a vmlinux, which kexec_file_load does not take', () => {
     const forced = configuration(bookworm).replace('# CONFIG_KEXEC_SIG_FORCE is not set', 'CONFIG_KEXEC_SIG_FORCE=y')
     const signed: Tree = { [`/boot/config-${bookworm}`]: { text: forced } }
     for (const [change, why] of [
-      [signed, 'may ask for signatures'],
+      [signed, 'requires signatures'],
       [lockdown('integrity'), 'locked down'],
     ] as const) {
       const made = await planned({ root: machineWith(kernel, change) })
