@@ -17,6 +17,7 @@ const packages = {
   'dpkg-deb': 'dpkg',
   'apt-get': 'apt',
   'qemu-system-x86_64': 'qemu-system-x86',
+  'qemu-system-aarch64': 'qemu-system-arm',
   mke2fs: 'e2fsprogs',
   'mkfs.btrfs': 'btrfs-progs',
   'mkfs.fat': 'dosfstools',

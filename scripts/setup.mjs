@@ -15,14 +15,23 @@ const compiler = ['g++', 'gcc', 'make', 'python3', 'strip', 'readelf']
 const fileSystems = ['mke2fs', 'mkfs.btrfs', 'mkfs.fat', 'mcopy']
 const emulator = ['qemu-system-x86_64', 'dpkg-deb', 'apt-get']
 
-/** Everything that a script running kernels in QEMU needs. Ends this process with a plain message when it cannot be had. */
-export function setUp({ programs = [] } = {}) {
+/** By Node's names: the emulator of each, and what compiles the addon for it. */
+const foreign = {
+  arm64: ['qemu-system-aarch64', 'aarch64-linux-gnu-g++'],
+}
+
+/**
+ * Everything that a script running kernels in QEMU needs. Ends this process with a plain message when it cannot be had.
+ * @param options.architectures other machines that kernels are run for, by Node's names of them
+ */
+export function setUp({ programs = [], architectures = [] } = {}) {
   requireNode()
-  installPrograms([...compiler, ...emulator, ...fileSystems, ...programs])
+  const theirs = architectures.flatMap((name) => foreign[name])
+  installPrograms([...compiler, ...emulator, ...fileSystems, ...theirs, ...programs])
   installPackages()
   runNode('scripts/build-native.mjs')
   buildIfStale()
-  packIfStale()
+  packIfStale(architectures)
 }
 
 function requireNode() {
@@ -88,17 +97,19 @@ function buildIfStale() {
   if (!run('npm', ['run', '--silent', 'compile'], { cwd: root })) process.exit(1)
 }
 
-/** The package as users install it, with this machine's prebuilt addon: what the guests get. */
-function packIfStale() {
-  const addon = `prebuilds/linux-${process.arch}/linux_kexec.node`
-  if (newest([addon]) < newest(['build/Release/linux_kexec.node'])) {
-    say('building the portable addon')
-    runNode('scripts/prebuild.mjs', '--only-host')
+/** The package as users install it, with the prebuilt addons for this machine and these: what the guests get. */
+function packIfStale(architectures) {
+  const wanted = [process.arch, ...architectures]
+  const addonOf = (architecture) => `prebuilds/linux-${architecture}/linux_kexec.node`
+  const stale = wanted.filter((name) => newest([addonOf(name)]) < newest(['build/Release/linux_kexec.node']))
+  if (stale.length > 0) {
+    say(`building the portable addon for ${stale.join(', ')}`)
+    runNode('scripts/prebuild.mjs', '--arch', stale.join(','))
   }
   const packed = [
     ...filesBelow('dist'),
     ...filesBelow('docs'),
-    addon,
+    ...wanted.map(addonOf),
     'package.json',
     'README.md',
     'CHANGELOG.md',

@@ -19,7 +19,7 @@ const fileSystems = ['mkfs.cramfs', 'mksquashfs']
 /** What signs kernels, and tells of signatures: test/vm/modes/images.ts. */
 const signers = ['sbverify', 'osslsigncode', 'openssl', 'sbsign', 'sbattach', 'evmctl']
 
-setUp({ programs: [...signers, ...imageMakers, ...readers, ...fileSystems] })
+setUp({ programs: [...signers, ...imageMakers, ...readers, ...fileSystems], architectures: ['arm64'] })
 const results = join(root, 'build/test-results.json')
 rmSync(results, { force: true })
 const EPERM = '1'

@@ -39,6 +39,7 @@ export {
   type EfiStub,
   type FileSignatures,
   type ImageFact,
+  type ImageHeader,
   type ImageInput,
   type ImagePart,
   type InspectedEngine,

@@ -39,10 +39,20 @@ export interface KernelImage {
   readonly efiStub: EfiStub | null
   /** Of a bzImage: what it says to boot loaders. */
   readonly setupHeader: SetupHeader | null
+  /** Of an arm64 or RISC-V Image: what it says to boot loaders. */
+  readonly imageHeader: ImageHeader | null
   /** What else the file says of itself, such as a FIT image's description; in the order of the file. */
   readonly facts: readonly ImageFact[]
   /** Features the format lacks or has in a way that kexec_file_load refuses, one sentence each. */
   readonly problems: readonly string[]
+}
+
+/** What the head of an Image says of its place in memory: Documentation/arch/{arm64/booting,riscv/boot-image-header}.rst. */
+export interface ImageHeader {
+  /** Bytes behind a boundary of 2 MiB at which the image has to lie; null for an impossible one. */
+  readonly textOffset: number | null
+  /** Of arm64, bit 3: it may lie anywhere in memory, and uses the memory below itself. RISC-V Images always do. */
+  readonly runsAnywhere: boolean
 }
 
 /** The EFI program that a kernel is as well. */
@@ -199,6 +209,7 @@ export const unknownImage = {
   pageSize: null,
   efiStub: null,
   setupHeader: null,
+  imageHeader: null,
   facts: [],
   problems: [],
 } as const satisfies Omit<KernelImage, 'format' | 'description'>

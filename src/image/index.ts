@@ -11,6 +11,7 @@ export type {
   EfiStub,
   ImageFact,
   ImageFormat,
+  ImageHeader,
   ImagePart,
   KernelImage,
   PartChoice,

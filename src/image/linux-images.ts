@@ -6,6 +6,9 @@ import { efiStubOf, hasPeSignature, peMachine } from './pe.ts'
 /** How far the version line is looked for in an uncompressed kernel, bytes: it lies behind the code. */
 const SEARCHED = 64 * 1024 * 1024
 
+/** That of a RISC-V kernel is 2 MiB, or 4 MiB with 32 bits. */
+const MOST_TEXT_OFFSET = 4n << 20n
+
 /** arm64: Documentation/arch/arm64/booting.rst, "Call the kernel image". */
 export const arm64Image: ImageFormat = {
   name: 'arm64 Image',
@@ -27,6 +30,7 @@ export const arm64Image: ImageFormat = {
       maxCommandLine: 2047,
       relocatable: true,
       memoryNeeded: memory(imageSize),
+      imageHeader: { textOffset: textOffset(head), runsAnywhere: (flags & 8n) !== 0n },
       facts: [
         { name: 'text offset', value: hexadecimal(head.readBigUInt64LE(8)) },
         { name: 'flags', value: hexadecimal(flags) },
@@ -54,6 +58,7 @@ export const riscvImage: ImageFormat = {
       maxCommandLine: 1023,
       relocatable: true,
       memoryNeeded: memory(head.readBigUInt64LE(16)),
+      imageHeader: { textOffset: textOffset(head), runsAnywhere: true },
       facts: [
         { name: 'header version', value: `${head.readUInt16LE(34)}.${head.readUInt16LE(32)}` },
         { name: 'text offset', value: hexadecimal(head.readBigUInt64LE(8)) },
@@ -163,6 +168,12 @@ function rawImage(format: string, name: string, head: Buffer, source: ByteSource
     signature: hasPeSignature(head) ? 'present' : 'absent',
     efiStub: efiStubOf(head),
   }
+}
+
+/** Alike in the heads of both. */
+function textOffset(head: Buffer): number | null {
+  const offset = head.readBigUInt64LE(8)
+  return offset <= MOST_TEXT_OFFSET ? Number(offset) : null
 }
 
 function memory(size: bigint): number | null {

@@ -21,14 +21,13 @@ export function planSegments(
   commandLine: string,
   findings: Findings,
 ): readonly PlannedSegment[] | null {
-  // What is no kernel, or not all of one, was refused already.
   const { image } = kernel
   const source = image.setupHeader === null ? innerSource(kernel) : kernel.file.source
   const architecture = segmentArchitecture(image)
-  if (architecture === undefined || source === null) return null
-  const initrdLength = plannedSizes(kernel, choice).initrdBytes
+  if (architecture === undefined) return null
+  const { kernelFile: kernelLength, initrdBytes: initrdLength } = plannedSizes(kernel, choice)
   try {
-    return architecture.readMachine(system).layOut({ image, source, commandLine, initrdLength })
+    return architecture.readMachine(system).layOut({ image, source, commandLine, kernelLength, initrdLength })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     if (error.reason === 'not-readable' || error.reason === 'not-found') {

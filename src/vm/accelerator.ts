@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { access, mkdir, readFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { dirname, join } from 'node:path'
+import { type Architecture, architectures } from './architectures.ts'
 import { cacheFolder, replaceFile } from './cache.ts'
 import type { Progress } from './debian.ts'
 import { execute } from './process.ts'
@@ -11,20 +12,22 @@ import { type Accelerator, qemuProgram, startQemu } from './qemu.ts'
 const PROOF_DEADLINE = 8000
 
 /**
- * The fastest accelerator that really boots a kernel here. /dev/kvm may be there and still hang or crash every guest, so
+ * The fastest accelerator that really boots a kernel here: emulation for machines other than this one. /dev/kvm may be there and still hang or crash every guest, so
  * KVM is proved once by booting `kernel`; the answer is kept until QEMU, the host's kernel or its boot is another.
  */
 export async function provenAccelerator(
+  architecture: Architecture,
   kernel: string,
   initrd: string | undefined,
   progress: Progress,
 ): Promise<Accelerator> {
+  if (architecture !== architectures.amd64) return 'tcg'
   const usable = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
     () => true,
     () => false,
   )
   if (!usable) return 'tcg'
-  const version = (await execute(qemuProgram(), ['--version'])).toString().split('\n', 1)[0] ?? ''
+  const version = (await execute(qemuProgram(architecture), ['--version'])).toString().split('\n', 1)[0] ?? ''
   const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
   const key = [version, release(), boot].join(' ')
   const file = join(cacheFolder(), 'accelerator.json')

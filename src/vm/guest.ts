@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
+import { type Architecture, type ArchitectureName, architectures, mirrorOptions } from './architectures.ts'
 import { cachedFolder, cacheFolder, prune } from './cache.ts'
 import { type ImageEntry, writeCpio } from './cpio.ts'
 import { DebianMirror, type Progress, packageFile } from './debian.ts'
@@ -10,12 +11,10 @@ import { guestNode, unpackTarball } from './node.ts'
 import { execute, ProvisionError } from './process.ts'
 import { stageOne, stageOneApplets } from './scripts.ts'
 import { FileTree } from './tree.ts'
+import { unpackedKernel } from './unpacked-kernel.ts'
 import { addBase } from './userlands/base.ts'
 import { type UserlandName, userlands } from './userlands/index.ts'
 import type { Userland } from './userlands/userland.ts'
-
-/** Modules of stage 1: what leads to the root disk, and what tells QEMU of a panic. */
-const stageOneModules = ['virtio_pci', 'virtio_blk', 'pvpanic_pci']
 
 /** Guest images that stay in the cache however old they are. */
 const KEPT_IMAGES = 4
@@ -24,6 +23,8 @@ const KEPT_IMAGES = 4
 const IMAGE_AGE = 2 * 60 * 60 * 1000
 
 export interface GuestOptions {
+  /** What machine it is, by Debian's name: 'arm64'. Default: 'amd64'. Other than this machine's own are emulated. */
+  readonly architecture?: ArchitectureName
   /** Kernels the guest has in /boot, from `newestKernels()` or your own. The first is the one it boots by default. */
   readonly kernels: readonly Kernel[]
   /** What PID 1 is: a shell script over busybox (default, up in a second), or an init system of the suite. */
@@ -52,6 +53,7 @@ export interface GuestKernel {
 
 /** A built guest. Its files lie in the cache and are never written to: any number of machines can run from one guest. */
 export interface Guest {
+  readonly architecture: ArchitectureName
   /** The root file system, a cpio archive that stage 1 unpacks into memory from a disk. */
   readonly rootImage: string
   /** In the order they were asked for. */
@@ -65,32 +67,36 @@ export interface Guest {
 export async function buildGuest(options: GuestOptions): Promise<Guest> {
   const { kernels, progress = () => {} } = options
   const userland: Userland = userlands[options.userland ?? 'busybox']
-  const suites = options.suites ?? userland.suites
+  const architecture: Architecture = architectures[options.architecture ?? 'amd64']
+  const suites = options.suites ?? userland.suites ?? architecture.suites
   if (kernels.length === 0) throw new RangeError('a guest needs at least one kernel')
   if (process.arch !== 'x64')
-    throw new ProvisionError(`guests are x86_64 only so far, and this machine is ${process.arch}`)
-  const mirror = await DebianMirror.open({ progress, ...(suites && { suites }) })
-  const [busybox] = await mirror.fetch(['busybox-static'], { dependencies: false })
-  if (busybox === undefined) throw new ProvisionError('the mirror has no busybox-static')
-  const busyboxProgram = await packageFile(busybox.folder, 'bin/busybox')
+    throw new ProvisionError(`guests run on x86_64 machines only so far, and this machine is ${process.arch}`)
+  const mirror = await DebianMirror.open({ progress, ...mirrorOptions(architecture, suites) })
+  const busyboxProgram = await fetchBusybox(mirror)
 
   const tree = new FileTree({ mergedUsr: true })
   // Before the packages: where both bring a library, the suite's is the one that suits both.
-  if (options.node !== false) for (const entry of await guestNode(progress)) tree.add(entry)
-  const packages = [...userland.packages, ...(options.packages ?? [])]
+  if (options.node !== false) for (const entry of await guestNode(architecture, mirror, progress)) tree.add(entry)
+  const node = options.node !== false && 'packages' in architecture.node ? architecture.node.packages : []
+  const packages = [...node, ...userland.packages, ...(options.packages ?? [])]
   if (packages.length > 0) {
     for (const { folder } of await mirror.fetch(packages, { dependencies: true }))
       await tree.addFolder(folder, '/', isDeadWeight)
   }
-  const applets = (await execute(busyboxProgram, ['--list'])).toString().trim().split('\n')
+  // Debian builds it alike for every architecture; this machine's own is one that can be asked.
+  const ownBusybox = await fetchBusybox(await DebianMirror.open({ progress, ...(suites && { suites }) }))
+  const applets = (await execute(ownBusybox, ['--list'])).toString().trim().split('\n')
   for (const { folder } of await mirror.fetch(['dash', 'libc6'], { dependencies: false })) {
-    await tree.addFolder(folder, '/', (path) => !leadsToShell(path))
+    await tree.addFolder(folder, '/', (path) => !leadsToShell(path, architecture))
   }
-  addBase(tree, busyboxProgram)
+  addBase(tree, busyboxProgram, architecture)
   userland.complete(tree, { busybox: busyboxProgram, applets })
 
   const guestKernels: GuestKernel[] = []
-  for (const kernel of kernels) guestKernels.push(await addKernel(tree, kernel, busyboxProgram, options.modules ?? []))
+  for (const kernel of kernels) {
+    guestKernels.push(await addKernel(tree, kernel, architecture, busyboxProgram, options.modules ?? []))
+  }
   if (options.tarball !== undefined) await addTarball(tree, options.tarball)
   for (const entry of options.files ?? []) tree.add(entry)
 
@@ -100,20 +106,28 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
     await writeCpio(join(unfinished, 'root.cpio'), tree.entries())
   })
   await prune(images, KEPT_IMAGES, IMAGE_AGE)
-  return { rootImage: join(folder, 'root.cpio'), kernels: guestKernels }
+  const { name } = architecture
+  return { architecture: name as ArchitectureName, rootImage: join(folder, 'root.cpio'), kernels: guestKernels }
+}
+
+async function fetchBusybox(mirror: DebianMirror): Promise<string> {
+  const [busybox] = await mirror.fetch(['busybox-static'], { dependencies: false })
+  if (busybox === undefined) throw new ProvisionError('the mirror has no busybox-static')
+  return packageFile(busybox.folder, 'bin/busybox')
 }
 
 /** Puts a kernel into the guest as Debian would, and makes its initrd. */
 async function addKernel(
   tree: FileTree,
   kernel: Kernel,
+  architecture: Architecture,
   busybox: string,
   furtherModules: readonly string[],
 ): Promise<GuestKernel> {
   const { release } = kernel
-  const wanted = [...stageOneModules, ...furtherModules]
+  const wanted = [...architecture.modules, ...furtherModules]
   const modules = kernel.modules === undefined ? [] : await modulesInOrder(kernel.modules, wanted)
-  const early = kernel.modules === undefined ? [] : await modulesInOrder(kernel.modules, stageOneModules)
+  const early = kernel.modules === undefined ? [] : await modulesInOrder(kernel.modules, architecture.modules)
   const initrd = await buildInitrd(release, busybox, early)
 
   tree.add({ path: `/boot/vmlinuz-${release}`, source: kernel.image })
@@ -127,7 +141,8 @@ async function addKernel(
       kernel.modules === undefined ? undefined : await readFile(join(kernel.modules, file)).catch(() => undefined)
     if (data) tree.add({ path: `${folder}/${file}`, data })
   }
-  return { release, kernel: kernel.image, initrd }
+  const startable = architecture === architectures.amd64 ? kernel.image : await unpackedKernel(kernel.image)
+  return { release, kernel: startable, initrd }
 }
 
 async function buildInitrd(
@@ -176,17 +191,15 @@ async function addTarball(tree: FileTree, tarball: string): Promise<void> {
  * dash and what it is linked to. busybox's own shell runs applets in preference to programs of the same name, wherever they
  * are: what a package brings would never be called.
  */
-const shellFiles = [
-  '/bin/dash',
-  '/lib/x86_64-linux-gnu/libc.so.6',
-  '/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2',
-  '/lib64/ld-linux-x86-64.so.2',
-]
+function shellFiles({ triplet, loader }: Architecture): string[] {
+  const libraries = `/lib/${triplet}`
+  return ['/bin/dash', `${libraries}/libc.so.6`, `${libraries}/${posix.basename(loader)}`, loader]
+}
 
 /** Whether a path of a package is one of these, or leads to one. Later suites have them below /usr. */
-function leadsToShell(path: string): boolean {
+function leadsToShell(path: string, architecture: Architecture): boolean {
   const unmerged = path.replace(/^\/usr(?=\/|$)/, '')
-  return shellFiles.some((file) => file === unmerged || file.startsWith(`${unmerged}/`))
+  return shellFiles(architecture).some((file) => file === unmerged || file.startsWith(`${unmerged}/`))
 }
 
 /** What packages ship for people to read, or to compile into what is compiled already. */

@@ -2,7 +2,9 @@
  * `linux-kexec/vm`: real Linux kernels in QEMU, for tests that reboot. Build a guest, start it, run commands, wait for
  * kernels to come up, and get one outcome. docs/vm.md shows how.
  */
+
 export type { Boot, RunResult } from './agent.ts'
+export type { ArchitectureName } from './architectures.ts'
 export { cacheFolder } from './cache.ts'
 export type { ConsoleSection } from './console.ts'
 export type { ImageEntry } from './cpio.ts'

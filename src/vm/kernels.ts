@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { type Architecture, type ArchitectureName, architectures, mirrorOptions } from './architectures.ts'
 import { present } from './cache.ts'
 import { DebianMirror, type Progress } from './debian.ts'
 import { execute, ProvisionError } from './process.ts'
@@ -7,7 +8,7 @@ import { execute, ProvisionError } from './process.ts'
 export interface Kernel {
   /** What `uname -r` prints under it. */
   readonly release: string
-  /** The bzImage. */
+  /** As the package has it: a bzImage, on other machines than amd64 an Image, also compressed. */
   readonly image: string
   /** Its .config. */
   readonly config?: string
@@ -16,6 +17,8 @@ export interface Kernel {
 }
 
 export interface NewestKernelsOptions {
+  /** Debian's name of the machines that they are for. Default: 'amd64'. */
+  readonly architecture?: ArchitectureName
   /** How many, default 2. */
   readonly count?: number
   /** 'cloud' (default; small, boots fast) or 'standard', the kernel of an ordinary Debian machine. */
@@ -34,8 +37,9 @@ export interface NewestKernelsOptions {
  */
 export async function newestKernels(options: NewestKernelsOptions = {}): Promise<Kernel[]> {
   const { count = 2, flavour = 'cloud', progress, refresh = false } = options
-  const mirror = await DebianMirror.open({ progress, refresh })
-  const suffix = await suffixOf(flavour)
+  const architecture: Architecture = architectures[options.architecture ?? 'amd64']
+  const mirror = await DebianMirror.open({ progress, refresh, ...mirrorOptions(architecture) })
+  const suffix = `-${architecture.flavours[flavour]}`
   const chosen = newestOfEachSeries(await sortVersions(await versionsOf(mirror, suffix)), count)
   if (chosen.length < count) {
     throw new ProvisionError(`the Debian mirror has ${chosen.length} kernels linux-image-…${suffix}, not ${count}`)
@@ -50,6 +54,8 @@ export interface SeriesOptions {
   readonly suites: readonly string[]
   /** Default: 'cloud'. */
   readonly flavour?: 'cloud' | 'standard'
+  /** Default: 'amd64'. */
+  readonly architecture?: ArchitectureName
   readonly progress?: Progress
 }
 
@@ -60,11 +66,12 @@ export interface SeriesOptions {
  */
 export async function newestOfSeries(series: readonly string[], options: SeriesOptions): Promise<Map<string, Kernel>> {
   const { suites, flavour = 'cloud', progress = () => {} } = options
-  const suffix = await suffixOf(flavour)
+  const architecture: Architecture = architectures[options.architecture ?? 'amd64']
+  const suffix = `-${architecture.flavours[flavour]}`
   const found = new Map<string, DebianMirror>()
   for (const suite of suites) {
     try {
-      const mirror = await DebianMirror.open({ progress, suites: [suite] })
+      const mirror = await DebianMirror.open({ progress, ...mirrorOptions(architecture, [suite]) })
       for (const version of await versionsOf(mirror, suffix)) found.set(version, mirror)
     } catch (error) {
       if (!(error instanceof ProvisionError)) throw error
@@ -79,12 +86,6 @@ export async function newestOfSeries(series: readonly string[], options: SeriesO
     if (mirror) kernels.set(wanted, await fetchKernel(mirror, version + suffix))
   }
   return kernels
-}
-
-/** What a flavour's package names end in on this machine. */
-async function suffixOf(flavour: 'cloud' | 'standard'): Promise<string> {
-  const architecture = (await execute('dpkg', ['--print-architecture'])).toString().trim()
-  return `-${flavour === 'cloud' ? 'cloud-' : ''}${architecture}`
 }
 
 /** The versions, as they stand in package names, of the kernels whose names end in `suffix`; in no order. */

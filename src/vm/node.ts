@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, realpath, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Architecture, architectures } from './architectures.ts'
 import { cachedFolder, cacheFolder } from './cache.ts'
 import type { ImageEntry } from './cpio.ts'
-import { DebianMirror, type Progress } from './debian.ts'
+import type { DebianMirror, Progress } from './debian.ts'
 import { execute } from './process.ts'
 import { FileTree } from './tree.ts'
 
@@ -12,9 +13,17 @@ const NODE = '/usr/bin/node'
 
 /**
  * Node for the guest: the very Node that runs this, with the libraries it is linked to. A Node that keeps part of itself
- * in files of its own (Debian's package does) is not taken; the registry's build of the same major version is.
+ * in files of its own (Debian's package does) is not taken; the registry's build of the same major version is. So it is for
+ * other machines than this one, where the registry has it.
  */
-export async function guestNode(progress: Progress): Promise<ImageEntry[]> {
+export async function guestNode(
+  architecture: Architecture,
+  mirror: DebianMirror,
+  progress: Progress,
+): Promise<ImageEntry[]> {
+  if ('packages' in architecture.node) return []
+  const { registry } = architecture.node
+  if (architecture !== architectures.amd64) return registryNode(registry, mirror, progress)
   const self = await describeSelf()
   if (self.selfContained) {
     const libraries = self.libraries.filter((path) => path.startsWith('/'))
@@ -22,7 +31,7 @@ export async function guestNode(progress: Progress): Promise<ImageEntry[]> {
     for (const path of libraries) copies.push({ path, source: await realpath(path), mode: 0o755 })
     return [{ path: NODE, source: await realpath(process.execPath), mode: 0o755 }, ...copies]
   }
-  return registryNode(progress)
+  return registryNode(registry, mirror, progress)
 }
 
 interface Self {
@@ -43,15 +52,14 @@ async function describeSelf(): Promise<Self> {
   return { selfContained: builtins.includes('deps/undici/undici.js'), libraries }
 }
 
-async function registryNode(progress: Progress): Promise<ImageEntry[]> {
+async function registryNode(name: string, mirror: DebianMirror, progress: Progress): Promise<ImageEntry[]> {
   const major = process.versions.node.split('.', 1)[0]
   const folder = await cachedFolder(
-    join(cacheFolder(), 'node', `${process.versions.node}-${process.arch}`),
+    join(cacheFolder(), 'node', `${process.versions.node}-${name.replace('node-linux-', '')}`),
     async (unfinished) => {
-      progress(`downloading Node ${major} for the guest from the npm registry`)
+      progress(`downloading Node ${major} for the guest from the npm registry (${name})`)
       const download = join(unfinished, 'download')
       await mkdir(download)
-      const name = `node-linux-${process.arch}`
       const packed = await execute('npm', ['pack', '--json', `${name}@${major}`], { cwd: download })
       const [{ filename }] = JSON.parse(packed.toString()) as [{ filename: string }]
       await execute('tar', ['-xzf', join(download, filename), '-C', unfinished, 'package/bin/node'])
@@ -59,7 +67,6 @@ async function registryNode(progress: Progress): Promise<ImageEntry[]> {
     },
   )
   const tree = new FileTree()
-  const mirror = await DebianMirror.open({ progress })
   for (const { folder } of await mirror.fetch(['libc6', 'libstdc++6', 'libgcc-s1'], { dependencies: true })) {
     await tree.addFolder(folder, '/', (path) => /^\/usr\/share\//.test(path))
   }

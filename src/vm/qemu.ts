@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Duplex } from 'node:stream'
+import { type Architecture, architectures } from './architectures.ts'
 import { findProgram, ProvisionError } from './process.ts'
 
 /** What runs the guest's instructions: the processor itself, or QEMU's translator. */
@@ -23,13 +24,17 @@ export interface DirectBoot {
   readonly commandLine: string
 }
 
-/** UEFI firmware that may check signatures: its program, and the file of its variables, which is not written to. */
+/** UEFI firmware: its program, and the file of its variables, which is not written to. */
 export interface Flash {
   readonly code: string
   readonly variables: string
+  /** It checks signatures, and lets nothing but itself change its variables. */
+  readonly secure?: boolean
 }
 
 export interface QemuOptions {
+  /** Default: amd64. */
+  readonly architecture?: Architecture
   readonly accelerator: Accelerator
   /** MiB. */
   readonly memory: number
@@ -70,8 +75,9 @@ const running = new Set<ChildProcess>()
  * @throws ProvisionError when QEMU is not installed.
  */
 export function startQemu(options: QemuOptions): QemuProcess {
-  const program = qemuProgram()
-  const args = qemuArguments(options)
+  const { architecture = architectures.amd64 } = options
+  const program = qemuProgram(architecture)
+  const args = qemuArguments(architecture, options)
   const setpriv = findProgram('setpriv')
   const command = setpriv === undefined ? [program, ...args] : [setpriv, '--pdeathsig', 'KILL', program, ...args]
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const
@@ -105,12 +111,12 @@ export function startQemu(options: QemuOptions): QemuProcess {
   }
 }
 
-/** The QEMU this machine has for x86_64 guests. @throws ProvisionError when there is none. */
-export function qemuProgram(): string {
-  const program = findProgram('qemu-system-x86_64')
+/** The QEMU this machine has for such guests. @throws ProvisionError when there is none. */
+export function qemuProgram({ emulator }: Architecture): string {
+  const program = findProgram(emulator.program)
   if (program !== undefined) return program
-  throw new ProvisionError('qemu-system-x86_64 is not installed', {
-    hint: 'On Debian: apt-get install qemu-system-x86',
+  throw new ProvisionError(`${emulator.program} is not installed`, {
+    hint: `On Debian: apt-get install ${emulator.package}`,
   })
 }
 
@@ -118,30 +124,24 @@ function killAll(): void {
   for (const child of running) child.kill('SIGKILL')
 }
 
-function qemuArguments(options: QemuOptions): string[] {
+function qemuArguments(architecture: Architecture, options: QemuOptions): string[] {
   const drives = options.disks.flatMap((disk, index) => {
     const { path, format = 'raw', readOnly = true, serial } = disk
     const drive = `if=none,id=disk${index},format=${format},readonly=${readOnly ? 'on' : 'off'},file=${escapeComma(path)}`
     const name = serial === undefined ? '' : `,serial=${escapeComma(serial)}`
     // The kernel that QEMU loads by itself takes the first place in the boot order.
-    const device = `virtio-blk-pci,drive=disk${index},bootindex=${index + 1}${name}`
+    const device = `${architecture.disk},drive=disk${index},bootindex=${index + 1}${name}`
     return ['-drive', drive, '-device', device]
   })
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-nic', 'none'],
-    ...(options.flash === undefined ? ['-machine', 'pc'] : secureMachine(options.flash)),
-    ...[
-      '-accel',
-      options.accelerator === 'tcg' ? 'tcg,thread=multi' : 'kvm',
-      '-cpu',
-      processorFor(options.accelerator),
-    ],
+    ...architecture.machine(options.accelerator),
+    ...(options.flash === undefined ? [] : flashDrives(options.flash)),
+    ...['-accel', options.accelerator === 'tcg' ? 'tcg,thread=multi' : 'kvm'],
     ...['-m', String(options.memory), '-smp', String(options.cpus)],
     ...['-action', `reboot=${options.survivesReset ? 'reset' : 'shutdown'},panic=none`],
-    ...['-chardev', 'socket,id=console,fd=3', '-serial', 'chardev:console'],
-    ...['-chardev', 'socket,id=control,fd=4', '-serial', 'chardev:control'],
+    ...architecture.ports,
     ...['-chardev', 'socket,id=monitor,fd=5', '-mon', 'chardev=monitor,mode=control'],
-    ...['-device', 'pvpanic-pci'],
     ...drives,
     ...(options.direct === undefined ? [] : directBoot(options.direct)),
     ...options.extra,
@@ -149,13 +149,13 @@ function qemuArguments(options: QemuOptions): string[] {
 }
 
 /**
- * A machine whose firmware alone may write its variables: in system management mode, which only q35 has. What it writes goes
+ * Where firmware alone may write its variables, it does so in system management mode, which only q35 has. What it writes goes
  * to a file that QEMU has deleted already.
  */
-function secureMachine({ code, variables }: Flash): string[] {
+function flashDrives({ code, variables, secure }: Flash): string[] {
   const flash = 'if=pflash,format=raw'
   return [
-    ...['-machine', 'q35,smm=on', '-global', 'driver=cfi.pflash01,property=secure,value=on'],
+    ...(secure ? ['-machine', 'q35,smm=on', '-global', 'driver=cfi.pflash01,property=secure,value=on'] : []),
     ...['-drive', `${flash},unit=0,readonly=on,file=${escapeComma(code)}`],
     ...['-drive', `${flash},unit=1,snapshot=on,file=${escapeComma(variables)}`],
   ]
@@ -163,14 +163,6 @@ function secureMachine({ code, variables }: Flash): string[] {
 
 function directBoot({ kernel, initrd, commandLine }: DirectBoot): string[] {
   return ['-kernel', kernel, ...(initrd === undefined ? [] : ['-initrd', initrd]), '-append', commandLine]
-}
-
-/**
- * Under TCG the "fast" string instructions are the slow ones: QEMU translates `rep movsb` byte by byte. Without ERMS and
- * FSRM the guest kernel copies by words; unpacking 130 MB took 0.75 s instead of 1.28 s.
- */
-function processorFor(accelerator: Accelerator): string {
-  return accelerator === 'tcg' ? 'max,-erms,-fsrm' : 'host'
 }
 
 function escapeComma(value: string): string {

@@ -84,7 +84,7 @@ done
 `
 
 /**
- * The agent: runs what the host sends down the second serial port. Both ways lines of words, contents in base64:
+ * The agent: runs what the host sends down the second port of the machine. Both ways lines of words, contents in base64:
  *
  *     host:  part ID B64   exec ID B64   spawn ID B64          (a script in parts, the last one with the verb)
  *     guest: boot B64      more ID       exit ID STATUS OUT ERR      spawned ID
@@ -92,11 +92,11 @@ done
  * It answers a part before the next is sent, because a serial port has no flow control and the kernel drops what it cannot
  * hold. Only lines that begin with these verbs count, so noise on the line does no harm.
  */
-export const agent = String.raw`#!/usr/bin/busybox sh
+export const agent = (port: string) => String.raw`#!/usr/bin/busybox sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 bb=/usr/bin/busybox
-while ! [ -c /dev/ttyS1 ]; do $bb usleep 10000; done
-exec 3<>/dev/ttyS1
+while ! [ -c ${port} ]; do $bb usleep 10000; done
+exec 3<>${port}
 $bb stty raw -echo <&3
 work=/run/linux-kexec-vm
 $bb mkdir -p -m 700 $work

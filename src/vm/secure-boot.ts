@@ -50,7 +50,7 @@ export async function secureFirmware(options: FirmwareOptions, progress: Progres
     writeFile(join(unfinished, 'variables.fd'), variables),
   )
   await prune(join(cacheFolder(), 'firmware'), KEPT, AGE)
-  return { code: await part('OVMF_CODE_4M.secboot.fd'), variables: join(folder, 'variables.fd') }
+  return { code: await part('OVMF_CODE_4M.secboot.fd'), variables: join(folder, 'variables.fd'), secure: true }
 }
 
 function changedVariables(template: Buffer, options: FirmwareOptions) {

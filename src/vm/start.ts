@@ -1,11 +1,13 @@
 import { provenAccelerator } from './accelerator.ts'
 import type { RunResult } from './agent.ts'
+import { type Architecture, architectures } from './architectures.ts'
 import type { Progress } from './debian.ts'
+import { plainFirmware } from './firmware.ts'
 import { grubDisk } from './grub.ts'
 import type { Guest, GuestKernel } from './guest.ts'
 import { Vm } from './machine.ts'
 import { type Outcome, VmError } from './outcome.ts'
-import { type Accelerator, type Disk, startQemu } from './qemu.ts'
+import { type Accelerator, type Disk, type Flash, startQemu } from './qemu.ts'
 import { ROOT_SERIAL } from './scripts.ts'
 import { type FirmwareOptions, secureFirmware, shimDisk } from './secure-boot.ts'
 
@@ -13,7 +15,7 @@ import { type FirmwareOptions, secureFirmware, shimDisk } from './secure-boot.ts
  * A panic resets at once; kernels say who they are. Under emulation a kernel that moves itself at random takes between 1 and
  * 6 s from kexec to its first line, without that 1.2 to 1.9 s: tests are better off with even times.
  */
-const COMMAND_LINE = 'console=ttyS0 panic=-1 loglevel=6 nokaslr'
+const COMMAND_LINE = 'panic=-1 loglevel=6 nokaslr'
 
 export interface VmOptions {
   /** From `buildGuest`. Without one, the machine has no root disk and `kernel` must be given. */
@@ -21,7 +23,7 @@ export interface VmOptions {
   /** What to boot. Default: the guest's first kernel. */
   readonly kernel?: GuestKernel | { readonly kernel: string; readonly initrd?: string }
   /**
-   * Kernel command line. Default: `console=ttyS0 panic=-1 loglevel=6 nokaslr`. The guest needs nothing of it to find its
+   * Kernel command line. Default: `console=ttyS0 panic=-1 loglevel=6 nokaslr`, on other machines with their own console. The guest needs nothing of it to find its
    * root. At loglevel 5 and below, or with `quiet`, kernels do not name themselves and share one console section.
    */
   readonly commandLine?: string
@@ -34,11 +36,13 @@ export interface VmOptions {
   /** 'auto' (default) takes KVM where it was seen to boot a kernel. */
   readonly accelerator?: Accelerator | 'auto'
   /**
-   * How the machine boots. 'none' (default): QEMU loads the kernel itself, which no real machine can, and in no time. 'grub':
+   * How the machine boots. 'none' (default): QEMU loads the kernel itself, which no real machine can, and in no time. 'uefi':
+   * UEFI firmware starts the kernel that QEMU gives it, as an EFI program; on arm64 the new kernel then gets its devices from
+   * ACPI tables, with `qemuArguments: ['-machine', 'acpi=off']` from a device tree. On amd64 alone: 'grub':
    * BIOS, then Debian's GRUB, which loads the kernel from the guest's /boot: what a firmware reboot is to be compared with.
    * 'shim': UEFI firmware with Secure Boot, Debian's shim, its signed GRUB, and a kernel that they let through.
    */
-  readonly bootLoader?: 'none' | 'grub' | 'shim'
+  readonly bootLoader?: 'none' | 'uefi' | 'grub' | 'shim'
   /** The firmware's keys and switches. Only with 'shim'. */
   readonly firmware?: FirmwareOptions
   /** Disks beside the root disk. */
@@ -60,17 +64,20 @@ export async function startVm(options: VmOptions): Promise<Vm> {
   const { guest, accelerator = 'auto', progress = () => {} } = options
   const kernel: NonNullable<VmOptions['kernel']> | undefined = options.kernel ?? guest?.kernels[0]
   if (kernel === undefined) throw new RangeError('startVm needs a guest or a kernel')
+  const architecture: Architecture = architectures[guest?.architecture ?? 'amd64']
   const commandLine = [
-    options.commandLine ?? COMMAND_LINE,
+    options.commandLine ?? `console=${architecture.console} ${COMMAND_LINE}`,
     ...(options.append === undefined ? [] : [options.append]),
   ].join(' ')
   const root = guest === undefined ? [] : [{ path: guest.rootImage, serial: ROOT_SERIAL }]
   const { bootLoader = 'none' } = options
-  const direct = bootLoader === 'none' ? { ...kernel, commandLine } : undefined
+  const direct = bootLoader === 'none' || bootLoader === 'uefi' ? { ...kernel, commandLine } : undefined
   const boot = direct === undefined ? [{ path: await bootDisk(options, kernel, commandLine), serial: 'boot' }] : []
-  const flash = bootLoader === 'shim' ? await secureFirmware(options.firmware ?? {}, progress) : undefined
+  const flash = await flashFor(options, architecture)
+  const proven = () => provenAccelerator(architecture, kernel.kernel, kernel.initrd, progress)
   const qemu = startQemu({
-    accelerator: accelerator === 'auto' ? await provenAccelerator(kernel.kernel, kernel.initrd, progress) : accelerator,
+    architecture,
+    accelerator: accelerator === 'auto' ? await proven() : accelerator,
     memory: options.memory ?? 1024,
     cpus: options.cpus ?? 1,
     direct,
@@ -82,9 +89,16 @@ export async function startVm(options: VmOptions): Promise<Vm> {
   return new Vm(qemu, { panicGrace: options.panicGrace })
 }
 
+async function flashFor(options: VmOptions, architecture: Architecture): Promise<Flash | undefined> {
+  const { bootLoader, firmware = {}, progress = () => {} } = options
+  if (bootLoader === 'shim') return secureFirmware(firmware, progress)
+  return bootLoader === 'uefi' ? plainFirmware(architecture, progress) : undefined
+}
+
 async function bootDisk(options: VmOptions, kernel: object, commandLine: string): Promise<string> {
   const { bootLoader, guest, progress = () => {} } = options
-  if (guest === undefined || !('release' in kernel)) throw new RangeError('grub boots kernels of a guest only')
+  if (guest?.architecture !== 'amd64') throw new RangeError(`${bootLoader} boots amd64 guests only`)
+  if (!('release' in kernel)) throw new RangeError('grub boots kernels of a guest only')
   const chosen = kernel as GuestKernel
   if (bootLoader === 'shim') return shimDisk(chosen, commandLine, progress)
   return grubDisk(chosen.release, commandLine, progress)

@@ -18,7 +18,8 @@ const progress = (message: string) => console.error(`  ${message}`)
 /** A guest with Debian's two newest kernels, the older one first: it is what boots, and the newer one what it kexecs into. */
 export async function debianGuest(options: Partial<GuestOptions> = {}): Promise<Guest> {
   if (!existsSync(tarball)) throw new Error(`${tarball} is missing: run the tests through \`npm test\``)
-  const kernels = await newestKernels({ progress })
+  const { architecture } = options
+  const kernels = await newestKernels({ progress, ...(architecture && { architecture }) })
   // setpriv (util-linux) takes capabilities away; nothing of kexec-tools is in any guest.
   const packages = ['util-linux', ...(options.packages ?? [])]
   return buildGuest({ tarball, progress, ...options, packages, kernels })

@@ -1,15 +1,18 @@
 import type { ByteSource } from '../../image/bytes.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
+import { buildArm64, isArm64Loadable, layOutArm64, readArm64Machine } from './arm64.ts'
 import type { PlannedSegment, SegmentImage } from './segment.ts'
 import { buildX86, isX86Loadable, layOutX86, readX86Machine, x86KernelOf } from './x86_64.ts'
 
 /** What is to be laid out, before anything is unpacked or joined. */
 export interface PlannedLoad {
   readonly image: KernelImage
-  /** The kernel alone; of a format that tells all in its head, the file that holds it will do. */
-  readonly source: ByteSource
+  /** The kernel alone, or of a format that tells all in its head, the file that holds it; null while it is not unpacked. */
+  readonly source: ByteSource | null
   readonly commandLine: string
+  /** Bytes of the kernel alone; the least it can be while it is not unpacked. */
+  readonly kernelLength: number
   /** Bytes; 0 for none. */
   readonly initrdLength: number
 }
@@ -28,10 +31,10 @@ export interface ReadLoad {
 /** What was read of a machine, and what can be made of it. */
 export interface SegmentMachine {
   /**
-   * Finds a place for everything.
+   * Finds a place for everything; null where that is not known before the kernel is unpacked.
    * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers
    */
-  layOut(load: PlannedLoad): PlannedSegment[]
+  layOut(load: PlannedLoad): PlannedSegment[] | null
   /**
    * Makes what kexec_load takes.
    * @throws KexecError as `layOut`
@@ -59,13 +62,25 @@ const x86_64: SegmentArchitecture = {
     const machine = readX86Machine(system)
     return {
       layOut: ({ image, source, commandLine, initrdLength }) =>
-        layOutX86(machine, { kernel: x86KernelOf(image, source), commandLine, initrdLength }),
+        source && layOutX86(machine, { kernel: x86KernelOf(image, source), commandLine, initrdLength }),
       build: ({ kernel, initrd, commandLine }) => buildX86(machine, kernel, initrd, commandLine),
     }
   },
 }
 
-const architectures: readonly SegmentArchitecture[] = [x86_64]
+const arm64: SegmentArchitecture = {
+  name: 'aarch64',
+  isLoadable: isArm64Loadable,
+  readMachine(system) {
+    const machine = readArm64Machine(system)
+    return {
+      layOut: (load) => layOutArm64(machine, load),
+      build: ({ image, kernel, initrd, commandLine }) => buildArm64(machine, image, kernel, initrd, commandLine),
+    }
+  },
+}
+
+const architectures: readonly SegmentArchitecture[] = [x86_64, arm64]
 
 /** Who lays out such a kernel; undefined where nobody does. */
 export function segmentArchitecture(image: KernelImage): SegmentArchitecture | undefined {

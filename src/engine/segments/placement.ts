@@ -10,6 +10,8 @@ export interface Piece {
   /** What it takes up: what lies behind the bytes copied becomes zeros. */
   readonly size: number
   readonly alignment: number
+  /** Bytes behind a multiple of the alignment at which it begins; 0 when absent. */
+  readonly offset?: number
   /** It may not begin below. */
   readonly lowest: number
   /** It may not reach beyond; Infinity for anywhere. */
@@ -30,7 +32,7 @@ export function place(pieces: readonly Piece[], usable: readonly MemoryRange[]):
     throw new KexecError(`the kernel takes ${pieces.length} segments, and kexec_load at most ${MAX_SEGMENTS}`, {
       reason: 'kernel-refused',
       code: 'EINVAL',
-      hint: 'Give the bzImage of this kernel instead.',
+      hint: 'Give a kernel in fewer pieces: its bzImage, where there is one.',
       refused: true,
     })
   }
@@ -47,7 +49,8 @@ export function place(pieces: readonly Piece[], usable: readonly MemoryRange[]):
 
 function addressFor(piece: Piece, free: readonly MemoryRange[]): number {
   for (const { start, end } of free) {
-    const address = roundUp(Math.max(start, piece.lowest), piece.alignment)
+    const { offset = 0 } = piece
+    const address = roundUp(Math.max(start, piece.lowest, offset) - offset, piece.alignment) + offset
     if (address + piece.size <= Math.min(end, piece.limit)) return address
   }
   throw noRoom(piece, free)
@@ -62,7 +65,7 @@ function noRoom({ name, size, lowest, limit, alignment }: Piece, free: readonly 
     hint:
       name === 'initrd'
         ? 'Use a smaller initrd.'
-        : 'Load the bzImage with `--engine file`, where the running kernel has kexec_file_load.',
+        : 'Load it with `--engine file`, where the running kernel has kexec_file_load.',
     evidence: [
       { source: 'largest free range there', value: `${largest} bytes` },
       { source: 'alignment', value: `${alignment} bytes` },

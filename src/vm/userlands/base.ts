@@ -1,9 +1,10 @@
+import type { Architecture } from '../architectures.ts'
 import { AGENT, agent } from '../scripts.ts'
 import type { FileTree } from '../tree.ts'
 import { initPrograms } from './userland.ts'
 
 /** What every guest has: the folders, busybox, dash as /bin/sh, the agent, users and groups. */
-export function addBase(tree: FileTree, busybox: string): void {
+export function addBase(tree: FileTree, busybox: string, { control }: Architecture): void {
   for (const path of [
     '/boot',
     '/dev',
@@ -23,7 +24,7 @@ export function addBase(tree: FileTree, busybox: string): void {
   for (const path of ['/tmp', '/var/tmp']) tree.add({ path, directory: true, mode: 0o1777 })
   tree.add({ path: '/usr/bin/busybox', source: busybox, mode: 0o755 })
   tree.add({ path: '/bin/sh', link: 'dash' })
-  tree.add({ path: AGENT, data: agent, mode: 0o755 })
+  tree.add({ path: AGENT, data: agent(control), mode: 0o755 })
   tree.add({ path: '/etc/hostname', data: 'guest\n' })
   tree.add({ path: '/etc/hosts', data: '127.0.0.1 localhost guest\n' })
   tree.add({

@@ -96,6 +96,7 @@ test('docs/json.md: inspect', async () => {
     'kernelSignatures',
     'efiStub',
     'setupHeader',
+    'imageHeader',
     'parts[].hashes[]',
   ]
   expect(fields(document, objects).sort()).toEqual(documented('inspect').sort())

@@ -13,8 +13,10 @@ test('Debian kernels of other architectures are told from their heads', async ()
   const arm64 = (await nested(head('arm64-6.1.0-50-cloud.head'))).image
   expect(arm64).toMatchObject({ format: 'arm64 Image', architecture: 'aarch64', pageSize: 4096, byteOrder: 'little' })
   expect(arm64).toMatchObject({ maxCommandLine: 2047, memoryNeeded: 27_918_336, signature: 'present', bootable: true })
+  expect(arm64.imageHeader).toEqual({ textOffset: 0, runsAnywhere: true })
   const riscv = (await nested(head('riscv64-6.12.107+deb13.head'))).image
   expect(riscv).toMatchObject({ format: 'riscv Image', architecture: 'riscv64', memoryNeeded: 31_895_552 })
+  expect(riscv.imageHeader).toEqual({ textOffset: 0x200000, runsAnywhere: true })
   const arm = (await nested(head('armhf-6.1.0-50-rt-armmp.head'))).image
   expect(arm).toMatchObject({ format: 'ARM zImage', architecture: 'armv7l', bootable: false })
   expect(arm.problems.join()).toContain('truncated')

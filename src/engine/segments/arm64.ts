@@ -1,0 +1,189 @@
+import { randomBytes } from 'node:crypto'
+import { KexecError } from '../../errors.ts'
+import type { KernelImage } from '../../image/index.ts'
+import type { System } from '../../system/system.ts'
+import { trampoline } from './arm64/trampoline.ts'
+import { writeDeviceTree } from './device-tree/blob.ts'
+import { type HandedOver, handOver, KASLR_SEED, RNG_SEED } from './device-tree/handed-over.ts'
+import { hasEfiMap, memoryRanges, reservedRanges } from './device-tree/memory.ts'
+import { readRunningTree } from './device-tree/running-tree.ts'
+import type { DeviceTree } from './device-tree/tree.ts'
+import { readResources, usableMemory } from './memory-map.ts'
+import { type Piece, place } from './placement.ts'
+import { type MemoryRange, roundUp, wholePages, within, without } from './ranges.ts'
+import type { PlannedSegment, SegmentImage } from './segment.ts'
+
+/** KEXEC_ARCH_AARCH64 of include/uapi/linux/kexec.h. */
+const ARCHITECTURE = 183 * 2 ** 16
+
+/** The largest page of the architecture: segments of whole ones suit a running kernel of any page size. */
+const PAGE = 65_536
+const MEBIBYTE = 2 ** 20
+const GIBIBYTE = 2 ** 30
+
+/** Documentation/arch/arm64/booting.rst: "The Image must be placed text_offset bytes from a 2MB aligned base address". */
+const KERNEL_ALIGNMENT = 2 * MEBIBYTE
+
+/** booting.rst: the device tree "must not exceed 2 megabytes", and the kernel maps the blocks of 2 MiB that it lies in. */
+const TREE_LIMIT = 2 * MEBIBYTE
+
+/** booting.rst: kernel and initrd lie in one window of this size, which begins at a multiple of 1 GiB. */
+const WINDOW = 32 * GIBIBYTE
+
+/** Ranges of memory that are tried for the kernel, so that the initrd fits into its window: more than any machine has in truth. */
+const MAX_TRIES = 64
+
+/** What is to be laid out, by size. */
+export interface Arm64Load {
+  readonly image: KernelImage
+  readonly commandLine: string
+  /** Bytes of the Image. */
+  readonly kernelLength: number
+  /** 0 for none. */
+  readonly initrdLength: number
+}
+
+/** What of the running machine counts. */
+export interface Arm64Machine {
+  /** Where segments may lie. */
+  readonly usable: readonly MemoryRange[]
+  readonly tree: DeviceTree
+  readonly seeds: Pick<HandedOver, 'kaslrSeed' | 'rngSeed'>
+}
+
+/** What tells that an image is one this file can lay out. */
+export function isArm64Loadable({ format, bootable, imageHeader }: KernelImage): boolean {
+  return format === 'arm64 Image' && bootable && imageHeader !== null
+}
+
+/**
+ * Reads what the new kernel has to be told of this machine.
+ * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'
+ */
+export function readArm64Machine(system: System): Arm64Machine {
+  const { ram, occupied } = usableMemory(readResources(system))
+  const tree = readRunningTree(system)
+  const told = hasEfiMap(tree) ? [] : memoryRanges(tree)
+  const free = without(ram, [...occupied, ...reservedRanges(tree)])
+  const seeds = { kaslrSeed: randomBytes(KASLR_SEED), rngSeed: randomBytes(RNG_SEED) }
+  return { usable: wholePages(told.length === 0 ? free : within(free, told), PAGE), tree, seeds }
+}
+
+/**
+ * Finds a place for everything.
+ * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
+ */
+export function layOutArm64(machine: Arm64Machine, load: Arm64Load): PlannedSegment[] {
+  const kernel = kernelPiece(load)
+  const treeLength = treeFor(machine, load.commandLine, { address: 0, length: load.initrdLength }).length
+  const starts = kernel.isMovable ? machine.usable.slice(0, MAX_TRIES).map(({ start }) => start) : [0]
+  let failure: unknown
+  for (const start of starts) {
+    try {
+      return layOutFrom(machine.usable, { ...kernel.piece, lowest: start }, treeLength, load.initrdLength)
+    } catch (error) {
+      // The first one tells: it had all of the memory to choose from.
+      failure ??= error
+    }
+  }
+  throw failure ?? noMemory()
+}
+
+/** The kernel first: its place decides on the window. */
+function layOutFrom(
+  usable: readonly MemoryRange[],
+  kernel: Piece,
+  treeLength: number,
+  initrdLength: number,
+): PlannedSegment[] {
+  const placed = place([kernel], usable)
+  const [{ address, size }] = placed as [PlannedSegment]
+  const window = Math.floor(address / GIBIBYTE) * GIBIBYTE
+  const anywhere = { lowest: 0, limit: Number.POSITIVE_INFINITY }
+  const pieces: Piece[] = [
+    { ...anywhere, name: 'device tree', length: treeLength, size: roundUp(treeLength, PAGE), alignment: TREE_LIMIT },
+    { ...anywhere, name: 'trampoline', length: TRAMPOLINE_LENGTH, size: PAGE, alignment: PAGE },
+  ]
+  if (initrdLength > 0) {
+    const size = roundUp(initrdLength, PAGE)
+    pieces.push({ name: 'initrd', length: initrdLength, size, alignment: PAGE, lowest: window, limit: window + WINDOW })
+  }
+  const others = place(pieces, without(usable, [{ start: address, end: address + size }]))
+  return [...placed, ...others].sort((a, b) => a.address - b.address)
+}
+
+const TRAMPOLINE_LENGTH = trampoline(0, 0).length
+
+/** A kernel that cannot use the memory below itself has to lie as low as can be. */
+function kernelPiece({ image, kernelLength }: Arm64Load): { piece: Piece; isMovable: boolean } {
+  const { memoryNeeded, imageHeader } = image
+  const offset = imageHeader?.textOffset ?? null
+  if (memoryNeeded === null || offset === null || offset % PAGE !== 0) {
+    throw new KexecError("the kernel's header asks for a place in memory that cannot be", {
+      reason: 'damaged-image',
+      hint: 'Copy or install the kernel again.',
+      evidence: [
+        { source: 'image_size', value: String(memoryNeeded) },
+        { source: 'text_offset', value: String(offset) },
+      ],
+      refused: true,
+    })
+  }
+  const length = Math.min(kernelLength, memoryNeeded)
+  const size = roundUp(memoryNeeded, PAGE)
+  const piece = { name: 'kernel', length, size, alignment: KERNEL_ALIGNMENT, offset, lowest: 0, limit: WINDOW_END }
+  return { piece, isMovable: imageHeader?.runsAnywhere ?? false }
+}
+
+/** booting.rst: Images run within the 48 bits of a physical address. */
+const WINDOW_END = 2 ** 48
+
+/** @throws KexecError 'damaged-image' when it is too large */
+function treeFor({ tree, seeds }: Arm64Machine, commandLine: string, initrd: { address: number; length: number }) {
+  const told = { ...seeds, commandLine, initrd: initrd.length === 0 ? null : initrd }
+  const bytes = writeDeviceTree(handOver(tree, told))
+  if (bytes.length <= TREE_LIMIT) return bytes
+  throw new KexecError(`the device tree has ${bytes.length} bytes, and kernels map at most ${TREE_LIMIT}`, {
+    reason: 'damaged-image',
+    hint: 'Give a smaller device tree.',
+    refused: true,
+  })
+}
+
+function noMemory(): KexecError {
+  return new KexecError('no memory is free for the new kernel', { reason: 'no-memory-hole', refused: true })
+}
+
+/**
+ * Makes what kexec_load takes.
+ * @param kernel an Image, whole
+ * @param initrd null for none
+ * @throws KexecError as `layOutArm64`
+ */
+export function buildArm64(
+  machine: Arm64Machine,
+  image: KernelImage,
+  kernel: Buffer,
+  initrd: Buffer | null,
+  commandLine: string,
+): SegmentImage {
+  const initrdLength = initrd?.length ?? 0
+  const layout = layOutArm64(machine, { image, commandLine, kernelLength: kernel.length, initrdLength })
+  const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
+  const tree = treeFor(machine, commandLine, { address: addressOf('initrd'), length: initrdLength })
+  const bytes: Record<string, Uint8Array> = {
+    kernel,
+    initrd: initrd ?? Buffer.alloc(0),
+    'device tree': tree,
+    trampoline: trampoline(addressOf('device tree'), addressOf('kernel')),
+  }
+  return {
+    entry: addressOf('trampoline'),
+    flags: ARCHITECTURE,
+    segments: layout.map(({ name, address, size, length }) => ({
+      bytes: (bytes[name] as Uint8Array).subarray(0, length),
+      address,
+      size,
+    })),
+  }
+}

@@ -1,0 +1,80 @@
+import {
+  addressIn,
+  cellsOf,
+  chosenNode,
+  type DeviceTree,
+  type MemoryReservation,
+  type TreeNode,
+  textOf,
+} from './tree.ts'
+
+/** What a new kernel is told by its device tree, besides what the machine is. Addresses and sizes in bytes. */
+export interface HandedOver {
+  readonly commandLine: string
+  readonly initrd: { readonly address: number; readonly length: number } | null
+  /** Eight new random bytes: where the kernel puts itself. */
+  readonly kaslrSeed: Buffer
+  /** New random bytes for its generator. */
+  readonly rngSeed: Buffer
+}
+
+/** Random bytes that the kernel's own loader gives: RNG_SEED_SIZE of drivers/of/kexec.c. */
+export const RNG_SEED = 128
+export const KASLR_SEED = 8
+
+/** Of the boot that was, in /chosen: a kernel that finds them would take them for its own. */
+const stale = [
+  'linux,elfcorehdr',
+  'linux,usable-memory-range',
+  'linux,initrd-start',
+  'linux,initrd-end',
+  'linux,ima-kexec-buffer',
+  'linux,ima-kexec-buffer-size',
+  'bootargs',
+] as const
+
+/**
+ * The machine's tree with what the new kernel is to be told, as the kernel's own loader has it
+ * (of_kexec_alloc_and_setup_fdt of drivers/of/kexec.c). What is not told anew stays as it is: where EFI's tables and its
+ * memory map are, memory nodes, reservations.
+ */
+export function handOver(tree: DeviceTree, { commandLine, initrd, kaslrSeed, rngSeed }: HandedOver): DeviceTree {
+  const made = copyOf(tree)
+  const chosen = chosenNode(made)
+  const old = oldInitrd(chosen)
+  const kept = made.reservations.filter((reservation) => old === undefined || !isSame(reservation, old))
+  for (const name of stale) chosen.properties.delete(name)
+  if (commandLine !== '') chosen.properties.set('bootargs', textOf(commandLine))
+  if (initrd !== null) {
+    chosen.properties.set('linux,initrd-start', cellsOf(initrd.address))
+    chosen.properties.set('linux,initrd-end', cellsOf(initrd.address + initrd.length))
+    kept.push({ address: BigInt(initrd.address), size: BigInt(initrd.length) })
+  }
+  chosen.properties.set('kaslr-seed', kaslrSeed)
+  chosen.properties.set('rng-seed', rngSeed)
+  chosen.properties.set('linux,booted-from-kexec', Buffer.alloc(0))
+  return { ...made, reservations: kept }
+}
+
+/** Where the initrd of the boot that was lay, which its loader may have reserved. */
+function oldInitrd(chosen: TreeNode): MemoryReservation | undefined {
+  const [start, end] = [addressIn(chosen, 'linux,initrd-start'), addressIn(chosen, 'linux,initrd-end')]
+  return start === undefined || end === undefined || end < start ? undefined : { address: start, size: end - start }
+}
+
+/** Loaders reserve either its bytes or its pages. */
+function isSame({ address, size }: MemoryReservation, initrd: MemoryReservation): boolean {
+  const [end, wanted] = [address + size, initrd.address + initrd.size]
+  return address === initrd.address && end >= wanted && end - wanted < LARGEST_PAGE
+}
+
+const LARGEST_PAGE = 65_536n
+
+function copyOf({ root, reservations, ...others }: DeviceTree): DeviceTree {
+  return { ...others, reservations: [...reservations], root: copyOfNode(root) }
+}
+
+/** Values are never changed in place, so they may be shared. */
+function copyOfNode({ name, properties, children }: TreeNode): TreeNode {
+  return { name, properties: new Map(properties), children: children.map(copyOfNode) }
+}

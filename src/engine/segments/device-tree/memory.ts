@@ -1,0 +1,58 @@
+import type { MemoryRange } from '../ranges.ts'
+import { type DeviceTree, type TreeNode, textOf } from './tree.ts'
+
+/** Of an EFI machine, which has its memory map elsewhere: drivers/firmware/efi/fdtparams.c. */
+const EFI_MAP = 'linux,uefi-mmap-start'
+
+/** Whether EFI's memory map counts, and not what the tree says of memory. */
+export function hasEfiMap({ root }: DeviceTree): boolean {
+  return root.children.some(({ name, properties }) => name.startsWith('chosen') && properties.has(EFI_MAP))
+}
+
+/** The nodes that tell of memory, by the kernel's own rule (early_init_dt_scan_memory of drivers/of/fdt.c). */
+export function memoryNodes({ root }: DeviceTree): TreeNode[] {
+  return root.children.filter(({ properties }) => properties.get('device_type')?.equals(textOf('memory')) ?? false)
+}
+
+/** The memory that a kernel with this tree would use; empty where it says nothing of any. */
+export function memoryRanges(tree: DeviceTree): MemoryRange[] {
+  return memoryNodes(tree).flatMap((node) => {
+    const name = node.properties.has('linux,usable-memory') ? 'linux,usable-memory' : 'reg'
+    return rangesOf(node, name, tree.root)
+  })
+}
+
+/** What a kernel with this tree leaves alone, or gives to a device. */
+export function reservedRanges(tree: DeviceTree): MemoryRange[] {
+  const listed = tree.reservations.flatMap(({ address, size }) => rangeOf(address, size) ?? [])
+  const nodes = tree.root.children.filter(({ name }) => name === 'reserved-memory')
+  return [...listed, ...nodes.flatMap((node) => node.children.flatMap((child) => rangesOf(child, 'reg', node)))]
+}
+
+/** The ranges of a property, in the cells that the parent has; none where it makes no sense. */
+function rangesOf(node: TreeNode, property: string, parent: TreeNode): MemoryRange[] {
+  const value = node.properties.get(property) ?? Buffer.alloc(0)
+  const [addressCells, sizeCells] = [cells(parent, '#address-cells', 2), cells(parent, '#size-cells', 1)]
+  if (addressCells < 1 || addressCells > 2 || sizeCells < 1 || sizeCells > 2) return []
+  const number = (at: number, count: number) =>
+    count === 1 ? BigInt(value.readUInt32BE(at)) : value.readBigUInt64BE(at)
+  const step = (addressCells + sizeCells) * 4
+  const ranges: MemoryRange[] = []
+  for (let at = 0; at + step <= value.length; at += step) {
+    const range = rangeOf(number(at, addressCells), number(at + addressCells * 4, sizeCells))
+    if (range !== undefined) ranges.push(range)
+  }
+  return ranges
+}
+
+/** Devicetree Specification, 2.3.5: what counts where the parent does not say. */
+function cells({ properties }: TreeNode, name: string, otherwise: number): number {
+  const value = properties.get(name)
+  return value?.length === 4 ? value.readUInt32BE(0) : otherwise
+}
+
+/** Undefined for an empty one, and for what no machine has. */
+function rangeOf(address: bigint, size: bigint): MemoryRange | undefined {
+  const [start, end] = [Number(address), Number(address + size)]
+  return size > 0n && Number.isSafeInteger(end) ? { start, end } : undefined
+}

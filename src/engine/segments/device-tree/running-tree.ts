@@ -1,0 +1,94 @@
+import { KexecError } from '../../../errors.ts'
+import type { System } from '../../../system/system.ts'
+import { MAX_BLOB, readDeviceTree } from './blob.ts'
+import { type DeviceTree, MAX_DEPTH, type TreeNode } from './tree.ts'
+
+/** The blob that the running kernel was started with: Documentation/ABI/testing/sysfs-firmware-ofw. */
+export const BLOB = '/sys/firmware/fdt'
+
+/** The same as folders and files. The older name is a link to it. */
+const FOLDERS = ['/sys/firmware/devicetree/base', '/proc/device-tree'] as const
+
+/** Nodes that are read at most; the largest trees have some thousand. */
+const MAX_NODES = 50_000
+
+/**
+ * Reads the device tree that the running kernel was started with: as a blob where it shows one, which alone has the memory
+ * reservations, else from folders.
+ * @throws KexecError 'not-readable' for a process without privilege, 'not-found' on a machine without one
+ */
+export function readRunningTree(system: System): DeviceTree {
+  try {
+    return readDeviceTree(system.readHead(BLOB, MAX_BLOB + 1), BLOB)
+  } catch (error) {
+    if (error instanceof KexecError) throw error
+    const folder = FOLDERS.find((path) => system.exists(`${path}/compatible`))
+    if (folder !== undefined) return readTreeFolder(system, folder)
+    const isDenied = ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
+    throw new KexecError(
+      isDenied
+        ? 'the device tree of this machine, which the new kernel needs, may not be read by this process'
+        : 'there is no device tree of this machine to give to the new kernel',
+      {
+        reason: isDenied ? 'not-readable' : 'not-found',
+        path: BLOB,
+        hint: isDenied ? 'Run it as root.' : 'Mount /sys, or give a device tree with --dtb.',
+        refused: true,
+      },
+    )
+  }
+}
+
+/** Reads a tree out of folders, each a node, and files, each a property. */
+export function readTreeFolder(system: System, folder: string): DeviceTree {
+  const count = { nodes: 0, bytes: 0 }
+  const root = readNode(system, folder, { name: '', depth: 1 }, count)
+  return { reservations: [], bootProcessor: 0, names: Buffer.alloc(0), root }
+}
+
+function readNode(
+  system: System,
+  folder: string,
+  { name, depth }: { name: string; depth: number },
+  count: { nodes: number; bytes: number },
+): TreeNode {
+  if (depth > MAX_DEPTH || ++count.nodes > MAX_NODES) throw tooLarge(folder)
+  const node: TreeNode = { name, properties: new Map(), children: [] }
+  for (const entry of system.list(folder)) {
+    const path = `${folder}/${entry}`
+    const stats = system.stat(path)
+    if (stats?.isDirectory()) node.children.push(readNode(system, path, { name: entry, depth: depth + 1 }, count))
+    // 'name' is none that the blob had: the kernel makes it of the node's (populate_properties of drivers/of/fdt.c).
+    else if (stats?.isFile() && entry !== 'name') {
+      const value = readProperty(system, path, MAX_BLOB - count.bytes)
+      count.bytes += value.length
+      node.properties.set(entry, value)
+    }
+  }
+  return node
+}
+
+function readProperty(system: System, path: string, room: number): Buffer {
+  let value: Buffer
+  try {
+    value = system.readHead(path, room + 1)
+  } catch {
+    throw new KexecError('a property of the device tree, which the new kernel needs, cannot be read', {
+      reason: 'not-readable',
+      path,
+      hint: 'Run it as root.',
+      refused: true,
+    })
+  }
+  if (value.length > room) throw tooLarge(path)
+  return value
+}
+
+function tooLarge(path: string): KexecError {
+  return new KexecError('the device tree has more in it than any machine', {
+    reason: 'damaged-image',
+    path,
+    hint: 'Give a device tree with --dtb.',
+    refused: true,
+  })
+}
