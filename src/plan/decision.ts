@@ -10,6 +10,7 @@ export interface Decision {
     | 'parameter'
     | 'engine'
     | 'fast'
+    | 'purgatory'
     | 'kind'
     | 'verdict'
   readonly choice: string

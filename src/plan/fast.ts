@@ -19,11 +19,13 @@ export const noMeasures: FastMeasures = { unpackInitrds: false }
 /** Decides what of `fast` can be had, and tells of each measure what it saves and what it gives up. */
 export function chooseFastMeasures(
   policy: KexecPolicy | null,
-  engine: Engine,
+  { engine, verify }: { readonly engine: Engine; readonly verify: boolean },
   { initrds }: InitrdChoice,
   findings: Findings,
 ): FastMeasures {
-  if (engine === 'segments') {
+  if (verify) {
+    findings.decide('fast', 'all is hashed on the way', 'asked for with --verify-in-purgatory')
+  } else if (engine === 'segments') {
     findings.decide(
       'fast',
       'nothing is hashed on the way',

@@ -39,6 +39,8 @@ export interface PlanParts extends Choices {
   readonly engine: Engine
   readonly segments: readonly PlannedSegment[] | null
   readonly measures: FastMeasures
+  /** With the engine `segments`: whether all of it is hashed before the new kernel starts. */
+  readonly verify: boolean
   readonly origin: Origin
 }
 
@@ -77,6 +79,7 @@ export class LoadPlan {
   private readonly choice: InitrdChoice
   private readonly tryAnyway: boolean
   private readonly measures: FastMeasures
+  private readonly verify: boolean
   private prepared: Prepared | undefined
   private isOpen = true
 
@@ -100,6 +103,7 @@ export class LoadPlan {
     this.choice = parts.choice
     this.tryAnyway = parts.tryAnyway
     this.measures = parts.measures
+    this.verify = parts.verify
     this.engine = parts.engine
     this.segments = parts.segments
   }
@@ -253,7 +257,7 @@ export class LoadPlan {
   }
 
   private segmentParts({ kernelFd, initrdFd }: Prepared): SegmentParts {
-    return { kernelFd, initrdFd, image: this.image, commandLine: this.commandLine }
+    return { kernelFd, initrdFd, image: this.image, commandLine: this.commandLine, verify: this.verify }
   }
 
   private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {

@@ -18,6 +18,7 @@ import { originOf } from './remembered.ts'
 import { planSegments } from './segments.ts'
 import { chooseTarget, type Target } from './target.ts'
 import { judge } from './verdict.ts'
+import { chooseVerification } from './verification.ts'
 
 export type { LoadPlan } from './load-plan.ts'
 
@@ -49,11 +50,13 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const chosen = { target, kernel, choice, commandLine, panic, origin: originOf(options, target.entry) }
     checkEverything(system, { ...chosen, unpackedBytes: unpacked }, findings)
     findings.add(aboutEngine)
-    const segments = engine === 'segments' ? planSegments(system, kernel, choice, commandLine, findings) : null
+    const verify = chooseVerification(engine, kernel, options, findings)
+    const parts = { commandLine, verify }
+    const segments = engine === 'segments' ? planSegments(system, kernel, choice, parts, findings) : null
     checkMachine(system, engine, panic, findings)
     const verdict = await judge(policy, engine, kernel, choice, options, findings)
-    const measures = options.fast ? chooseFastMeasures(policy, engine, choice, findings) : noMeasures
-    return new LoadPlan({ ...chosen, system, findings, verdict, tryAnyway, engine, segments, measures })
+    const measures = options.fast ? chooseFastMeasures(policy, { engine, verify }, choice, findings) : noMeasures
+    return new LoadPlan({ ...chosen, system, findings, verdict, tryAnyway, engine, segments, measures, verify })
   } catch (error) {
     closeFiles(kernel, choice)
     throw error

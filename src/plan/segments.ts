@@ -18,7 +18,7 @@ export function planSegments(
   system: System,
   kernel: PlannedKernel,
   choice: InitrdChoice,
-  commandLine: string,
+  { commandLine, verify }: Pick<SegmentParts, 'commandLine' | 'verify'>,
   findings: Findings,
 ): readonly PlannedSegment[] | null {
   const { image } = kernel
@@ -27,7 +27,7 @@ export function planSegments(
   if (architecture === undefined) return null
   const { kernelFile: kernelLength, initrdBytes: initrdLength } = plannedSizes(kernel, choice)
   try {
-    return architecture.readMachine(system).layOut({ image, source, commandLine, kernelLength, initrdLength })
+    return architecture.readMachine(system).layOut({ image, source, commandLine, kernelLength, initrdLength, verify })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     if (error.reason === 'not-readable' || error.reason === 'not-found') {
@@ -43,6 +43,8 @@ export function planSegments(
 export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'initrdFd'> {
   readonly image: KernelImage
   readonly commandLine: string
+  /** Whether all of it is hashed before the new kernel starts. */
+  readonly verify: boolean
 }
 
 /**
@@ -51,24 +53,24 @@ export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'initrdFd'> {
  */
 export async function buildSegments(
   system: System,
-  { kernelFd, initrdFd, image, commandLine }: SegmentParts,
+  { kernelFd, initrdFd, image, commandLine, verify }: SegmentParts,
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
   const machine = machineFor(system, image)
   const kernel = await readContents(kernelFd, 'kernel', signal)
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
-  return machine.build({ image, commandLine, kernel, initrd })
+  return machine.build({ image, commandLine, kernel, initrd, verify })
 }
 
 /** The same at once. */
 export function buildSegmentsSync(
   system: System,
-  { kernelFd, initrdFd, image, commandLine }: SegmentParts,
+  { kernelFd, initrdFd, image, commandLine, verify }: SegmentParts,
 ): SegmentImage {
   const machine = machineFor(system, image)
   const kernel = readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
-  return machine.build({ image, commandLine, kernel, initrd })
+  return machine.build({ image, commandLine, kernel, initrd, verify })
 }
 
 /** Plans with an image that nobody lays out are refused long before. */

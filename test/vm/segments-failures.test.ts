@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import type { PlannedSegment } from '../../src/engine/segments/segment.ts'
 import { json, machineForFile } from './guests.ts'
 
@@ -38,6 +38,19 @@ image.writeUInt32LE(Number(address) - 1, 0x22c)
 writeFileSync(to, image)
 `
 
+/** What `load --engine segments --verify-in-purgatory` does, and a bit of the initrd that is another by the time it is copied. */
+const overwrite = `
+import { readFileSync } from 'node:fs'
+import { buildX86, readX86Machine } from '/usr/lib/node_modules/linux-kexec/dist/engine/segments/x86_64.js'
+import { native } from '/usr/lib/node_modules/linux-kexec/dist/native.js'
+import { System } from '/usr/lib/node_modules/linux-kexec/dist/system/system.js'
+const [kernel, initrd] = process.argv.slice(2).map((path) => readFileSync(path))
+const commandLine = readFileSync('/proc/cmdline', 'utf8').trim()
+const { entry, segments, flags } = buildX86(readX86Machine(new System()), kernel, initrd, commandLine, { verify: true })
+initrd[initrd.length >> 1] ^= 1
+console.log(native().kexecLoadSync(entry, segments, flags))
+`
+
 const MIB = 2 ** 20
 
 /** What must not be copied over: where the end of the new kernel would lie, and a part that leaves no room for much. */
@@ -54,6 +67,7 @@ const machine = machineForFile(
     files: [
       { path: '/cases/cut.mjs', data: Buffer.from(cut) },
       { path: '/cases/low.mjs', data: Buffer.from(low) },
+      { path: '/cases/overwrite.mjs', data: Buffer.from(overwrite) },
     ],
   },
 )
@@ -137,4 +151,33 @@ test('a vmlinux of more parts than kexec_load takes, off its own address: all of
   const memory = await vm.run('cat /proc/iomem')
   expect(memory.stdout).toMatch(/^04000000-07ffffff : Reserved$/m)
   expect(memory.stdout).toMatch(/^20000000-20ffffff : Reserved$/m)
+})
+
+describe('--verify-in-purgatory', () => {
+  test('what is as it was loaded is started', async () => {
+    const { vm, older } = machine
+    const load = await json(vm, `linux-kexec load ${older} --engine segments --verify-in-purgatory`)
+    expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
+    expect(load.document.plan.decisions.map(({ subject }: { subject: string }) => subject)).toContain('purgatory')
+    await vm.spawn('linux-kexec exec')
+    expect((await vm.booted()).release).toBe(older)
+  })
+
+  // Last: the machine is stopped by it.
+  test('what is not is not: the machine says so and stops', async () => {
+    const { vm, newer } = machine
+    const load = await vm.run(`node /cases/overwrite.mjs /boot/vmlinuz-${newer} /boot/initrd.img-${newer}`)
+    expect(load).toMatchObject({ status: 0, stdout: '0\n' })
+    let told = ''
+    const said = new Promise<void>((resolve) => {
+      vm.onConsole((text) => {
+        told += text
+        if (/machine\s+stops here/.test(told)) resolve()
+      })
+    })
+    await vm.spawn('linux-kexec exec')
+    await said
+    expect(told).toContain('what was loaded was overwritten in memory (SHA-256); the new kernel is not started')
+    expect(told).not.toContain('Linux version')
+  })
 })

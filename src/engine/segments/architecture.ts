@@ -15,6 +15,8 @@ export interface PlannedLoad {
   readonly kernelLength: number
   /** Bytes; 0 for none. */
   readonly initrdLength: number
+  /** Whether it is hashed before the jump; false where the architecture cannot. */
+  readonly verify: boolean
 }
 
 /** The same as it goes into the kernel. */
@@ -26,6 +28,7 @@ export interface ReadLoad {
   readonly kernel: Buffer
   /** null for none. */
   readonly initrd: Buffer | null
+  readonly verify: boolean
 }
 
 /** What was read of a machine, and what can be made of it. */
@@ -46,6 +49,8 @@ export interface SegmentMachine {
 export interface SegmentArchitecture {
   /** As `familyOf` names it. */
   readonly name: string
+  /** Whether it can hash what is loaded before it jumps: `verify` of what it is given. */
+  readonly verifies: boolean
   /** Whether it is a kernel that this lays out. */
   isLoadable(image: KernelImage): boolean
   /**
@@ -57,19 +62,21 @@ export interface SegmentArchitecture {
 
 const x86_64: SegmentArchitecture = {
   name: 'x86_64',
+  verifies: true,
   isLoadable: isX86Loadable,
   readMachine(system) {
     const machine = readX86Machine(system)
     return {
-      layOut: ({ image, source, commandLine, initrdLength }) =>
-        source && layOutX86(machine, { kernel: x86KernelOf(image, source), commandLine, initrdLength }),
-      build: ({ kernel, initrd, commandLine }) => buildX86(machine, kernel, initrd, commandLine),
+      layOut: ({ image, source, commandLine, initrdLength, verify }) =>
+        source && layOutX86(machine, { kernel: x86KernelOf(image, source), commandLine, initrdLength, verify }),
+      build: ({ kernel, initrd, commandLine, verify }) => buildX86(machine, kernel, initrd, commandLine, { verify }),
     }
   },
 }
 
 const arm64: SegmentArchitecture = {
   name: 'aarch64',
+  verifies: false,
   isLoadable: isArm64Loadable,
   readMachine(system) {
     const machine = readArm64Machine(system)

@@ -3,6 +3,7 @@ import { KexecError } from '../../errors.ts'
 import { type ByteSource, memoryBytes } from '../../image/bytes.ts'
 import { type KernelImage, magicAt } from '../../image/image.ts'
 import { readSetupHeader } from '../../image/setup-header.ts'
+import type { NativeSegment } from '../../native.ts'
 import type { System } from '../../system/system.ts'
 import { readFirmwareMap, readResources, usableMemory } from './memory-map.ts'
 import { type Piece, place } from './placement.ts'
@@ -15,6 +16,7 @@ import { readEfiState } from './x86_64/efi-state.ts'
 import type { X86Kernel } from './x86_64/kernel.ts'
 import { bootedE820, field, readBootParameters } from './x86_64/running-boot.ts'
 import { TRAMPOLINE_SIZE, trampoline } from './x86_64/trampoline.ts'
+import { TABLE, VERIFICATION_SIZE, verification } from './x86_64/verification.ts'
 import { readVmlinux, type VmlinuxOptions, vmlinuxHeader } from './x86_64/vmlinux.ts'
 
 /** KEXEC_ARCH_X86_64 of include/uapi/linux/kexec.h. */
@@ -36,6 +38,14 @@ export interface X86Load {
   readonly commandLine: string
   /** 0 for none. */
   readonly initrdLength: number
+  /** Whether the trampoline hashes all of it before it jumps. */
+  readonly verify: boolean
+}
+
+/** How it is built. */
+export interface X86Options extends VmlinuxOptions {
+  /** As `X86Load` has it; default false. */
+  readonly verify?: boolean
 }
 
 /** What of the running machine counts. */
@@ -82,14 +92,15 @@ function rsdpOfEfi(system: System): bigint {
  * @throws KexecError 'no-memory-hole'
  */
 export function layOutX86({ usable, facts }: X86Machine, load: X86Load): PlannedSegment[] {
-  const { kernel, commandLine, initrdLength } = load
+  const { kernel, commandLine, initrdLength, verify } = load
+  const code = TRAMPOLINE_SIZE + (verify ? VERIFICATION_SIZE : 0)
   const parameters = bootParametersSize({ ...facts, commandLine })
   // The kernel first: it needs the most in one piece. The page tables that it starts with may end at 4 GiB, by the protocol.
   const low = { alignment: PAGE, lowest: LOWEST, limit: 4 * GIBIBYTE }
   const placed = place(
     [
       kernel.whole,
-      { ...low, name: 'trampoline', length: TRAMPOLINE_SIZE, size: TRAMPOLINE_SIZE },
+      { ...low, name: TRAMPOLINE, length: code, size: roundUp(code, PAGE) },
       { ...low, name: 'boot parameters', length: parameters, size: roundUp(parameters, PAGE) },
       ...(initrdLength > 0 ? [initrdPiece(kernel, initrdLength)] : []),
     ],
@@ -99,6 +110,7 @@ export function layOutX86({ usable, facts }: X86Machine, load: X86Load): Planned
 }
 
 const KERNEL = 'kernel'
+const TRAMPOLINE = 'trampoline'
 
 function partsAt({ parts }: X86Kernel, base: number): PlannedSegment[] {
   return parts.map(({ offset, length, size }) => ({ name: KERNEL, address: base + offset, size, length }))
@@ -113,7 +125,6 @@ function initrdPiece({ initrdLimit }: X86Kernel, length: number): Piece {
  * Makes what kexec_load takes.
  * @param kernel a bzImage or a vmlinux, whole
  * @param initrd null for none
- * @param options of a vmlinux
  * @throws KexecError as `layOutX86`; 'damaged-image' and 'truncated-kernel' for headers with impossible numbers
  */
 export function buildX86(
@@ -121,31 +132,41 @@ export function buildX86(
   kernel: Buffer,
   initrd: Buffer | null,
   commandLine: string,
-  options: VmlinuxOptions = {},
+  options: X86Options = {},
 ): SegmentImage {
+  const { verify = false } = options
   const read = readKernel(kernel, options)
-  const layout = layOutX86(machine, { kernel: read, commandLine, initrdLength: initrd?.length ?? 0 })
+  const layout = layOutX86(machine, { kernel: read, commandLine, initrdLength: initrd?.length ?? 0, verify })
   const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
   const parameters = addressOf('boot parameters')
   const entry = addressOf(KERNEL) - (read.parts[0]?.offset ?? 0) + read.entry
   const facts = { ...machine.facts, commandLine }
   const placed = initrd === null ? null : { address: addressOf('initrd'), length: initrd.length }
   const kernelBytes = read.bytes()
-  const bytes: Record<string, Uint8Array> = {
-    trampoline: trampoline(addressOf('trampoline'), parameters, entry),
-    'boot parameters': bootParameters(facts, read.header, parameters, placed),
-    initrd: initrd ?? Buffer.alloc(0),
-  }
-  return {
-    entry: addressOf('trampoline'),
-    flags: ARCHITECTURE,
+  const bytesOf = (name: string) => {
     // The kernel's parts come in the order of their addresses, both here and there.
-    segments: layout.map(({ name, address, size }) => ({
-      bytes: (name === KERNEL ? kernelBytes.shift() : bytes[name]) as Uint8Array,
-      address,
-      size,
-    })),
+    if (name === KERNEL) return kernelBytes.shift() as Buffer
+    return name === 'initrd' ? (initrd as Buffer) : bootParameters(facts, read.header, parameters, placed)
   }
+  const others = layout
+    .filter(({ name }) => name !== TRAMPOLINE)
+    .map(({ name, address, size }) => ({ bytes: bytesOf(name), address, size }))
+  const [own] = layout.filter(({ name }) => name === TRAMPOLINE) as [PlannedSegment]
+  const code = trampolineWith(verify ? others : null, own.address, parameters, entry)
+  const segments = [...others, { bytes: code, address: own.address, size: own.size }]
+  return {
+    entry: own.address,
+    flags: ARCHITECTURE,
+    segments: segments.sort((one, other) => one.address - other.address),
+  }
+}
+
+/** The trampoline, and behind it what hashes these segments before it jumps; null for nothing. */
+function trampolineWith(verified: readonly NativeSegment[] | null, address: number, parameters: number, entry: number) {
+  if (verified === null) return trampoline(address, parameters, entry, null)
+  const code = address + TRAMPOLINE_SIZE
+  const check = { code, table: code + TABLE }
+  return Buffer.concat([trampoline(address, parameters, entry, check), verification(verified)])
 }
 
 /** A kernel with its bytes, and what it says to boot loaders: the first kilobyte of a bzImage. */

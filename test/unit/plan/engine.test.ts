@@ -164,3 +164,30 @@ describe('a vmlinux, which kexec_file_load does not take', () => {
     expect(made.refusals.map(({ reason }) => reason)).toEqual(['cmdline-too-long'])
   })
 })
+
+describe('--verify-in-purgatory', () => {
+  const purgatory = ({ decisions }: { decisions: readonly { subject: string; choice: string; reason: string }[] }) =>
+    decisions.filter(({ subject }) => subject === 'purgatory')
+
+  test('hashes with kexec_load, too, and the map has room for what does it', async () => {
+    const root = machineWith()
+    const sizeOf = async (verifyInPurgatory: boolean) => {
+      const made = await planned({ root, engine: 'segments', verifyInPurgatory })
+      expect(made.refusals).toEqual([])
+      expect(purgatory(made)).toHaveLength(verifyInPurgatory ? 1 : 0)
+      return made.segments?.find(({ name }) => name === 'trampoline')?.size
+    }
+    expect(await sizeOf(false)).toBe(4096)
+    expect(await sizeOf(true)).toBe(8192)
+  })
+
+  test('with kexec_file_load it says that this is so anyway; with --fast what it costs is not hidden', async () => {
+    expect(purgatory(await planned({ root: machineWith(), verifyInPurgatory: true }))).toMatchObject([
+      { choice: expect.stringContaining('hashed'), reason: expect.stringContaining('always') },
+    ])
+    const fast = await planned({ root: machineWith(), fast: true, verifyInPurgatory: true })
+    expect(fast.engine).toBe('segments')
+    expect(fast.decisions.map(({ choice }) => choice)).toContain('all is hashed on the way')
+    expect(fast.decisions.map(({ choice }) => choice)).not.toContain('nothing is hashed on the way')
+  })
+})
