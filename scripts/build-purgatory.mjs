@@ -15,7 +15,13 @@ const source = join(root, 'native/purgatory')
 // a library, nothing to be relocated.
 const flags = [
   ...['-std=c17', '-O2', '-m64', '-march=x86-64', '-mgeneral-regs-only', '-mno-red-zone', '-fpie', '-ffreestanding'],
-  ...['-fno-builtin', '-fno-tree-loop-distribute-patterns', '-fno-stack-protector', '-fcf-protection=none'],
+  ...[
+    '-fno-builtin',
+    '-fno-strict-aliasing',
+    '-fno-tree-loop-distribute-patterns',
+    '-fno-stack-protector',
+    '-fcf-protection=none',
+  ],
   ...['-fno-asynchronous-unwind-tables', '-fno-jump-tables', '-Wall', '-Wextra', '-Werror'],
 ]
 

@@ -11,7 +11,7 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 
 struct range {
-  u64 address;
+  const u8* address;
   u64 length;
 };
 
@@ -45,20 +45,28 @@ static inline u32 rotate(u32 word, int bits) { return word >> bits | word << (32
 // One block: FIPS 180-4, section 6.2.2. The schedule is kept for 16 words only.
 static void digest_block(u32 state[8], const u8* block) {
   u32 words[16];
-  u32 a = state[0], b = state[1], c = state[2], d = state[3];
-  u32 e = state[4], f = state[5], g = state[6], h = state[7];
+  u32 a = state[0];
+  u32 b = state[1];
+  u32 c = state[2];
+  u32 d = state[3];
+  u32 e = state[4];
+  u32 f = state[5];
+  u32 g = state[6];
+  u32 h = state[7];
   for (int round = 0; round < 64; round++) {
-    u32 word;
+    u32 word = 0;
     if (round < 16) {
-      word = __builtin_bswap32(*(const u32*)(block + 4 * round));
+      word = __builtin_bswap32(((const u32*)block)[round]);
     } else {
-      u32 w1 = words[(round + 1) & 15], w14 = words[(round + 14) & 15];
+      u32 w1 = words[(round + 1) & 15];
+      u32 w14 = words[(round + 14) & 15];
       u32 s0 = rotate(w1, 7) ^ rotate(w1, 18) ^ w1 >> 3;
       u32 s1 = rotate(w14, 17) ^ rotate(w14, 19) ^ w14 >> 10;
       word = words[round & 15] + s0 + words[(round + 9) & 15] + s1;
     }
     words[round & 15] = word;
-    u32 choice = (e & f) ^ (~e & g), majority = (a & b) ^ (a & c) ^ (b & c);
+    u32 choice = (e & f) ^ (~e & g);
+    u32 majority = (a & b) ^ (a & c) ^ (b & c);
     u32 t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + choice + constants[round] + word;
     u32 t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + majority;
     h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
@@ -94,7 +102,7 @@ static void finish(struct sha256* sha, u8 digest[32]) {
 }
 
 static inline u8 in(unsigned short port) {
-  u8 value;
+  u8 value = 0;
   __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
   return value;
 }
@@ -116,7 +124,7 @@ __attribute__((section(".text.entry"), used)) void verify(const struct table* ta
   // FIPS 180-4, section 5.3.3.
   sha.state[0] = 0x6a09e667, sha.state[1] = 0xbb67ae85, sha.state[2] = 0x3c6ef372, sha.state[3] = 0xa54ff53a;
   sha.state[4] = 0x510e527f, sha.state[5] = 0x9b05688c, sha.state[6] = 0x1f83d9ab, sha.state[7] = 0x5be0cd19;
-  for (u64 at = 0; at < table->count; at++) add(&sha, (const u8*)table->ranges[at].address, table->ranges[at].length);
+  for (u64 at = 0; at < table->count; at++) add(&sha, table->ranges[at].address, table->ranges[at].length);
   u8 digest[32];
   finish(&sha, digest);
   u8 difference = 0;
