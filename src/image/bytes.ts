@@ -56,6 +56,31 @@ export function withHead(head: Buffer, source: ByteSource | undefined): ByteSour
   return { size, read }
 }
 
+/** The same bytes, telling how far they have been read: the highest offset so far, and the size. */
+export function watched(source: ByteSource, onRead: (done: number, size: number) => void): ByteSource {
+  let furthest = 0
+  const see = (end: number) => {
+    if (end <= furthest) return
+    furthest = end
+    onRead(furthest, source.size)
+  }
+  return {
+    ...source,
+    read(offset, length) {
+      const bytes = source.read(offset, length)
+      see(offset + bytes.length)
+      return bytes
+    },
+    ...(source.readInto && {
+      readInto(target: Buffer, offset: number) {
+        const count = source.readInto?.(target, offset) ?? 0
+        see(offset + count)
+        return count
+      },
+    }),
+  }
+}
+
 /** The bytes from `offset` on, at most `length`, as a source of their own. Whatever the numbers, it stays inside `source`. */
 export function partOf(source: ByteSource, offset: number, length: number): ByteSource {
   const size = clip(source.size, offset, length)

@@ -1,28 +1,45 @@
-import { fileBytes } from '../image/bytes.ts'
+import { wantsKaslr } from '../engine/segments/x86_64/kaslr.ts'
+import { fileBytes, watched } from '../image/bytes.ts'
+import type { KernelImage } from '../image/index.ts'
+import { hasUnpackablePayload } from '../image/payload.ts'
+import type { SetupHeader, SetupPayload } from '../image/setup-header.ts'
 import type { InitrdPart } from '../initrd/index.ts'
 import { unpackableCompression, unpackInitrd } from '../initrd/unpacked.ts'
 import type { KexecPolicy } from '../policy/index.ts'
 import type { MemoryFile } from '../system/memory-file.ts'
+import type { System } from '../system/system.ts'
+import { leavesFiveLevels, readFlags } from './checks/paging.ts'
 import type { Findings } from './decision.ts'
 import type { Engine } from './engine.ts'
 import type { InitrdChoice } from './initrds.ts'
+import type { PlannedKernel } from './kernel.ts'
+import type { PrepareOptions } from './progress.ts'
 import { formatBytes } from './text.ts'
 
 /** What a fast load does before the reboot instead of after it. */
 export interface FastMeasures {
   /** Unpack the initrds in memory. */
   readonly unpackInitrds: boolean
+  /** Start what the kernel would unpack in its place. */
+  readonly unpackKernel: boolean
 }
 
-export const noMeasures: FastMeasures = { unpackInitrds: false }
+export const noMeasures: FastMeasures = { unpackInitrds: false, unpackKernel: false }
+
+/** What a fast load is planned for. */
+export interface FastLoad {
+  readonly policy: KexecPolicy | null
+  readonly engine: Engine
+  readonly kernel: PlannedKernel
+  readonly choice: InitrdChoice
+  readonly commandLine: string
+  /** Whether all of it is hashed before the new kernel starts, although nobody but us would. */
+  readonly verify: boolean
+}
 
 /** Decides what of `fast` can be had, and tells of each measure what it saves and what it gives up. */
-export function chooseFastMeasures(
-  policy: KexecPolicy | null,
-  { engine, verify }: { readonly engine: Engine; readonly verify: boolean },
-  { initrds }: InitrdChoice,
-  findings: Findings,
-): FastMeasures {
+export function chooseFastMeasures(system: System, load: FastLoad, findings: Findings): FastMeasures {
+  const { policy, engine, choice, verify } = load
   if (verify) {
     findings.decide('fast', 'all is hashed on the way', 'asked for with --verify-in-purgatory')
   } else if (engine === 'segments') {
@@ -38,12 +55,60 @@ export function chooseFastMeasures(
       'that kexec_file_load does: kexec_load, which does not, cannot be had here by rule of this machine, or was not asked for',
     )
   }
+  return {
+    unpackKernel: chooseKernel(system, load, findings),
+    unpackInitrds: chooseUnpacking(policy, engine, choice.initrds, findings),
+  }
+}
+
+function chooseKernel(system: System, { engine, kernel, commandLine }: FastLoad, findings: Findings): boolean {
+  const { setupHeader, format } = kernel.image
+  if (setupHeader === null) {
+    findings.decide('fast', 'the kernel is loaded as it is', `${format} is not compressed`)
+    return false
+  }
+  const reason =
+    engine === 'file'
+      ? 'kexec_file_load takes no other'
+      : whyLeftCompressed(system, kernel.image, setupHeader, commandLine)
+  if (reason !== null) {
+    findings.decide('fast', 'the kernel is left compressed', reason)
+    return false
+  }
+  const { length, compression } = setupHeader.payload as SetupPayload
+  const place = wantsKaslr(commandLine)
+    ? 'a random address (KASLR) is chosen for it here'
+    : 'it is not moved, by `nokaslr` on its command line'
   findings.decide(
     'fast',
-    'the kernel is left compressed',
-    'it unpacks and moves itself, so that the address it runs at stays random (KASLR)',
+    'the kernel is unpacked beforehand',
+    `that saves it ${formatBytes(length)} of ${compression}; ${place}`,
   )
-  return { unpackInitrds: chooseUnpacking(policy, engine, initrds, findings) }
+  return true
+}
+
+/** What the code that unpacks the kernel does besides, and nothing else would; null for nothing. */
+function whyLeftCompressed(
+  system: System,
+  image: KernelImage,
+  header: SetupHeader,
+  commandLine: string,
+): string | null {
+  if (!hasUnpackablePayload(header)) return `${header.payload?.compression ?? 'what is in it'} cannot be unpacked here`
+  if (leavesFiveLevels(system, image, commandLine)) return 'it has to leave the page tables of the running one (la57)'
+  if (isConfidentialGuest(system)) return 'in a confidential virtual machine it has to prepare its memory first'
+  return null
+}
+
+/**
+ * Guests of AMD SEV and Intel TDX: validating and accepting memory is the decompressor's work there
+ * (arch/x86/boot/compressed/{sev,mem}.c).
+ */
+function isConfidentialGuest(system: System): boolean {
+  const flags = readFlags(system)
+  return (
+    flags.has('tdx_guest') || (flags.has('hypervisor') && ['sev', 'sev_es', 'sev_snp'].some((name) => flags.has(name)))
+  )
 }
 
 function chooseUnpacking(
@@ -83,7 +148,7 @@ export interface UnpackedParts {
 /** Unpacks what can be. @throws KexecError as `unpackInitrd` */
 export async function unpackParts(
   parts: readonly InitrdPart[],
-  signal: AbortSignal | undefined,
+  { signal, onProgress }: PrepareOptions,
 ): Promise<UnpackedParts> {
   const opened: MemoryFile[] = []
   const close = () => {
@@ -92,7 +157,8 @@ export async function unpackParts(
   try {
     const unpacked: InitrdPart[] = []
     for (const part of parts) {
-      const memory = 'read' in part.bytes ? await unpackInitrd(part.bytes, signal) : null
+      const seen = (done: number, total: number) => onProgress?.({ step: 'unpacking the initrd', done, total })
+      const memory = 'read' in part.bytes ? await unpackInitrd(watched(part.bytes, seen), signal) : null
       if (memory !== null) opened.push(memory)
       unpacked.push(
         memory === null ? part : { name: part.name, bytes: fileBytes(memory.file, memory.size), fd: memory.fd },

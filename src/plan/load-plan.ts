@@ -17,6 +17,7 @@ import type { FastMeasures } from './fast.ts'
 import type { InitrdChoice, PlannedInitrd } from './initrds.ts'
 import { closeKernel, type PlannedKernel } from './kernel.ts'
 import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
+import type { PrepareOptions } from './progress.ts'
 import { filesOf } from './remembered.ts'
 import { buildSegments, buildSegmentsSync, type SegmentParts } from './segments.ts'
 import type { Target } from './target.ts'
@@ -113,10 +114,10 @@ export class LoadPlan {
    * needed. `load()` does it by itself; `loadSync()` needs it beforehand for what must be unpacked.
    * @throws KexecError the first of `refusals`; 'file-changed', 'damaged-image', 'not-a-kernel', 'no-memory', 'aborted'
    */
-  async prepare(options: { signal?: AbortSignal } = {}): Promise<void> {
+  async prepare(options: PrepareOptions = {}): Promise<void> {
     this.refuseIfHopeless()
     if (this.prepared !== undefined) return
-    const prepared = await prepare(this.planned, this.choice, this.measures, options.signal)
+    const prepared = await this.makeReady(options)
     // The plan may have been closed, or prepared twice, meanwhile.
     if (this.isOpen && this.prepared === undefined) this.prepared = prepared
     else prepared.close()
@@ -129,11 +130,11 @@ export class LoadPlan {
    * @throws KexecError the first of `refusals`; 'file-changed' when a file was written since it was inspected;
    *   'no-capability' and its kin; else what the kernel said. Unless the error says otherwise, what was loaded before still is.
    */
-  async load(options: { signal?: AbortSignal } = {}): Promise<void> {
+  async load(options: PrepareOptions = {}): Promise<void> {
     this.take()
     try {
       this.refuseIfNotAllowed(options.signal)
-      this.prepared ??= await prepare(this.planned, this.choice, this.measures, options.signal)
+      this.prepared ??= await this.makeReady(options)
       refuseIfChanged(this.planned, this.choice)
       refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this)
       const remembering = beginToRemember()
@@ -202,6 +203,12 @@ export class LoadPlan {
     }
   }
 
+  private async makeReady(options: PrepareOptions): Promise<Prepared> {
+    const prepared = await prepare(this.planned, this.choice, this.measures, options)
+    for (const warning of prepared.warnings) this.findings.warn(warning)
+    return prepared
+  }
+
   /** From here on the descriptors are the load's: closing the plan meanwhile must not put other files in their place. */
   private take(): void {
     this.refuseIfHopeless()
@@ -256,8 +263,9 @@ export class LoadPlan {
     if (problem !== undefined) this.findings.warn(problem)
   }
 
-  private segmentParts({ kernelFd, initrdFd }: Prepared): SegmentParts {
-    return { kernelFd, initrdFd, image: this.image, commandLine: this.commandLine, verify: this.verify }
+  private segmentParts({ kernelFd, unpackedKernel, initrdFd }: Prepared): SegmentParts {
+    const { image, commandLine, verify } = this
+    return { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify }
   }
 
   private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {

@@ -55,7 +55,9 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const segments = engine === 'segments' ? planSegments(system, kernel, choice, parts, findings) : null
     checkMachine(system, engine, panic, findings)
     const verdict = await judge(policy, engine, kernel, choice, options, findings)
-    const measures = options.fast ? chooseFastMeasures(policy, { engine, verify }, choice, findings) : noMeasures
+    const measures = options.fast
+      ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine, verify }, findings)
+      : noMeasures
     return new LoadPlan({ ...chosen, system, findings, verdict, tryAnyway, engine, segments, measures, verify })
   } catch (error) {
     closeFiles(kernel, choice)

@@ -1,6 +1,10 @@
 import { fstatSync } from 'node:fs'
+import { readContents } from '../engine/segments/contents.ts'
+import { findRelocations } from '../engine/segments/x86_64/relocations.ts'
 import { KexecError } from '../errors.ts'
+import { memoryBytes, watched } from '../image/bytes.ts'
 import { type ByteSource, type ExtractedKernel, extractKernel, type OpenImage, readPart } from '../image/index.ts'
+import { unpackPayload } from '../image/payload.ts'
 import {
   type ArchiveEntry,
   type InitrdDescriptor,
@@ -14,12 +18,17 @@ import {
 import { type FastMeasures, type UnpackedParts, unpackParts } from './fast.ts'
 import type { InitrdChoice } from './initrds.ts'
 import { kernelFiles, needsUnpacking, type PlannedKernel } from './kernel.ts'
+import type { PrepareOptions } from './progress.ts'
 
 /** What the syscall takes, made of what was planned. */
 export interface Prepared {
   readonly kernelFd: number
   /** -1 for none. */
   readonly initrdFd: number
+  /** What the kernel would unpack when it starts, to be started in its place; null where it is to do that itself. */
+  readonly unpackedKernel: Buffer | null
+  /** What of the measures could not be taken after all. */
+  readonly warnings: readonly string[]
   /** What was unpacked, or null where the file itself is loaded. */
   readonly extracted: ExtractedKernel | null
   close(): void
@@ -33,25 +42,44 @@ export interface Prepared {
 export async function prepare(
   kernel: PlannedKernel,
   choice: InitrdChoice,
-  { unpackInitrds }: FastMeasures,
-  signal: AbortSignal | undefined,
+  { unpackInitrds, unpackKernel }: FastMeasures,
+  options: PrepareOptions = {},
 ): Promise<Prepared> {
+  const { signal } = options
   refuseIfChanged(kernel, choice)
-  const extracted = needsUnpacking(kernel) ? await extract(kernel, signal) : null
+  const extracted = needsUnpacking(kernel) ? await extract(kernel, options) : null
   let unpacked: UnpackedParts | undefined
   try {
     const given = [...ownParts(kernel, choice, extracted, signal), ...fileParts(choice)]
-    if (unpackInitrds) unpacked = await unpackParts(given, signal)
+    if (unpackInitrds) unpacked = await unpackParts(given, options)
     const parts = unpacked?.parts ?? given
     if (choice.overlay.length > 0) parts.push(await overlayPart(choice, parts, extracted, signal))
+    const unpackedKernel = unpackKernel ? await unpackBzImage(kernel, extracted, options) : null
+    const warnings = unpackKernel && unpackedKernel === null ? [LEFT_COMPRESSED] : []
     const initrd = await joinInitrds(parts, { signal })
-    return finish(kernel, choice, extracted, alsoClosing(initrd, unpacked))
+    return finish(kernel, choice, { extracted, unpackedKernel, initrd: alsoClosing(initrd, unpacked), warnings })
   } catch (error) {
     unpacked?.close()
     extracted?.close()
     throw error
   }
 }
+
+/** Null where it is not understood how to move it. @throws KexecError 'damaged-image', 'aborted' */
+async function unpackBzImage(
+  { file, image }: PlannedKernel,
+  extracted: ExtractedKernel | null,
+  { signal, onProgress }: PrepareOptions,
+): Promise<Buffer | null> {
+  if (image.setupHeader === null) return null
+  const seen = (done: number, total: number) => onProgress?.({ step: 'unpacking the kernel', done, total })
+  const bytes = await readContents(extracted?.fd ?? (file.fd as number), 'kernel', signal)
+  const unpacked = await unpackPayload(watched(memoryBytes(bytes), seen), image.setupHeader, signal)
+  return findRelocations(unpacked) === null ? null : unpacked
+}
+
+/** As good as never: the relocations have had one layout since 2009, and another since Linux 6.15. */
+const LEFT_COMPRESSED = 'the kernel is left compressed after all: what it unpacks has a layout that is not known here'
 
 /** One that is loaded as it was unpacked is its own descriptor; of those that were joined nothing is needed any more. */
 function alsoClosing(initrd: InitrdDescriptor, unpacked: UnpackedParts | undefined): InitrdDescriptor {
@@ -69,7 +97,8 @@ function alsoClosing(initrd: InitrdDescriptor, unpacked: UnpackedParts | undefin
  * @throws KexecError also 'invalid-argument' where something has to be
  */
 export function prepareSync(kernel: PlannedKernel, choice: InitrdChoice, measures: FastMeasures): Prepared {
-  if (needsUnpacking(kernel) || choice.overlay.length > 0 || measures.unpackInitrds) {
+  const isUnpacking = needsUnpacking(kernel) || measures.unpackInitrds || measures.unpackKernel
+  if (isUnpacking || choice.overlay.length > 0) {
     throw new KexecError('this plan has to be prepared first, which cannot be done at once', {
       reason: 'invalid-argument',
       path: kernel.file.path,
@@ -78,15 +107,20 @@ export function prepareSync(kernel: PlannedKernel, choice: InitrdChoice, measure
     })
   }
   refuseIfChanged(kernel, choice)
-  return finish(kernel, choice, null, joinInitrdsSync(fileParts(choice)))
+  return finish(kernel, choice, {
+    extracted: null,
+    unpackedKernel: null,
+    initrd: joinInitrdsSync(fileParts(choice)),
+    warnings: [],
+  })
 }
 
 function finish(
   kernel: PlannedKernel,
   choice: InitrdChoice,
-  extracted: ExtractedKernel | null,
-  initrd: InitrdDescriptor,
+  made: Pick<Prepared, 'extracted' | 'unpackedKernel' | 'warnings'> & { initrd: InitrdDescriptor },
 ): Prepared {
+  const { extracted, unpackedKernel, initrd, warnings } = made
   const close = () => {
     extracted?.close()
     initrd.close()
@@ -98,12 +132,17 @@ function finish(
     close()
     throw error
   }
-  return { kernelFd: extracted?.fd ?? (kernel.file.fd as number), initrdFd: initrd.fd, extracted, close }
+  const kernelFd = extracted?.fd ?? (kernel.file.fd as number)
+  return { kernelFd, unpackedKernel, initrdFd: initrd.fd, extracted, warnings, close }
 }
 
-function extract({ file, choice, vendor }: PlannedKernel, signal: AbortSignal | undefined): Promise<ExtractedKernel> {
+function extract(
+  { file, choice, vendor }: PlannedKernel,
+  { signal, onProgress }: PrepareOptions,
+): Promise<ExtractedKernel> {
   const { fd, path } = file
-  return extractKernel(file.source, {
+  const seen = (done: number, total: number) => onProgress?.({ step: 'unpacking the kernel', done, total })
+  return extractKernel(watched(file.source, seen), {
     ...choice,
     path,
     ...(fd === null ? {} : { fd }),

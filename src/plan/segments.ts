@@ -40,7 +40,7 @@ export function planSegments(
 }
 
 /** What is loaded: of the plan, and of what was prepared for it. */
-export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'initrdFd'> {
+export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'unpackedKernel' | 'initrdFd'> {
   readonly image: KernelImage
   readonly commandLine: string
   /** Whether all of it is hashed before the new kernel starts. */
@@ -53,24 +53,24 @@ export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'initrdFd'> {
  */
 export async function buildSegments(
   system: System,
-  { kernelFd, initrdFd, image, commandLine, verify }: SegmentParts,
+  { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify }: SegmentParts,
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
   const machine = machineFor(system, image)
   const kernel = await readContents(kernelFd, 'kernel', signal)
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
-  return machine.build({ image, commandLine, kernel, initrd, verify })
+  return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
 }
 
 /** The same at once. */
 export function buildSegmentsSync(
   system: System,
-  { kernelFd, initrdFd, image, commandLine, verify }: SegmentParts,
+  { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify }: SegmentParts,
 ): SegmentImage {
   const machine = machineFor(system, image)
   const kernel = readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
-  return machine.build({ image, commandLine, kernel, initrd, verify })
+  return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
 }
 
 /** Plans with an image that nobody lays out are refused long before. */

@@ -46,7 +46,11 @@ import { native } from '/usr/lib/node_modules/linux-kexec/dist/native.js'
 import { System } from '/usr/lib/node_modules/linux-kexec/dist/system/system.js'
 const [kernel, initrd] = process.argv.slice(2).map((path) => readFileSync(path))
 const commandLine = readFileSync('/proc/cmdline', 'utf8').trim()
-const { entry, segments, flags } = buildX86(readX86Machine(new System()), kernel, initrd, commandLine, { verify: true })
+const { entry, segments, flags } = buildX86(
+  readX86Machine(new System()),
+  { kernel, initrd, commandLine },
+  { verify: true },
+)
 initrd[initrd.length >> 1] ^= 1
 console.log(native().kexecLoadSync(entry, segments, flags))
 `

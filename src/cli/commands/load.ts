@@ -5,6 +5,7 @@ import { stderr } from '../descriptor.ts'
 import { describe, statusOf } from '../failure.ts'
 import { loadNotes, loadOptions, planOptions } from '../load-options.ts'
 import { note, print, printJson, styled } from '../output.ts'
+import { ProgressBar } from '../progress-bar.ts'
 
 export const command: Command = {
   name: 'load',
@@ -36,7 +37,12 @@ export const command: Command = {
     }
     // Not performance.now(): it would load node:perf_hooks, which takes longer than all of the plan.
     const started = process.hrtime.bigint()
-    await made.load({ signal })
+    const bar = new ProgressBar()
+    try {
+      await made.load({ signal, onProgress: ({ step, done, total }) => bar.show(step, done, total) })
+    } finally {
+      bar.clear()
+    }
     made.warnings.slice(warnings.length).forEach(warn)
     const milliseconds = Math.round(Number(process.hrtime.bigint() - started) / 1e6)
     if (args.flag('json')) printJson({ loaded: true, milliseconds, plan: made.toJSON() })

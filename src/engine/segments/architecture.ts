@@ -26,6 +26,8 @@ export interface ReadLoad {
   readonly commandLine: string
   /** The kernel alone, out of whatever wrapped it. */
   readonly kernel: Buffer
+  /** What it would unpack when it starts, to be started in its place; null for the kernel as it is. */
+  readonly unpacked: Buffer | null
   /** null for none. */
   readonly initrd: Buffer | null
   readonly verify: boolean
@@ -69,7 +71,7 @@ const x86_64: SegmentArchitecture = {
     return {
       layOut: ({ image, source, commandLine, initrdLength, verify }) =>
         source && layOutX86(machine, { kernel: x86KernelOf(image, source), commandLine, initrdLength, verify }),
-      build: ({ kernel, initrd, commandLine, verify }) => buildX86(machine, kernel, initrd, commandLine, { verify }),
+      build: (load) => buildX86(machine, load, { verify: load.verify }),
     }
   },
 }

@@ -16,6 +16,7 @@ import { readEfiState } from './x86_64/efi-state.ts'
 import type { X86Kernel } from './x86_64/kernel.ts'
 import { bootedE820, field, readBootParameters } from './x86_64/running-boot.ts'
 import { TRAMPOLINE_SIZE, trampoline } from './x86_64/trampoline.ts'
+import { unpackedKernel } from './x86_64/unpacked-kernel.ts'
 import { TABLE, VERIFICATION_SIZE, verification } from './x86_64/verification.ts'
 import { readVmlinux, type VmlinuxOptions, vmlinuxHeader } from './x86_64/vmlinux.ts'
 
@@ -121,32 +122,37 @@ function initrdPiece({ initrdLimit }: X86Kernel, length: number): Piece {
   return { name: 'initrd', length, size, alignment: PAGE, lowest: LOWEST, limit: initrdLimit }
 }
 
+/** What a load is made of, read. */
+export interface X86Parts {
+  /** A bzImage or a vmlinux, whole. */
+  readonly kernel: Buffer
+  /** What the bzImage would unpack, to be started in its place; is changed. */
+  readonly unpacked?: Buffer | null
+  /** null for none. */
+  readonly initrd: Buffer | null
+  readonly commandLine: string
+}
+
 /**
  * Makes what kexec_load takes.
- * @param kernel a bzImage or a vmlinux, whole
- * @param initrd null for none
  * @throws KexecError as `layOutX86`; 'damaged-image' and 'truncated-kernel' for headers with impossible numbers
  */
-export function buildX86(
-  machine: X86Machine,
-  kernel: Buffer,
-  initrd: Buffer | null,
-  commandLine: string,
-  options: X86Options = {},
-): SegmentImage {
+export function buildX86(machine: X86Machine, parts: X86Parts, options: X86Options = {}): SegmentImage {
+  const { initrd, commandLine } = parts
   const { verify = false } = options
-  const read = readKernel(kernel, options)
-  const layout = layOutX86(machine, { kernel: read, commandLine, initrdLength: initrd?.length ?? 0, verify })
+  const { kernels, header } = readKernel(machine, parts, options)
+  const initrdLength = initrd?.length ?? 0
+  const { kernel, layout } = firstThatFits(machine, kernels, { commandLine, initrdLength, verify })
   const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
   const parameters = addressOf('boot parameters')
-  const entry = addressOf(KERNEL) - (read.parts[0]?.offset ?? 0) + read.entry
+  const entry = addressOf(KERNEL) - (kernel.parts[0]?.offset ?? 0) + kernel.entry
   const facts = { ...machine.facts, commandLine }
   const placed = initrd === null ? null : { address: addressOf('initrd'), length: initrd.length }
-  const kernelBytes = read.bytes()
+  const kernelBytes = kernel.bytes()
   const bytesOf = (name: string) => {
     // The kernel's parts come in the order of their addresses, both here and there.
     if (name === KERNEL) return kernelBytes.shift() as Buffer
-    return name === 'initrd' ? (initrd as Buffer) : bootParameters(facts, read.header, parameters, placed)
+    return name === 'initrd' ? (initrd as Buffer) : bootParameters(facts, header, parameters, placed)
   }
   const others = layout
     .filter(({ name }) => name !== TRAMPOLINE)
@@ -169,13 +175,33 @@ function trampolineWith(verified: readonly NativeSegment[] | null, address: numb
   return Buffer.concat([trampoline(address, parameters, entry, check), verification(verified)])
 }
 
-/** A kernel with its bytes, and what it says to boot loaders: the first kilobyte of a bzImage. */
-function readKernel(kernel: Buffer, options: VmlinuxOptions): X86Kernel & { header: Buffer; bytes(): Buffer[] } {
-  if (magicAt(kernel, 0, '\x7fELF')) {
-    return { ...readVmlinux(memoryBytes(kernel), options), header: vmlinuxHeader(options) }
+type ReadKernel = X86Kernel & { bytes(): Buffer[] }
+
+/** @throws KexecError what is wrong with the last one: it is the easiest to find a place for */
+function firstThatFits(machine: X86Machine, kernels: readonly ReadKernel[], load: Omit<X86Load, 'kernel'>) {
+  for (const [index, kernel] of kernels.entries()) {
+    try {
+      return { kernel, layout: layOutX86(machine, { ...load, kernel }) }
+    } catch (error) {
+      if (index === kernels.length - 1) throw error
+    }
   }
+  throw new RangeError('no kernel is given')
+}
+
+/** A kernel with its bytes, the ways to place it, and what it says to boot loaders: the first kilobyte of a bzImage. */
+function readKernel(
+  { usable }: X86Machine,
+  { kernel, unpacked, commandLine }: X86Parts,
+  options: VmlinuxOptions,
+): { kernels: readonly ReadKernel[]; header: Buffer } {
+  if (magicAt(kernel, 0, '\x7fELF')) {
+    return { kernels: [readVmlinux(memoryBytes(kernel), options)], header: vmlinuxHeader(options) }
+  }
+  if (unpacked) return unpackedKernel(kernel, unpacked, usable, commandLine)
   const header = readSetupHeader(kernel)
-  return { ...bzImageKernel(header), header: kernel, bytes: () => [kernel.subarray(header.setupSize, header.end)] }
+  const bytes = () => [kernel.subarray(header.setupSize, header.end)]
+  return { kernels: [{ ...bzImageKernel(header), bytes }], header: kernel }
 }
 
 /**

@@ -3,6 +3,7 @@ import type { ByteSource } from '../../../image/bytes.ts'
 import { roundUp } from '../ranges.ts'
 import { formatAddress } from '../segment.ts'
 import type { KernelPart, X86Kernel } from './kernel.ts'
+import type { LinkedRange } from './relocations.ts'
 import { field } from './running-boot.ts'
 
 const PAGE = 4096
@@ -85,6 +86,16 @@ export function readVmlinux(source: ByteSource, { physicalBase }: VmlinuxOptions
     initrdLimit: Number.POSITIVE_INFINITY,
     bytes: () => parts.map((part) => bytesOf(source, part, start)),
   }
+}
+
+/** __START_KERNEL_map, lower half: the kernel's own mapping begins there with physical address 0. */
+const KERNEL_MAPPING = 2 ** 31
+
+/** Which of the kernel's addresses are where in the file: also those of its processors' memory, which is linked to 0. */
+export function linkedRanges(source: ByteSource): LinkedRange[] {
+  return readProgramHeaders(source, source.read(0, ELF_HEADER)).map(({ offset, physical, length }) => {
+    return { virtual: KERNEL_MAPPING + physical, offset, length }
+  })
 }
 
 function baseOf(base: number | undefined): number | undefined {

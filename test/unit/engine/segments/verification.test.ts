@@ -100,7 +100,8 @@ describe.runIf(hasCompiler)('the code that is run between the kernels', () => {
 test('the table says where everything that is copied will lie, but for the code itself', () => {
   const { bytes: kernel } = debianKernel()
   const machine = readX86Machine(segmentMachine('bios-6.1'))
-  const image = buildX86(machine, kernel, Buffer.alloc(5000, 'initrd'), 'ro', { verify: true })
+  const parts = { kernel, initrd: Buffer.alloc(5000, 'initrd'), commandLine: 'ro' }
+  const image = buildX86(machine, parts, { verify: true })
   const own = image.segments.find(({ address }) => address === image.entry)
   const others = image.segments.filter((segment) => segment !== own)
   const table = Buffer.from(own?.bytes.subarray(4096 + TABLE) ?? [])

@@ -53,7 +53,7 @@ function debian(release: string, length: number): Buffer {
 }
 
 function build(kernel: Buffer, options: VmlinuxOptions = {}, system = segmentMachine('bios-6.1')) {
-  return buildX86(readX86Machine(system), kernel, Buffer.from('an initrd'), 'ro', options)
+  return buildX86(readX86Machine(system), { kernel, initrd: Buffer.from('an initrd'), commandLine: 'ro' }, options)
 }
 
 /** Where the trampoline jumps to: the operand of its last `mov rax`. */

@@ -19,7 +19,7 @@ function build(
   initrd: Buffer | null = Buffer.alloc(5000, 'initrd'),
   commandLine = 'root=/dev/vda1 ro',
 ) {
-  return buildX86(readX86Machine(system), kernel, initrd, commandLine)
+  return buildX86(readX86Machine(system), { kernel, initrd, commandLine })
 }
 
 /** What lies at a physical address when the new kernel starts. */
