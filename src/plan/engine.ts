@@ -57,13 +57,13 @@ function engineOf(
     return engine
   }
   const isNeeded = engineFor(kernel.image).engine === 'segments' && isServed(system, kernel)
-  if (engine === 'auto' && isNeeded && barring(policy, panic) === null) {
+  if (engine === 'auto' && isNeeded && barring(kernel, policy, panic) === null) {
     findings.decide('engine', 'segments', `kexec_file_load takes no ${kernel.image.format} here. ${WHAT.segments}`)
     return 'segments'
   }
   const isMissing = policy?.kexecFileLoad.mode === 'unsupported' || !hasKexecFileLoad(readRunningKernel(system))
   const hasOther = policy !== null && policy.kexecLoad.mode !== 'unsupported'
-  if (engine === 'auto' && isMissing && hasOther && isServed(system, kernel) && !panic) {
+  if (engine === 'auto' && isMissing && hasOther && isServed(system, kernel) && !lacksCrash(kernel, panic)) {
     findings.decide('engine', 'segments', `the running kernel has no kexec_file_load. ${WHAT.segments}`)
     return 'segments'
   }
@@ -86,12 +86,12 @@ export function whyNotSegments(
   { engine = 'auto', panic }: PlanOptions,
 ): string | null {
   if (engineFor(kernel.image).engine !== 'segments' || !isServed(system, kernel)) return null
-  return engine === 'file' ? 'the engine `file` was asked for' : barring(policy, panic)
+  return engine === 'file' ? 'the engine `file` was asked for' : barring(kernel, policy, panic)
 }
 
 /** Why an image is not given to kexec_load by itself, although nothing else takes it; null when it is. */
-function barring(policy: KexecPolicy | null, panic: boolean | undefined): string | null {
-  if (panic) return 'no crash kernels are loaded so in this version'
+function barring(kernel: PlannedKernel, policy: KexecPolicy | null, panic: boolean | undefined): string | null {
+  if (lacksCrash(kernel, panic)) return 'no crash kernels are loaded so in this version'
   if (policy === null || checksNothing(policy)) return null
   const { kexecLoad, signature } = policy
   if (kexecLoad.mode !== 'unchecked') return kexecLoad.why
@@ -115,6 +115,11 @@ function isServed(system: System, { image }: PlannedKernel): boolean {
   return served !== undefined && (architecture === null || familyOf(architecture) === served.name)
 }
 
+/** Whether a crash kernel is asked for of an architecture that has none through kexec_load. */
+function lacksCrash({ image }: PlannedKernel, panic: boolean | undefined): boolean {
+  return panic === true && segmentArchitecture(image)?.loadsCrashKernels !== true
+}
+
 function refuseWhatSegmentsLack(
   system: System,
   kernel: PlannedKernel,
@@ -122,7 +127,9 @@ function refuseWhatSegmentsLack(
   findings: Findings,
 ): void {
   const without = 'Leave --engine away, or give --engine file.'
-  if (panic) refuse(findings, 'the engine `segments` (kexec_load) loads no crash kernels in this version', without)
+  if (lacksCrash(kernel, panic) && isServed(system, kernel)) {
+    refuse(findings, 'the engine `segments` (kexec_load) loads no crash kernels here in this version', without)
+  }
   // What the image is and why that will not do is told by itself when it is no kernel at all.
   else if (kernel.image.bootable && !isServed(system, kernel)) {
     const what = `${kernel.image.format} of ${kernel.image.architecture ?? 'an unknown architecture'}`

@@ -242,7 +242,7 @@ export class LoadPlan {
       return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
     }
     const image = await buildSegments(new System(), this.segmentParts(prepared), signal)
-    await loadSegments({ image, path: this.kernel.path }, signal)
+    await loadSegments({ image, path: this.kernel.path, panic: this.panic }, signal)
     return image.flags
   }
 
@@ -252,7 +252,7 @@ export class LoadPlan {
       return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
     }
     const image = buildSegmentsSync(new System(), this.segmentParts(prepared))
-    loadSegmentsSync({ image, path: this.kernel.path })
+    loadSegmentsSync({ image, path: this.kernel.path, panic: this.panic })
     return image.flags
   }
 
@@ -264,8 +264,8 @@ export class LoadPlan {
   }
 
   private segmentParts({ kernelFd, unpackedKernel, initrdFd }: Prepared): SegmentParts {
-    const { image, commandLine, verify } = this
-    return { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify }
+    const { image, commandLine, verify, panic } = this
+    return { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify, panic }
   }
 
   private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {

@@ -51,7 +51,7 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     checkEverything(system, { ...chosen, unpackedBytes: unpacked }, findings)
     findings.add(aboutEngine)
     const verify = chooseVerification(engine, kernel, options, findings)
-    const parts = { commandLine, verify }
+    const parts = { commandLine, verify, panic }
     const segments = engine === 'segments' ? planSegments(system, kernel, choice, parts, findings) : null
     checkMachine(system, engine, panic, findings)
     const verdict = await judge(policy, engine, kernel, choice, options, findings)

@@ -18,7 +18,7 @@ export function planSegments(
   system: System,
   kernel: PlannedKernel,
   choice: InitrdChoice,
-  { commandLine, verify }: Pick<SegmentParts, 'commandLine' | 'verify'>,
+  { commandLine, verify, panic }: Pick<SegmentParts, 'commandLine' | 'verify' | 'panic'>,
   findings: Findings,
 ): readonly PlannedSegment[] | null {
   const { image } = kernel
@@ -27,7 +27,9 @@ export function planSegments(
   if (architecture === undefined) return null
   const { kernelFile: kernelLength, initrdBytes: initrdLength } = plannedSizes(kernel, choice)
   try {
-    return architecture.readMachine(system).layOut({ image, source, commandLine, kernelLength, initrdLength, verify })
+    return architecture
+      .readMachine(system, panic)
+      .layOut({ image, source, commandLine, kernelLength, initrdLength, verify })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     if (error.reason === 'not-readable' || error.reason === 'not-found') {
@@ -45,6 +47,7 @@ export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'unpackedKerne
   readonly commandLine: string
   /** Whether all of it is hashed before the new kernel starts. */
   readonly verify: boolean
+  readonly panic: boolean
 }
 
 /**
@@ -53,10 +56,10 @@ export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'unpackedKerne
  */
 export async function buildSegments(
   system: System,
-  { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify }: SegmentParts,
+  { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify, panic }: SegmentParts,
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
-  const machine = machineFor(system, image)
+  const machine = machineFor(system, image, panic)
   const kernel = await readContents(kernelFd, 'kernel', signal)
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
   return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
@@ -65,17 +68,17 @@ export async function buildSegments(
 /** The same at once. */
 export function buildSegmentsSync(
   system: System,
-  { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify }: SegmentParts,
+  { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify, panic }: SegmentParts,
 ): SegmentImage {
-  const machine = machineFor(system, image)
+  const machine = machineFor(system, image, panic)
   const kernel = readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
   return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
 }
 
 /** Plans with an image that nobody lays out are refused long before. */
-function machineFor(system: System, image: KernelImage): SegmentMachine {
+function machineFor(system: System, image: KernelImage, panic: boolean): SegmentMachine {
   const architecture = segmentArchitecture(image)
-  if (architecture !== undefined) return architecture.readMachine(system)
+  if (architecture !== undefined) return architecture.readMachine(system, panic)
   throw new KexecError(`kexec_load is given no ${image.format} here`, { reason: 'not-a-kernel', refused: true })
 }

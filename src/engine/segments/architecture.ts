@@ -51,23 +51,27 @@ export interface SegmentMachine {
 export interface SegmentArchitecture {
   /** As `familyOf` names it. */
   readonly name: string
+  /** Whether it lays out crash kernels, too. */
+  readonly loadsCrashKernels: boolean
   /** Whether it can hash what is loaded before it jumps: `verify` of what it is given. */
   readonly verifies: boolean
   /** Whether it is a kernel that this lays out. */
   isLoadable(image: KernelImage): boolean
   /**
    * Reads what the new kernel has to be told of this machine.
-   * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'
+   * @param panic for a crash kernel
+   * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'; 'no-crash-memory'
    */
-  readMachine(system: System): SegmentMachine
+  readMachine(system: System, panic: boolean): SegmentMachine
 }
 
 const x86_64: SegmentArchitecture = {
   name: 'x86_64',
+  loadsCrashKernels: true,
   verifies: true,
   isLoadable: isX86Loadable,
-  readMachine(system) {
-    const machine = readX86Machine(system)
+  readMachine(system, panic) {
+    const machine = readX86Machine(system, panic)
     return {
       layOut: ({ image, source, commandLine, initrdLength, verify }) =>
         source && layOutX86(machine, { kernel: x86KernelOf(image, source), commandLine, initrdLength, verify }),
@@ -78,6 +82,7 @@ const x86_64: SegmentArchitecture = {
 
 const arm64: SegmentArchitecture = {
   name: 'aarch64',
+  loadsCrashKernels: false,
   verifies: false,
   isLoadable: isArm64Loadable,
   readMachine(system) {
