@@ -11,6 +11,7 @@ export interface Decision {
     | 'engine'
     | 'device tree'
     | 'fast'
+    | 'purgatory'
     | 'kind'
     | 'verdict'
   readonly choice: string

@@ -55,7 +55,7 @@ function engineOf(
     return engine
   }
   const isNeeded = engineFor(kernel.image).engine === 'segments' && isServed(system, kernel)
-  if (engine === 'auto' && isNeeded && barring(policy, panic) === null) {
+  if (engine === 'auto' && isNeeded && barring(kernel, policy, panic) === null) {
     findings.decide('engine', 'segments', `kexec_file_load takes no ${kernel.image.format} here. ${WHAT.segments}`)
     return 'segments'
   }
@@ -63,14 +63,14 @@ function engineOf(
     engine === 'auto' &&
     devicetree !== undefined &&
     takesDeviceTree(system, kernel) &&
-    barring(policy, panic) === null
+    barring(kernel, policy, panic) === null
   ) {
     findings.decide('engine', 'segments', `kexec_file_load takes no device tree. ${WHAT.segments}`)
     return 'segments'
   }
   const isMissing = policy?.kexecFileLoad.mode === 'unsupported' || !hasKexecFileLoad(readRunningKernel(system))
   const hasOther = policy !== null && policy.kexecLoad.mode !== 'unsupported'
-  if (engine === 'auto' && isMissing && hasOther && isServed(system, kernel) && !panic) {
+  if (engine === 'auto' && isMissing && hasOther && isServed(system, kernel) && !lacksCrash(kernel, panic)) {
     findings.decide('engine', 'segments', `the running kernel has no kexec_file_load. ${WHAT.segments}`)
     return 'segments'
   }
@@ -93,16 +93,20 @@ export function whyNotSegments(
   { engine = 'auto', panic }: PlanOptions,
 ): string | null {
   if (engineFor(kernel.image).engine !== 'segments' || !isServed(system, kernel)) return null
-  return engine === 'file' ? 'the engine `file` was asked for' : barring(policy, panic)
+  return engine === 'file' ? 'the engine `file` was asked for' : barring(kernel, policy, panic)
 }
 
 /** Why an image is not given to kexec_load by itself, although nothing else takes it; null when it is. */
-function barring(policy: KexecPolicy | null, panic: boolean | undefined): string | null {
-  if (panic) return 'no crash kernels are loaded so in this version'
+function barring(kernel: PlannedKernel, policy: KexecPolicy | null, panic: boolean | undefined): string | null {
+  if (lacksCrash(kernel, panic)) return 'no crash kernels are loaded so in this version'
   if (policy === null || checksNothing(policy)) return null
   const { kexecLoad, signature } = policy
   if (kexecLoad.mode !== 'unchecked') return kexecLoad.why
-  const asks = signature.required === false ? 'IMA has rules on this machine' : 'this machine may ask for signatures'
+  const asks = signature.required
+    ? 'this machine requires signatures of kernels'
+    : signature.required === null
+      ? 'this machine may require signatures of kernels'
+      : 'IMA has rules on this machine'
   return `${asks}, and kexec_load checks none: \`--engine segments\` takes it all the same`
 }
 
@@ -132,6 +136,11 @@ function refuseDeviceTree(system: System, kernel: PlannedKernel, engine: Engine,
   }
 }
 
+/** Whether a crash kernel is asked for of an architecture that has none through kexec_load. */
+function lacksCrash({ image }: PlannedKernel, panic: boolean | undefined): boolean {
+  return panic === true && segmentArchitecture(image)?.loadsCrashKernels !== true
+}
+
 function refuseWhatSegmentsLack(
   system: System,
   kernel: PlannedKernel,
@@ -139,7 +148,9 @@ function refuseWhatSegmentsLack(
   findings: Findings,
 ): void {
   const without = 'Leave --engine away, or give --engine file.'
-  if (panic) refuse(findings, 'the engine `segments` (kexec_load) loads no crash kernels in this version', without)
+  if (lacksCrash(kernel, panic) && isServed(system, kernel)) {
+    refuse(findings, 'the engine `segments` (kexec_load) loads no crash kernels here in this version', without)
+  }
   // What the image is and why that will not do is told by itself when it is no kernel at all.
   else if (kernel.image.bootable && !isServed(system, kernel)) {
     const what = `${kernel.image.format} of ${kernel.image.architecture ?? 'an unknown architecture'}`

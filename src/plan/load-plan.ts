@@ -42,6 +42,8 @@ export interface PlanParts extends Choices {
   readonly segments: readonly PlannedSegment[] | null
   readonly measures: FastMeasures
   readonly deviceTree: GivenTree | null
+  /** With the engine `segments`: whether all of it is hashed before the new kernel starts. */
+  readonly verify: boolean
   readonly origin: Origin
 }
 
@@ -81,6 +83,7 @@ export class LoadPlan {
   private readonly tryAnyway: boolean
   private readonly measures: FastMeasures
   private readonly deviceTree: GivenTree | null
+  private readonly verify: boolean
   private prepared: Prepared | undefined
   private isOpen = true
 
@@ -105,6 +108,7 @@ export class LoadPlan {
     this.tryAnyway = parts.tryAnyway
     this.measures = parts.measures
     this.deviceTree = parts.deviceTree
+    this.verify = parts.verify
     this.engine = parts.engine
     this.segments = parts.segments
   }
@@ -247,7 +251,7 @@ export class LoadPlan {
       return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
     }
     const image = await buildSegments(new System(), this.segmentParts(prepared), signal)
-    await loadSegments({ image, path: this.kernel.path }, signal)
+    await loadSegments({ image, path: this.kernel.path, panic: this.panic }, signal)
     return image.flags
   }
 
@@ -257,7 +261,7 @@ export class LoadPlan {
       return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
     }
     const image = buildSegmentsSync(new System(), this.segmentParts(prepared))
-    loadSegmentsSync({ image, path: this.kernel.path })
+    loadSegmentsSync({ image, path: this.kernel.path, panic: this.panic })
     return image.flags
   }
 
@@ -269,8 +273,9 @@ export class LoadPlan {
   }
 
   private segmentParts({ kernelFd, unpackedKernel, initrdFd }: Prepared): SegmentParts {
+    const { image, commandLine, verify, panic } = this
     const deviceTree = this.deviceTree?.tree ?? null
-    return { kernelFd, unpackedKernel, initrdFd, image: this.image, commandLine: this.commandLine, deviceTree }
+    return { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify, panic, deviceTree }
   }
 
   private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {

@@ -19,6 +19,7 @@ import { originOf } from './remembered.ts'
 import { planSegments } from './segments.ts'
 import { chooseTarget, type Target } from './target.ts'
 import { judge } from './verdict.ts'
+import { chooseVerification } from './verification.ts'
 
 export type { LoadPlan } from './load-plan.ts'
 
@@ -51,15 +52,16 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const chosen = { target, kernel, choice, commandLine, panic, origin: originOf(options, target.entry) }
     checkEverything(system, { ...chosen, unpackedBytes: unpacked }, findings)
     findings.add(aboutEngine)
+    const verify = chooseVerification(engine, kernel, options, findings)
     const deviceTree = engine === 'segments' ? readGivenTree(system, kernel, options, findings) : null
-    const laidOut = { kernel, choice, commandLine, deviceTree: deviceTree?.tree ?? null }
+    const laidOut = { kernel, choice, commandLine, verify, panic, deviceTree: deviceTree?.tree ?? null }
     const segments = engine === 'segments' ? planSegments(system, laidOut, findings) : null
     checkMachine(system, engine, panic, findings)
     const verdict = await judge(policy, engine, kernel, choice, options, findings)
     const measures = options.fast
-      ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine }, findings)
+      ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine, verify }, findings)
       : noMeasures
-    const decided = { verdict, tryAnyway, engine, segments, measures, deviceTree }
+    const decided = { verdict, tryAnyway, engine, segments, measures, verify, deviceTree }
     return new LoadPlan({ ...chosen, ...decided, system, findings })
   } catch (error) {
     closeFiles(kernel, choice)

@@ -12,12 +12,9 @@ import { innerSource, type PlannedKernel } from './kernel.ts'
 import type { Prepared } from './preparation.ts'
 
 /** What is to be laid out. */
-export interface SegmentChoices {
+export interface SegmentChoices extends Pick<SegmentParts, 'commandLine' | 'verify' | 'panic' | 'deviceTree'> {
   readonly kernel: PlannedKernel
   readonly choice: InitrdChoice
-  readonly commandLine: string
-  /** In place of the running one. */
-  readonly deviceTree: DeviceTree | null
 }
 
 /**
@@ -26,7 +23,7 @@ export interface SegmentChoices {
  */
 export function planSegments(
   system: System,
-  { kernel, choice, commandLine, deviceTree }: SegmentChoices,
+  { kernel, choice, commandLine, verify, panic, deviceTree }: SegmentChoices,
   findings: Findings,
 ): readonly PlannedSegment[] | null {
   const { image } = kernel
@@ -36,8 +33,8 @@ export function planSegments(
   const { kernelFile: kernelLength, initrdBytes: initrdLength } = plannedSizes(kernel, choice)
   try {
     return architecture
-      .readMachine(system, deviceTree)
-      .layOut({ image, source, commandLine, kernelLength, initrdLength })
+      .readMachine(system, { panic, deviceTree })
+      .layOut({ image, source, commandLine, kernelLength, initrdLength, verify })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     if (error.reason === 'not-readable' || error.reason === 'not-found') {
@@ -53,6 +50,9 @@ export function planSegments(
 export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'unpackedKernel' | 'initrdFd'> {
   readonly image: KernelImage
   readonly commandLine: string
+  /** Whether all of it is hashed before the new kernel starts. */
+  readonly verify: boolean
+  readonly panic: boolean
   /** In place of the running one. */
   readonly deviceTree: DeviceTree | null
 }
@@ -63,29 +63,28 @@ export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'unpackedKerne
  */
 export async function buildSegments(
   system: System,
-  { kernelFd, unpackedKernel, initrdFd, image, commandLine, deviceTree }: SegmentParts,
+  parts: SegmentParts,
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
-  const machine = machineFor(system, image, deviceTree)
+  const { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify } = parts
+  const machine = machineFor(system, parts)
   const kernel = await readContents(kernelFd, 'kernel', signal)
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
-  return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd })
+  return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
 }
 
 /** The same at once. */
-export function buildSegmentsSync(
-  system: System,
-  { kernelFd, unpackedKernel, initrdFd, image, commandLine, deviceTree }: SegmentParts,
-): SegmentImage {
-  const machine = machineFor(system, image, deviceTree)
+export function buildSegmentsSync(system: System, parts: SegmentParts): SegmentImage {
+  const { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify } = parts
+  const machine = machineFor(system, parts)
   const kernel = readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
-  return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd })
+  return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
 }
 
 /** Plans with an image that nobody lays out are refused long before. */
-function machineFor(system: System, image: KernelImage, deviceTree: DeviceTree | null): SegmentMachine {
+function machineFor(system: System, { image, panic, deviceTree }: SegmentParts): SegmentMachine {
   const architecture = segmentArchitecture(image)
-  if (architecture !== undefined) return architecture.readMachine(system, deviceTree)
+  if (architecture !== undefined) return architecture.readMachine(system, { panic, deviceTree })
   throw new KexecError(`kexec_load is given no ${image.format} here`, { reason: 'not-a-kernel', refused: true })
 }

@@ -16,6 +16,8 @@ export interface PlannedLoad {
   readonly kernelLength: number
   /** Bytes; 0 for none. */
   readonly initrdLength: number
+  /** Whether it is hashed before the jump; false where the architecture cannot. */
+  readonly verify: boolean
 }
 
 /** The same as it goes into the kernel. */
@@ -29,6 +31,7 @@ export interface ReadLoad {
   readonly unpacked: Buffer | null
   /** null for none. */
   readonly initrd: Buffer | null
+  readonly verify: boolean
 }
 
 /** What was read of a machine, and what can be made of it. */
@@ -45,32 +48,45 @@ export interface SegmentMachine {
   build(load: ReadLoad): SegmentImage
 }
 
+/** What a machine is read for. */
+export interface MachineOptions {
+  /** For a crash kernel. */
+  readonly panic: boolean
+  /** In place of the running one. */
+  readonly deviceTree: DeviceTree | null
+}
+
 /** How kernels of one architecture are laid out for kexec_load. Adding one touches its own file and the list below. */
 export interface SegmentArchitecture {
   /** As `familyOf` names it. */
   readonly name: string
+  /** Whether it lays out crash kernels, too. */
+  readonly loadsCrashKernels: boolean
+  /** Whether it can hash what is loaded before it jumps: `verify` of what it is given. */
+  readonly verifies: boolean
   /** Whether it is a kernel that this lays out. */
   isLoadable(image: KernelImage): boolean
   /** Whether its kernels are given a device tree. */
   readonly hasDeviceTree: boolean
   /**
    * Reads what the new kernel has to be told of this machine.
-   * @param deviceTree in place of the running one
-   * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'
+   * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'; 'no-crash-memory'
    */
-  readMachine(system: System, deviceTree: DeviceTree | null): SegmentMachine
+  readMachine(system: System, options: MachineOptions): SegmentMachine
 }
 
 const x86_64: SegmentArchitecture = {
   name: 'x86_64',
   hasDeviceTree: false,
+  loadsCrashKernels: true,
+  verifies: true,
   isLoadable: isX86Loadable,
-  readMachine(system) {
-    const machine = readX86Machine(system)
+  readMachine(system, { panic }) {
+    const machine = readX86Machine(system, panic)
     return {
-      layOut: ({ image, source, commandLine, initrdLength }) =>
-        source && layOutX86(machine, { kernel: x86KernelOf(image, source), commandLine, initrdLength }),
-      build: (load) => buildX86(machine, load),
+      layOut: ({ image, source, commandLine, initrdLength, verify }) =>
+        source && layOutX86(machine, { kernel: x86KernelOf(image, source), commandLine, initrdLength, verify }),
+      build: (load) => buildX86(machine, load, { verify: load.verify }),
     }
   },
 }
@@ -78,8 +94,10 @@ const x86_64: SegmentArchitecture = {
 const arm64: SegmentArchitecture = {
   name: 'aarch64',
   hasDeviceTree: true,
+  loadsCrashKernels: false,
+  verifies: false,
   isLoadable: isArm64Loadable,
-  readMachine(system, deviceTree) {
+  readMachine(system, { deviceTree }) {
     const machine = readArm64Machine(system, deviceTree)
     return {
       layOut: (load) => layOutArm64(machine, load),
