@@ -32,7 +32,7 @@ function lint(name, program, args) {
 }
 
 function nativeSources(extension) {
-  return ['native', 'native/test'].flatMap((folder) =>
+  return ['native', 'native/test', 'native/purgatory'].flatMap((folder) =>
     readdirSync(join(root, folder))
       .filter((name) => name.endsWith(extension))
       .map((name) => join(folder, name)),

@@ -25,6 +25,10 @@ export const loadOptions = {
   dtb: { type: 'string', value: 'FILE', help: 'a device tree' },
   panic: { type: 'boolean', help: 'load as the crash kernel' },
   fast: { type: 'boolean', help: 'the shortest downtime that the policy allows' },
+  'verify-in-purgatory': {
+    type: 'boolean',
+    help: 'with the engine segments: hash all before the new kernel starts',
+  },
   'try-anyway': { type: 'boolean', help: 'ask the kernel although its policy says that it will refuse' },
   engine: { type: 'string', value: 'ENGINE', help: 'auto, file (kexec_file_load) or segments (kexec_load)' },
 } as const satisfies Record<string, CommandOption>
@@ -52,6 +56,7 @@ export function planOptions(args: Arguments): PlanOptions {
     reuseCommandLine: args.flag('reuse-cmdline'),
     panic: args.flag('panic'),
     fast: args.flag('fast'),
+    verifyInPurgatory: args.flag('verify-in-purgatory'),
     tryAnyway: args.flag('try-anyway'),
     ...given('target', args.positionals[0]),
     ...given('initrds', args.texts('initrd')),

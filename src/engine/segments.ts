@@ -12,6 +12,7 @@ export interface SegmentLoad {
   readonly image: SegmentImage
   /** The kernel's path, for messages. */
   readonly path: string
+  readonly panic: boolean
 }
 
 const SYSCALL = 'kexec_load'
@@ -25,7 +26,7 @@ const live = new System()
  */
 export async function loadSegments(load: SegmentLoad, signal?: AbortSignal): Promise<void> {
   throwIfAborted(signal)
-  const call = prepare()
+  const call = prepare(load)
   try {
     const { entry, segments, flags } = load.image
     const errno = await native().kexecLoad(entry, segments, flags)
@@ -33,12 +34,12 @@ export async function loadSegments(load: SegmentLoad, signal?: AbortSignal): Pro
   } finally {
     call.log.close()
   }
-  unloadIfAborted({ panic: false, path: load.path }, SYSCALL, signal)
+  unloadIfAborted(load, SYSCALL, signal)
 }
 
 /** As `loadSegments`, but blocks the event loop until the kernel has copied everything. */
 export function loadSegmentsSync(load: SegmentLoad): void {
-  const call = prepare()
+  const call = prepare(load)
   try {
     const { entry, segments, flags } = load.image
     const errno = native().kexecLoadSync(entry, segments, flags)
@@ -48,10 +49,14 @@ export function loadSegmentsSync(load: SegmentLoad): void {
   }
 }
 
-function prepare() {
-  return { log: new KernelLog(), loadsLeft: readLoadsLeft(live, false) }
+function prepare({ panic }: SegmentLoad) {
+  return { log: new KernelLog(), loadsLeft: readLoadsLeft(live, panic) }
 }
 
-function failure({ path }: SegmentLoad, errno: number, { log, loadsLeft }: ReturnType<typeof prepare>): KexecError {
-  return diagnoseLoad(live, { errno, syscall: SYSCALL, path, panic: false, loadsLeft, log: log.evidence() })
+function failure(
+  { path, panic }: SegmentLoad,
+  errno: number,
+  { log, loadsLeft }: ReturnType<typeof prepare>,
+): KexecError {
+  return diagnoseLoad(live, { errno, syscall: SYSCALL, path, panic, loadsLeft, log: log.evidence() })
 }

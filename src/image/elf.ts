@@ -60,7 +60,8 @@ const commandLineSizes = new Map([
   ['ppc64', 2047],
   ['ppc64le', 2047],
   ['riscv64', 1023],
-  ['x86_64', 2047],
+  // As of a bzImage: less what a crash kernel is told besides.
+  ['x86_64', 2016],
 ])
 
 /** How much of an ELF file is searched for the version line, bytes. */

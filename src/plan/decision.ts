@@ -9,7 +9,9 @@ export interface Decision {
     | 'command line'
     | 'parameter'
     | 'engine'
+    | 'device tree'
     | 'fast'
+    | 'purgatory'
     | 'kind'
     | 'verdict'
   readonly choice: string

@@ -30,9 +30,7 @@ export function chooseEngine(
 ): Engine {
   const engine = engineOf(system, kernel, policy, options, findings)
   if (options.panic) findings.decide('kind', 'crash kernel', 'asked for with --panic; a panic starts it')
-  if (options.devicetree !== undefined) {
-    refuse(findings, `the engine \`${engine}\` takes no device tree from outside`, 'Leave --dtb away.')
-  }
+  if (options.devicetree !== undefined) refuseDeviceTree(system, kernel, engine, findings)
   return engine
 }
 
@@ -45,7 +43,7 @@ function engineOf(
   system: System,
   kernel: PlannedKernel,
   policy: KexecPolicy | null,
-  { engine = 'auto', panic, fast }: PlanOptions,
+  { engine = 'auto', panic, fast, devicetree }: PlanOptions,
   findings: Findings,
 ): Engine {
   if (engine === 'segments') {
@@ -57,13 +55,22 @@ function engineOf(
     return engine
   }
   const isNeeded = engineFor(kernel.image).engine === 'segments' && isServed(system, kernel)
-  if (engine === 'auto' && isNeeded && barring(policy, panic) === null) {
+  if (engine === 'auto' && isNeeded && barring(kernel, policy, panic) === null) {
     findings.decide('engine', 'segments', `kexec_file_load takes no ${kernel.image.format} here. ${WHAT.segments}`)
+    return 'segments'
+  }
+  if (
+    engine === 'auto' &&
+    devicetree !== undefined &&
+    takesDeviceTree(system, kernel) &&
+    barring(kernel, policy, panic) === null
+  ) {
+    findings.decide('engine', 'segments', `kexec_file_load takes no device tree. ${WHAT.segments}`)
     return 'segments'
   }
   const isMissing = policy?.kexecFileLoad.mode === 'unsupported' || !hasKexecFileLoad(readRunningKernel(system))
   const hasOther = policy !== null && policy.kexecLoad.mode !== 'unsupported'
-  if (engine === 'auto' && isMissing && hasOther && isServed(system, kernel) && !panic) {
+  if (engine === 'auto' && isMissing && hasOther && isServed(system, kernel) && !lacksCrash(kernel, panic)) {
     findings.decide('engine', 'segments', `the running kernel has no kexec_file_load. ${WHAT.segments}`)
     return 'segments'
   }
@@ -86,16 +93,20 @@ export function whyNotSegments(
   { engine = 'auto', panic }: PlanOptions,
 ): string | null {
   if (engineFor(kernel.image).engine !== 'segments' || !isServed(system, kernel)) return null
-  return engine === 'file' ? 'the engine `file` was asked for' : barring(policy, panic)
+  return engine === 'file' ? 'the engine `file` was asked for' : barring(kernel, policy, panic)
 }
 
 /** Why an image is not given to kexec_load by itself, although nothing else takes it; null when it is. */
-function barring(policy: KexecPolicy | null, panic: boolean | undefined): string | null {
-  if (panic) return 'no crash kernels are loaded so in this version'
+function barring(kernel: PlannedKernel, policy: KexecPolicy | null, panic: boolean | undefined): string | null {
+  if (lacksCrash(kernel, panic)) return 'no crash kernels are loaded so in this version'
   if (policy === null || checksNothing(policy)) return null
   const { kexecLoad, signature } = policy
   if (kexecLoad.mode !== 'unchecked') return kexecLoad.why
-  const asks = signature.required === false ? 'IMA has rules on this machine' : 'this machine may ask for signatures'
+  const asks = signature.required
+    ? 'this machine requires signatures of kernels'
+    : signature.required === null
+      ? 'this machine may require signatures of kernels'
+      : 'IMA has rules on this machine'
   return `${asks}, and kexec_load checks none: \`--engine segments\` takes it all the same`
 }
 
@@ -111,6 +122,25 @@ function isServed(system: System, { image }: PlannedKernel): boolean {
   return served !== undefined && (architecture === null || familyOf(architecture) === served.name)
 }
 
+function takesDeviceTree(system: System, kernel: PlannedKernel): boolean {
+  return isServed(system, kernel) && segmentArchitecture(kernel.image)?.hasDeviceTree === true
+}
+
+function refuseDeviceTree(system: System, kernel: PlannedKernel, engine: Engine, findings: Findings): void {
+  if (!takesDeviceTree(system, kernel)) {
+    const { format, architecture } = kernel.image
+    refuse(findings, `a ${format} of ${architecture} is given no device tree`, 'Leave --dtb away.')
+  } else if (engine === 'file') {
+    const hint = 'Leave --dtb away, or give --engine segments.'
+    refuse(findings, 'the engine `file` (kexec_file_load) gives the new kernel the running device tree', hint)
+  }
+}
+
+/** Whether a crash kernel is asked for of an architecture that has none through kexec_load. */
+function lacksCrash({ image }: PlannedKernel, panic: boolean | undefined): boolean {
+  return panic === true && segmentArchitecture(image)?.loadsCrashKernels !== true
+}
+
 function refuseWhatSegmentsLack(
   system: System,
   kernel: PlannedKernel,
@@ -118,7 +148,9 @@ function refuseWhatSegmentsLack(
   findings: Findings,
 ): void {
   const without = 'Leave --engine away, or give --engine file.'
-  if (panic) refuse(findings, 'the engine `segments` (kexec_load) loads no crash kernels in this version', without)
+  if (lacksCrash(kernel, panic) && isServed(system, kernel)) {
+    refuse(findings, 'the engine `segments` (kexec_load) loads no crash kernels here in this version', without)
+  }
   // What the image is and why that will not do is told by itself when it is no kernel at all.
   else if (kernel.image.bootable && !isServed(system, kernel)) {
     const what = `${kernel.image.format} of ${kernel.image.architecture ?? 'an unknown architecture'}`

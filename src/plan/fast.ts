@@ -33,12 +33,16 @@ export interface FastLoad {
   readonly kernel: PlannedKernel
   readonly choice: InitrdChoice
   readonly commandLine: string
+  /** Whether all of it is hashed before the new kernel starts, although nobody but us would. */
+  readonly verify: boolean
 }
 
 /** Decides what of `fast` can be had, and tells of each measure what it saves and what it gives up. */
 export function chooseFastMeasures(system: System, load: FastLoad, findings: Findings): FastMeasures {
-  const { policy, engine, choice } = load
-  if (engine === 'segments') {
+  const { policy, engine, choice, verify } = load
+  if (verify) {
+    findings.decide('fast', 'all is hashed on the way', 'asked for with --verify-in-purgatory')
+  } else if (engine === 'segments') {
     findings.decide(
       'fast',
       'nothing is hashed on the way',

@@ -32,7 +32,7 @@ export interface PlanOptions {
   readonly append?: string | readonly string[]
   /** Keys (or whole `key=value` pairs) to take away. */
   readonly remove?: string | readonly string[]
-  /** A device tree file; kexec_file_load takes none, so the plan refuses it. */
+  /** A device tree file, in place of the running tree. kexec_file_load takes none: this needs the engine `segments`, on arm64. */
   readonly devicetree?: string
   /** Load as the crash kernel, to be started by a panic. */
   readonly panic?: boolean
@@ -40,6 +40,8 @@ export interface PlanOptions {
   readonly engine?: 'auto' | 'file' | 'segments'
   /** Make the reboot as short as the policy allows: what can be done before it is done before it. The plan tells what, and at what price. */
   readonly fast?: boolean
+  /** With the engine `segments`: hash all that is loaded before the new kernel starts, and rather stop the machine than start what was overwritten. The engine `file` always does. */
+  readonly verifyInPurgatory?: boolean
   /** Ask the kernel although its policy says that it will refuse: that is then a warning, no refusal. */
   readonly tryAnyway?: boolean
   /** The machine to plan for: a folder or a System; '/' when absent. */

@@ -8,6 +8,7 @@ import { checkSizes, type PlannedSizes } from './checks/sizes.ts'
 import { checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
 import { Findings } from './decision.ts'
+import { readGivenTree } from './device-tree.ts'
 import { chooseEngine, policyFor, whyNotSegments } from './engine.ts'
 import { chooseFastMeasures, noMeasures } from './fast.ts'
 import { chooseInitrds, type InitrdChoice } from './initrds.ts'
@@ -18,6 +19,7 @@ import { originOf } from './remembered.ts'
 import { planSegments } from './segments.ts'
 import { chooseTarget, type Target } from './target.ts'
 import { judge } from './verdict.ts'
+import { chooseVerification } from './verification.ts'
 
 export type { LoadPlan } from './load-plan.ts'
 
@@ -40,7 +42,8 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const policy = policyFor(system)
     const aboutEngine = new Findings()
     const engine = chooseEngine(system, kernel, policy, options, aboutEngine)
-    checkKernel(system, kernel, { engine, barring: whyNotSegments(system, kernel, policy, options) }, findings)
+    const barring = whyNotSegments(system, kernel, policy, options)
+    checkKernel(system, kernel, { engine, barring, tryAnyway: options.tryAnyway ?? false }, findings)
     checkUnified(kernel, options, findings)
     const commandLine = chooseCommandLine(system, options, target, kernel, choice, findings)
     await checkInitrds(choice, findings)
@@ -49,13 +52,17 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const chosen = { target, kernel, choice, commandLine, panic, origin: originOf(options, target.entry) }
     checkEverything(system, { ...chosen, unpackedBytes: unpacked }, findings)
     findings.add(aboutEngine)
-    const segments = engine === 'segments' ? planSegments(system, kernel, choice, commandLine, findings) : null
+    const verify = chooseVerification(engine, kernel, options, findings)
+    const deviceTree = engine === 'segments' ? readGivenTree(system, kernel, options, findings) : null
+    const laidOut = { kernel, choice, commandLine, verify, panic, deviceTree: deviceTree?.tree ?? null }
+    const segments = engine === 'segments' ? planSegments(system, laidOut, findings) : null
     checkMachine(system, engine, panic, findings)
     const verdict = await judge(policy, engine, kernel, choice, options, findings)
     const measures = options.fast
-      ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine }, findings)
+      ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine, verify }, findings)
       : noMeasures
-    return new LoadPlan({ ...chosen, system, findings, verdict, tryAnyway, engine, segments, measures })
+    const decided = { verdict, tryAnyway, engine, segments, measures, verify, deviceTree }
+    return new LoadPlan({ ...chosen, ...decided, system, findings })
   } catch (error) {
     closeFiles(kernel, choice)
     throw error

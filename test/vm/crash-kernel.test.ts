@@ -45,16 +45,16 @@ const load = (release: string, more = '') => `linux-kexec load ${release} --pani
 const isLoaded = async () => (await json(vm, 'linux-kexec status')).document.crashLoaded
 
 /** Panics, and waits for the crash kernel. @returns its boot, the /proc/cmdline of which is what was planned */
-async function crash(release: string) {
+async function crash(release: string, options = '') {
   await vm.run('hostname the-one-that-crashed')
-  const { document, stderr } = await json(vm, load(release, '--append marker=1'))
+  const { document, stderr } = await json(vm, load(release, `--append marker=1 ${options}`))
   expect(document?.loaded, stderr).toBe(true)
   const planned: string = document.plan.cmdline
   expect(planned).toContain('nr_cpus=1 irqpoll reset_devices')
   expect(planned).not.toContain('crashkernel')
   await vm.spawn('echo c > /proc/sysrq-trigger')
   const boot = await vm.booted()
-  // What kexec_file_load adds by itself on x86: the memory it may use is told in the e820 table, not in memmap=.
+  // What kexec_file_load adds by itself on x86, and we with kexec_load: the memory it may use is told in the e820 table, not in memmap=.
   const [added, ...rest] = boot.commandLine.split(' ')
   expect(added).toMatch(/^elfcorehdr=0x[0-9a-f]+$/)
   expect(rest.join(' ')).toBe(planned)
@@ -126,5 +126,28 @@ test('on the newer kernel, with one that replaces another', async () => {
   expect(await json(vm, 'linux-kexec unload --panic')).toMatchObject({ document: { unloaded: true } })
   expect(await isLoaded()).toBe(false)
   await crash(release)
+  await examineCore(release)
+})
+
+test('through kexec_load: laid out in what is reserved, and it has the memory of the one that crashed', async () => {
+  const release = await reservedMachine(await debianGuest(), 1)
+  await vm.run(overlay)
+  const planned = await json(vm, `linux-kexec plan ${release} --panic --engine segments`)
+  const { segments, refusals, unchecked } = planned.document
+  expect([refusals, unchecked]).toEqual([[], []])
+  const iomem = await vm.run("sed -n 's/^ *\\(.*\\)-\\(.*\\) : Crash kernel$/\\1 \\2/p' /proc/iomem")
+  const [start, last] = iomem.stdout
+    .trim()
+    .split(' ')
+    .map((each) => Number.parseInt(each, 16)) as [number, number]
+  expect(segments.map(({ name }: { name: string }) => name).sort()).toEqual(
+    ['ELF core header', 'boot parameters', 'initrd', 'kernel', 'trampoline'].sort(),
+  )
+  for (const { address, size } of segments) expect([address >= start, address + size <= last + 1]).toEqual([true, true])
+  expect(await vm.run(load(release, '--engine segments'))).toMatchObject({ status: 0 })
+  expect(await isLoaded()).toBe(true)
+  expect(await json(vm, 'linux-kexec unload --panic')).toMatchObject({ document: { unloaded: true } })
+  expect(await isLoaded()).toBe(false)
+  await crash(release, '--engine segments --verify-in-purgatory')
   await examineCore(release)
 })

@@ -1,18 +1,12 @@
-import { randomBytes } from 'node:crypto'
-import { KexecError } from '../../errors.ts'
 import { memoryBytes } from '../../image/bytes.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
 import type { ReadLoad } from './architecture.ts'
 import { type ZImageNeeds, zImageNeeds } from './arm/zimage.ts'
-import { writeDeviceTree } from './device-tree/blob.ts'
-import { type HandedOver, handOver, KASLR_SEED, RNG_SEED } from './device-tree/handed-over.ts'
-import { hasEfiMap, memoryRanges, reservedRanges } from './device-tree/memory.ts'
-import { readRunningTree } from './device-tree/running-tree.ts'
+import { readTreeMachine, type TreeMachine, treeFor, treeImage } from './device-tree/machine.ts'
 import type { DeviceTree } from './device-tree/tree.ts'
-import { readResources, usableMemory } from './memory-map.ts'
 import { type Piece, place } from './placement.ts'
-import { type MemoryRange, roundUp, wholePages, within, without } from './ranges.ts'
+import { roundUp } from './ranges.ts'
 import type { PlannedSegment, SegmentImage } from './segment.ts'
 
 /** KEXEC_ARCH_ARM of include/uapi/linux/kexec.h. */
@@ -43,33 +37,14 @@ export interface ArmLoad {
   readonly initrdLength: number
 }
 
-/** What of the running machine counts. */
-export interface ArmMachine {
-  /** Where memory begins. */
-  readonly base: number
-  /** Where segments may lie. */
-  readonly usable: readonly MemoryRange[]
-  readonly tree: DeviceTree
-  readonly seeds: Pick<HandedOver, 'kaslrSeed' | 'rngSeed'>
-}
-
 /** What tells that an image is one this file can lay out. */
 export function isArmLoadable({ format, problems }: KernelImage): boolean {
   return format === 'ARM zImage' && problems.length === 0
 }
 
-/**
- * Reads what the new kernel has to be told of this machine.
- * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'
- */
-export function readArmMachine(system: System): ArmMachine {
-  const { ram, occupied } = usableMemory(readResources(system))
-  const tree = readRunningTree(system)
-  const told = hasEfiMap(tree) ? [] : memoryRanges(tree)
-  const free = without(ram, [...occupied, ...reservedRanges(tree)])
-  const usable = wholePages(told.length === 0 ? free : within(free, told), PAGE)
-  const seeds = { kaslrSeed: randomBytes(KASLR_SEED), rngSeed: randomBytes(RNG_SEED) }
-  return { base: Math.floor((ram[0]?.start ?? 0) / WINDOW) * WINDOW, usable, tree, seeds }
+/** @throws KexecError as `readTreeMachine` */
+export function readArmMachine(system: System, given: DeviceTree | null = null): TreeMachine {
+  return readTreeMachine(system, given, PAGE)
 }
 
 /**
@@ -77,15 +52,15 @@ export function readArmMachine(system: System): ArmMachine {
  * behind the zImage.
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a device tree that is too large
  */
-export function layOutArm(machine: ArmMachine, load: ArmLoad): PlannedSegment[] {
-  const { base, usable } = machine
+export function layOutArm(machine: TreeMachine, load: ArmLoad): PlannedSegment[] {
   const { needs, kernelLength, commandLine, initrdLength } = load
+  const base = Math.floor(machine.base / WINDOW) * WINDOW
   const lowest = base + roundUp(needs.textOffset + needs.unpacked, MEBIBYTE)
   const size = roundUp(kernelLength + needs.workspace, PAGE)
   const kernel = { name: 'kernel', length: kernelLength, size, alignment: PAGE, lowest, limit: base + WINDOW }
-  const placed = place([kernel], usable)
+  const placed = place([kernel], machine.usable)
   const [{ address }] = placed as [PlannedSegment]
-  const treeLength = treeFor(machine, commandLine, { address: 0, length: initrdLength }).length
+  const treeLength = treeFor(machine, commandLine, { address: 0, length: initrdLength }, TREE_LIMIT).length
   const behind = { lowest: address + size, limit: base + LOW_MEMORY, alignment: PAGE }
   const pieces: Piece[] = [
     { ...behind, name: 'device tree', length: treeLength, size: roundUp(treeLength, PAGE), alignment: TREE_LIMIT },
@@ -93,19 +68,7 @@ export function layOutArm(machine: ArmMachine, load: ArmLoad): PlannedSegment[] 
   if (initrdLength > 0) {
     pieces.push({ ...behind, name: 'initrd', length: initrdLength, size: roundUp(initrdLength, PAGE) })
   }
-  return [...placed, ...place(pieces, usable)]
-}
-
-/** @throws KexecError 'damaged-image' when it is too large */
-function treeFor({ tree, seeds }: ArmMachine, commandLine: string, initrd: { address: number; length: number }) {
-  const told = { ...seeds, commandLine, initrd: initrd.length === 0 ? null : initrd }
-  const bytes = writeDeviceTree(handOver(tree, told))
-  if (bytes.length <= TREE_LIMIT) return bytes
-  throw new KexecError(`the device tree has ${bytes.length} bytes, and kernels map at most ${TREE_LIMIT}`, {
-    reason: 'damaged-image',
-    hint: 'Give a smaller device tree.',
-    refused: true,
-  })
+  return [...placed, ...place(pieces, machine.usable)]
 }
 
 /**
@@ -114,23 +77,11 @@ function treeFor({ tree, seeds }: ArmMachine, commandLine: string, initrd: { add
  * relocate_kernel.S).
  * @throws KexecError as `layOutArm`
  */
-export function buildArm(machine: ArmMachine, { kernel, initrd, commandLine }: ReadLoad): SegmentImage {
-  const initrdLength = initrd?.length ?? 0
-  const needs = zImageNeeds(memoryBytes(kernel))
-  const layout = layOutArm(machine, { needs, commandLine, kernelLength: kernel.length, initrdLength })
-  const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
-  const bytes: Record<string, Uint8Array> = {
-    kernel,
-    initrd: initrd ?? Buffer.alloc(0),
-    'device tree': treeFor(machine, commandLine, { address: addressOf('initrd'), length: initrdLength }),
-  }
-  return {
-    entry: addressOf('kernel'),
-    flags: ARCHITECTURE,
-    segments: layout.map(({ name, address, size, length }) => ({
-      bytes: (bytes[name] as Uint8Array).subarray(0, length),
-      address,
-      size,
-    })),
-  }
+export function buildArm(
+  machine: TreeMachine,
+  { kernel, initrd, commandLine }: Pick<ReadLoad, 'kernel' | 'initrd' | 'commandLine'>,
+): SegmentImage {
+  const sizes = { kernelLength: kernel.length, initrdLength: initrd?.length ?? 0 }
+  const layout = layOutArm(machine, { needs: zImageNeeds(memoryBytes(kernel)), commandLine, ...sizes })
+  return treeImage(machine, layout, { kernel, initrd, commandLine }, { flags: ARCHITECTURE, treeLimit: TREE_LIMIT })
 }

@@ -1,16 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import { KexecError } from '../../errors.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
 import type { PlannedLoad, ReadLoad } from './architecture.ts'
-import { writeDeviceTree } from './device-tree/blob.ts'
-import { type HandedOver, handOver, KASLR_SEED, RNG_SEED } from './device-tree/handed-over.ts'
-import { hasEfiMap, memoryRanges, reservedRanges } from './device-tree/memory.ts'
-import { readRunningTree } from './device-tree/running-tree.ts'
+import { readTreeMachine, type TreeMachine, treeFor, treeImage } from './device-tree/machine.ts'
 import type { DeviceTree } from './device-tree/tree.ts'
-import { type Resource, readResources, usableMemory } from './memory-map.ts'
+import type { Resource } from './memory-map.ts'
 import { type Piece, place } from './placement.ts'
-import { type MemoryRange, roundUp, wholePages, within, without } from './ranges.ts'
+import { type MemoryRange, roundUp } from './ranges.ts'
 import type { PlannedSegment, SegmentImage } from './segment.ts'
 
 /** KEXEC_ARCH_RISCV of include/uapi/linux/kexec.h. */
@@ -25,33 +21,16 @@ const KERNEL_ALIGNMENT = 2 * 2 ** 20
 const TREE_LIMIT = 2 * 2 ** 20
 
 /** What is to be laid out, by size. */
-export type Riscv64Load = Omit<PlannedLoad, 'source'>
-
-/** What of the running machine counts. */
-export interface Riscv64Machine {
-  /** Where segments may lie. */
-  readonly usable: readonly MemoryRange[]
-  readonly tree: DeviceTree
-  readonly seeds: Pick<HandedOver, 'kaslrSeed' | 'rngSeed'>
-}
+export type Riscv64Load = Pick<PlannedLoad, 'image' | 'commandLine' | 'kernelLength' | 'initrdLength'>
 
 /** What tells that an image is one this file can lay out. */
 export function isRiscv64Loadable({ format, bootable, imageHeader }: KernelImage): boolean {
   return format === 'riscv Image' && bootable && imageHeader !== null
 }
 
-/**
- * Reads what the new kernel has to be told of this machine.
- * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'
- */
-export function readRiscv64Machine(system: System): Riscv64Machine {
-  const resources = readResources(system)
-  const { ram, occupied } = usableMemory(resources)
-  const tree = readRunningTree(system)
-  const told = hasEfiMap(tree) ? [] : memoryRanges(tree)
-  const free = without(ram, [...without(occupied, kernelBlocks(resources)), ...reservedRanges(tree)])
-  const seeds = { kaslrSeed: randomBytes(KASLR_SEED), rngSeed: randomBytes(RNG_SEED) }
-  return { usable: wholePages(told.length === 0 ? free : within(free, told), PAGE), tree, seeds }
+/** @throws KexecError as `readTreeMachine` */
+export function readRiscv64Machine(system: System, given: DeviceTree | null = null): TreeMachine {
+  return readTreeMachine(system, given, PAGE, kernelBlocks)
 }
 
 /**
@@ -71,11 +50,11 @@ function kernelBlocks(resources: readonly Resource[]): MemoryRange[] {
  * below themselves.
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
  */
-export function layOutRiscv64(machine: Riscv64Machine, load: Riscv64Load): PlannedSegment[] {
+export function layOutRiscv64(machine: TreeMachine, load: Riscv64Load): PlannedSegment[] {
   const { commandLine, initrdLength } = load
   const placed = place([kernelPiece(load)], machine.usable)
   const [{ address, size }] = placed as [PlannedSegment]
-  const treeLength = treeFor(machine, commandLine, { address: 0, length: initrdLength }).length
+  const treeLength = treeFor(machine, commandLine, { address: 0, length: initrdLength }, TREE_LIMIT).length
   const above = { lowest: address + size, limit: Number.POSITIVE_INFINITY, alignment: PAGE }
   const pieces: Piece[] = [
     { ...above, name: 'device tree', length: treeLength, size: roundUp(treeLength, PAGE), alignment: TREE_LIMIT },
@@ -105,40 +84,17 @@ function kernelPiece({ image, kernelLength }: Riscv64Load): Piece {
   return { ...anywhere, name: 'kernel', length, size: roundUp(memoryNeeded, PAGE) }
 }
 
-/** @throws KexecError 'damaged-image' when it is too large */
-function treeFor({ tree, seeds }: Riscv64Machine, commandLine: string, initrd: { address: number; length: number }) {
-  const told = { ...seeds, commandLine, initrd: initrd.length === 0 ? null : initrd }
-  const bytes = writeDeviceTree(handOver(tree, told))
-  if (bytes.length <= TREE_LIMIT) return bytes
-  throw new KexecError(`the device tree has ${bytes.length} bytes, and kernels map at most ${TREE_LIMIT}`, {
-    reason: 'damaged-image',
-    hint: 'Give a smaller device tree.',
-    refused: true,
-  })
-}
-
 /**
  * Makes what kexec_load takes. There is no trampoline: the running kernel finds the device tree among the segments, and enters
  * the new one as the boot protocol has it, with the number of its hart in a0 and the tree's address in a1
  * (arch/riscv/kernel/machine_kexec.c, kexec_relocate.S).
  * @throws KexecError as `layOutRiscv64`
  */
-export function buildRiscv64(machine: Riscv64Machine, { image, kernel, initrd, commandLine }: ReadLoad): SegmentImage {
-  const initrdLength = initrd?.length ?? 0
-  const layout = layOutRiscv64(machine, { image, commandLine, kernelLength: kernel.length, initrdLength })
-  const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
-  const bytes: Record<string, Uint8Array> = {
-    kernel,
-    initrd: initrd ?? Buffer.alloc(0),
-    'device tree': treeFor(machine, commandLine, { address: addressOf('initrd'), length: initrdLength }),
-  }
-  return {
-    entry: addressOf('kernel'),
-    flags: ARCHITECTURE,
-    segments: layout.map(({ name, address, size, length }) => ({
-      bytes: (bytes[name] as Uint8Array).subarray(0, length),
-      address,
-      size,
-    })),
-  }
+export function buildRiscv64(
+  machine: TreeMachine,
+  { image, kernel, initrd, commandLine }: Pick<ReadLoad, 'image' | 'kernel' | 'initrd' | 'commandLine'>,
+): SegmentImage {
+  const sizes = { kernelLength: kernel.length, initrdLength: initrd?.length ?? 0 }
+  const layout = layOutRiscv64(machine, { image, commandLine, ...sizes })
+  return treeImage(machine, layout, { kernel, initrd, commandLine }, { flags: ARCHITECTURE, treeLimit: TREE_LIMIT })
 }

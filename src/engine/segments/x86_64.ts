@@ -3,23 +3,29 @@ import { KexecError } from '../../errors.ts'
 import { type ByteSource, memoryBytes } from '../../image/bytes.ts'
 import { type KernelImage, magicAt } from '../../image/image.ts'
 import { readSetupHeader } from '../../image/setup-header.ts'
+import type { NativeSegment } from '../../native.ts'
 import type { System } from '../../system/system.ts'
 import { readFirmwareMap, readResources, usableMemory } from './memory-map.ts'
 import { type Piece, place } from './placement.ts'
 import { type MemoryRange, merged, roundUp, wholePages, within, without } from './ranges.ts'
-import type { PlannedSegment, SegmentImage } from './segment.ts'
+import { formatAddress, type PlannedSegment, type SegmentImage } from './segment.ts'
 import { type BootFacts, bootParameters, bootParametersSize } from './x86_64/boot-parameters.ts'
 import { bzImageKernel } from './x86_64/bzimage.ts'
+import { type CrashState, readCrashState } from './x86_64/crash.ts'
 import { E820_RAM, e820For } from './x86_64/e820.ts'
 import { readEfiState } from './x86_64/efi-state.ts'
+import { coreHeader, coreHeaderSize } from './x86_64/elf-core.ts'
 import type { X86Kernel } from './x86_64/kernel.ts'
 import { bootedE820, field, readBootParameters } from './x86_64/running-boot.ts'
 import { TRAMPOLINE_SIZE, trampoline } from './x86_64/trampoline.ts'
 import { unpackedKernel } from './x86_64/unpacked-kernel.ts'
+import { TABLE, VERIFICATION_SIZE, verification } from './x86_64/verification.ts'
 import { readVmlinux, type VmlinuxOptions, vmlinuxHeader } from './x86_64/vmlinux.ts'
 
-/** KEXEC_ARCH_X86_64 of include/uapi/linux/kexec.h. */
+/** KEXEC_ARCH_X86_64 of include/uapi/linux/kexec.h, and its flags. */
 const ARCHITECTURE = 62 * 2 ** 16
+const ON_CRASH = 1
+const UPDATE_ELFCOREHDR = 4
 
 const PAGE = 4096
 const MEBIBYTE = 2 ** 20
@@ -37,6 +43,14 @@ export interface X86Load {
   readonly commandLine: string
   /** 0 for none. */
   readonly initrdLength: number
+  /** Whether the trampoline hashes all of it before it jumps. */
+  readonly verify: boolean
+}
+
+/** How it is built. */
+export interface X86Options extends VmlinuxOptions {
+  /** As `X86Load` has it; default false. */
+  readonly verify?: boolean
 }
 
 /** What of the running machine counts. */
@@ -44,13 +58,16 @@ export interface X86Machine {
   /** Where segments may lie. */
   readonly usable: readonly MemoryRange[]
   readonly facts: Omit<BootFacts, 'commandLine'>
+  /** For a crash kernel; null for one that takes over in peace. */
+  readonly crash: CrashState | null
 }
 
 /**
  * Reads what the new kernel has to be told of this machine.
- * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'
+ * @param panic for a crash kernel
+ * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'; 'no-crash-memory'
  */
-export function readX86Machine(system: System): X86Machine {
+export function readX86Machine(system: System, panic = false): X86Machine {
   const resources = readResources(system)
   const running = readBootParameters(system)
   const e820 = e820For(readFirmwareMap(system), bootedE820(running), resources)
@@ -62,13 +79,18 @@ export function readX86Machine(system: System): X86Machine {
       refused: true,
     })
   }
+  const efi = readEfiState(system, running)
+  const rsdp = running?.readBigUInt64LE(field.rsdp) || rsdpOfEfi(system)
+  const facts = { e820, running, efi, rsdp, seed: randomBytes(SEED) }
+  if (panic) {
+    const crash = readCrashState(system, resources, e820)
+    return { usable: wholePages([crash.region], PAGE), facts: { ...facts, e820: crash.e820 }, crash }
+  }
   const { ram, occupied } = usableMemory(resources)
   const told = merged(e820.filter(({ type }) => type === E820_RAM))
   const free = within(without(ram, occupied), told)
   const above = without(free, [{ start: 0, end: LOWEST }])
-  const efi = readEfiState(system, running)
-  const rsdp = running?.readBigUInt64LE(field.rsdp) || rsdpOfEfi(system)
-  return { usable: wholePages(above, PAGE), facts: { e820, running, efi, rsdp, seed: randomBytes(SEED) } }
+  return { usable: wholePages(above, PAGE), facts, crash: null }
 }
 
 /** ACPI's root pointer, where the running kernel was started by a loader that did not tell. */
@@ -82,24 +104,41 @@ function rsdpOfEfi(system: System): bigint {
  * @returns what is copied, by address; a kernel of several parts has as many segments of that name
  * @throws KexecError 'no-memory-hole'
  */
-export function layOutX86({ usable, facts }: X86Machine, load: X86Load): PlannedSegment[] {
-  const { kernel, commandLine, initrdLength } = load
-  const parameters = bootParametersSize({ ...facts, commandLine })
-  // The kernel first: it needs the most in one piece. The page tables that it starts with may end at 4 GiB, by the protocol.
-  const low = { alignment: PAGE, lowest: LOWEST, limit: 4 * GIBIBYTE }
+export function layOutX86({ usable, facts, crash }: X86Machine, load: X86Load): PlannedSegment[] {
+  const { kernel, commandLine, initrdLength, verify } = load
+  const code = TRAMPOLINE_SIZE + (verify ? VERIFICATION_SIZE : 0)
+  const parameters = bootParametersSize(crash === null ? { ...facts, commandLine } : largest(facts, commandLine))
+  // The kernel first: it needs the most in one piece. The page tables that it starts with may end at 4 GiB, by the protocol; those
+  // of kexec do not, and what is reserved for a crash kernel may lie above.
+  const low = { alignment: PAGE, lowest: LOWEST, limit: crash === null ? 4 * GIBIBYTE : Number.POSITIVE_INFINITY }
   const placed = place(
     [
       kernel.whole,
-      { ...low, name: 'trampoline', length: TRAMPOLINE_SIZE, size: TRAMPOLINE_SIZE },
+      { ...low, name: TRAMPOLINE, length: code, size: roundUp(code, PAGE) },
       { ...low, name: 'boot parameters', length: parameters, size: roundUp(parameters, PAGE) },
       ...(initrdLength > 0 ? [initrdPiece(kernel, initrdLength)] : []),
+      ...(crash === null ? [] : [coreHeaderPiece(crash)]),
     ],
     usable,
   )
   return placed.flatMap((segment) => (segment.name === KERNEL ? partsAt(kernel, segment.address) : [segment]))
 }
 
+/** Before it is known where the ELF header lies, which the command line tells, and which divides the memory. */
+function largest(facts: X86Machine['facts'], commandLine: string): BootFacts {
+  const divided = { start: 0, end: PAGE, type: E820_RAM }
+  const elfHeader = Number.MAX_SAFE_INTEGER
+  return { ...facts, e820: [...facts.e820, divided], commandLine: withCoreHeader(commandLine, elfHeader) }
+}
+
+/** As the kernel's own loader puts it: Documentation/admin-guide/kernel-parameters.txt. */
+function withCoreHeader(commandLine: string, address: number): string {
+  return `elfcorehdr=${formatAddress(address)} ${commandLine}`
+}
+
 const KERNEL = 'kernel'
+const CORE_HEADER = 'ELF core header'
+const TRAMPOLINE = 'trampoline'
 
 function partsAt({ parts }: X86Kernel, base: number): PlannedSegment[] {
   return parts.map(({ offset, length, size }) => ({ name: KERNEL, address: base + offset, size, length }))
@@ -108,6 +147,23 @@ function partsAt({ parts }: X86Kernel, base: number): PlannedSegment[] {
 function initrdPiece({ initrdLimit }: X86Kernel, length: number): Piece {
   const size = roundUp(length, PAGE)
   return { name: 'initrd', length, size, alignment: PAGE, lowest: LOWEST, limit: initrdLimit }
+}
+
+/** With the space that the running kernel wants, to write it anew. */
+function coreHeaderPiece({ core, headerSpace }: CrashState): Piece {
+  const length = coreHeaderSize(core)
+  const size = roundUp(Math.max(length, headerSpace), PAGE)
+  const limit = Number.POSITIVE_INFINITY
+  return { name: CORE_HEADER, length, size, alignment: PAGE, lowest: LOWEST, limit }
+}
+
+/** What a crash kernel is told of where its own parts are: the ELF header is none of its memory. */
+function factsFor({ facts, crash }: X86Machine, layout: readonly PlannedSegment[], commandLine: string): BootFacts {
+  const header = layout.find(({ name }) => name === CORE_HEADER)
+  if (crash === null || header === undefined) return { ...facts, commandLine }
+  const own = { start: header.address, end: header.address + header.size }
+  const e820 = facts.e820.flatMap((entry) => without([entry], [own]).map((range) => ({ ...range, type: entry.type })))
+  return { ...facts, e820, commandLine: withCoreHeader(commandLine, header.address) }
 }
 
 /** What a load is made of, read. */
@@ -123,35 +179,54 @@ export interface X86Parts {
 
 /**
  * Makes what kexec_load takes.
- * @param options of a vmlinux
  * @throws KexecError as `layOutX86`; 'damaged-image' and 'truncated-kernel' for headers with impossible numbers
  */
-export function buildX86(machine: X86Machine, parts: X86Parts, options: VmlinuxOptions = {}): SegmentImage {
+export function buildX86(machine: X86Machine, parts: X86Parts, options: X86Options = {}): SegmentImage {
   const { initrd, commandLine } = parts
+  const { verify = false } = options
   const { kernels, header } = readKernel(machine, parts, options)
   const initrdLength = initrd?.length ?? 0
-  const { kernel, layout } = firstThatFits(machine, kernels, { commandLine, initrdLength })
+  const { kernel, layout } = firstThatFits(machine, kernels, { commandLine, initrdLength, verify })
   const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
   const parameters = addressOf('boot parameters')
   const entry = addressOf(KERNEL) - (kernel.parts[0]?.offset ?? 0) + kernel.entry
-  const facts = { ...machine.facts, commandLine }
+  const facts = factsFor(machine, layout, commandLine)
   const placed = initrd === null ? null : { address: addressOf('initrd'), length: initrd.length }
   const kernelBytes = kernel.bytes()
-  const bytes: Record<string, Uint8Array> = {
-    trampoline: trampoline(addressOf('trampoline'), parameters, entry),
-    'boot parameters': bootParameters(facts, header, parameters, placed),
-    initrd: initrd ?? Buffer.alloc(0),
-  }
-  return {
-    entry: addressOf('trampoline'),
-    flags: ARCHITECTURE,
+  const bytesOf = (name: string) => {
     // The kernel's parts come in the order of their addresses, both here and there.
-    segments: layout.map(({ name, address, size }) => ({
-      bytes: (name === KERNEL ? kernelBytes.shift() : bytes[name]) as Uint8Array,
-      address,
-      size,
-    })),
+    if (name === KERNEL) return kernelBytes.shift() as Buffer
+    if (name === CORE_HEADER) return coreHeader((machine.crash as CrashState).core)
+    return name === 'initrd' ? (initrd as Buffer) : bootParameters(facts, header, parameters, placed)
   }
+  const others = layout
+    .filter(({ name }) => name !== TRAMPOLINE)
+    .map(({ name, address, size }) => ({ bytes: bytesOf(name), address, size }))
+  const [own] = layout.filter(({ name }) => name === TRAMPOLINE) as [PlannedSegment]
+  // The ELF header is the running kernel's to write anew.
+  const core = addressOf(CORE_HEADER)
+  const hashed = others.filter(({ address }) => address !== core)
+  const code = trampolineWith(verify ? hashed : null, own.address, parameters, entry)
+  const segments = [...others, { bytes: code, address: own.address, size: own.size }]
+  return {
+    entry: own.address,
+    flags: ARCHITECTURE + flagsFor(machine.crash),
+    segments: segments.sort((one, other) => one.address - other.address),
+  }
+}
+
+/** Since 6.6 kernels that want space for it know the flag by which they may write the ELF header anew. */
+function flagsFor(crash: CrashState | null): number {
+  if (crash === null) return 0
+  return ON_CRASH + (crash.headerSpace > 0 ? UPDATE_ELFCOREHDR : 0)
+}
+
+/** The trampoline, and behind it what hashes these segments before it jumps; null for nothing. */
+function trampolineWith(verified: readonly NativeSegment[] | null, address: number, parameters: number, entry: number) {
+  if (verified === null) return trampoline(address, parameters, entry, null)
+  const code = address + TRAMPOLINE_SIZE
+  const check = { code, table: code + TABLE }
+  return Buffer.concat([trampoline(address, parameters, entry, check), verification(verified)])
 }
 
 type ReadKernel = X86Kernel & { bytes(): Buffer[] }

@@ -136,7 +136,7 @@ describe('a vmlinux, which kexec_file_load does not take', () => {
     const forced = configuration(bookworm).replace('# CONFIG_KEXEC_SIG_FORCE is not set', 'CONFIG_KEXEC_SIG_FORCE=y')
     const signed: Tree = { [`/boot/config-${bookworm}`]: { text: forced } }
     for (const [change, why] of [
-      [signed, 'may ask for signatures'],
+      [signed, 'requires signatures'],
       [lockdown('integrity'), 'locked down'],
     ] as const) {
       const made = await planned({ root: machineWith(kernel, change) })
@@ -159,8 +159,35 @@ describe('a vmlinux, which kexec_file_load does not take', () => {
     expect(made.refusals.map(({ reason }) => reason)).toEqual(['truncated-kernel'])
   })
 
-  test('its command line is cut off by the new kernel beyond 2047 bytes: refused', async () => {
-    const made = await planned({ root: machineWith(kernel), commandLine: 'x'.repeat(2048) })
+  test('its command line is cut off by the new kernel: refused', async () => {
+    const made = await planned({ root: machineWith(kernel), commandLine: 'x'.repeat(2017) })
     expect(made.refusals.map(({ reason }) => reason)).toEqual(['cmdline-too-long'])
+  })
+})
+
+describe('--verify-in-purgatory', () => {
+  const purgatory = ({ decisions }: { decisions: readonly { subject: string; choice: string; reason: string }[] }) =>
+    decisions.filter(({ subject }) => subject === 'purgatory')
+
+  test('hashes with kexec_load, too, and the map has room for what does it', async () => {
+    const root = machineWith()
+    const sizeOf = async (verifyInPurgatory: boolean) => {
+      const made = await planned({ root, engine: 'segments', verifyInPurgatory })
+      expect(made.refusals).toEqual([])
+      expect(purgatory(made)).toHaveLength(verifyInPurgatory ? 1 : 0)
+      return made.segments?.find(({ name }) => name === 'trampoline')?.size
+    }
+    expect(await sizeOf(false)).toBe(4096)
+    expect(await sizeOf(true)).toBe(8192)
+  })
+
+  test('with kexec_file_load it says that this is so anyway; with --fast what it costs is not hidden', async () => {
+    expect(purgatory(await planned({ root: machineWith(), verifyInPurgatory: true }))).toMatchObject([
+      { choice: expect.stringContaining('hashed'), reason: expect.stringContaining('always') },
+    ])
+    const fast = await planned({ root: machineWith(), fast: true, verifyInPurgatory: true })
+    expect(fast.engine).toBe('segments')
+    expect(fast.decisions.map(({ choice }) => choice)).toContain('all is hashed on the way')
+    expect(fast.decisions.map(({ choice }) => choice)).not.toContain('nothing is hashed on the way')
   })
 })

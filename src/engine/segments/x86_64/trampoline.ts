@@ -24,9 +24,11 @@ type Instruction = readonly [bytes: string, mnemonic: string, operand?: number]
  * @param address where it will lie, physical
  * @param bootParameters their address
  * @param entry the new kernel's 64-bit entry point
+ * @param check what is called before: code, and what it gets in rdi
  */
-export function trampoline(address: number, bootParameters: number, entry: number): Buffer {
+export function trampoline(address: number, bootParameters: number, entry: number, check: Check | null): Buffer {
   const enter = assemble([
+    ...(check === null ? [] : call(check)),
     ['48be', 'mov rsi, bootParameters', bootParameters],
     ['31db', 'xor ebx, ebx'],
     ['31ed', 'xor ebp, ebp'],
@@ -44,6 +46,20 @@ export function trampoline(address: number, bootParameters: number, entry: numbe
   page.writeUInt16LE(4 * 8 - 1, GDT_POINTER)
   page.writeBigUInt64LE(BigInt(address + GDT), GDT_POINTER + 2)
   return page
+}
+
+/** Where code lies, and what it works on. */
+export interface Check {
+  readonly code: number
+  readonly table: number
+}
+
+function call({ code, table }: Check): Instruction[] {
+  return [
+    ['48bf', 'mov rdi, table', table],
+    ['48b8', 'mov rax, code', code],
+    ['ffd0', 'call rax'],
+  ]
 }
 
 function loadSegments(address: number, next: number): Buffer {

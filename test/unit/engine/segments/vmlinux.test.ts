@@ -152,7 +152,9 @@ describe('its parts', () => {
     })
     const machine = readX86Machine(segmentMachine('bios-6.1'))
     const kernel = read(elf(many))
-    expect(layOutX86(machine, { kernel, commandLine: '', initrdLength: 1 }).length).toBeLessThanOrEqual(16)
+    expect(layOutX86(machine, { kernel, commandLine: '', initrdLength: 1, verify: true }).length).toBeLessThanOrEqual(
+      16,
+    )
     const memory = Buffer.alloc(kernel.whole.size)
     for (const [index, { offset }] of kernel.parts.entries()) kernel.contents[index]?.copy(memory, offset)
     for (const { physical, fill } of many) {

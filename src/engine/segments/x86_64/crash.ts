@@ -1,0 +1,155 @@
+import { KexecError } from '../../../errors.ts'
+import type { System } from '../../../system/system.ts'
+import type { Resource } from '../memory-map.ts'
+import { type MemoryRange, merged, without } from '../ranges.ts'
+import { E820_RAM, type E820Entry } from './e820.ts'
+import { type CoreContents, MAX_ENTRIES, type MappedRange, type NoteRange } from './elf-core.ts'
+
+/** What a crash kernel is loaded into, and told of. */
+export interface CrashState {
+  /** Where all of it must lie: what the running kernel has set aside. */
+  readonly region: MemoryRange
+  /** What it may use as memory, and what it must know to be none. */
+  readonly e820: readonly E820Entry[]
+  readonly core: CoreContents
+  /**
+   * Bytes that the running kernel wants the ELF header to have, so that it can write it anew when CPUs or memory come or go
+   * (since Linux 6.6); 0 where it does not.
+   */
+  readonly headerSpace: number
+}
+
+/** Below, a running kernel since 5.6 has nothing that a dump needs, and the crash kernel may use it: crash_reserve_low_1M. */
+const LOW_MEMORY = 0x100000
+const RESERVES_LOW_MEMORY = 5006
+
+const CPUS = '/sys/devices/system/cpu'
+const VMCOREINFO = '/sys/kernel/vmcoreinfo'
+const KCORE = '/proc/kcore'
+
+/**
+ * Reads it, as arch/x86/kernel/crash.c does for kexec_file_load.
+ * @param e820 the map that a kernel which takes over in peace would get
+ * @throws KexecError 'no-crash-memory', 'not-readable', 'invalid-argument'
+ */
+export function readCrashState(system: System, resources: readonly Resource[], e820: readonly E820Entry[]): CrashState {
+  refuseOldKernel(system.runningRelease())
+  const regions = resources.filter(({ name }) => name === 'Crash kernel').sort((a, b) => a.start - b.start)
+  // Of two, the lower one is for devices that reach no further; the kernel takes no segments there.
+  const region = regions.at(-1)
+  if (region === undefined) {
+    throw new KexecError('no memory is reserved for a crash kernel', {
+      reason: 'no-crash-memory',
+      code: 'EADDRNOTAVAIL',
+      hint: 'Boot with crashkernel=256M on the kernel command line.',
+      refused: true,
+    })
+  }
+  const low = e820.filter(({ type }) => type === E820_RAM).flatMap(({ start, end }) => below(start, end))
+  const own = [...low, ...regions.map(({ start, end }) => ({ start, end }))].map((each) => ({
+    ...each,
+    type: E820_RAM,
+  }))
+  const others = e820.filter(({ type }) => type !== E820_RAM)
+  const ram = merged(resources.filter(({ depth, name }) => depth === 0 && /^System RAM\b/.test(name)))
+  const memory = without(ram, [{ start: 0, end: LOW_MEMORY }, ...regions])
+  const core = { notes: readNotes(system), memory, ...readMappings(system) }
+  if (core.notes.length + memory.length >= MAX_ENTRIES)
+    throw unreadable(CPUS, 'there are more CPUs than a dump can tell of')
+  return { region, e820: [...own, ...others].sort((a, b) => a.start - b.start), core, headerSpace: headerSpace(system) }
+}
+
+function below(start: number, end: number): MemoryRange[] {
+  return start < LOW_MEMORY ? [{ start, end: Math.min(end, LOW_MEMORY) }] : []
+}
+
+/** Older kernels would have the first 640 KiB copied aside by whoever loads the crash kernel. */
+function refuseOldKernel(release: string | undefined): void {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(release ?? '') ?? []
+  if (major === undefined || Number(major) * 1000 + Number(minor) >= RESERVES_LOW_MEMORY) return
+  throw new KexecError(`kexec_load of a crash kernel is served from Linux 5.6 on, and ${release} is running`, {
+    reason: 'invalid-argument',
+    hint: 'Load it with `--engine file`.',
+    refused: true,
+  })
+}
+
+/** Documentation/ABI/testing/sysfs-devices-system-cpu, crash_notes; /sys/kernel/vmcoreinfo: an address, and a size in hexadecimal. */
+function readNotes(system: System): NoteRange[] {
+  const cpus = system.list(CPUS).filter((name) => /^cpu\d+$/.test(name))
+  const notes = cpus.flatMap((name) => {
+    const address = system.readText(`${CPUS}/${name}/crash_notes`)?.trim() ?? ''
+    const size = system.readText(`${CPUS}/${name}/crash_notes_size`)?.trim() ?? ''
+    return noteRange(address, size) ?? []
+  })
+  if (notes.length === 0)
+    throw unreadable(`${CPUS}/cpu0/crash_notes`, 'where CPUs leave their registers cannot be read')
+  const [address = '', size = ''] = (system.readText(VMCOREINFO) ?? '').trim().split(' ')
+  const information = noteRange(address, `0x${size}`)
+  if (information === undefined) throw unreadable(VMCOREINFO, 'where the kernel describes itself cannot be read')
+  return [...notes, information]
+}
+
+const MAX_NOTE = 2 ** 20
+
+/** @param address hexadecimal, with leading zeros or 0x */
+function noteRange(address: string, size: string): NoteRange | undefined {
+  const start = /^(0x)?[0-9a-f]{1,16}$/i.test(address) ? Number.parseInt(address, 16) : 0
+  const length = Number(size || 'x')
+  const isPlausible = start > 0 && Number.isSafeInteger(start + MAX_NOTE) && length > 0 && length <= MAX_NOTE
+  return isPlausible ? { address: start, size: length } : undefined
+}
+
+/** Where kernels map themselves, and where modules begin: Documentation/arch/x86/x86_64/mm.rst. */
+const KERNEL_MAP = 0xffffffff80000000n
+const KERNEL_MAP_END = 0xffffffffc0000000n
+
+const HEAD = 64 * 1024
+const LOAD = 1
+const ENTRY = 56
+
+/** Virtual addresses, random since the boot (KASLR); /proc/kcore, an ELF file of the running memory, has them with physical ones. */
+function readMappings(system: System): { kernel: MappedRange; directMap: bigint } {
+  const bytes = readHead(system, KCORE)
+  let kernel: MappedRange | undefined
+  let directMap: bigint | undefined
+  const count = bytes.length < 64 ? 0 : bytes.readUInt16LE(56)
+  for (let at = 64; at + ENTRY <= Math.min(bytes.length, 64 + count * ENTRY); at += ENTRY) {
+    const [virtual, start] = [bytes.readBigUInt64LE(at + 16), Number(bytes.readBigUInt64LE(at + 24))]
+    const size = Number(bytes.readBigUInt64LE(at + 40))
+    // Of what has no one physical address it is −1.
+    if (bytes.readUInt32LE(at) !== LOAD || !Number.isSafeInteger(start + size) || size === 0) continue
+    const isKernel = virtual >= KERNEL_MAP && virtual < KERNEL_MAP_END
+    if (isKernel && start > 0) kernel = { start, end: start + size, virtual }
+    else if (virtual < KERNEL_MAP) directMap ??= virtual - BigInt(start)
+  }
+  if (kernel === undefined || directMap === undefined)
+    throw unreadable(KCORE, 'where the kernel maps its memory cannot be read')
+  return { kernel, directMap }
+}
+
+function readHead(system: System, path: string): Buffer {
+  try {
+    return system.readHead(path, HEAD)
+  } catch {
+    return Buffer.alloc(0)
+  }
+}
+
+const MAX_HEADER_SPACE = 16 * 2 ** 20
+
+function headerSpace(system: System): number {
+  const paths = ['/sys/kernel/kexec/crash_elfcorehdr_size', '/sys/kernel/crash_elfcorehdr_size']
+  const text = paths.map((path) => system.readText(path)?.trim()).find((each) => each !== undefined) ?? '0'
+  const space = Number(text)
+  return Number.isInteger(space) && space > 0 && space <= MAX_HEADER_SPACE ? space : 0
+}
+
+function unreadable(path: string, why: string): KexecError {
+  return new KexecError(`${why}, which the dump of a crash kernel needs`, {
+    reason: 'not-readable',
+    path,
+    hint: 'Run it as root; or load the crash kernel with `--engine file`.',
+    refused: true,
+  })
+}
