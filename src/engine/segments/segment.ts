@@ -2,7 +2,7 @@ import type { NativeSegment } from '../../native.ts'
 
 /** Where a part of what is loaded will lie when the new kernel starts. Addresses and sizes in bytes, of whole pages. */
 export interface PlannedSegment {
-  /** 'kernel', 'initrd', 'boot parameters', 'trampoline'. */
+  /** 'kernel', 'initrd', 'boot parameters', 'trampoline'; of a crash kernel also 'ELF core header'. */
   readonly name: string
   /** Physical. */
   readonly address: number
