@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { KexecError } from '../../errors.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
+import { interruptTables } from './arm64/interrupt-tables.ts'
 import { trampoline } from './arm64/trampoline.ts'
 import { writeDeviceTree } from './device-tree/blob.ts'
+import { machineTree } from './device-tree/given-tree.ts'
 import { type HandedOver, handOver, KASLR_SEED, RNG_SEED } from './device-tree/handed-over.ts'
 import { hasEfiMap, memoryRanges, reservedRanges } from './device-tree/memory.ts'
-import { readRunningTree } from './device-tree/running-tree.ts'
 import type { DeviceTree } from './device-tree/tree.ts'
 import { readResources, usableMemory } from './memory-map.ts'
 import { type Piece, place } from './placement.ts'
@@ -47,6 +48,8 @@ export interface Arm64Load {
 export interface Arm64Machine {
   /** Where segments may lie. */
   readonly usable: readonly MemoryRange[]
+  /** What of a range must be left alone although it counts as usable; asked only for where something would lie. */
+  readonly heldIn: ((range: MemoryRange) => MemoryRange[]) | undefined
   readonly tree: DeviceTree
   readonly seeds: Pick<HandedOver, 'kaslrSeed' | 'rngSeed'>
 }
@@ -58,15 +61,17 @@ export function isArm64Loadable({ format, bootable, imageHeader }: KernelImage):
 
 /**
  * Reads what the new kernel has to be told of this machine.
+ * @param given a device tree in place of the running one
  * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'
  */
-export function readArm64Machine(system: System): Arm64Machine {
+export function readArm64Machine(system: System, given: DeviceTree | null = null): Arm64Machine {
   const { ram, occupied } = usableMemory(readResources(system))
-  const tree = readRunningTree(system)
+  const { tree, running } = machineTree(system, given)
   const told = hasEfiMap(tree) ? [] : memoryRanges(tree)
   const free = without(ram, [...occupied, ...reservedRanges(tree)])
   const seeds = { kaslrSeed: randomBytes(KASLR_SEED), rngSeed: randomBytes(RNG_SEED) }
-  return { usable: wholePages(told.length === 0 ? free : within(free, told), PAGE), tree, seeds }
+  const usable = wholePages(told.length === 0 ? free : within(free, told), PAGE)
+  return { usable, heldIn: interruptTables(system, running ?? tree), tree, seeds }
 }
 
 /**
@@ -74,19 +79,32 @@ export function readArm64Machine(system: System): Arm64Machine {
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
  */
 export function layOutArm64(machine: Arm64Machine, load: Arm64Load): PlannedSegment[] {
-  const kernel = kernelPiece(load)
   const treeLength = treeFor(machine, load.commandLine, { address: 0, length: load.initrdLength }).length
-  const starts = kernel.isMovable ? machine.usable.slice(0, MAX_TRIES).map(({ start }) => start) : [0]
-  let failure: unknown
-  for (const start of starts) {
+  let { usable } = machine
+  for (let round = 0; ; round++) {
+    const layout = layOutIn(usable, load, treeLength)
+    const held = layout.flatMap(({ address, size }) => machine.heldIn?.({ start: address, end: address + size }) ?? [])
+    if (held.length === 0 || round === MAX_ROUNDS) return layout
+    usable = without(usable, held)
+  }
+}
+
+/** Times that another place is looked for: each time by what was found held in the one before. */
+const MAX_ROUNDS = 1000
+
+function layOutIn(usable: readonly MemoryRange[], load: Arm64Load, treeLength: number): PlannedSegment[] {
+  const kernel = kernelPiece(load)
+  const starts = kernel.isMovable ? usable.slice(0, MAX_TRIES).map(({ start }) => start) : [0]
+  let failure: unknown = noMemory()
+  for (const [index, start] of starts.entries()) {
     try {
-      return layOutFrom(machine.usable, { ...kernel.piece, lowest: start }, treeLength, load.initrdLength)
+      return layOutFrom(usable, { ...kernel.piece, lowest: start }, treeLength, load.initrdLength)
     } catch (error) {
       // The first one tells: it had all of the memory to choose from.
-      failure ??= error
+      if (index === 0) failure = error
     }
   }
-  throw failure ?? noMemory()
+  throw failure
 }
 
 /** The kernel first: its place decides on the window. */

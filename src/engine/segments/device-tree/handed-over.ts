@@ -30,7 +30,6 @@ const stale = [
   'linux,initrd-end',
   'linux,ima-kexec-buffer',
   'linux,ima-kexec-buffer-size',
-  'bootargs',
 ] as const
 
 /**
@@ -39,21 +38,28 @@ const stale = [
  * memory map are, memory nodes, reservations.
  */
 export function handOver(tree: DeviceTree, { commandLine, initrd, kaslrSeed, rngSeed }: HandedOver): DeviceTree {
-  const made = copyOf(tree)
+  const made = withoutBoot(tree)
   const chosen = chosenNode(made)
-  const old = oldInitrd(chosen)
-  const kept = made.reservations.filter((reservation) => old === undefined || !isSame(reservation, old))
-  for (const name of stale) chosen.properties.delete(name)
-  if (commandLine !== '') chosen.properties.set('bootargs', textOf(commandLine))
+  if (commandLine === '') chosen.properties.delete('bootargs')
+  else chosen.properties.set('bootargs', textOf(commandLine))
   if (initrd !== null) {
     chosen.properties.set('linux,initrd-start', cellsOf(initrd.address))
     chosen.properties.set('linux,initrd-end', cellsOf(initrd.address + initrd.length))
-    kept.push({ address: BigInt(initrd.address), size: BigInt(initrd.length) })
+    made.reservations.push({ address: BigInt(initrd.address), size: BigInt(initrd.length) })
   }
   chosen.properties.set('kaslr-seed', kaslrSeed)
   chosen.properties.set('rng-seed', rngSeed)
   chosen.properties.set('linux,booted-from-kexec', Buffer.alloc(0))
-  return { ...made, reservations: kept }
+  return made
+}
+
+/** A copy without what belongs to the boot that was. */
+export function withoutBoot(tree: DeviceTree): DeviceTree {
+  const made = copyOf(tree)
+  const chosen = chosenNode(made)
+  const old = oldInitrd(chosen)
+  for (const name of stale) chosen.properties.delete(name)
+  return { ...made, reservations: made.reservations.filter((each) => old === undefined || !isSame(each, old)) }
 }
 
 /** Where the initrd of the boot that was lay, which its loader may have reserved. */

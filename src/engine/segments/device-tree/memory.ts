@@ -1,5 +1,5 @@
 import type { MemoryRange } from '../ranges.ts'
-import { type DeviceTree, type TreeNode, textOf } from './tree.ts'
+import { cellsOf, type DeviceTree, type TreeNode, textOf } from './tree.ts'
 
 /** Of an EFI machine, which has its memory map elsewhere: drivers/firmware/efi/fdtparams.c. */
 const EFI_MAP = 'linux,uefi-mmap-start'
@@ -10,7 +10,7 @@ export function hasEfiMap({ root }: DeviceTree): boolean {
 }
 
 /** The nodes that tell of memory, by the kernel's own rule (early_init_dt_scan_memory of drivers/of/fdt.c). */
-export function memoryNodes({ root }: DeviceTree): TreeNode[] {
+export function memoryNodes({ root }: Pick<DeviceTree, 'root'>): TreeNode[] {
   return root.children.filter(({ properties }) => properties.get('device_type')?.equals(textOf('memory')) ?? false)
 }
 
@@ -32,8 +32,8 @@ export function reservedRanges(tree: DeviceTree): MemoryRange[] {
 /** The ranges of a property, in the cells that the parent has; none where it makes no sense. */
 function rangesOf(node: TreeNode, property: string, parent: TreeNode): MemoryRange[] {
   const value = node.properties.get(property) ?? Buffer.alloc(0)
-  const [addressCells, sizeCells] = [cells(parent, '#address-cells', 2), cells(parent, '#size-cells', 1)]
-  if (addressCells < 1 || addressCells > 2 || sizeCells < 1 || sizeCells > 2) return []
+  const [addressCells, sizeCells] = cellsBelow(parent)
+  if (!isWidth(addressCells) || !isWidth(sizeCells)) return []
   const number = (at: number, count: number) =>
     count === 1 ? BigInt(value.readUInt32BE(at)) : value.readBigUInt64BE(at)
   const step = (addressCells + sizeCells) * 4
@@ -43,6 +43,30 @@ function rangesOf(node: TreeNode, property: string, parent: TreeNode): MemoryRan
     if (range !== undefined) ranges.push(range)
   }
   return ranges
+}
+
+/** A node that tells of memory, in the cells that the root has; undefined where they cannot hold its numbers. */
+export function memoryNode({ start, end }: MemoryRange, root: TreeNode): TreeNode | undefined {
+  const widths = cellsBelow(root)
+  const numbers = [start, end - start]
+  const reg = numbers.flatMap((number, index) => {
+    if (widths[index] === 2) return [cellsOf(number)]
+    return widths[index] === 1 && number < 2 ** 32 ? [cellsOf(number).subarray(4)] : []
+  })
+  if (reg.length < numbers.length) return undefined
+  const properties = new Map([
+    ['device_type', textOf('memory')],
+    ['reg', Buffer.concat(reg)],
+  ])
+  return { name: `memory@${start.toString(16)}`, properties, children: [] }
+}
+
+function cellsBelow(parent: TreeNode): [address: number, size: number] {
+  return [cells(parent, '#address-cells', 2), cells(parent, '#size-cells', 1)]
+}
+
+function isWidth(count: number): boolean {
+  return count === 1 || count === 2
 }
 
 /** Devicetree Specification, 2.3.5: what counts where the parent does not say. */
