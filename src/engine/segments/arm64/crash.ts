@@ -16,7 +16,6 @@ export interface CrashState {
 
 const EM_AARCH64 = 183
 const KCORE = '/proc/kcore'
-const SYMBOLS = '/proc/kallsyms'
 
 /**
  * Reads it, as load_other_segments and prepare_elf_headers of arch/arm64/kernel/machine_kexec_file.c do for kexec_file_load.
@@ -40,43 +39,37 @@ export function readCrashState(system: System, resources: readonly Resource[]): 
   const memory = without(ram, regions)
   const notes = readNotes(system)
   if (notes.length + memory.length >= MAX_ENTRIES) throw unreadable(CPUS, 'there are more CPUs than a dump can tell of')
-  const mapped = { kernel: kernelMap(system, resources), directMap: directMap(system) }
-  return { region, usable: regions, core: { machine: EM_AARCH64, notes, memory, ...mapped } }
-}
-
-/** Enough for the first symbols of the kernel, which are the lowest. */
-const FIRST_SYMBOLS = 64 * 1024
-
-/** The kernel's own code and data; where it maps them is random since the boot (KASLR). */
-function kernelMap(system: System, resources: readonly Resource[]): MappedRange {
-  const parts = resources.filter(({ name }) => /^Kernel (code|data)$/.test(name))
-  const [, stext] =
-    /^([0-9a-f]{16}) [Tt] _stext$/m.exec(readHead(system, SYMBOLS, FIRST_SYMBOLS).toString('latin1')) ?? []
-  const virtual = BigInt(`0x${stext ?? 0}`)
-  if (parts.length === 0 || virtual === 0n) throw unreadable(SYMBOLS, 'where the kernel maps itself cannot be read')
-  // 'Kernel code' begins at _stext (setup_machine_fdt and request_standard_resources of arch/arm64/kernel/setup.c).
-  const start = Math.min(...parts.map((part) => part.start))
-  return { start, end: Math.max(...parts.map(({ end }) => end)), virtual }
+  return { region, usable: regions, core: { machine: EM_AARCH64, notes, memory, ...readMappings(system) } }
 }
 
 const HEAD = 64 * 1024
 const LOAD = 1
 const ENTRY = 56
 
-/** Of /proc/kcore, an ELF file of the running memory, which has virtual addresses with physical ones; others have −1. */
-function directMap(system: System): bigint {
+/**
+ * Virtual addresses, random since the boot (KASLR): of the kernel's own code and data, and of the memory. /proc/kcore, an ELF
+ * file of the running memory, has them with physical ones; those of others are −1 there.
+ */
+function readMappings(system: System): { kernel: MappedRange; directMap: bigint } {
   const bytes = readHead(system, KCORE, HEAD)
+  let kernel: MappedRange | undefined
+  let directMap: bigint | undefined
   const count = bytes.length < 64 ? 0 : bytes.readUInt16LE(56)
   for (let at = 64; at + ENTRY <= Math.min(bytes.length, 64 + count * ENTRY); at += ENTRY) {
     const [virtual, start] = [bytes.readBigUInt64LE(at + 16), Number(bytes.readBigUInt64LE(at + 24))]
-    const isMemory = bytes.readUInt32LE(at) === LOAD && start > 0 && Number.isSafeInteger(start)
+    const size = Number(bytes.readBigUInt64LE(at + 40))
+    const isMemory = bytes.readUInt32LE(at) === LOAD && start > 0 && size > 0 && Number.isSafeInteger(start + size)
+    if (!isMemory) continue
     // The linear map is the lower half of the kernel's addresses: Documentation/arch/arm64/memory.rst.
-    if (isMemory && virtual < UPPER_HALF) return virtual - BigInt(start)
+    if (virtual < UPPER_HALF) directMap ??= virtual - BigInt(start)
+    else kernel ??= { start, end: start + size, virtual }
   }
-  throw unreadable(KCORE, 'where the kernel maps its memory cannot be read')
+  if (kernel === undefined || directMap === undefined)
+    throw unreadable(KCORE, 'where the kernel maps its memory cannot be read')
+  return { kernel, directMap }
 }
 
-/** With 48 bits of address; with 52 it is lower. */
+/** With 48 bits of address; with 52 it begins lower, and what is mapped there still lies above. */
 const UPPER_HALF = 0xffff800000000000n
 
 function readHead(system: System, path: string, length: number): Buffer {
