@@ -4,9 +4,8 @@ import type { System } from '../../system/system.ts'
 import { zImageNeeds } from './arm/zimage.ts'
 import { buildArm, isArmLoadable, layOutArm, readArmMachine } from './arm.ts'
 import { buildArm64, isArm64Loadable, layOutArm64, readArm64Machine } from './arm64.ts'
-import type { DeviceTree } from './device-tree/tree.ts'
 import { buildRiscv64, isRiscv64Loadable, layOutRiscv64, readRiscv64Machine } from './riscv64.ts'
-import type { PlannedSegment, SegmentImage } from './segment.ts'
+import type { MachineOptions, PlannedSegment, SegmentImage } from './segment.ts'
 import { buildX86, isX86Loadable, layOutX86, readX86Machine, x86KernelOf } from './x86_64.ts'
 
 /** What is to be laid out, before anything is unpacked or joined. */
@@ -51,14 +50,6 @@ export interface SegmentMachine {
   build(load: ReadLoad): SegmentImage
 }
 
-/** What a machine is read for. */
-export interface MachineOptions {
-  /** For a crash kernel. */
-  readonly panic: boolean
-  /** In place of the running one. */
-  readonly deviceTree: DeviceTree | null
-}
-
 /** How kernels of one architecture are laid out for kexec_load. Adding one touches its own file and the list below. */
 export interface SegmentArchitecture {
   /** As `familyOf` names it. */
@@ -84,8 +75,8 @@ const x86_64: SegmentArchitecture = {
   loadsCrashKernels: true,
   verifies: true,
   isLoadable: isX86Loadable,
-  readMachine(system, { panic }) {
-    const machine = readX86Machine(system, panic)
+  readMachine(system, options) {
+    const machine = readX86Machine(system, options)
     return {
       layOut: ({ image, source, commandLine, initrdLength, verify }) =>
         source && layOutX86(machine, { kernel: x86KernelOf(image, source), commandLine, initrdLength, verify }),
@@ -97,11 +88,11 @@ const x86_64: SegmentArchitecture = {
 const arm64: SegmentArchitecture = {
   name: 'aarch64',
   hasDeviceTree: true,
-  loadsCrashKernels: false,
+  loadsCrashKernels: true,
   verifies: false,
   isLoadable: isArm64Loadable,
-  readMachine(system, { deviceTree }) {
-    const machine = readArm64Machine(system, deviceTree)
+  readMachine(system, options) {
+    const machine = readArm64Machine(system, options)
     return {
       layOut: (load) => layOutArm64(machine, load),
       build: ({ image, kernel, initrd, commandLine }) => buildArm64(machine, image, kernel, initrd, commandLine),

@@ -1,8 +1,9 @@
 import type { NativeSegment } from '../../native.ts'
+import type { DeviceTree } from './device-tree/tree.ts'
 
 /** Where a part of what is loaded will lie when the new kernel starts. Addresses and sizes in bytes, of whole pages. */
 export interface PlannedSegment {
-  /** 'kernel', 'initrd', 'boot parameters', 'trampoline'. */
+  /** 'kernel', 'initrd', 'boot parameters', 'trampoline'; of a crash kernel also 'ELF core header'. */
   readonly name: string
   /** Physical. */
   readonly address: number
@@ -18,6 +19,16 @@ export interface SegmentImage {
   readonly segments: readonly NativeSegment[]
   /** Architecture, in the upper half. */
   readonly flags: number
+}
+
+/** What a machine is read for. */
+export interface MachineOptions {
+  /** For a crash kernel. */
+  readonly panic: boolean
+  /** In place of the running one. */
+  readonly deviceTree: DeviceTree | null
+  /** Whether what is large is to lie in memory that is free now, where that can be. */
+  readonly inFreeMemory: boolean
 }
 
 /** As the kernel prints physical addresses: '0x0000000001000000' is longer than anyone reads. */

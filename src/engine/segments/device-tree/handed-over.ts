@@ -1,3 +1,5 @@
+import type { MemoryRange } from '../ranges.ts'
+import { rangesIn } from './memory.ts'
 import {
   addressIn,
   cellsOf,
@@ -16,6 +18,8 @@ export interface HandedOver {
   readonly kaslrSeed: Buffer
   /** New random bytes for its generator. */
   readonly rngSeed: Buffer
+  /** For a crash kernel: the ELF header of the memory that crashed, and what it may use as memory. Null for others. */
+  readonly crash: { readonly header: MemoryRange; readonly usable: readonly MemoryRange[] } | null
 }
 
 /** Random bytes that the kernel's own loader gives: RNG_SEED_SIZE of drivers/of/kexec.c. */
@@ -37,7 +41,8 @@ const stale = [
  * (of_kexec_alloc_and_setup_fdt of drivers/of/kexec.c). What is not told anew stays as it is: where EFI's tables and its
  * memory map are, memory nodes, reservations.
  */
-export function handOver(tree: DeviceTree, { commandLine, initrd, kaslrSeed, rngSeed }: HandedOver): DeviceTree {
+export function handOver(tree: DeviceTree, told: HandedOver): DeviceTree {
+  const { commandLine, initrd, kaslrSeed, rngSeed, crash } = told
   const made = withoutBoot(tree)
   const chosen = chosenNode(made)
   if (commandLine === '') chosen.properties.delete('bootargs')
@@ -50,7 +55,21 @@ export function handOver(tree: DeviceTree, { commandLine, initrd, kaslrSeed, rng
   chosen.properties.set('kaslr-seed', kaslrSeed)
   chosen.properties.set('rng-seed', rngSeed)
   chosen.properties.set('linux,booted-from-kexec', Buffer.alloc(0))
+  if (crash !== null) tellOfCrash(made, chosen, crash)
   return made
+}
+
+/** By the root's cells, as the kernel reads them: early_init_dt_check_for_elfcorehdr of drivers/of/fdt.c. */
+function tellOfCrash(
+  { root, reservations }: DeviceTree,
+  chosen: TreeNode,
+  crash: NonNullable<HandedOver['crash']>,
+): void {
+  const [header, usable] = [rangesIn([crash.header], root), rangesIn(crash.usable, root)]
+  if (header !== undefined) chosen.properties.set('linux,elfcorehdr', header)
+  if (usable !== undefined) chosen.properties.set('linux,usable-memory-range', usable)
+  const { start, end } = crash.header
+  reservations.push({ address: BigInt(start), size: BigInt(end - start) })
 }
 
 /** A copy without what belongs to the boot that was. */

@@ -46,19 +46,26 @@ function rangesOf(node: TreeNode, property: string, parent: TreeNode): MemoryRan
 }
 
 /** A node that tells of memory, in the cells that the root has; undefined where they cannot hold its numbers. */
-export function memoryNode({ start, end }: MemoryRange, root: TreeNode): TreeNode | undefined {
-  const widths = cellsBelow(root)
-  const numbers = [start, end - start]
-  const reg = numbers.flatMap((number, index) => {
-    if (widths[index] === 2) return [cellsOf(number)]
-    return widths[index] === 1 && number < 2 ** 32 ? [cellsOf(number).subarray(4)] : []
-  })
-  if (reg.length < numbers.length) return undefined
+export function memoryNode(range: MemoryRange, root: TreeNode): TreeNode | undefined {
+  const reg = rangesIn([range], root)
+  if (reg === undefined) return undefined
   const properties = new Map([
     ['device_type', textOf('memory')],
-    ['reg', Buffer.concat(reg)],
+    ['reg', reg],
   ])
-  return { name: `memory@${start.toString(16)}`, properties, children: [] }
+  return { name: `memory@${range.start.toString(16)}`, properties, children: [] }
+}
+
+/** Ranges in the cells that a node has for those below it; undefined where they cannot hold the numbers. */
+export function rangesIn(ranges: readonly MemoryRange[], node: TreeNode): Buffer | undefined {
+  const widths = cellsBelow(node)
+  const numbers = ranges.flatMap(({ start, end }) => [start, end - start])
+  const parts = numbers.flatMap((number, index) => {
+    const width = widths[index % 2]
+    if (width === 2) return [cellsOf(number)]
+    return width === 1 && number < 2 ** 32 ? [cellsOf(number).subarray(4)] : []
+  })
+  return parts.length < numbers.length ? undefined : Buffer.concat(parts)
 }
 
 function cellsBelow(parent: TreeNode): [address: number, size: number] {

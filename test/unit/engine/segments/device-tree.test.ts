@@ -39,7 +39,7 @@ function dtc(input: string | Buffer, from: 'dts' | 'dtb', to: 'dts' | 'dtb', ...
 }
 
 const blob = dtc(board, 'dts', 'dtb')
-const told = { kaslrSeed: Buffer.alloc(8, 7), rngSeed: Buffer.alloc(128, 9) }
+const told = { kaslrSeed: Buffer.alloc(8, 7), rngSeed: Buffer.alloc(128, 9), crash: null }
 const source = (tree: DeviceTree) => dtc(writeDeviceTree(tree), 'dtb', 'dts').toString()
 
 test('what dtc made comes out byte for byte', () => {

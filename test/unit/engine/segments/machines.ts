@@ -11,6 +11,7 @@ export type MachineName =
   | 'bios-6.1'
   | 'bios-6.12-5g'
   | 'uefi-6.1'
+  | 'crash-6.12'
   | 'arm64-tree-6.1'
   | 'arm64-acpi-6.1'
   | 'riscv64-6.12'
