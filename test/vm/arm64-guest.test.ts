@@ -3,7 +3,7 @@ import { type Guest, type GuestKernel, startVm, type Vm, type VmOptions } from '
 import { BOOT, debianGuest, json } from './guests.ts'
 
 // Machines of another architecture than this one's, whose kernels have kexec_load alone: that they boot and that our command
-// runs there. What it loads there is in test/vm/arm64-segments.test.ts.
+// runs there. What it loads there is in test/vm/segments-arm64.test.ts.
 
 let guest: Guest
 beforeAll(async () => {
