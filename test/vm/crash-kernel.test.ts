@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { type Guest, startVm, type Vm } from '../../src/vm/index.ts'
+import { type Guest, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
 import { debianGuest, json } from './guests.ts'
-import { readCore, unameOf } from './vmcore.ts'
+import { atVirtual, readCore, unameOf } from './vmcore.ts'
 
 const MIB = 1024 ** 2
 const MEMORY = 1280
@@ -14,7 +14,7 @@ let vm: Vm
 afterEach(() => vm?.stop())
 
 /** A machine that has memory reserved for a crash kernel. */
-async function reservedMachine(guest: Guest, index: number): Promise<string> {
+async function reservedMachine(guest: Guest, index: number, more: Partial<VmOptions> = {}): Promise<string> {
   const kernel = guest.kernels[index] as Guest['kernels'][number]
   vm = await startVm({
     guest,
@@ -22,6 +22,7 @@ async function reservedMachine(guest: Guest, index: number): Promise<string> {
     memory: MEMORY,
     append: `crashkernel=${RESERVED}M`,
     panicGrace: PANIC_GRACE,
+    ...more,
   })
   await vm.booted()
   return kernel.release
@@ -130,7 +131,9 @@ test('on the newer kernel, with one that replaces another', async () => {
 })
 
 test('through kexec_load: laid out in what is reserved, and it has the memory of the one that crashed', async () => {
-  const release = await reservedMachine(await debianGuest(), 1)
+  // At a random address, which machines have and guests here do not by themselves.
+  const commandLine = 'console=ttyS0 panic=-1 loglevel=6'
+  const release = await reservedMachine(await debianGuest(), 1, { commandLine, cpus: 2 })
   await vm.run(overlay)
   const planned = await json(vm, `linux-kexec plan ${release} --panic --engine segments`)
   const { segments, refusals, unchecked } = planned.document
@@ -146,8 +149,18 @@ test('through kexec_load: laid out in what is reserved, and it has the memory of
   for (const { address, size } of segments) expect([address >= start, address + size <= last + 1]).toEqual([true, true])
   expect(await vm.run(load(release, '--engine segments'))).toMatchObject({ status: 0 })
   expect(await isLoaded()).toBe(true)
+  // Where the kernel can, it writes the list of CPUs and memory anew by itself, as for one that it laid out.
+  const follows = await vm.run('cat /sys/devices/system/cpu/crash_hotplug || echo 1')
+  expect(follows.stdout.trim()).toBe('1')
   expect(await json(vm, 'linux-kexec unload --panic')).toMatchObject({ document: { unloaded: true } })
   expect(await isLoaded()).toBe(false)
+  const symbol = await vm.run("sed -n 's/ . page_offset_base$//p' /proc/kallsyms")
   await crash(release, '--engine segments --verify-in-purgatory')
   await examineCore(release)
+  // What debuggers go by: where the kernel itself and where all memory was mapped, both random.
+  const core = await readCore(vm)
+  const stored = await atVirtual(vm, core, BigInt(`0x${symbol.stdout.trim()}`), 8)
+  const memory = core.segments.filter(({ virtual }) => virtual < 0xffffffff80000000n)
+  expect(memory.length).toBeGreaterThan(0)
+  for (const { virtual, address } of memory) expect(virtual - address).toBe(stored.readBigUInt64LE())
 })

@@ -10,6 +10,8 @@ const KERNEL_MAP = 0xffffffff80000000n
 interface Segment {
   readonly type: number
   readonly offset: number
+  /** Where the kernel that crashed had it mapped. */
+  readonly virtual: bigint
   readonly address: bigint
   readonly size: number
 }
@@ -44,6 +46,7 @@ export async function readCore(vm: Vm): Promise<Core> {
     return {
       type: own.readUInt32LE(0),
       offset: Number(own.readBigUInt64LE(8)),
+      virtual: own.readBigUInt64LE(16),
       address: own.readBigUInt64LE(24),
       size: Number(own.readBigUInt64LE(32)),
     }
@@ -58,6 +61,13 @@ export async function readCore(vm: Vm): Promise<Core> {
     segments: segments.filter(({ type }) => type === PT_LOAD),
     facts: new Map(facts.map(([, name = '', value = '']) => [name, value])),
   }
+}
+
+/** Bytes at a virtual address of the kernel that crashed, found as debuggers find them: by what the segments say. */
+export async function atVirtual(vm: Vm, { segments }: Core, address: bigint, length: number): Promise<Buffer> {
+  const segment = segments.find((each) => address >= each.virtual && address < each.virtual + BigInt(each.size))
+  if (segment === undefined) throw new Error(`no segment holds ${address.toString(16)}`)
+  return read(vm, segment.offset + Number(address - segment.virtual), length)
 }
 
 /** What the kernel that crashed said of itself (uname(2)): read from its own memory, found through its own symbols. */

@@ -1,7 +1,10 @@
 import type { ByteSource } from '../../image/bytes.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
+import { zImageNeeds } from './arm/zimage.ts'
+import { buildArm, isArmLoadable, layOutArm, readArmMachine } from './arm.ts'
 import { buildArm64, isArm64Loadable, layOutArm64, readArm64Machine } from './arm64.ts'
+import { buildRiscv64, isRiscv64Loadable, layOutRiscv64, readRiscv64Machine } from './riscv64.ts'
 import type { MachineOptions, PlannedSegment, SegmentImage } from './segment.ts'
 import { buildX86, isX86Loadable, layOutX86, readX86Machine, x86KernelOf } from './x86_64.ts'
 
@@ -97,7 +100,34 @@ const arm64: SegmentArchitecture = {
   },
 }
 
-const architectures: readonly SegmentArchitecture[] = [x86_64, arm64]
+const riscv64: SegmentArchitecture = {
+  name: 'riscv64',
+  hasDeviceTree: true,
+  loadsCrashKernels: false,
+  verifies: false,
+  isLoadable: isRiscv64Loadable,
+  readMachine(system, { deviceTree }) {
+    const machine = readRiscv64Machine(system, deviceTree)
+    return { layOut: (load) => layOutRiscv64(machine, load), build: (load) => buildRiscv64(machine, load) }
+  },
+}
+
+const arm: SegmentArchitecture = {
+  name: 'arm',
+  hasDeviceTree: true,
+  loadsCrashKernels: false,
+  verifies: false,
+  isLoadable: isArmLoadable,
+  readMachine(system, { deviceTree }) {
+    const machine = readArmMachine(system, deviceTree)
+    return {
+      layOut: ({ source, ...sizes }) => source && layOutArm(machine, { ...sizes, needs: zImageNeeds(source) }),
+      build: (load) => buildArm(machine, load),
+    }
+  },
+}
+
+const architectures: readonly SegmentArchitecture[] = [x86_64, arm64, riscv64, arm]
 
 /** In words, for messages: 'x86_64 and aarch64'. */
 export const servedArchitectures = new Intl.ListFormat('en').format(architectures.map(({ name }) => name))

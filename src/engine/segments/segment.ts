@@ -3,7 +3,7 @@ import type { DeviceTree } from './device-tree/tree.ts'
 
 /** Where a part of what is loaded will lie when the new kernel starts. Addresses and sizes in bytes, of whole pages. */
 export interface PlannedSegment {
-  /** 'kernel', 'initrd', 'boot parameters', 'trampoline'. */
+  /** 'kernel', 'initrd', 'boot parameters', 'trampoline'; of a crash kernel also 'ELF core header'. */
   readonly name: string
   /** Physical. */
   readonly address: number

@@ -111,7 +111,7 @@ test('docs/json.md: inspect', async () => {
 test('docs/json.md: plan', async () => {
   const root = makeMachine()
   layMachine(root, 'bios-6.1')
-  const { document } = await json(['plan', '--root', root, '--engine', 'segments', '--panic', '--remove', 'x'])
+  const { document } = await json(['plan', '--root', root, '--engine', 'segments', '--dtb', '/x', '--remove', 'x'])
   expect(fields(document, ['image', 'verdict', 'refusals[]']).sort()).toEqual(documented('plan'))
   const { document: inspected } = await json(['inspect', process.execPath])
   expect(Object.keys(document.image).sort()).toEqual(Object.keys(inspected.kernel).sort())

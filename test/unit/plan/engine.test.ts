@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type PlanOptions, plan } from '../../../src/index.ts'
@@ -96,8 +96,6 @@ describe('--engine segments', () => {
     const arm64: Tree = { '/proc/sys/kernel/arch': { text: 'aarch64\n' } }
     const foreign = await planned({ root: machineWith(arm64), engine: 'segments' })
     expect(foreign.refusals.map(({ reason }) => reason)).toEqual(['wrong-architecture', 'invalid-argument'])
-    const crash = await planned({ root: machineWith(), engine: 'segments', panic: true })
-    expect(crash.refusals.map(({ reason }) => reason)).toContain('invalid-argument')
   })
 
   test('a kernel that contradicts itself is refused', async () => {
@@ -145,12 +143,10 @@ describe('a vmlinux, which kexec_file_load does not take', () => {
     }
   })
 
-  test('with --engine file it is refused for what it is, and as a crash kernel too', async () => {
-    for (const options of [{ engine: 'file' }, { panic: true }] as const) {
-      const made = await planned({ root: machineWith(kernel), ...options })
-      expect(made.refusals[0]).toMatchObject({ reason: 'not-a-kernel', code: 'ENOEXEC' })
-      expect(made.engine).toBe('file')
-    }
+  test('with --engine file it is refused for what it is', async () => {
+    const made = await planned({ root: machineWith(kernel), engine: 'file' })
+    expect(made.refusals[0]).toMatchObject({ reason: 'not-a-kernel', code: 'ENOEXEC' })
+    expect(made.engine).toBe('file')
   })
 
   test('cut off: told once', async () => {
@@ -189,5 +185,30 @@ describe('--verify-in-purgatory', () => {
     expect(fast.engine).toBe('segments')
     expect(fast.decisions.map(({ choice }) => choice)).toContain('all is hashed on the way')
     expect(fast.decisions.map(({ choice }) => choice)).not.toContain('nothing is hashed on the way')
+  })
+})
+
+describe('crash kernels', () => {
+  const reserved: Tree = { '/sys/kernel/kexec_crash_size': { text: `${256 * 1024 ** 2}\n` } }
+  const crashMachine = (...changes: Tree[]) => {
+    const root = machineWith(reserved, ...changes)
+    layMachine(root, 'crash-6.12')
+    writeFileSync(join(root, 'proc/sys/kernel/osrelease'), `${bookworm}\n`)
+    return root
+  }
+  const names = ({ segments }: { segments: readonly { name: string }[] | null }) => segments?.map(({ name }) => name)
+
+  test('go through kexec_load where there is nothing else, or where it is asked for', async () => {
+    const lacking = await planned({ root: crashMachine(withoutOption('CONFIG_KEXEC_FILE')), panic: true })
+    expect(lacking).toMatchObject({ engine: 'segments', refusals: [] })
+    expect(names(lacking)).toContain('ELF core header')
+    const asked = await planned({ root: crashMachine(), panic: true, engine: 'segments' })
+    expect(asked).toMatchObject({ engine: 'segments', refusals: [] })
+    expect(await planned({ root: crashMachine(), panic: true })).toMatchObject({ engine: 'file', refusals: [] })
+  })
+
+  test('have nowhere to lie where nothing is set aside: told once', async () => {
+    const made = await planned({ root: machineWith(), panic: true, engine: 'segments' })
+    expect(made.refusals.map(({ reason }) => reason)).toEqual(['no-crash-memory'])
   })
 })
