@@ -3,7 +3,7 @@ import { holdInput } from '../image/index.ts'
 import { System } from '../system/system.ts'
 import { unpackedBytes } from './checks/crash-memory.ts'
 import { checkInitrds } from './checks/initrd-content.ts'
-import { checkPagingLeft } from './checks/paging.ts'
+import { checkPagingLeft, checkPagingOfVmlinux } from './checks/paging.ts'
 import { checkSizes, type PlannedSizes } from './checks/sizes.ts'
 import { checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
@@ -52,6 +52,7 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     findings.add(aboutEngine)
     const verify = chooseVerification(engine, kernel, options, findings)
     const parts = { commandLine, verify, panic }
+    if (engine === 'segments') checkPagingOfVmlinux(system, kernel.image, findings)
     const segments = engine === 'segments' ? planSegments(system, kernel, choice, parts, findings) : null
     checkMachine(system, engine, panic, findings)
     const verdict = await judge(policy, engine, kernel, choice, options, findings)
