@@ -18,6 +18,10 @@ const emulator = ['qemu-system-x86_64', 'dpkg-deb', 'apt-get']
 /** By Node's names: the emulator of each, and what compiles the addon for it. */
 const foreign = {
   arm64: ['qemu-system-aarch64', 'aarch64-linux-gnu-g++'],
+  riscv64: ['qemu-system-riscv64', 'riscv64-linux-gnu-g++'],
+  arm: ['qemu-system-arm', 'arm-linux-gnueabihf-g++'],
+  ppc64: ['qemu-system-ppc64', 'powerpc64le-linux-gnu-g++'],
+  s390x: ['qemu-system-s390x', 's390x-linux-gnu-g++'],
 }
 
 /**

@@ -1,3 +1,4 @@
+import { servedArchitectures } from '../engine/segments/architecture.ts'
 import type { Evidence } from '../errors.ts'
 import type { CallPolicy } from '../policy/index.ts'
 import type { Finding, Subject } from './check.ts'
@@ -22,7 +23,9 @@ function fileLoad(examination: Examination): Finding<'kexec-file-load'> {
       return { id, status: 'ok', summary: sentence(policy.kexecFileLoad.why), detail, evidence }
     }
     const detail =
-      policy.kexecLoad.mode === 'unsupported' ? [] : ['It has kexec_load, which this version uses on x86_64 only.']
+      policy.kexecLoad.mode === 'unsupported'
+        ? []
+        : [`It has kexec_load, which this version uses on ${servedArchitectures}.`]
     const remedy = 'Boot a kernel built with CONFIG_KEXEC_FILE=y.'
     return { id, status: 'problem', summary: sentence(policy.kexecFileLoad.why), detail, evidence, remedy }
   }

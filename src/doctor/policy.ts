@@ -1,5 +1,5 @@
 import type { Evidence } from '../errors.ts'
-import type { KexecPolicy, PolicySubject, Verdict } from '../policy/index.ts'
+import type { CallPolicy, KexecPolicy, PolicySubject, Verdict } from '../policy/index.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf } from './examination.ts'
 import { sentence } from './sentence.ts'
@@ -9,12 +9,19 @@ export const policy: Subject<'load-switch' | 'signature'> = {
   name: 'policy',
   ids: ['load-switch', 'signature'],
   needsMachine: true,
-  examine: (examination) => [loadSwitch(examination.policy), signature(examination)],
+  examine: (examination) => [loadSwitch(examination), signature(examination)],
 }
 
-function loadSwitch({ limits, reasons, kexecFileLoad }: KexecPolicy): Finding<'load-switch'> {
+/** What is known of the call that a bare `load` makes. */
+function callOf(examination: Examination): CallPolicy {
+  const { kexecFileLoad, kexecLoad } = examination.policy
+  return planOf(examination)?.engine === 'segments' ? kexecLoad : kexecFileLoad
+}
+
+function loadSwitch(examination: Examination): Finding<'load-switch'> {
   const id = 'load-switch'
-  if (kexecFileLoad.mode === 'unsupported')
+  const { limits, reasons } = examination.policy
+  if (callOf(examination).mode === 'unsupported')
     return { id, status: 'unknown', summary: 'It does not come to that: there is no such call.' }
   const evidence = evidenceOf(reasons, 'limits')
   if (limits.disabled) {
@@ -45,16 +52,15 @@ const agreeable: Readonly<Record<string, string>> = {
 
 function signature(examination: Examination): Finding<'signature'> {
   const id = 'signature'
-  const { kexecFileLoad, reasons } = examination.policy
-  const evidence = evidenceOf(reasons, 'signature', 'lockdown', 'secure boot', 'ima')
-  const { mode } = kexecFileLoad
+  const evidence = evidenceOf(examination.policy.reasons, 'signature', 'lockdown', 'secure boot', 'ima')
+  const { mode, why } = callOf(examination)
   if (mode === 'unsupported' || mode === 'disabled')
     return { id, status: 'unknown', summary: 'It does not come to that: every load is refused.', evidence }
   const verdict = planOf(examination)?.verdict
   if (verdict == null) {
     const isOpen = mode === 'unchecked' || mode === 'permissive'
     const summary = isOpen ? (agreeable[mode] as string) : `Without a kernel to load it cannot be told (${mode}).`
-    return { id, status: isOpen ? 'ok' : 'unknown', summary, detail: [sentence(kexecFileLoad.why)], evidence }
+    return { id, status: isOpen ? 'ok' : 'unknown', summary, detail: [sentence(why)], evidence }
   }
   return judged(verdict.privileged ?? verdict, mode, evidence)
 }

@@ -1,3 +1,5 @@
+import { engineFor, inspectImage } from '../image/index.ts'
+
 /** What discovery needs to know of a kernel file. */
 export interface Identity {
   /** As `uname -m` prints it, or null when the file does not tell. */
@@ -19,4 +21,11 @@ export interface Identity {
  */
 export type IdentifyKernel = (head: Buffer, size: number) => Identity
 
-export { HEAD_BYTES, inspectImage as identifyKernel } from '../image/index.ts'
+export { HEAD_BYTES, S390_HEAD_BYTES } from '../image/index.ts'
+
+/** What the machine's own inspection says: a kernel is also what only kexec_load takes, such as a zImage of 32-bit ARM. */
+export const identifyKernel: IdentifyKernel = (head, size) => {
+  const image = inspectImage(head, size)
+  const isForSegments = image.problems.length === 0 && engineFor(image).engine === 'segments'
+  return { ...image, bootable: image.bootable || isForSegments }
+}

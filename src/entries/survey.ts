@@ -1,7 +1,7 @@
 import { closeSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
 import type { System } from '../system/system.ts'
-import { HEAD_BYTES, type IdentifyKernel, type Identity } from './identify.ts'
+import { HEAD_BYTES, type IdentifyKernel, type Identity, S390_HEAD_BYTES } from './identify.ts'
 import { Volumes } from './volumes.ts'
 
 /** A kernel file as found. */
@@ -51,12 +51,21 @@ export class Survey {
     const { stats, problem } = this.file(path)
     if (stats === undefined) return { ...nothing, problems: [problem] }
     try {
-      const identity = this.identify(this.system.readHead(path, HEAD_BYTES), stats.size)
+      const identity = this.identifyFile(path, stats.size)
       const { version, architecture, bootable } = identity
       return { version, architecture, problems: bootable ? [] : [notBootable(path, identity)] }
     } catch (error) {
       return { ...nothing, problems: [unreadable(path, error)] }
     }
+  }
+
+  /** Only what nothing else is gets a second look. */
+  private identifyFile(path: string, size: number): Identity {
+    const identity = this.identify(this.system.readHead(path, HEAD_BYTES), size)
+    const isKnown = identity.bootable || identity.architecture !== null
+    return isKnown || size < S390_HEAD_BYTES
+      ? identity
+      : this.identify(this.system.readHead(path, S390_HEAD_BYTES), size)
   }
 
   /** What keeps a file from being loaded as an initrd, as a list of at most one sentence. Never throws. */

@@ -22,9 +22,22 @@ export const elf: ImageFormat = {
       architecture,
       byteOrder: little ? 'little' : 'big',
     }
-    const version = source === undefined ? undefined : versionOf(source, segments)
+    if (source === undefined) return runsInUpperHalf(head, is64, little) ? asUnnamedVmlinux(image) : image
+    const version = versionOf(source, segments)
     return version === undefined ? image : asVmlinux(image, version)
   },
+}
+
+/** Only kernels do: by its first bytes alone, that is what tells one from a program. x86's are entered at physical addresses. */
+function runsInUpperHalf(head: Buffer, is64: boolean, little: boolean): boolean {
+  if (!is64 || head.length < 32) return false
+  return (little ? head.readBigUInt64LE(24) : head.readBigUInt64BE(24)) >= 1n << 63n
+}
+
+function asUnnamedVmlinux(image: KernelImage): KernelImage {
+  const { architecture, description } = image
+  const bootable = engineFor({ format: 'vmlinux', architecture }).engine === 'file'
+  return { ...image, format: 'vmlinux', description: `${description} (vmlinux)`, bootable }
 }
 
 /** What was told an ELF file, once its version line was found. */

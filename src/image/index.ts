@@ -29,6 +29,7 @@ export {
   inspect,
 } from './inspection.ts'
 export type { IntegrityCheck } from './integrity.ts'
+export { S390_HEAD_BYTES } from './linux-images.ts'
 export { inspectNested, type LocatedPart, type NestedImage } from './nested.ts'
 export { holdInput, type ImageInput, type OpenImage, openImage, openInput } from './open.ts'
 

@@ -92,14 +92,17 @@ const S390_MARK = 0x10008
 /** The parameter area, arch/s390/include/asm/setup.h. */
 const parameterArea = { version: 0x10428, commandLineSize: 0x10430 } as const
 
-/** s390x: an image that begins at address 0. Its mark lies beyond the head, so it is told only with the file at hand. */
+/** How much of a file tells an s390 kernel, bytes. */
+export const S390_HEAD_BYTES = 66 * 1024
+
+/** s390x: an image that begins at address 0. Its mark lies beyond HEAD_BYTES: it is told by a longer head, or with the file at hand. */
 export const s390Image: ImageFormat = {
   name: 's390 Image',
-  recognise: (_head, source) => source?.read(S390_MARK, 6).toString('latin1') === 'S390EP',
-  inspect(_head, source) {
+  recognise: (head, source) => bytesAt(S390_MARK, 6, head, source).toString('latin1') === 'S390EP',
+  inspect(head, source) {
     const text = source === undefined ? undefined : s390Version(source)
-    const limit = source?.read(parameterArea.commandLineSize, 8)
-    const size = limit?.length === 8 ? Number(limit.readBigUInt64BE(0)) : 0
+    const limit = bytesAt(parameterArea.commandLineSize, 8, head, source)
+    const size = limit.length === 8 ? Number(limit.readBigUInt64BE(0)) : 0
     const signed = source?.read(source.size - MODULE_SIGNATURE.length, MODULE_SIGNATURE.length).equals(MODULE_SIGNATURE)
     return {
       ...unknownImage,
@@ -115,6 +118,10 @@ export const s390Image: ImageFormat = {
       signature: signed ? 'present' : 'absent',
     }
   },
+}
+
+function bytesAt(offset: number, length: number, head: Buffer, source: ByteSource | undefined): Buffer {
+  return source?.read(offset, length) ?? head.subarray(offset, offset + length)
 }
 
 /** What ends a file with an appended signature: MODULE_SIG_STRING, include/linux/module_signature.h. */

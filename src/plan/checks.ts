@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import { servedArchitectures } from '../engine/segments/architecture.ts'
 import { status } from '../engine/status.ts'
 import { KexecError } from '../errors.ts'
 import type { OpenImage } from '../image/index.ts'
@@ -98,7 +99,7 @@ function checkSyscall(system: System, findings: Findings): void {
       new KexecError(`the running kernel is for ${running.architecture}, which has no kexec_file_load`, {
         reason: 'no-kexec-support',
         code: 'ENOSYS',
-        hint: 'Boot a 64-bit kernel, where the machine can run one; kexec_load, which this kernel has, is served on x86_64 only in this version.',
+        hint: `Boot a 64-bit kernel, where the machine can run one; this version uses kexec_load on ${servedArchitectures}.`,
         evidence: running.evidence,
         refused: true,
       }),

@@ -9,6 +9,7 @@ export interface Decision {
     | 'command line'
     | 'parameter'
     | 'engine'
+    | 'device tree'
     | 'fast'
     | 'purgatory'
     | 'kind'

@@ -30,9 +30,7 @@ export function chooseEngine(
 ): Engine {
   const engine = engineOf(system, kernel, policy, options, findings)
   if (options.panic) findings.decide('kind', 'crash kernel', 'asked for with --panic; a panic starts it')
-  if (options.devicetree !== undefined) {
-    refuse(findings, `the engine \`${engine}\` takes no device tree from outside`, 'Leave --dtb away.')
-  }
+  if (options.devicetree !== undefined) refuseDeviceTree(system, kernel, engine, findings)
   return engine
 }
 
@@ -45,7 +43,7 @@ function engineOf(
   system: System,
   kernel: PlannedKernel,
   policy: KexecPolicy | null,
-  { engine = 'auto', panic, fast }: PlanOptions,
+  { engine = 'auto', panic, fast, devicetree }: PlanOptions,
   findings: Findings,
 ): Engine {
   if (engine === 'segments') {
@@ -59,6 +57,15 @@ function engineOf(
   const isNeeded = engineFor(kernel.image).engine === 'segments' && isServed(system, kernel)
   if (engine === 'auto' && isNeeded && barring(kernel, policy, panic) === null) {
     findings.decide('engine', 'segments', `kexec_file_load takes no ${kernel.image.format} here. ${WHAT.segments}`)
+    return 'segments'
+  }
+  if (
+    engine === 'auto' &&
+    devicetree !== undefined &&
+    takesDeviceTree(system, kernel) &&
+    barring(kernel, policy, panic) === null
+  ) {
+    findings.decide('engine', 'segments', `kexec_file_load takes no device tree. ${WHAT.segments}`)
     return 'segments'
   }
   const isMissing = policy?.kexecFileLoad.mode === 'unsupported' || !hasKexecFileLoad(readRunningKernel(system))
@@ -113,6 +120,20 @@ function isServed(system: System, { image }: PlannedKernel): boolean {
   const { architecture } = readRunningKernel(system)
   const served = segmentArchitecture(image)
   return served !== undefined && (architecture === null || familyOf(architecture) === served.name)
+}
+
+function takesDeviceTree(system: System, kernel: PlannedKernel): boolean {
+  return isServed(system, kernel) && segmentArchitecture(kernel.image)?.hasDeviceTree === true
+}
+
+function refuseDeviceTree(system: System, kernel: PlannedKernel, engine: Engine, findings: Findings): void {
+  if (!takesDeviceTree(system, kernel)) {
+    const { format, architecture } = kernel.image
+    refuse(findings, `a ${format} of ${architecture} is given no device tree`, 'Leave --dtb away.')
+  } else if (engine === 'file') {
+    const hint = 'Leave --dtb away, or give --engine segments.'
+    refuse(findings, 'the engine `file` (kexec_file_load) gives the new kernel the running device tree', hint)
+  }
 }
 
 /** Whether a crash kernel is asked for of an architecture that has none through kexec_load. */

@@ -11,6 +11,7 @@ import { beginToRemember, rememberLoad } from '../state/remember.ts'
 import { System } from '../system/system.ts'
 import { refuseWhatDoesNotFit } from './checks/sizes.ts'
 import type { Decision, Findings } from './decision.ts'
+import type { GivenTree } from './device-tree.ts'
 import type { Engine } from './engine.ts'
 import { explain } from './explain.ts'
 import type { FastMeasures } from './fast.ts'
@@ -40,6 +41,7 @@ export interface PlanParts extends Choices {
   readonly engine: Engine
   readonly segments: readonly PlannedSegment[] | null
   readonly measures: FastMeasures
+  readonly deviceTree: GivenTree | null
   /** With the engine `segments`: whether all of it is hashed before the new kernel starts. */
   readonly verify: boolean
   readonly origin: Origin
@@ -80,6 +82,7 @@ export class LoadPlan {
   private readonly choice: InitrdChoice
   private readonly tryAnyway: boolean
   private readonly measures: FastMeasures
+  private readonly deviceTree: GivenTree | null
   private readonly verify: boolean
   private prepared: Prepared | undefined
   private isOpen = true
@@ -104,6 +107,7 @@ export class LoadPlan {
     this.choice = parts.choice
     this.tryAnyway = parts.tryAnyway
     this.measures = parts.measures
+    this.deviceTree = parts.deviceTree
     this.verify = parts.verify
     this.engine = parts.engine
     this.segments = parts.segments
@@ -136,7 +140,7 @@ export class LoadPlan {
       this.refuseIfNotAllowed(options.signal)
       this.prepared ??= await this.makeReady(options)
       refuseIfChanged(this.planned, this.choice)
-      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this)
+      this.refuseWhatDoesNotFit(this.prepared)
       const remembering = beginToRemember()
       const flags = await this.ask(this.prepared, options.signal)
       this.remember(flags, await remembering)
@@ -155,7 +159,7 @@ export class LoadPlan {
       this.refuseIfNotAllowed(undefined)
       this.prepared ??= prepareSync(this.planned, this.choice, this.measures)
       refuseIfChanged(this.planned, this.choice)
-      refuseWhatDoesNotFit(new System(), this.planned, this.prepared, this)
+      this.refuseWhatDoesNotFit(this.prepared)
       this.remember(this.askSync(this.prepared))
     } finally {
       this.closeFiles()
@@ -189,7 +193,7 @@ export class LoadPlan {
       version: this.image.version,
       initrds: this.choice.paths,
       cmdline: commandLine,
-      devicetree: null,
+      devicetree: this.deviceTree?.path ?? null,
       panic,
       engine,
       segments,
@@ -230,6 +234,11 @@ export class LoadPlan {
     if (!this.tryAnyway) requireCapability(readPrivileges(new System()), 'loading a kernel')
   }
 
+  private refuseWhatDoesNotFit(prepared: Prepared): void {
+    const { planned, panic, engine, tryAnyway } = this
+    refuseWhatDoesNotFit(new System(), planned, prepared, { panic, engine, tryAnyway })
+  }
+
   private closeFiles(): void {
     this.prepared?.close()
     closeFiles(this.planned, this.choice)
@@ -265,7 +274,8 @@ export class LoadPlan {
 
   private segmentParts({ kernelFd, unpackedKernel, initrdFd }: Prepared): SegmentParts {
     const { image, commandLine, verify, panic } = this
-    return { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify, panic }
+    const deviceTree = this.deviceTree?.tree ?? null
+    return { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify, panic, deviceTree }
   }
 
   private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {

@@ -32,7 +32,7 @@ export interface PlanOptions {
   readonly append?: string | readonly string[]
   /** Keys (or whole `key=value` pairs) to take away. */
   readonly remove?: string | readonly string[]
-  /** A device tree file; kexec_file_load takes none, so the plan refuses it. */
+  /** A device tree file, in place of the running tree. kexec_file_load takes none: this needs the engine `segments`, on arm64. */
   readonly devicetree?: string
   /** Load as the crash kernel, to be started by a panic. */
   readonly panic?: boolean

@@ -8,6 +8,7 @@ import { checkSizes, type PlannedSizes } from './checks/sizes.ts'
 import { checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
 import { Findings } from './decision.ts'
+import { readGivenTree } from './device-tree.ts'
 import { chooseEngine, policyFor, whyNotSegments } from './engine.ts'
 import { chooseFastMeasures, noMeasures } from './fast.ts'
 import { chooseInitrds, type InitrdChoice } from './initrds.ts'
@@ -41,7 +42,8 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const policy = policyFor(system)
     const aboutEngine = new Findings()
     const engine = chooseEngine(system, kernel, policy, options, aboutEngine)
-    checkKernel(system, kernel, { engine, barring: whyNotSegments(system, kernel, policy, options) }, findings)
+    const barring = whyNotSegments(system, kernel, policy, options)
+    checkKernel(system, kernel, { engine, barring, tryAnyway: options.tryAnyway ?? false }, findings)
     checkUnified(kernel, options, findings)
     const commandLine = chooseCommandLine(system, options, target, kernel, choice, findings)
     await checkInitrds(choice, findings)
@@ -51,15 +53,17 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     checkEverything(system, { ...chosen, unpackedBytes: unpacked }, findings)
     findings.add(aboutEngine)
     const verify = chooseVerification(engine, kernel, options, findings)
-    const parts = { commandLine, verify, panic }
     if (engine === 'segments') checkPagingOfVmlinux(system, kernel.image, findings)
-    const segments = engine === 'segments' ? planSegments(system, kernel, choice, parts, findings) : null
+    const deviceTree = engine === 'segments' ? readGivenTree(system, kernel, options, findings) : null
+    const laidOut = { kernel, choice, commandLine, verify, panic, deviceTree: deviceTree?.tree ?? null }
+    const segments = engine === 'segments' ? planSegments(system, laidOut, findings) : null
     checkMachine(system, engine, panic, findings)
     const verdict = await judge(policy, engine, kernel, choice, options, findings)
     const measures = options.fast
       ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine, verify }, findings)
       : noMeasures
-    return new LoadPlan({ ...chosen, system, findings, verdict, tryAnyway, engine, segments, measures, verify })
+    const decided = { verdict, tryAnyway, engine, segments, measures, verify, deviceTree }
+    return new LoadPlan({ ...chosen, ...decided, system, findings })
   } catch (error) {
     closeFiles(kernel, choice)
     throw error

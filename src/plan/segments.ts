@@ -1,5 +1,6 @@
 import { type SegmentMachine, segmentArchitecture } from '../engine/segments/architecture.ts'
 import { readContents, readContentsSync } from '../engine/segments/contents.ts'
+import type { DeviceTree } from '../engine/segments/device-tree/tree.ts'
 import type { PlannedSegment, SegmentImage } from '../engine/segments/segment.ts'
 import { KexecError } from '../errors.ts'
 import type { KernelImage } from '../image/index.ts'
@@ -10,15 +11,19 @@ import type { InitrdChoice } from './initrds.ts'
 import { innerSource, type PlannedKernel } from './kernel.ts'
 import type { Prepared } from './preparation.ts'
 
+/** What is to be laid out. */
+export interface SegmentChoices extends Pick<SegmentParts, 'commandLine' | 'verify' | 'panic' | 'deviceTree'> {
+  readonly kernel: PlannedKernel
+  readonly choice: InitrdChoice
+}
+
 /**
  * Where everything would lie, by the sizes that are known before anything is unpacked or joined. What cannot be known without
  * privilege is left unchecked, and what cannot be is refused.
  */
 export function planSegments(
   system: System,
-  kernel: PlannedKernel,
-  choice: InitrdChoice,
-  { commandLine, verify, panic }: Pick<SegmentParts, 'commandLine' | 'verify' | 'panic'>,
+  { kernel, choice, commandLine, verify, panic, deviceTree }: SegmentChoices,
   findings: Findings,
 ): readonly PlannedSegment[] | null {
   const { image } = kernel
@@ -28,7 +33,7 @@ export function planSegments(
   const { kernelFile: kernelLength, initrdBytes: initrdLength } = plannedSizes(kernel, choice)
   try {
     return architecture
-      .readMachine(system, panic)
+      .readMachine(system, { panic, deviceTree })
       .layOut({ image, source, commandLine, kernelLength, initrdLength, verify })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
@@ -48,6 +53,8 @@ export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'unpackedKerne
   /** Whether all of it is hashed before the new kernel starts. */
   readonly verify: boolean
   readonly panic: boolean
+  /** In place of the running one. */
+  readonly deviceTree: DeviceTree | null
 }
 
 /**
@@ -56,29 +63,28 @@ export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'unpackedKerne
  */
 export async function buildSegments(
   system: System,
-  { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify, panic }: SegmentParts,
+  parts: SegmentParts,
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
-  const machine = machineFor(system, image, panic)
+  const { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify } = parts
+  const machine = machineFor(system, parts)
   const kernel = await readContents(kernelFd, 'kernel', signal)
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
   return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
 }
 
 /** The same at once. */
-export function buildSegmentsSync(
-  system: System,
-  { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify, panic }: SegmentParts,
-): SegmentImage {
-  const machine = machineFor(system, image, panic)
+export function buildSegmentsSync(system: System, parts: SegmentParts): SegmentImage {
+  const { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify } = parts
+  const machine = machineFor(system, parts)
   const kernel = readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
   return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
 }
 
 /** Plans with an image that nobody lays out are refused long before. */
-function machineFor(system: System, image: KernelImage, panic: boolean): SegmentMachine {
+function machineFor(system: System, { image, panic, deviceTree }: SegmentParts): SegmentMachine {
   const architecture = segmentArchitecture(image)
-  if (architecture !== undefined) return architecture.readMachine(system, panic)
+  if (architecture !== undefined) return architecture.readMachine(system, { panic, deviceTree })
   throw new KexecError(`kexec_load is given no ${image.format} here`, { reason: 'not-a-kernel', refused: true })
 }

@@ -71,9 +71,9 @@ function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu, fin
   findings.decide('kernel', entry.kernel, `entry ${entry.id}: ${reasonFor(options, entry, menu)}`)
   if (entry.isDefault && isDefaultWanted(options)) for (const problem of menu.problems) findings.warn(problem)
   for (const problem of entry.problems) findings.warn(problem)
-  if (entry.devicetree !== null)
+  if (entry.devicetree !== null && options.devicetree === undefined)
     findings.warn(
-      `the entry names the device tree ${entry.devicetree}, which kexec_file_load does not take: the new kernel gets the running one`,
+      `the entry names the device tree ${entry.devicetree}: the new kernel gets the running one, which the boot loader has filled in`,
     )
   return { entry, kernel: entry.kernel, profile: entry.profile, sibling: null }
 }

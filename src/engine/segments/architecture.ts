@@ -1,8 +1,11 @@
 import type { ByteSource } from '../../image/bytes.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
+import { zImageNeeds } from './arm/zimage.ts'
+import { buildArm, isArmLoadable, layOutArm, readArmMachine } from './arm.ts'
 import { buildArm64, isArm64Loadable, layOutArm64, readArm64Machine } from './arm64.ts'
-import type { PlannedSegment, SegmentImage } from './segment.ts'
+import { buildRiscv64, isRiscv64Loadable, layOutRiscv64, readRiscv64Machine } from './riscv64.ts'
+import type { MachineOptions, PlannedSegment, SegmentImage } from './segment.ts'
 import { buildX86, isX86Loadable, layOutX86, readX86Machine, x86KernelOf } from './x86_64.ts'
 
 /** What is to be laid out, before anything is unpacked or joined. */
@@ -57,20 +60,22 @@ export interface SegmentArchitecture {
   readonly verifies: boolean
   /** Whether it is a kernel that this lays out. */
   isLoadable(image: KernelImage): boolean
+  /** Whether its kernels are given a device tree. */
+  readonly hasDeviceTree: boolean
   /**
    * Reads what the new kernel has to be told of this machine.
-   * @param panic for a crash kernel
    * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'; 'no-crash-memory'
    */
-  readMachine(system: System, panic: boolean): SegmentMachine
+  readMachine(system: System, options: MachineOptions): SegmentMachine
 }
 
 const x86_64: SegmentArchitecture = {
   name: 'x86_64',
+  hasDeviceTree: false,
   loadsCrashKernels: true,
   verifies: true,
   isLoadable: isX86Loadable,
-  readMachine(system, panic) {
+  readMachine(system, { panic }) {
     const machine = readX86Machine(system, panic)
     return {
       layOut: ({ image, source, commandLine, initrdLength, verify }) =>
@@ -82,11 +87,12 @@ const x86_64: SegmentArchitecture = {
 
 const arm64: SegmentArchitecture = {
   name: 'aarch64',
-  loadsCrashKernels: false,
+  hasDeviceTree: true,
+  loadsCrashKernels: true,
   verifies: false,
   isLoadable: isArm64Loadable,
-  readMachine(system) {
-    const machine = readArm64Machine(system)
+  readMachine(system, options) {
+    const machine = readArm64Machine(system, options)
     return {
       layOut: (load) => layOutArm64(machine, load),
       build: ({ image, kernel, initrd, commandLine }) => buildArm64(machine, image, kernel, initrd, commandLine),
@@ -94,7 +100,37 @@ const arm64: SegmentArchitecture = {
   },
 }
 
-const architectures: readonly SegmentArchitecture[] = [x86_64, arm64]
+const riscv64: SegmentArchitecture = {
+  name: 'riscv64',
+  hasDeviceTree: true,
+  loadsCrashKernels: false,
+  verifies: false,
+  isLoadable: isRiscv64Loadable,
+  readMachine(system, { deviceTree }) {
+    const machine = readRiscv64Machine(system, deviceTree)
+    return { layOut: (load) => layOutRiscv64(machine, load), build: (load) => buildRiscv64(machine, load) }
+  },
+}
+
+const arm: SegmentArchitecture = {
+  name: 'arm',
+  hasDeviceTree: true,
+  loadsCrashKernels: false,
+  verifies: false,
+  isLoadable: isArmLoadable,
+  readMachine(system, { deviceTree }) {
+    const machine = readArmMachine(system, deviceTree)
+    return {
+      layOut: ({ source, ...sizes }) => source && layOutArm(machine, { ...sizes, needs: zImageNeeds(source) }),
+      build: (load) => buildArm(machine, load),
+    }
+  },
+}
+
+const architectures: readonly SegmentArchitecture[] = [x86_64, arm64, riscv64, arm]
+
+/** In words, for messages: 'x86_64 and aarch64'. */
+export const servedArchitectures = new Intl.ListFormat('en').format(architectures.map(({ name }) => name))
 
 /** Who lays out such a kernel; undefined where nobody does. */
 export function segmentArchitecture(image: KernelImage): SegmentArchitecture | undefined {

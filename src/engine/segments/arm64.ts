@@ -2,19 +2,23 @@ import { randomBytes } from 'node:crypto'
 import { KexecError } from '../../errors.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
+import { type CrashState, readCrashState } from './arm64/crash.ts'
+import { interruptTables } from './arm64/interrupt-tables.ts'
 import { trampoline } from './arm64/trampoline.ts'
 import { writeDeviceTree } from './device-tree/blob.ts'
+import { machineTree } from './device-tree/given-tree.ts'
 import { type HandedOver, handOver, KASLR_SEED, RNG_SEED } from './device-tree/handed-over.ts'
 import { hasEfiMap, memoryRanges, reservedRanges } from './device-tree/memory.ts'
-import { readRunningTree } from './device-tree/running-tree.ts'
 import type { DeviceTree } from './device-tree/tree.ts'
+import { coreHeader, coreHeaderSize } from './elf-core.ts'
 import { readResources, usableMemory } from './memory-map.ts'
 import { type Piece, place } from './placement.ts'
 import { type MemoryRange, roundUp, wholePages, within, without } from './ranges.ts'
-import type { PlannedSegment, SegmentImage } from './segment.ts'
+import type { MachineOptions, PlannedSegment, SegmentImage } from './segment.ts'
 
 /** KEXEC_ARCH_AARCH64 of include/uapi/linux/kexec.h. */
 const ARCHITECTURE = 183 * 2 ** 16
+const ON_CRASH = 1
 
 /** The largest page of the architecture: segments of whole ones suit a running kernel of any page size. */
 const PAGE = 65_536
@@ -30,7 +34,7 @@ const TREE_LIMIT = 2 * MEBIBYTE
 /** booting.rst: kernel and initrd lie in one window of this size, which begins at a multiple of 1 GiB. */
 const WINDOW = 32 * GIBIBYTE
 
-/** Ranges of memory that are tried for the kernel, so that the initrd fits into its window: more than any machine has in truth. */
+/** Places that are tried for the kernel, so that the initrd fits into its window. */
 const MAX_TRIES = 64
 
 /** What is to be laid out, by size. */
@@ -47,7 +51,11 @@ export interface Arm64Load {
 export interface Arm64Machine {
   /** Where segments may lie. */
   readonly usable: readonly MemoryRange[]
+  /** What of a range must be left alone although it counts as usable; asked only for where something would lie. */
+  readonly heldIn: ((range: MemoryRange) => MemoryRange[]) | undefined
   readonly tree: DeviceTree
+  /** For a crash kernel; null for one that takes over in peace. */
+  readonly crash: CrashState | null
   readonly seeds: Pick<HandedOver, 'kaslrSeed' | 'rngSeed'>
 }
 
@@ -58,15 +66,24 @@ export function isArm64Loadable({ format, bootable, imageHeader }: KernelImage):
 
 /**
  * Reads what the new kernel has to be told of this machine.
- * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'
+ * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'; 'no-crash-memory'
  */
-export function readArm64Machine(system: System): Arm64Machine {
-  const { ram, occupied } = usableMemory(readResources(system))
-  const tree = readRunningTree(system)
+export function readArm64Machine(
+  system: System,
+  { panic = false, deviceTree: given = null }: Partial<MachineOptions> = {},
+): Arm64Machine {
+  const resources = readResources(system)
+  const { ram, occupied } = usableMemory(resources)
+  const { tree, running } = machineTree(system, given)
   const told = hasEfiMap(tree) ? [] : memoryRanges(tree)
   const free = without(ram, [...occupied, ...reservedRanges(tree)])
   const seeds = { kaslrSeed: randomBytes(KASLR_SEED), rngSeed: randomBytes(RNG_SEED) }
-  return { usable: wholePages(told.length === 0 ? free : within(free, told), PAGE), tree, seeds }
+  if (panic) {
+    const crash = readCrashState(system, resources)
+    return { usable: wholePages([crash.region], PAGE), heldIn: undefined, tree, crash, seeds }
+  }
+  const usable = wholePages(told.length === 0 ? free : within(free, told), PAGE)
+  return { usable, heldIn: interruptTables(system, running ?? tree), tree, crash: null, seeds }
 }
 
 /**
@@ -75,47 +92,84 @@ export function readArm64Machine(system: System): Arm64Machine {
  */
 export function layOutArm64(machine: Arm64Machine, load: Arm64Load): PlannedSegment[] {
   const kernel = kernelPiece(load)
-  const treeLength = treeFor(machine, load.commandLine, { address: 0, length: load.initrdLength }).length
-  const starts = kernel.isMovable ? machine.usable.slice(0, MAX_TRIES).map(({ start }) => start) : [0]
-  let failure: unknown
-  for (const start of starts) {
-    try {
-      return layOutFrom(machine.usable, { ...kernel.piece, lowest: start }, treeLength, load.initrdLength)
-    } catch (error) {
-      // The first one tells: it had all of the memory to choose from.
-      failure ??= error
-    }
+  const others = otherPieces(machine, load)
+  let { usable } = machine
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const layout = layOutIn(usable, kernel, others)
+    const held = layout.flatMap(({ address, size }) => machine.heldIn?.({ start: address, end: address + size }) ?? [])
+    if (held.length === 0) return layout
+    usable = without(usable, held)
   }
-  throw failure ?? noMemory()
+  throw noMemory()
 }
 
-/** The kernel first: its place decides on the window. */
-function layOutFrom(
-  usable: readonly MemoryRange[],
-  kernel: Piece,
-  treeLength: number,
-  initrdLength: number,
-): PlannedSegment[] {
+/** Times that another place is looked for: each time by what was found held in the one before. */
+const MAX_ROUNDS = 1000
+
+/** Without the kernel, whose place decides on the initrd's. */
+function otherPieces(machine: Arm64Machine, { commandLine, initrdLength }: Arm64Load): Piece[] {
+  const anywhere = { lowest: 0, limit: Number.POSITIVE_INFINITY }
+  const piece = (name: string, length: number, alignment = PAGE): Piece => ({
+    ...anywhere,
+    name,
+    length,
+    size: roundUp(length, PAGE),
+    alignment,
+  })
+  return [
+    piece('device tree', treeFor(machine, { commandLine, initrdLength }, []).length, TREE_LIMIT),
+    piece('trampoline', TRAMPOLINE_LENGTH),
+    ...(machine.crash === null ? [] : [piece(CORE_HEADER, coreHeaderSize(machine.crash.core))]),
+    ...(initrdLength > 0 ? [piece('initrd', initrdLength)] : []),
+  ]
+}
+
+/** As x86_64 calls it. */
+const CORE_HEADER = 'ELF core header'
+
+/** Where the lowest place for the kernel leaves none for the initrd, one in a later range may. */
+function layOutIn(usable: readonly MemoryRange[], kernel: KernelPiece, others: readonly Piece[]): PlannedSegment[] {
+  let failure: unknown = noMemory()
+  for (const [index, start] of (kernel.isMovable ? startsIn(usable) : [0]).entries()) {
+    try {
+      return layOutFrom(usable, { ...kernel.piece, lowest: start }, others)
+    } catch (error) {
+      // The first one tells: it had all of the memory to choose from.
+      if (index === 0) failure = error
+    }
+  }
+  throw failure
+}
+
+/** One for each GiB that a range begins in: within one, the window is the same. */
+function startsIn(usable: readonly MemoryRange[]): number[] {
+  const starts = new Map<number, number>()
+  for (const { start } of usable) {
+    const gibibyte = Math.floor(start / GIBIBYTE)
+    if (!starts.has(gibibyte)) starts.set(gibibyte, start)
+  }
+  return [...starts.values()].slice(0, MAX_TRIES)
+}
+
+function layOutFrom(usable: readonly MemoryRange[], kernel: Piece, others: readonly Piece[]): PlannedSegment[] {
   const placed = place([kernel], usable)
   const [{ address, size }] = placed as [PlannedSegment]
-  const window = Math.floor(address / GIBIBYTE) * GIBIBYTE
-  const anywhere = { lowest: 0, limit: Number.POSITIVE_INFINITY }
-  const pieces: Piece[] = [
-    { ...anywhere, name: 'device tree', length: treeLength, size: roundUp(treeLength, PAGE), alignment: TREE_LIMIT },
-    { ...anywhere, name: 'trampoline', length: TRAMPOLINE_LENGTH, size: PAGE, alignment: PAGE },
-  ]
-  if (initrdLength > 0) {
-    const size = roundUp(initrdLength, PAGE)
-    pieces.push({ name: 'initrd', length: initrdLength, size, alignment: PAGE, lowest: window, limit: window + WINDOW })
-  }
-  const others = place(pieces, without(usable, [{ start: address, end: address + size }]))
-  return [...placed, ...others].sort((a, b) => a.address - b.address)
+  const lowest = Math.floor(address / GIBIBYTE) * GIBIBYTE
+  const window = { lowest, limit: lowest + WINDOW }
+  const pieces = others.map((piece) => (piece.name === 'initrd' ? { ...piece, ...window } : piece))
+  const rest = place(pieces, without(usable, [{ start: address, end: address + size }]))
+  return [...placed, ...rest].sort((a, b) => a.address - b.address)
 }
 
 const TRAMPOLINE_LENGTH = trampoline(0, 0).length
 
+interface KernelPiece {
+  readonly piece: Piece
+  readonly isMovable: boolean
+}
+
 /** A kernel that cannot use the memory below itself has to lie as low as can be. */
-function kernelPiece({ image, kernelLength }: Arm64Load): { piece: Piece; isMovable: boolean } {
+function kernelPiece({ image, kernelLength }: Arm64Load): KernelPiece {
   const { memoryNeeded, imageHeader } = image
   const offset = imageHeader?.textOffset ?? null
   if (memoryNeeded === null || offset === null || offset % PAGE !== 0) {
@@ -138,9 +192,22 @@ function kernelPiece({ image, kernelLength }: Arm64Load): { piece: Piece; isMova
 /** booting.rst: Images run within the 48 bits of a physical address. */
 const WINDOW_END = 2 ** 48
 
-/** @throws KexecError 'damaged-image' when it is too large */
-function treeFor({ tree, seeds }: Arm64Machine, commandLine: string, initrd: { address: number; length: number }) {
-  const told = { ...seeds, commandLine, initrd: initrd.length === 0 ? null : initrd }
+/**
+ * @param layout where all lies; empty while that is not known, for the length of the tree, which does not depend on it
+ * @throws KexecError 'damaged-image' when it is too large
+ */
+function treeFor(
+  { tree, seeds, crash }: Arm64Machine,
+  { commandLine, initrdLength }: { commandLine: string; initrdLength: number },
+  layout: readonly PlannedSegment[],
+): Buffer {
+  const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
+  const told = {
+    ...seeds,
+    commandLine,
+    initrd: initrdLength === 0 ? null : { address: addressOf('initrd'), length: initrdLength },
+    crash: crash && { usable: crash.usable, header: rangeOf(addressOf(CORE_HEADER), coreHeaderSize(crash.core)) },
+  }
   const bytes = writeDeviceTree(handOver(tree, told))
   if (bytes.length <= TREE_LIMIT) return bytes
   throw new KexecError(`the device tree has ${bytes.length} bytes, and kernels map at most ${TREE_LIMIT}`, {
@@ -148,6 +215,10 @@ function treeFor({ tree, seeds }: Arm64Machine, commandLine: string, initrd: { a
     hint: 'Give a smaller device tree.',
     refused: true,
   })
+}
+
+function rangeOf(start: number, length: number): MemoryRange {
+  return { start, end: start + length }
 }
 
 function noMemory(): KexecError {
@@ -170,16 +241,17 @@ export function buildArm64(
   const initrdLength = initrd?.length ?? 0
   const layout = layOutArm64(machine, { image, commandLine, kernelLength: kernel.length, initrdLength })
   const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
-  const tree = treeFor(machine, commandLine, { address: addressOf('initrd'), length: initrdLength })
+  const { crash } = machine
   const bytes: Record<string, Uint8Array> = {
     kernel,
     initrd: initrd ?? Buffer.alloc(0),
-    'device tree': tree,
+    'device tree': treeFor(machine, { commandLine, initrdLength }, layout),
+    [CORE_HEADER]: crash === null ? Buffer.alloc(0) : coreHeader(crash.core),
     trampoline: trampoline(addressOf('device tree'), addressOf('kernel')),
   }
   return {
     entry: addressOf('trampoline'),
-    flags: ARCHITECTURE,
+    flags: ARCHITECTURE + (crash === null ? 0 : ON_CRASH),
     segments: layout.map(({ name, address, size, length }) => ({
       bytes: (bytes[name] as Uint8Array).subarray(0, length),
       address,

@@ -1,4 +1,5 @@
 import type { NativeSegment } from '../../native.ts'
+import type { DeviceTree } from './device-tree/tree.ts'
 
 /** Where a part of what is loaded will lie when the new kernel starts. Addresses and sizes in bytes, of whole pages. */
 export interface PlannedSegment {
@@ -18,6 +19,14 @@ export interface SegmentImage {
   readonly segments: readonly NativeSegment[]
   /** Architecture, in the upper half. */
   readonly flags: number
+}
+
+/** What a machine is read for. */
+export interface MachineOptions {
+  /** For a crash kernel. */
+  readonly panic: boolean
+  /** In place of the running one. */
+  readonly deviceTree: DeviceTree | null
 }
 
 /** As the kernel prints physical addresses: '0x0000000001000000' is longer than anyone reads. */

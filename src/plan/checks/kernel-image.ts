@@ -28,6 +28,8 @@ export interface WayIn {
   readonly engine: Engine
   /** Why the engine is not `segments`, although nothing else takes the image; null where that is not so. */
   readonly barring: string | null
+  /** What may go wrong for certain is then warned of. */
+  readonly tryAnyway: boolean
 }
 
 /** How what is refused is told: the reason, the sentence and the remedy. */
@@ -54,8 +56,8 @@ export function checkKernelImage(system: System, kernel: CheckedKernel, findings
   if (fits) {
     checkFormat(kernel, running, refuse)
     checkPaging(system, kernel, refuse)
-    checkPageSize(kernel, running, findings)
-    checkRelease(kernel, running, findings)
+    checkPageSize(kernel, running, refuse, findings)
+    if (kernel.way.engine === 'file') checkRelease(kernel, running, findings)
   }
 }
 
@@ -190,16 +192,34 @@ function checkPaging(system: System, { image }: CheckedKernel, refuse: Refuse): 
   )
 }
 
-/** Legal where the CPU can do both, which no file tells: ID_AA64MMFR0_EL1 hides it. The kernel knows and answers EINVAL. */
-function checkPageSize({ image }: CheckedKernel, running: RunningKernel, findings: Findings): void {
+/**
+ * Legal where the CPU can do both, which no file tells: ID_AA64MMFR0_EL1 hides it. kexec_file_load knows and answers EINVAL.
+ * With kexec_load nobody looks, and a kernel on a CPU that cannot do it stops before its first message (booting.rst).
+ */
+function checkPageSize(
+  { image, way }: CheckedKernel,
+  running: RunningKernel,
+  refuse: Refuse,
+  findings: Findings,
+): void {
   if (image.pageSize === null) return
+  const ownPages = `pages of ${formatBytes(image.pageSize)}`
   if (running.pageSize === null) {
-    findings.leaveUnchecked(
-      `whether the machine can do pages of ${formatBytes(image.pageSize)}, which this kernel uses`,
-    )
-  } else if (image.pageSize !== running.pageSize) {
-    findings.warn(
-      `this kernel uses pages of ${formatBytes(image.pageSize)} and the running one of ${formatBytes(running.pageSize)}: the running kernel refuses it when the CPU cannot do both`,
+    findings.leaveUnchecked(`whether the machine can do ${ownPages}, which this kernel uses`)
+    return
+  }
+  if (image.pageSize === running.pageSize) return
+  const differs = `this kernel uses ${ownPages} and the running one of ${formatBytes(running.pageSize)}`
+  if (way.engine === 'file') {
+    findings.warn(`${differs}: the running kernel refuses it when the CPU cannot do both`)
+  } else if (way.tryAnyway) {
+    findings.warn(`${differs}: where the CPU cannot do both, it stops before its first message`)
+  } else {
+    refuse(
+      'wrong-architecture',
+      `${differs}: whether the CPU can do both is not known, and with kexec_load nobody asks it`,
+      `Choose a kernel with pages of ${formatBytes(running.pageSize)}; or, on a CPU that is known to do both, give --try-anyway.`,
+      { evidence: running.evidence.filter(({ source }) => source.includes('AT_PAGESZ')) },
     )
   }
 }

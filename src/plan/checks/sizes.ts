@@ -57,14 +57,14 @@ export function refuseWhatDoesNotFit(
   system: System,
   kernel: PlannedKernel,
   prepared: Prepared,
-  { panic, engine }: { readonly panic: boolean; readonly engine: Engine },
+  { panic, engine, tryAnyway }: { readonly panic: boolean; readonly engine: Engine; readonly tryAnyway: boolean },
 ): void {
   const findings = new Findings()
   const { image, chain, file } = kernel
   const kernelFile = fstatSync(prepared.kernelFd).size
   const initrdBytes = prepared.initrdFd === -1 ? 0 : fstatSync(prepared.initrdFd).size
   const { path, size: fileSize } = file
-  const way = { engine, barring: null }
+  const way = { engine, barring: null, tryAnyway }
   checkKernelImage(system, { path, image, chain, fileSize, loadedSize: kernelFile, way }, findings)
   checkFileSize(system, { path, size: kernelFile, what: 'kernel' }, findings)
   checkFileSize(system, { path: 'the initrd', size: initrdBytes, what: 'initrd' }, findings)

@@ -48,6 +48,9 @@ describe('kernel and policy', () => {
       detail: ['kexec_load is used in its place.'],
     })
     expect(await told('kexec-load', machine)).toEqual(['ok', 'The running kernel has it, and it is used.'])
+    expect(await told('load-switch', machine)).toEqual(['ok', 'Loading is allowed, without a limit.'])
+    expect(await told('signature', machine)).toEqual(['ok', 'No signature is looked at.'])
+    expect((await examine(machine)).verdict).toBe('ok')
     const locked = { ...machine, ...text('/sys/kernel/security/lockdown', 'none [integrity] confidentiality\n') }
     expect((await told('kexec-load', locked))[0]).toBe('problem')
   })

@@ -43,7 +43,7 @@ function patched(bytes: Buffer, offset: number, ...values: number[]): Buffer {
   return copy
 }
 
-const way = { engine: 'file', barring: null } as const
+const way = { engine: 'file', barring: null, tryAnyway: false } as const
 
 /** What is found of a kernel of full length; with `size`, of one of that length. */
 function judge(system: System, bytes: Buffer, size?: number) {

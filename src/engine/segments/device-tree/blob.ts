@@ -32,6 +32,12 @@ const RESERVATION = 16
 /** Largest blob that is read, bytes: kernels map 2 MiB at most. */
 export const MAX_BLOB = 8 * 2 ** 20
 
+/** Begins and ends of nodes, and properties, that are read at most; the largest trees have some ten thousand. */
+const MAX_TOKENS = 200_000
+
+/** Bytes of a property's name; the specification has 31. */
+const MAX_NAME = 255
+
 /** Ends the reading of a blob; never leaves this file. */
 class Damaged extends Error {}
 
@@ -94,7 +100,7 @@ function readReservations(all: Buffer, start: number): MemoryReservation[] {
 
 function readStructure(structure: Buffer, names: Buffer): TreeNode {
   const open: TreeNode[] = []
-  let at = 0
+  let [at, tokens] = [0, 0]
   const take = (length: number) => {
     if (length > structure.length - at) throw new Damaged('ends before its root does')
     const bytes = structure.subarray(at, at + length)
@@ -104,6 +110,7 @@ function readStructure(structure: Buffer, names: Buffer): TreeNode {
   for (;;) {
     const token = take(4).readUInt32BE(0)
     const node = open.at(-1)
+    if (++tokens > MAX_TOKENS) throw new Damaged("has more in it than any machine's")
     if (token === BEGIN_NODE) {
       if (open.length >= MAX_DEPTH) throw new Damaged(`is more than ${MAX_DEPTH} levels deep`)
       const end = structure.indexOf(0, at)
@@ -128,7 +135,7 @@ function readStructure(structure: Buffer, names: Buffer): TreeNode {
 
 function nameAt(names: Buffer, offset: number): string {
   const end = offset < names.length ? names.indexOf(0, offset) : -1
-  if (end < 0) throw new Damaged('has a property without a name')
+  if (end < 0 || end - offset > MAX_NAME) throw new Damaged('has a property without a name')
   return names.toString('latin1', offset, end)
 }
 

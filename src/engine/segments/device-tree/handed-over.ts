@@ -1,3 +1,5 @@
+import type { MemoryRange } from '../ranges.ts'
+import { rangesIn } from './memory.ts'
 import {
   addressIn,
   cellsOf,
@@ -16,6 +18,8 @@ export interface HandedOver {
   readonly kaslrSeed: Buffer
   /** New random bytes for its generator. */
   readonly rngSeed: Buffer
+  /** For a crash kernel: the ELF header of the memory that crashed, and what it may use as memory. Null for others. */
+  readonly crash: { readonly header: MemoryRange; readonly usable: readonly MemoryRange[] } | null
 }
 
 /** Random bytes that the kernel's own loader gives: RNG_SEED_SIZE of drivers/of/kexec.c. */
@@ -30,7 +34,6 @@ const stale = [
   'linux,initrd-end',
   'linux,ima-kexec-buffer',
   'linux,ima-kexec-buffer-size',
-  'bootargs',
 ] as const
 
 /**
@@ -38,22 +41,44 @@ const stale = [
  * (of_kexec_alloc_and_setup_fdt of drivers/of/kexec.c). What is not told anew stays as it is: where EFI's tables and its
  * memory map are, memory nodes, reservations.
  */
-export function handOver(tree: DeviceTree, { commandLine, initrd, kaslrSeed, rngSeed }: HandedOver): DeviceTree {
-  const made = copyOf(tree)
+export function handOver(tree: DeviceTree, told: HandedOver): DeviceTree {
+  const { commandLine, initrd, kaslrSeed, rngSeed, crash } = told
+  const made = withoutBoot(tree)
   const chosen = chosenNode(made)
-  const old = oldInitrd(chosen)
-  const kept = made.reservations.filter((reservation) => old === undefined || !isSame(reservation, old))
-  for (const name of stale) chosen.properties.delete(name)
-  if (commandLine !== '') chosen.properties.set('bootargs', textOf(commandLine))
+  if (commandLine === '') chosen.properties.delete('bootargs')
+  else chosen.properties.set('bootargs', textOf(commandLine))
   if (initrd !== null) {
     chosen.properties.set('linux,initrd-start', cellsOf(initrd.address))
     chosen.properties.set('linux,initrd-end', cellsOf(initrd.address + initrd.length))
-    kept.push({ address: BigInt(initrd.address), size: BigInt(initrd.length) })
+    made.reservations.push({ address: BigInt(initrd.address), size: BigInt(initrd.length) })
   }
   chosen.properties.set('kaslr-seed', kaslrSeed)
   chosen.properties.set('rng-seed', rngSeed)
   chosen.properties.set('linux,booted-from-kexec', Buffer.alloc(0))
-  return { ...made, reservations: kept }
+  if (crash !== null) tellOfCrash(made, chosen, crash)
+  return made
+}
+
+/** By the root's cells, as the kernel reads them: early_init_dt_check_for_elfcorehdr of drivers/of/fdt.c. */
+function tellOfCrash(
+  { root, reservations }: DeviceTree,
+  chosen: TreeNode,
+  crash: NonNullable<HandedOver['crash']>,
+): void {
+  const [header, usable] = [rangesIn([crash.header], root), rangesIn(crash.usable, root)]
+  if (header !== undefined) chosen.properties.set('linux,elfcorehdr', header)
+  if (usable !== undefined) chosen.properties.set('linux,usable-memory-range', usable)
+  const { start, end } = crash.header
+  reservations.push({ address: BigInt(start), size: BigInt(end - start) })
+}
+
+/** A copy without what belongs to the boot that was. */
+export function withoutBoot(tree: DeviceTree): DeviceTree {
+  const made = copyOf(tree)
+  const chosen = chosenNode(made)
+  const old = oldInitrd(chosen)
+  for (const name of stale) chosen.properties.delete(name)
+  return { ...made, reservations: made.reservations.filter((each) => old === undefined || !isSame(each, old)) }
 }
 
 /** Where the initrd of the boot that was lay, which its loader may have reserved. */

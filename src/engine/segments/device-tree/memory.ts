@@ -1,5 +1,5 @@
 import type { MemoryRange } from '../ranges.ts'
-import { type DeviceTree, type TreeNode, textOf } from './tree.ts'
+import { cellsOf, type DeviceTree, type TreeNode, textOf } from './tree.ts'
 
 /** Of an EFI machine, which has its memory map elsewhere: drivers/firmware/efi/fdtparams.c. */
 const EFI_MAP = 'linux,uefi-mmap-start'
@@ -10,7 +10,7 @@ export function hasEfiMap({ root }: DeviceTree): boolean {
 }
 
 /** The nodes that tell of memory, by the kernel's own rule (early_init_dt_scan_memory of drivers/of/fdt.c). */
-export function memoryNodes({ root }: DeviceTree): TreeNode[] {
+export function memoryNodes({ root }: Pick<DeviceTree, 'root'>): TreeNode[] {
   return root.children.filter(({ properties }) => properties.get('device_type')?.equals(textOf('memory')) ?? false)
 }
 
@@ -32,8 +32,8 @@ export function reservedRanges(tree: DeviceTree): MemoryRange[] {
 /** The ranges of a property, in the cells that the parent has; none where it makes no sense. */
 function rangesOf(node: TreeNode, property: string, parent: TreeNode): MemoryRange[] {
   const value = node.properties.get(property) ?? Buffer.alloc(0)
-  const [addressCells, sizeCells] = [cells(parent, '#address-cells', 2), cells(parent, '#size-cells', 1)]
-  if (addressCells < 1 || addressCells > 2 || sizeCells < 1 || sizeCells > 2) return []
+  const [addressCells, sizeCells] = cellsBelow(parent)
+  if (!isWidth(addressCells) || !isWidth(sizeCells)) return []
   const number = (at: number, count: number) =>
     count === 1 ? BigInt(value.readUInt32BE(at)) : value.readBigUInt64BE(at)
   const step = (addressCells + sizeCells) * 4
@@ -43,6 +43,37 @@ function rangesOf(node: TreeNode, property: string, parent: TreeNode): MemoryRan
     if (range !== undefined) ranges.push(range)
   }
   return ranges
+}
+
+/** A node that tells of memory, in the cells that the root has; undefined where they cannot hold its numbers. */
+export function memoryNode(range: MemoryRange, root: TreeNode): TreeNode | undefined {
+  const reg = rangesIn([range], root)
+  if (reg === undefined) return undefined
+  const properties = new Map([
+    ['device_type', textOf('memory')],
+    ['reg', reg],
+  ])
+  return { name: `memory@${range.start.toString(16)}`, properties, children: [] }
+}
+
+/** Ranges in the cells that a node has for those below it; undefined where they cannot hold the numbers. */
+export function rangesIn(ranges: readonly MemoryRange[], node: TreeNode): Buffer | undefined {
+  const widths = cellsBelow(node)
+  const numbers = ranges.flatMap(({ start, end }) => [start, end - start])
+  const parts = numbers.flatMap((number, index) => {
+    const width = widths[index % 2]
+    if (width === 2) return [cellsOf(number)]
+    return width === 1 && number < 2 ** 32 ? [cellsOf(number).subarray(4)] : []
+  })
+  return parts.length < numbers.length ? undefined : Buffer.concat(parts)
+}
+
+function cellsBelow(parent: TreeNode): [address: number, size: number] {
+  return [cells(parent, '#address-cells', 2), cells(parent, '#size-cells', 1)]
+}
+
+function isWidth(count: number): boolean {
+  return count === 1 || count === 2
 }
 
 /** Devicetree Specification, 2.3.5: what counts where the parent does not say. */

@@ -1,9 +1,10 @@
 import { KexecError } from '../../../errors.ts'
 import type { System } from '../../../system/system.ts'
+import { CPUS, readNotes, unreadable } from '../crash-notes.ts'
+import { type CoreContents, MAX_ENTRIES, type MappedRange } from '../elf-core.ts'
 import type { Resource } from '../memory-map.ts'
 import { type MemoryRange, merged, without } from '../ranges.ts'
 import { E820_RAM, type E820Entry } from './e820.ts'
-import { type CoreContents, MAX_ENTRIES, type MappedRange, type NoteRange } from './elf-core.ts'
 
 /** What a crash kernel is loaded into, and told of. */
 export interface CrashState {
@@ -23,9 +24,8 @@ export interface CrashState {
 const LOW_MEMORY = 0x100000
 const RESERVES_LOW_MEMORY = 5006
 
-const CPUS = '/sys/devices/system/cpu'
-const VMCOREINFO = '/sys/kernel/vmcoreinfo'
 const KCORE = '/proc/kcore'
+const EM_X86_64 = 62
 
 /**
  * Reads it, as arch/x86/kernel/crash.c does for kexec_file_load.
@@ -53,7 +53,7 @@ export function readCrashState(system: System, resources: readonly Resource[], e
   const others = e820.filter(({ type }) => type !== E820_RAM)
   const ram = merged(resources.filter(({ depth, name }) => depth === 0 && /^System RAM\b/.test(name)))
   const memory = without(ram, [{ start: 0, end: LOW_MEMORY }, ...regions])
-  const core = { notes: readNotes(system), memory, ...readMappings(system) }
+  const core = { machine: EM_X86_64, notes: readNotes(system), memory, ...readMappings(system) }
   if (core.notes.length + memory.length >= MAX_ENTRIES)
     throw unreadable(CPUS, 'there are more CPUs than a dump can tell of')
   return { region, e820: [...own, ...others].sort((a, b) => a.start - b.start), core, headerSpace: headerSpace(system) }
@@ -72,32 +72,6 @@ function refuseOldKernel(release: string | undefined): void {
     hint: 'Load it with `--engine file`.',
     refused: true,
   })
-}
-
-/** Documentation/ABI/testing/sysfs-devices-system-cpu, crash_notes; /sys/kernel/vmcoreinfo: an address, and a size in hexadecimal. */
-function readNotes(system: System): NoteRange[] {
-  const cpus = system.list(CPUS).filter((name) => /^cpu\d+$/.test(name))
-  const notes = cpus.flatMap((name) => {
-    const address = system.readText(`${CPUS}/${name}/crash_notes`)?.trim() ?? ''
-    const size = system.readText(`${CPUS}/${name}/crash_notes_size`)?.trim() ?? ''
-    return noteRange(address, size) ?? []
-  })
-  if (notes.length === 0)
-    throw unreadable(`${CPUS}/cpu0/crash_notes`, 'where CPUs leave their registers cannot be read')
-  const [address = '', size = ''] = (system.readText(VMCOREINFO) ?? '').trim().split(' ')
-  const information = noteRange(address, `0x${size}`)
-  if (information === undefined) throw unreadable(VMCOREINFO, 'where the kernel describes itself cannot be read')
-  return [...notes, information]
-}
-
-const MAX_NOTE = 2 ** 20
-
-/** @param address hexadecimal, with leading zeros or 0x */
-function noteRange(address: string, size: string): NoteRange | undefined {
-  const start = /^(0x)?[0-9a-f]{1,16}$/i.test(address) ? Number.parseInt(address, 16) : 0
-  const length = Number(size || 'x')
-  const isPlausible = start > 0 && Number.isSafeInteger(start + MAX_NOTE) && length > 0 && length <= MAX_NOTE
-  return isPlausible ? { address: start, size: length } : undefined
 }
 
 /** Where kernels map themselves, and where modules begin: Documentation/arch/x86/x86_64/mm.rst. */
@@ -143,13 +117,4 @@ function headerSpace(system: System): number {
   const text = paths.map((path) => system.readText(path)?.trim()).find((each) => each !== undefined) ?? '0'
   const space = Number(text)
   return Number.isInteger(space) && space > 0 && space <= MAX_HEADER_SPACE ? space : 0
-}
-
-function unreadable(path: string, why: string): KexecError {
-  return new KexecError(`${why}, which the dump of a crash kernel needs`, {
-    reason: 'not-readable',
-    path,
-    hint: 'Run it as root; or load the crash kernel with `--engine file`.',
-    refused: true,
-  })
 }

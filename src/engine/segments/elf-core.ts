@@ -1,4 +1,4 @@
-import type { MemoryRange } from '../ranges.ts'
+import type { MemoryRange } from './ranges.ts'
 
 /** A range of memory that the dump shows as notes: registers of a CPU, or vmcoreinfo. Physical. */
 export interface NoteRange {
@@ -13,6 +13,8 @@ export interface MappedRange extends MemoryRange {
 
 /** What a crash kernel shows of the one that crashed. */
 export interface CoreContents {
+  /** e_machine of elf(5). */
+  readonly machine: number
   readonly notes: readonly NoteRange[]
   readonly kernel: MappedRange
   readonly memory: readonly MemoryRange[]
@@ -41,9 +43,9 @@ export function coreHeaderSize({ notes, memory }: CoreContents): number {
 export function coreHeader(contents: CoreContents): Buffer {
   const bytes = Buffer.alloc(coreHeaderSize(contents))
   bytes.write('\x7fELF\x02\x01\x01', 'latin1')
-  // ET_CORE, EM_X86_64, EV_CURRENT.
+  // ET_CORE, EV_CURRENT.
   bytes.writeUInt16LE(4, 16)
-  bytes.writeUInt16LE(62, 18)
+  bytes.writeUInt16LE(contents.machine, 18)
   bytes.writeUInt32LE(1, 20)
   bytes.writeBigUInt64LE(BigInt(HEADER), 32)
   bytes.writeUInt16LE(HEADER, 52)

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, expect } from 'vitest'
+import {
+  type ArchitectureName,
+  type Boot,
+  buildGuest,
+  type Guest,
+  newestKernels,
+  ProvisionError,
+  startVm,
+  type Vm,
+} from '../../src/vm/index.ts'
+import { newestOfSeries } from '../../src/vm/kernels.ts'
+import { stageOne } from '../../src/vm/scripts.ts'
+import { tarball } from '../vm/guests.ts'
+
+const progress = (message: string) => console.error(`  ${message}`)
+
+/** Milliseconds for a boot, and for a command of ours: Node takes half a minute to start on an emulated 32-bit arm. */
+export const SLOW = { deadline: 600_000 }
+
+/** Of a cold boot's, how much the new kernel's memory may differ. */
+const TOLERANCE = 0.01
+
+/** /init of the guest's initrd, which first tells the checksum of a file in it. */
+const initWithChecksum = `#!/bin/sh
+/bin/busybox mount -t devtmpfs dev /dev
+echo "payload $(/bin/busybox sha256sum </payload)" >/dev/kmsg
+/bin/busybox umount /dev
+${stageOne.replace('#!/bin/sh\n', '')}`
+
+/** One machine with two processors for all tests of a file. */
+export function machineFor(
+  architecture: ArchitectureName,
+  series: readonly string[] = [],
+  packages: readonly string[] = [],
+) {
+  const machine = {} as { vm: Vm; guest: Guest; cold: Boot }
+  beforeAll(async () => {
+    const kernels = await kernelsFor(architecture, series)
+    const guest = await buildGuest({ architecture, kernels, tarball, packages, progress })
+    const vm = await startVm({ guest, cpus: 2, progress })
+    Object.assign(machine, { vm, guest, cold: await vm.booted(SLOW) })
+  })
+  afterAll(() => machine.vm?.stop())
+  return machine
+}
+
+async function kernelsFor(architecture: ArchitectureName, series: readonly string[]) {
+  if (series.length === 0) return newestKernels({ architecture, count: 1, progress })
+  const found = await newestOfSeries(series, { architecture, suites: ['trixie', 'testing'], progress })
+  if (found.size === 0) throw new ProvisionError(`the mirror has no kernel ${series.join(' or ')} for ${architecture}`)
+  return [...found.values()]
+}
+
+/** Runs a command of ours. */
+export function run(vm: Vm, command: string) {
+  return vm.run(command, SLOW)
+}
+
+/** The same with --json. */
+export async function json(vm: Vm, command: string) {
+  const result = await run(vm, `${command} --json`)
+  return { ...result, document: result.stdout === '' ? undefined : JSON.parse(result.stdout) }
+}
+
+/** Loads, jumps, and returns what came up. */
+export async function kexec(vm: Vm, target: string, options = ''): Promise<{ boot: Boot; planned: string }> {
+  const load = await json(vm, `linux-kexec load ${target} ${options}`)
+  expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
+  await vm.spawn('linux-kexec exec', SLOW)
+  return { boot: await vm.booted(SLOW), planned: load.document.plan.cmdline }
+}
+
+export function expectAllMemory(boot: Boot, cold: Boot): void {
+  expect(Math.abs(boot.memTotal / cold.memTotal - 1)).toBeLessThan(TOLERANCE)
+}
+
+/** A folder to overlay the initrd with, whose /init tells the checksum of 20 MB that come with it. @returns that checksum */
+export async function makeOverlay(vm: Vm, folder: string): Promise<string> {
+  const { stdout } = await run(
+    vm,
+    `mkdir ${folder} && head -c 20000000 /dev/urandom > ${folder}/payload
+cat > ${folder}/init <<'END'
+${initWithChecksum}
+END
+chmod 755 ${folder}/init; sha256sum <${folder}/payload`,
+  )
+  return stdout.split(' ', 1)[0] as string
+}

@@ -1,0 +1,225 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import {
+  type Arm64Load,
+  buildArm64,
+  isArm64Loadable,
+  layOutArm64,
+  readArm64Machine,
+} from '../../../../src/engine/segments/arm64.ts'
+import { readDeviceTree, writeDeviceTree } from '../../../../src/engine/segments/device-tree/blob.ts'
+import { readRunningTree } from '../../../../src/engine/segments/device-tree/running-tree.ts'
+import { chosenNode } from '../../../../src/engine/segments/device-tree/tree.ts'
+import type { MemoryRange } from '../../../../src/engine/segments/ranges.ts'
+import type { SegmentImage } from '../../../../src/engine/segments/segment.ts'
+import { inspectImage, type KernelImage } from '../../../../src/image/index.ts'
+import type { System } from '../../../../src/system/system.ts'
+import { makeTree } from '../../entries/tree.ts'
+import { type MachineName, segmentMachine } from './machines.ts'
+
+const MEBIBYTE = 2 ** 20
+const GIBIBYTE = 2 ** 30
+const PAGE = 65_536
+
+/** Debian's 6.1, as much of it as its head asks for. */
+const head = readFileSync('test/fixtures/kernels/arm64-6.1.0-50-cloud.head')
+const kernel = Buffer.alloc(26 * MEBIBYTE)
+const image = inspectImage(head, kernel.length)
+head.copy(kernel)
+
+const load: Arm64Load = { image, commandLine: 'ro', kernelLength: kernel.length, initrdLength: 5000 }
+
+function build(
+  system: System,
+  initrd: Buffer | null = Buffer.alloc(5000, 'initrd'),
+  commandLine = 'root=/dev/vda1 ro',
+) {
+  return buildArm64(readArm64Machine(system), image, kernel, initrd, commandLine)
+}
+
+/** The registers after the trampoline, as objdump's reading of its instructions says. */
+function registers({ entry, segments }: SegmentImage) {
+  const trampoline = segments.find(({ address }) => address === entry)
+  const file = join(makeTree({}), 'trampoline')
+  writeFileSync(file, trampoline?.bytes ?? Buffer.alloc(0))
+  const code = execFileSync('aarch64-linux-gnu-objdump', ['-D', '-b', 'binary', '-m', 'aarch64', file], {
+    encoding: 'utf8',
+  })
+  const values: Record<string, bigint> = {}
+  for (const [, name, register, value, shift = '0'] of code.matchAll(
+    /\t(movk?)\t(x\d+), #0x([0-9a-f]+)(?:, lsl #(\d+))?/g,
+  )) {
+    const part = BigInt(`0x${value}`) << BigInt(shift)
+    values[register as string] = name === 'mov' ? part : (values[register as string] as bigint) | part
+  }
+  const [, target] = /\tbr\t(x\d+)\n$/.exec(code) ?? []
+  const [x0, x1, x2, x3, pc] = ['x0', 'x1', 'x2', 'x3', target as string].map((name) => Number(values[name]))
+  return { x0: x0 as number, x1, x2, x3, pc: pc as number }
+}
+
+/** What the new kernel finds at the address in x0. */
+function treeOf(made: SegmentImage) {
+  const segment = made.segments.find(({ address }) => address === registers(made).x0)
+  return readDeviceTree(Buffer.from(segment?.bytes ?? []), 'x')
+}
+
+function number(made: SegmentImage, property: string): number {
+  return Number(chosenNode(treeOf(made)).properties.get(property)?.readBigUInt64BE(0))
+}
+
+function linesOf(system: System): (MemoryRange & { name: string; depth: number })[] {
+  return [...(system.readText('/proc/iomem') ?? '').matchAll(/^( *)([0-9a-f]+)-([0-9a-f]+) : (.*)$/gm)].map(
+    ([, indent, start, last, name]) => ({
+      start: Number(`0x${start}`),
+      end: Number(`0x${last}`) + 1,
+      name: name as string,
+      depth: (indent as string).length,
+    }),
+  )
+}
+
+const touches = (one: MemoryRange, other: MemoryRange) => one.start < other.end && other.start < one.end
+const rangeOf = ({ address, size }: { address: number; size: number }) => ({ start: address, end: address + size })
+
+test.each<MachineName>(['arm64-tree-6.1', 'arm64-acpi-6.1'])(
+  '%s: everything lies in RAM, where the boot protocol wants it, and nothing on anything else',
+  (name) => {
+    const system = segmentMachine(name)
+    const made = build(system)
+    const lines = linesOf(system)
+    expect(made.segments).toHaveLength(4)
+    for (const segment of made.segments) {
+      expect([segment.address % PAGE, segment.size % PAGE]).toEqual([0, 0])
+      expect(segment.bytes.length).toBeLessThanOrEqual(segment.size)
+      const range = rangeOf(segment)
+      const ram = lines.filter(({ name, depth }) => depth === 0 && name === 'System RAM')
+      expect(ram.some(({ start, end }) => start <= range.start && range.end <= end)).toBe(true)
+      expect(lines.filter((line) => line.name === 'reserved' && touches(line, range))).toEqual([])
+      expect(made.segments.filter((other) => touches(rangeOf(other), range))).toEqual([segment])
+    }
+    const { x0, x1, x2, x3, pc } = registers(made)
+    expect([x1, x2, x3]).toEqual([0, 0, 0])
+    expect([x0 % (2 * MEBIBYTE), pc % (2 * MEBIBYTE)]).toEqual([0, 0])
+    const placed = made.segments.find(({ address }) => address === pc)
+    expect(placed?.bytes.subarray(0, head.length)).toEqual(head)
+    expect(placed?.size).toBeGreaterThanOrEqual(image.memoryNeeded ?? Number.NaN)
+  },
+)
+
+test('the new kernel’s tree is the machine’s, with its own command line and initrd, and new seeds', () => {
+  const system = segmentMachine('arm64-tree-6.1')
+  const initrd = Buffer.from('the initrd')
+  const made = build(system, initrd, 'root=/dev/vda1 ro „ü“')
+  const start = number(made, 'linux,initrd-start')
+  expect(number(made, 'linux,initrd-end') - start).toBe(initrd.length)
+  expect(made.segments.find(({ address }) => address === start)?.bytes).toEqual(initrd)
+  const { properties } = chosenNode(treeOf(made))
+  expect(properties.get('bootargs')?.toString()).toBe('root=/dev/vda1 ro „ü“\0')
+  const seeds = ['kaslr-seed', 'rng-seed'].map((name) => properties.get(name))
+  expect(seeds.map((seed) => seed?.length)).toEqual([8, 128])
+  const others = chosenNode(treeOf(build(system))).properties
+  expect(['kaslr-seed', 'rng-seed'].map((name) => others.get(name))).not.toEqual(seeds)
+  const [running, told] = [readRunningTree(system), treeOf(made)]
+  const without = ({ root }: typeof running) => root.children.filter(({ name }) => name !== 'chosen')
+  expect(without(told)).toEqual(without(running))
+})
+
+test('without an initrd there is none', () => {
+  const made = build(segmentMachine('arm64-tree-6.1'), null)
+  expect(made.segments).toHaveLength(3)
+  expect([...chosenNode(treeOf(made)).properties.keys()].filter((name) => name.includes('initrd'))).toEqual([])
+})
+
+test('a machine with EFI: the new kernel finds its system table and its memory map again', () => {
+  const system = segmentMachine('arm64-acpi-6.1')
+  const efi = (properties: ReadonlyMap<string, Buffer>) => [...properties].filter(([name]) => name.includes('uefi'))
+  const told = efi(chosenNode(treeOf(build(system))).properties)
+  expect(told.map(([name]) => name)).toContain('linux,uefi-mmap-start')
+  expect(told).toEqual(efi(chosenNode(readRunningTree(system)).properties))
+})
+
+test('the tables that the interrupt controller uses are left alone', () => {
+  const system = segmentMachine('arm64-tree-6.1')
+  // What the captured kernel's log said: "GICv3: using LPI property table @", "ITS@0x0000000008080000: allocated … @".
+  const tables = [0x42180000, 0x42190000, 0x421a0000, 0x421b0000, 0x421c0000].map((start) => ({
+    start,
+    end: start + PAGE,
+  }))
+  const hit = ({ segments }: SegmentImage) =>
+    segments.some((segment) => tables.some((table) => touches(table, rangeOf(segment))))
+  expect(hit(build(system))).toBe(false)
+  // Where the kernel does not tell of pages, they cannot be known.
+  expect(hit(build(segmentMachine('arm64-tree-6.1', { '/proc/kpageflags': { text: '' } })))).toBe(true)
+})
+
+/** The machine with this memory, and a tree that says of none. */
+function machineWith(...ram: readonly (readonly [number, number])[]): System {
+  const lines = ram.map(([start, end]) => `${start.toString(16)}-${(end - 1).toString(16)} : System RAM`)
+  const text = execFileSync('dtc', ['-q', '-I', 'dts', '-O', 'dtb'], { input: '/dts-v1/; / { chosen { }; };' })
+  return segmentMachine('arm64-acpi-6.1', {
+    '/proc/iomem': { text: `${lines.join('\n')}\n` },
+    '/sys/firmware/fdt': { file: text },
+  })
+}
+
+test('kernel and initrd lie in one window of 32 GiB: in higher memory where the lowest is too small for both', () => {
+  const low = [2 * GIBIBYTE, 3 * GIBIBYTE] as const
+  const high = [512 * GIBIBYTE, 520 * GIBIBYTE] as const
+  const machine = readArm64Machine(machineWith(low, high))
+  const placedAt = (initrdLength: number) => {
+    const layout = layOutArm64(machine, { ...load, initrdLength })
+    return ['kernel', 'initrd'].map((wanted) => layout.find(({ name }) => name === wanted)?.address ?? 0)
+  }
+  expect(placedAt(MEBIBYTE).every((address) => address < 3 * GIBIBYTE)).toBe(true)
+  const [kernelAt = 0, initrdAt = 0] = placedAt(2 * GIBIBYTE)
+  expect(initrdAt + 2 * GIBIBYTE - Math.floor(kernelAt / GIBIBYTE) * GIBIBYTE).toBeLessThanOrEqual(32 * GIBIBYTE)
+  expect(kernelAt).toBeGreaterThanOrEqual(512 * GIBIBYTE)
+  expect(() => placedAt(8 * GIBIBYTE)).toThrow(
+    expect.objectContaining({
+      reason: 'no-memory-hole',
+      refused: true,
+      summary: expect.stringContaining('the initrd'),
+    }),
+  )
+})
+
+test('a kernel of the old days lies as low as can be, its text offset behind 2 MiB', () => {
+  const old: KernelImage = { ...image, imageHeader: { textOffset: 0x80000, runsAnywhere: false } }
+  const machine = readArm64Machine(machineWith([GIBIBYTE, 2 * GIBIBYTE]))
+  const layout = layOutArm64(machine, { ...load, image: old })
+  expect(layout.find(({ name }) => name === 'kernel')?.address).toBe(GIBIBYTE + 0x80000)
+})
+
+test('a header with impossible numbers, and a tree too large for any kernel, are told', () => {
+  const machine = readArm64Machine(segmentMachine('arm64-tree-6.1'))
+  for (const wrong of [
+    { memoryNeeded: null },
+    { imageHeader: { textOffset: null, runsAnywhere: true } },
+    { imageHeader: { textOffset: 0x80010, runsAnywhere: true } },
+  ]) {
+    expect(() => layOutArm64(machine, { ...load, image: { ...image, ...wrong } })).toThrow(
+      expect.objectContaining({ reason: 'damaged-image', refused: true }),
+    )
+  }
+  const tree = readRunningTree(segmentMachine('arm64-tree-6.1'))
+  tree.root.properties.set('firmware', Buffer.alloc(2 * MEBIBYTE))
+  expect(writeDeviceTree(tree).length).toBeGreaterThan(2 * MEBIBYTE)
+  expect(() => layOutArm64({ ...machine, tree }, load)).toThrow(/kernels map at most 2097152/)
+})
+
+test('who may not see addresses or the tree is told so', () => {
+  const zeros = '00000000-00000000 : System RAM\n  00000000-00000000 : Kernel code\n'
+  const hidden = segmentMachine('arm64-tree-6.1', { '/proc/iomem': { text: zeros } })
+  expect(() => readArm64Machine(hidden)).toThrow(
+    expect.objectContaining({ reason: 'not-readable', path: '/proc/iomem' }),
+  )
+})
+
+test('what is laid out here: Images of either byte order that can be booted', () => {
+  const riscv = readFileSync('test/fixtures/kernels/riscv64-6.12.107+deb13.head')
+  expect(isArm64Loadable(image)).toBe(true)
+  expect(isArm64Loadable({ ...image, bootable: false })).toBe(false)
+  expect(isArm64Loadable(inspectImage(riscv, 2 ** 25))).toBe(false)
+})

@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Boot, type Guest, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
+import { stageOne } from '../../src/vm/scripts.ts'
+import { BOOT, debianGuest, json } from './guests.ts'
+
+/** Of a cold boot's, how much the new kernel's memory may differ: releases reserve more or less for themselves. */
+const TOLERANCE = 0.01
+
+/** /init of the guest's initrd, which first tells the checksum of a file in it. */
+const initWithChecksum = `#!/bin/sh
+/bin/busybox mount -t devtmpfs dev /dev
+echo "payload $(/bin/busybox sha256sum </payload)" >/dev/kmsg
+/bin/busybox umount /dev
+${stageOne.replace('#!/bin/sh\n', '')}`
+
+/** What the running kernel was told, as dtc shows it, without what each boot has of its own. */
+const tree =
+  'dtc -q -s -I dtb -O dts /sys/firmware/fdt | grep -v -e rng-seed -e kaslr-seed -e initrd- -e memreserve -e booted-from'
+
+let guest: Guest
+let older: string
+let newer: string
+
+beforeAll(async () => {
+  // kexec-tools is what the device tree is compared with, by dtc.
+  guest = await debianGuest({
+    architecture: 'arm64',
+    packages: ['kexec-tools', 'device-tree-compiler'],
+    modules: ['efivarfs'],
+  })
+  const [first, second] = guest.kernels.map(({ release }) => release)
+  older = first as string
+  newer = second as string
+})
+
+/** One machine for the tests of a group. */
+function machineFor(options: () => Partial<VmOptions>) {
+  const machine = {} as { vm: Vm; cold: Boot }
+  beforeAll(async () => {
+    const vm = await startVm({ guest, ...options() })
+    Object.assign(machine, { vm, cold: await vm.booted(BOOT) })
+  })
+  afterAll(() => machine.vm?.stop())
+  return machine
+}
+
+/** Loads, jumps, and returns what came up. */
+async function kexec(vm: Vm, target: string, options = ''): Promise<{ boot: Boot; planned: string }> {
+  const load = await json(vm, `linux-kexec load ${target} ${options}`)
+  expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
+  await vm.spawn('linux-kexec exec')
+  return { boot: await vm.booted(BOOT), planned: load.document.plan.cmdline }
+}
+
+function expectAllMemory(boot: Boot, cold: Boot): void {
+  expect(Math.abs(boot.memTotal / cold.memTotal - 1)).toBeLessThan(TOLERANCE)
+}
+
+describe('a device tree, two processors', () => {
+  const machine = machineFor(() => ({ cpus: 2 }))
+
+  test('the initrd arrives as it was', async () => {
+    const made = await machine.vm.run(`
+      mkdir /root/overlay && head -c 30000000 /dev/urandom > /root/overlay/payload
+      cat > /root/overlay/init <<'END'
+${initWithChecksum}
+END
+      chmod 755 /root/overlay/init; sha256sum </root/overlay/payload`)
+    const [sum] = made.stdout.split(' ')
+    const { boot } = await kexec(machine.vm, newer, '--overlay /root/overlay:/')
+    expect(boot.release).toBe(newer)
+    expect((await machine.vm.run('dmesg | grep payload')).stdout).toContain(`payload ${sum}`)
+  })
+
+  test('three kexecs in a row: each has its command line, all memory, both processors and the machine’s tree', async () => {
+    const before = (await machine.vm.run(tree)).stdout
+    for (const [index, target] of [older, newer, older].entries()) {
+      const { boot, planned } = await kexec(machine.vm, target, `--append round=${index} --remove round`)
+      expect(boot).toMatchObject({ release: target, commandLine: planned })
+      expect(planned).toMatch(new RegExp(` round=${index}$`))
+      expectAllMemory(boot, machine.cold)
+      expect((await machine.vm.run('nproc')).stdout).toBe('2\n')
+      const after = (await machine.vm.run(tree)).stdout
+      expect(after.replace(` round=${index}`, '')).toBe(before)
+    }
+  })
+
+  test('a device tree of a file is what the new kernel gets, with the memory of this machine', async () => {
+    await machine.vm.run(`
+      dtc -q -I dtb -O dts /sys/firmware/fdt | sed -e 's/model = .*/model = "of a file";/' -e '/memory@/,/};/d' \
+        -e '/memreserve/d' | dtc -q -I dts -O dtb -o /root/other.dtb`)
+    const { boot } = await kexec(machine.vm, older, '--dtb /root/other.dtb')
+    expectAllMemory(boot, machine.cold)
+    expect((await machine.vm.run('cat /sys/firmware/devicetree/base/model')).stdout).toBe('of a file\0')
+  })
+})
+
+// kexec-tools takes the tree only of a kernel that has wiped the seed in it, and puts the kernel over the tables of an ITS.
+describe('without an ITS, and with a kernel that moves itself', () => {
+  const machine = machineFor(() => ({ qemuArguments: ['-machine', 'its=off'] }))
+
+  test('the new kernel gets the tree that kexec-tools would give it', async () => {
+    await kexec(machine.vm, older, '--remove nokaslr')
+    const ours = (await machine.vm.run(tree)).stdout
+    const load = await machine.vm.run(
+      `kexec -c -l /boot/vmlinuz-${older} --initrd=/boot/initrd.img-${older} --reuse-cmdline && cat /sys/kernel/kexec_loaded`,
+    )
+    expect(load).toMatchObject({ status: 0, stdout: '1\n' })
+    await machine.vm.spawn('linux-kexec exec')
+    expect((await machine.vm.booted(BOOT)).release).toBe(older)
+    expect((await machine.vm.run(tree)).stdout).toBe(ours)
+  })
+})
+
+describe.each([
+  ['ACPI', [], 'ACPI20='],
+  ['a device tree', ['-machine', 'acpi=off'], 'linux,dummy-virt'],
+])('UEFI and %s', (_, qemuArguments, mark) => {
+  const machine = machineFor(() => ({ bootLoader: 'uefi', qemuArguments }))
+  const firmware = 'cd /sys/firmware; cat efi/systab devicetree/base/compatible; ls efi acpi/tables 2>/dev/null; true'
+
+  test('after two kexecs the kernel still has its firmware: tables, runtime services, variables', async () => {
+    const before = await machine.vm.run(firmware)
+    expect(before.stdout).toContain(mark)
+    for (const target of [newer, older]) {
+      const { boot } = await kexec(machine.vm, target)
+      expect(boot.release).toBe(target)
+      expectAllMemory(boot, machine.cold)
+      expect((await machine.vm.run(firmware)).stdout).toBe(before.stdout)
+      const variables = await machine.vm.run('ls /sys/firmware/efi/efivars | grep -c .')
+      expect(Number(variables.stdout)).toBeGreaterThan(5)
+    }
+  })
+})
