@@ -22,9 +22,11 @@ export interface FastMeasures {
   readonly unpackInitrds: boolean
   /** Start what the kernel would unpack in its place. */
   readonly unpackKernel: boolean
+  /** Lay kernel and initrd into memory that is free when they are loaded. */
+  readonly inFreeMemory: boolean
 }
 
-export const noMeasures: FastMeasures = { unpackInitrds: false, unpackKernel: false }
+export const noMeasures: FastMeasures = { unpackInitrds: false, unpackKernel: false, inFreeMemory: false }
 
 /** What a fast load is planned for. */
 export interface FastLoad {
@@ -39,7 +41,24 @@ export interface FastLoad {
 
 /** Decides what of `fast` can be had, and tells of each measure what it saves and what it gives up. */
 export function chooseFastMeasures(system: System, load: FastLoad, findings: Findings): FastMeasures {
-  const { policy, engine, choice, verify } = load
+  const { policy, engine, kernel, choice, verify } = load
+  chooseHashing(engine, verify, findings)
+  const inFreeMemory = engine === 'segments' && kernel.image.setupHeader !== null
+  if (inFreeMemory) {
+    findings.decide(
+      'fast',
+      'kernel and initrd are laid into memory that is free now',
+      'that saves copying what the running kernel keeps at that place already; it gives up nothing',
+    )
+  }
+  return {
+    inFreeMemory,
+    unpackKernel: chooseKernel(system, load, findings),
+    unpackInitrds: chooseUnpacking(policy, engine, choice.initrds, findings),
+  }
+}
+
+function chooseHashing(engine: Engine, verify: boolean, findings: Findings): void {
   if (verify) {
     findings.decide('fast', 'all is hashed on the way', 'asked for with --verify-in-purgatory')
   } else if (engine === 'segments') {
@@ -54,10 +73,6 @@ export function chooseFastMeasures(system: System, load: FastLoad, findings: Fin
       'all is hashed on the way',
       'that kexec_file_load does: kexec_load, which does not, cannot be had here by rule of this machine, or was not asked for',
     )
-  }
-  return {
-    unpackKernel: chooseKernel(system, load, findings),
-    unpackInitrds: chooseUnpacking(policy, engine, choice.initrds, findings),
   }
 }
 

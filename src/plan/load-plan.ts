@@ -275,7 +275,8 @@ export class LoadPlan {
   private segmentParts({ kernelFd, unpackedKernel, initrdFd }: Prepared): SegmentParts {
     const { image, commandLine, verify, panic } = this
     const deviceTree = this.deviceTree?.tree ?? null
-    return { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify, panic, deviceTree }
+    const { inFreeMemory } = this.measures
+    return { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify, panic, deviceTree, inFreeMemory }
   }
 
   private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {

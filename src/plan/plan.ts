@@ -55,13 +55,22 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const verify = chooseVerification(engine, kernel, options, findings)
     if (engine === 'segments') checkPagingOfVmlinux(system, kernel.image, findings)
     const deviceTree = engine === 'segments' ? readGivenTree(system, kernel, options, findings) : null
-    const laidOut = { kernel, choice, commandLine, verify, panic, deviceTree: deviceTree?.tree ?? null }
-    const segments = engine === 'segments' ? planSegments(system, laidOut, findings) : null
-    checkMachine(system, engine, panic, findings)
-    const verdict = await judge(policy, engine, kernel, choice, options, findings)
     const measures = options.fast
       ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine, verify }, findings)
       : noMeasures
+    const tree = deviceTree?.tree ?? null
+    const laidOut = {
+      kernel,
+      choice,
+      commandLine,
+      verify,
+      panic,
+      deviceTree: tree,
+      inFreeMemory: measures.inFreeMemory,
+    }
+    const segments = engine === 'segments' ? planSegments(system, laidOut, findings) : null
+    checkMachine(system, engine, panic, findings)
+    const verdict = await judge(policy, engine, kernel, choice, options, findings)
     const decided = { verdict, tryAnyway, engine, segments, measures, verify, deviceTree }
     return new LoadPlan({ ...chosen, ...decided, system, findings })
   } catch (error) {

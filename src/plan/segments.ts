@@ -12,7 +12,8 @@ import { innerSource, type PlannedKernel } from './kernel.ts'
 import type { Prepared } from './preparation.ts'
 
 /** What is to be laid out. */
-export interface SegmentChoices extends Pick<SegmentParts, 'commandLine' | 'verify' | 'panic' | 'deviceTree'> {
+export interface SegmentChoices
+  extends Pick<SegmentParts, 'commandLine' | 'verify' | 'panic' | 'deviceTree' | 'inFreeMemory'> {
   readonly kernel: PlannedKernel
   readonly choice: InitrdChoice
 }
@@ -23,7 +24,7 @@ export interface SegmentChoices extends Pick<SegmentParts, 'commandLine' | 'veri
  */
 export function planSegments(
   system: System,
-  { kernel, choice, commandLine, verify, panic, deviceTree }: SegmentChoices,
+  { kernel, choice, commandLine, verify, panic, deviceTree, inFreeMemory }: SegmentChoices,
   findings: Findings,
 ): readonly PlannedSegment[] | null {
   const { image } = kernel
@@ -33,7 +34,7 @@ export function planSegments(
   const { kernelFile: kernelLength, initrdBytes: initrdLength } = plannedSizes(kernel, choice)
   try {
     return architecture
-      .readMachine(system, { panic, deviceTree })
+      .readMachine(system, { panic, deviceTree, inFreeMemory })
       .layOut({ image, source, commandLine, kernelLength, initrdLength, verify })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
@@ -55,6 +56,8 @@ export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'unpackedKerne
   readonly panic: boolean
   /** In place of the running one. */
   readonly deviceTree: DeviceTree | null
+  /** Whether kernel and initrd are to lie in memory that is free now. */
+  readonly inFreeMemory: boolean
 }
 
 /**
@@ -67,24 +70,22 @@ export async function buildSegments(
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
   const { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify } = parts
-  const machine = machineFor(system, parts)
   const kernel = await readContents(kernelFd, 'kernel', signal)
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
-  return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
+  return machineFor(system, parts).build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
 }
 
 /** The same at once. */
 export function buildSegmentsSync(system: System, parts: SegmentParts): SegmentImage {
   const { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify } = parts
-  const machine = machineFor(system, parts)
   const kernel = readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
-  return machine.build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
+  return machineFor(system, parts).build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
 }
 
-/** Plans with an image that nobody lays out are refused long before. */
-function machineFor(system: System, { image, panic, deviceTree }: SegmentParts): SegmentMachine {
+/** Last, when nothing more is allocated here. Plans with an image that nobody lays out are refused long before. */
+function machineFor(system: System, { image, ...options }: SegmentParts): SegmentMachine {
   const architecture = segmentArchitecture(image)
-  if (architecture !== undefined) return architecture.readMachine(system, { panic, deviceTree })
+  if (architecture !== undefined) return architecture.readMachine(system, options)
   throw new KexecError(`kexec_load is given no ${image.format} here`, { reason: 'not-a-kernel', refused: true })
 }

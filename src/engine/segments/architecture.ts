@@ -75,8 +75,8 @@ const x86_64: SegmentArchitecture = {
   loadsCrashKernels: true,
   verifies: true,
   isLoadable: isX86Loadable,
-  readMachine(system, { panic }) {
-    const machine = readX86Machine(system, panic)
+  readMachine(system, options) {
+    const machine = readX86Machine(system, options)
     return {
       layOut: ({ image, source, commandLine, initrdLength, verify }) =>
         source && layOutX86(machine, { kernel: x86KernelOf(image, source), commandLine, initrdLength, verify }),

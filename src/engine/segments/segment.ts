@@ -27,6 +27,8 @@ export interface MachineOptions {
   readonly panic: boolean
   /** In place of the running one. */
   readonly deviceTree: DeviceTree | null
+  /** Whether what is large is to lie in memory that is free now, where that can be. */
+  readonly inFreeMemory: boolean
 }
 
 /** As the kernel prints physical addresses: '0x0000000001000000' is longer than anyone reads. */

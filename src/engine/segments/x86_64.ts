@@ -6,10 +6,11 @@ import { readSetupHeader } from '../../image/setup-header.ts'
 import type { NativeSegment } from '../../native.ts'
 import type { System } from '../../system/system.ts'
 import { coreHeader, coreHeaderSize } from './elf-core.ts'
+import { longestFreeRange } from './free-memory.ts'
 import { readFirmwareMap, readResources, usableMemory } from './memory-map.ts'
 import { type Piece, place } from './placement.ts'
 import { type MemoryRange, merged, roundUp, wholePages, within, without } from './ranges.ts'
-import { formatAddress, type PlannedSegment, type SegmentImage } from './segment.ts'
+import { formatAddress, type MachineOptions, type PlannedSegment, type SegmentImage } from './segment.ts'
 import { type BootFacts, bootParameters, bootParametersSize } from './x86_64/boot-parameters.ts'
 import { bzImageKernel } from './x86_64/bzimage.ts'
 import { type CrashState, readCrashState } from './x86_64/crash.ts'
@@ -60,14 +61,17 @@ export interface X86Machine {
   readonly facts: Omit<BootFacts, 'commandLine'>
   /** For a crash kernel; null for one that takes over in peace. */
   readonly crash: CrashState | null
+  /** Memory that the running kernel gives to whoever asks next, where kernel and initrd are to lie; or null. */
+  readonly free: MemoryRange | null
 }
+
+export type X86MachineOptions = Partial<Pick<MachineOptions, 'panic' | 'inFreeMemory'>>
 
 /**
  * Reads what the new kernel has to be told of this machine.
- * @param panic for a crash kernel
  * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'; 'no-crash-memory'
  */
-export function readX86Machine(system: System, panic = false): X86Machine {
+export function readX86Machine(system: System, { panic, inFreeMemory }: X86MachineOptions = {}): X86Machine {
   const resources = readResources(system)
   const running = readBootParameters(system)
   const e820 = e820For(readFirmwareMap(system), bootedE820(running), resources)
@@ -84,13 +88,14 @@ export function readX86Machine(system: System, panic = false): X86Machine {
   const facts = { e820, running, efi, rsdp, seed: randomBytes(SEED) }
   if (panic) {
     const crash = readCrashState(system, resources, e820)
-    return { usable: wholePages([crash.region], PAGE), facts: { ...facts, e820: crash.e820 }, crash }
+    return { usable: wholePages([crash.region], PAGE), facts: { ...facts, e820: crash.e820 }, crash, free: null }
   }
   const { ram, occupied } = usableMemory(resources)
   const told = merged(e820.filter(({ type }) => type === E820_RAM))
   const free = within(without(ram, occupied), told)
   const above = without(free, [{ start: 0, end: LOWEST }])
-  return { usable: wholePages(above, PAGE), facts, crash: null }
+  const usable = wholePages(above, PAGE)
+  return { usable, facts, crash: null, free: inFreeMemory ? longestFreeRange(system, usable, PAGE) : null }
 }
 
 /** ACPI's root pointer, where the running kernel was started by a loader that did not tell. */
@@ -100,11 +105,26 @@ function rsdpOfEfi(system: System): bigint {
 }
 
 /**
- * Finds a place for everything.
+ * Finds a place for everything. In memory that is free when it is loaded, the running kernel finds many of the pages that it
+ * keeps the bytes in until the reboot at the very address that they are to lie at (kimage_alloc_page of kernel/kexec_core.c):
+ * these it need not copy then.
  * @returns what is copied, by address; a kernel of several parts has as many segments of that name
  * @throws KexecError 'no-memory-hole'
  */
-export function layOutX86({ usable, facts, crash }: X86Machine, load: X86Load): PlannedSegment[] {
+export function layOutX86(machine: X86Machine, load: X86Load): PlannedSegment[] {
+  const { free } = machine
+  if (free !== null) {
+    try {
+      return layOutAbove(machine, load, free.start)
+    } catch {
+      // Then anywhere: who cannot be placed there either is told why.
+    }
+  }
+  return layOutAbove(machine, load, LOWEST)
+}
+
+/** @param lowest what kernel and initrd are to lie above */
+function layOutAbove({ usable, facts, crash }: X86Machine, load: X86Load, lowest: number): PlannedSegment[] {
   const { kernel, commandLine, initrdLength, verify } = load
   const code = TRAMPOLINE_SIZE + (verify ? VERIFICATION_SIZE : 0)
   const parameters = bootParametersSize(crash === null ? { ...facts, commandLine } : largest(facts, commandLine))
@@ -113,15 +133,21 @@ export function layOutX86({ usable, facts, crash }: X86Machine, load: X86Load): 
   const low = { alignment: PAGE, lowest: LOWEST, limit: crash === null ? 4 * GIBIBYTE : Number.POSITIVE_INFINITY }
   const placed = place(
     [
-      kernel.whole,
+      above(kernel.whole, lowest),
       { ...low, name: TRAMPOLINE, length: code, size: roundUp(code, PAGE) },
       { ...low, name: 'boot parameters', length: parameters, size: roundUp(parameters, PAGE) },
-      ...(initrdLength > 0 ? [initrdPiece(kernel, initrdLength)] : []),
+      ...(initrdLength > 0 ? [above(initrdPiece(kernel, initrdLength), lowest)] : []),
       ...(crash === null ? [] : [coreHeaderPiece(crash)]),
     ],
     usable,
   )
   return placed.flatMap((segment) => (segment.name === KERNEL ? partsAt(kernel, segment.address) : [segment]))
+}
+
+/** A piece that has its place already stays there. */
+function above(piece: Piece, lowest: number): Piece {
+  const isFixed = piece.lowest + piece.size === piece.limit
+  return isFixed ? piece : { ...piece, lowest: Math.max(piece.lowest, lowest) }
 }
 
 /** Before it is known where the ELF header lies, which the command line tells, and which divides the memory. */

@@ -54,7 +54,8 @@ export function treeFor(
   initrd: { readonly address: number; readonly length: number },
   limit: number,
 ): Buffer {
-  const bytes = writeDeviceTree(handOver(tree, { ...seeds, commandLine, initrd: initrd.length === 0 ? null : initrd }))
+  const told = { ...seeds, commandLine, initrd: initrd.length === 0 ? null : initrd, crash: null }
+  const bytes = writeDeviceTree(handOver(tree, told))
   if (bytes.length <= limit) return bytes
   throw new KexecError(`the device tree has ${bytes.length} bytes, and kernels map at most ${limit}`, {
     reason: 'damaged-image',

@@ -16,7 +16,7 @@ const region = { start: 0x3f000000, end: 0x4f000000 }
 
 function build(system: System = segmentMachine('crash-6.12'), verify = false) {
   const image = buildX86(
-    readX86Machine(system, true),
+    readX86Machine(system, { panic: true }),
     { kernel, initrd: Buffer.alloc(5000, 'initrd'), commandLine: 'root=/dev/vda1' },
     { verify },
   )
