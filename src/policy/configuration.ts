@@ -34,7 +34,7 @@ export function readConfiguration(survey: Survey, release: string | null): Kerne
     )
     return {
       source: path,
-      architecture: architectures.find(([option]) => optionIn(text, option) === true)?.[1] ?? null,
+      architecture: architectureIn(text),
       // An option that depends on another that is off is not mentioned at all.
       has: (option) => optionIn(text, option) ?? (complete ? false : fromSymbols(survey, option)),
     }
@@ -77,6 +77,12 @@ function optionIn(text: string, option: string): Known {
 /** "Kernel hacking" is the last menu of every kernel, and these two of its options have no conditions. */
 function isComplete(text: string): boolean {
   return optionIn(text, 'DEBUG_KERNEL') !== null || optionIn(text, 'MAGIC_SYSRQ') !== null
+}
+
+function architectureIn(text: string): string | null {
+  const [, architecture] = architectures.find(([option]) => optionIn(text, option) === true) ?? []
+  const isLittlePower = architecture === 'ppc64' && optionIn(text, 'CPU_LITTLE_ENDIAN') === true
+  return isLittlePower ? 'ppc64le' : (architecture ?? null)
 }
 
 const architectures: readonly (readonly [option: string, architecture: string])[] = [

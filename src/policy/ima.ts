@@ -121,7 +121,7 @@ function knownRules(
     if (condition === true) rules.push(text)
     return condition !== null
   }
-  const isPower = configuration.architecture === 'ppc64'
+  const isPower = configuration.architecture?.startsWith('ppc64') ?? false
   const byArchitecture = all(secureBoot, has('IMA_ARCH_POLICY'), configuration.architecture !== 's390x')
   const complete =
     add(all(byArchitecture, isPower), 'appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig|modsig') &&

@@ -28,17 +28,17 @@ echo "payload $(/bin/busybox sha256sum </payload)" >/dev/kmsg
 /bin/busybox umount /dev
 ${stageOne.replace('#!/bin/sh\n', '')}`
 
-/** One machine with two processors for all tests of a file. */
+/** One machine for all tests of a group. */
 export function machineFor(
   architecture: ArchitectureName,
   series: readonly string[] = [],
-  packages: readonly string[] = [],
+  { packages = [], cpus = 2 }: { packages?: readonly string[]; cpus?: number } = {},
 ) {
   const machine = {} as { vm: Vm; guest: Guest; cold: Boot }
   beforeAll(async () => {
     const kernels = await kernelsFor(architecture, series)
     const guest = await buildGuest({ architecture, kernels, tarball, packages, progress })
-    const vm = await startVm({ guest, cpus: 2, progress })
+    const vm = await startVm({ guest, cpus, progress })
     Object.assign(machine, { vm, guest, cold: await vm.booted(SLOW) })
   })
   afterAll(() => machine.vm?.stop())

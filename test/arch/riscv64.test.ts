@@ -6,7 +6,7 @@ const tree =
   'dtc -q -s -I dtb -O dts /sys/firmware/fdt | grep -v -e rng-seed -e kaslr-seed -e initrd- -e memreserve -e bootargs -e booted-from'
 
 describe('riscv64: Debian builds its kernels without kexec_file_load', () => {
-  const machine = machineFor('riscv64', ['6.12', '7.2'], ['device-tree-compiler'])
+  const machine = machineFor('riscv64', ['6.12', '7.2'], { packages: ['device-tree-compiler'] })
 
   test('`policy` and `status` say what there is', async () => {
     expect((await json(machine.vm, 'linux-kexec policy')).document).toMatchObject({

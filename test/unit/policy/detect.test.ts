@@ -92,7 +92,7 @@ describe('the mode of a Debian machine', () => {
   test.each([
     ['6.1.0-50-cloud-arm64', 'aarch64'],
     ['6.1.0-50-s390x', 's390x'],
-    ['6.1.0-50-powerpc64le', 'ppc64'],
+    ['6.1.0-50-powerpc64le', 'ppc64le'],
   ])('%s has only kexec_load', (release, architecture) => {
     const { kexecFileLoad, kexecLoad, kernel } = policyOf(machine(release))
     expect(kexecFileLoad).toMatchObject({ mode: 'unsupported', reason: 'no-kexec-support', code: 'ENOSYS' })

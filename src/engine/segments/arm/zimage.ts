@@ -23,6 +23,8 @@ const WORDS = { least: 4, all: 6 }
 /** What has to do where the image does not say: the largest offset that any platform has; kernels shrink to a fifth at best. */
 const LARGEST_OFFSET = 0x208000
 const LARGEST_RATIO = 5
+/** The kernel keeps its first page tables before itself. */
+const PAGE_TABLES = 0x4000
 const HEAP = 0x10000
 const STACK = 0x20000
 
@@ -36,7 +38,7 @@ export function zImageNeeds(kernel: ByteSource): ZImageNeeds {
   const [, bss = 0, textOffset = LARGEST_OFFSET, heap = HEAP] = words ?? []
   const told = unpacked === undefined || unpacked < kernel.size / 2 ? undefined : unpacked + bss
   return {
-    textOffset: textOffset < MOST ? textOffset : LARGEST_OFFSET,
+    textOffset: textOffset >= PAGE_TABLES && textOffset < MOST ? textOffset : LARGEST_OFFSET,
     unpacked: told !== undefined && told < MOST ? told : Math.min(kernel.size * LARGEST_RATIO, MOST),
     workspace: (heap < MOST ? heap : HEAP) + STACK,
   }

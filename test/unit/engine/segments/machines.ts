@@ -7,7 +7,15 @@ import { makeTree, type Tree } from '../../entries/tree.ts'
 
 const fixtures = join(import.meta.dirname, '../../../fixtures')
 
-export type MachineName = 'bios-6.1' | 'bios-6.12-5g' | 'uefi-6.1' | 'crash-6.12' | 'arm64-tree-6.1' | 'arm64-acpi-6.1'
+export type MachineName =
+  | 'bios-6.1'
+  | 'bios-6.12-5g'
+  | 'uefi-6.1'
+  | 'crash-6.12'
+  | 'arm64-tree-6.1'
+  | 'arm64-acpi-6.1'
+  | 'riscv64-6.12'
+  | 'armhf-6.12'
 
 /** Lays what a real machine told (test/fixtures/segments/README.md) over a root folder. */
 export function layMachine(root: string, name: MachineName): void {
