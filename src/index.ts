@@ -73,6 +73,7 @@ export type { Decision } from './plan/decision.ts'
 export type { PlannedInitrd } from './plan/initrds.ts'
 export type { PlanOptions } from './plan/options.ts'
 export { type LoadPlan, plan } from './plan/plan.ts'
+export type { PreparationProgress, PrepareOptions } from './plan/progress.ts'
 export {
   type AppraisedFile,
   type CallPolicy,

@@ -3,7 +3,7 @@ import { holdInput } from '../image/index.ts'
 import { System } from '../system/system.ts'
 import { unpackedBytes } from './checks/crash-memory.ts'
 import { checkInitrds } from './checks/initrd-content.ts'
-import { checkPagingLeft } from './checks/paging.ts'
+import { checkPagingLeft, checkPagingOfVmlinux } from './checks/paging.ts'
 import { checkSizes, type PlannedSizes } from './checks/sizes.ts'
 import { checkKernel, checkMachine, checkModules, checkUnified, checkWritable } from './checks.ts'
 import { checkLength, chooseCommandLine } from './command-line.ts'
@@ -53,6 +53,7 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     checkEverything(system, { ...chosen, unpackedBytes: unpacked }, findings)
     findings.add(aboutEngine)
     const verify = chooseVerification(engine, kernel, options, findings)
+    if (engine === 'segments') checkPagingOfVmlinux(system, kernel.image, findings)
     const deviceTree = engine === 'segments' ? readGivenTree(system, kernel, options, findings) : null
     const measures = options.fast
       ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine, verify }, findings)

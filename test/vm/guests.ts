@@ -34,9 +34,9 @@ export interface CliResult {
   readonly document: any
 }
 
-/** Calls our CLI in the guest with --json. */
-export async function json(vm: Vm, command: string): Promise<CliResult> {
-  const result = await vm.run(`${command} --json`)
+/** Calls our CLI in the guest with --json. @param options.deadline milliseconds, for what unpacks much under emulation */
+export async function json(vm: Vm, command: string, options: { deadline?: number } = {}): Promise<CliResult> {
+  const result = await vm.run(`${command} --json`, options)
   return { ...result, document: result.stdout === '' ? undefined : JSON.parse(result.stdout) }
 }
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Boot, type Guest, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
 import { stageOne } from '../../src/vm/scripts.ts'
 import { BOOT, debianGuest, json } from './guests.ts'
+import { atVirtual, readCore } from './vmcore.ts'
 
 /** Of a cold boot's, how much the new kernel's memory may differ: releases reserve more or less for themselves. */
 const TOLERANCE = 0.01
@@ -130,5 +131,40 @@ describe.each([
       const variables = await machine.vm.run('ls /sys/firmware/efi/efivars | grep -c .')
       expect(Number(variables.stdout)).toBeGreaterThan(5)
     }
+  })
+})
+
+describe('memory reserved for a crash kernel', () => {
+  const machine = machineFor(() => ({ memory: 1280, append: 'crashkernel=256M', panicGrace: 200_000 }))
+
+  test('a crash kernel lies in it, uses nothing else, and has the memory of the one that crashed', async () => {
+    const { vm, cold } = machine
+    // It comes up in its initrd: with the agent, and without the root disk.
+    await vm.run(`mkdir -p /root/over/usr/bin /root/over/usr/lib/linux-kexec-vm
+      ln -s /bin/busybox /root/over/usr/bin/busybox
+      cp /usr/lib/linux-kexec-vm/agent /root/over/usr/lib/linux-kexec-vm/agent
+      cat > /root/over/init <<'END'
+#!/bin/busybox sh
+export PATH=/bin
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+exec /usr/lib/linux-kexec-vm/agent
+END
+      chmod 755 /root/over/init; hostname the-one-that-crashed`)
+    const load = await json(vm, `linux-kexec load ${cold.release} --panic --overlay /root/over:/`)
+    expect(load, load.stderr).toMatchObject({ status: 0, document: { loaded: true, plan: { engine: 'segments' } } })
+    await vm.spawn('echo c > /proc/sysrq-trigger')
+    const boot = await vm.booted(BOOT)
+    expect(boot).toMatchObject({ release: cold.release, commandLine: load.document.plan.cmdline })
+    expect(boot.memTotal).toBeLessThan(256 * 2 ** 20)
+    const core = await readCore(vm)
+    const [CORE_FILE, AARCH64] = [4, 183]
+    expect([core.type, core.machine]).toEqual([CORE_FILE, AARCH64])
+    expect(core.facts.get('OSRELEASE')).toBe(cold.release)
+    const names = BigInt(`0x${core.facts.get('SYMBOL(init_uts_ns)')}`)
+    const at = names + BigInt(core.facts.get('OFFSET(uts_namespace.name)') ?? '')
+    const said = await atVirtual(vm, core, at, 130)
+    expect(said.toString('latin1').split('\0').filter(Boolean)).toEqual(['Linux', 'the-one-that-crashed'])
   })
 })

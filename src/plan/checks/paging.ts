@@ -54,3 +54,11 @@ export function checkPagingLeft(system: System, image: KernelImage, commandLine:
     `the new kernel uses 4 levels of page tables (${why}) and the running one 5 (la57): machines were seen to reset on that way; boot the running kernel with no5lvl first`,
   )
 }
+
+/** A vmlinux starts on the page tables of the running kernel, and has no header that says which it knows. */
+export function checkPagingOfVmlinux(system: System, { format, architecture }: KernelImage, findings: Findings): void {
+  if (format !== 'vmlinux' || architecture !== 'x86_64' || !usesFiveLevels(system)) return
+  findings.leaveUnchecked(
+    'whether this vmlinux was built with CONFIG_X86_5LEVEL: the running kernel uses 5 levels of page tables (la57), and without it the new one does not come up',
+  )
+}

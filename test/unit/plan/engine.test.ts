@@ -149,6 +149,13 @@ describe('a vmlinux, which kexec_file_load does not take', () => {
     expect(made.engine).toBe('file')
   })
 
+  test('starts on the page tables of the running kernel: that it knows 5 levels cannot be told', async () => {
+    const cpu: Tree = { '/proc/cpuinfo': { text: 'processor\t: 0\nflags\t\t: fpu la57 lm\n' } }
+    const made = await planned({ root: machineWith(kernel, cpu) })
+    expect(made.unchecked.join()).toContain('CONFIG_X86_5LEVEL')
+    expect((await planned({ root: machineWith(kernel) })).unchecked.join()).not.toContain('CONFIG_X86_5LEVEL')
+  })
+
   test('cut off: told once', async () => {
     const root = machineWith({ '/boot/vmlinux': { file: vmlinux.subarray(0, 50_000_000) } })
     const made = await planned({ root })

@@ -16,7 +16,7 @@ import type { MemoryRange } from '../../../../src/engine/segments/ranges.ts'
 import type { SegmentImage } from '../../../../src/engine/segments/segment.ts'
 import { inspectImage, type KernelImage } from '../../../../src/image/index.ts'
 import type { System } from '../../../../src/system/system.ts'
-import { makeTree } from '../../entries/tree.ts'
+import { makeTree, type Tree } from '../../entries/tree.ts'
 import { type MachineName, segmentMachine } from './machines.ts'
 
 const MEBIBYTE = 2 ** 20
@@ -222,4 +222,81 @@ test('what is laid out here: Images of either byte order that can be booted', ()
   expect(isArm64Loadable(image)).toBe(true)
   expect(isArm64Loadable({ ...image, bootable: false })).toBe(false)
   expect(isArm64Loadable(inspectImage(riscv, 2 ** 25))).toBe(false)
+})
+
+/** What Debian's 6.12 shows in /proc/kcore on a machine of 1280 MiB: its own place, vmalloc, modules, memory, vmemmap. */
+function kcore(): Buffer {
+  const segments: readonly (readonly [virtual: bigint, physical: bigint, size: bigint])[] = [
+    [0xffff800080000000n, 0x40200000n, 0x2240000n],
+    [0xffff800080000000n, -1n, 0x7dff3f800000n],
+    [0xffff800000000000n, -1n, 0x80000000n],
+    [0xffff000000000000n, 0x40000000n, 0x50000000n],
+    [0xfffffdffc0000000n, -1n, 0x1400000n],
+  ]
+  const bytes = Buffer.alloc(64 + segments.length * 56)
+  bytes.writeUInt16LE(segments.length, 56)
+  for (const [index, [virtual, physical, size]] of segments.entries()) {
+    const at = 64 + index * 56
+    bytes.writeUInt32LE(1, at)
+    bytes.writeBigUInt64LE(virtual, at + 16)
+    bytes.writeBigUInt64LE(BigInt.asUintN(64, physical), at + 24)
+    bytes.writeBigUInt64LE(size, at + 40)
+  }
+  return bytes
+}
+
+function crashMachine(changes: Tree = {}): System {
+  const iomem =
+    '40000000-8fffffff : System RAM\n  40200000-41a7ffff : Kernel code\n  42090000-4243ffff : Kernel data\n  7a800000-8a7fffff : Crash kernel\n'
+  return segmentMachine('arm64-tree-6.1', {
+    '/proc/iomem': { text: iomem },
+    '/proc/kcore': { file: kcore() },
+    '/sys/devices/system/cpu/cpu0/crash_notes': { text: '4fd00000\n' },
+    '/sys/devices/system/cpu/cpu0/crash_notes_size': { text: '400\n' },
+    '/sys/kernel/vmcoreinfo': { text: '0x45a00000 1024\n' },
+    ...changes,
+  })
+}
+
+test('a crash kernel lies in what is reserved, and is told what it may use and where the memory that crashed is', () => {
+  const machine = readArm64Machine(crashMachine(), { panic: true })
+  const made = buildArm64(machine, image, kernel, Buffer.from('the initrd'), 'nr_cpus=1')
+  expect(made.flags).toBe(183 * 2 ** 16 + 1)
+  for (const each of made.segments) {
+    const { start, end } = rangeOf(each)
+    expect([start >= 0x7a800000, end <= 0x8a800000]).toEqual([true, true])
+  }
+  const { properties } = chosenNode(treeOf(made))
+  const words = (name: string) => {
+    const value = properties.get(name) ?? Buffer.alloc(0)
+    return Array.from({ length: value.length / 8 }, (_, index) => Number(value.readBigUInt64BE(index * 8)))
+  }
+  expect(words('linux,usable-memory-range')).toEqual([0x7a800000, 0x10000000])
+  const [address = 0, length = 0] = words('linux,elfcorehdr')
+  const core = Buffer.from(made.segments.find((each) => each.address === address)?.bytes ?? [])
+  expect(core.length).toBe(length)
+  const file = join(makeTree({}), 'core')
+  writeFileSync(file, core)
+  const shown = execFileSync('readelf', ['--wide', '--file-header', '--segments', file], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  expect(shown).toMatch(/Type: +CORE[\s\S]*Machine: +AArch64/)
+  const rows = [...shown.matchAll(/^ +(LOAD|NOTE) +\S+ 0x(\S+) 0x(\S+) 0x(\S+)/gm)].map((row) => row.slice(1, 5))
+  const hex = (value: string) => BigInt(`0x${value}`)
+  expect(rows.map(([type, ...numbers]) => [type, ...numbers.map(hex)])).toEqual([
+    ['NOTE', 0n, 0x4fd00000n, 400n],
+    ['NOTE', 0n, 0x45a00000n, 0x1024n],
+    ['LOAD', 0xffff800080000000n, 0x40200000n, 0x2240000n],
+    ['LOAD', 0xffff000000000000n, 0x40000000n, 0x3a800000n],
+    ['LOAD', 0xffff00004a800000n, 0x8a800000n, 0x5800000n],
+  ])
+})
+
+test('without reserved memory, or what a dump needs, a crash kernel is refused', () => {
+  const refused = (system: System, reason: string) =>
+    expect(() => readArm64Machine(system, { panic: true })).toThrow(expect.objectContaining({ reason, refused: true }))
+  refused(segmentMachine('arm64-tree-6.1'), 'no-crash-memory')
+  refused(crashMachine({ '/proc/kcore': { text: '' } }), 'not-readable')
+  refused(crashMachine({ '/sys/kernel/vmcoreinfo': { text: '' } }), 'not-readable')
 })
