@@ -1,16 +1,18 @@
 // node bench/downtime.mjs [--rounds N] [--size MIB…] [--compression NAME…]
-// How long the machine is down: from reboot(KEXEC) to the first line of the new init, by who loaded and how, for the same
-// kernel and initrds, in one QEMU machine. Ways take turns, round by round. Prints a table, writes bench/results/downtime.json.
+// How long the machine is down: from reboot(KEXEC), when the devices are shut down, to the first line of the new init, by who
+// loaded and how, for the same kernel and initrds, in one QEMU machine. Ways take turns, round by round. Prints a table, writes
+// bench/results/downtime.json and the picture docs/downtime.svg (with --plot).
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, openSync, readSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { arch, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { root, say, setUp, tarball } from '../scripts/setup.mjs'
 import { output } from './bench.mjs'
+import { drawDowntime } from './downtime-plot.mjs'
 import { median } from './statistics.mjs'
 
-const COMMAND_LINE = 'console=ttyS0 panic=-1 loglevel=6 nokaslr'
+const COMMAND_LINE = 'console=ttyS0 panic=-1 loglevel=7 nokaslr earlyprintk=ttyS0'
 
 /** What /init of these initrds says first. */
 const FIRST_LINE = 'the new init begins'
@@ -21,11 +23,25 @@ const compressors = {
   xz: ['xz', '--check=crc32', '-1', '-c'],
 }
 
+/** What the console says when a phase begins, in order; each is looked for behind the one before it. */
+const marks = [
+  // The devices are shut down: kernel_kexec and kernel_restart_prepare of kernel/.
+  { phase: 'purgatory, copying, firmware', begins: /Starting new kernel|Restarting system/ },
+  // The first that the decompressor has to say, of `nokaslr`, with earlyprintk; a kernel that was unpacked before has none.
+  { phase: 'kernel decompression', begins: /KASLR disabled|Decompressing Linux/ },
+  { phase: 'kernel', begins: /Linux version/ },
+  { phase: 'initrd unpacking', begins: /Trying to unpack rootfs image/ },
+  { phase: 'kernel, then init', begins: /Freeing initrd memory/ },
+]
+
+const SECTOR = 512
+
 /** Seconds that unpacking 100 MiB may take under emulation, where Node has no zstd of its own; see `output`. */
 const PREPARATION = 60
 
 /** Who loads, and how. */
 const loaders = {
+  'firmware and GRUB': () => 'true',
   'kexec-tools -s': (kernel, initrd) => kexecTools('-s', kernel, initrd),
   'kexec-tools -c': (kernel, initrd) => kexecTools('-c', kernel, initrd),
   'kexec-tools -c -i': (kernel, initrd) => kexecTools('-c -i', kernel, initrd),
@@ -45,7 +61,8 @@ function ours(options, kernel, initrd) {
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
-    size: { type: 'string', multiple: true, default: ['30', '100'] },
+    size: { type: 'string', multiple: true, default: ['0', '30', '100'] },
+    plot: { type: 'boolean', default: false },
     compression: { type: 'string', multiple: true, default: Object.keys(compressors) },
   },
 })
@@ -61,9 +78,20 @@ const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-downtime-'))
 try {
   const results = []
   for (const size of values.size.map(Number)) {
-    for (const compression of values.compression) results.push(await measure(size, compression))
+    // How a small one is packed makes no difference.
+    const compressions = size === 0 ? values.compression.slice(0, 1) : values.compression
+    for (const compression of compressions) results.push(await measure(size, compression))
   }
   report(results)
+  if (values.plot)
+    writeFileSync(
+      join(root, 'docs/downtime.svg'),
+      drawDowntime(
+        results,
+        Object.keys(loaders),
+        marks.map(({ phase }) => phase),
+      ),
+    )
 } finally {
   rmSync(folder, { recursive: true })
 }
@@ -71,8 +99,11 @@ try {
 /** One machine for each initrd, which it has on a disk: each new kernel finds it there. */
 async function measure(size, compression) {
   say(`an initrd of ${size} MiB in ${compression}, ${rounds} rounds of ${Object.keys(loaders).length} ways`)
-  const disk = { path: makeInitrd(size, compression), serial: 'initrd' }
-  const options = { guest, kernel: target, disks: [disk], commandLine: COMMAND_LINE, memory: 3072 }
+  const path = makeInitrd(size, compression)
+  const grubInitrd = `(hd2)0+${statSync(path).size / SECTOR}`
+  const boot = { bootLoader: 'grub', grubInitrd, firmwareReboot: 'allowed' }
+  const disks = [{ path, serial: 'initrd' }]
+  const options = { guest, kernel: target, ...boot, disks, commandLine: COMMAND_LINE, memory: 3072 }
   const vm = await startVm({ ...options, progress: say })
   const samples = []
   try {
@@ -94,24 +125,39 @@ async function oneRound(vm, round) {
       `for d in /sys/block/*; do [ "$(cat $d/serial)" = initrd ] && cat /dev/\${d##*/} > /root/initrd; done`,
     )
     await output(vm, loaders[way](`/boot/vmlinuz-${target.release}`, '/root/initrd'), PREPARATION)
-    times[way] = await downtime(vm)
-    say(`  round ${round + 1}, ${way}: ${times[way].toFixed(0)} ms`)
+    times[way] = await downtime(vm, way)
+    say(`  round ${round + 1}, ${way}: ${times[way].down.toFixed(0)} ms`)
   }
   return times
 }
 
-/** Milliseconds between two lines of the console. */
-async function downtime(vm) {
-  let [text, jumped, began] = ['']
+/** @returns milliseconds: `down` in all, and of each phase, 0 where the console does not show it */
+async function downtime(vm, way) {
+  const seen = new Map()
+  let arrived
+  const init = new Promise((resolve) => {
+    arrived = resolve
+  })
+  let [text, began] = ['']
   const end = vm.onConsole((more) => {
     text += more
-    if (text.includes('Starting new kernel')) jumped ??= performance.now()
-    if (text.includes(FIRST_LINE)) began ??= performance.now()
+    const now = performance.now()
+    for (const { phase, begins } of marks) if (!seen.has(phase) && begins.test(text)) seen.set(phase, now)
+    if (!text.includes(FIRST_LINE)) return
+    began ??= now
+    arrived()
   })
-  await vm.spawn('linux-kexec exec --no-sync')
-  await vm.booted({ deadline: 300_000 })
+  await output(vm, 'dmesg -n 8')
+  await vm.spawn(way === 'firmware and GRUB' ? 'reboot -f' : 'linux-kexec exec --no-sync')
+  await Promise.all([vm.booted({ deadline: 300_000 }), init])
   end()
-  return began - jumped
+  const times = { down: began - seen.get(marks[0].phase) }
+  const found = marks.filter(({ phase }) => seen.has(phase))
+  for (const [index, { phase }] of found.entries()) {
+    const next = found[index + 1]
+    times[phase] = (next === undefined ? began : seen.get(next.phase)) - seen.get(phase)
+  }
+  return times
 }
 
 /** The guest's initrd with as much of Node's own program as makes it that large once it is compressed. */
@@ -128,6 +174,8 @@ function makeInitrd(size, compression) {
   for (let index = 0; index * part.length < unpacked; index++) writeFileSync(join(build, `payload-${index}`), part)
   const script = `set -e; cd ${build}; { cat ${target.initrd}; ls | cpio -o -H newc --quiet; } | ${[program, ...options].join(' ')} > ${file}`
   execFileSync('sh', ['-c', script])
+  // GRUB reads whole sectors, and the kernel skips zeros.
+  truncateSync(file, Math.ceil(statSync(file).size / SECTOR) * SECTOR)
   rmSync(build, { recursive: true })
   return file
 }
@@ -138,15 +186,21 @@ function report(results) {
   const document = { date: new Date().toISOString(), host, kernel: target.release, rounds, results }
   writeFileSync(join(root, 'bench/results/downtime.json'), `${JSON.stringify(document, null, 2)}\n`)
   console.log(`\nIn QEMU on ${host}, Linux ${target.release}; medians of ${rounds} rounds, ratios round by round\n`)
-  console.log('| initrd | loaded by | down | of kexec-tools -s | of kexec-tools -c -i |')
-  console.log('| --- | --- | --- | --- | --- |')
+  const phases = marks.map(({ phase }) => phase)
+  console.log(`| initrd | by | down | of kexec-tools -s | of kexec-tools -c -i | ${phases.join(' | ')} |`)
+  console.log(`| --- | --- | --- | --- | --- |${' --- |'.repeat(phases.length)}`)
   for (const { size, compression, samples } of results) {
     for (const way of Object.keys(loaders)) {
-      const ratio = (other) => median(samples.map((sample) => sample[way] / sample[other])).toFixed(2)
-      const down = (median(samples.map((sample) => sample[way])) / 1000).toFixed(2)
-      console.log(
-        `| ${size} MiB, ${compression} | ${way} | ${down} s | ${ratio('kexec-tools -s')} | ${ratio('kexec-tools -c -i')} |`,
-      )
+      const ratio = (other) => median(samples.map((sample) => sample[way].down / sample[other].down)).toFixed(2)
+      const seconds = (phase) => (median(samples.map((sample) => sample[way][phase] ?? 0)) / 1000).toFixed(2)
+      const cells = [
+        way,
+        `${seconds('down')} s`,
+        ratio('kexec-tools -s'),
+        ratio('kexec-tools -c -i'),
+        ...phases.map(seconds),
+      ]
+      console.log(`| ${size === 0 ? 'small' : `${size} MiB`}, ${compression} | ${cells.join(' | ')} |`)
     }
   }
 }

@@ -19,10 +19,16 @@ export const plainCommandLine = /^[\w\s=.,:/"+@%~^*?!-]*$/
  * A disk with Debian's own GRUB for BIOS machines: boot sector, then the core image. GRUB loads the kernel from /boot of the
  * guest's root disk, whose cpio archive it reads as a file system (its module `newc`), so the disk needs no file system.
  * It does not wait for a key; an ordinary Debian waits five seconds.
+ * @param initrd in GRUB's words
  * @returns path of the disk image
  * @throws RangeError for a command line that GRUB's shell would take apart
  */
-export async function grubDisk(release: string, commandLine: string, progress: Progress): Promise<string> {
+export async function grubDisk(
+  release: string,
+  commandLine: string,
+  progress: Progress,
+  initrd = `/boot/initrd.img-${release}`,
+): Promise<string> {
   if (!plainCommandLine.test(commandLine)) throw new RangeError(`not a command line for grub: ${commandLine}`)
   const mirror = await DebianMirror.open({ progress })
   const packages = await mirror.fetch(['grub-common', 'grub-pc-bin'], { dependencies: true })
@@ -31,7 +37,7 @@ export async function grubDisk(release: string, commandLine: string, progress: P
   const config = [
     'set root=(hd1)',
     `linux /boot/vmlinuz-${release} ${commandLine}`,
-    `initrd /boot/initrd.img-${release}`,
+    `initrd ${initrd}`,
     'boot',
     '',
   ].join('\n')

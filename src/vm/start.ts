@@ -43,6 +43,8 @@ export interface VmOptions {
    * 'shim': UEFI firmware with Secure Boot, Debian's shim, its signed GRUB, and a kernel that they let through.
    */
   readonly bootLoader?: 'none' | 'uefi' | 'grub' | 'shim'
+  /** Only with 'grub': what it takes for the initrd, in its own words. `(hd2)0+2048` is the first MiB of the first of `disks`. */
+  readonly grubInitrd?: string
   /** The firmware's keys and switches. Only with 'shim'. */
   readonly firmware?: FirmwareOptions
   /** Disks beside the root disk. */
@@ -101,7 +103,7 @@ async function bootDisk(options: VmOptions, kernel: object, commandLine: string)
   if (!('release' in kernel)) throw new RangeError('grub boots kernels of a guest only')
   const chosen = kernel as GuestKernel
   if (bootLoader === 'shim') return shimDisk(chosen, commandLine, progress)
-  return grubDisk(chosen.release, commandLine, progress)
+  return grubDisk(chosen.release, commandLine, progress, options.grubInitrd)
 }
 
 /**
