@@ -5,14 +5,14 @@ import type { System } from '../../system/system.ts'
 import { type CrashState, readCrashState } from './arm64/crash.ts'
 import { interruptTables } from './arm64/interrupt-tables.ts'
 import { trampoline } from './arm64/trampoline.ts'
-import { writeDeviceTree } from './device-tree/blob.ts'
 import { machineTree } from './device-tree/given-tree.ts'
-import { type HandedOver, handOver, KASLR_SEED, RNG_SEED } from './device-tree/handed-over.ts'
+import { type HandedOver, KASLR_SEED, RNG_SEED } from './device-tree/handed-over.ts'
+import { handedOverTree } from './device-tree/machine.ts'
 import { hasEfiMap, memoryRanges, reservedRanges } from './device-tree/memory.ts'
 import type { DeviceTree } from './device-tree/tree.ts'
 import { coreHeader, coreHeaderSize } from './elf-core.ts'
 import { readResources, usableMemory } from './memory-map.ts'
-import { type Piece, place } from './placement.ts'
+import { impossiblePlace, type Piece, place } from './placement.ts'
 import { type MemoryRange, roundUp, wholePages, within, without } from './ranges.ts'
 import type { MachineOptions, PlannedSegment, SegmentImage } from './segment.ts'
 
@@ -173,15 +173,7 @@ function kernelPiece({ image, kernelLength }: Arm64Load): KernelPiece {
   const { memoryNeeded, imageHeader } = image
   const offset = imageHeader?.textOffset ?? null
   if (memoryNeeded === null || offset === null || offset % PAGE !== 0) {
-    throw new KexecError("the kernel's header asks for a place in memory that cannot be", {
-      reason: 'damaged-image',
-      hint: 'Copy or install the kernel again.',
-      evidence: [
-        { source: 'image_size', value: String(memoryNeeded) },
-        { source: 'text_offset', value: String(offset) },
-      ],
-      refused: true,
-    })
+    throw impossiblePlace({ image_size: memoryNeeded, text_offset: offset })
   }
   const length = Math.min(kernelLength, memoryNeeded)
   const size = roundUp(memoryNeeded, PAGE)
@@ -208,13 +200,7 @@ function treeFor(
     initrd: initrdLength === 0 ? null : { address: addressOf('initrd'), length: initrdLength },
     crash: crash && { usable: crash.usable, header: rangeOf(addressOf(CORE_HEADER), coreHeaderSize(crash.core)) },
   }
-  const bytes = writeDeviceTree(handOver(tree, told))
-  if (bytes.length <= TREE_LIMIT) return bytes
-  throw new KexecError(`the device tree has ${bytes.length} bytes, and kernels map at most ${TREE_LIMIT}`, {
-    reason: 'damaged-image',
-    hint: 'Give a smaller device tree.',
-    refused: true,
-  })
+  return handedOverTree(tree, told, TREE_LIMIT)
 }
 
 function rangeOf(start: number, length: number): MemoryRange {

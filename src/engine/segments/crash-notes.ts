@@ -40,3 +40,13 @@ export function unreadable(path: string, why: string): KexecError {
     refused: true,
   })
 }
+
+/** For a machine that was booted without `crashkernel=`, or could not follow it. */
+export function noCrashMemory(): KexecError {
+  return new KexecError('no memory is reserved for a crash kernel', {
+    reason: 'no-crash-memory',
+    code: 'EADDRNOTAVAIL',
+    hint: 'Boot with crashkernel=256M on the kernel command line.',
+    refused: true,
+  })
+}

@@ -77,3 +77,13 @@ function noRoom({ name, size, lowest, limit, alignment }: Piece, free: readonly 
 function between(lowest: number, limit: number): string {
   return `between ${formatAddress(lowest)} and ${formatAddress(limit)}`
 }
+
+/** For a kernel whose header no loader could follow. @param numbers by the names of its fields; null for what it does not say */
+export function impossiblePlace(numbers: Readonly<Record<string, number | null>>): KexecError {
+  return new KexecError("the kernel's header asks for a place in memory that cannot be", {
+    reason: 'damaged-image',
+    hint: 'Copy or install the kernel again.',
+    evidence: Object.entries(numbers).map(([source, value]) => ({ source, value: String(value) })),
+    refused: true,
+  })
+}

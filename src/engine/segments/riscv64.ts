@@ -1,11 +1,10 @@
-import { KexecError } from '../../errors.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
 import type { PlannedLoad, ReadLoad } from './architecture.ts'
 import { readTreeMachine, type TreeMachine, treeFor, treeImage } from './device-tree/machine.ts'
 import type { DeviceTree } from './device-tree/tree.ts'
 import type { Resource } from './memory-map.ts'
-import { type Piece, place } from './placement.ts'
+import { impossiblePlace, type Piece, place } from './placement.ts'
 import { type MemoryRange, roundUp } from './ranges.ts'
 import type { PlannedSegment, SegmentImage } from './segment.ts'
 
@@ -69,15 +68,7 @@ function kernelPiece({ image, kernelLength }: Riscv64Load): Piece {
   const { memoryNeeded, imageHeader } = image
   const offset = imageHeader?.textOffset ?? null
   if (memoryNeeded === null || offset === null || offset % KERNEL_ALIGNMENT !== 0) {
-    throw new KexecError("the kernel's header asks for a place in memory that cannot be", {
-      reason: 'damaged-image',
-      hint: 'Copy or install the kernel again.',
-      evidence: [
-        { source: 'image_size', value: String(memoryNeeded) },
-        { source: 'text_offset', value: String(offset) },
-      ],
-      refused: true,
-    })
+    throw impossiblePlace({ image_size: memoryNeeded, text_offset: offset })
   }
   const length = Math.min(kernelLength, memoryNeeded)
   const anywhere = { lowest: 0, limit: Number.POSITIVE_INFINITY, alignment: KERNEL_ALIGNMENT }

@@ -1,6 +1,5 @@
-import { KexecError } from '../../../errors.ts'
 import type { System } from '../../../system/system.ts'
-import { CPUS, readNotes, unreadable } from '../crash-notes.ts'
+import { CPUS, noCrashMemory, readNotes, unreadable } from '../crash-notes.ts'
 import { type CoreContents, MAX_ENTRIES, type MappedRange } from '../elf-core.ts'
 import type { Resource } from '../memory-map.ts'
 import { type MemoryRange, merged, without } from '../ranges.ts'
@@ -27,14 +26,7 @@ export function readCrashState(system: System, resources: readonly Resource[]): 
     .map(({ start, end }) => ({ start, end }))
     .sort((a, b) => b.start - a.start)
   const [region] = regions
-  if (region === undefined) {
-    throw new KexecError('no memory is reserved for a crash kernel', {
-      reason: 'no-crash-memory',
-      code: 'EADDRNOTAVAIL',
-      hint: 'Boot with crashkernel=256M on the kernel command line.',
-      refused: true,
-    })
-  }
+  if (region === undefined) throw noCrashMemory()
   const ram = merged(resources.filter(({ depth, name }) => depth === 0 && /^System RAM\b/.test(name)))
   const memory = without(ram, regions)
   const notes = readNotes(system)

@@ -55,6 +55,11 @@ export function treeFor(
   limit: number,
 ): Buffer {
   const told = { ...seeds, commandLine, initrd: initrd.length === 0 ? null : initrd, crash: null }
+  return handedOverTree(tree, told, limit)
+}
+
+/** A tree with what the new kernel is to be told. @param limit bytes @throws KexecError 'damaged-image' when it is larger */
+export function handedOverTree(tree: DeviceTree, told: HandedOver, limit: number): Buffer {
   const bytes = writeDeviceTree(handOver(tree, told))
   if (bytes.length <= limit) return bytes
   throw new KexecError(`the device tree has ${bytes.length} bytes, and kernels map at most ${limit}`, {

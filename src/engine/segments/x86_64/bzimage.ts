@@ -1,5 +1,5 @@
-import { KexecError } from '../../../errors.ts'
 import type { SetupHeader } from '../../../image/setup-header.ts'
+import { impossiblePlace } from '../placement.ts'
 import { roundUp } from '../ranges.ts'
 import type { X86Kernel } from './kernel.ts'
 
@@ -23,16 +23,7 @@ export function bzImageKernel({ setupSize, end, ...header }: SetupHeader): X86Ke
   const length = end - setupSize
   const isAligned = Number.isInteger(Math.log2(alignment)) && alignment >= PAGE && alignment <= GIBIBYTE
   if (!isAligned || size < length || lowest > GIBIBYTE) {
-    throw new KexecError("the kernel's header asks for a place in memory that cannot be", {
-      reason: 'damaged-image',
-      hint: 'Copy or install the kernel again.',
-      evidence: [
-        { source: 'init_size', value: String(initSize) },
-        { source: 'kernel_alignment', value: String(kernelAlignment) },
-        { source: 'pref_address', value: String(preferredAddress) },
-      ],
-      refused: true,
-    })
+    throw impossiblePlace({ init_size: initSize, kernel_alignment: kernelAlignment, pref_address: preferredAddress })
   }
   const isHigh = extendedLoadFlags.includes('above-4g')
   const limit = isHigh ? Number.POSITIVE_INFINITY : 4 * GIBIBYTE

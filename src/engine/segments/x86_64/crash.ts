@@ -1,6 +1,6 @@
 import { KexecError } from '../../../errors.ts'
 import type { System } from '../../../system/system.ts'
-import { CPUS, readNotes, unreadable } from '../crash-notes.ts'
+import { CPUS, noCrashMemory, readNotes, unreadable } from '../crash-notes.ts'
 import { type CoreContents, MAX_ENTRIES, type MappedRange } from '../elf-core.ts'
 import type { Resource } from '../memory-map.ts'
 import { type MemoryRange, merged, without } from '../ranges.ts'
@@ -37,14 +37,7 @@ export function readCrashState(system: System, resources: readonly Resource[], e
   const regions = resources.filter(({ name }) => name === 'Crash kernel').sort((a, b) => a.start - b.start)
   // Of two, the lower one is for devices that reach no further; the kernel takes no segments there.
   const region = regions.at(-1)
-  if (region === undefined) {
-    throw new KexecError('no memory is reserved for a crash kernel', {
-      reason: 'no-crash-memory',
-      code: 'EADDRNOTAVAIL',
-      hint: 'Boot with crashkernel=256M on the kernel command line.',
-      refused: true,
-    })
-  }
+  if (region === undefined) throw noCrashMemory()
   const low = e820.filter(({ type }) => type === E820_RAM).flatMap(({ start, end }) => below(start, end))
   const own = [...low, ...regions.map(({ start, end }) => ({ start, end }))].map((each) => ({
     ...each,
