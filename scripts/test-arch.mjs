@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { root, setUp } from './setup.mjs'
 
-setUp({ architectures: ['riscv64', 'arm', 'ppc64', 's390x'] })
+setUp({ architectures: ['arm64', 'riscv64', 'arm', 'ppc64', 's390x'] })
 const EPERM = '1'
 const vitest = [process.execPath, join(root, 'node_modules/vitest/vitest.mjs'), 'run']
 const guarded = [EPERM, '--', ...vitest, '--config', 'test/arch/vitest.config.ts', ...process.argv.slice(2)]

@@ -10,7 +10,7 @@ import {
   type Vm,
 } from '../../src/vm/index.ts'
 import { newestOfSeries } from '../../src/vm/kernels.ts'
-import { stageOne } from '../../src/vm/scripts.ts'
+import { initWithChecksum } from '../vm/checksum-init.ts'
 import { tarball } from '../vm/guests.ts'
 
 const progress = (message: string) => console.error(`  ${message}`)
@@ -21,24 +21,17 @@ export const SLOW = { deadline: 600_000 }
 /** Of a cold boot's, how much the new kernel's memory may differ. */
 const TOLERANCE = 0.01
 
-/** /init of the guest's initrd, which first tells the checksum of a file in it. */
-const initWithChecksum = `#!/bin/sh
-/bin/busybox mount -t devtmpfs dev /dev
-echo "payload $(/bin/busybox sha256sum </payload)" >/dev/kmsg
-/bin/busybox umount /dev
-${stageOne.replace('#!/bin/sh\n', '')}`
-
 /** One machine for all tests of a group. */
 export function machineFor(
   architecture: ArchitectureName,
   series: readonly string[] = [],
-  { packages = [], cpus = 2 }: { packages?: readonly string[]; cpus?: number } = {},
+  { packages = [], cpus = 2, memory = 1024 }: { packages?: readonly string[]; cpus?: number; memory?: number } = {},
 ) {
   const machine = {} as { vm: Vm; guest: Guest; cold: Boot }
   beforeAll(async () => {
     const kernels = await kernelsFor(architecture, series)
     const guest = await buildGuest({ architecture, kernels, tarball, packages, progress })
-    const vm = await startVm({ guest, cpus, progress })
+    const vm = await startVm({ guest, cpus, memory, progress })
     Object.assign(machine, { vm, guest, cold: await vm.booted(SLOW) })
   })
   afterAll(() => machine.vm?.stop())
@@ -47,7 +40,8 @@ export function machineFor(
 
 async function kernelsFor(architecture: ArchitectureName, series: readonly string[]) {
   if (series.length === 0) return newestKernels({ architecture, count: 1, progress })
-  const found = await newestOfSeries(series, { architecture, suites: ['trixie', 'testing'], progress })
+  const suites = ['bookworm', 'trixie', 'testing', 'unstable']
+  const found = await newestOfSeries(series, { architecture, suites, progress })
   if (found.size === 0) throw new ProvisionError(`the mirror has no kernel ${series.join(' or ')} for ${architecture}`)
   return [...found.values()]
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Boot, buildGuest, startVm, type Vm } from '../../src/vm/index.ts'
 import { newestOfSeries } from '../../src/vm/kernels.ts'
-import { stageOne } from '../../src/vm/scripts.ts'
+import { initWithChecksum } from '../vm/checksum-init.ts'
 import { json, tarball } from '../vm/guests.ts'
 
 // What takes too long for each change: ten kexecs in a row through `segments`, from release to release and back, on a machine
@@ -21,13 +21,6 @@ const rounds = [
 
 /** Of a cold boot's, how much the new kernel's memory may differ: releases reserve more or less for themselves. */
 const TOLERANCE = 0.01
-
-/** /init of the guest's initrd, which first tells the checksum of a file in it. */
-const initWithChecksum = `#!/bin/sh
-/bin/busybox mount -t devtmpfs dev /dev
-echo "payload $(/bin/busybox sha256sum </payload)" >/dev/kmsg
-/bin/busybox umount /dev
-${stageOne.replace('#!/bin/sh\n', '')}`
 
 const progress = (message: string) => console.error(`  ${message}`)
 

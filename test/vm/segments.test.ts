@@ -1,17 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Boot, type Guest, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
-import { stageOne } from '../../src/vm/scripts.ts'
+import { initWithChecksum } from './checksum-init.ts'
 import { debianGuest, json } from './guests.ts'
 
 /** Of a cold boot's, how much the new kernel's memory may differ: releases reserve more or less for themselves. */
 const TOLERANCE = 0.01
-
-/** /init of the guest's initrd, which first tells the checksum of a file in it. */
-const initWithChecksum = `#!/bin/sh
-/bin/busybox mount -t devtmpfs dev /dev
-echo "payload $(/bin/busybox sha256sum </payload)" >/dev/kmsg
-/bin/busybox umount /dev
-${stageOne.replace('#!/bin/sh\n', '')}`
 
 let guest: Guest
 let older: string
