@@ -111,8 +111,15 @@ function whyLeftCompressed(
 ): string | null {
   if (!hasUnpackablePayload(header)) return `${header.payload?.compression ?? 'what is in it'} cannot be unpacked here`
   if (leavesFiveLevels(system, image, commandLine)) return 'it has to leave the page tables of the running one (la57)'
+  if (encryptsMemory(system, commandLine)) return 'it has to encrypt its memory first (mem_encrypt=on)'
   if (isConfidentialGuest(system)) return 'in a confidential virtual machine it has to prepare its memory first'
   return null
+}
+
+/** AMD's SME, which is off unless it is asked for, in the running kernel or the new one. */
+function encryptsMemory(system: System, commandLine: string): boolean {
+  const isOn = /(?:^|\s)mem_encrypt=on(?:\s|$)/
+  return isOn.test(commandLine) || isOn.test(system.readText('/proc/cmdline') ?? '')
 }
 
 /**

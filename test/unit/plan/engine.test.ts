@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { readSetupHeader } from '../../../src/image/setup-header.ts'
 import { type PlanOptions, plan } from '../../../src/index.ts'
 import { layMachine } from '../engine/segments/machines.ts'
 import type { Tree } from '../entries/tree.ts'
@@ -192,6 +193,46 @@ describe('--verify-in-purgatory', () => {
     expect(fast.engine).toBe('segments')
     expect(fast.decisions.map(({ choice }) => choice)).toContain('all is hashed on the way')
     expect(fast.decisions.map(({ choice }) => choice)).not.toContain('nothing is hashed on the way')
+  })
+})
+
+describe('--fast', () => {
+  const flags = (names: string): Tree => ({ '/proc/cpuinfo': { text: `processor\t: 0\nflags\t\t: fpu ${names}\n` } })
+
+  /** What the plan says of the kernel, and why. */
+  async function kernelMeasure(options: PlanOptions, ...changes: Tree[]): Promise<string> {
+    const root = machineWith(...changes)
+    const image = join(root, `boot/vmlinuz-${newer}`)
+    const bytes = readFileSync(image)
+    // The fixture is cut off before it; this is what the real one has there.
+    bytes.write('02214c18', readSetupHeader(bytes).payload?.offset ?? 0, 'hex')
+    writeFileSync(image, bytes)
+    const { decisions } = await planned({ root, fast: true, ...options })
+    const found = decisions.find(({ subject, choice }) => subject === 'fast' && /^the kernel is /.test(choice))
+    return `${found?.choice}: ${found?.reason}`
+  }
+
+  test('the kernel is unpacked beforehand, at a random address unless that is turned off', async () => {
+    expect(await kernelMeasure({})).toMatch(/^the kernel is unpacked beforehand: .* of lz4; a random address \(KASLR\)/)
+    expect(await kernelMeasure({ append: ['nokaslr'] })).toContain('by `nokaslr` on its command line')
+  })
+
+  test.each([
+    ['kexec_file_load takes no other', { engine: 'file' }, ''],
+    ['la57', { append: ['no5lvl'] }, 'la57'],
+    ['mem_encrypt=on', { append: ['mem_encrypt=on'] }, ''],
+    ['confidential', {}, 'tdx_guest'],
+    ['confidential', {}, 'hypervisor sev_snp'],
+  ] as const)('it is left compressed where its decompressor has more to do: %s', async (reason, options, names) => {
+    expect(await kernelMeasure(options as PlanOptions, flags(names))).toMatch(
+      new RegExp(`^the kernel is left compressed: .*${reason}`),
+    )
+  })
+
+  test('5 levels of page tables that stay, and a host that could encrypt, are no reason', async () => {
+    for (const names of ['la57', 'sme sev sev_es']) {
+      expect(await kernelMeasure({}, flags(names))).toContain('unpacked beforehand')
+    }
   })
 })
 

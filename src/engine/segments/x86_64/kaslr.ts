@@ -7,7 +7,7 @@ import { findRelocations, type LinkedRange, relocate } from './relocations.ts'
 const MAPPING = 2 ** 30
 
 /** Options that take memory away from the new kernel: at a random place it might lie in what it is not to use. */
-const restrictsMemory = /(?:^|\s)(?:mem|memmap|hugepages|movablecore|kernelcore)=/
+const restrictsMemory = /(?:^|\s)(?:(?:mem|memmap|hugepages|movablecore|kernelcore)=|movable_node(?:\s|$))/
 
 /** Whether the kernel may run at a random address: `nokaslr`, as arch/x86/boot/compressed/kaslr.c looks for it. */
 export function wantsKaslr(commandLine: string): boolean {
