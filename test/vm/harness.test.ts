@@ -254,15 +254,19 @@ describe('nothing is left behind', () => {
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL'] as const)(
     'when the program is ended with %s',
     async (signal) => {
-      const temporary = readdirSync(tmpdir()).sort()
-      const child = spawn(process.execPath, [program, JSON.stringify(guest)], { stdio: ['ignore', 'pipe', 'inherit'] })
+      // Its own: other tests make folders beside each other.
+      const temporary = mkdtempSync(join(folder, 'temporary-'))
+      const child = spawn(process.execPath, [program, JSON.stringify(guest)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env: { ...process.env, TMPDIR: temporary },
+      })
       const pid = await new Promise<number>((resolve) => child.stdout.once('data', (text) => resolve(Number(text))))
       // Empty for a moment: the kernel shows no command line while setpriv becomes QEMU.
       await expect.poll(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toContain('qemu')
       child.kill(signal)
       await new Promise((resolve) => child.once('close', resolve))
       await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false)
-      expect(readdirSync(tmpdir()).sort()).toEqual(temporary)
+      expect(readdirSync(temporary)).toEqual([])
     },
   )
 
