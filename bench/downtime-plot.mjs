@@ -47,7 +47,7 @@ export function drawDowntime(results, ways, phases) {
   }
   const [width, height] = [MARGIN * 2 + LABELS + BARS + 60, y + MARGIN]
   const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`
-  return `${[head, `<rect width="${width}" height="${height}" fill="#ffffff"/>`, ...lines, '</svg>'].join('\n')}\n`
+  return `${[head, '<title>How long the machine is down, by who loaded, and where the time goes</title>', `<rect width="${width}" height="${height}" fill="#ffffff"/>`, ...lines, '</svg>'].join('\n')}\n`
 }
 
 function middle(samples, way, key) {
