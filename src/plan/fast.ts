@@ -37,11 +37,16 @@ export interface FastLoad {
   readonly commandLine: string
   /** Whether all of it is hashed before the new kernel starts, although nobody but us would. */
   readonly verify: boolean
+  readonly panic: boolean
 }
 
 /** Decides what of `fast` can be had, and tells of each measure what it saves and what it gives up. */
 export function chooseFastMeasures(system: System, load: FastLoad, findings: Findings): FastMeasures {
-  const { policy, engine, kernel, choice, verify } = load
+  const { policy, engine, kernel, choice, verify, panic } = load
+  if (panic) {
+    findings.decide('fast', 'nothing is done beforehand', 'a crash kernel waits for a panic, in memory that is short')
+    return noMeasures
+  }
   chooseHashing(engine, verify, findings)
   const inFreeMemory = engine === 'segments' && kernel.image.setupHeader !== null
   if (inFreeMemory) {

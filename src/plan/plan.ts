@@ -56,7 +56,7 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     if (engine === 'segments') checkPagingOfVmlinux(system, kernel.image, findings)
     const deviceTree = engine === 'segments' ? readGivenTree(system, kernel, options, findings) : null
     const measures = options.fast
-      ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine, verify }, findings)
+      ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine, verify, panic }, findings)
       : noMeasures
     const tree = deviceTree?.tree ?? null
     const laidOut = {

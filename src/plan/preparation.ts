@@ -25,13 +25,19 @@ export interface Prepared {
   readonly kernelFd: number
   /** -1 for none. */
   readonly initrdFd: number
-  /** What the kernel would unpack when it starts, to be started in its place; null where it is to do that itself. */
-  readonly unpackedKernel: Buffer | null
+  /** A kernel to be started unpacked; null where it is to unpack itself. */
+  readonly unpackedKernel: UnpackedBzImage | null
   /** What of the measures could not be taken after all. */
   readonly warnings: readonly string[]
   /** What was unpacked, or null where the file itself is loaded. */
   readonly extracted: ExtractedKernel | null
   close(): void
+}
+
+/** A bzImage, and what it would unpack when it starts. */
+export interface UnpackedBzImage {
+  readonly bzImage: Buffer
+  readonly content: Buffer
 }
 
 /**
@@ -70,12 +76,12 @@ async function unpackBzImage(
   { file, image }: PlannedKernel,
   extracted: ExtractedKernel | null,
   { signal, onProgress }: PrepareOptions,
-): Promise<Buffer | null> {
+): Promise<UnpackedBzImage | null> {
   if (image.setupHeader === null) return null
   const seen = (done: number, total: number) => onProgress?.({ step: 'unpacking the kernel', done, total })
-  const bytes = await readContents(extracted?.fd ?? (file.fd as number), 'kernel', signal)
-  const unpacked = await unpackPayload(watched(memoryBytes(bytes), seen), image.setupHeader, signal)
-  return findRelocations(unpacked) === null ? null : unpacked
+  const bzImage = await readContents(extracted?.fd ?? (file.fd as number), 'kernel', signal)
+  const content = await unpackPayload(watched(memoryBytes(bzImage), seen), image.setupHeader, signal)
+  return findRelocations(content) === null ? null : { bzImage, content }
 }
 
 /** As good as never: the relocations have had one layout since 2009, and another since Linux 6.15. */

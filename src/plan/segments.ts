@@ -70,17 +70,31 @@ export async function buildSegments(
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
   const { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify } = parts
-  const kernel = await readContents(kernelFd, 'kernel', signal)
+  const kernel = unpackedKernel?.bzImage ?? (await readContents(kernelFd, 'kernel', signal))
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
-  return machineFor(system, parts).build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
+  return machineFor(system, parts).build({
+    image,
+    commandLine,
+    kernel,
+    unpacked: unpackedKernel?.content ?? null,
+    initrd,
+    verify,
+  })
 }
 
 /** The same at once. */
 export function buildSegmentsSync(system: System, parts: SegmentParts): SegmentImage {
   const { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify } = parts
-  const kernel = readContentsSync(kernelFd, 'kernel')
+  const kernel = unpackedKernel?.bzImage ?? readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
-  return machineFor(system, parts).build({ image, commandLine, kernel, unpacked: unpackedKernel, initrd, verify })
+  return machineFor(system, parts).build({
+    image,
+    commandLine,
+    kernel,
+    unpacked: unpackedKernel?.content ?? null,
+    initrd,
+    verify,
+  })
 }
 
 /** Last, when nothing more is allocated here. Plans with an image that nobody lays out are refused long before. */

@@ -116,8 +116,9 @@ export function layOutX86(machine: X86Machine, load: X86Load): PlannedSegment[] 
   if (free !== null) {
     try {
       return layOutAbove(machine, load, free.start)
-    } catch {
+    } catch (error) {
       // Then anywhere: who cannot be placed there either is told why.
+      if (!(error instanceof KexecError)) throw error
     }
   }
   return layOutAbove(machine, load, LOWEST)
@@ -263,7 +264,7 @@ function firstThatFits(machine: X86Machine, kernels: readonly ReadKernel[], load
     try {
       return { kernel, layout: layOutX86(machine, { ...load, kernel }) }
     } catch (error) {
-      if (index === kernels.length - 1) throw error
+      if (index === kernels.length - 1 || !(error instanceof KexecError)) throw error
     }
   }
   throw new RangeError('no kernel is given')

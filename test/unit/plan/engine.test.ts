@@ -229,6 +229,12 @@ describe('--fast', () => {
     )
   })
 
+  test('for a crash kernel nothing is done beforehand', async () => {
+    const { decisions } = await planned({ root: machineWith(), fast: true, panic: true })
+    const measures = decisions.filter(({ subject }) => subject === 'fast').map(({ choice }) => choice)
+    expect(measures).toEqual(['nothing is done beforehand'])
+  })
+
   test('5 levels of page tables that stay, and a host that could encrypt, are no reason', async () => {
     for (const names of ['la57', 'sme sev sev_es']) {
       expect(await kernelMeasure({}, flags(names))).toContain('unpacked beforehand')

@@ -2,6 +2,7 @@ import { KexecError } from '../../../errors.ts'
 import type { System } from '../../../system/system.ts'
 import { CPUS, noCrashMemory, readNotes, unreadable } from '../crash-notes.ts'
 import { type CoreContents, MAX_ENTRIES, type MappedRange } from '../elf-core.ts'
+import { type Mappings, readMappings } from '../kernel-mappings.ts'
 import type { Resource } from '../memory-map.ts'
 import { type MemoryRange, merged, without } from '../ranges.ts'
 import { E820_RAM, type E820Entry } from './e820.ts'
@@ -24,7 +25,6 @@ export interface CrashState {
 const LOW_MEMORY = 0x100000
 const RESERVES_LOW_MEMORY = 5006
 
-const KCORE = '/proc/kcore'
 const EM_X86_64 = 62
 
 /**
@@ -46,7 +46,7 @@ export function readCrashState(system: System, resources: readonly Resource[], e
   const others = e820.filter(({ type }) => type !== E820_RAM)
   const ram = merged(resources.filter(({ depth, name }) => depth === 0 && /^System RAM\b/.test(name)))
   const memory = without(ram, [{ start: 0, end: LOW_MEMORY }, ...regions])
-  const core = { machine: EM_X86_64, notes: readNotes(system), memory, ...readMappings(system) }
+  const core = { machine: EM_X86_64, notes: readNotes(system), memory, ...readMappings(system, seeMapping) }
   if (core.notes.length + memory.length >= MAX_ENTRIES)
     throw unreadable(CPUS, 'there are more CPUs than a dump can tell of')
   return { region, e820: [...own, ...others].sort((a, b) => a.start - b.start), core, headerSpace: headerSpace(system) }
@@ -71,36 +71,10 @@ function refuseOldKernel(release: string | undefined): void {
 const KERNEL_MAP = 0xffffffff80000000n
 const KERNEL_MAP_END = 0xffffffffc0000000n
 
-const HEAD = 64 * 1024
-const LOAD = 1
-const ENTRY = 56
-
-/** Virtual addresses, random since the boot (KASLR); /proc/kcore, an ELF file of the running memory, has them with physical ones. */
-function readMappings(system: System): { kernel: MappedRange; directMap: bigint } {
-  const bytes = readHead(system, KCORE)
-  let kernel: MappedRange | undefined
-  let directMap: bigint | undefined
-  const count = bytes.length < 64 ? 0 : bytes.readUInt16LE(56)
-  for (let at = 64; at + ENTRY <= Math.min(bytes.length, 64 + count * ENTRY); at += ENTRY) {
-    const [virtual, start] = [bytes.readBigUInt64LE(at + 16), Number(bytes.readBigUInt64LE(at + 24))]
-    const size = Number(bytes.readBigUInt64LE(at + 40))
-    // Of what has no one physical address it is −1.
-    if (bytes.readUInt32LE(at) !== LOAD || !Number.isSafeInteger(start + size) || size === 0) continue
-    const isKernel = virtual >= KERNEL_MAP && virtual < KERNEL_MAP_END
-    if (isKernel && start > 0) kernel = { start, end: start + size, virtual }
-    else if (virtual < KERNEL_MAP) directMap ??= virtual - BigInt(start)
-  }
-  if (kernel === undefined || directMap === undefined)
-    throw unreadable(KCORE, 'where the kernel maps its memory cannot be read')
-  return { kernel, directMap }
-}
-
-function readHead(system: System, path: string): Buffer {
-  try {
-    return system.readHead(path, HEAD)
-  } catch {
-    return Buffer.alloc(0)
-  }
+function seeMapping(range: MappedRange, found: Mappings): void {
+  const isKernel = range.virtual >= KERNEL_MAP && range.virtual < KERNEL_MAP_END
+  if (isKernel && range.start > 0) found.kernel = range
+  else if (range.virtual < KERNEL_MAP) found.directMap ??= range.virtual - BigInt(range.start)
 }
 
 const MAX_HEADER_SPACE = 16 * 2 ** 20
