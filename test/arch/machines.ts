@@ -10,7 +10,7 @@ import {
   type Vm,
 } from '../../src/vm/index.ts'
 import { newestOfSeries } from '../../src/vm/kernels.ts'
-import { initWithChecksum } from '../vm/checksum-init.ts'
+import { makeOverlay as makeOverlayOf } from '../vm/checksum-init.ts'
 import { tarball } from '../vm/guests.ts'
 
 const progress = (message: string) => console.error(`  ${message}`)
@@ -69,15 +69,7 @@ export function expectAllMemory(boot: Boot, cold: Boot): void {
   expect(Math.abs(boot.memTotal / cold.memTotal - 1)).toBeLessThan(TOLERANCE)
 }
 
-/** A folder to overlay the initrd with, whose /init tells the checksum of 20 MB that come with it. @returns that checksum */
-export async function makeOverlay(vm: Vm, folder: string): Promise<string> {
-  const { stdout } = await run(
-    vm,
-    `mkdir ${folder} && head -c 20000000 /dev/urandom > ${folder}/payload
-cat > ${folder}/init <<'END'
-${initWithChecksum}
-END
-chmod 755 ${folder}/init; sha256sum <${folder}/payload`,
-  )
-  return stdout.split(' ', 1)[0] as string
+/** A folder to overlay the initrd with, of 20 MB. @returns their checksum */
+export function makeOverlay(vm: Vm, folder: string): Promise<string> {
+  return makeOverlayOf(vm, folder, 20_000_000, SLOW)
 }

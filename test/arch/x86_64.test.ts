@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Boot, buildGuest, startVm, type Vm } from '../../src/vm/index.ts'
 import { newestOfSeries } from '../../src/vm/kernels.ts'
-import { initWithChecksum } from '../vm/checksum-init.ts'
+import { makeOverlay } from '../vm/checksum-init.ts'
 import { json, tarball } from '../vm/guests.ts'
 
 // What takes too long for each change: ten kexecs in a row through `segments`, from release to release and back, on a machine
@@ -62,13 +62,8 @@ test('ten kexecs in a row: initrd, memory, processors and command line are there
       continue
     }
     const image = await imageOf(release, kind === 'vmlinux')
-    const made = await vm.run(`
-      rm -rf /root/overlay; mkdir /root/overlay && head -c 40000000 /dev/urandom > /root/overlay/payload
-      cat > /root/overlay/init <<'END'
-${initWithChecksum}
-END
-      chmod 755 /root/overlay/init; sha256sum </root/overlay/payload`)
-    const [sum] = made.stdout.split(' ')
+    await vm.run('rm -rf /root/overlay')
+    const sum = await makeOverlay(vm, '/root/overlay', 40_000_000)
     const load = await json(
       vm,
       `linux-kexec load ${image} --engine segments --initrd /boot/initrd.img-${release} --overlay /root/overlay:/ \

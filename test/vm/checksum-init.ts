@@ -1,3 +1,4 @@
+import type { Vm } from '../../src/vm/index.ts'
 import { stageOne } from '../../src/vm/scripts.ts'
 
 /** /init of a guest's initrd that first tells the checksum of /payload in it: whether it arrived as it was. */
@@ -6,3 +7,24 @@ export const initWithChecksum = `#!/bin/sh
 echo "payload $(/bin/busybox sha256sum </payload)" >/dev/kmsg
 /bin/busybox umount /dev
 ${stageOne.replace('#!/bin/sh\n', '')}`
+
+/**
+ * A folder of the machine to overlay the initrd with: random bytes, and an /init that tells their checksum.
+ * @returns that checksum
+ */
+export async function makeOverlay(
+  vm: Vm,
+  folder: string,
+  bytes: number,
+  options: { deadline?: number } = {},
+): Promise<string> {
+  const { stdout } = await vm.run(
+    `mkdir ${folder} && head -c ${bytes} /dev/urandom > ${folder}/payload
+cat > ${folder}/init <<'END'
+${initWithChecksum}
+END
+chmod 755 ${folder}/init; sha256sum <${folder}/payload`,
+    options,
+  )
+  return stdout.split(' ', 1)[0] as string
+}

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Guest, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
 import { debianGuest, json } from './guests.ts'
-import { atVirtual, readCore, unameOf } from './vmcore.ts'
+import { atVirtual, crashOverlay, readCore, unameOf } from './vmcore.ts'
 
 const MIB = 1024 ** 2
 const MEMORY = 1280
@@ -27,20 +27,6 @@ async function reservedMachine(guest: Guest, index: number, more: Partial<VmOpti
   await vm.booted()
   return kernel.release
 }
-
-/** Files laid over the guest's initrd: the crash kernel comes up in it, with the agent and without the root disk. */
-const overlay = `mkdir -p /root/over/usr/bin /root/over/usr/lib/linux-kexec-vm
-  ln -s /bin/busybox /root/over/usr/bin/busybox
-  cp /usr/lib/linux-kexec-vm/agent /root/over/usr/lib/linux-kexec-vm/agent
-  cat > /root/over/init <<'END'
-#!/bin/busybox sh
-export PATH=/bin
-mount -t devtmpfs dev /dev
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-exec /usr/lib/linux-kexec-vm/agent
-END
-  chmod 755 /root/over/init`
 
 const load = (release: string, more = '') => `linux-kexec load ${release} --panic --overlay /root/over:/ ${more}`
 const isLoaded = async () => (await json(vm, 'linux-kexec status')).document.crashLoaded
@@ -82,7 +68,7 @@ async function examineCore(release: string) {
 describe('on the older kernel', () => {
   test('shrinking, refusals and a load that fails; then a panic starts the crash kernel, which has the memory', async () => {
     const release = await reservedMachine(await debianGuest(), 0)
-    await vm.run(overlay)
+    await vm.run(crashOverlay)
     expect((await vm.run('linux-kexec crash-size')).stdout).toMatch(/^reserved +256\.0 MiB$/m)
 
     // An initrd of 300 MiB, a hole: it would not fit once it is unpacked.
@@ -122,7 +108,7 @@ describe('on the older kernel', () => {
 test('on the newer kernel, with one that replaces another', async () => {
   const guest = await debianGuest()
   const release = await reservedMachine(guest, 1)
-  await vm.run(overlay)
+  await vm.run(crashOverlay)
   expect(await vm.run(load(guest.kernels[0]?.release as string))).toMatchObject({ status: 0 })
   expect(await json(vm, 'linux-kexec unload --panic')).toMatchObject({ document: { unloaded: true } })
   expect(await isLoaded()).toBe(false)
@@ -134,7 +120,7 @@ test('through kexec_load: laid out in what is reserved, and it has the memory of
   // At a random address, which machines have and guests here do not by themselves.
   const commandLine = 'console=ttyS0 panic=-1 loglevel=6'
   const release = await reservedMachine(await debianGuest(), 1, { commandLine, cpus: 2 })
-  await vm.run(overlay)
+  await vm.run(crashOverlay)
   const planned = await json(vm, `linux-kexec plan ${release} --panic --engine segments`)
   const { segments, refusals, unchecked } = planned.document
   expect([refusals, unchecked]).toEqual([[], []])

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Boot, type Guest, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
-import { initWithChecksum } from './checksum-init.ts'
+import { makeOverlay } from './checksum-init.ts'
 import { BOOT, debianGuest, json } from './guests.ts'
-import { atVirtual, readCore } from './vmcore.ts'
+import { atVirtual, crashOverlay, readCore } from './vmcore.ts'
 
 /** Of a cold boot's, how much the new kernel's memory may differ: releases reserve more or less for themselves. */
 const TOLERANCE = 0.01
@@ -54,13 +54,7 @@ describe('a device tree, two processors', () => {
   const machine = machineFor(() => ({ cpus: 2 }))
 
   test('the initrd arrives as it was', async () => {
-    const made = await machine.vm.run(`
-      mkdir /root/overlay && head -c 30000000 /dev/urandom > /root/overlay/payload
-      cat > /root/overlay/init <<'END'
-${initWithChecksum}
-END
-      chmod 755 /root/overlay/init; sha256sum </root/overlay/payload`)
-    const [sum] = made.stdout.split(' ')
+    const sum = await makeOverlay(machine.vm, '/root/overlay', 30_000_000)
     const { boot } = await kexec(machine.vm, newer, '--overlay /root/overlay:/')
     expect(boot.release).toBe(newer)
     expect((await machine.vm.run('dmesg | grep payload')).stdout).toContain(`payload ${sum}`)
@@ -132,19 +126,7 @@ describe('memory reserved for a crash kernel', () => {
 
   test('a crash kernel lies in it, uses nothing else, and has the memory of the one that crashed', async () => {
     const { vm, cold } = machine
-    // It comes up in its initrd: with the agent, and without the root disk.
-    await vm.run(`mkdir -p /root/over/usr/bin /root/over/usr/lib/linux-kexec-vm
-      ln -s /bin/busybox /root/over/usr/bin/busybox
-      cp /usr/lib/linux-kexec-vm/agent /root/over/usr/lib/linux-kexec-vm/agent
-      cat > /root/over/init <<'END'
-#!/bin/busybox sh
-export PATH=/bin
-mount -t devtmpfs dev /dev
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-exec /usr/lib/linux-kexec-vm/agent
-END
-      chmod 755 /root/over/init; hostname the-one-that-crashed`)
+    await vm.run(`${crashOverlay}; hostname the-one-that-crashed`)
     const load = await json(vm, `linux-kexec load ${cold.release} --panic --overlay /root/over:/`)
     expect(load, load.stderr).toMatchObject({ status: 0, document: { loaded: true, plan: { engine: 'segments' } } })
     await vm.spawn('echo c > /proc/sysrq-trigger')

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Boot, type Guest, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
-import { initWithChecksum } from './checksum-init.ts'
+import { initWithChecksum, makeOverlay } from './checksum-init.ts'
 import { debianGuest, json } from './guests.ts'
 
 /** Of a cold boot's, how much the new kernel's memory may differ: releases reserve more or less for themselves. */
@@ -145,13 +145,7 @@ describe('memory above 4 GiB', () => {
   const machine = machineFor(() => ({ cpus: 2, memory: 5120 }))
 
   test('the initrd arrives as it was, and all memory is seen', async () => {
-    const made = await machine.vm.run(`
-      mkdir /root/overlay && head -c 50000000 /dev/urandom > /root/overlay/payload
-      cat > /root/overlay/init <<'END'
-${initWithChecksum}
-END
-      chmod 755 /root/overlay/init; sha256sum </root/overlay/payload`)
-    const [sum] = made.stdout.split(' ')
+    const sum = await makeOverlay(machine.vm, '/root/overlay', 50_000_000)
     const { boot } = await kexec(machine.vm, newer, '--overlay /root/overlay:/')
     expect(boot.release).toBe(newer)
     expect((await machine.vm.run('dmesg | grep payload')).stdout).toContain(`payload ${sum}`)

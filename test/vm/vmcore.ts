@@ -83,3 +83,17 @@ export async function unameOf(vm: Vm, { segments, facts }: Core): Promise<readon
     bytes.toString('latin1', index * FIELD, (index + 1) * FIELD).replace(/\0.*$/s, ''),
   )
 }
+
+/** Files laid over the guest's initrd: the crash kernel comes up in it, with the agent and without the root disk. */
+export const crashOverlay = `mkdir -p /root/over/usr/bin /root/over/usr/lib/linux-kexec-vm
+  ln -s /bin/busybox /root/over/usr/bin/busybox
+  cp /usr/lib/linux-kexec-vm/agent /root/over/usr/lib/linux-kexec-vm/agent
+  cat > /root/over/init <<'END'
+#!/bin/busybox sh
+export PATH=/bin
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+exec /usr/lib/linux-kexec-vm/agent
+END
+  chmod 755 /root/over/init`
