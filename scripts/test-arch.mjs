@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // npm run test:arch [-- vitest arguments]
 // The longer job beside `npm test`: machines of every architecture that QEMU shows, with Debian's kernels and our command in
-// them, under the same filter. Some 8 minutes on two cores, and 500 MB of downloads the first time.
+// them, under the same filter. Some 9 minutes on two cores, and 500 MB of downloads the first time.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { root, setUp } from './setup.mjs'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { expectAllMemory, json, kexec, machineFor, run } from './machines.ts'
+import { expectAllMemory, json, kexec, machineFor, makeOverlay, run } from './machines.ts'
 
 describe('armhf: 32-bit arm has no kexec_file_load at all', () => {
   const machine = machineFor('armhf')
@@ -21,8 +21,12 @@ describe('armhf: 32-bit arm has no kexec_file_load at all', () => {
   })
 })
 
+/** The device tree that the running kernel has, without what each boot has of its own. */
+const devices =
+  "cd /proc/device-tree/ && find . -type f | sort | grep -v -e /bootargs -e linux,initrd- -e rng-seed | xargs -d '\\n' sha256sum"
+
 describe('ppc64el: Debian builds its kernels without kexec_file_load', () => {
-  const machine = machineFor('ppc64el', [], { cpus: 1 })
+  const machine = machineFor('ppc64el')
 
   test('our command runs; `policy`, `status` and `list` say what there is', async () => {
     expect((await json(machine.vm, 'linux-kexec policy')).document).toMatchObject({
@@ -37,10 +41,36 @@ describe('ppc64el: Debian builds its kernels without kexec_file_load', () => {
     ])
   })
 
-  test('a load is refused beforehand: there is no system call for it', async () => {
-    const { status, document } = await json(machine.vm, 'linux-kexec load newest')
+  test('the plan says where everything would lie, and warns of nothing', async () => {
+    const { document } = await json(machine.vm, 'linux-kexec plan running')
+    expect(document).toMatchObject({ engine: 'segments', warnings: [], refusals: [] })
+    const names = document.segments.map(({ name }: { name: string }) => name)
+    expect(names).toEqual(['kernel', 'device tree', 'trampoline', 'initrd'])
+  })
+
+  test('a crash kernel is refused', async () => {
+    const { status, document } = await json(machine.vm, 'linux-kexec load newest --panic --engine segments')
     expect(status).toBe(3)
-    expect(document.error).toMatchObject({ reason: 'no-kexec-support' })
+    expect(document.error).toMatchObject({ reason: 'invalid-argument', summary: expect.stringContaining('crash') })
+  })
+
+  test('the initrd arrives as it was', async () => {
+    const sum = await makeOverlay(machine.vm, '/root/overlay')
+    const { boot, planned } = await kexec(machine.vm, 'newest', '--overlay /root/overlay:/')
+    expect(boot).toMatchObject({ release: machine.cold.release, commandLine: planned })
+    expect((await run(machine.vm, 'dmesg | grep payload')).stdout).toContain(`payload ${sum}`)
+  })
+
+  test('into itself, again and again: its command line, all memory, both processors, the same devices', async () => {
+    const first = await run(machine.vm, devices)
+    expect(first.stdout).toContain('vty@71000000/reg')
+    for (const round of [1, 2, 3]) {
+      const { boot, planned } = await kexec(machine.vm, 'newest', `--append round=${round} --remove round`)
+      expect(boot).toMatchObject({ release: machine.cold.release, commandLine: planned })
+      expectAllMemory(boot, machine.cold)
+      expect((await run(machine.vm, 'nproc')).stdout).toBe('2\n')
+      expect((await run(machine.vm, devices)).stdout).toBe(first.stdout)
+    }
   })
 })
 

@@ -4,6 +4,9 @@ import type { System } from '../../system/system.ts'
 import { zImageNeeds } from './arm/zimage.ts'
 import { buildArm, isArmLoadable, layOutArm, readArmMachine } from './arm.ts'
 import { buildArm64, isArm64Loadable, layOutArm64, readArm64Machine } from './arm64.ts'
+import { readPpc64Machine } from './ppc64/machine.ts'
+import { readPpc64Kernel } from './ppc64/vmlinux.ts'
+import { buildPpc64, isPpc64Loadable, layOutPpc64 } from './ppc64.ts'
 import { buildRiscv64, isRiscv64Loadable, layOutRiscv64, readRiscv64Machine } from './riscv64.ts'
 import type { MachineOptions, PlannedSegment, SegmentImage } from './segment.ts'
 import { buildX86, isX86Loadable, layOutX86, readX86Machine, x86KernelOf } from './x86_64.ts'
@@ -127,7 +130,23 @@ const arm: SegmentArchitecture = {
   },
 }
 
-const architectures: readonly SegmentArchitecture[] = [x86_64, arm64, riscv64, arm]
+/** Its tree is the firmware's own: none is taken from elsewhere. */
+const ppc64: SegmentArchitecture = {
+  name: 'ppc64',
+  hasDeviceTree: false,
+  loadsCrashKernels: false,
+  verifies: false,
+  isLoadable: isPpc64Loadable,
+  readMachine(system) {
+    const machine = readPpc64Machine(system)
+    return {
+      layOut: ({ source, ...load }) => source && layOutPpc64(machine, { ...load, kernel: readPpc64Kernel(source) }),
+      build: (load) => buildPpc64(machine, load),
+    }
+  },
+}
+
+const architectures: readonly SegmentArchitecture[] = [x86_64, arm64, riscv64, arm, ppc64]
 
 /** In words, for messages: 'x86_64 and aarch64'. */
 export const servedArchitectures = new Intl.ListFormat('en').format(architectures.map(({ name }) => name))

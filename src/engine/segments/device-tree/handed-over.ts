@@ -14,8 +14,8 @@ import {
 export interface HandedOver {
   readonly commandLine: string
   readonly initrd: { readonly address: number; readonly length: number } | null
-  /** Eight new random bytes: where the kernel puts itself. */
-  readonly kaslrSeed: Buffer
+  /** Eight new random bytes: where the kernel puts itself. Null for kernels that do not ask. */
+  readonly kaslrSeed: Buffer | null
   /** New random bytes for its generator. */
   readonly rngSeed: Buffer
   /** For a crash kernel: the ELF header of the memory that crashed, and what it may use as memory. Null for others. */
@@ -52,7 +52,7 @@ export function handOver(tree: DeviceTree, told: HandedOver): DeviceTree {
     chosen.properties.set('linux,initrd-end', cellsOf(initrd.address + initrd.length))
     made.reservations.push({ address: BigInt(initrd.address), size: BigInt(initrd.length) })
   }
-  chosen.properties.set('kaslr-seed', kaslrSeed)
+  if (kaslrSeed !== null) chosen.properties.set('kaslr-seed', kaslrSeed)
   chosen.properties.set('rng-seed', rngSeed)
   chosen.properties.set('linux,booted-from-kexec', Buffer.alloc(0))
   if (crash !== null) tellOfCrash(made, chosen, crash)

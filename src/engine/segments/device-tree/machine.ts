@@ -69,11 +69,21 @@ export function handedOverTree(tree: DeviceTree, told: HandedOver, limit: number
   })
 }
 
-/** A layout with the bytes that go there, by name; the running kernel enters the new one at its begin. */
+/** What is copied, besides the tree. */
+export interface TreeContents {
+  readonly kernel: Buffer
+  /** null for none. */
+  readonly initrd: Buffer | null
+  readonly commandLine: string
+  /** What the running kernel enters in place of the new one. */
+  readonly trampoline?: Buffer
+}
+
+/** A layout with the bytes that go there, by name; the running kernel enters the new one at its begin, or the trampoline. */
 export function treeImage(
   machine: TreeMachine,
   layout: readonly PlannedSegment[],
-  { kernel, initrd, commandLine }: { kernel: Buffer; initrd: Buffer | null; commandLine: string },
+  { kernel, initrd, commandLine, trampoline }: TreeContents,
   { flags, treeLimit }: { flags: number; treeLimit: number },
 ): SegmentImage {
   const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
@@ -82,9 +92,10 @@ export function treeImage(
     kernel,
     initrd: initrd ?? Buffer.alloc(0),
     'device tree': treeFor(machine, commandLine, toldInitrd, treeLimit),
+    trampoline: trampoline ?? Buffer.alloc(0),
   }
   return {
-    entry: addressOf('kernel'),
+    entry: addressOf(trampoline === undefined ? 'kernel' : 'trampoline'),
     flags,
     segments: layout.map(({ name, address, size, length }) => ({
       bytes: (bytes[name] as Uint8Array).subarray(0, length),

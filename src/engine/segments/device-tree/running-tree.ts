@@ -22,21 +22,35 @@ export function readRunningTree(system: System): DeviceTree {
     return readDeviceTree(system.readHead(BLOB, MAX_BLOB + 1), BLOB)
   } catch (error) {
     if (error instanceof KexecError) throw error
-    const folder = FOLDERS.find((path) => system.exists(`${path}/compatible`))
+    const folder = folderOf(system)
     if (folder !== undefined) return readTreeFolder(system, folder)
     const isDenied = ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
+    if (!isDenied) throw noTree(BLOB, 'Mount /sys, or give a device tree with --dtb.')
     throw new KexecError(
-      isDenied
-        ? 'the device tree of this machine, which the new kernel needs, may not be read by this process'
-        : 'there is no device tree of this machine to give to the new kernel',
-      {
-        reason: isDenied ? 'not-readable' : 'not-found',
-        path: BLOB,
-        hint: isDenied ? 'Run it as root.' : 'Mount /sys, or give a device tree with --dtb.',
-        refused: true,
-      },
+      'the device tree of this machine, which the new kernel needs, may not be read by this process',
+      { reason: 'not-readable', path: BLOB, hint: 'Run it as root.', refused: true },
     )
   }
+}
+
+/**
+ * Reads the device tree as the running kernel has it now, with what it added and what came and went since it was started; it
+ * has no memory reservations.
+ * @throws KexecError 'not-readable' for a process without privilege, 'not-found' on a machine without one
+ */
+export function readTreeOfFolders(system: System): DeviceTree {
+  const folder = folderOf(system)
+  if (folder === undefined) throw noTree(FOLDERS[1], 'Mount /proc and /sys.')
+  return readTreeFolder(system, folder)
+}
+
+function folderOf(system: System): string | undefined {
+  return FOLDERS.find((path) => system.exists(`${path}/compatible`))
+}
+
+function noTree(path: string, hint: string): KexecError {
+  const summary = 'there is no device tree of this machine to give to the new kernel'
+  return new KexecError(summary, { reason: 'not-found', path, hint, refused: true })
 }
 
 /** Reads a tree out of folders, each a node, and files, each a property. */

@@ -1,5 +1,6 @@
-import { type Evidence, KexecError } from '../../../errors.ts'
+import { KexecError } from '../../../errors.ts'
 import type { ByteSource } from '../../../image/bytes.ts'
+import { damaged, ELF_HEADER, HIGHEST, LARGEST, number, type ProgramHeader, readProgramHeaders } from '../elf-parts.ts'
 import { roundUp } from '../ranges.ts'
 import { formatAddress } from '../segment.ts'
 import type { KernelPart, X86Kernel } from './kernel.ts'
@@ -11,35 +12,12 @@ const PAGE = 4096
 /** What the kernel may be moved by: __startup_64 of arch/x86 stops at an address that is none of its multiples (PMD_SIZE). */
 const ALIGNMENT = 2 * 2 ** 20
 
-/** KERNEL_IMAGE_SIZE of arch/x86/include/asm/page_64_types.h: the kernel's own mapping has no room for more. */
-const LARGEST = 2 ** 30
-
-/** Where the first part may lie by the program headers: further up than any kernel is linked to. */
-const HIGHEST = 2 ** 40
-
 /** Of the 16 that kexec_load takes: the others are initrd, boot parameters and trampoline, and one is left over. */
 const MAX_PARTS = 12
-
-const MAX_HEADERS = 128
-const HEADER = 56
-const ELF_HEADER = 64
-const LOAD = 1
 
 /** What kernel bytes a part is made of. */
 interface FilePart extends KernelPart {
   readonly pieces: readonly ProgramHeader[]
-}
-
-/** A PT_LOAD, of the gABI's ELF64 program headers. */
-interface ProgramHeader {
-  readonly offset: number
-  /** Lower 32 bits: all of a kernel's lie within 2 GiB, but above what a number holds. */
-  readonly virtual: number
-  readonly physical: number
-  /** Bytes in the file. */
-  readonly length: number
-  /** Bytes in memory. */
-  readonly size: number
 }
 
 /** What may be asked of where and how a vmlinux starts. */
@@ -106,40 +84,6 @@ function baseOf(base: number | undefined): number | undefined {
   })
 }
 
-/** Those that are loaded and take up memory, by address; none on another, and each inside the file. */
-function readProgramHeaders(source: ByteSource, head: Buffer): ProgramHeader[] {
-  const is64 = head.length === ELF_HEADER && head.readUInt32BE(0) === 0x7f454c46 && head[4] === 2 && head[5] === 1
-  if (!is64) throw damaged('it has no ELF header of 64 bits')
-  const [table, size, count] = [number(head, 32), head.readUInt16LE(54), head.readUInt16LE(56)]
-  if (size !== HEADER || count > MAX_HEADERS) throw damaged('its table of program headers cannot be')
-  const bytes = source.read(table, count * HEADER)
-  if (bytes.length < count * HEADER) throw truncated(table + count * HEADER, source)
-  const headers: ProgramHeader[] = []
-  for (let at = 0; at < bytes.length; at += HEADER) {
-    const header = {
-      offset: number(bytes, at + 8),
-      virtual: bytes.readUInt32LE(at + 16),
-      physical: number(bytes, at + 24),
-      length: number(bytes, at + 32),
-      size: number(bytes, at + 40),
-    }
-    if (bytes.readUInt32LE(at) === LOAD && header.size > 0) headers.push(header)
-  }
-  return checked(headers, source)
-}
-
-function checked(headers: readonly ProgramHeader[], source: ByteSource): ProgramHeader[] {
-  const sorted = [...headers].sort((a, b) => a.physical - b.physical)
-  if (sorted.length === 0) throw damaged('it has nothing that is loaded')
-  for (const [index, { offset, physical, length, size }] of sorted.entries()) {
-    if (length > size || size > LARGEST || physical > HIGHEST) throw damaged('a part of it cannot be', sorted)
-    if (offset + length > source.size) throw truncated(offset + length, source)
-    const next = sorted[index + 1]
-    if (next !== undefined && physical + size > next.physical) throw damaged('its parts overlap', sorted)
-  }
-  return sorted
-}
-
 /**
  * What is copied, in whole pages: parts that share a page are one; and where there are more than kexec_load takes, those that
  * lie closest to each other are.
@@ -199,11 +143,6 @@ function entryOf(head: Buffer, headers: readonly ProgramHeader[]): number {
   return holder.physical + low - holder.virtual
 }
 
-/** Rounded, beyond 53 bits: what is looked at is checked to be less, or only its lower half counts. */
-function number(bytes: Buffer, at: number): number {
-  return Number(bytes.readBigUInt64LE(at))
-}
-
 /** Of `loadflags`: the kernel was put at a random address, boot.rst. */
 export const KASLR = 2
 
@@ -226,24 +165,4 @@ export function vmlinuxHeader({ kaslr = false }: VmlinuxOptions = {}): Buffer {
   bytes.writeUInt32LE(ALIGNMENT, 0x230)
   bytes.writeUInt32LE(2047, 0x238)
   return bytes
-}
-
-function damaged(why: string, headers: readonly ProgramHeader[] = []): KexecError {
-  const evidence = headers.slice(0, 16).map(({ physical, length, size }): Evidence => {
-    return { source: 'PT_LOAD', value: `${formatAddress(physical)}, ${length} bytes of ${size}` }
-  })
-  return new KexecError(`this vmlinux cannot be laid out: ${why}`, {
-    reason: 'damaged-image',
-    hint: 'Copy or build the kernel again.',
-    evidence,
-    refused: true,
-  })
-}
-
-function truncated(end: number, { size }: ByteSource): KexecError {
-  return new KexecError(`this vmlinux is cut off: it has ${size} bytes where its headers ask for ${end}`, {
-    reason: 'truncated-kernel',
-    hint: 'Copy or build the kernel again.',
-    refused: true,
-  })
 }

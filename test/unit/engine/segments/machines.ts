@@ -16,6 +16,7 @@ export type MachineName =
   | 'arm64-acpi-6.1'
   | 'riscv64-6.12'
   | 'armhf-6.12'
+  | 'ppc64le-6.12'
 
 /** Lays what a real machine told (test/fixtures/segments/README.md) over a root folder. */
 export function layMachine(root: string, name: MachineName): void {
