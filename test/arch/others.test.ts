@@ -22,8 +22,8 @@ describe('armhf: 32-bit arm has no kexec_file_load at all', () => {
 })
 
 /** The device tree that the running kernel has, without what each boot has of its own. */
-const devices =
-  "cd /proc/device-tree/ && find . -type f | sort | grep -v -e /bootargs -e linux,initrd- -e rng-seed | xargs -d '\\n' sha256sum"
+const devices = `cd /proc/device-tree/ && find . -type f -exec sha256sum {} + | sort -k 2 |
+  grep -v -e /bootargs -e linux,initrd- -e rng-seed -e booted-from`
 
 describe('ppc64el: Debian builds its kernels without kexec_file_load', () => {
   const machine = machineFor('ppc64el')
@@ -49,16 +49,13 @@ describe('ppc64el: Debian builds its kernels without kexec_file_load', () => {
   })
 
   test('a crash kernel is refused', async () => {
-    const { status, document } = await json(machine.vm, 'linux-kexec load newest --panic --engine segments')
-    expect(status).toBe(3)
-    expect(document.error).toMatchObject({ reason: 'invalid-argument', summary: expect.stringContaining('crash') })
-  })
-
-  test('the initrd arrives as it was', async () => {
-    const sum = await makeOverlay(machine.vm, '/root/overlay')
-    const { boot, planned } = await kexec(machine.vm, 'newest', '--overlay /root/overlay:/')
-    expect(boot).toMatchObject({ release: machine.cold.release, commandLine: planned })
-    expect((await run(machine.vm, 'dmesg | grep payload')).stdout).toContain(`payload ${sum}`)
+    const { document } = await json(machine.vm, 'linux-kexec plan newest --panic --engine segments')
+    expect(document.refusals).toContainEqual(
+      expect.objectContaining({
+        reason: 'invalid-argument',
+        summary: 'the engine `segments` (kexec_load) loads no crash kernels here in this version',
+      }),
+    )
   })
 
   test('into itself, again and again: its command line, all memory, both processors, the same devices', async () => {
@@ -71,6 +68,13 @@ describe('ppc64el: Debian builds its kernels without kexec_file_load', () => {
       expect((await run(machine.vm, 'nproc')).stdout).toBe('2\n')
       expect((await run(machine.vm, devices)).stdout).toBe(first.stdout)
     }
+  })
+
+  test('the initrd arrives as it was', async () => {
+    const sum = await makeOverlay(machine.vm, '/root/overlay')
+    const { boot, planned } = await kexec(machine.vm, 'newest', '--overlay /root/overlay:/')
+    expect(boot).toMatchObject({ release: machine.cold.release, commandLine: planned })
+    expect((await run(machine.vm, 'dmesg | grep payload')).stdout).toContain(`payload ${sum}`)
   })
 })
 
