@@ -13,6 +13,7 @@ import { KexecError } from '../errors.ts'
 import type { KernelImage } from '../image/index.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
+import { fastParameters } from './fast-parameters.ts'
 import type { InitrdChoice } from './initrds.ts'
 import { ownCommandLine, type PlannedKernel } from './kernel.ts'
 import { listOf, type PlanOptions } from './options.ts'
@@ -25,7 +26,7 @@ interface Base {
   readonly isVerbatim?: boolean
 }
 
-/** Chooses the command line and applies `remove`, then `append`. What cannot be chosen becomes a refusal and an empty line. */
+/** Chooses the command line, adds what `fast` does, and applies `remove`, then `append`. What cannot be chosen becomes a refusal and an empty line. */
 export function chooseCommandLine(
   system: System,
   options: PlanOptions,
@@ -43,11 +44,17 @@ export function chooseCommandLine(
   const base = chooseBase(system, options, target, kernel, findings)
   if (base === undefined) return ''
   const forCrash = options.panic && !base.isVerbatim ? forCrashKernel(system, base.line, options, kernel) : null
-  const reasons = [base.reason, ...(forCrash?.reasons ?? [])]
-  let line = forCrash?.line ?? base.line
+  const isFast = options.fast && !options.panic
+  const sooner = isFast ? fastParameters(system, base.line, options, kernel.image) : null
+  const reasons = [
+    base.reason,
+    ...(forCrash?.reasons ?? []),
+    ...(sooner?.added.map(({ raw }) => `with ${raw} for --fast`) ?? []),
+  ]
+  let line = forCrash?.line ?? sooner?.line ?? base.line
   for (const key of listOf(options.remove)) {
     const shorter = removeParameter(line, key)
-    if (shorter.parameters.length === line.parameters.length && !wasThere(base.line, key))
+    if (shorter.parameters.length === line.parameters.length && !wasThere(sooner?.line ?? base.line, key))
       findings.warn(`--remove ${key}: the command line has no such parameter`)
     else reasons.push(`without ${key}`)
     line = shorter
@@ -58,9 +65,10 @@ export function chooseCommandLine(
   }
   const commandLine = printCommandLine(line)
   findings.decide('command line', commandLine, reasons.join(', '))
-  for (const { raw, reason } of forCrash?.added ?? []) {
-    if (line.parameters.some((parameter) => parameter.raw === raw)) findings.decide('parameter', raw, reason)
-  }
+  const isStillThere = (raw: string) => line.parameters.some((parameter) => parameter.raw === raw)
+  for (const { raw, reason } of forCrash?.added ?? []) if (isStillThere(raw)) findings.decide('parameter', raw, reason)
+  for (const { raw, choice, reason } of sooner?.added ?? [])
+    if (isStillThere(raw)) findings.decide('fast', choice, reason)
   warnWithoutRoot(line, initrds, findings)
   return commandLine
 }

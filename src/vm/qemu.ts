@@ -124,6 +124,12 @@ function killAll(): void {
   for (const child of running) child.kill('SIGKILL')
 }
 
+/**
+ * MiB of translated code that the emulator keeps. By default it keeps up to 1 GiB, and a new kernel that writes over the
+ * memory of the old one has to have each piece thrown away first, which takes it longer than translating anew what it needs.
+ */
+const TRANSLATED = 64
+
 function qemuArguments(architecture: Architecture, options: QemuOptions): string[] {
   const drives = options.disks.flatMap((disk, index) => {
     const { path, format = 'raw', readOnly = true, serial } = disk
@@ -137,7 +143,7 @@ function qemuArguments(architecture: Architecture, options: QemuOptions): string
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-nic', 'none'],
     ...architecture.machine(options.accelerator),
     ...(options.flash === undefined ? [] : flashDrives(options.flash)),
-    ...['-accel', options.accelerator === 'tcg' ? 'tcg,thread=multi' : 'kvm'],
+    ...['-accel', options.accelerator === 'tcg' ? `tcg,thread=multi,tb-size=${TRANSLATED}` : 'kvm'],
     ...['-m', String(options.memory), '-smp', String(options.cpus)],
     ...['-action', `reboot=${options.survivesReset ? 'reset' : 'shutdown'},panic=none`],
     ...architecture.ports,

@@ -61,11 +61,20 @@ test('a kernel that was unpacked beforehand runs at a random address, and sees a
 
 test('with nokaslr it runs where it was linked to', async () => {
   const older = guest.kernels[0]?.release as string
-  const { boot, measures, place } = await kexecFast(older, '--append nokaslr')
+  const { boot, measures, place } = await kexecFast(older, '--append nokaslr --remove cryptomgr.notests')
+  expect(boot.commandLine).not.toContain('notests')
   expect(boot.commandLine).toContain('nokaslr')
   expect(measures).toContain('the kernel is unpacked beforehand')
   expect(boot.release).toBe(older)
   expect(place.virtual).toBe(LINKED.virtual)
+})
+
+test('the new kernel leaves out the tests of its cryptography', async () => {
+  const newer = guest.kernels.at(-1)?.release as string
+  const { boot, measures } = await kexecFast(newer)
+  expect(measures).toContain('the new kernel does not test its own cryptography')
+  expect(boot.commandLine).toMatch(/ cryptomgr\.notests$/)
+  expect((await vm.run('dmesg | grep "alg: "')).stdout).toContain('self-tests disabled')
 })
 
 test('as a library it tells how far it is', async () => {

@@ -229,8 +229,39 @@ describe('--fast', () => {
     )
   })
 
+  /** Whether the plan tells that the new kernel does not test its cryptography, and what its command line is. */
+  async function cryptoTests(options: PlanOptions, ...changes: Tree[]): Promise<{ told: boolean; cmdline: string }> {
+    const { decisions, cmdline } = await planned({ root: machineWith(...changes), fast: true, ...options })
+    const told = decisions.some(({ subject, reason }) => subject === 'fast' && reason.startsWith('cryptomgr.notests'))
+    return { told, cmdline }
+  }
+
+  test('the new kernel is spared the tests of its cryptography, before the words that are for init', async () => {
+    const { told, cmdline } = await cryptoTests({ commandLine: 'root=/dev/vda1 -- single' })
+    expect({ told, cmdline }).toEqual({ told: true, cmdline: 'root=/dev/vda1 cryptomgr.notests -- single' })
+  })
+
+  test.each([
+    ['who has a say in it already', { append: ['cryptomgr.panic_on_fail=1'] }, {}],
+    ['who takes it off', { remove: ['cryptomgr.notests'] }, {}],
+    ['by the rules of FIPS', { append: ['fips=1'] }, {}],
+    ['by those of the running kernel', {}, { '/proc/sys/crypto/fips_enabled': { text: '1\n' } }],
+    ['where the line would get too long', { append: ['x'.repeat(2020)] }, {}],
+  ] as const)('the tests are left in: %s', async (_, options, tree) => {
+    const { told, cmdline } = await cryptoTests(options as PlanOptions, tree)
+    expect(told).toBe(false)
+    expect(cmdline).not.toContain('notests')
+  })
+
+  test('taking it off is no mistake, without --fast it is', async () => {
+    const options = { root: machineWith(), remove: ['cryptomgr.notests'] }
+    expect((await planned({ ...options, fast: true })).warnings).toEqual([])
+    expect((await planned(options)).warnings).toEqual([expect.stringContaining('no such parameter')])
+  })
+
   test('for a crash kernel nothing is done beforehand', async () => {
-    const { decisions } = await planned({ root: machineWith(), fast: true, panic: true })
+    const { decisions, cmdline } = await planned({ root: machineWith(), fast: true, panic: true })
+    expect(cmdline).not.toContain('notests')
     const measures = decisions.filter(({ subject }) => subject === 'fast').map(({ choice }) => choice)
     expect(measures).toEqual(['nothing is done beforehand'])
   })
