@@ -48,7 +48,8 @@ export function chooseFastMeasures(system: System, load: FastLoad, findings: Fin
     return noMeasures
   }
   chooseHashing(engine, verify, findings)
-  const inFreeMemory = engine === 'segments' && kernel.image.setupHeader !== null
+  const { setupHeader, format } = kernel.image
+  const inFreeMemory = engine === 'segments' && (setupHeader !== null || format === 'arm64 Image')
   if (inFreeMemory) {
     findings.decide(
       'fast',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Decision } from '../../src/index.ts'
 import { type Boot, type Guest, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
 import { makeOverlay } from './checksum-init.ts'
 import { BOOT, debianGuest, json } from './guests.ts'
@@ -39,11 +40,12 @@ function machineFor(options: () => Partial<VmOptions>) {
 }
 
 /** Loads, jumps, and returns what came up. */
-async function kexec(vm: Vm, target: string, options = ''): Promise<{ boot: Boot; planned: string }> {
+async function kexec(vm: Vm, target: string, options = '') {
   const load = await json(vm, `linux-kexec load ${target} ${options}`)
   expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
   await vm.spawn('linux-kexec exec')
-  return { boot: await vm.booted(BOOT), planned: load.document.plan.cmdline }
+  const { cmdline, decisions } = load.document.plan
+  return { boot: await vm.booted(BOOT), planned: cmdline, choices: decisions.map(({ choice }: Decision) => choice) }
 }
 
 function expectAllMemory(boot: Boot, cold: Boot): void {
@@ -58,6 +60,20 @@ describe('a device tree, two processors', () => {
     const { boot } = await kexec(machine.vm, newer, '--overlay /root/overlay:/')
     expect(boot.release).toBe(newer)
     expect((await machine.vm.run('dmesg | grep payload')).stdout).toContain(`payload ${sum}`)
+  })
+
+  test('with --fast it arrives unpacked, in memory that was free', async () => {
+    const sum = await makeOverlay(machine.vm, '/root/overlay', 30_000_000)
+    const { boot, planned, choices } = await kexec(machine.vm, older, '--fast --overlay /root/overlay:/')
+    expect(choices).toEqual(
+      expect.arrayContaining([
+        'kernel and initrd are laid into memory that is free now',
+        'the initrd is unpacked beforehand',
+      ]),
+    )
+    expect(boot).toMatchObject({ release: older, commandLine: planned })
+    expect((await machine.vm.run('dmesg | grep payload')).stdout).toContain(`payload ${sum}`)
+    expectAllMemory(boot, machine.cold)
   })
 
   test('three kexecs in a row: each has its command line, all memory, both processors and the machine’s tree', async () => {

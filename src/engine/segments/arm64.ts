@@ -4,6 +4,7 @@ import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
 import { type CrashState, readCrashState } from './arm64/crash.ts'
 import { interruptTables } from './arm64/interrupt-tables.ts'
+import { pageSize } from './arm64/page-size.ts'
 import { trampoline } from './arm64/trampoline.ts'
 import { machineTree } from './device-tree/given-tree.ts'
 import { type HandedOver, KASLR_SEED, RNG_SEED } from './device-tree/handed-over.ts'
@@ -11,6 +12,7 @@ import { handedOverTree } from './device-tree/machine.ts'
 import { hasEfiMap, memoryRanges, reservedRanges } from './device-tree/memory.ts'
 import type { DeviceTree } from './device-tree/tree.ts'
 import { coreHeader, coreHeaderSize } from './elf-core.ts'
+import { longestFreeRange } from './free-memory.ts'
 import { readResources, usableMemory } from './memory-map.ts'
 import { impossiblePlace, type Piece, place } from './placement.ts'
 import { type MemoryRange, roundUp, wholePages, within, without } from './ranges.ts'
@@ -56,6 +58,8 @@ export interface Arm64Machine {
   readonly tree: DeviceTree
   /** For a crash kernel; null for one that takes over in peace. */
   readonly crash: CrashState | null
+  /** Memory that the running kernel gives to whoever asks next, where kernel and initrd are to lie; or null. */
+  readonly free: MemoryRange | null
   readonly seeds: Pick<HandedOver, 'kaslrSeed' | 'rngSeed'>
 }
 
@@ -70,7 +74,7 @@ export function isArm64Loadable({ format, bootable, imageHeader }: KernelImage):
  */
 export function readArm64Machine(
   system: System,
-  { panic = false, deviceTree: given = null }: Partial<MachineOptions> = {},
+  { panic = false, deviceTree: given = null, inFreeMemory = false }: Partial<MachineOptions> = {},
 ): Arm64Machine {
   const resources = readResources(system)
   const { ram, occupied } = usableMemory(resources)
@@ -80,20 +84,42 @@ export function readArm64Machine(
   const seeds = { kaslrSeed: randomBytes(KASLR_SEED), rngSeed: randomBytes(RNG_SEED) }
   if (panic) {
     const crash = readCrashState(system, resources)
-    return { usable: wholePages([crash.region], PAGE), heldIn: undefined, tree, crash, seeds }
+    return { usable: wholePages([crash.region], PAGE), heldIn: undefined, tree, crash, free: null, seeds }
   }
   const usable = wholePages(told.length === 0 ? free : within(free, told), PAGE)
-  return { usable, heldIn: interruptTables(system, running ?? tree), tree, crash: null, seeds }
+  const page = inFreeMemory ? pageSize(system) : undefined
+  const longest = page === undefined ? null : longestFreeRange(system, usable, page)
+  return { usable, heldIn: interruptTables(system, running ?? tree), tree, crash: null, free: longest, seeds }
 }
 
 /**
- * Finds a place for everything.
+ * Finds a place for everything: in free memory where that is wanted, for the reason that `layOutX86` tells, and where the kernel
+ * can use the memory below itself.
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
  */
 export function layOutArm64(machine: Arm64Machine, load: Arm64Load): PlannedSegment[] {
+  const { free, usable } = machine
   const kernel = kernelPiece(load)
   const others = otherPieces(machine, load)
-  let { usable } = machine
+  if (free !== null && kernel.isMovable) {
+    try {
+      return layOutApart(machine, within(usable, [free]), kernel, others)
+    } catch (error) {
+      // Then anywhere: who cannot be placed there either is told why.
+      if (!(error instanceof KexecError)) throw error
+    }
+  }
+  return layOutApart(machine, usable, kernel, others)
+}
+
+/** In memory of which nothing is held. */
+function layOutApart(
+  machine: Arm64Machine,
+  memory: readonly MemoryRange[],
+  kernel: KernelPiece,
+  others: readonly Piece[],
+): PlannedSegment[] {
+  let usable = memory
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const layout = layOutIn(usable, kernel, others)
     const held = layout.flatMap(({ address, size }) => machine.heldIn?.({ start: address, end: address + size }) ?? [])

@@ -3,10 +3,10 @@ import type { System } from '../../../system/system.ts'
 import { hasEfiMap } from '../device-tree/memory.ts'
 import type { DeviceTree, TreeNode } from '../device-tree/tree.ts'
 import type { MemoryRange } from '../ranges.ts'
+import { pageSize } from './page-size.ts'
 
 /** What each page of memory is used for: Documentation/admin-guide/mm/pagemap.rst. Eight bytes a page. */
 const PAGE_FLAGS = '/proc/kpageflags'
-const SMAPS = '/proc/self/smaps'
 
 /** The controller's tables lie at multiples of this, and are as large at least: LPI_PROPBASE_SZ of drivers/irqchip/irq-gic-v3-its.c. */
 const TABLE = 65_536
@@ -27,17 +27,6 @@ export function interruptTables(system: System, tree: DeviceTree): ((range: Memo
 
 function hasTranslationService({ properties, children }: TreeNode): boolean {
   return (properties.get('compatible')?.includes('arm,gic-v3-its') ?? false) || children.some(hasTranslationService)
-}
-
-/** The running kernel's, bytes. */
-function pageSize(system: System): number | undefined {
-  try {
-    const [, kilobytes] = /^KernelPageSize: +(\d+) kB$/m.exec(system.readHead(SMAPS, 4096).toString('latin1')) ?? []
-    const size = Number(kilobytes) * 1024
-    return size >= 4096 && size <= TABLE ? size : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** Aligned parts of a range none of whose pages is anybody's; none where the kernel does not tell of pages. */

@@ -13,7 +13,7 @@ import { readDeviceTree, writeDeviceTree } from '../../../../src/engine/segments
 import { readRunningTree } from '../../../../src/engine/segments/device-tree/running-tree.ts'
 import { chosenNode } from '../../../../src/engine/segments/device-tree/tree.ts'
 import type { MemoryRange } from '../../../../src/engine/segments/ranges.ts'
-import type { SegmentImage } from '../../../../src/engine/segments/segment.ts'
+import type { PlannedSegment, SegmentImage } from '../../../../src/engine/segments/segment.ts'
 import { inspectImage, type KernelImage } from '../../../../src/image/index.ts'
 import type { System } from '../../../../src/system/system.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
@@ -190,6 +190,28 @@ test('a kernel of the old days lies as low as can be, its text offset behind 2 M
   const machine = readArm64Machine(machineWith([GIBIBYTE, 2 * GIBIBYTE]))
   const layout = layOutArm64(machine, { ...load, image: old })
   expect(layout.find(({ name }) => name === 'kernel')?.address).toBe(GIBIBYTE + 0x80000)
+})
+
+test('in memory that is free now, where it fits; a kernel of the old days as low as can be all the same', () => {
+  const free = { start: 0x50000000, end: 0x60000000 }
+  // Documentation/admin-guide/mm/pagemap.rst: eight bytes a page of 4 KiB, bit 10 for a free one, 12 for a program's.
+  const flags = Buffer.alloc((free.end / 4096) * 8)
+  for (let at = 0; at < flags.length; at += 8) flags.writeUInt32LE(at < (free.start / 4096) * 8 ? 1 << 12 : 1 << 10, at)
+  const system = segmentMachine('arm64-tree-6.1', { '/proc/kpageflags': { file: flags } })
+  const machine = readArm64Machine(system, { inFreeMemory: true })
+  expect(machine.free).toEqual(free)
+  const isFree = (segment: PlannedSegment) =>
+    segment.address >= free.start && segment.address + segment.size <= free.end
+  const layout = (changes: Partial<typeof load>) => layOutArm64(machine, { ...load, ...changes })
+  expect(layout({}).every(isFree)).toBe(true)
+  expect(layout({ initrdLength: 240 * MEBIBYTE }).every(isFree)).toBe(false)
+  const old: KernelImage = { ...image, imageHeader: { textOffset: 0x80000, runsAnywhere: false } }
+  expect(layout({ image: old }).find(({ name }) => name === 'kernel')?.address).toBeLessThan(free.start)
+  // Where the kernel does not tell of pages, or of their size, none is known to be free.
+  for (const path of ['/proc/kpageflags', '/proc/self/smaps']) {
+    const system = segmentMachine('arm64-tree-6.1', { [path]: { text: '' } })
+    expect(readArm64Machine(system, { inFreeMemory: true }).free).toBeNull()
+  }
 })
 
 test('a header with impossible numbers, and a tree too large for any kernel, are told', () => {
