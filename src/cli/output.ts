@@ -1,4 +1,4 @@
-import { styleText } from 'node:util'
+import { inspect } from 'node:util'
 import { oneLine } from '../plan/text.ts'
 import { type Descriptor, stderr, stdout, terminalColumns, write } from './descriptor.ts'
 
@@ -24,8 +24,10 @@ export function note(text: string): void {
 
 /** Colours a text where it goes to a terminal and NO_COLOR (https://no-color.org) does not forbid it. */
 export function styled(style: Style, text: string, descriptor: Descriptor = stdout): string {
-  // styleText would look at process.stdout, and take CI=1 for a reason against colours.
-  return isColoured(descriptor) ? styleText(style, text, { validateStream: false }) : text
+  if (!isColoured(descriptor)) return text
+  // styleText is there since Node 20.12 only; it would look at process.stdout, and take CI=1 for a reason against colours.
+  const [begin, end] = inspect.colors[style] as [number, number]
+  return `\x1b[${begin}m${text}\x1b[${end}m`
 }
 
 function isColoured(descriptor: Descriptor): boolean {

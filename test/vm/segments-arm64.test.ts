@@ -62,15 +62,10 @@ describe('a device tree, two processors', () => {
     expect((await machine.vm.run('dmesg | grep payload')).stdout).toContain(`payload ${sum}`)
   })
 
-  test('with --fast it arrives unpacked, in memory that was free', async () => {
+  test('with --fast it arrives as it was, in memory that was free', async () => {
     const sum = await makeOverlay(machine.vm, '/root/overlay', 30_000_000)
     const { boot, planned, choices } = await kexec(machine.vm, older, '--fast --overlay /root/overlay:/')
-    expect(choices).toEqual(
-      expect.arrayContaining([
-        'kernel and initrd are laid into memory that is free now',
-        'the initrd is unpacked beforehand',
-      ]),
-    )
+    expect(choices).toContain('kernel and initrd are laid into memory that is free now')
     expect(boot).toMatchObject({ release: older, commandLine: planned })
     expect((await machine.vm.run('dmesg | grep payload')).stdout).toContain(`payload ${sum}`)
     expectAllMemory(boot, machine.cold)
