@@ -69,32 +69,24 @@ export async function buildSegments(
   parts: SegmentParts,
   signal: AbortSignal | undefined,
 ): Promise<SegmentImage> {
-  const { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify } = parts
+  const { kernelFd, unpackedKernel, initrdFd } = parts
   const kernel = unpackedKernel?.bzImage ?? (await readContents(kernelFd, 'kernel', signal))
   const initrd = initrdFd === -1 ? null : await readContents(initrdFd, 'initrd', signal)
-  return machineFor(system, parts).build({
-    image,
-    commandLine,
-    kernel,
-    unpacked: unpackedKernel?.content ?? null,
-    initrd,
-    verify,
-  })
+  return build(system, parts, kernel, initrd)
 }
 
 /** The same at once. */
 export function buildSegmentsSync(system: System, parts: SegmentParts): SegmentImage {
-  const { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify } = parts
+  const { kernelFd, unpackedKernel, initrdFd } = parts
   const kernel = unpackedKernel?.bzImage ?? readContentsSync(kernelFd, 'kernel')
   const initrd = initrdFd === -1 ? null : readContentsSync(initrdFd, 'initrd')
-  return machineFor(system, parts).build({
-    image,
-    commandLine,
-    kernel,
-    unpacked: unpackedKernel?.content ?? null,
-    initrd,
-    verify,
-  })
+  return build(system, parts, kernel, initrd)
+}
+
+function build(system: System, parts: SegmentParts, kernel: Buffer, initrd: Buffer | null): SegmentImage {
+  const { image, commandLine, verify, unpackedKernel } = parts
+  const unpacked = unpackedKernel?.content ?? null
+  return machineFor(system, parts).build({ image, commandLine, kernel, unpacked, initrd, verify })
 }
 
 /** Last, when nothing more is allocated here. Plans with an image that nobody lays out are refused long before. */
