@@ -14,7 +14,7 @@ import type { DeviceTree } from './device-tree/tree.ts'
 import { coreHeader, coreHeaderSize } from './elf-core.ts'
 import { longestFreeRange } from './free-memory.ts'
 import { readResources, usableMemory } from './memory-map.ts'
-import { impossiblePlace, type Piece, place } from './placement.ts'
+import { impossiblePlace, layOutPreferring, type Piece, place } from './placement.ts'
 import { type MemoryRange, roundUp, wholePages, within, without } from './ranges.ts'
 import type { MachineOptions, PlannedSegment, SegmentImage } from './segment.ts'
 
@@ -101,15 +101,8 @@ export function layOutArm64(machine: Arm64Machine, load: Arm64Load): PlannedSegm
   const { free, usable } = machine
   const kernel = kernelPiece(load)
   const others = otherPieces(machine, load)
-  if (free !== null && kernel.isMovable) {
-    try {
-      return layOutApart(machine, within(usable, [free]), kernel, others)
-    } catch (error) {
-      // Then anywhere: who cannot be placed there either is told why.
-      if (!(error instanceof KexecError)) throw error
-    }
-  }
-  return layOutApart(machine, usable, kernel, others)
+  const preferred = free !== null && kernel.isMovable ? within(usable, [free]) : null
+  return layOutPreferring(preferred, usable, (memory) => layOutApart(machine, memory, kernel, others))
 }
 
 /** In memory of which nothing is held. */

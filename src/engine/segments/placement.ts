@@ -47,6 +47,21 @@ export function place(pieces: readonly Piece[], usable: readonly MemoryRange[]):
   return placed.sort((a, b) => a.address - b.address)
 }
 
+/** Lays out in the memory that is preferred; where that has no room, anywhere: who cannot be placed there either is told why. */
+export function layOutPreferring<Memory>(
+  preferred: Memory | null,
+  anywhere: Memory,
+  layOut: (memory: Memory) => PlannedSegment[],
+): PlannedSegment[] {
+  if (preferred === null) return layOut(anywhere)
+  try {
+    return layOut(preferred)
+  } catch (error) {
+    if (!(error instanceof KexecError)) throw error
+    return layOut(anywhere)
+  }
+}
+
 function addressFor(piece: Piece, free: readonly MemoryRange[]): number {
   for (const { start, end } of free) {
     const { offset = 0 } = piece

@@ -8,7 +8,7 @@ import type { System } from '../../system/system.ts'
 import { coreHeader, coreHeaderSize } from './elf-core.ts'
 import { longestFreeRange } from './free-memory.ts'
 import { readFirmwareMap, readResources, usableMemory } from './memory-map.ts'
-import { type Piece, place } from './placement.ts'
+import { layOutPreferring, type Piece, place } from './placement.ts'
 import { type MemoryRange, merged, roundUp, wholePages, within, without } from './ranges.ts'
 import { formatAddress, type MachineOptions, type PlannedSegment, type SegmentImage } from './segment.ts'
 import { type BootFacts, bootParameters, bootParametersSize } from './x86_64/boot-parameters.ts'
@@ -112,16 +112,7 @@ function rsdpOfEfi(system: System): bigint {
  * @throws KexecError 'no-memory-hole'
  */
 export function layOutX86(machine: X86Machine, load: X86Load): PlannedSegment[] {
-  const { free } = machine
-  if (free !== null) {
-    try {
-      return layOutAbove(machine, load, free.start)
-    } catch (error) {
-      // Then anywhere: who cannot be placed there either is told why.
-      if (!(error instanceof KexecError)) throw error
-    }
-  }
-  return layOutAbove(machine, load, LOWEST)
+  return layOutPreferring(machine.free?.start ?? null, LOWEST, (lowest) => layOutAbove(machine, load, lowest))
 }
 
 /** @param lowest what kernel and initrd are to lie above */
