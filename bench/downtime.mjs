@@ -89,6 +89,7 @@ const { values } = parseArgs({
   },
 })
 const rounds = Number(values.rounds)
+const host = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${arch()}`
 const { architecture } = values
 const machine = machines[architecture]
 const ways = values.way.filter((way) => !machine.without.includes(way))
@@ -105,7 +106,11 @@ try {
   for (const size of values.size.map(Number)) {
     // How a small one is packed makes no difference.
     const compressions = size === 0 ? values.compression.slice(0, 1) : values.compression
-    for (const compression of compressions) results.push(await measure(size, compression))
+    for (const compression of compressions) {
+      results.push(await measure(size, compression))
+      // All of them take an hour and a half: what is measured is kept.
+      keep(results)
+    }
   }
   report(results)
   if (values.plot)
@@ -205,11 +210,13 @@ function makeInitrd(size, compression) {
   return file
 }
 
-function report(results) {
-  const host = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${arch()}`
+function keep(results) {
   mkdirSync(join(root, 'bench/results'), { recursive: true })
   const document = { date: new Date().toISOString(), host, kernel: target.release, rounds, results }
   writeFileSync(join(root, `bench/results/downtime-${architecture}.json`), `${JSON.stringify(document, null, 2)}\n`)
+}
+
+function report(results) {
   console.log(
     `\nIn QEMU (${architecture}) on ${host}, Linux ${target.release}; medians of ${rounds} rounds, ratios round by round\n`,
   )

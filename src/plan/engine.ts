@@ -4,6 +4,7 @@ import { engineFor } from '../image/engines.ts'
 import { detectPolicy, type KexecPolicy } from '../policy/index.ts'
 import { DISABLED } from '../policy/switches.ts'
 import type { System } from '../system/system.ts'
+import { whyItMayTrip } from './checks/paging.ts'
 import { familyOf, hasKexecFileLoad, readRunningKernel } from './checks/running-kernel.ts'
 import type { Findings } from './decision.ts'
 import type { PlannedKernel } from './kernel.ts'
@@ -17,18 +18,21 @@ export function policyFor(system: System): KexecPolicy | null {
   return !system.isLive && !system.exists(DISABLED) ? null : detectPolicy({ system })
 }
 
+/** What the engine is chosen for. */
+export interface ChosenLoad {
+  readonly kernel: PlannedKernel
+  readonly commandLine: string
+  /** Of the running machine; null for another one. */
+  readonly policy: KexecPolicy | null
+}
+
 /**
  * Chooses the engine. `auto` is kexec_file_load wherever the running kernel has it, also where that refuses an image: another
  * way in must not be a way around a signature.
  */
-export function chooseEngine(
-  system: System,
-  kernel: PlannedKernel,
-  policy: KexecPolicy | null,
-  options: PlanOptions,
-  findings: Findings,
-): Engine {
-  const engine = engineOf(system, kernel, policy, options, findings)
+export function chooseEngine(system: System, load: ChosenLoad, options: PlanOptions, findings: Findings): Engine {
+  const { kernel } = load
+  const engine = engineOf(system, load, options, findings)
   if (options.panic) findings.decide('kind', 'crash kernel', 'asked for with --panic; a panic starts it')
   if (options.devicetree !== undefined) refuseDeviceTree(system, kernel, engine, findings)
   return engine
@@ -39,13 +43,9 @@ const WHAT = {
   segments: 'kexec_load: the image is laid out here, and nothing checks its signature',
 } as const
 
-function engineOf(
-  system: System,
-  kernel: PlannedKernel,
-  policy: KexecPolicy | null,
-  { engine = 'auto', panic, fast, devicetree }: PlanOptions,
-  findings: Findings,
-): Engine {
+function engineOf(system: System, load: ChosenLoad, options: PlanOptions, findings: Findings): Engine {
+  const { kernel, policy } = load
+  const { engine = 'auto', panic } = options
   if (engine === 'segments') {
     findings.decide('engine', engine, `asked for with --engine. ${WHAT.segments}`)
     refuseWhatSegmentsLack(system, kernel, panic, findings)
@@ -54,32 +54,29 @@ function engineOf(
     }
     return engine
   }
-  const isNeeded = engineFor(kernel.image).engine === 'segments' && isServed(system, kernel)
-  if (engine === 'auto' && isNeeded && barring(kernel, policy, panic) === null) {
-    findings.decide('engine', 'segments', `kexec_file_load takes no ${kernel.image.format} here. ${WHAT.segments}`)
-    return 'segments'
-  }
-  if (
-    engine === 'auto' &&
-    devicetree !== undefined &&
-    takesDeviceTree(system, kernel) &&
-    barring(kernel, policy, panic) === null
-  ) {
-    findings.decide('engine', 'segments', `kexec_file_load takes no device tree. ${WHAT.segments}`)
-    return 'segments'
+  const why = engine === 'auto' && isServed(system, kernel) ? whySegments(system, load, options) : null
+  const chosen = why === null ? 'file' : 'segments'
+  findings.decide('engine', chosen, why === null ? WHAT.file : `${why}. ${WHAT.segments}`)
+  return chosen
+}
+
+/** Why `auto` takes kexec_load for a kernel that it serves; null when it does not. */
+function whySegments(
+  system: System,
+  { kernel, commandLine, policy }: ChosenLoad,
+  { panic, fast, devicetree }: PlanOptions,
+): string | null {
+  if (barring(kernel, policy, panic) === null) {
+    if (engineFor(kernel.image).engine === 'segments') return `kexec_file_load takes no ${kernel.image.format} here`
+    if (devicetree !== undefined && takesDeviceTree(system, kernel)) return 'kexec_file_load takes no device tree'
+    if (whyItMayTrip(system, kernel.image, commandLine) !== null)
+      return 'the new kernel may trip over the 5 levels of page tables of the running one (la57), which this engine mends'
   }
   const isMissing = policy?.kexecFileLoad.mode === 'unsupported' || !hasKexecFileLoad(readRunningKernel(system))
   const hasOther = policy !== null && policy.kexecLoad.mode !== 'unsupported'
-  if (engine === 'auto' && isMissing && hasOther && isServed(system, kernel) && !lacksCrash(kernel, panic)) {
-    findings.decide('engine', 'segments', `the running kernel has no kexec_file_load. ${WHAT.segments}`)
-    return 'segments'
-  }
-  if (engine === 'auto' && fast && isServed(system, kernel) && !panic && checksNothing(policy)) {
-    findings.decide('engine', 'segments', `the faster of the two, for --fast. ${WHAT.segments}`)
-    return 'segments'
-  }
-  findings.decide('engine', 'file', WHAT.file)
-  return 'file'
+  if (isMissing && hasOther && !lacksCrash(kernel, panic)) return 'the running kernel has no kexec_file_load'
+  if (fast && !panic && checksNothing(policy)) return 'the faster of the two, for --fast'
+  return null
 }
 
 /**

@@ -40,12 +40,13 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
   try {
     choice = await chooseInitrds(system, options, target, kernel, findings)
     const policy = policyFor(system)
-    const aboutEngine = new Findings()
-    const engine = chooseEngine(system, kernel, policy, options, aboutEngine)
+    const [aboutEngine, aboutCommandLine] = [new Findings(), new Findings()]
+    const commandLine = chooseCommandLine(system, options, target, kernel, choice, aboutCommandLine)
+    const engine = chooseEngine(system, { kernel, commandLine, policy }, options, aboutEngine)
     const barring = whyNotSegments(system, kernel, policy, options)
     checkKernel(system, kernel, { engine, barring, tryAnyway: options.tryAnyway ?? false }, findings)
     checkUnified(kernel, options, findings)
-    const commandLine = chooseCommandLine(system, options, target, kernel, choice, findings)
+    findings.add(aboutCommandLine)
     await checkInitrds(choice, findings)
     const { panic = false, tryAnyway = false } = options
     const unpacked = panic ? await unpackedBytes(choice, options.signal) : null
@@ -54,6 +55,7 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     findings.add(aboutEngine)
     const verify = chooseVerification(engine, kernel, options, findings)
     if (engine === 'segments') checkPagingOfVmlinux(system, kernel.image, findings)
+    else checkPagingLeft(system, kernel.image, commandLine, findings)
     const deviceTree = engine === 'segments' ? readGivenTree(system, kernel, options, findings) : null
     const measures = options.fast
       ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine, verify, panic }, findings)
@@ -110,6 +112,5 @@ function checkEverything(
   for (const file of [...kernelFiles(kernel), ...files]) checkWritable(system, file, findings)
   // An entry brings the same among its problems.
   if (target.entry === null) checkModules(system, kernel.image.version, findings)
-  checkPagingLeft(system, kernel.image, commandLine, findings)
   checkSizes(system, { ...choices, source: target.entry?.source ?? null }, findings)
 }

@@ -47,10 +47,12 @@ describe('from one series to the next', () => {
 
   test.concurrent('each into its newer neighbour', ({ expect }) => walk(expect, machines[0] as Vm, ascending()))
 
-  // Not from the newest to the oldest: 5.10 does not come up on a processor with 5-level paging when a kernel from 6.12 on
-  // starts it, and QEMU's has that.
-  test.concurrent('each into its older neighbour, and the oldest into the newest', ({ expect }) =>
-    walk(expect, machines[1] as Vm, [...ascending().reverse(), ascending().at(-1) as string]))
+  // From the newest to the oldest, too: QEMU's processor has 5 levels of page tables, over which 5.10 trips when kexec_file_load
+  // has loaded it, so it is the engine `segments` that does it.
+  test.concurrent('each into its older neighbour, the oldest into the newest, and back', ({ expect }) => {
+    const [oldest, newest] = [ascending()[0], ascending().at(-1)] as [string, string]
+    return walk(expect, machines[1] as Vm, [...ascending().reverse(), newest, oldest])
+  })
 })
 
 /** Kexecs through these kernels; the first one is running. */

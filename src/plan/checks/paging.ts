@@ -30,28 +30,41 @@ export function pagingOf({ facts }: KernelImage): string | undefined {
   return facts.find(({ name }) => name === PAGING)?.value
 }
 
-/** Since when kernels that use 5 levels were seen to reset the machine on the way to 4: 6.1 was not, 6.12 was. */
-const RESETS_SINCE = 6012
-
 /** Whether the new kernel uses 4 levels of page tables, and the running one 5. */
 export function leavesFiveLevels(system: System, image: KernelImage, commandLine: string): boolean {
-  return (pagingOf(image) === pagingLevels.left || isTurnedOff(commandLine)) && usesFiveLevels(system)
+  return whyFourLevels(image, commandLine) !== null && usesFiveLevels(system)
 }
 
-function isTurnedOff(commandLine: string): boolean {
-  return /(^|\s)no5lvl(\s|$)/.test(commandLine)
-}
+/**
+ * Since when kernels mark the first entry of the page tables that they hand over (_PAGE_NOPTISHADOW, 6.13, and 6.12 by an update):
+ * those before 6.19 trip over the mark when they go from 5 levels to 4, and reset the machine. Debian's 6.1 does not mark it.
+ */
+const MARKS_SINCE = 6012
 
-/** Warns when the new kernel has to leave the page tables of the running one: the syscall takes it, and it may not come up. */
-export function checkPagingLeft(system: System, image: KernelImage, commandLine: string, findings: Findings): void {
-  const paging = pagingOf(image)
-  const isOff = isTurnedOff(commandLine)
-  if (paging === undefined || paging === pagingLevels.unknown || !(isOff || paging === pagingLevels.left)) return
+/**
+ * Why the new kernel may trip over the page tables of the running one on its way from 5 levels to 4; null when it does not. Which
+ * kernels are mended no header tells. The engine `segments` takes the mark away.
+ */
+export function whyItMayTrip(system: System, image: KernelImage, commandLine: string): string | null {
+  const why = whyFourLevels(image, commandLine)
+  if (why === null || !usesFiveLevels(system)) return null
   const { series } = readRunningKernel(system)
-  if ((series !== null && series < RESETS_SINCE) || !usesFiveLevels(system)) return
-  const why = isOff ? 'no5lvl is on its command line' : 'it was built without CONFIG_X86_5LEVEL'
+  return series !== null && series < MARKS_SINCE ? null : why
+}
+
+function whyFourLevels(image: KernelImage, commandLine: string): string | null {
+  const paging = pagingOf(image)
+  if (paging === undefined || paging === pagingLevels.unknown) return null
+  if (/(^|\s)no5lvl(\s|$)/.test(commandLine)) return 'no5lvl is on its command line'
+  return paging === pagingLevels.left ? 'it was built without CONFIG_X86_5LEVEL' : null
+}
+
+/** Warns when the new kernel has to leave the page tables of the running one: kexec_file_load takes it, and it may not come up. */
+export function checkPagingLeft(system: System, image: KernelImage, commandLine: string, findings: Findings): void {
+  const why = whyItMayTrip(system, image, commandLine)
+  if (why === null) return
   findings.warn(
-    `the new kernel uses 4 levels of page tables (${why}) and the running one 5 (la57): machines were seen to reset on that way; boot the running kernel with no5lvl first`,
+    `the new kernel uses 4 levels of page tables (${why}) and the running one 5 (la57): machines were seen to reset on that way; give --engine segments, which keeps it from that, or boot the running kernel with no5lvl first`,
   )
 }
 

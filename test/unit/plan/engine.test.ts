@@ -52,6 +52,32 @@ describe('auto', () => {
     expect(made).toMatchObject({ engine: 'file', refusals: [{ reason: 'no-kexec-support' }] })
   })
 
+  test('is kexec_load for a kernel that may trip over 5 levels of page tables, where no signature is looked at', async () => {
+    const running = (release: string): Tree => ({
+      '/proc/cpuinfo': { text: 'processor\t: 0\nflags\t\t: fpu la57 lm\n' },
+      '/proc/sys/kernel/osrelease': { text: `${release}\n` },
+      [`/boot/config-${release}`]: { text: configuration(bookworm) },
+    })
+    const leaving = { append: ['no5lvl'] }
+    const made = await planned({ root: machineWith(running('6.12.1')), ...leaving })
+    expect(made).toMatchObject({ engine: 'segments', refusals: [], warnings: [] })
+    expect(engineReason(made)).toMatch(/^the new kernel may trip over the 5 levels of page tables/)
+    expect((await planned({ root: machineWith(running('6.12.1')) })).engine).toBe('file')
+    expect(await planned({ root: machineWith(running('6.1.0')), ...leaving })).toMatchObject({
+      engine: 'file',
+      warnings: [],
+    })
+    // Where a signature is required, or kexec_file_load is asked for, the warning is what is left.
+    for (const [changes, options] of [
+      [[running('6.12.1'), lockdown('integrity')], {}],
+      [[running('6.12.1')], { engine: 'file' }],
+    ] as const) {
+      const left = await planned({ root: machineWith(...changes), ...leaving, ...options })
+      expect(left.engine).toBe('file')
+      expect(left.warnings.join()).toContain('give --engine segments, which keeps it from that')
+    }
+  })
+
   test('a signature that is required is not got around', async () => {
     const made = await planned({ root: machineWith(lockdown('integrity')) })
     expect(made.engine).toBe('file')

@@ -2,8 +2,8 @@
 export const TRAMPOLINE_SIZE = 4096
 
 /** Offsets in the page. */
-const GDT = 0x80
-const GDT_POINTER = 0xa0
+const GDT = 0x100
+const GDT_POINTER = 0x120
 
 /** Selectors that the boot protocol asks for, and their descriptors, flat from 0 to 4 GiB: 64-bit code, and data. */
 const BOOT_CS = 0x10
@@ -33,6 +33,7 @@ export function trampoline(address: number, bootParameters: number, entry: numbe
     ['31db', 'xor ebx, ebx'],
     ['31ed', 'xor ebp, ebp'],
     ['31ff', 'xor edi, edi'],
+    ...cleanFirstEntry,
     ['48b8', 'mov rax, entry', entry],
     ['ffe0', 'jmp rax'],
   ])
@@ -47,6 +48,16 @@ export function trampoline(address: number, bootParameters: number, entry: numbe
   page.writeBigUInt64LE(BigInt(address + GDT), GDT_POINTER + 2)
   return page
 }
+
+/** Of the topmost page table: bits 52 to 63, which are no part of the address. Without an entry there zeros stay zeros. */
+const cleanFirstEntry: readonly Instruction[] = [
+  ['0f20d8', 'mov rax, cr3'],
+  ['482500f0ffff', 'and rax, -4096: without the bits for caches'],
+  ['488b08', 'mov rcx, [rax]'],
+  ['48c1e10c', 'shl rcx, 12'],
+  ['48c1e90c', 'shr rcx, 12'],
+  ['488908', 'mov [rax], rcx'],
+]
 
 /** Where code lies, and what it works on. */
 export interface Check {

@@ -35,7 +35,7 @@ function memory({ segments }: SegmentImage, address: number, length: number): Bu
 /** The trampoline as objdump reads it, for what the processor would do. */
 function disassembled(image: SegmentImage): string {
   const file = join(makeTree({}), 'trampoline')
-  writeFileSync(file, memory(image, image.entry, 0x80))
+  writeFileSync(file, memory(image, image.entry, 0x100))
   const at = `--adjust-vma=0x${image.entry.toString(16)}`
   return execFileSync(
     'objdump',
@@ -137,6 +137,10 @@ test('the trampoline loads the segments that the boot protocol asks for, rsi, an
   // The far return goes to the instruction behind it, with __BOOT_CS.
   const [, target] = /push +0x10\n.*movabs rax,0x([0-9a-f]+)\n.*push +rax\n.*retfq/.exec(code) ?? []
   expect(code).toMatch(new RegExp(`retfq *\\n +${target}:\\t.*movabs rsi`))
+  // The first entry of the topmost page table keeps bits 0 to 51, which are all that a processor reads of an address.
+  expect(code).toMatch(
+    /mov +rax,cr3\n.*and +rax,0xf{13}000\n.*rcx,QWORD PTR \[rax\]\n.*shl +rcx,0xc\n.*shr +rcx,0xc\n.*\[rax\],rcx/,
+  )
   // The GDT pointer leads to a GDT with flat code and data descriptors at 0x10 and 0x18.
   const [, pointer] = /movabs rax,0x([0-9a-f]+)\n.*lgdt/.exec(code) ?? []
   const table = Number(memory(image, Number(`0x${pointer}`) + 2, 8).readBigUInt64LE())
