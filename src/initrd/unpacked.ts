@@ -16,6 +16,16 @@ const MAX_UNPACKED = 4 * 1024 ** 3 - 1
 /** Copied at a time, bytes. */
 const CHUNK = 1024 * 1024
 
+/** Unpacked between two calls of `onGrowth`, bytes. */
+const GROWTH = 16 * 1024 * 1024
+
+/** How an initrd is unpacked. */
+export interface UnpackOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Called with the bytes that it takes up so far; what it throws ends the unpacking. */
+  readonly onGrowth?: ((size: number) => void) | undefined
+}
+
 /** How the archive behind the uncompressed ones is compressed, where `unpackInitrd` can undo it; else null. */
 export function unpackableCompression(source: ByteSource): string | null {
   const { compressedAt } = walkArchives(source)
@@ -28,9 +38,9 @@ export function unpackableCompression(source: ByteSource): string | null {
  * The same initrd with what is compressed unpacked, in memory: the new kernel reads the same files and need not decompress
  * them. Null where it cannot be the same to the byte: another compression, damage, more archives behind the compressed one, no
  * cpio archive inside; the kernel then makes of it what it can.
- * @throws KexecError 'aborted', 'no-memory' or 'io'
+ * @throws KexecError 'aborted', 'no-memory' or 'io', and what `onGrowth` throws
  */
-export async function unpackInitrd(source: ByteSource, signal?: AbortSignal): Promise<MemoryFile | null> {
+export async function unpackInitrd(source: ByteSource, options: UnpackOptions = {}): Promise<MemoryFile | null> {
   const compression = unpackableCompression(source)
   const start = walkArchives(source).compressedAt
   if (compression === null || start === null) return null
@@ -41,7 +51,7 @@ export async function unpackInitrd(source: ByteSource, signal?: AbortSignal): Pr
     memory.write(cpioPadding(memory.size))
     const archive = memory.size
     const packed = partOf(source, start, source.size - start)
-    const end = await unpack(memory, compression, packed, signal)
+    const end = await unpack(memory, compression, packed, options)
     isSame = end !== undefined && isZero(packed, end) && isCpio(fileBytes(memory.file, memory.size).read(archive, 6), 0)
   } catch (error) {
     if (!(error instanceof DamagedStream)) {
@@ -58,14 +68,19 @@ async function unpack(
   memory: MemoryFile,
   compression: string,
   packed: ByteSource,
-  signal: AbortSignal | undefined,
+  { signal, onGrowth }: UnpackOptions,
 ): Promise<number | undefined> {
   const chunks = decompress(compression, packed, MAX_UNPACKED)
+  let told = 0
   try {
     for (;;) {
       const { done, value } = await chunks.next()
       if (done) return value
       memory.write(value)
+      if (memory.size - told >= GROWTH) {
+        told = memory.size
+        onGrowth?.(told)
+      }
       await setImmediate()
       if (signal?.aborted) throw interrupted(signal)
     }

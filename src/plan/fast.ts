@@ -1,19 +1,15 @@
 import { wantsKaslr } from '../engine/segments/x86_64/kaslr.ts'
-import { fileBytes, watched } from '../image/bytes.ts'
 import type { KernelImage } from '../image/index.ts'
 import { hasUnpackablePayload } from '../image/payload.ts'
 import type { SetupHeader, SetupPayload } from '../image/setup-header.ts'
-import type { InitrdPart } from '../initrd/index.ts'
-import { unpackableCompression, unpackInitrd } from '../initrd/unpacked.ts'
+import { unpackableCompression } from '../initrd/unpacked.ts'
 import type { KexecPolicy } from '../policy/index.ts'
-import type { MemoryFile } from '../system/memory-file.ts'
 import type { System } from '../system/system.ts'
 import { leavesFiveLevels, readFlags } from './checks/paging.ts'
 import type { Findings } from './decision.ts'
 import type { Engine } from './engine.ts'
 import type { InitrdChoice } from './initrds.ts'
 import type { PlannedKernel } from './kernel.ts'
-import type { PrepareOptions } from './progress.ts'
 import { formatBytes } from './text.ts'
 
 /** What a fast load does before the reboot instead of after it. */
@@ -165,36 +161,4 @@ function chooseUnpacking(
     `that saves the new kernel ${packed.join(' and ')}, and takes more memory until it runs`,
   )
   return true
-}
-
-/** Parts of which those that can be are unpacked, and what must stay open until they are loaded. */
-export interface UnpackedParts {
-  readonly parts: InitrdPart[]
-  close(): void
-}
-
-/** Unpacks what can be. @throws KexecError as `unpackInitrd` */
-export async function unpackParts(
-  parts: readonly InitrdPart[],
-  { signal, onProgress }: PrepareOptions,
-): Promise<UnpackedParts> {
-  const opened: MemoryFile[] = []
-  const close = () => {
-    for (const memory of opened) memory.close()
-  }
-  try {
-    const unpacked: InitrdPart[] = []
-    for (const part of parts) {
-      const seen = (done: number, total: number) => onProgress?.({ step: 'unpacking the initrd', done, total })
-      const memory = 'read' in part.bytes ? await unpackInitrd(watched(part.bytes, seen), signal) : null
-      if (memory !== null) opened.push(memory)
-      unpacked.push(
-        memory === null ? part : { name: part.name, bytes: fileBytes(memory.file, memory.size), fd: memory.fd },
-      )
-    }
-    return { parts: unpacked, close }
-  } catch (error) {
-    close()
-    throw error
-  }
 }

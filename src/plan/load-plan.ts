@@ -17,7 +17,7 @@ import { explain } from './explain.ts'
 import type { FastMeasures } from './fast.ts'
 import type { InitrdChoice, PlannedInitrd } from './initrds.ts'
 import { closeKernel, type PlannedKernel } from './kernel.ts'
-import { type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
+import { type Preparation, type Prepared, prepare, prepareSync, refuseIfChanged } from './preparation.ts'
 import type { PrepareOptions } from './progress.ts'
 import { filesOf } from './remembered.ts'
 import { buildSegments, buildSegmentsSync, type SegmentParts } from './segments.ts'
@@ -157,7 +157,7 @@ export class LoadPlan {
     this.take()
     try {
       this.refuseIfNotAllowed(undefined)
-      this.prepared ??= prepareSync(this.planned, this.choice, this.measures)
+      this.prepared ??= prepareSync(this.preparation())
       refuseIfChanged(this.planned, this.choice)
       this.refuseWhatDoesNotFit(this.prepared)
       this.remember(this.askSync(this.prepared))
@@ -208,9 +208,14 @@ export class LoadPlan {
   }
 
   private async makeReady(options: PrepareOptions): Promise<Prepared> {
-    const prepared = await prepare(this.planned, this.choice, this.measures, options)
+    const prepared = await prepare(this.preparation(), options)
     for (const warning of prepared.warnings) this.findings.warn(warning)
     return prepared
+  }
+
+  private preparation(): Preparation {
+    const { planned: kernel, choice, measures, engine } = this
+    return { kernel, choice, measures, engine }
   }
 
   /** From here on the descriptors are the load's: closing the plan meanwhile must not put other files in their place. */
@@ -251,6 +256,8 @@ export class LoadPlan {
       return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
     }
     const image = await buildSegments(new System(), this.segmentParts(prepared), signal)
+    // It was read: the kernel can have the memory.
+    prepared.close()
     await loadSegments({ image, path: this.kernel.path, panic: this.panic }, signal)
     return image.flags
   }
@@ -261,6 +268,7 @@ export class LoadPlan {
       return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
     }
     const image = buildSegmentsSync(new System(), this.segmentParts(prepared))
+    prepared.close()
     loadSegmentsSync({ image, path: this.kernel.path, panic: this.panic })
     return image.flags
   }

@@ -1,10 +1,7 @@
 import { fstatSync } from 'node:fs'
-import { readContents } from '../engine/segments/contents.ts'
-import { findRelocations } from '../engine/segments/x86_64/relocations.ts'
 import { KexecError } from '../errors.ts'
-import { memoryBytes, watched } from '../image/bytes.ts'
+import { watched } from '../image/bytes.ts'
 import { type ByteSource, type ExtractedKernel, extractKernel, type OpenImage, readPart } from '../image/index.ts'
-import { unpackPayload } from '../image/payload.ts'
 import {
   type ArchiveEntry,
   type InitrdDescriptor,
@@ -15,10 +12,12 @@ import {
   listArchive,
   overlayArchive,
 } from '../initrd/index.ts'
-import { type FastMeasures, type UnpackedParts, unpackParts } from './fast.ts'
+import type { Engine } from './engine.ts'
+import type { FastMeasures } from './fast.ts'
 import type { InitrdChoice } from './initrds.ts'
 import { kernelFiles, needsUnpacking, type PlannedKernel } from './kernel.ts'
 import type { PrepareOptions } from './progress.ts'
+import { type UnpackedBzImage, type UnpackedParts, Unpacking } from './unpacking.ts'
 
 /** What the syscall takes, made of what was planned. */
 export interface Prepared {
@@ -27,6 +26,8 @@ export interface Prepared {
   readonly initrdFd: number
   /** A kernel to be started unpacked; null where it is to unpack itself. */
   readonly unpackedKernel: UnpackedBzImage | null
+  /** What of both is in memory files, bytes. */
+  readonly memoryBytes: number
   /** What of the measures could not be taken after all. */
   readonly warnings: readonly string[]
   /** What was unpacked, or null where the file itself is loaded. */
@@ -34,10 +35,12 @@ export interface Prepared {
   close(): void
 }
 
-/** A bzImage, and what it would unpack when it starts. */
-export interface UnpackedBzImage {
-  readonly bzImage: Buffer
-  readonly content: Buffer
+/** What is to be prepared. */
+export interface Preparation {
+  readonly kernel: PlannedKernel
+  readonly choice: InitrdChoice
+  readonly measures: FastMeasures
+  readonly engine: Engine
 }
 
 /**
@@ -45,25 +48,21 @@ export interface UnpackedBzImage {
  * syscall reads.
  * @throws KexecError 'file-changed' when a file was written since it was inspected, and what `extractKernel` throws
  */
-export async function prepare(
-  kernel: PlannedKernel,
-  choice: InitrdChoice,
-  { unpackInitrds, unpackKernel }: FastMeasures,
-  options: PrepareOptions = {},
-): Promise<Prepared> {
+export async function prepare(preparation: Preparation, options: PrepareOptions = {}): Promise<Prepared> {
+  const { kernel, choice, measures, engine } = preparation
   const { signal } = options
   refuseIfChanged(kernel, choice)
   const extracted = needsUnpacking(kernel) ? await extract(kernel, options) : null
-  let unpacked: UnpackedParts | undefined
+  const unpacking = new Unpacking(kernel, extracted?.fd ?? (kernel.file.fd as number), engine, options)
+  let unpacked: UnpackedParts | null = null
   try {
     const given = [...ownParts(kernel, choice, extracted, signal), ...fileParts(choice)]
-    if (unpackInitrds) unpacked = await unpackParts(given, options)
+    if (measures.unpackInitrds) unpacked = await unpacking.unpackInitrds(given)
     const parts = unpacked?.parts ?? given
     if (choice.overlay.length > 0) parts.push(await overlayPart(choice, parts, extracted, signal))
-    const unpackedKernel = unpackKernel ? await unpackBzImage(kernel, extracted, options) : null
-    const warnings = unpackKernel && unpackedKernel === null ? [LEFT_COMPRESSED] : []
-    const initrd = await joinInitrds(parts, { signal })
-    return finish(kernel, choice, { extracted, unpackedKernel, initrd: alsoClosing(initrd, unpacked), warnings })
+    const unpackedKernel = measures.unpackKernel ? await unpacking.unpackKernel(parts) : null
+    const initrd = alsoClosing(await joinInitrds(parts, { signal }), unpacked)
+    return finish(kernel, choice, { extracted, unpackedKernel, initrd, warnings: unpacking.warnings })
   } catch (error) {
     unpacked?.close()
     extracted?.close()
@@ -71,25 +70,9 @@ export async function prepare(
   }
 }
 
-/** Null where it is not understood how to move it. @throws KexecError 'damaged-image', 'aborted' */
-async function unpackBzImage(
-  { file, image }: PlannedKernel,
-  extracted: ExtractedKernel | null,
-  { signal, onProgress }: PrepareOptions,
-): Promise<UnpackedBzImage | null> {
-  if (image.setupHeader === null) return null
-  const seen = (done: number, total: number) => onProgress?.({ step: 'unpacking the kernel', done, total })
-  const bzImage = await readContents(extracted?.fd ?? (file.fd as number), 'kernel', signal)
-  const content = await unpackPayload(watched(memoryBytes(bzImage), seen), image.setupHeader, signal)
-  return findRelocations(content) === null ? null : { bzImage, content }
-}
-
-/** As good as never: the relocations have had one layout since 2009, and another since Linux 6.15. */
-const LEFT_COMPRESSED = 'the kernel is left compressed after all: what it unpacks has a layout that is not known here'
-
 /** One that is loaded as it was unpacked is its own descriptor; of those that were joined nothing is needed any more. */
-function alsoClosing(initrd: InitrdDescriptor, unpacked: UnpackedParts | undefined): InitrdDescriptor {
-  if (unpacked === undefined) return initrd
+function alsoClosing(initrd: InitrdDescriptor, unpacked: UnpackedParts | null): InitrdDescriptor {
+  if (unpacked === null) return initrd
   if (unpacked.parts.length > 1) unpacked.close()
   const close = () => {
     initrd.close()
@@ -102,7 +85,7 @@ function alsoClosing(initrd: InitrdDescriptor, unpacked: UnpackedParts | undefin
  * The same at once, where nothing need be unpacked.
  * @throws KexecError also 'invalid-argument' where something has to be
  */
-export function prepareSync(kernel: PlannedKernel, choice: InitrdChoice, measures: FastMeasures): Prepared {
+export function prepareSync({ kernel, choice, measures }: Preparation): Prepared {
   const isUnpacking = needsUnpacking(kernel) || measures.unpackInitrds || measures.unpackKernel
   if (isUnpacking || choice.overlay.length > 0) {
     throw new KexecError('this plan has to be prepared first, which cannot be done at once', {
@@ -139,7 +122,9 @@ function finish(
     throw error
   }
   const kernelFd = extracted?.fd ?? (kernel.file.fd as number)
-  return { kernelFd, unpackedKernel, initrdFd: initrd.fd, extracted, warnings, close }
+  const isFile = initrd.fd === -1 || choice.initrds.some(({ file }) => file?.fd === initrd.fd)
+  const memoryBytes = (extracted === null ? 0 : fstatSync(extracted.fd).size) + (isFile ? 0 : fstatSync(initrd.fd).size)
+  return { kernelFd, unpackedKernel, initrdFd: initrd.fd, memoryBytes, extracted, warnings, close }
 }
 
 function extract(

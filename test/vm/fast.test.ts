@@ -99,3 +99,25 @@ END
   // The last bytes are behind what is packed: the build's own.
   expect(told.last.done / told.last.total).toBeGreaterThan(0.9)
 })
+
+test('an initrd that unpacks to more than the memory is left compressed, and nobody is killed for it', async () => {
+  const small = await startVm({ guest, memory: 512 })
+  try {
+    await small.booted()
+    const made = await small.run(
+      `cd /root && truncate -s 400M hole && echo hole | cpio -o -H newc 2> /dev/null | gzip -1 > large.gz`,
+      { deadline: 300_000 },
+    )
+    expect(made).toMatchObject({ status: 0, stderr: '' })
+    const target = guest.kernels[0]?.release as string
+    const given = `--command-line quiet --initrd /root/large.gz --fast`
+    const load = await json(small, `linux-kexec load /boot/vmlinuz-${target} ${given}`, { deadline: 300_000 })
+    expect(load, load.stderr).toMatchObject({ status: 0, document: { loaded: true, plan: { engine: 'segments' } } })
+    expect(load.document.plan.warnings.join('\n')).toMatch(
+      /^the initrd is left compressed after all: with it unpacked (loading takes .* of memory are available|kernel and initrd take .*)$/m,
+    )
+    expect((await small.run('dmesg | grep -ci "out of memory"')).stdout.trim()).toBe('0')
+  } finally {
+    await small.stop()
+  }
+})

@@ -14,6 +14,8 @@ export interface LoadSizes {
   readonly initrdBytes: number
   /** What is yet to be written to memory files before the syscall: unpacked and joined. */
   readonly copiedBytes: number
+  /** Of what is in memory files already, what is given back before the kernel copies. Default 0. */
+  readonly releasedBytes?: number
   /** What the initrd unpacks to once the new kernel runs; null where that is not known. Looked at for crash kernels only. */
   readonly unpackedBytes?: number | null
 }
@@ -61,7 +63,25 @@ function readBytes({ kernelFile, initrdBytes, copiedBytes }: LoadSizes): number 
  */
 function peakBytes(sizes: LoadSizes, panic: boolean): number {
   const placed = panic ? 0 : placedBytes(sizes)
-  return readBytes(sizes) + placed + pages(placed / LISTED_PER_PAGE)
+  const read = readBytes(sizes)
+  return Math.max(read, read - (sizes.releasedBytes ?? 0) + placed + pages(placed / LISTED_PER_PAGE))
+}
+
+/**
+ * Makes sure that a load leaves memory to others: what is done only to be faster must not come at their cost.
+ * @throws KexecError 'no-memory' also where `checkMemory` would but warn
+ */
+export function requireAmpleMemory(system: System, sizes: LoadSizes): void {
+  const memory = readMemory(system)
+  const placed = placedBytes(sizes)
+  const peak = peakBytes(sizes, false)
+  const problem =
+    placed > halfOf(memory)
+      ? overHalfOf(memory, placed)
+      : peak > (memory.available ?? Number.POSITIVE_INFINITY) * CLOSE
+        ? shortage(peak, { ...memory, swap: 0 })
+        : null
+  if (problem !== null) throw new KexecError(problem, { reason: 'no-memory', evidence: memory.evidence, refused: true })
 }
 
 /**
@@ -77,18 +97,13 @@ function checkGeneralMemory(
   panic: boolean,
   findings: Findings,
 ): void {
-  const { available, total, swap, evidence } = memory
+  const { available, swap, evidence } = memory
   const [placed, peak] = [panic ? 0 : placedBytes(sizes), peakBytes(sizes, panic)]
   const room = available === null ? Number.POSITIVE_INFINITY : available + swap
-  const half = (total ?? Number.POSITIVE_INFINITY) / 2
-  const overHalf = placed > half
+  const overHalf = placed > halfOf(memory)
   if (overHalf || peak > room) {
     const problems = [
-      ...(overHalf
-        ? [
-            `kernel and initrd take ${formatBytes(placed)}, and Linux loads at most half of the memory, ${formatBytes(half)}`,
-          ]
-        : []),
+      ...(overHalf ? [overHalfOf(memory, placed)] : []),
       ...(peak > room ? [shortage(peak, memory)] : []),
     ]
     const sums = [bytes('what stays loaded', placed), bytes('what loading takes at its peak', peak)]
@@ -106,6 +121,14 @@ function checkGeneralMemory(
     const consequence = peak > available ? 'others will be swapped out' : 'that is close'
     findings.warn(`${shortage(peak, memory)}: ${consequence}`)
   }
+}
+
+function halfOf({ total }: Memory): number {
+  return (total ?? Number.POSITIVE_INFINITY) / 2
+}
+
+function overHalfOf(memory: Memory, placed: number): string {
+  return `kernel and initrd take ${formatBytes(placed)}, and Linux loads at most half of the memory, ${formatBytes(halfOf(memory))}`
 }
 
 function shortage(peak: number, { available, swap }: Memory): string {

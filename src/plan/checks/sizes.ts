@@ -68,7 +68,8 @@ export function refuseWhatDoesNotFit(
   checkKernelImage(system, { path, image, chain, fileSize, loadedSize: kernelFile, way }, findings)
   checkFileSize(system, { path, size: kernelFile, what: 'kernel' }, findings)
   checkFileSize(system, { path: 'the initrd', size: initrdBytes, what: 'initrd' }, findings)
-  const sizes = { kernelFile, kernelMemory: image.memoryNeeded, initrdBytes, copiedBytes: 0 }
+  const releasedBytes = engine === 'segments' ? prepared.memoryBytes : 0
+  const sizes = { kernelFile, kernelMemory: image.memoryNeeded, initrdBytes, copiedBytes: 0, releasedBytes }
   if (panic) checkCrashMemory(system, { sizes, architecture: image.architecture, source: null }, findings)
   checkMemory(system, sizes, panic, findings)
   const [refusal] = findings.refusals

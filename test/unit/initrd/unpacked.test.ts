@@ -82,5 +82,5 @@ test('what is not compressed, or in a way whose end is not known, is left as it 
 
 test('it can be interrupted', async () => {
   const source = memoryBytes(packed(archive('payload'), 'gzip'))
-  await expect(unpackInitrd(source, AbortSignal.abort())).rejects.toMatchObject({ reason: 'aborted' })
+  await expect(unpackInitrd(source, { signal: AbortSignal.abort() })).rejects.toMatchObject({ reason: 'aborted' })
 })

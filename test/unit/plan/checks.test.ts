@@ -9,7 +9,7 @@ import { inspectImage, inspectNested, type KernelImage } from '../../../src/imag
 import { checkCrashMemory } from '../../../src/plan/checks/crash-memory.ts'
 import { checkFileSize } from '../../../src/plan/checks/file-size.ts'
 import { checkKernelImage } from '../../../src/plan/checks/kernel-image.ts'
-import { checkMemory, type LoadSizes } from '../../../src/plan/checks/memory.ts'
+import { checkMemory, type LoadSizes, requireAmpleMemory } from '../../../src/plan/checks/memory.ts'
 import { checkPagingLeft } from '../../../src/plan/checks/paging.ts'
 import { readRunningKernel, trueArchitecture } from '../../../src/plan/checks/running-kernel.ts'
 import { Findings } from '../../../src/plan/decision.ts'
@@ -319,6 +319,21 @@ describe('the memory', () => {
       { source: 'what stays loaded', value: `${513 * MIB} bytes` },
       { source: 'what loading takes at its peak', value: expect.stringMatching(/^\d+ bytes$/) },
     ])
+  })
+
+  test('what is done only to be faster leaves others a tenth of what is available, and swap alone', () => {
+    const need = (available: number, initrdBytes: number, more: Partial<LoadSizes> = {}) => {
+      const system = new System(makeTree(of(2048, available, 1024)))
+      return () => requireAmpleMemory(system, { ...sizes, initrdBytes: initrdBytes * MIB, ...more })
+    }
+    // 14 + 52 + 2 × 300 MiB.
+    expect(need(750, 300)).not.toThrow()
+    expect(need(730, 300)).toThrow('loading takes 666.7 MiB for a moment, and 730.0 MiB of memory are available')
+    // What is in memory already, and given back before the kernel copies, counts once.
+    const releasedBytes = 300 * MIB
+    expect(need(420, 300, { releasedBytes })).not.toThrow()
+    expect(need(400, 300, { releasedBytes })).toThrow('400.0 MiB of memory are available')
+    expect(need(4000, 1000)).toThrow('Linux loads at most half of the memory')
   })
 
   test('the initrd counts twice at the peak, and what we copy once more', () => {

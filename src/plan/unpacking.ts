@@ -1,0 +1,138 @@
+import { fstatSync } from 'node:fs'
+import { readContents } from '../engine/segments/contents.ts'
+import { findRelocations } from '../engine/segments/x86_64/relocations.ts'
+import { KexecError } from '../errors.ts'
+import { fileBytes, memoryBytes, watched } from '../image/bytes.ts'
+import { unpackPayload } from '../image/payload.ts'
+import type { InitrdPart } from '../initrd/index.ts'
+import { unpackInitrd } from '../initrd/unpacked.ts'
+import type { MemoryFile } from '../system/memory-file.ts'
+import { System } from '../system/system.ts'
+import { requireAmpleMemory } from './checks/memory.ts'
+import type { Engine } from './engine.ts'
+import type { PlannedKernel } from './kernel.ts'
+import type { PrepareOptions } from './progress.ts'
+
+/** A bzImage, and what it would unpack when it starts. */
+export interface UnpackedBzImage {
+  readonly bzImage: Buffer
+  readonly content: Buffer
+}
+
+/** Parts of which those that can be are unpacked, and what must stay open until they are loaded. */
+export interface UnpackedParts {
+  readonly parts: InitrdPart[]
+  close(): void
+}
+
+/** What `fast` unpacks before the load, as long as memory lasts: what does not fit is left compressed, and told of. */
+export class Unpacking {
+  /** What was left compressed after all, and why. */
+  readonly warnings: string[] = []
+  private readonly kernel: PlannedKernel
+  private readonly kernelFd: number
+  private readonly engine: Engine
+  private readonly options: PrepareOptions
+  /** What of the initrds is in memory files, bytes. */
+  private unpackedBytes = 0
+
+  /** @param kernelFd the kernel as it is loaded, which is not `kernel.file` where that is a container */
+  constructor(kernel: PlannedKernel, kernelFd: number, engine: Engine, options: PrepareOptions) {
+    this.kernel = kernel
+    this.kernelFd = kernelFd
+    this.engine = engine
+    this.options = options
+  }
+
+  /** Unpacks what can be; null where there is no room for it. @throws KexecError as `unpackInitrd` */
+  async unpackInitrds(given: readonly InitrdPart[]): Promise<UnpackedParts | null> {
+    const opened: MemoryFile[] = []
+    const close = () => {
+      for (const memory of opened) memory.close()
+    }
+    try {
+      const parts: InitrdPart[] = []
+      for (const part of given) {
+        const memory = await this.unpackInitrd(part)
+        if (memory !== null) opened.push(memory)
+        this.unpackedBytes += memory?.size ?? 0
+        parts.push(
+          memory === null ? part : { name: part.name, bytes: fileBytes(memory.file, memory.size), fd: memory.fd },
+        )
+      }
+      return { parts, close }
+    } catch (error) {
+      close()
+      this.unpackedBytes = 0
+      this.leaveCompressed('initrd', error)
+      return null
+    }
+  }
+
+  private async unpackInitrd({ bytes }: InitrdPart): Promise<MemoryFile | null> {
+    if (!('read' in bytes)) return null
+    const { signal, onProgress } = this.options
+    const seen = (done: number, total: number) => onProgress?.({ step: 'unpacking the initrd', done, total })
+    const onGrowth = (size: number) => {
+      const inMemory = this.unpackedBytes + size
+      this.requireRoom({ initrdBytes: inMemory, inMemory, copiedBytes: 0 })
+    }
+    return unpackInitrd(watched(bytes, seen), { signal, onGrowth })
+  }
+
+  /**
+   * Null where it is not understood how to move it, or where there is no room for it.
+   * @param initrds what will be loaded with it
+   * @throws KexecError 'damaged-image', 'aborted'
+   */
+  async unpackKernel(initrds: readonly InitrdPart[]): Promise<UnpackedBzImage | null> {
+    const { setupHeader } = this.kernel.image
+    if (setupHeader === null) return null
+    const { signal, onProgress } = this.options
+    const seen = (done: number, total: number) => onProgress?.({ step: 'unpacking the kernel', done, total })
+    try {
+      const copiedBytes = setupHeader.initSize ?? 0
+      this.requireRoom({ initrdBytes: sizeOf(initrds), inMemory: this.unpackedBytes, copiedBytes })
+      const bzImage = await readContents(this.kernelFd, 'kernel', signal)
+      const content = await unpackPayload(watched(memoryBytes(bzImage), seen), setupHeader, signal)
+      if (findRelocations(content) !== null) return { bzImage, content }
+      this.warnings.push(UNKNOWN_LAYOUT)
+    } catch (error) {
+      this.leaveCompressed('kernel', error)
+    }
+    return null
+  }
+
+  /** @throws what is not for want of memory */
+  private leaveCompressed(what: string, error: unknown): void {
+    if (!(error instanceof KexecError && error.reason === 'no-memory')) throw error
+    this.warnings.push(`the ${what} is left compressed after all: with it unpacked ${error.summary}`)
+  }
+
+  /** @throws KexecError 'no-memory' */
+  private requireRoom({ initrdBytes, inMemory, copiedBytes }: Room): void {
+    const kernelFile = fstatSync(this.kernelFd).size
+    const { memoryNeeded: kernelMemory } = this.kernel.image
+    // kexec_load is given what was read of them, and they are closed before it copies that.
+    const releasedBytes = this.engine === 'segments' ? inMemory : 0
+    requireAmpleMemory(new System(), { kernelFile, kernelMemory, initrdBytes, copiedBytes, releasedBytes })
+  }
+}
+
+/** What there has to be room for, bytes. */
+interface Room {
+  /** All initrds, as far as they are unpacked. */
+  readonly initrdBytes: number
+  /** What of them is in memory files. */
+  readonly inMemory: number
+  /** What is yet to be unpacked besides. */
+  readonly copiedBytes: number
+}
+
+/** As good as never: the relocations have had one layout since 2009, and another since Linux 6.15. */
+const UNKNOWN_LAYOUT = 'the kernel is left compressed after all: what it unpacks has a layout that is not known here'
+
+/** Bytes of those whose size is known. */
+function sizeOf(parts: readonly InitrdPart[]): number {
+  return parts.reduce((sum, { bytes }) => sum + ('read' in bytes ? bytes.size : 0), 0)
+}
