@@ -12,12 +12,14 @@ const colours = ['#9c3d26', '#e0912f', '#3f6f8f', '#5fa55a', '#8fb2c9']
 /**
  * The medians as bars of their phases, one group for each initrd.
  * @param results as bench/downtime.mjs collects them
- * @param ways in the order to be drawn
+ * @param ways in the order to be drawn, where they were measured
  * @param phases in the order they come in
  * @returns an SVG document
  */
 export function drawDowntime(results, ways, phases) {
-  const longest = Math.max(...results.flatMap(({ samples }) => ways.map((way) => middle(samples, way, 'down'))))
+  const longest = Math.max(
+    ...results.flatMap(({ samples }) => measured(ways, samples).map((way) => middle(samples, way, 'down'))),
+  )
   const scale = BARS / longest
   const lines = []
   let y = MARGIN
@@ -31,7 +33,7 @@ export function drawDowntime(results, ways, phases) {
   for (const { size, compression, samples } of results) {
     y += HEADING
     lines.push(text(MARGIN, y - 8, `initrd: ${size === 0 ? 'small' : `${size} MiB`}, ${compression}`, 'bold'))
-    for (const way of ways) {
+    for (const way of measured(ways, samples)) {
       lines.push(text(MARGIN, y + 11, way))
       let x = MARGIN + LABELS
       for (const [index, name] of phases.entries()) {
@@ -48,6 +50,10 @@ export function drawDowntime(results, ways, phases) {
   const [width, height] = [MARGIN * 2 + LABELS + BARS + 60, y + MARGIN]
   const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`
   return `${[head, '<title>How long the machine is down, by who loaded, and where the time goes</title>', `<rect width="${width}" height="${height}" fill="#ffffff"/>`, ...lines, '</svg>'].join('\n')}\n`
+}
+
+function measured(ways, [sample]) {
+  return ways.filter((way) => way in sample)
 }
 
 function middle(samples, way, key) {

@@ -1,9 +1,21 @@
-// node bench/downtime.mjs [--rounds N] [--size MIB…] [--compression NAME…] [--way NAME…] [--architecture arm64] [--plot]
+// node bench/downtime.mjs [--rounds N] [--size MIB…] [--compression NAME…] [--way NAME…] [--architecture arm64] [--plot] [--report]
 // How long the machine is down: from reboot(KEXEC), when the devices are shut down, to the first line of the new init, by who
 // loaded and how, for the same kernel and initrds, in one QEMU machine. Ways take turns, round by round. Prints a table, writes
-// bench/results/downtime-ARCHITECTURE.json and, with --plot, the picture docs/downtime.svg.
+// bench/results/downtime-ARCHITECTURE.json and, with --plot, the picture docs/downtime.svg. All initrds take an hour and a half:
+// each is kept in that file once it is measured, beside those measured before; --report measures nothing and shows them.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, openSync, readSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { arch, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -86,6 +98,7 @@ const { values } = parseArgs({
     compression: { type: 'string', multiple: true, default: Object.keys(compressors) },
     way: { type: 'string', multiple: true, default: Object.keys(loaders) },
     architecture: { type: 'string', default: 'amd64' },
+    report: { type: 'boolean', default: false },
   },
 })
 const rounds = Number(values.rounds)
@@ -93,43 +106,35 @@ const host = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${arch()}`
 const { architecture } = values
 const machine = machines[architecture]
 const ways = values.way.filter((way) => !machine.without.includes(way))
+const kept = join(root, `bench/results/downtime-${architecture}.json`)
 
-setUp({ programs: ['zstd', 'xz', 'cpio'], architectures: architecture === 'amd64' ? [] : [architecture] })
-const { buildGuest, newestKernels, startVm } = await import('../dist/vm/index.js')
-const { stageOne } = await import('../dist/vm/scripts.js')
-const kernels = await newestKernels({ architecture, progress: say })
-const guest = await buildGuest({ architecture, kernels, tarball, packages: ['kexec-tools'], progress: say })
-const target = guest.kernels.at(-1)
-const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-downtime-'))
-try {
-  const results = []
-  for (const size of values.size.map(Number)) {
-    // How a small one is packed makes no difference.
-    const compressions = size === 0 ? values.compression.slice(0, 1) : values.compression
-    for (const compression of compressions) {
-      results.push(await measure(size, compression))
-      // All of them take an hour and a half: what is measured is kept.
-      keep(results)
+if (!values.report) await measureAll()
+report(JSON.parse(readFileSync(kept, 'utf8')))
+
+async function measureAll() {
+  setUp({ programs: ['zstd', 'xz', 'cpio'], architectures: architecture === 'amd64' ? [] : [architecture] })
+  const { buildGuest, newestKernels, startVm } = await import('../dist/vm/index.js')
+  const kernels = await newestKernels({ architecture, progress: say })
+  const guest = await buildGuest({ architecture, kernels, tarball, packages: ['kexec-tools'], progress: say })
+  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-downtime-'))
+  try {
+    for (const size of values.size.map(Number)) {
+      // How a small one is packed makes no difference.
+      const compressions = size === 0 ? values.compression.slice(0, 1) : values.compression
+      for (const compression of compressions) {
+        const target = guest.kernels.at(-1)
+        const path = await makeInitrd(folder, target, size, compression)
+        say(`an initrd of ${size} MiB in ${compression}, ${rounds} rounds of ${ways.length} ways`)
+        keep(target.release, { size, compression, samples: await measure(startVm, guest, target, path) })
+      }
     }
+  } finally {
+    rmSync(folder, { recursive: true })
   }
-  report(results)
-  if (values.plot)
-    writeFileSync(
-      join(root, 'docs/downtime.svg'),
-      drawDowntime(
-        results,
-        ways,
-        marks.map(({ phase }) => phase),
-      ),
-    )
-} finally {
-  rmSync(folder, { recursive: true })
 }
 
 /** One machine for each initrd, which it has on a disk: each new kernel finds it there. */
-async function measure(size, compression) {
-  say(`an initrd of ${size} MiB in ${compression}, ${rounds} rounds of ${ways.length} ways`)
-  const path = makeInitrd(size, compression)
+async function measure(startVm, guest, target, path) {
   const grubInitrd = `(hd2)0+${statSync(path).size / SECTOR}`
   const { boot, commandLine } = machine
   const disks = [{ path, serial: 'initrd' }]
@@ -138,14 +143,14 @@ async function measure(size, compression) {
   const samples = []
   try {
     await vm.booted()
-    for (let round = 0; round < rounds; round++) samples.push(await oneRound(vm, round))
+    for (let round = 0; round < rounds; round++) samples.push(await oneRound(vm, target, round))
   } finally {
     await vm.stop()
   }
-  return { size, compression, samples }
+  return samples
 }
 
-async function oneRound(vm, round) {
+async function oneRound(vm, target, round) {
   const times = {}
   const shift = round % ways.length
   for (const way of [...ways.slice(shift), ...ways.slice(0, shift)]) {
@@ -191,7 +196,8 @@ async function downtime(vm, way) {
 }
 
 /** The guest's initrd with as much of Node's own program as makes it that large once it is compressed. */
-function makeInitrd(size, compression) {
+async function makeInitrd(folder, target, size, compression) {
+  const { stageOne } = await import('../dist/vm/scripts.js')
   const build = join(folder, 'build')
   const file = join(folder, `${size}-${compression}`)
   const [program, ...options] = compressors[compression]
@@ -210,32 +216,43 @@ function makeInitrd(size, compression) {
   return file
 }
 
-function keep(results) {
+/** Beside what was measured before of the same kernel on the same machine. */
+function keep(kernel, result) {
+  const before = existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : { results: [] }
+  const isSame = before.kernel === kernel && before.host === host
+  const others = isSame ? before.results.filter((other) => nameOf(other) !== nameOf(result)) : []
+  const results = [...others, result].sort((one, other) => one.size - other.size)
   mkdirSync(join(root, 'bench/results'), { recursive: true })
-  const document = { date: new Date().toISOString(), host, kernel: target.release, rounds, results }
-  writeFileSync(join(root, `bench/results/downtime-${architecture}.json`), `${JSON.stringify(document, null, 2)}\n`)
+  writeFileSync(kept, `${JSON.stringify({ date: new Date().toISOString(), host, kernel, results }, null, 2)}\n`)
 }
 
-function report(results) {
-  console.log(
-    `\nIn QEMU (${architecture}) on ${host}, Linux ${target.release}; medians of ${rounds} rounds, ratios round by round\n`,
-  )
+function nameOf({ size, compression }) {
+  return `${size === 0 ? 'small' : `${size} MiB`}, ${compression}`
+}
+
+function report({ host, kernel, results }) {
+  console.log(`\nIn QEMU (${architecture}) on ${host}, Linux ${kernel}; medians of the rounds, ratios round by round\n`)
   const phases = marks.map(({ phase }) => phase)
-  console.log(`| initrd | by | down | of kexec-tools -s | of kexec-tools -c -i | ${phases.join(' | ')} |`)
-  console.log(`| --- | --- | --- | --- | --- |${' --- |'.repeat(phases.length)}`)
+  console.log(`| initrd | by | rounds | down | of kexec-tools -s | of kexec-tools -c -i | ${phases.join(' | ')} |`)
+  console.log(`| --- | --- | --- | --- | --- | --- |${' --- |'.repeat(phases.length)}`)
   for (const { size, compression, samples } of results) {
-    for (const way of ways) {
+    const measured = Object.keys(loaders).filter((way) => way in samples[0])
+    for (const way of measured) {
       const ratio = (other) =>
-        ways.includes(other) ? median(samples.map((sample) => sample[way].down / sample[other].down)).toFixed(2) : ''
+        measured.includes(other)
+          ? median(samples.map((sample) => sample[way].down / sample[other].down)).toFixed(2)
+          : ''
       const seconds = (phase) => (median(samples.map((sample) => sample[way][phase] ?? 0)) / 1000).toFixed(2)
       const cells = [
         way,
+        samples.length,
         `${seconds('down')} s`,
         ratio('kexec-tools -s'),
         ratio('kexec-tools -c -i'),
         ...phases.map(seconds),
       ]
-      console.log(`| ${size === 0 ? 'small' : `${size} MiB`}, ${compression} | ${cells.join(' | ')} |`)
+      console.log(`| ${nameOf({ size, compression })} | ${cells.join(' | ')} |`)
     }
   }
+  if (values.plot) writeFileSync(join(root, 'docs/downtime.svg'), drawDowntime(results, ways, phases))
 }
