@@ -7,6 +7,7 @@ import { readPrivileges } from '../policy/privileges.ts'
 import type { System } from '../system/system.ts'
 import { checkKernelImage, type WayIn } from './checks/kernel-image.ts'
 import { hasKexecFileLoad, readRunningKernel } from './checks/running-kernel.ts'
+import { checkVirtualAddresses } from './checks/virtual-addresses.ts'
 import type { Findings } from './decision.ts'
 import type { Engine } from './engine.ts'
 import type { PlannedKernel } from './kernel.ts'
@@ -71,8 +72,13 @@ export function checkModules(system: System, version: string | null, findings: F
 }
 
 /** What the running machine holds already, and what this user may not do. */
-export function checkMachine(system: System, engine: Engine, panic: boolean, findings: Findings): void {
+export function checkMachine(
+  system: System,
+  { engine, panic, tryAnyway }: { readonly engine: Engine; readonly panic: boolean; readonly tryAnyway: boolean },
+  findings: Findings,
+): void {
   if (engine === 'file') checkSyscall(system, findings)
+  if (!panic) checkVirtualAddresses(system, tryAnyway, findings)
   if (!system.isLive) return
   if (panic && status(system).crashLoaded) {
     findings.warn(

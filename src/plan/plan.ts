@@ -71,7 +71,7 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
       inFreeMemory: measures.inFreeMemory,
     }
     const segments = engine === 'segments' ? planSegments(system, laidOut, findings) : null
-    checkMachine(system, engine, panic, findings)
+    checkMachine(system, { engine, panic, tryAnyway }, findings)
     const verdict = await judge(policy, engine, kernel, choice, options, findings)
     const decided = { verdict, tryAnyway, engine, segments, measures, verify, deviceTree }
     return new LoadPlan({ ...chosen, ...decided, system, findings })

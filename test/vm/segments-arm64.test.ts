@@ -154,3 +154,20 @@ describe('memory reserved for a crash kernel', () => {
     expect(said.toString('latin1').split('\0').filter(Boolean)).toEqual(['Linux', 'the-one-that-crashed'])
   })
 })
+
+test('a running kernel that would crash while it loads is not asked', async ({ skip }) => {
+  const kernel = guest.kernels.find(({ release }) => release.startsWith('6.12.'))
+  if (kernel === undefined) return skip('the mirror has no kernel 6.12 for arm64')
+  // A processor with 52 bits of virtual addresses.
+  const vm = await startVm({ guest, kernel, qemuArguments: ['-cpu', 'max,pauth-impdef=on'] })
+  try {
+    await vm.booted(BOOT)
+    const refused = await json(vm, 'linux-kexec load')
+    expect(refused).toMatchObject({ status: 3, document: { error: { reason: 'no-kexec-support' } } })
+    expect(refused.document.error.hint).toContain('arm64.nolva')
+    // Nothing came of it: kexec is not locked, as it is behind a crash.
+    expect(await vm.run('linux-kexec unload')).toMatchObject({ status: 0 })
+  } finally {
+    await vm.stop()
+  }
+})

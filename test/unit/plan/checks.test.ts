@@ -12,6 +12,7 @@ import { checkKernelImage } from '../../../src/plan/checks/kernel-image.ts'
 import { checkMemory, type LoadSizes, requireAmpleMemory } from '../../../src/plan/checks/memory.ts'
 import { checkPagingLeft } from '../../../src/plan/checks/paging.ts'
 import { readRunningKernel, trueArchitecture } from '../../../src/plan/checks/running-kernel.ts'
+import { checkVirtualAddresses } from '../../../src/plan/checks/virtual-addresses.ts'
 import { Findings } from '../../../src/plan/decision.ts'
 import { System } from '../../../src/system/system.ts'
 import { makeTree, type Tree } from '../entries/tree.ts'
@@ -112,6 +113,35 @@ describe('the machine', () => {
     })
     expect(judge(of4k, kernels.arm64).warnings).toEqual([])
     expect(judge(machine('aarch64'), with64k).unchecked.join()).toContain('pages of 64.0 KiB')
+  })
+
+  test.runIf(endianness() === 'LE')('a kernel for arm64 that would crash while it loads is not asked', () => {
+    const running = (kcore: string, release = '6.12.117+deb12-cloud-arm64', pageSize = 4096) =>
+      machine('aarch64', {
+        '/proc/sys/kernel/osrelease': { text: `${release}\n` },
+        '/proc/self/auxv': { file: auxiliaryVector(pageSize) },
+        '/proc/kcore': { file: readFileSync(new URL(`../../fixtures/kcore/${kcore}`, import.meta.url)) },
+      })
+    const check = (system: System, tryAnyway = false) => {
+      const findings = new Findings()
+      checkVirtualAddresses(system, tryAnyway, findings)
+      return told(findings)
+    }
+    const { refusals, errors } = check(running('52-bit'))
+    expect(refusals).toEqual(['no-kexec-support NO_KEXEC_SUPPORT'])
+    expect(errors[0]?.hint).toContain('arm64.nolva')
+    expect(errors[0]?.evidence).toEqual([{ source: '/proc/kcore PT_LOAD', value: '0xfff0000000000000' }])
+    expect(check(running('52-bit'), true)).toMatchObject({
+      refusals: [],
+      warnings: [expect.stringContaining('52 bits')],
+    })
+    const others = [
+      running('48-bit'),
+      running('52-bit', '7.2.13'),
+      running('52-bit', '6.12.1', 65_536),
+      machine('aarch64'),
+    ]
+    for (const other of others) expect(check(other)).toMatchObject({ refusals: [], warnings: [] })
   })
 
   test('5 levels of page tables need a kernel that knows them', () => {
