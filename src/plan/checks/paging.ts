@@ -37,7 +37,8 @@ export function leavesFiveLevels(system: System, image: KernelImage, commandLine
 
 /**
  * Since when kernels mark the first entry of the page tables that they hand over (_PAGE_NOPTISHADOW, 6.13, and 6.12 by an update):
- * those before 6.19 trip over the mark when they go from 5 levels to 4, and reset the machine. Debian's 6.1 does not mark it.
+ * some trip over the mark when they go from 5 levels to 4, and reset the machine. Seen with 5.10.262; 6.1.176, 6.12.107 and 7.2 come
+ * up. Debian's 6.1 does not mark it.
  */
 const MARKS_SINCE = 6012
 

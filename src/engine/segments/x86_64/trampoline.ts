@@ -20,7 +20,9 @@ type Instruction = readonly [bytes: string, mnemonic: string, operand?: number]
  * The running kernel (arch/x86/kernel/relocate_kernel_64.S) leaves the CPU in long mode, interrupts off, all registers zero,
  * without a GDT or a stack of ours, on page tables that map all memory and every segment to themselves. The 64-bit boot
  * protocol (Documentation/arch/x86/boot.rst) wants besides: a GDT with __BOOT_CS and __BOOT_DS in use, and the address of the
- * boot parameters in rsi.
+ * boot parameters in rsi. It says nothing of what page tables may hold that the processor ignores, and some kernels, such as 5.10,
+ * take such bits of the first entry for a part of an address when they go from 5 levels of page tables to 4
+ * (arch/x86/boot/compressed/). Kernels from 6.12 on set one there (_PAGE_NOPTISHADOW), so it is taken away here.
  * @param address where it will lie, physical
  * @param bootParameters their address
  * @param entry the new kernel's 64-bit entry point
