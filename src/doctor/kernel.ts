@@ -29,15 +29,20 @@ function fileLoad(examination: Examination): Finding<'kexec-file-load'> {
     const remedy = 'Boot a kernel built with CONFIG_KEXEC_FILE=y.'
     return { id, status: 'problem', summary: sentence(policy.kexecFileLoad.why), detail, evidence, remedy }
   }
-  const refusal = planOf(examination)?.refusals.find(({ reason }) => reason === 'no-kexec-support')
-  if (refusal !== undefined) {
-    const remedy = refusal.hint ?? 'Boot a kernel built with CONFIG_KEXEC_FILE=y.'
-    return { id, status: 'problem', summary: sentence(refusal.summary), evidence: refusal.evidence, remedy }
-  }
+  const refused = refusalOf(examination, id)
+  if (refused !== undefined) return refused
   if (configuration.has('KEXEC_FILE')) return { id, status: 'ok', summary: 'The running kernel has it.', evidence }
   const summary = 'Neither its configuration nor its symbols tell.'
   const remedy = policy.unread.length > 0 ? { remedy: 'sudo linux-kexec doctor' } : {}
   return { id, status: 'unknown', summary, evidence, ...remedy }
+}
+
+/** What the plan has against the call that it would use. */
+function refusalOf<Id extends 'kexec-file-load' | 'kexec-load'>(examination: Examination, id: Id) {
+  const refusal = planOf(examination)?.refusals.find(({ reason }) => reason === 'no-kexec-support')
+  if (refusal === undefined) return undefined
+  const remedy = refusal.hint ?? 'Boot a kernel built with CONFIG_KEXEC_FILE=y.'
+  return { id, status: 'problem', summary: sentence(refusal.summary), evidence: refusal.evidence, remedy } as const
 }
 
 /** Where kexec_file_load serves, it may be missing or shut. */
@@ -48,7 +53,7 @@ function plainLoad(examination: Examination): Finding<'kexec-load'> {
   } = examination
   const id = 'kexec-load'
   const evidence = sources(reasons)
-  if (planOf(examination)?.engine === 'segments') return neededLoad(kexecLoad, evidence)
+  if (planOf(examination)?.engine === 'segments') return refusalOf(examination, id) ?? neededLoad(kexecLoad, evidence)
   if (kexecLoad.mode === 'unsupported')
     return { id, status: 'ok', summary: 'It lacks it, which is not needed.', evidence }
   if (kexecLoad.mode === 'disabled')

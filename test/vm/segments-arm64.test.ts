@@ -165,6 +165,9 @@ test('a running kernel that would crash while it loads is not asked', async ({ s
     const refused = await json(vm, 'linux-kexec load')
     expect(refused).toMatchObject({ status: 3, document: { error: { reason: 'no-kexec-support' } } })
     expect(refused.document.error.hint).toContain('arm64.nolva')
+    const doctor = await json(vm, 'linux-kexec doctor')
+    const finding = doctor.document.checks.find(({ id }: { id: string }) => id === 'kexec-load')
+    expect(finding).toMatchObject({ status: 'problem', remedy: expect.stringContaining('arm64.nolva') })
     // Nothing came of it: kexec is not locked, as it is behind a crash.
     expect(await vm.run('linux-kexec unload')).toMatchObject({ status: 0 })
   } finally {
