@@ -1,9 +1,9 @@
 // The benchmarks of `npm run bench`: ours side by side with kexec-tools, a bare system call and a firmware reboot, all in
 // one machine. Everything that is compared is measured in turn, round by round.
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildGuest, newestKernels, startVm } from '../dist/vm/index.js'
+import { compile, output } from './guest.mjs'
 import { compare } from './statistics.mjs'
 
 /** What Debian's own initrd has beyond our guests' small one, bytes: MODULES=most gives some 30 MiB. */
@@ -151,21 +151,6 @@ async function inTurn(vm, rounds, commands) {
     )
   }
   return samples
-}
-
-export async function output(vm, script, seconds = 0) {
-  const { status, stdout, stderr } = await vm.run(script, { deadline: 120_000 + seconds * 10_000 })
-  if (status !== 0) throw new Error(`${script}\nended with status ${status}\n${stdout}${stderr}`)
-  return stdout
-}
-
-/** Static, so that it runs in any guest. @returns the program's path */
-export function compile(root, name) {
-  const folder = join(root, 'build/bench')
-  mkdirSync(folder, { recursive: true })
-  const program = join(folder, name)
-  execFileSync('gcc', ['-O2', '-static', '-Wall', '-Werror', '-o', program, join(root, 'bench', `${name}.c`)])
-  return program
 }
 
 /** Writes the results where `npm run bench` keeps them. */

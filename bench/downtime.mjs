@@ -20,8 +20,8 @@ import { arch, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { root, say, setUp, tarball } from '../scripts/setup.mjs'
-import { output } from './bench.mjs'
 import { drawDowntime } from './downtime-plot.mjs'
+import { output } from './guest.mjs'
 import { median } from './statistics.mjs'
 
 /**

@@ -5,9 +5,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { buildGuest, newestKernels, startVm } from '../dist/vm/index.js'
 import { root, say, setUp, tarball } from '../scripts/setup.mjs'
-import { compile, output } from './bench.mjs'
+import { compile, output } from './guest.mjs'
 import { median } from './statistics.mjs'
 
 /** What Debian's own initrds have, bytes. */
@@ -22,6 +21,7 @@ const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5'
 const rounds = Number(values.rounds)
 
 setUp({ programs: ['objcopy', 'zstd', 'gcc'] })
+const { buildGuest, newestKernels, startVm } = await import('../dist/vm/index.js')
 const kernels = await newestKernels({ progress: say })
 const program = { path: '/bench/time-process', source: compile(root, 'time-process'), mode: 0o755 }
 const packages = ['kexec-tools', 'strace']
