@@ -37,6 +37,22 @@ class Arguments {
     return Refuse(name, "a string without NUL"), std::string();
   }
 
+  // An Int32Array of at least one element, whose first is what this points to.
+  int32_t* Cell(const char* name, Napi::ObjectReference& pin) {
+    const Napi::Value value = Next();
+    if (!wrong_ && value.IsTypedArray()) {
+      void* start = nullptr;
+      size_t length = 0;
+      napi_typedarray_type type{};
+      napi_get_typedarray_info(call_.Env(), value, &type, &length, &start, nullptr, nullptr);
+      if (type == napi_int32_array && length > 0) {
+        pin = Napi::Persistent(value.As<Napi::Object>());
+        return static_cast<int32_t*>(start);
+      }
+    }
+    return Refuse(name, "an Int32Array that is not empty"), nullptr;
+  }
+
   // A physical address or a size.
   size_t Address(const char* name) { return static_cast<size_t>(Integer(name, 0, kLargest)); }
 
@@ -124,15 +140,34 @@ struct Load {
   }
 };
 
+// Where the caller finds which thread makes the call, once it is under way: the kernel ends a thread in which it crashes, and
+// then nothing tells the caller.
+class ThreadCell {
+ public:
+  void Take(Arguments& arguments) { thread_ = arguments.Cell("thread", pin_); }
+
+  void Tell() const { __atomic_store_n(thread_, ThreadId(), __ATOMIC_RELAXED); }
+
+ private:
+  int32_t* thread_ = nullptr;
+  Napi::ObjectReference pin_;
+};
+
 // The load owns its copy of the command line, so nothing of JavaScript is touched off the event loop. When a worker
 // thread exits, Node waits for a load that has begun, and then the promise cannot be resolved any more:
 // NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS (see binding.gyp) keeps that from aborting the process.
 class LoadWorker : public Napi::AsyncWorker {
  public:
-  LoadWorker(Napi::Env env, Load load)
-      : AsyncWorker(env, "linux-kexec:kexecFileLoad"), load_(std::move(load)), deferred_(env) {}
+  LoadWorker(Napi::Env env, Load load, ThreadCell thread)
+      : AsyncWorker(env, "linux-kexec:kexecFileLoad"),
+        load_(std::move(load)),
+        thread_(std::move(thread)),
+        deferred_(env) {}
 
-  void Execute() override { error_ = load_.Run(); }
+  void Execute() override {
+    thread_.Tell();
+    error_ = load_.Run();
+  }
 
   void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), error_)); }
 
@@ -140,6 +175,7 @@ class LoadWorker : public Napi::AsyncWorker {
 
  private:
   Load load_;
+  ThreadCell thread_;
   int error_ = 0;
   Napi::Promise::Deferred deferred_;
 };
@@ -147,9 +183,11 @@ class LoadWorker : public Napi::AsyncWorker {
 Napi::Value KexecFileLoadAsync(const Napi::CallbackInfo& call) {
   Arguments arguments(call);
   Load load = Load::From(arguments);
+  ThreadCell thread;
+  thread.Take(arguments);
   if (arguments.Wrong()) return call.Env().Undefined();
   // Deletes itself when done (Napi::AsyncWorker::OnWorkComplete).
-  auto* worker = new LoadWorker(call.Env(), std::move(load));
+  auto* worker = new LoadWorker(call.Env(), std::move(load), std::move(thread));
   const Napi::Promise promise = worker->Promise();
   worker->Queue();
   return promise;
@@ -185,9 +223,15 @@ class SegmentWorker : public Napi::AsyncWorker {
  public:
   explicit SegmentWorker(Napi::Env env) : AsyncWorker(env, "linux-kexec:kexecLoad"), deferred_(env) {}
 
-  SegmentLoad& Load() { return load_; }
+  void Take(Arguments& arguments) {
+    load_.Take(arguments);
+    thread_.Take(arguments);
+  }
 
-  void Execute() override { error_ = load_.Run(); }
+  void Execute() override {
+    thread_.Tell();
+    error_ = load_.Run();
+  }
 
   void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), error_)); }
 
@@ -195,6 +239,7 @@ class SegmentWorker : public Napi::AsyncWorker {
 
  private:
   SegmentLoad load_;
+  ThreadCell thread_;
   int error_ = 0;
   Napi::Promise::Deferred deferred_;
 };
@@ -202,7 +247,7 @@ class SegmentWorker : public Napi::AsyncWorker {
 Napi::Value KexecLoadAsync(const Napi::CallbackInfo& call) {
   Arguments arguments(call);
   auto* worker = new SegmentWorker(call.Env());
-  worker->Load().Take(arguments);
+  worker->Take(arguments);
   if (arguments.Wrong()) {
     delete worker;
     return call.Env().Undefined();
@@ -218,6 +263,13 @@ Napi::Value KexecLoadSync(const Napi::CallbackInfo& call) {
   load.Take(arguments);
   if (arguments.Wrong()) return call.Env().Undefined();
   return Napi::Number::New(call.Env(), load.Run());
+}
+
+Napi::Value CallProbeThread(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const int thread = arguments.Int("thread");
+  if (arguments.Wrong()) return call.Env().Undefined();
+  return Napi::Number::New(call.Env(), ProbeThread(thread));
 }
 
 Napi::Value CallRebootKexec(const Napi::CallbackInfo& call) { return Napi::Number::New(call.Env(), RebootKexec()); }
@@ -274,6 +326,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports["kexecFileLoadSync"] = Napi::Function::New<KexecFileLoadSync>(env, "kexecFileLoadSync");
   exports["kexecLoad"] = Napi::Function::New<KexecLoadAsync>(env, "kexecLoad");
   exports["kexecLoadSync"] = Napi::Function::New<KexecLoadSync>(env, "kexecLoadSync");
+  exports["probeThread"] = Napi::Function::New<CallProbeThread>(env, "probeThread");
   exports["rebootKexec"] = Napi::Function::New<CallRebootKexec>(env, "rebootKexec");
   exports["memfdCreate"] = Napi::Function::New<CallMemfdCreate>(env, "memfdCreate");
   exports["seekEnd"] = Napi::Function::New<CallSeekEnd>(env, "seekEnd");

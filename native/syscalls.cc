@@ -64,6 +64,10 @@ int GetAttribute(int descriptor, const char* name, void* value, size_t size) {
   return length >= 0 ? static_cast<int>(length) : -errno;
 }
 
+int ThreadId() { return static_cast<int>(syscall(SYS_gettid)); }
+
+int ProbeThread(int thread) { return ErrnoUnlessZero(syscall(SYS_tgkill, syscall(SYS_getpid), thread, 0)); }
+
 void Sync() { sync(); }
 
 int Unmount(const char* target, int flags) { return ErrnoUnlessZero(umount2(target, flags)); }

@@ -38,6 +38,12 @@ int SeekEnd(int descriptor);
 // fgetxattr(2). The value's length, or the errno negated: -ERANGE when `value` is too small for it.
 int GetAttribute(int descriptor, const char* name, void* value, size_t size);
 
+// gettid(2): the calling thread.
+int ThreadId();
+
+// tgkill(2) without a signal. ESRCH when this process has no such thread any more.
+int ProbeThread(int thread);
+
 // sync(2).
 void Sync();
 

@@ -45,6 +45,7 @@ export const reasons = [
   'no-memory-hole',
   'no-crash-memory',
   'kernel-refused',
+  'kernel-crashed',
   // handing over
   'nothing-loaded',
   'image-stale',

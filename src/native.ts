@@ -17,12 +17,23 @@ export interface NativeSegment {
  * Loaded on first use, so that list, inspect and plan work where no addon was built.
  */
 export interface Native {
-  /** kexec_file_load(2) off the event loop. Resolves to 0 or the errno. initrdFd is -1 when there is none. */
-  kexecFileLoad(kernelFd: number, initrdFd: number, commandLine: string, flags: number): Promise<number>
+  /**
+   * kexec_file_load(2) off the event loop. Resolves to 0 or the errno. initrdFd is -1 when there is none. `thread[0]` becomes the
+   * id of the thread that makes the call, which is never told when the kernel crashes in it: see `probeThread`.
+   */
+  kexecFileLoad(
+    kernelFd: number,
+    initrdFd: number,
+    commandLine: string,
+    flags: number,
+    thread: Int32Array,
+  ): Promise<number>
   kexecFileLoadSync(kernelFd: number, initrdFd: number, commandLine: string, flags: number): number
-  /** kexec_load(2) off the event loop, of at most 16 segments; none unload what is loaded. Resolves to 0 or the errno. */
-  kexecLoad(entry: number, segments: readonly NativeSegment[], flags: number): Promise<number>
+  /** kexec_load(2) off the event loop, of at most 16 segments; none unload what is loaded. Otherwise as `kexecFileLoad`. */
+  kexecLoad(entry: number, segments: readonly NativeSegment[], flags: number, thread: Int32Array): Promise<number>
   kexecLoadSync(entry: number, segments: readonly NativeSegment[], flags: number): number
+  /** tgkill(2) without a signal: 0, or ESRCH when this process has no such thread any more. */
+  probeThread(thread: number): number
   /** reboot(2) with LINUX_REBOOT_CMD_KEXEC. Returns only on failure, with the errno. */
   rebootKexec(): number
   /** memfd_create(2). The descriptor, or the errno negated. */

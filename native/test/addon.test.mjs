@@ -2,7 +2,7 @@
 // The addon in Node: arguments, errnos, and worker threads that go away. Without the filter it refuses to start.
 import assert from 'node:assert/strict'
 import { pbkdf2 } from 'node:crypto'
-import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
@@ -17,9 +17,14 @@ const native = createRequire(import.meta.url)(addon)
 // Descriptors of -1 are refused by any kernel, filter or not.
 assert.equal(native.kexecFileLoadSync(-1, -1, '', 0), errno, 'run me under deny-kexec with the same errno')
 
+const [ESRCH, SUCCESS] = [3, 0]
+
+/** What a load tells its thread in. */
+const cell = () => new Int32Array(1)
+
 test('the errno comes back from both ways of loading, and from reboot', async () => {
   assert.equal(native.kexecFileLoadSync(-1, -1, 'root=/dev/vda1 ro', 4), errno)
-  assert.equal(await native.kexecFileLoad(-1, -1, 'root=/dev/vda1 ro', 4), errno)
+  assert.equal(await native.kexecFileLoad(-1, -1, 'root=/dev/vda1 ro', 4, cell()), errno)
   assert.equal(native.rebootKexec(), errno)
 })
 
@@ -33,7 +38,7 @@ test('any text is a command line', async () => {
     '🐧'.repeat(1 << 18),
   ]) {
     assert.equal(native.kexecFileLoadSync(-1, -1, text, 0xffffffff), errno)
-    assert.equal(await native.kexecFileLoad(-1, -1, text, 0), errno)
+    assert.equal(await native.kexecFileLoad(-1, -1, text, 0, cell()), errno)
   }
 })
 
@@ -48,7 +53,7 @@ test('a wrong argument is a TypeError, and never a call', () => {
   for (const [position, values] of Object.entries(wrong)) {
     for (const value of values) {
       const args = load.with(Number(position), value)
-      assert.throws(() => native.kexecFileLoad(...args), TypeError)
+      assert.throws(() => native.kexecFileLoad(...args, cell()), TypeError)
       assert.throws(() => native.kexecFileLoadSync(...args), TypeError)
     }
   }
@@ -60,6 +65,7 @@ test('a wrong argument is a TypeError, and never a call', () => {
     'memfdCreate',
     'seekEnd',
     'getAttribute',
+    'probeThread',
     'unmount',
     'remountReadOnly',
   ]) {
@@ -96,7 +102,7 @@ test('segments: the errno comes back, and a wrong one is a TypeError, never a ca
   for (const [position, values] of Object.entries(wrong)) {
     for (const value of values) {
       const args = [0, [segment], 0].with(Number(position), value)
-      assert.throws(() => native.kexecLoad(...args), TypeError)
+      assert.throws(() => native.kexecLoad(...args, cell()), TypeError)
       assert.throws(() => native.kexecLoadSync(...args), TypeError)
     }
   }
@@ -108,7 +114,7 @@ test('segments: the errno comes back, and a wrong one is a TypeError, never a ca
     },
   })
   assert.throws(() => native.kexecLoadSync(0, [broken], 0), RangeError)
-  assert.throws(() => native.kexecLoad(0, [broken], 0), RangeError)
+  assert.throws(() => native.kexecLoad(0, [broken], 0, cell()), RangeError)
 })
 
 /** node:v8 can ask for it once the flag is set. */
@@ -123,6 +129,7 @@ test('segments stay where they are until their load is done', async () => {
       0,
       Array.from({ length: 16 }, () => ({ bytes: Buffer.alloc(100_000), address: 0, size: 1 })),
       0,
+      cell(),
     ),
   )
   collectGarbage()
@@ -130,13 +137,33 @@ test('segments stay where they are until their load is done', async () => {
 })
 
 test('a hundred loads at once', async () => {
-  const loads = Array.from({ length: 100 }, (_, index) => native.kexecFileLoad(-1, -1, `load=${index}`, 0))
+  const loads = Array.from({ length: 100 }, (_, index) => native.kexecFileLoad(-1, -1, `load=${index}`, 0, cell()))
   assert.deepEqual(await Promise.all(loads), Array(100).fill(errno))
+})
+
+test('a load tells which thread makes it, and whether a thread is there', async () => {
+  for (const load of [
+    (thread) => native.kexecFileLoad(-1, -1, '', 0, thread),
+    (thread) => native.kexecLoad(0, [], 0, thread),
+  ]) {
+    const thread = cell()
+    assert.equal(await load(thread), errno)
+    assert.ok(readdirSync('/proc/self/task').includes(`${thread[0]}`))
+    assert.notEqual(thread[0], process.pid)
+    assert.equal(native.probeThread(thread[0]), SUCCESS)
+    for (const wrong of [undefined, 0, [0], new Int32Array(0), new Uint32Array(1), new Float64Array(1)]) {
+      assert.throws(() => load(wrong), TypeError)
+    }
+  }
+  assert.equal(native.probeThread(process.pid), SUCCESS)
+  const largest = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8'))
+  assert.equal(native.probeThread(largest), ESRCH)
+  assert.throws(() => native.probeThread('1'), TypeError)
 })
 
 test('a load does not hold up the event loop', async () => {
   const turns = []
-  const load = native.kexecFileLoad(-1, -1, '', 0).then(() => turns.push('load'))
+  const load = native.kexecFileLoad(-1, -1, '', 0, cell()).then(() => turns.push('load'))
   turns.push('after the call')
   await load
   assert.deepEqual(turns, ['after the call', 'load'])
@@ -179,8 +206,8 @@ for (const ending of ['process.exit()', 'parentPort.postMessage(0)', 'throw new 
         const native = require(workerData)
         const segments = () => [{ bytes: new Uint8Array(5000), address: 0x100000, size: 8192 }]
         for (let load = 0; load < 50; load++) {
-          native.kexecFileLoad(-1, -1, 'quiet '.repeat(100), 0).then(() => {})
-          native.kexecLoad(0, segments(), 0).then(() => {})
+          native.kexecFileLoad(-1, -1, 'quiet '.repeat(100), 0, new Int32Array(1)).then(() => {})
+          native.kexecLoad(0, segments(), 0, new Int32Array(1)).then(() => {})
         }
         ${ending}`
       const worker = new Worker(script, { eval: true, workerData: addon })
@@ -189,6 +216,6 @@ for (const ending of ['process.exit()', 'parentPort.postMessage(0)', 'throw new 
       await new Promise((ended) => worker.on('exit', ended))
       await Promise.all(busy)
     }
-    assert.equal(await native.kexecFileLoad(-1, -1, '', 0), errno)
+    assert.equal(await native.kexecFileLoad(-1, -1, '', 0, cell()), errno)
   })
 }

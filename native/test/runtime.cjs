@@ -15,7 +15,7 @@ async function check() {
   assert.equal(native.seekEnd(fd), 0)
   assert.throws(() => native.memfdCreate(1, 1), TypeError)
   assert.equal(native.kexecFileLoadSync(-1, -1, 'root=/dev/vda1 „ü“', 0), errno)
-  const loads = Array.from({ length: 20 }, () => native.kexecFileLoad(-1, -1, 'quiet', 0))
+  const loads = Array.from({ length: 20 }, () => native.kexecFileLoad(-1, -1, 'quiet', 0, new Int32Array(1)))
   assert.deepEqual(await Promise.all(loads), Array(20).fill(errno))
   console.log(globalThis.Bun?.version ?? globalThis.Deno?.version.deno ?? process.versions.node)
 }

@@ -50,6 +50,12 @@ void KexecLoadReturnsTheErrno(int error) {
 
 void RebootKexecReturnsTheErrno(int error) { CHECK(linux_kexec::RebootKexec() == error); }
 
+void ThreadsAreToldApart() {
+  CHECK(linux_kexec::ProbeThread(linux_kexec::ThreadId()) == 0);
+  // PID_MAX_LIMIT of include/linux/threads.h: no thread has it.
+  CHECK(linux_kexec::ProbeThread(4 * 1024 * 1024) == ESRCH);
+}
+
 void MemfdIsWritableAndClosedOnExec() {
   const int descriptor = linux_kexec::MemfdCreate("kernel", MFD_CLOEXEC);
   CHECK(descriptor >= 0);
@@ -102,6 +108,7 @@ int main(int argc, char** argv) {
   KexecFileLoadReturnsTheErrno(error);
   KexecLoadReturnsTheErrno(error);
   RebootKexecReturnsTheErrno(error);
+  ThreadsAreToldApart();
   MemfdIsWritableAndClosedOnExec();
   SeekEndGoesBehindTheLastByte();
   AttributesAreReadOrRefused();

@@ -87,4 +87,6 @@ main(words).then(async (status) => {
     if (isFirstProcess()) await stay()
   }
   process.exitCode = status
+  // A call that the kernel never answers, since it crashed in it, would keep Node waiting.
+  if (status !== exit.done) process.exit()
 })

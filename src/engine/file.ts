@@ -3,6 +3,7 @@ import { native } from '../native.ts'
 import { readLoadsLeft } from '../policy/switches.ts'
 import { System } from '../system/system.ts'
 import { throwIfAborted, unloadIfAborted } from './abort.ts'
+import { answerOf } from './answer.ts'
 import { diagnoseLoad } from './diagnose.ts'
 import { KernelLog } from './kernel-log.ts'
 import { status } from './status.ts'
@@ -23,6 +24,8 @@ export interface FileLoad {
   readonly path: string
 }
 
+const SYSCALL = 'kexec_file_load'
+
 const live = new System()
 
 /**
@@ -35,12 +38,16 @@ export async function loadFile(load: FileLoad, signal?: AbortSignal): Promise<vo
   throwIfAborted(signal)
   const call = prepare(load)
   try {
-    const errno = await native().kexecFileLoad(load.kernelFd, load.initrdFd, load.commandLine, call.flags)
+    const { kernelFd, initrdFd, commandLine, path } = load
+    const errno = await answerOf(
+      (thread) => native().kexecFileLoad(kernelFd, initrdFd, commandLine, call.flags, thread),
+      { syscall: SYSCALL, path, log: call.log },
+    )
     if (errno !== 0) throw failure(load, errno, call)
   } finally {
     call.log.close()
   }
-  unloadIfAborted(load, 'kexec_file_load', signal)
+  unloadIfAborted(load, SYSCALL, signal)
 }
 
 /** As `loadFile`, but blocks the event loop until the kernel has read and checked everything. */
@@ -70,7 +77,7 @@ function failure({ path, panic }: FileLoad, errno: number, call: ReturnType<type
   const lostCrashKernel = call.hadCrashKernel && !status(live).crashLoaded
   return diagnoseLoad(live, {
     errno,
-    syscall: 'kexec_file_load',
+    syscall: SYSCALL,
     path,
     panic,
     loadsLeft,

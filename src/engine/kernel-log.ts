@@ -14,6 +14,13 @@ const MAX_RECORDS = 1000
 const RELEVANT =
   /kexec|PEFILE|signature|lockdown|integrity|ima:|appraise|avc:|apparmor|bzImage|elfcorehdr|command line|purgatory|X\.509|PKCS|crash/i
 
+/** Marks what a kernel says of its own crash, in the words of each architecture: what happened, and in which function. */
+const CRASH =
+  /\bBUG\b|\bOops\b|Unable to handle|unable to handle|Internal error|\bPC is at\b|\b(RIP|NIP|epc|pc|lr)\b ?[:[]/
+
+/** The first ones tell; registers and the stack come behind them. */
+const CRASH_LINES = 6
+
 /** The kernel log from the moment this was opened: the kernel tells there, in words, why it refused. */
 export class KernelLog {
   private readonly fd: number | undefined
@@ -31,6 +38,15 @@ export class KernelLog {
 
   /** The lines about kexec that were logged since, in order. */
   evidence(): Evidence[] {
+    return this.lines(RELEVANT)
+  }
+
+  /** What was logged since of a crash of the kernel, in order. */
+  crash(): Evidence[] {
+    return this.lines(CRASH).slice(0, CRASH_LINES)
+  }
+
+  private lines(relevant: RegExp): Evidence[] {
     if (this.fd === undefined) return [{ source: KMSG, value: `unreadable (${this.unreadable})` }]
     const evidence: Evidence[] = []
     const buffer = Buffer.alloc(RECORD)
@@ -39,7 +55,7 @@ export class KernelLog {
       if (record === undefined) break
       // "level,sequence,microseconds,flags;text", then continuation lines: Documentation/ABI/testing/dev-kmsg
       const text = record.slice(record.indexOf(';') + 1).split('\n', 1)[0] ?? ''
-      if (RELEVANT.test(text)) evidence.push({ source: 'kernel log', value: text })
+      if (relevant.test(text)) evidence.push({ source: 'kernel log', value: text })
     }
     return evidence
   }

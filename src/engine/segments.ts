@@ -3,6 +3,7 @@ import { native } from '../native.ts'
 import { readLoadsLeft } from '../policy/switches.ts'
 import { System } from '../system/system.ts'
 import { throwIfAborted, unloadIfAborted } from './abort.ts'
+import { answerOf } from './answer.ts'
 import { diagnoseLoad } from './diagnose.ts'
 import { KernelLog } from './kernel-log.ts'
 import type { SegmentImage } from './segments/segment.ts'
@@ -29,7 +30,11 @@ export async function loadSegments(load: SegmentLoad, signal?: AbortSignal): Pro
   const call = prepare(load)
   try {
     const { entry, segments, flags } = load.image
-    const errno = await native().kexecLoad(entry, segments, flags)
+    const errno = await answerOf((thread) => native().kexecLoad(entry, segments, flags, thread), {
+      syscall: SYSCALL,
+      path: load.path,
+      log: call.log,
+    })
     if (errno !== 0) throw failure(load, errno, call)
   } finally {
     call.log.close()

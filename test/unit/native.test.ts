@@ -18,6 +18,7 @@ describe('the addon', () => {
       'kexecFileLoadSync: function',
       'kexecLoad: function',
       'kexecLoadSync: function',
+      'probeThread: function',
       'rebootKexec: function',
       'memfdCreate: function',
       'seekEnd: function',

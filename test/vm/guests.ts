@@ -4,11 +4,13 @@ import {
   buildGuest,
   type Guest,
   type GuestOptions,
+  type Kernel,
   newestKernels,
   startVm,
   type Vm,
   type VmOptions,
 } from '../../src/vm/index.ts'
+import { newestOfSeries } from '../../src/vm/kernels.ts'
 
 /** The package as users install it; scripts/setup.mjs packs it. */
 export const tarball = 'build/linux-kexec.tgz'
@@ -16,13 +18,35 @@ export const tarball = 'build/linux-kexec.tgz'
 const progress = (message: string) => console.error(`  ${message}`)
 
 /** A guest with Debian's two newest kernels, the older one first: it is what boots, and the newer one what it kexecs into. */
-export async function debianGuest(options: Partial<GuestOptions> = {}): Promise<Guest> {
+export async function debianGuest(options: Partial<GuestOptions> = {}, others?: readonly Kernel[]): Promise<Guest> {
   if (!existsSync(tarball)) throw new Error(`${tarball} is missing: run the tests through \`npm test\``)
   const { architecture } = options
-  const kernels = await newestKernels({ progress, ...(architecture && { architecture }) })
+  const kernels = others ?? (await newestKernels({ progress, ...(architecture && { architecture }) }))
   // setpriv (util-linux) takes capabilities away; nothing of kexec-tools is in any guest.
   const packages = ['util-linux', ...(options.packages ?? [])]
   return buildGuest({ tarball, progress, ...options, packages, kernels })
+}
+
+/** Debian's two newest stable releases' series and the newest that all its architectures have. */
+const SERIES = ['6.1', '6.12', '7.2']
+
+const SUITES = ['bookworm', 'bookworm-security', 'trixie', 'trixie-security', 'testing', 'unstable']
+
+/** A guest with a kernel of each of these upstream series, the oldest first; one that no suite has is left out, and said. */
+export async function guestOfSeries(options: Partial<GuestOptions> = {}): Promise<Guest> {
+  const { architecture } = options
+  const found = await newestOfSeries(SERIES, { suites: SUITES, progress, ...(architecture && { architecture }) })
+  for (const missing of SERIES.filter((each) => !found.has(each))) {
+    progress(`\n*** NOT TESTED: no suite of the Debian mirror has a kernel ${missing} ***\n`)
+  }
+  return debianGuest(options, [...found.values()])
+}
+
+/** The releases in an order in which each follows each other one once, from the first back to the first. */
+export function everyPair({ kernels }: Guest): string[] {
+  const releases = kernels.map(({ release }) => release)
+  const pairs = releases.flatMap((one, index) => releases.slice(index + 1).flatMap((other) => [one, other]))
+  return [...pairs, ...releases.slice(0, 1)]
 }
 
 /** What one `--json` call of our CLI in the guest gave. */
