@@ -49,6 +49,20 @@ export function everyPair({ kernels }: Guest): string[] {
   return [...pairs, ...releases.slice(0, 1)]
 }
 
+/** Bytes of memory by release, as a cold boot of each of the guest's kernels sees it: they reserve more or less for themselves. */
+export async function coldMemory(guest: Guest, options: Partial<VmOptions>): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>()
+  for (const kernel of guest.kernels) {
+    const vm = await startVm({ guest, kernel, ...options })
+    try {
+      sizes.set(kernel.release, (await vm.booted(BOOT)).memTotal)
+    } finally {
+      await vm.stop()
+    }
+  }
+  return sizes
+}
+
 /** What one `--json` call of our CLI in the guest gave. */
 export interface CliResult {
   readonly status: number
