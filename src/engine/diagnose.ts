@@ -29,7 +29,13 @@ export function diagnoseLoad(system: System, call: FailedCall): KexecError {
   const policy = detectPolicy({ system })
   const name = errnoName(call.errno)
   const permission = name === 'EPERM' ? diagnosePermission(system, policy, call) : undefined
-  const cause = permission?.diagnosis ?? fromLog(call.log) ?? fromPolicy(name, policy, call) ?? fromErrno(call)
+  const crashed = name === 'EBUSY' ? earlierCrash(system) : undefined
+  const cause =
+    permission?.diagnosis ??
+    crashed?.diagnosis ??
+    fromLog(call.log) ??
+    fromPolicy(name, policy, call) ??
+    fromErrno(call)
   const diagnosis = call.lostCrashKernel ? withLoss(cause) : cause
   return new KexecError(diagnosis.summary, {
     reason: diagnosis.reason,
@@ -41,6 +47,7 @@ export function diagnoseLoad(system: System, call: FailedCall): KexecError {
       ...call.log,
       ...(call.lostCrashKernel ? [LOSS] : []),
       ...(permission?.evidence ?? []),
+      ...(crashed?.evidence ?? []),
       ...evidenceFor(name, system, policy),
     ],
   })
@@ -75,6 +82,24 @@ function evidenceFor(name: string, system: System, policy: KexecPolicy): Evidenc
     ...(available === undefined ? [] : [{ source: '/proc/meminfo', value: available.replace(/\s+/g, ' ') }]),
     ...(reserved === undefined ? [] : [{ source: '/sys/kernel/kexec_crash_size', value: reserved }]),
   ]
+}
+
+/** TAINT_DIE of include/linux/panic.h: "kernel has oopsed before". */
+const HAS_CRASHED = 1n << 7n
+
+/** A kernel that crashed while it loaded keeps kexec locked. */
+function earlierCrash(system: System): { diagnosis: Diagnosis; evidence: Evidence[] } | undefined {
+  const source = '/proc/sys/kernel/tainted'
+  const value = system.readText(source)?.trim() ?? ''
+  if (!/^\d+$/.test(value) || (BigInt(value) & HAS_CRASHED) === 0n) return undefined
+  return {
+    diagnosis: {
+      reason: 'busy',
+      summary: 'another load is under way, or one has crashed: the running kernel has crashed before',
+      hint: 'Try again when no other load is under way; if it stays so, kexec is locked until the machine is restarted through its firmware.',
+    },
+    evidence: [{ source, value: `${value} (the kernel has oopsed)` }],
+  }
 }
 
 /** Where the policy tells more than the errno. */

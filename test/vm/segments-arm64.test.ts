@@ -177,6 +177,7 @@ test('a running kernel that would crash while it loads is not asked; and its cra
     expect(log).toMatch(/Oops.*pc : trans_pgd_create_copy/s)
     const again = await json(vm, 'linux-kexec load --try-anyway')
     expect(again).toMatchObject({ status: 1, document: { error: { reason: 'busy', code: 'EBUSY' } } })
+    expect(again.document.error.summary).toContain('the running kernel has crashed before')
   } finally {
     await vm.stop()
   }

@@ -30,6 +30,23 @@ function diagnosed(errno: string, tree: Tree, call: Call = {}) {
   })
 }
 
+describe('EBUSY', () => {
+  const tainted = (text: string): Tree => ({ '/proc/sys/kernel/tainted': { text } })
+
+  test.each(['128\n', '12417\n'])('behind a crash of the running kernel it may stay so: tainted is %j', (text) => {
+    const error = diagnosed('EBUSY', machine(bookworm, tainted(text)))
+    expect(error).toMatchObject({ reason: 'busy', summary: expect.stringContaining('has crashed before') })
+    expect(error.evidence).toContainEqual({
+      source: '/proc/sys/kernel/tainted',
+      value: `${text.trim()} (the kernel has oopsed)`,
+    })
+  })
+
+  test.each(['0\n', '4097\n', '', 'x'])('otherwise it is another load: tainted is %j', (text) => {
+    expect(diagnosed('EBUSY', machine(bookworm, tainted(text))).summary).toBe('another load is under way')
+  })
+})
+
 describe('EPERM: the cause where it is certain', () => {
   const status = (capabilities: string, seccomp: number): Tree => ({
     '/proc/self/status': { text: `CapEff:\t${capabilities}\nSeccomp:\t${seccomp}\n` },
