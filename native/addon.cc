@@ -140,8 +140,8 @@ struct Load {
   }
 };
 
-// Where the caller finds which thread makes the call, once it is under way: the kernel ends a thread in which it crashes, and
-// then nothing tells the caller.
+// Where the caller finds which thread makes the call, once it is under way: the kernel ends a thread in which it
+// crashes, and then nothing tells the caller.
 class ThreadCell {
  public:
   void Take(Arguments& arguments) { thread_ = arguments.Cell("thread", pin_); }
