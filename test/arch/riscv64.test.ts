@@ -3,7 +3,7 @@ import { expectAllMemory, json, kexec, machineFor, makeOverlay, run } from './ma
 
 /** What the running kernel was told, as dtc shows it, without what each boot has of its own. */
 const tree =
-  'dtc -q -s -I dtb -O dts /sys/firmware/fdt | grep -v -e rng-seed -e kaslr-seed -e initrd- -e memreserve -e bootargs -e booted-from'
+  'dtc -q -s -I dtb -O dts /sys/firmware/fdt | grep -v -e rng-seed -e kaslr-seed -e initrd- -e bootargs -e booted-from'
 
 describe('riscv64: Debian builds its kernels without kexec_file_load', () => {
   const machine = machineFor('riscv64', ['6.12', '7.2'], { packages: ['device-tree-compiler'] })

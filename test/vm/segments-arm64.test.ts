@@ -9,8 +9,7 @@ import { atVirtual, crashOverlay, readCore } from './vmcore.ts'
 const TOLERANCE = 0.01
 
 /** What the running kernel was told, as dtc shows it, without what each boot has of its own. */
-const tree =
-  'dtc -q -s -I dtb -O dts /sys/firmware/fdt | grep -v -e rng-seed -e kaslr-seed -e initrd- -e memreserve -e booted-from'
+const tree = 'dtc -q -s -I dtb -O dts /sys/firmware/fdt | grep -v -e rng-seed -e kaslr-seed -e initrd- -e booted-from'
 
 let guest: Guest
 let older: string

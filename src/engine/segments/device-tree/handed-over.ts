@@ -38,8 +38,9 @@ const stale = [
 
 /**
  * The machine's tree with what the new kernel is to be told, as the kernel's own loader has it
- * (of_kexec_alloc_and_setup_fdt of drivers/of/kexec.c). What is not told anew stays as it is: where EFI's tables and its
- * memory map are, memory nodes, reservations.
+ * (of_kexec_alloc_and_setup_fdt of drivers/of/kexec.c), but for one thing: the initrd is not among the reservations. Each kernel
+ * reserves it by itself, and kexec-tools takes reservations over as they are: loaded in turn with ours, each would lose as much
+ * memory for ever. What is not told anew stays as it is: where EFI's tables and its memory map are, memory nodes, reservations.
  */
 export function handOver(tree: DeviceTree, told: HandedOver): DeviceTree {
   const { commandLine, initrd, kaslrSeed, rngSeed, crash } = told
@@ -50,7 +51,6 @@ export function handOver(tree: DeviceTree, told: HandedOver): DeviceTree {
   if (initrd !== null) {
     chosen.properties.set('linux,initrd-start', cellsOf(initrd.address))
     chosen.properties.set('linux,initrd-end', cellsOf(initrd.address + initrd.length))
-    made.reservations.push({ address: BigInt(initrd.address), size: BigInt(initrd.length) })
   }
   if (kaslrSeed !== null) chosen.properties.set('kaslr-seed', kaslrSeed)
   chosen.properties.set('rng-seed', rngSeed)

@@ -56,6 +56,7 @@ test('QEMU’s own tree, with a megabyte of room in it, means the same afterward
   expect(dtc(written, 'dtb', 'dts').toString()).toBe(dtc(given, 'dtb', 'dts').toString())
 })
 
+// The initrd is not reserved: the kernel does that, and kexec-tools would take the reservation over for ever.
 test('the new kernel is told its command line, its initrd and new seeds, and nothing of the boot that was', () => {
   const initrd = { address: 0x4a000000, length: 0x1234 }
   const made = source(handOver(readDeviceTree(blob, 'x'), { ...told, commandLine: 'root=/dev/new', initrd }))
@@ -69,7 +70,6 @@ test('the new kernel is told its command line, its initrd and new seeds, and not
   const reserved = made.split('\n').filter((line) => line.startsWith('/memreserve/'))
   expect(reserved.map((line) => line.replace(/\s+/g, ' '))).toEqual([
     '/memreserve/ 0x0000000040000000 0x0000000000010000;',
-    '/memreserve/ 0x000000004a000000 0x0000000000001234;',
   ])
 })
 
