@@ -24,7 +24,7 @@ export interface Architecture {
   readonly ports: readonly string[]
   /** What `console=` names the first port by. */
   readonly console: string
-  /** The second port in the guest. */
+  /** The second port in the guest, as a pattern of the shell. */
   readonly control: string
   /** QEMU's disk device. */
   readonly disk: string
@@ -141,7 +141,8 @@ const s390x: Architecture = {
     ...['-device', 'virtio-serial-ccw', '-device', 'virtserialport,chardev=control'],
   ],
   console: 'ttysclp0',
-  control: '/dev/vport0p1',
+  // By the number of its virtio device: the first that was found, which the disk may be as well.
+  control: '/dev/vport?p1',
   disk: 'virtio-blk-ccw',
   modules: ['virtio_blk', 'virtio_console'],
 }

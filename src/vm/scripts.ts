@@ -95,8 +95,8 @@ done
 export const agent = (port: string) => String.raw`#!/usr/bin/busybox sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 bb=/usr/bin/busybox
-while ! [ -c ${port} ]; do $bb usleep 10000; done
-exec 3<>${port}
+until port=$(echo ${port}) && [ -c "$port" ]; do $bb usleep 10000; done
+exec 3<>"$port"
 $bb stty raw -echo <&3
 work=/run/linux-kexec-vm
 $bb mkdir -p -m 700 $work
