@@ -8,7 +8,20 @@ import { join } from 'node:path'
 import { root, setUp } from './setup.mjs'
 
 /** What makes the images of test/unit/image and test/vm/image-recipes.ts. */
-const imageMakers = ['mkimage', 'dtc', 'mkbootimg', 'objcopy', 'objdump', 'gzip', 'bzip2', 'xz', 'lzma', 'lz4', 'zstd']
+const imageMakers = [
+  'mkimage',
+  'dtc',
+  'mkbootimg',
+  'objcopy',
+  'objdump',
+  'gzip',
+  'bzip2',
+  'xz',
+  'lzma',
+  'lz4',
+  'lzop',
+  'zstd',
+]
 
 /** What tells of images and archives, to compare with. */
 const readers = ['file', 'dumpimage', 'unpack_bootimg', 'cpio', 'bsdtar', 'busybox']
