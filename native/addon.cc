@@ -40,15 +40,11 @@ class Arguments {
   // An Int32Array of at least one element, whose first is what this points to.
   int32_t* Cell(const char* name, Napi::ObjectReference& pin) {
     const Napi::Value value = Next();
-    if (!wrong_ && value.IsTypedArray()) {
-      void* start = nullptr;
-      size_t length = 0;
-      napi_typedarray_type type{};
-      napi_get_typedarray_info(call_.Env(), value, &type, &length, &start, nullptr, nullptr);
-      if (type == napi_int32_array && length > 0) {
-        pin = Napi::Persistent(value.As<Napi::Object>());
-        return static_cast<int32_t*>(start);
-      }
+    void* start = nullptr;
+    size_t length = 0;
+    if (!wrong_ && Elements(value, napi_int32_array, start, length) && length > 0) {
+      pin = Napi::Persistent(value.As<Napi::Object>());
+      return static_cast<int32_t*>(start);
     }
     return Refuse(name, "an Int32Array that is not empty"), nullptr;
   }
@@ -71,15 +67,12 @@ class Arguments {
       const Napi::Value bytes = object.Get("bytes");
       double address = 0;
       double size = 0;
-      if (!bytes.IsTypedArray() || !Whole(object.Get("address"), 0, kLargest, address) ||
+      void* start = nullptr;
+      size_t length = 0;
+      if (!Elements(bytes, napi_uint8_array, start, length) || !Whole(object.Get("address"), 0, kLargest, address) ||
           !Whole(object.Get("size"), 0, kLargest, size)) {
         return Refuse(name, kSegments), 0;
       }
-      void* start = nullptr;
-      size_t length = 0;
-      napi_typedarray_type type{};
-      napi_get_typedarray_info(call_.Env(), bytes, &type, &length, &start, nullptr, nullptr);
-      if (type != napi_uint8_array) return Refuse(name, kSegments), 0;
       segments[index] = {start, length, static_cast<size_t>(address), static_cast<size_t>(size)};
       pins[index] = Napi::Persistent(bytes.As<Napi::Object>());
     }
@@ -92,6 +85,15 @@ class Arguments {
   // What a double holds exactly, and a pointer holds at all.
   static constexpr double kLargest =
       sizeof(size_t) < sizeof(double) ? static_cast<double>(UINT32_MAX) : 9007199254740991.0;
+
+  // Where the elements of a typed array of this type are; false for anything else.
+  [[nodiscard]] bool Elements(const Napi::Value& value, napi_typedarray_type wanted, void*& start,
+                              size_t& length) const {
+    if (!value.IsTypedArray()) return false;
+    napi_typedarray_type type{};
+    napi_get_typedarray_info(call_.Env(), value, &type, &length, &start, nullptr, nullptr);
+    return type == wanted;
+  }
 
   double Integer(const char* name, double lowest, double highest) {
     double number = 0;
