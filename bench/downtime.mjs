@@ -1,8 +1,9 @@
 // node bench/downtime.mjs [--rounds N] [--size MIB…] [--compression NAME…] [--way NAME…] [--architecture arm64] [--plot] [--report]
 // How long the machine is down: from reboot(KEXEC), when the devices are shut down, to the first line of the new init, by who
 // loaded and how, for the same kernel and initrds, in one QEMU machine. Ways take turns, round by round. Prints a table, writes
-// bench/results/downtime-ARCHITECTURE.json and, with --plot, the picture docs/downtime-ARCHITECTURE.svg. All initrds take an hour and a half:
-// each is kept in that file once it is measured, beside those measured before; --report measures nothing and shows them.
+// bench/results/downtime-ARCHITECTURE.json and, with --plot, the picture docs/downtime-ARCHITECTURE.svg. All initrds take an hour
+// and a half: each is kept in that file once it is measured, beside those measured before; --report measures nothing and shows
+// them.
 import { execFileSync } from 'node:child_process'
 import {
   existsSync,

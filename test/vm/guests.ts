@@ -4,7 +4,6 @@ import {
   buildGuest,
   type Guest,
   type GuestOptions,
-  type Kernel,
   newestKernels,
   startVm,
   type Vm,
@@ -17,11 +16,14 @@ export const tarball = 'build/linux-kexec.tgz'
 
 const progress = (message: string) => console.error(`  ${message}`)
 
-/** A guest with Debian's two newest kernels, the older one first: it is what boots, and the newer one what it kexecs into. */
-export async function debianGuest(options: Partial<GuestOptions> = {}, others?: readonly Kernel[]): Promise<Guest> {
+/**
+ * A guest with Debian's two newest kernels, where no others are given; the older one first: it is what boots, and the newer one
+ * what it kexecs into.
+ */
+export async function debianGuest(options: Partial<GuestOptions> = {}): Promise<Guest> {
   if (!existsSync(tarball)) throw new Error(`${tarball} is missing: run the tests through \`npm test\``)
   const { architecture } = options
-  const kernels = others ?? (await newestKernels({ progress, ...(architecture && { architecture }) }))
+  const kernels = options.kernels ?? (await newestKernels({ progress, ...(architecture && { architecture }) }))
   // setpriv (util-linux) takes capabilities away; nothing of kexec-tools is in any guest.
   const packages = ['util-linux', ...(options.packages ?? [])]
   return buildGuest({ tarball, progress, ...options, packages, kernels })
@@ -39,7 +41,7 @@ export async function guestOfSeries(options: Partial<GuestOptions> = {}): Promis
   for (const missing of SERIES.filter((each) => !found.has(each))) {
     progress(`\n*** NOT TESTED: no suite of the Debian mirror has a kernel ${missing} ***\n`)
   }
-  return debianGuest(options, [...found.values()])
+  return debianGuest({ ...options, kernels: [...found.values()] })
 }
 
 /** The releases in an order in which each follows each other one once, from the first back to the first. */
