@@ -14,6 +14,12 @@ const kernelBegins = /(?:^|\] )Linux version (\S+) \(/
 
 const kernelPanics = /Kernel panic - not syncing: ?(.*)/
 
+/** How a kernel begins to tell of its own crash, in the words of each architecture. */
+const kernelCrashes = /\bOops\b|\bBUG: |kernel BUG at|[Uu]nable to handle|Internal error: |general protection fault/
+
+/** A crash's first words are looked for in so many of the last lines: registers and stacks of several processors follow them. */
+const CRASH_REACH = 200
+
 /** Lines of each end of the log that are kept in one section: a guest that prints for ever does not fill our memory. */
 const MAX_LINES = 100_000
 
@@ -64,6 +70,13 @@ export class ConsoleLog {
       lines.unshift(...section.lines.slice(-(count - lines.length)))
     }
     return lines.slice(-count)
+  }
+
+  /** The last lines; where the latest kernel crashed in the last 200, all from its first word of that on. */
+  ending(count: number): string[] {
+    const latest = this.#sections.at(-1)?.lines.slice(-CRASH_REACH) ?? []
+    const crash = latest.findIndex((line) => kernelCrashes.test(line))
+    return this.tail(crash === -1 ? count : Math.max(count, latest.length - crash))
   }
 
   /** What the latest kernel panicked with, or undefined when it did not. */

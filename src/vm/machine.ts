@@ -6,7 +6,7 @@ import type { QemuExit, QemuProcess } from './qemu.ts'
 /** Milliseconds any wait may take unless it says otherwise. Far beyond what a boot needs on a busy machine. */
 const DEADLINE = 120_000
 
-/** Console lines that go with an outcome. */
+/** Console lines that go with an outcome; more where a kernel crashed. */
 const TAIL = 40
 
 /**
@@ -131,7 +131,7 @@ export class Vm {
 
   /** Ends the machine as failed. @param status an exit status, or null when there is none. */
   fail(status: number | null, reason: string): Promise<Outcome> {
-    return this.#end(() => ({ kind: 'failed', status, reason, consoleTail: this.#console.tail(TAIL) }))
+    return this.#end(() => ({ kind: 'failed', status, reason, consoleTail: this.#console.ending(TAIL) }))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -147,7 +147,7 @@ export class Vm {
       this.#waiters.add(waiter)
       timer = setTimeout(() => {
         void this.#end(
-          () => ({ kind: 'timed-out', waitingFor, deadline, consoleTail: this.#console.tail(TAIL) }),
+          () => ({ kind: 'timed-out', waitingFor, deadline, consoleTail: this.#console.ending(TAIL) }),
           'SIGKILL',
         )
       }, deadline)
@@ -180,7 +180,7 @@ export class Vm {
 
   /** What a QEMU that ended without being asked to died of. */
   #classify(exit: QemuExit): Outcome {
-    const consoleTail = this.#console.tail(TAIL)
+    const consoleTail = this.#console.ending(TAIL)
     const panic = this.#console.panic
     if (panic !== undefined) return { kind: 'panicked', message: panic, consoleTail }
     if (this.#shutdown === 'guest-reset') return { kind: 'rebooted', consoleTail }
@@ -224,7 +224,7 @@ export class Vm {
 
   #endAsPanicked(): void {
     const message = this.#console.panic ?? 'reported by the guest'
-    void this.#end(() => ({ kind: 'panicked', message, consoleTail: this.#console.tail(TAIL) }))
+    void this.#end(() => ({ kind: 'panicked', message, consoleTail: this.#console.ending(TAIL) }))
   }
 }
 

@@ -33,6 +33,22 @@ test('a panic counts until another kernel begins', () => {
   expect(logOf(begins('1'), panic, begins('2')).panic).toBeUndefined()
 })
 
+test("the end of a crash is told from its first word on, and not another kernel's", () => {
+  // Of a guest's own console; the registers are left out.
+  const crash = [
+    '[    1.018723] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI',
+    '[    1.019089] RIP: 0010:sched_clock_cpu+0x9/0x190',
+    ...Array.from({ length: 60 }, (_, index) => `[    1.02${index + 10}] ?`),
+    '[    1.091020] Kernel panic - not syncing: Fatal exception in interrupt',
+  ]
+  const before = ['[    0.9] one', '[    1.0] two']
+  const log = logOf(begins('1'), `${[...before, ...crash].join('\r\n')}\r\n`)
+  expect(log.ending(40)).toEqual(crash)
+  expect(log.ending(64)).toEqual([before[1], ...crash])
+  log.push(Buffer.from(`${begins('2')}up\r\n`), 0)
+  expect(log.ending(2)).toEqual([expect.stringContaining('Linux version 2'), 'up'])
+})
+
 test('listeners hear text as it comes, until they stop', () => {
   const log = new ConsoleLog()
   const heard: string[] = []
