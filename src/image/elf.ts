@@ -24,7 +24,8 @@ export const elf: ImageFormat = {
     }
     if (source === undefined) return runsInUpperHalf(head, is64, little) ? asUnnamedVmlinux(image) : image
     const version = versionOf(source, segments)
-    return version === undefined ? image : asVmlinux(image, version)
+    if (version !== undefined) return asVmlinux(image, version)
+    return isCutOff(source, segments) && isMappedInUpperHalf(segments) ? asUnnamedVmlinux(image) : image
   },
 }
 
@@ -34,23 +35,34 @@ function runsInUpperHalf(head: Buffer, is64: boolean, little: boolean): boolean 
   return (little ? head.readBigUInt64LE(24) : head.readBigUInt64BE(24)) >= 1n << 63n
 }
 
-function asUnnamedVmlinux(image: KernelImage): KernelImage {
-  const { architecture, description } = image
-  const bootable = engineFor({ format: 'vmlinux', architecture }).engine === 'file'
-  return { ...image, format: 'vmlinux', description: `${description} (vmlinux)`, bootable }
+/** Whether it goes on behind what there is: it was cut off, or only its begin was unpacked. Its version line may lie there. */
+function isCutOff(source: ByteSource, segments: readonly Segment[]): boolean {
+  return segments.some(({ type, offset, size }) => type === LOAD && offset + size > source.size)
 }
 
-/** What was told an ELF file, once its version line was found. */
-export function asVmlinux(image: KernelImage, version: Version): KernelImage {
+/** The same of where its parts are mapped, x86's too. */
+function isMappedInUpperHalf(segments: readonly Segment[]): boolean {
+  return !hasInterpreter(segments) && segments.some(({ type, virtual }) => type === LOAD && virtual >= 2 ** 63)
+}
+
+const UNNAMED = ' (vmlinux)'
+
+function asUnnamedVmlinux(image: KernelImage): KernelImage {
   const { architecture, description } = image
   return {
     ...image,
-    ...version,
     format: 'vmlinux',
-    description: `${description} (vmlinux of Linux ${version.version})`,
+    description: `${description}${UNNAMED}`,
     bootable: engineFor({ format: 'vmlinux', architecture }).engine === 'file',
     maxCommandLine: commandLineSizes.get(architecture ?? '') ?? null,
   }
+}
+
+/** What was told an ELF file, or a vmlinux, once its version line was found. */
+export function asVmlinux(image: KernelImage, version: Version): KernelImage {
+  const unnamed = image.format === 'vmlinux' ? image : asUnnamedVmlinux(image)
+  const description = unnamed.description.replace(UNNAMED, ` (vmlinux of Linux ${version.version})`)
+  return { ...unnamed, ...version, description }
 }
 
 /** COMMAND_LINE_SIZE of each arch/…/include/uapi/asm/setup.h, less the NUL. */
@@ -77,6 +89,8 @@ interface Segment {
   readonly offset: number
   /** Bytes in the file. */
   readonly size: number
+  /** Rounded, beyond 53 bits. */
+  readonly virtual: number
   /** Physical. */
   readonly address: number
   /** Bytes in memory. */
@@ -98,6 +112,7 @@ function readSegments(source: ByteSource, head: Buffer, is64: boolean, little: b
     segments.push({
       type: reader.word(bytes, at),
       offset: number(8, 4),
+      virtual: number(16, 8),
       address: number(24, 12),
       size: number(32, 16),
       memory: number(40, 20),
@@ -109,7 +124,7 @@ function readSegments(source: ByteSource, head: Buffer, is64: boolean, little: b
 /** The version line of a vmlinux; segments are searched, so that it needs no section table. */
 function versionOf(source: ByteSource, segments: readonly Segment[]): Version | undefined {
   // A kernel is linked at fixed physical addresses or runs above half of its space; a program has an interpreter.
-  if (segments.some(({ type }) => type === INTERPRETER)) return undefined
+  if (hasInterpreter(segments)) return undefined
   let left = SEARCHED
   for (const { type, offset, size } of segments) {
     if (type !== LOAD || left <= 0) continue
@@ -136,6 +151,10 @@ function plausible(bytes: number): number | null {
 }
 
 const INTERPRETER = 3
+
+function hasInterpreter(segments: readonly Segment[]): boolean {
+  return segments.some(({ type }) => type === INTERPRETER)
+}
 
 function fields(little: boolean) {
   return {

@@ -142,12 +142,12 @@ async function kernelSignaturesOf(layers: readonly Layer[], options: InspectOpti
   return inspectSignatures(last.source, options)
 }
 
-/** A vmlinux is told from any program by its version line, which lies beyond what is unpacked of it to know what it is. */
+/** The version line of a vmlinux lies beyond what is unpacked of it to know what it is. */
 function kernelOf(nested: readonly KernelImage[], layers: readonly Layer[], integrity: Integrity): KernelImage {
   const image = innermost(nested)
   const version = integrity.version ?? completeVersion(image, layers.at(-1))
   if (version === undefined) return image
-  if (image.format === 'ELF') return asVmlinux(image, version)
+  if (image.format === 'ELF' || image.format === 'vmlinux') return asVmlinux(image, version)
   // Of what is no kernel, such as an initrd, it would be that of something in it.
   return engineFor(image).engine === 'none' || image.setupHeader !== null ? image : { ...image, ...version }
 }

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { expectAllMemory, kexec, machineFor, makeOverlay, run } from './machines.ts'
 
-// What takes too long for each change (test/vm/segments-arm64.test.ts has the rest): ten kexecs in a row, from release to
-// release and back, on a machine of 8 GiB with two processors.
+// What takes too long for each change (test/vm/segments-arm64.test.ts has the rest): ten kexecs in a row with a
+// large initrd, on a machine of 8 GiB with two processors.
 
 const SERIES = ['6.1', '6.12', '7.2']
 

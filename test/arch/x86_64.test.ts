@@ -5,8 +5,8 @@ import { newestOfSeries } from '../../src/vm/kernels.ts'
 import { makeOverlay } from '../vm/checksum-init.ts'
 import { json, tarball } from '../vm/guests.ts'
 
-// What takes too long for each change: ten kexecs in a row through `segments`, from release to release and back, on a machine
-// of 8 GiB with two processors.
+// What takes too long for each change (test/vm/segments.test.ts has the rest): ten kexecs in a row, of bzImage and vmlinux files
+// with a large initrd, on a machine of 8 GiB with two processors.
 
 const suites = [
   ...['bookworm', 'bookworm-security', 'trixie', 'trixie-security', 'trixie-backports'],

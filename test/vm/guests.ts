@@ -44,11 +44,12 @@ export async function guestOfSeries(options: Partial<GuestOptions> = {}): Promis
   return debianGuest({ ...options, kernels: [...found.values()] })
 }
 
-/** The releases in an order in which each follows each other one once, from the first back to the first. */
-export function everyPair({ kernels }: Guest): string[] {
+/** Targets of ten kexecs in a row, the first from the oldest kernel: each release goes into each other one at least once. */
+export function tenKexecs({ kernels }: Guest): string[] {
   const releases = kernels.map(({ release }) => release)
   const pairs = releases.flatMap((one, index) => releases.slice(index + 1).flatMap((other) => [one, other]))
-  return [...pairs, ...releases.slice(0, 1)]
+  const round = [...pairs.slice(1), ...pairs.slice(0, 1)]
+  return Array.from({ length: 10 }, (_, index) => round[index % round.length] as string)
 }
 
 /** Bytes of memory by release, as a cold boot of each of the guest's kernels sees it: they reserve more or less for themselves. */

@@ -129,6 +129,20 @@ test.each([
   })
 })
 
+test('an ELF file that is cut off before its version line is a vmlinux where it is mapped as kernels are', async () => {
+  const whole = vmlinux(62, true, true)
+  expect((await nested(whole.subarray(0, 0x1800))).image.format).toBe('ELF')
+  whole.writeBigUInt64LE(0xffffffff81000000n, 0x40 + 16)
+  expect((await nested(whole.subarray(0, 0x1800))).image).toMatchObject({
+    format: 'vmlinux',
+    version: null,
+    problems: [expect.stringContaining('truncated')],
+  })
+  // As a whole, it would have said so.
+  whole.fill(0, 0x1800)
+  expect((await nested(whole)).image.format).toBe('ELF')
+})
+
 test('docs/images.md has the table that the code has', () => {
   const page = readFileSync('docs/images.md', 'utf8')
   const rows = engines.map((each) => `| ${each.format} | ${each.architecture} | ${each.engine} | ${each.reason} |`)

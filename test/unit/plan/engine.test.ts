@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { readSetupHeader } from '../../../src/image/setup-header.ts'
 import { type PlanOptions, plan } from '../../../src/index.ts'
@@ -155,6 +156,14 @@ describe('a vmlinux, which kexec_file_load does not take', () => {
     expect(engineReason(made)).toMatch(/^kexec_file_load takes no vmlinux/)
     expect(made.text).toMatch(/^ +0x1000000-0x2f17fff +31\.1 MiB {2}kernel$/m)
     expect(made.text).toMatch(/^ +0x3000000-0x47fffff +24\.0 MiB {2}kernel$/m)
+  })
+
+  test('also where it is compressed, and its version line beyond what is unpacked to know what it is', async () => {
+    const root = machineWith({ '/boot/vmlinux.gz': { file: gzipSync(vmlinux, { level: 1 }) } })
+    const made = await planned({ root, kernel: '/boot/vmlinux.gz' })
+    expect(made).toMatchObject({ engine: 'segments', segments: null, refusals: [] })
+    expect(made.text).toContain('an ELF x86-64 executable (vmlinux) in gzip')
+    expect(engineReason(made)).toMatch(/^kexec_file_load takes no vmlinux/)
   })
 
   test('is no way around a signature, nor around lockdown: refused, and told why', async () => {
