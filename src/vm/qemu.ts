@@ -131,15 +131,6 @@ function killAll(): void {
  */
 const TRANSLATED = 128
 
-/**
- * How the emulator runs: all processors by turns in one thread. With a thread for each, QEMU 7.2 may translate an instruction
- * that another processor is changing, and keeps what it read of it for good: the kernel's way to switch code on and off (int3,
- * then the new bytes) then ends in "Oops: int3", mostly in sched_clock_cpu while a machine of two processors boots. One boot in
- * some hundreds did; of machines that switched one key on and off 4000 times, 27 of 31, and in one thread none. Boots and kexecs
- * take as long, computing in Node with two processors a tenth longer.
- */
-const EMULATOR = `tcg,thread=single,tb-size=${TRANSLATED}`
-
 function qemuArguments(architecture: Architecture, options: QemuOptions): string[] {
   const drives = options.disks.flatMap((disk, index) => {
     const { path, format = 'raw', readOnly = true, serial } = disk
@@ -153,7 +144,7 @@ function qemuArguments(architecture: Architecture, options: QemuOptions): string
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-nic', 'none'],
     ...architecture.machine(options.accelerator),
     ...(options.flash === undefined ? [] : flashDrives(options.flash)),
-    ...['-accel', options.accelerator === 'tcg' ? EMULATOR : 'kvm'],
+    ...['-accel', options.accelerator === 'tcg' ? emulation(architecture) : 'kvm'],
     ...['-m', String(options.memory), '-smp', String(options.cpus)],
     ...['-action', `reboot=${options.survivesReset ? 'reset' : 'shutdown'},panic=none`],
     ...architecture.ports,
@@ -162,6 +153,10 @@ function qemuArguments(architecture: Architecture, options: QemuOptions): string
     ...(options.direct === undefined ? [] : directBoot(options.direct)),
     ...options.extra,
   ]
+}
+
+function emulation({ takesTurns = false }: Architecture): string {
+  return `tcg,thread=${takesTurns ? 'single' : 'multi'},tb-size=${TRANSLATED}`
 }
 
 /**
