@@ -40,7 +40,7 @@ function isCutOff(source: ByteSource, segments: readonly Segment[]): boolean {
   return segments.some(({ type, offset, size }) => type === LOAD && offset + size > source.size)
 }
 
-/** The same of where its parts are mapped, x86's too. */
+/** As only kernels are; x86's, too, which are entered at physical addresses. */
 function isMappedInUpperHalf(segments: readonly Segment[]): boolean {
   return !hasInterpreter(segments) && segments.some(({ type, virtual }) => type === LOAD && virtual >= 2 ** 63)
 }

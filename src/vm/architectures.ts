@@ -58,8 +58,8 @@ const amd64: Architecture = {
    * With a thread for each, QEMU 7.2 may translate an instruction that another processor is changing, and keeps what it read of
    * it for good: x86's way to switch code on and off (int3, then the new bytes) then ends in "Oops: int3", mostly in
    * sched_clock_cpu while a machine of two processors boots. One boot in some hundreds did; of machines that switched one key on
-   * and off 4000 times, 27 of 31, and by turns none. Boots and kexecs take as long, Node a tenth longer. On riscv64 and armhf,
-   * whose kernels do not say that they are waiting, taking turns makes minutes of seconds.
+   * and off 4000 times, 27 of 31, and by turns none. Boots and kexecs take as long, Node a tenth longer. Seen with
+   * riscv64 and armhf: taking turns makes minutes of seconds.
    */
   takesTurns: true,
   ports: [...chardevs, '-serial', 'chardev:console', '-serial', 'chardev:control', '-device', 'pvpanic-pci'],

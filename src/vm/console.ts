@@ -76,7 +76,8 @@ export class ConsoleLog {
   ending(count: number): string[] {
     const latest = this.#sections.at(-1)?.lines.slice(-CRASH_REACH) ?? []
     const crash = latest.findIndex((line) => kernelCrashes.test(line))
-    return this.tail(crash === -1 ? count : Math.max(count, latest.length - crash))
+    // The line that is not yet complete counts, too.
+    return this.tail(crash === -1 ? count : Math.max(count, latest.length - crash + (this.#partial === '' ? 0 : 1)))
   }
 
   /** What the latest kernel panicked with, or undefined when it did not. */
