@@ -1,4 +1,5 @@
 export { appendParameters, checkCommandLineText, removeParameter } from './edit.ts'
+export { hasParameter, lastParameter, parametersNamed } from './look-up.ts'
 export {
   type CommandLine,
   commandLineBytes,

@@ -1,7 +1,7 @@
 import { type CommandLine, parseCommandLine, sameKey } from './parse.ts'
 
 /** Parameters that describe the boot that was, not the system; whoever boots next adds its own. */
-const OF_THE_BOOT = [
+export const OF_THE_BOOT = [
   // The kernel's path as the boot loader saw it: GRUB, syslinux, LILO.
   'BOOT_IMAGE',
   // Which initrd the boot loader took (syslinux, EFI stub), or where in memory it put it. Ours goes with the load.

@@ -1,4 +1,4 @@
-import { type CommandLine, parseCommandLine, sameKey } from '../cmdline/index.ts'
+import { type CommandLine, lastParameter, parseCommandLine, sameKey } from '../cmdline/index.ts'
 
 /** A parameter that a crash kernel gets, and why. */
 export interface CrashParameter {
@@ -83,7 +83,8 @@ function wantedBy(kernel: CrashKernel, present: CommandLine['parameters']): Cras
   const { architecture } = kernel
   const onPower = architecture?.startsWith('ppc') ?? false
   const onMainframe = architecture === 's390x'
-  const cpus = lastValue(present, 'nr_cpus') ?? lastValue(present, 'maxcpus')
+  const lastValue = (name: string) => lastParameter({ parameters: present, init: [] }, name)?.value ?? undefined
+  const cpus = lastValue('nr_cpus') ?? lastValue('maxcpus')
   return [
     // 64-bit POWER starts every CPU of a core together, for which nr_cpus= once was too few: kdump.rst names maxcpus=1.
     ...(cpus === undefined
@@ -119,8 +120,4 @@ function bootCpu({ architecture, version, bootApic }: CrashKernel, cpus: string 
       reason: 'with several CPUs, waking the one that booted the machine would reset it',
     },
   ]
-}
-
-function lastValue(parameters: CommandLine['parameters'], name: string): string | undefined {
-  return parameters.findLast(({ key }) => sameKey(key, name))?.value ?? undefined
 }

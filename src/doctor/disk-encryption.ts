@@ -1,4 +1,4 @@
-import { parseCommandLine, sameKey } from '../cmdline/index.ts'
+import { parametersNamed, parseCommandLine } from '../cmdline/index.ts'
 import type { Evidence } from '../errors.ts'
 import { loaderVariable } from '../system/efi-variables.ts'
 import type { System } from '../system/system.ts'
@@ -106,11 +106,9 @@ function readCrypttab(system: System): CrypttabLine[] {
 
 /** What systemd-cryptsetup-generator(8) reads of the command line, for any volume. */
 function luksOptions(commandLine: string): { readonly options: readonly string[]; readonly hasKey: boolean } {
-  const { parameters } = parseCommandLine(commandLine)
-  const values = (key: string) =>
-    parameters
-      .filter((each) => sameKey(each.key, key) || sameKey(each.key, `rd.${key}`))
-      .map(({ value }) => value ?? '')
+  const parsed = parseCommandLine(commandLine)
+  const values = (name: string) =>
+    [name, `rd.${name}`].flatMap((each) => parametersNamed(parsed, each)).map(({ value }) => value ?? '')
   return {
     options: values('luks.options').flatMap((value) => value.split(/[,=]/)),
     hasKey: values('luks.key').length > 0,

@@ -1,4 +1,4 @@
-import { commandLineBytes, parseCommandLine } from '../cmdline/index.ts'
+import { commandLineBytes, lastParameter } from '../cmdline/index.ts'
 import type { Evidence, KexecError, Reason } from '../errors.ts'
 import type { LoadPlan } from '../plan/plan.ts'
 import { formatBytes } from '../plan/text.ts'
@@ -155,7 +155,7 @@ function commandLine(plan: LoadPlan, system: System): Finding<Id> {
 
 /** The kernel and initrds find the root file system by its links in /dev/disk, where udev makes them. */
 function missingRoot(text: string, system: System): { word: string; evidence: Evidence } | undefined {
-  const root = parseCommandLine(text).parameters.findLast(({ key }) => key === 'root')
+  const root = lastParameter(text, 'root')
   const [, kind, name] = /^(UUID|PARTUUID|LABEL|PARTLABEL)=(.+)$/.exec(root?.value ?? '') ?? []
   if (kind === undefined || name === undefined || name.includes('/')) return undefined
   const folder = `/dev/disk/by-${kind.toLowerCase()}`

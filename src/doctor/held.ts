@@ -1,4 +1,4 @@
-import { parseCommandLine } from '../cmdline/index.ts'
+import { hasParameter, lastParameter } from '../cmdline/index.ts'
 import { hotplugAdvice, readCrashHotplug } from '../crash-kernel/hotplug.ts'
 import type { Evidence } from '../errors.ts'
 import { formatBytes } from '../plan/text.ts'
@@ -46,8 +46,7 @@ function crashKernel(examination: Examination): Finding<'crash-kernel'> {
   if (!held.supported) return { id, status: 'unknown', summary: 'It cannot be read (/sys/kernel/kexec_crash_loaded).' }
   if (!held.crashLoaded && !held.crashSize) return notReserved(system, evidence)
   const plan = planOf(examination)
-  const commandLine = parseCommandLine(plan?.commandLine ?? '')
-  if (plan !== undefined && !commandLine.parameters.some(({ key }) => key === 'crashkernel')) {
+  if (plan !== undefined && !hasParameter(plan.commandLine, 'crashkernel')) {
     const summary = `The new kernel will have none${here}: its command line has no crashkernel=.`
     const remedy = 'linux-kexec load --append crashkernel=SIZE, as /proc/cmdline has it, or set it in the boot loader'
     return { id, status: 'warning', summary, evidence, remedy }
@@ -64,8 +63,7 @@ function crashKernel(examination: Examination): Finding<'crash-kernel'> {
 /** Nobody needs a crash kernel; but whoever asked for the memory does. */
 function notReserved(system: System, evidence: readonly Evidence[]): Finding<'crash-kernel'> {
   const id = 'crash-kernel'
-  const commandLine = parseCommandLine(system.runningCommandLine() ?? '')
-  const asked = commandLine.parameters.find(({ key }) => key === 'crashkernel')
+  const asked = lastParameter(system.runningCommandLine(), 'crashkernel')
   if (asked === undefined) return { id, status: 'ok', summary: 'None is reserved or loaded.', evidence }
   const summary = `No memory is reserved, although ${asked.raw} is on the command line.`
   const remedy = 'dmesg | grep -i crash: it is too much for this memory, or out of its range'

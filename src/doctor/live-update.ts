@@ -1,4 +1,4 @@
-import { type Parameter, parseCommandLine } from '../cmdline/index.ts'
+import { type CommandLine, parametersNamed, parseCommandLine } from '../cmdline/index.ts'
 import type { Evidence } from '../errors.ts'
 import type { Finding, Subject } from './check.ts'
 import type { Examination } from './examination.ts'
@@ -17,8 +17,8 @@ export const liveUpdate: Subject<'live-update'> = {
 function handedOn(examination: Examination): Finding<'live-update'> {
   const id = 'live-update'
   const { system } = examination
-  const { parameters } = parseCommandLine(system.runningCommandLine() ?? '')
-  const asked = parameters.filter(({ key }) => key === 'kho' || key === 'liveupdate')
+  const commandLine = parseCommandLine(system.runningCommandLine() ?? '')
+  const asked = ['kho', 'liveupdate'].flatMap((name) => parametersNamed(commandLine, name))
   const evidence: Evidence[] = [
     ...asked.map(({ raw }) => ({ source: '/proc/cmdline', value: raw })),
     ...[DEBUG, DEVICE].filter((path) => system.exists(path)).map((source) => ({ source, value: 'present' })),
@@ -27,17 +27,19 @@ function handedOn(examination: Examination): Finding<'live-update'> {
     const detail = ['The reboot returns when a live update that is in preparation refuses it.']
     return { id, status: 'ok', summary: `Live update is on (${DEVICE}).`, detail, evidence }
   }
-  const isOn = system.exists(DEBUG) || isEnabled(parameters, examination)
+  const isOn = system.exists(DEBUG) || isEnabled(commandLine, examination)
   if (isOn === null) return { id, status: 'unknown', summary: 'Nothing tells whether memory is handed on.', evidence }
   const summary = isOn ? 'Kexec handover is on: memory is handed on.' : 'No memory is handed on (no kexec handover).'
   return { id, status: 'ok', summary, evidence }
 }
 
 /** kho_enable of kernel/liveupdate/kexec_handover.c: as it was built, then the last kho= that kstrtobool understands. */
-function isEnabled(parameters: readonly Parameter[], { configuration }: Examination): boolean | null {
+function isEnabled(commandLine: CommandLine, { configuration }: Examination): boolean | null {
   const isBuilt = configuration.has('KEXEC_HANDOVER')
   if (isBuilt === false) return false
-  const asked = parameters.flatMap(({ key, value }) => (key === 'kho' ? (truth(value ?? '') ?? []) : [])).at(-1)
+  const asked = parametersNamed(commandLine, 'kho')
+    .flatMap(({ value }) => truth(value ?? '') ?? [])
+    .at(-1)
   if (asked === false) return false
   if (isBuilt === null) return null
   return asked ?? configuration.has('KEXEC_HANDOVER_ENABLE_DEFAULT')

@@ -1,3 +1,4 @@
+import { lastParameter } from '../cmdline/index.ts'
 import type { System } from '../system/system.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, readEvidence } from './examination.ts'
@@ -57,14 +58,14 @@ function hasSeveralProcessors(system: System): boolean {
 
 /** The same function counts the protected mode of KVM, since 5.16. */
 function protectedKvm({ policy, system }: Examination): Look {
-  const word = /(?:^| )kvm-arm\.mode=protected(?: |$)/.test(system.runningCommandLine() ?? '')
-  if (policy.kernel.architecture !== 'aarch64' || !word) return undefined
+  const mode = lastParameter(system.runningCommandLine(), 'kvm-arm.mode')
+  if (policy.kernel.architecture !== 'aarch64' || mode?.value !== 'protected') return undefined
   return {
     id: 'platform',
     status: 'warning',
     summary: 'Protected KVM was asked for: where it is active, the kernel refuses every load (EBUSY).',
-    evidence: [{ source: '/proc/cmdline', value: 'kvm-arm.mode=protected' }],
-    remedy: 'Boot without kvm-arm.mode=protected.',
+    evidence: [{ source: '/proc/cmdline', value: mode.raw }],
+    remedy: `Boot without ${mode.raw}.`,
   }
 }
 

@@ -1,3 +1,4 @@
+import { lastParameter } from '../cmdline/index.ts'
 import { loaderVariable } from '../system/efi-variables.ts'
 import type { System } from '../system/system.ts'
 import type { Source } from './entry.ts'
@@ -61,7 +62,7 @@ function evidenceOf(system: System, menus: readonly Menu[]): ChargeEvidence | un
     const source = loaderNames.find(([name]) => name.test(told))?.[1]
     if (source !== undefined) return { source, reason: `the EFI variable LoaderInfo says ${told}` }
   }
-  const image = /(?:^| )BOOT_IMAGE=(\S*)/.exec(system.runningCommandLine() ?? '')?.[1]
+  const image = lastParameter(system.runningCommandLine(), 'BOOT_IMAGE')?.value
   // GRUB names its device, "(hd0,gpt2)/vmlinuz", or an absolute path; syslinux the file as its configuration does.
   if (image?.startsWith('(')) return { source: 'grub', reason: `/proc/cmdline has BOOT_IMAGE=${image}` }
   const systemdBoot = menus.some(({ source }) => source === 'bls') ? systemdBootProgram(system) : undefined

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { parseCommandLine, printCommandLine, removeParameter } from '../cmdline/index.ts'
+import { lastParameter, parseCommandLine, printCommandLine, removeParameter } from '../cmdline/index.ts'
 import { type Assignments, parseAssignments } from './shell-assignments.ts'
 import type { EntrySource, FoundEntry, Menu } from './source.ts'
 import type { Survey } from './survey.ts'
@@ -62,7 +62,7 @@ function openrcCommandLine(root: string | undefined, parameters: string | undefi
   if (parameters !== undefined && root !== undefined) return `${root} ${parameters}`
   if (running === undefined) return parameters
   const parsed = parseCommandLine(running)
-  const runningRoot = parsed.parameters.find(({ key }) => key === 'root')?.value
+  const runningRoot = lastParameter(parsed, 'root')?.value
   const others = parameters ?? printCommandLine(removeParameter(parsed, 'root'))
   const first = root ?? (runningRoot == null ? '' : `root=${runningRoot}`)
   return [first, others].filter((part) => part !== '').join(' ')

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { parseCommandLine } from '../cmdline/index.ts'
+import { lastParameter } from '../cmdline/index.ts'
 import { loaderVariable } from '../system/efi-variables.ts'
 import type { System } from '../system/system.ts'
 import type { BootEntry, Source } from './entry.ts'
@@ -85,7 +85,7 @@ function runningOf(ranked: readonly MergedEntry[], system: System): MergedEntry 
   if (candidates.length < 2) return candidates[0]
   const selected = loaderVariable(system, 'LoaderEntrySelected')
   const commandLine = system.runningCommandLine() ?? ''
-  const image = parseCommandLine(commandLine).parameters.find(({ key }) => key === 'BOOT_IMAGE')
+  const image = lastParameter(commandLine, 'BOOT_IMAGE')
   const file = image?.value == null ? undefined : posix.basename(image.value)
   const named = candidates.filter(({ kernel }) => kernel !== null && posix.basename(kernel) === file)
   const likely = named.length > 0 ? named : candidates

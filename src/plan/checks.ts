@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import { hasParameter, parametersNamed } from '../cmdline/index.ts'
 import { servedArchitectures } from '../engine/segments/architecture.ts'
 import { status } from '../engine/status.ts'
 import { KexecError } from '../errors.ts'
@@ -94,8 +95,11 @@ export function checkMachine(
     findings.warn('this process is not in the initial user namespace, where alone loading is allowed')
 }
 
-/** The command line that keeps a 32-bit firmware's services from being used: then they do not count. */
-const WITHOUT_RUNTIME_SERVICES = /(^|\s)(noefi|efi=\S*noruntime)/
+/** Whether a 32-bit firmware's services are left alone: then they do not count (parse_efi_cmdline, drivers/firmware/efi/efi.c). */
+function isWithoutRuntimeServices(commandLine: string | undefined): boolean {
+  const options = parametersNamed(commandLine, 'efi').flatMap(({ value }) => value?.split(',') ?? [])
+  return hasParameter(commandLine, 'noefi') || options.includes('noruntime')
+}
 
 /** What keeps kexec_file_load from loading any kernel. */
 function checkSyscall(system: System, findings: Findings): void {
@@ -114,7 +118,7 @@ function checkSyscall(system: System, findings: Findings): void {
   // bzImage64_probe of arch/x86/kernel/kexec-bzimage64.c: efi_enabled(EFI_RUNTIME_SERVICES) && !efi_enabled(EFI_64BIT).
   const width = system.readText('/sys/firmware/efi/fw_platform_size')?.trim()
   if (running.architecture === 'x86_64' && width === '32') {
-    if (WITHOUT_RUNTIME_SERVICES.test(system.runningCommandLine() ?? '')) return
+    if (isWithoutRuntimeServices(system.runningCommandLine())) return
     findings.warn(
       'the firmware is 32-bit EFI, where kexec_file_load loads nothing (ENOEXEC) unless this kernel was booted with efi=noruntime',
     )

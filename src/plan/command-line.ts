@@ -7,6 +7,7 @@ import {
   printCommandLine,
   removeParameter,
   reuseCommandLine,
+  sameKey,
 } from '../cmdline/index.ts'
 import { crashCommandLine } from '../crash-kernel/parameters.ts'
 import { KexecError } from '../errors.ts'
@@ -74,7 +75,7 @@ export function chooseCommandLine(
 }
 
 function warnWithoutRoot({ parameters }: CommandLine, initrds: InitrdChoice, findings: Findings): void {
-  if (parameters.some(({ key }) => key === 'root') || initrds.paths.length > 0) return
+  if (parameters.some(({ key }) => sameKey(key, 'root')) || initrds.paths.length > 0) return
   findings.warn(
     'the command line has no root= and there is no initrd: the new kernel will not find its root file system',
   )

@@ -4,6 +4,7 @@ import {
   commandLineBytes,
   parseCommandLine,
   printCommandLine,
+  sameKey,
 } from '../cmdline/index.ts'
 import type { KernelImage } from '../image/index.ts'
 import type { System } from '../system/system.ts'
@@ -40,7 +41,7 @@ export function fastParameters(
   const nothing = { line, added: [] }
   const append = listOf(options.append)
   const all = [line, ...append.map(parseCommandLine)].flatMap(({ parameters }) => parameters)
-  const isDecided = all.some(({ key }) => key === 'fips' || key.startsWith('cryptomgr.'))
+  const isDecided = all.some(({ key }) => sameKey(key, 'fips') || key.startsWith('cryptomgr.'))
   if (isDecided || system.readText('/proc/sys/crypto/fips_enabled')?.trim() === '1') return nothing
   const longer = appended(line, withoutCryptoTests.raw)
   const whole = longer && append.reduce<CommandLine | null>(appended, longer)

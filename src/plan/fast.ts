@@ -1,3 +1,4 @@
+import { hasParameter } from '../cmdline/index.ts'
 import { wantsKaslr } from '../engine/segments/x86_64/kaslr.ts'
 import type { KernelImage } from '../image/index.ts'
 import { hasUnpackablePayload } from '../image/payload.ts'
@@ -120,8 +121,7 @@ function whyLeftCompressed(
 
 /** AMD's SME, which is off unless it is asked for, in the running kernel or the new one. */
 function encryptsMemory(system: System, commandLine: string): boolean {
-  const isOn = /(?:^|\s)mem_encrypt=on(?:\s|$)/
-  return isOn.test(commandLine) || isOn.test(system.readText('/proc/cmdline') ?? '')
+  return [commandLine, system.runningCommandLine()].some((line) => hasParameter(line, 'mem_encrypt', 'on'))
 }
 
 /**

@@ -1,4 +1,4 @@
-import { parseCommandLine } from '../cmdline/index.ts'
+import { parametersNamed, parseCommandLine } from '../cmdline/index.ts'
 import type { KernelConfiguration } from './configuration.ts'
 import { appraisesSignature, type ImaRule, parseImaRules } from './ima-rules.ts'
 import { all, any, type Known, not } from './known.ts'
@@ -70,8 +70,8 @@ interface ImaParameters {
 
 /** ima_policy= may be given several times, each with several names; of ima_appraise= the last counts. */
 function imaParameters(commandLine: string | null): ImaParameters {
-  const { parameters } = parseCommandLine(commandLine ?? '')
-  const values = (key: string) => parameters.filter((each) => each.key === key).map(({ value }) => value ?? '')
+  const parsed = parseCommandLine(commandLine ?? '')
+  const values = (name: string) => parametersNamed(parsed, name).map(({ value }) => value ?? '')
   const policies = values('ima_policy').flatMap((value) => value.split(/[ |\n]/))
   if (values('ima_appraise_tcb').length > 0) policies.push('appraise_tcb')
   return { policies, appraise: values('ima_appraise').at(-1) ?? null }

@@ -1,3 +1,4 @@
+import { lastParameter } from '../../cmdline/index.ts'
 import { howToReserve, recommendReservation } from '../../crash-kernel/reservation.ts'
 import { status } from '../../engine/status.ts'
 import type { Source } from '../../entries/entry.ts'
@@ -75,7 +76,7 @@ export function checkCrashMemory(system: System, load: CrashLoad, findings: Find
       }),
     )
   if (crashSize === 0) {
-    const asked = /(?:^|\s)crashkernel=\S+/.exec(system.runningCommandLine() ?? '')?.[0].trim()
+    const asked = lastParameter(system.runningCommandLine(), 'crashkernel')?.raw
     if (asked === undefined) refuse('no memory is reserved for a crash kernel', hint)
     else {
       const evidenceOfBoot = [...recommended.evidence, { source: '/proc/cmdline', value: asked }]

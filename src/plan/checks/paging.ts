@@ -1,3 +1,4 @@
+import { hasParameter } from '../../cmdline/index.ts'
 import { PAGING, pagingLevels } from '../../image/bzimage.ts'
 import type { KernelImage } from '../../image/index.ts'
 import type { System } from '../../system/system.ts'
@@ -56,7 +57,7 @@ export function whyItMayTrip(system: System, image: KernelImage, commandLine: st
 function whyFourLevels(image: KernelImage, commandLine: string): string | null {
   const paging = pagingOf(image)
   if (paging === undefined || paging === pagingLevels.unknown) return null
-  if (/(^|\s)no5lvl(\s|$)/.test(commandLine)) return 'no5lvl is on its command line'
+  if (hasParameter(commandLine, 'no5lvl')) return 'no5lvl is on its command line'
   return paging === pagingLevels.left ? 'it was built without CONFIG_X86_5LEVEL' : null
 }
 

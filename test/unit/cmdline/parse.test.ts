@@ -19,6 +19,10 @@ const anyText = fc
   .map((pieces) => pieces.join(''))
 
 describe('parse', () => {
+  test('a word ends after a character whose last byte is 0xA0, which to the kernel is a space', () => {
+    expect(parseCommandLine('rootàquiet ro').parameters.map(({ raw }) => raw)).toEqual(['rootà', 'quiet', 'ro'])
+  })
+
   test.each([
     ['quiet', [['quiet', null]]],
     [

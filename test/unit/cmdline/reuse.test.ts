@@ -7,6 +7,7 @@ import {
   removeParameter,
   reuseCommandLine,
 } from '../../../src/cmdline/index.ts'
+import { OF_THE_BOOT } from '../../../src/cmdline/reuse.ts'
 import { commandLines } from './command-lines.ts'
 
 const reuse = (text: string, panic = false) => printCommandLine(reuseCommandLine(text, { panic }))
@@ -29,6 +30,14 @@ describe('reuse drops what belongs to the boot that was', () => {
     ['empty', ''],
   ] as const)('%s', (name, expected) => {
     expect(reuse(commandLines[name])).toBe(expected)
+  })
+
+  test('every one of the list goes, however its key is written', () => {
+    expect(OF_THE_BOOT).toEqual(expect.arrayContaining(['BOOT_IMAGE', 'initrd', 'elfcorehdr', 'kexec_jump_back_entry']))
+    for (const name of OF_THE_BOOT) {
+      for (const key of [name, name.replaceAll('_', '-')])
+        expect(reuse(`root=/dev/sda1 ${key}=0x1000 "${key}=a b" ro`)).toBe('root=/dev/sda1 ro')
+    }
   })
 
   test('a crash kernel reserves no memory for another one', () => {

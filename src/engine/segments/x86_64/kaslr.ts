@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { hasParameter } from '../../../cmdline/index.ts'
 import type { MemoryRange } from '../ranges.ts'
 import { roundUp } from '../ranges.ts'
 import { findRelocations, type LinkedRange, relocate } from './relocations.ts'
@@ -7,11 +8,11 @@ import { findRelocations, type LinkedRange, relocate } from './relocations.ts'
 const MAPPING = 2 ** 30
 
 /** Options that take memory away from the new kernel: at a random place it might lie in what it is not to use. */
-const restrictsMemory = /(?:^|\s)(?:(?:mem|memmap|hugepages|movablecore|kernelcore)=|movable_node(?:\s|$))/
+const restrictingMemory = ['mem', 'memmap', 'hugepages', 'movablecore', 'kernelcore', 'movable_node']
 
 /** Whether the kernel may run at a random address: `nokaslr`, as arch/x86/boot/compressed/kaslr.c looks for it. */
 export function wantsKaslr(commandLine: string): boolean {
-  return !/(?:^|\s)nokaslr(?:\s|$)/.test(commandLine)
+  return !hasParameter(commandLine, 'nokaslr')
 }
 
 /**
@@ -45,7 +46,7 @@ export function randomPhysical(
   commandLine: string,
   { lowest, size, alignment }: { lowest: number; size: number; alignment: number },
 ): number | undefined {
-  if (restrictsMemory.test(commandLine)) return undefined
+  if (restrictingMemory.some((name) => hasParameter(commandLine, name))) return undefined
   const candidates = usable.flatMap(({ start, end }) => {
     const first = roundUp(Math.max(start, lowest), alignment)
     const slots = Math.floor((end - size - first) / alignment) + 1
