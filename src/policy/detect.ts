@@ -8,7 +8,7 @@ import type { Known } from './known.ts'
 import { readLockdown } from './lockdown.ts'
 import { modeOfFileLoad, modeOfKexecLoad } from './modes.ts'
 import type { KexecPolicy, LoadLimits } from './policy.ts'
-import { PROCESS, type Privileges, readPrivileges } from './privileges.ts'
+import { PROCESS, type Privileges, readPrivileges, USER_IDS } from './privileges.ts'
 import { readSecureBoot } from './secure-boot.ts'
 import { readSignatureCheck } from './signature-check.ts'
 import { readContainer, readHypervisor } from './surroundings.ts'
@@ -86,9 +86,10 @@ function readLimits(survey: Survey): { limits: LoadLimits; core: Known } {
 function readProcess(survey: Survey): Pick<KexecPolicy, 'capability' | 'namespaces' | 'seccomp'> {
   const privileges = readPrivileges(survey.system)
   survey.text(PROCESS, 'what this process may do')
+  survey.text(USER_IDS, 'whether this process is in the initial user namespace')
   const value = (source: string) => privileges.evidence.find((each) => each.source === source)?.value
   const capabilities = value('/proc/self/status CapEff')
-  const user = value('/proc/self/ns/user') ?? value('/proc/self/uid_map')
+  const user = value('/proc/self/ns/user') ?? value(USER_IDS)
   const pid = value('/proc/self/ns/pid')
   noteProcess(survey, privileges, { capabilities, user, pid })
   return {

@@ -38,9 +38,9 @@ export function readIma(survey: Survey, { configuration, secureBoot, commandLine
   const present = survey.system.exists(FOLDER) ? true : has('IMA')
   if (present === false) return { present, appraise: 'off', policy: 'known', rules: [], signatureGuaranteed: false }
   const parameters = imaParameters(commandLine)
-  const appraise = readMode(survey, configuration, secureBoot, parameters)
-  const read = readRules(survey)
   const isTold = commandLine !== null || !survey.system.exists(COMMAND_LINE)
+  const appraise = readMode(survey, configuration, secureBoot, { ...parameters, isTold })
+  const read = readRules(survey)
   if (!isTold) survey.miss(COMMAND_LINE, 'EACCES', ADDS)
   const known = read === undefined && isTold ? knownRules(survey, configuration, secureBoot, parameters) : undefined
   const rules = read ?? known ?? []
@@ -82,9 +82,11 @@ function readMode(
   survey: Survey,
   { has }: KernelConfiguration,
   secureBoot: boolean | null,
-  { appraise }: ImaParameters,
+  { appraise, isTold }: ImaParameters & { readonly isTold: boolean },
 ): ImaState['appraise'] {
   if (has('IMA_APPRAISE') === false) return 'off'
+  if (!isTold && not(all(secureBoot, has('IMA_ARCH_POLICY'))) !== false && has('IMA_APPRAISE_BOOTPARAM') !== false)
+    return null
   const asked = (['off', 'log', 'fix', 'enforce'] as const).find((mode) => appraise?.startsWith(mode))
   if (asked === undefined || asked === 'enforce') return has('IMA_APPRAISE') === null ? null : 'enforce'
   const heeded = all(has('IMA_APPRAISE'), has('IMA_APPRAISE_BOOTPARAM'), not(all(secureBoot, has('IMA_ARCH_POLICY'))))

@@ -2,7 +2,7 @@ import type { Evidence, Reason } from '../errors.ts'
 import type { SignatureReport } from '../image/signature/index.ts'
 import { type AppraisedFile, checkAppraisal } from './ima-verdict.ts'
 import type { KexecPolicy } from './policy.ts'
-import { PROCESS } from './privileges.ts'
+import { PROCESS, USER_IDS } from './privileges.ts'
 import { checkSignature } from './signature-verdict.ts'
 import type { PolicySubject } from './survey.ts'
 import { DISABLED, LIMIT } from './switches.ts'
@@ -110,13 +110,14 @@ function refusalOfProcess(policy: KexecPolicy): Verdict | undefined {
 }
 
 /** kexec_load gets no file, so there is nothing to verify: it is open or shut. */
-function verdictOnSegments(policy: KexecPolicy, { privileged }: PredictOptions): Verdict {
+function verdictOnSegments(policy: KexecPolicy, options: PredictOptions): Verdict {
   const { mode, why, reason, code } = policy.kexecLoad
   const evidence = evidenceOf(policy, 'lockdown', 'secure boot', 'ima')
   if (reason !== null && code !== null) return refused(why, reason, code, hints.onlyFiles, evidence)
   const missing = [
+    ...unreadOf(policy, options),
     ...(mode === 'unknown' ? ['whether lockdown, or IMA under Secure Boot, shuts kexec_load'] : []),
-    ...(!privileged && (policy.seccomp ?? 0) > 0 ? ['what the seccomp filter on this process refuses'] : []),
+    ...barriersOf(policy, options),
   ]
   const common = { reason: null, code: null, notes: [], evidence, hint: null, missing, privileged: null }
   return { ...common, outcome: missing.length === 0 ? 'will-load' : 'cannot-tell', summary: why }
@@ -126,11 +127,9 @@ function verdictOnImage(
   policy: KexecPolicy,
   image: VerdictImage,
   signatures: SignatureReport | null,
-  { privileged, panic }: PredictOptions,
+  options: PredictOptions,
 ): Verdict {
-  const deciding: string[] = [DISABLED, panic ? LIMIT.panic : LIMIT.normal, ...(privileged ? [] : [PROCESS])]
-  const unread = policy.unread.filter(({ path }) => deciding.includes(path))
-  const missing = unread.map(({ path, adds }) => `${adds} (${path}, which cannot be read)`)
+  const missing = unreadOf(policy, options)
   const notes = notesOn(policy, signatures)
   const kernel = checkAppraisal(policy, 'KEXEC_KERNEL_CHECK', image.file, signatures)
   if (kernel.passes === false) return appraisalRefused(policy, `the kernel's file: ${kernel.why}`)
@@ -153,13 +152,28 @@ function verdictOnImage(
     if (initrd.passes === false && missing.length === 0) return appraisalRefused(policy, `the initrd: ${initrd.why}`)
     if (initrd.passes === null) missing.push(`of the initrd: ${initrd.missing}`)
   }
-  if (!privileged && (policy.seccomp ?? 0) > 0) missing.push('what the seccomp filter on this process refuses')
+  missing.push(...barriersOf(policy, options))
   const evidence = evidenceOf(policy, 'signature', 'lockdown', 'secure boot', 'ima')
   const common = { reason: null, code: null, notes, evidence, privileged: null }
   if (missing.length === 0) return { ...common, outcome: 'will-load', summary: why, hint: null, missing }
   const summary = `it cannot be told beforehand: not known is ${missing[0]}`
   const hint = requiredBy === null ? null : hints.unsure
   return { ...common, outcome: 'cannot-tell', summary, hint, missing }
+}
+
+/** Switches, limits and rights that are there and could not be read. */
+function unreadOf({ unread }: KexecPolicy, { privileged, panic }: PredictOptions): string[] {
+  const ofProcess = privileged ? [] : [PROCESS, USER_IDS]
+  const deciding: string[] = [DISABLED, panic ? LIMIT.panic : LIMIT.normal, ...ofProcess]
+  return unread
+    .filter(({ path }) => deciding.includes(path))
+    .map(({ path, adds }) => `${adds} (${path}, which cannot be read)`)
+}
+
+/** What may refuse a call, and does not say what. */
+function barriersOf(policy: KexecPolicy, { privileged }: PredictOptions): string[] {
+  if (privileged) return []
+  return (policy.seccomp ?? 0) > 0 ? ['what the seccomp filter on this process refuses'] : []
 }
 
 /** Lockdown says EPERM whatever was wrong; what was built in or comes from Secure Boot gives the check's own errno. */

@@ -4,6 +4,8 @@ import type { System } from '../system/system.ts'
 
 /** Capabilities and seccomp mode of this very process. */
 export const PROCESS = '/proc/self/status'
+/** Which user ids of the outer namespace its own are: absent in a kernel without user namespaces. */
+export const USER_IDS = '/proc/self/uid_map'
 
 /** include/uapi/linux/capability.h */
 const CAP_SYS_BOOT = 22n
@@ -32,7 +34,7 @@ export function readPrivileges(system: System): Privileges {
   const status = system.readText(PROCESS) ?? ''
   const capabilities = /^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1]
   const seccomp = /^Seccomp:\s*(\d+)/m.exec(status)?.[1]
-  const uidMap = system.readText('/proc/self/uid_map')?.trim().replace(/\s+/g, ' ')
+  const uidMap = system.readText(USER_IDS)?.trim().replace(/\s+/g, ' ')
   const pidNamespace = system.readLink('/proc/self/ns/pid')
   const userNamespace = system.readLink('/proc/self/ns/user')
   const evidence: Evidence[] = []
@@ -40,7 +42,7 @@ export function readPrivileges(system: System): Privileges {
     if (value !== undefined) evidence.push({ source, value })
   }
   add('/proc/self/status CapEff', capabilities)
-  add('/proc/self/uid_map', uidMap)
+  add(USER_IDS, uidMap)
   add('/proc/self/ns/user', userNamespace)
   add('/proc/self/ns/pid', pidNamespace)
   if (seccomp !== '0') add('/proc/self/status Seccomp', seccomp)

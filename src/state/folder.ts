@@ -11,7 +11,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { readAtMost, type System } from '../system/system.ts'
 
 /** Where what is known of the running boot lies: gone with it, as all of /run. */
@@ -31,7 +31,7 @@ export class StateFolder {
   readonly path: string
 
   constructor(system: System) {
-    this.path = join(system.root, STATE_FOLDER)
+    this.path = pathInside(system)
   }
 
   /** Never throws, and follows no link. */
@@ -88,6 +88,16 @@ export class StateFolder {
     if (!isOwn(stats.uid)) return `${this.path} belongs to user ${stats.uid}`
     if ((stats.mode & OTHERS_WRITE) !== 0) return `others than its owner may write in ${this.path}`
     return undefined
+  }
+}
+
+/** Links on the way are followed inside the root: a /run that is a link must not lead to the records of this machine. */
+function pathInside(system: System): string {
+  try {
+    return system.isLive ? STATE_FOLDER : system.pathForWriting(STATE_FOLDER)
+  } catch {
+    // Links that run in circles, or a file in place of /run: nothing can be there, and reading says so.
+    return posix.join(system.root, STATE_FOLDER, 'unreachable')
   }
 }
 

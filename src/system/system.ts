@@ -197,7 +197,9 @@ export class System {
       try {
         return this.hostPath(posix.join(this.resolve(folder), ...missing, posix.basename(path)))
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || folder === '/') throw error
+        // A link that leads nowhere inside the root may lead somewhere outside of it.
+        const isDangling = folder !== '/' && this.exists(folder)
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || folder === '/' || isDangling) throw error
         missing.unshift(posix.basename(folder))
       }
     }

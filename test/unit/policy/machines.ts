@@ -88,3 +88,33 @@ export function policyOf(tree: Tree): KexecPolicy {
 export const bookworm = '6.1.0-56-cloud-amd64'
 export const bullseye = '5.10.0-46-cloud-amd64'
 export const backports = '6.12.117+deb12-cloud-amd64'
+
+const rules = (...lines: readonly string[]): Tree => ({ '/sys/kernel/security/ima/policy': { text: lines.join('\n') } })
+const limit = (name: 'reboot' | 'panic', left: number): Tree => ({
+  [`/proc/sys/kernel/kexec_load_limit_${name}`]: { text: `${left}\n` },
+})
+const capabilities = (effective: string, seccomp = 0): Tree => ({
+  '/proc/self/status': { text: `Name:\tnode\nCapEff:\t${effective}\nNoNewPrivs:\t0\nSeccomp:\t${seccomp}\n` },
+})
+
+/** Machines with combinations that those recorded in test/vm/modes do not have. */
+export const builtMachines: Readonly<Record<string, Tree>> = {
+  plain: machine(bookworm),
+  'locked down': machine(bookworm, lockdown('integrity')),
+  'under Secure Boot': machine(bookworm, secureBoot(true), lockdown('integrity')),
+  'with a limit': machine(backports, limit('reboot', 2), limit('panic', -1)),
+  'with a limit that is used up': machine(backports, limit('reboot', 0)),
+  'switched off': machine(bookworm, { '/proc/sys/kernel/kexec_load_disabled': { text: '1\n' } }),
+  'with kexec_load alone': machine('6.1.0-50-cloud-arm64'),
+  'where IMA appraises kernels': machine(bookworm, rules('appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig')),
+  'where IMA appraises initrds': machine(bookworm, rules('appraise func=KEXEC_INITRAMFS_CHECK appraise_type=imasig')),
+  'where IMA only logs': machine(bookworm, rules('appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig'), {
+    '/proc/cmdline': { text: 'root=/dev/vda1 ima_appraise=log\n' },
+  }),
+  'seen by a user': machine(bookworm, capabilities('0000000000000000')),
+  'in a user namespace': machine(bookworm, {
+    '/proc/self/uid_map': { text: '         0       1000          1\n' },
+    '/proc/self/ns/user': { link: 'user:[4026532281]' },
+  }),
+  'behind a seccomp filter': machine(bookworm, capabilities('000001ffffffffff', 2)),
+}

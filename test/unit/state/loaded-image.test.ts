@@ -266,3 +266,20 @@ test('docs/json.md has every field of a loaded image and of a record', () => {
   const expected = documented('record').filter((field) => field !== 'initrds[]')
   expect(fields(kernel.record ?? {}, ['kernel']).sort()).toEqual(expected.sort())
 })
+
+test.each([
+  ['to the top', '/run', undefined],
+  ['out of the root by its full name', undefined, undefined],
+  ['to a folder inside', '/elsewhere', '/elsewhere'],
+])('a /run that is a link %s is followed inside the root alone', (_name, target, inside) => {
+  const system = machine({ '/boot/vmlinuz': 'kernel', '/boot/initrd.img': 'initrd' })
+  const outside = machine()
+  writeRecord(new StateFolder(outside), record(system))
+  rmSync(join(system.root, 'run'), { recursive: true })
+  if (inside !== undefined) mkdirSync(join(system.root, inside))
+  symlinkSync(target ?? join(outside.root, 'run'), join(system.root, 'run'))
+  const folder = new StateFolder(system)
+  expect(folder.path.startsWith(system.root)).toBe(true)
+  if (inside !== undefined) writeRecord(folder, record(system))
+  expect(loadedImages({ system }).kernel.record === null).toBe(inside === undefined)
+})
