@@ -27,14 +27,18 @@ class Arguments {
 
   uint32_t Flags(const char* name) { return static_cast<uint32_t>(Integer(name, 0, UINT32_MAX)); }
 
-  // UTF-8. A NUL inside would cut the string short on its way into the kernel: "/mnt\0x" must not unmount /mnt.
+  // A string, which becomes UTF-8, or the bytes themselves. A NUL inside would cut it short on its way into the kernel:
+  // "/mnt\0x" must not unmount /mnt.
   std::string Text(const char* name) {
     const Napi::Value value = Next();
-    if (!wrong_ && value.IsString()) {
-      std::string text = value.As<Napi::String>().Utf8Value();
-      if (text.find('\0') == std::string::npos) return text;
-    }
-    return Refuse(name, "a string without NUL"), std::string();
+    std::string text("\0", 1);
+    void* start = nullptr;
+    size_t length = 0;
+    if (wrong_) return std::string();
+    if (value.IsString()) text = value.As<Napi::String>().Utf8Value();
+    if (Elements(value, napi_uint8_array, start, length)) text = std::string(static_cast<char*>(start), length);
+    if (text.find('\0') == std::string::npos) return text;
+    return Refuse(name, "a string or bytes without NUL"), std::string();
   }
 
   // An Int32Array of at least one element, whose first is what this points to.

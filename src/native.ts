@@ -13,7 +13,8 @@ export interface NativeSegment {
 }
 
 /**
- * The addon's calls: thin syscalls that return 0 or a positive errno and decide nothing (native/).
+ * The addon's calls: thin syscalls that return 0 or a positive errno and decide nothing (native/). Command lines and paths are
+ * text, or bytes where they are not UTF-8 (exact-text.ts).
  * Loaded on first use, so that list, inspect and plan work where no addon was built.
  */
 export interface Native {
@@ -24,11 +25,11 @@ export interface Native {
   kexecFileLoad(
     kernelFd: number,
     initrdFd: number,
-    commandLine: string,
+    commandLine: string | Uint8Array,
     flags: number,
     thread: Int32Array,
   ): Promise<number>
-  kexecFileLoadSync(kernelFd: number, initrdFd: number, commandLine: string, flags: number): number
+  kexecFileLoadSync(kernelFd: number, initrdFd: number, commandLine: string | Uint8Array, flags: number): number
   /** kexec_load(2) off the event loop, of at most 16 segments; none unload what is loaded. Otherwise as `kexecFileLoad`. */
   kexecLoad(entry: number, segments: readonly NativeSegment[], flags: number, thread: Int32Array): Promise<number>
   kexecLoadSync(entry: number, segments: readonly NativeSegment[], flags: number): number
@@ -45,9 +46,9 @@ export interface Native {
   /** sync(2). */
   sync(): void
   /** umount2(2). 0 or the errno. */
-  unmount(target: string, flags: number): number
+  unmount(target: string | Uint8Array, flags: number): number
   /** mount(2) with MS_REMOUNT | MS_RDONLY. 0 or the errno. */
-  remountReadOnly(target: string): number
+  remountReadOnly(target: string | Uint8Array): number
 }
 
 /**

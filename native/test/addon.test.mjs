@@ -36,6 +36,8 @@ test('any text is a command line', async () => {
     '\ud800 lone surrogate',
     'x'.repeat(1 << 20),
     '🐧'.repeat(1 << 18),
+    Buffer.from('caf\xe9=\xff', 'latin1'),
+    new Uint8Array(0),
   ]) {
     assert.equal(native.kexecFileLoadSync(-1, -1, text, 0xffffffff), errno)
     assert.equal(await native.kexecFileLoad(-1, -1, text, 0, cell()), errno)
@@ -47,7 +49,16 @@ test('a wrong argument is a TypeError, and never a call', () => {
   const wrong = {
     0: [undefined, null, '3', 3n, 1.5, Number.NaN, Infinity, 2 ** 31, -(2 ** 31) - 1, {}, []],
     1: [undefined, null, true, Symbol('fd'), -0.5],
-    2: [undefined, null, 1, Buffer.from('quiet'), ['quiet'], 'root=/dev/vda1\0quiet', new String('quiet')],
+    2: [
+      undefined,
+      null,
+      1,
+      Buffer.from('root=\0quiet'),
+      new Int32Array(1),
+      ['quiet'],
+      'root=/dev/vda1\0quiet',
+      new String('quiet'),
+    ],
     3: [undefined, null, -1, 0.5, 2 ** 32, '0'],
   }
   for (const [position, values] of Object.entries(wrong)) {

@@ -5,6 +5,7 @@ import { type Command, type ExitStatus, exit, parse, UsageError } from './comman
 import { reportFailure } from './failure.ts'
 import { commandHelp, programHelp } from './help.ts'
 import { note, print } from './output.ts'
+import { callWords } from './words.ts'
 
 /** Every command, with what the program's help says of it; its file is loaded when it is called. */
 const commands: Readonly<Record<string, { summary: string; load: () => Promise<{ command: Command }> }>> = {
@@ -30,8 +31,9 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   kexec: { summary: 'stand in for kexec(8) of kexec-tools', load: () => import('./commands/kexec.ts') },
 }
 
-async function main(words: readonly string[]): Promise<number> {
-  const [name, ...rest] = words
+async function main(): Promise<number> {
+  const plain = process.argv.slice(2)
+  const [name, ...rest] = isKexec ? ['kexec', ...plain] : plain
   // Until a command is known, a plain look tells whether the error is wanted as JSON.
   const json = rest.includes('--json')
   try {
@@ -42,8 +44,9 @@ async function main(words: readonly string[]): Promise<number> {
     if (name === undefined || name === '--help' || name === '-h' || name === 'help')
       return await help(rest[0], name === undefined)
     const command = await commandNamed(name)
-    if (command.runWords !== undefined) return await command.runWords(rest)
-    const args = parse(command, rest)
+    const words = callWords().slice(isKexec ? 0 : 1)
+    if (command.runWords !== undefined) return await command.runWords(words)
+    const args = parse(command, words)
     if (args.flag('help')) {
       print(commandHelp(command))
       return exit.done
@@ -78,10 +81,9 @@ async function commandNamed(name: string): Promise<Command> {
 
 /** Called by the name of kexec(8), through a link: Node keeps the link's path. */
 const isKexec = basename(process.argv[1] ?? '') === 'kexec'
-const words = isKexec ? ['kexec', ...process.argv.slice(2)] : process.argv.slice(2)
 
-main(words).then(async (status) => {
-  const isLast = status !== exit.done && ['reboot', 'exec', 'kexec'].includes(words[0] ?? '')
+main().then(async (status) => {
+  const isLast = status !== exit.done && (isKexec || ['reboot', 'exec', 'kexec'].includes(process.argv[2] ?? ''))
   if (process.pid === 1 && isLast) {
     const { isFirstProcess, stay } = await import('./first-process.ts')
     if (isFirstProcess()) await stay()

@@ -40,7 +40,7 @@ function isColoured(descriptor: Descriptor): boolean {
  */
 function printable(text: string, descriptor: Descriptor): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/\x1b\[(?:[12]|22|3[1239])m|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (found) =>
+  return text.replace(/\x1b\[(?:[12]|22|3[1239])m|[\x00-\x08\x0b-\x1f\x7f-\x9f\udc80-\udcff]/gu, (found) =>
     found.length > 1 && isColoured(descriptor) ? found : oneLine(found),
   )
 }

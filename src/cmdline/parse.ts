@@ -1,3 +1,5 @@
+import { bytesOfText, textOfBytes } from '../exact-text.ts'
+
 /** One word of a command line as the kernel reads it. */
 export interface Parameter {
   /** The exact text, quotes included. */
@@ -40,9 +42,9 @@ export function printCommandLine(commandLine: CommandLine): string {
   return words.join(' ')
 }
 
-/** Length of a command line in bytes of UTF-8, without the NUL that ends it: what the kernels' limits count. */
+/** Length of a command line in bytes, without the NUL that ends it: what the kernels' limits count. */
 export function commandLineBytes(text: string): number {
-  return Buffer.byteLength(text)
+  return bytesOfText(text).length
 }
 
 /** Whether two keys name the same parameter: letter case counts, `-` and `_` are equal (parameq, kernel/params.c). */
@@ -72,7 +74,7 @@ function parseWord(raw: string): Parameter {
  * character follow. Printing therefore keeps what the kernel sees.
  */
 function splitWords(text: string): string[] {
-  const bytes = Buffer.from(text)
+  const bytes = bytesOfText(text)
   const terminator = bytes.indexOf(0)
   const length = terminator === -1 ? bytes.length : terminator
   const words: string[] = []
@@ -87,7 +89,7 @@ function splitWords(text: string): string[] {
       position++
     }
     if (position < length && isContinuation(bytes[position])) position++
-    words.push(bytes.toString('utf8', start, position))
+    words.push(textOfBytes(bytes.subarray(start, position)))
   }
 }
 

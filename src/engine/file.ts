@@ -1,4 +1,5 @@
 import type { KexecError } from '../errors.ts'
+import { bytesOfText } from '../exact-text.ts'
 import { native } from '../native.ts'
 import { readLoadsLeft } from '../policy/switches.ts'
 import { System } from '../system/system.ts'
@@ -40,7 +41,7 @@ export async function loadFile(load: FileLoad, signal?: AbortSignal): Promise<vo
   try {
     const { kernelFd, initrdFd, commandLine, path } = load
     const errno = await answerOf(
-      (thread) => native().kexecFileLoad(kernelFd, initrdFd, commandLine, call.flags, thread),
+      (thread) => native().kexecFileLoad(kernelFd, initrdFd, bytesOfText(commandLine), call.flags, thread),
       { syscall: SYSCALL, path, log: call.log },
     )
     if (errno !== 0) throw failure(load, errno, call)
@@ -54,7 +55,7 @@ export async function loadFile(load: FileLoad, signal?: AbortSignal): Promise<vo
 export function loadFileSync(load: FileLoad): void {
   const call = prepare(load)
   try {
-    const errno = native().kexecFileLoadSync(load.kernelFd, load.initrdFd, load.commandLine, call.flags)
+    const errno = native().kexecFileLoadSync(load.kernelFd, load.initrdFd, bytesOfText(load.commandLine), call.flags)
     if (errno !== 0) throw failure(load, errno, call)
   } finally {
     call.log.close()

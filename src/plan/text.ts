@@ -14,9 +14,12 @@ export function formatBytes(bytes: number): string {
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const CONTROL = /[\x00-\x1f\x7f-\x9f]/g
+const UNSEEN = /[\x00-\x1f\x7f-\x9f\udc80-\udcff]/gu
 
-/** A text that must stay on its line, such as one with a file name in it: control characters become `\x0a` and the like. */
+/**
+ * A text that must stay on its line, such as one with a file name in it: control characters become `\x0a` and the like, and
+ * so do bytes that are not UTF-8 (`textOfBytes`).
+ */
 export function oneLine(text: string): string {
-  return text.replace(CONTROL, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return text.replace(UNSEEN, (found) => `\\x${(found.charCodeAt(0) & 0xff).toString(16).padStart(2, '0')}`)
 }

@@ -33,7 +33,6 @@ export async function load(
 async function planFor(request: LoadRequest, given: PlanOptions): Promise<LoadPlan> {
   const { kernel, initrd, engine } = request
   const options = { ...given, kernel, engine, ...(initrd === null ? {} : { initrds: [initrd] }) }
-  for (const word of [kernel, initrd ?? '', request.append ?? '']) requireText(word)
   const commandLine = commandLineOf(request, given.panic ?? false)
   if (commandLine !== null) return plan({ ...options, exactCommandLine: commandLine })
   // A unified kernel image brings its own; for any other kernel none is an empty one, as kexec-tools has it.
@@ -63,18 +62,6 @@ function commandLineOf({ reuseCommandLine: reuse, append }: LoadRequest, panic: 
 function withoutBoot(running: string, panic: boolean): string {
   const kept = printCommandLine(reuseCommandLine(running, { panic }))
   return kept === printCommandLine(parseCommandLine(running)) ? running : kept
-}
-
-/** Node turns bytes that are no UTF-8 into this character: what was meant is lost. */
-const LOST = '\ufffd'
-
-function requireText(word: string): void {
-  if (!word.includes(LOST)) return
-  throw new KexecError(`an argument is not UTF-8: ${word}`, {
-    reason: 'invalid-argument',
-    hint: 'Give names and command lines in UTF-8.',
-    refused: true,
-  })
 }
 
 /** Names that kexec-tools has for what kexec_file_load takes, by our name of the format. */

@@ -1,3 +1,5 @@
+import { bytesOfText } from '../../../exact-text.ts'
+
 /** A device tree that can be changed: Devicetree Specification, chapters 2 and 5. */
 export interface DeviceTree {
   /** Memory that the kernel must leave alone; the block before the structure. */
@@ -55,5 +57,5 @@ export function cellsOf(...numbers: readonly (bigint | number)[]): Buffer {
 
 /** A text as trees have it, with its NUL. */
 export function textOf(text: string): Buffer {
-  return Buffer.from(`${text}\0`)
+  return bytesOfText(`${text}\0`)
 }

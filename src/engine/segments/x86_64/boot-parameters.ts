@@ -1,3 +1,5 @@
+import { commandLineBytes } from '../../../cmdline/index.ts'
+import { bytesOfText } from '../../../exact-text.ts'
 import { E820_ENTRY_SIZE, E820_RAM, type E820Entry, encodeE820 } from './e820.ts'
 import { type EfiState, efiInfo } from './efi-state.ts'
 import { E820_MAX, field } from './running-boot.ts'
@@ -56,7 +58,7 @@ export function bootParameters(facts: BootFacts, header: Buffer, address: number
   copyHeader(bytes, header)
   copyMachine(bytes, facts)
   writeMemory(bytes, facts.e820)
-  bytes.write(facts.commandLine, commandLine, 'utf8')
+  bytesOfText(facts.commandLine).copy(bytes, commandLine)
   writeSplit(bytes, field.commandLine, field.commandLineHigh, address + commandLine)
   if (initrd !== null) {
     writeSplit(bytes, field.ramdiskImage, field.ramdiskImageHigh, initrd.address)
@@ -85,7 +87,7 @@ function layOut({ commandLine, efi, e820, seed }: BootFacts) {
     size = Math.ceil((at + length) / 16) * 16
     return at
   }
-  const commandLineAt = take(Buffer.byteLength(commandLine) + 1)
+  const commandLineAt = take(commandLineBytes(commandLine) + 1)
   const efiMap = efi === null ? 0 : take(efi.runtimeMap.length)
   const parts: [type: number, content: Buffer][] = [[SETUP_RNG_SEED, seed]]
   if (efi !== null) parts.push([SETUP_EFI, efi.setupData])
