@@ -22,6 +22,9 @@ export const limine: EntrySource = {
   },
 }
 
+/** Protocols that start an EFI program; older names as well (CONFIG.md). */
+const efiProtocols = new Set(['efi', 'uefi', 'efi_chainload', 'chainload'])
+
 function readMenu(config: string, survey: Survey): Menu {
   const text = survey.system.readText(config) ?? ''
   const { entries, settings } = parseLimine(text, /\.cfg$/i.test(config))
@@ -46,6 +49,8 @@ function entryOf(entry: LimineEntry, config: string, survey: Survey): FoundEntry
     cmdline: null,
     problems: [problem],
   })
+  const cmdline = value('cmdline', 'kernel_cmdline')
+  if (efiProtocols.has(protocol) && path !== undefined) return efiEntry(nothing, { path, cmdline, config, survey })
   if (protocol !== 'linux') {
     const what = path === undefined ? '' : `: ${path}`
     return nothing(`It starts no Linux kernel: its protocol is '${protocol || 'not given'}'${what}.`)
@@ -53,17 +58,34 @@ function entryOf(entry: LimineEntry, config: string, survey: Survey): FoundEntry
   if (path === undefined) return nothing(`${config}:${line}: the entry names no kernel.`)
   const devicetree = value('dtb_path')
   const modules = entry.values.get('module_path') ?? []
-  const cmdline = value('cmdline', 'kernel_cmdline') ?? ''
-  const unknown = /\$\{[^}$]*\}/.exec([path, ...modules, cmdline].join(' '))?.[0]
+  const unknown = unknownMacro([path, ...modules, cmdline ?? ''])
   return {
     ...nothing(''),
     kernel: locate(path, config, survey),
     initrds: modules.map((module) => locate(module, config, survey)),
-    cmdline,
+    cmdline: cmdline ?? '',
     devicetree: devicetree === undefined ? null : locate(devicetree, config, survey),
     problems: [],
-    uncertainties: unknown === undefined ? [] : [`Only Limine knows what ${unknown} stands for.`],
+    uncertainties: unknown,
   }
+}
+
+/** An EFI program, whose load options are the command line. */
+function efiEntry(
+  nothing: (problem: string) => FoundEntry,
+  { path, cmdline, config, survey }: { path: string; cmdline: string | undefined; config: string; survey: Survey },
+): FoundEntry {
+  const program = locate(path, config, survey)
+  const started = survey.efiPrograms.started({ program, options: cmdline ?? null, config })
+  const uncertainties = unknownMacro([path, cmdline ?? ''])
+  if (started === null)
+    return { ...nothing(`It starts the EFI program ${program}, not a Linux kernel.`), uncertainties }
+  return { ...nothing(''), ...started, uncertainties: [...uncertainties, ...started.uncertainties] }
+}
+
+function unknownMacro(values: readonly string[]): string[] {
+  const unknown = /\$\{[^}$]*\}/.exec(values.join(' '))?.[0]
+  return unknown === undefined ? [] : [`Only Limine knows what ${unknown} stands for.`]
 }
 
 /** `boot():/vmlinuz`, before version 8 `boot:///vmlinuz`; `$` before it: compressed, `#` after it: a checksum. */

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { filesAt, pathFrom } from './loader-path.ts'
 import { type RefindConfiguration, readRefind, type Stanza } from './refind/configuration.ts'
-import { initrdsOf, scannedEntries } from './refind/scanned.ts'
+import { scannedEntries } from './refind/scanned.ts'
 import type { EntrySource, FoundEntry, Menu, Preset } from './source.ts'
 import type { Survey } from './survey.ts'
 import type { Volume } from './volumes.ts'
@@ -63,27 +63,29 @@ function stanzaEntry(stanza: Stanza, parent: Stanza, config: string, survey: Sur
   const loader = stanza.loader ?? parent.loader
   const nothing = { id: title, title, kernel: null, initrds: [], cmdline: null }
   if (loader === null) return { ...nothing, problems: [`${line}: the entry names no loader.`] }
-  const options = stanza.options ?? parent.options ?? ''
-  const cmdline = [options, stanza.addedOptions ?? ''].filter((part) => part !== '').join(' ')
-  const initrd = stanza.initrd ?? parent.initrd
   const volumeName = stanza.volume ?? parent.volume
   const volume = volumeName === null ? undefined : volumeOf(volumeName, survey)
+  const program = survey.volumes.locate(pathFrom(posix.dirname(config), loader, survey), config, volume).path
+  const initrd = stanza.initrd ?? parent.initrd ?? ''
+  // rEFInd hands over no initrd: it names the one of the stanza behind the options, for the kernel's own stub.
+  const options = [
+    stanza.options ?? parent.options ?? '',
+    stanza.addedOptions ?? '',
+    initrd === '' ? '' : `initrd=${initrd}`,
+  ]
+    .filter((part) => part !== '')
+    .join(' ')
+  const start = { program, options, config }
+  const started = survey.efiPrograms.started(start)
+  const uncertainties =
+    volumeName !== null && volume === undefined
+      ? [`Depends on the volume ${volumeName}, which this system does not know.`]
+      : []
   // Windows, macOS and other boot loaders are EFI programs; a Linux kernel is one too, and seldom ends so.
-  if (/\.efi$/i.test(loader) && initrd === null && cmdline === '')
+  if (started === null && /\.efi$/i.test(loader) && options === '')
     return { ...nothing, problems: [`It starts no Linux kernel by itself: the EFI program ${loader}.`] }
-  const locate = (path: string) =>
-    survey.volumes.locate(pathFrom(posix.dirname(config), path, survey), config, volume).path
-  return {
-    id: title,
-    title,
-    kernel: locate(loader),
-    initrds: initrd === null || initrd === '' ? initrdsOf(cmdline, config, survey) : [locate(initrd)],
-    cmdline,
-    uncertainties:
-      volumeName !== null && volume === undefined
-        ? [`Depends on the volume ${volumeName}, which this system does not know.`]
-        : [],
-  }
+  const kernel = started ?? survey.efiPrograms.asKernel(start)
+  return { ...nothing, ...kernel, uncertainties: [...uncertainties, ...kernel.uncertainties] }
 }
 
 /** A volume is named by its label, its partition's name or its partition's GUID. */

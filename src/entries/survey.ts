@@ -1,6 +1,7 @@
 import { closeSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
 import type { System } from '../system/system.ts'
+import { EfiPrograms } from './efi-program.ts'
 import { HEAD_BYTES, type IdentifyKernel, type Identity, S390_HEAD_BYTES } from './identify.ts'
 import { Volumes } from './volumes.ts'
 
@@ -20,6 +21,7 @@ export class Survey {
   readonly system: System
   /** The file systems, and where a path that a boot loader names is. */
   readonly volumes: Volumes
+  readonly efiPrograms: EfiPrograms
   private readonly identify: IdentifyKernel
   private readonly resolved = new Map<string, string | undefined>()
   private readonly kernelFiles = new Map<string, KernelFile>()
@@ -30,6 +32,7 @@ export class Survey {
   constructor(system: System, identify: IdentifyKernel) {
     this.system = system
     this.volumes = new Volumes(system)
+    this.efiPrograms = new EfiPrograms(this)
     this.identify = identify
   }
 

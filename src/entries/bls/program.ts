@@ -1,8 +1,6 @@
-import { isSecureBoot } from '../../system/efi-variables.ts'
+import type { StartedKernel } from '../efi-program.ts'
 import type { MenuReading } from './reading.ts'
 import { type Type1Keys, unquote } from './type1.ts'
-import { imageStart } from './type2-entry.ts'
-import { readUnifiedImage } from './uki.ts'
 
 /** What a type 1 entry starts, and with what. */
 export interface BootProgram {
@@ -61,7 +59,7 @@ export function programOf(keys: Type1Keys, path: string, reading: MenuReading): 
   return efiProgramOf(kind, value, keys, path, reading)
 }
 
-/** An EFI program: a unified kernel image, a kernel by its own stub, or something else. */
+/** A unified kernel image, a kernel by its own stub, or something else. */
 function efiProgramOf(
   kind: 'uki' | 'efi',
   value: string,
@@ -71,45 +69,52 @@ function efiProgramOf(
 ): BootProgram {
   const { survey } = reading
   const unknown = new Set<string>()
-  const { path: file, exists } = survey.volumes.locate(value, path)
+  const { path: program, exists } = survey.volumes.locate(value, path)
   if (!exists) {
-    if (kind === 'uki') return { ...nothing, kernel: file, isHidden: true }
-    return { ...nothing, isHidden: true, problems: [`${path} starts the EFI program ${file}, which does not exist.`] }
+    if (kind === 'uki') return { ...nothing, kernel: program, isHidden: true }
+    return {
+      ...nothing,
+      isHidden: true,
+      problems: [`${path} starts the EFI program ${program}, which does not exist.`],
+    }
   }
-  const options = optionsOf(keys, reading, unknown)
-  const uncertainties = unset(unknown, path)
-  const image = readUnifiedImage(survey.system, file)
-  const number = Number(unquote(keys.get('profile')?.at(-1) ?? '0'))
-  const profile = typeof image === 'string' ? undefined : (image.profiles[number] ?? image.profiles[0])
-  if (typeof image !== 'string' && profile?.hasKernel) {
-    const { found, problems, addonOptions } = imageStart(file, profile, image, reading)
-    const isIgnored = profile.commandLine !== null && isSecureBoot(survey.system) === true
-    if (options !== null && isIgnored)
-      problems.push(`${path} has options, which systemd-stub ignores under Secure Boot: the image has a command line.`)
-    const replaced = options === null || isIgnored ? null : [options, ...addonOptions].join(' ').trim()
-    const chosen = image.hasProfiles ? image.profiles.indexOf(profile) : null
-    const cmdline = replaced ?? found.cmdline
-    return { ...nothing, ...found, cmdline, profile: chosen, isDescribed: true, problems, uncertainties }
-  }
-  if (survey.kernelFile(file).problems.length === 0)
-    return { ...nothing, kernel: file, cmdline: options ?? '', uncertainties }
-  if (kind === 'uki') return { ...nothing, problems: [`${path} names ${file}, which is no unified kernel image.`] }
-  return { ...nothing, problems: [`${path} starts the EFI program ${file}, not a Linux kernel.`] }
+  const options = loadOptions(keys, reading, unknown)
+  const started = survey.efiPrograms.started({ program, options, config: path })
+  if (started !== null) return programStarted(started, unknown, path)
+  if (kind === 'uki') return { ...nothing, problems: [`${path} names ${program}, which is no unified kernel image.`] }
+  return { ...nothing, problems: [`${path} starts the EFI program ${program}, not a Linux kernel.`] }
 }
 
+/** The kernel with its initrds, which systemd-boot hands to it; it is an EFI program as well, if only a kernel's own. */
 function linuxOf(value: string, keys: Type1Keys, path: string, reading: MenuReading): BootProgram {
-  const { survey } = reading
   const unknown = new Set<string>()
-  const kernel = survey.volumes.locate(value, path)
+  const kernel = reading.survey.volumes.locate(value, path)
   const named = keys.get('initrd') ?? []
   const initrds = named
     .slice(0, MAX_INITRDS)
     .flatMap((initrd) => initrdsOf(unquote(initrd), path, reading, unknown).slice(0, MAX_INITRDS))
   const problems =
     named.length > MAX_INITRDS ? [`${path} has ${named.length} initrd lines; the first ${MAX_INITRDS} are read.`] : []
-  const cmdline = optionsOf(keys, reading, unknown) ?? ''
-  const uncertainties = unset(unknown, path)
-  return { ...nothing, kernel: kernel.path, initrds, cmdline, isHidden: !kernel.exists, problems, uncertainties }
+  const options = loadOptions(keys, reading, unknown)
+  const start = { program: kernel.path, options, config: path, initrds }
+  const { efiPrograms } = reading.survey
+  const started = efiPrograms.started(start) ?? efiPrograms.asKernel(start)
+  const isHidden = !kernel.exists
+  return { ...programStarted(started, unknown, path), isHidden, problems: [...problems, ...started.problems] }
+}
+
+function programStarted(started: StartedKernel, unknown: ReadonlySet<string>, path: string): BootProgram {
+  const { described = false, version = null, architecture = null, profile = null, ...rest } = started
+  const uncertainties = [...unset(unknown, path), ...started.uncertainties]
+  return { ...nothing, ...rest, version, architecture, profile, isDescribed: described, uncertainties }
+}
+
+/** What systemd-boot gives to the program: the options, and before them a profile other than the first. */
+function loadOptions(keys: Type1Keys, reading: MenuReading, unknown: Set<string>): string | null {
+  const options = optionsOf(keys, reading, unknown)
+  const number = /^\d{1,9}$/.exec(unquote(keys.get('profile')?.at(-1) ?? ''))?.[0]
+  if (number === undefined || Number(number) === 0) return options
+  return options === null || options === '' ? `@${Number(number)}` : `@${Number(number)} ${options}`
 }
 
 function unset(variables: ReadonlySet<string>, path: string): string[] {

@@ -1,7 +1,6 @@
 import { posix } from 'node:path'
 import type { EntrySource, Menu } from '../source.ts'
 import type { Survey } from '../survey.ts'
-import { Addons } from './addons.ts'
 import { thisMachine } from './architectures.ts'
 import { automaticEntries } from './automatic.ts'
 import { defaultEntry } from './default.ts'
@@ -9,7 +8,7 @@ import { hideForeign } from './foreign.ts'
 import { GrubVariables } from './grub-variables.ts'
 import { type LoaderConf, parseLoaderConf } from './loader-conf.ts'
 import type { LoaderEntry } from './loader-entry.ts'
-import { type BootPartition, bootPartitions, holderOf, machineOfLoaders } from './partitions.ts'
+import { type BootPartition, machineOfLoaders } from './partitions.ts'
 import type { MenuReading } from './reading.ts'
 import { compareLoaderEntries } from './sort.ts'
 import { shownTitles } from './titles.ts'
@@ -23,9 +22,9 @@ import { type2Entries } from './type2-entry.ts'
 export const bls: EntrySource = {
   name: 'bls',
   find: (survey) => {
-    const partitions = bootPartitions(survey)
+    const { partitions } = survey.efiPrograms
     if (partitions.length === 0) return []
-    const reading = readingOf(partitions, survey)
+    const reading = { survey, variables: new GrubVariables(survey) }
     const problems: string[] = []
     const conf = loaderConfOf(partitions, survey)
     const found = partitions.flatMap((partition) => entriesOf(partition, reading, problems))
@@ -37,15 +36,6 @@ export const bls: EntrySource = {
     if (entries.length === 0 && conf === null) return []
     return [menuOf(entries, conf, partitions, reading, problems)]
   },
-}
-
-function readingOf(partitions: readonly BootPartition[], survey: Survey): MenuReading {
-  return {
-    survey,
-    variables: new GrubVariables(survey),
-    addons: new Addons(survey),
-    addonsBeside: (path) => holderOf(path, partitions)?.addons ?? null,
-  }
 }
 
 /** Only the ESP's counts. Where nothing tells which partition is the ESP, it is the one that has the file. */

@@ -21,6 +21,8 @@ export interface UnifiedImage {
 export interface ImageProfile {
   /** Whether it holds a kernel at all: boot loaders and addons are EFI programs with sections as well. */
   readonly hasKernel: boolean
+  /** Whether it brings an initrd of its own. */
+  readonly hasInitrd: boolean
   /** Texts of the sections; null when there is none. */
   readonly osRelease: string | null
   readonly commandLine: string | null
@@ -77,6 +79,7 @@ function profileOf(source: ByteSource, own: readonly PeSection[], sections: read
   const uname = text('.uname')
   return {
     hasKernel: kernel !== undefined,
+    hasInitrd: section('.initrd') !== undefined,
     osRelease: text('.osrel'),
     commandLine: text('.cmdline'),
     profile: own.length === 0 ? null : text('.profile'),

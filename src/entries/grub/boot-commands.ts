@@ -1,3 +1,4 @@
+import type { StartedKernel } from '../efi-program.ts'
 import type { GrubFile } from './devices.ts'
 import type { Boot } from './menu.ts'
 
@@ -9,10 +10,17 @@ export class BootCommands {
   private devicetree: string | null = null
   private problems: readonly string[] = []
   private uncertainties: readonly string[] = []
+  /** What only the file of an EFI program tells: its profile, version and architecture. */
+  private started: StartedKernel | null = null
 
   /** Whether there is anything to boot. */
   get isLoaded(): boolean {
     return this.kernel !== null || this.problems.length > 0
+  }
+
+  /** An EFI program brings its initrds, or names them in its load options. */
+  get takesInitrds(): boolean {
+    return this.isLoaded && this.started === null
   }
 
   /** A kernel takes the place of the one before, and of its initrds. */
@@ -46,6 +54,17 @@ export class BootCommands {
       this.problems = [...this.problems, `Its module ${file.path} has the command line: ${commandLine(words)}`]
   }
 
+  /** An EFI program that boots a Linux kernel. */
+  program(started: StartedKernel): void {
+    this.start(null)
+    this.started = started
+    this.kernel = started.kernel
+    this.cmdline = started.cmdline
+    this.initrds = started.initrds
+    this.problems = started.problems
+    for (const sentence of started.uncertainties) this.uncertain(sentence)
+  }
+
   /** What starts no Linux kernel at all. @param what a sentence */
   other(what: string): void {
     this.start(null)
@@ -76,10 +95,13 @@ export class BootCommands {
   result(): Boot | null {
     if (!this.isLoaded) return null
     const { kernel, cmdline, initrds, devicetree, problems, uncertainties } = this
-    return { kernel, cmdline, initrds, devicetree, problems, uncertainties }
+    const { version = null, architecture = null, profile = null, described = false } = this.started ?? {}
+    const ofProgram = { version, architecture, profile, described }
+    return { ...ofProgram, kernel, cmdline, initrds, devicetree, problems, uncertainties }
   }
 
   private start(file: GrubFile | null): void {
+    this.started = null
     this.kernel = file?.path ?? null
     this.cmdline = null
     this.initrds = []
@@ -93,7 +115,14 @@ export class BootCommands {
   }
 
   private key(): string {
-    return JSON.stringify([this.kernel, this.cmdline, this.initrds, this.devicetree, this.problems])
+    return JSON.stringify([
+      this.kernel,
+      this.started?.profile,
+      this.cmdline,
+      this.initrds,
+      this.devicetree,
+      this.problems,
+    ])
   }
 
   private summary(): string {

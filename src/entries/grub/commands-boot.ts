@@ -1,3 +1,4 @@
+import { isEfi } from '../../system/efi-variables.ts'
 import type { CommandFunction } from './commands.ts'
 import type { Interpreter } from './interpreter.ts'
 import { errors } from './values.ts'
@@ -68,7 +69,7 @@ function linux(...[run, call]: Parameters<CommandFunction>): boolean {
 const linuxOptions = /^--(?:no-mem-option|type=.*)$/
 
 function initrd(...[run, { words, why }]: Parameters<CommandFunction>): boolean {
-  if (words.length === 0 || !run.boot.isLoaded) return run.fails(errors.badArgument)
+  if (words.length === 0 || !run.boot.takesInitrds) return run.fails(errors.badArgument)
   const paths = words.map((word) => word.replace(/^newc:[^:]*:/, ''))
   run.boot.initrd(paths.map((path) => run.locate(path)))
   doubt(run, why, 'Its initrd')
@@ -91,9 +92,18 @@ function module(...[run, call]: Parameters<CommandFunction>): boolean {
   return true
 }
 
-function chainloader(...[run, { words }]: Parameters<CommandFunction>): boolean {
-  const path = words.find((word) => !word.startsWith('-'))
-  return other(run, `It starts another boot loader, ${path ?? 'the next one'}, which kexec does not.`)
+/** On EFI machines: a program and its load options. On others, and of a list of blocks: a boot sector. */
+function chainloader(...[run, { words, why }]: Parameters<CommandFunction>): boolean {
+  const [path, ...options] = withoutOptions(words, /^-/)
+  const loads = `It starts another boot loader, ${path ?? 'the next one'}, which kexec does not.`
+  if (path === undefined || /\+\d*$/.test(path) || isEfi(run.survey.system) === false) return other(run, loads)
+  const { path: program, exists, problem } = run.locate(path)
+  const given = { program, options: options.length > 0 ? options.join(' ') : null, config: run.config }
+  const started = exists && problem === null ? run.survey.efiPrograms.started(given) : null
+  if (started === null) return other(run, loads)
+  run.boot.program(started)
+  doubt(run, why, 'Its kernel or command line')
+  return true
 }
 
 function other(run: Interpreter, what: string): true {

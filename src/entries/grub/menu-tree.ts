@@ -108,11 +108,7 @@ function entryOf(run: Interpreter, item: MenuItem, submenus: readonly string[]):
     title,
     submenus,
     config,
-    kernel: boot?.kernel ?? null,
-    initrds: boot?.initrds ?? [],
-    cmdline: boot?.cmdline ?? null,
-    devicetree: boot?.devicetree ?? null,
-    problems: boot?.problems ?? ['It starts nothing.'],
+    ...(boot ?? { kernel: null, initrds: [], cmdline: null, problems: ['It starts nothing.'] }),
     uncertainties: [...item.uncertainties, ...(boot?.uncertainties ?? [])],
   }
 }

@@ -25,14 +25,5 @@ export interface MenuContext {
   readonly items: MenuItem[]
 }
 
-/** What a body leaves behind: what would be booted. */
-export interface Boot {
-  /** Null for what is no Linux kernel. */
-  readonly kernel: string | null
-  readonly initrds: readonly string[]
-  /** Null for what is no Linux kernel and takes none. */
-  readonly cmdline: string | null
-  readonly devicetree: string | null
-  readonly problems: readonly string[]
-  readonly uncertainties: readonly string[]
-}
+/** What a body leaves behind: what would be booted. The kernel is null for what is no Linux kernel. */
+export type Boot = Omit<FoundEntry, 'id' | 'title' | 'submenus' | 'source' | 'config'>

@@ -1,7 +1,6 @@
 import { posix } from 'node:path'
 import { initrdNames } from '../initrd-names.ts'
 import { kernelName } from '../kernel-names.ts'
-import { pathFrom } from '../loader-path.ts'
 import type { FoundEntry } from '../source.ts'
 import type { Survey } from '../survey.ts'
 import { compareVersions } from '../version.ts'
@@ -60,16 +59,18 @@ interface Place {
 function entryOf(kernel: string, options: string, { folder, config, names, survey }: Place): FoundEntry {
   const version = versionIn(kernel)
   const cmdline = version === null ? options : options.replaceAll('%v', version)
-  const named = initrdsOf(cmdline, config, survey)
+  const start = { program: posix.join(folder, kernel), options: cmdline, config }
+  const started = survey.efiPrograms.started(start) ?? survey.efiPrograms.asKernel(start)
   const suffix = kernelName(kernel)?.suffix ?? ''
   const beside = initrdNames(suffix, version, null).find((name) => names.has(name)) ?? sameVersion(version, names)
+  const isNamed = /initrd=/i.test(cmdline) || beside === undefined || started.described === true
+  const noVersion = version === null && options.includes('%v')
   return {
+    ...started,
     id: kernel,
     title: kernel,
-    kernel: posix.join(folder, kernel),
-    initrds: named.length > 0 || beside === undefined ? named : [posix.join(folder, beside)],
-    cmdline,
-    uncertainties: version === null && options.includes('%v') ? [`${kernel} has no version to stand for %v.`] : [],
+    initrds: isNamed ? started.initrds : [posix.join(folder, beside)],
+    uncertainties: [...(noVersion ? [`${kernel} has no version to stand for %v.`] : []), ...started.uncertainties],
   }
 }
 
@@ -86,13 +87,4 @@ function sameVersion(version: string | null, names: ReadonlySet<string>): string
   return version === null
     ? undefined
     : [...names].find((name) => /^(?:init|booster)/.test(name) && versionIn(name) === version)
-}
-
-/** The files of `initrd=`, which the kernel's EFI stub loads from the kernel's own file system; each may be said again. */
-export function initrdsOf(options: string, config: string, survey: Survey): string[] {
-  const words = options.split(/\s+/).filter((word) => word.startsWith('initrd='))
-  return words.map((word) => {
-    const path = pathFrom('/', word.slice('initrd='.length), survey)
-    return survey.volumes.locate(path, config).path
-  })
 }

@@ -64,7 +64,7 @@ test('limine.conf: folders, macros, several modules, the default', async () => {
       submenus: ['Arch Linux', 'Snapshots'],
       problems: [expect.stringContaining('Only Limine knows what')],
     },
-    { title: 'Windows', kernel: null, problems: [expect.stringContaining("protocol is 'efi'")] },
+    { title: 'Windows', kernel: null, problems: [expect.stringContaining('bootmgfw.efi, not a Linux kernel')] },
   ])
   expect(loader.reason).toBe('default_entry 3 in /boot/limine/limine.conf names it')
 })

@@ -236,8 +236,14 @@ describe('type 1 files may name EFI programs', () => {
     const [entry] = await entriesOf({
       ...type1('/efi', { a: 'efi /vmlinuz\noptions root=/dev/sda2 initrd=\\initrd.img\n' }),
       '/efi/vmlinuz': { kernel: '6.1.0' },
+      '/efi/initrd.img': 'initrd',
     })
-    expect(entry).toMatchObject({ kernel: '/efi/vmlinuz', cmdline: 'root=/dev/sda2 initrd=\\initrd.img', problems: [] })
+    expect(entry).toMatchObject({
+      kernel: '/efi/vmlinuz',
+      initrds: ['/efi/initrd.img'],
+      cmdline: 'root=/dev/sda2',
+      problems: [],
+    })
   })
 
   test('anything else starts no kernel', async () => {
