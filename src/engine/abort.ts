@@ -1,15 +1,6 @@
 import { KexecError } from '../errors.ts'
 import { unload } from './unload.ts'
 
-/** @throws KexecError 'aborted' when the signal has fired: nothing was changed. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (!signal?.aborted) return
-  throw new KexecError('interrupted before the kernel was asked; what was loaded before still is', {
-    reason: 'aborted',
-    cause: signal.reason,
-  })
-}
-
 /** Takes back a load during which the signal has fired. @throws KexecError 'aborted' then */
 export function unloadIfAborted(
   { panic, path }: { readonly panic: boolean; readonly path: string },

@@ -26,7 +26,7 @@ export function buildTreeMenu(survey: Survey, folder: string): Menu {
     return name === undefined ? [] : [`${boot}/${name}`]
   })
   const paths = built.length > 0 ? built : isFile(posix.join(folder, 'vmlinux'), survey) ? ['vmlinux'] : []
-  const release = survey.system.readText(posix.join(folder, 'include/config/kernel.release'))?.trim().split('\n')[0]
+  const release = survey.readText(posix.join(folder, 'include/config/kernel.release'))?.trim().split('\n')[0]
   return menuWithoutPreset(
     'build-tree',
     folder,

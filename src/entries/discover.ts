@@ -1,6 +1,8 @@
 import { posix } from 'node:path'
+import { throwIfAborted } from '../abort.ts'
 import { KexecError } from '../errors.ts'
 import { System } from '../system/system.ts'
+import { Budget, BudgetSpent } from './budget.ts'
 import { buildTreeMenu } from './build-tree.ts'
 import type { BootEntry, Source } from './entry.ts'
 import { type IdentifyKernel, identifyKernel } from './identify.ts'
@@ -17,6 +19,8 @@ export interface DiscoverOptions {
   readonly identify?: IdentifyKernel
   /** A kernel build tree, a folder of the system, to look at instead of everything else. */
   readonly buildTree?: string
+  /** Ends it early, between two files or entries. */
+  readonly signal?: AbortSignal
 }
 
 /** One boot loader's menu, or another place that kernels were found in, as part of a BootMenu. */
@@ -48,7 +52,8 @@ export interface BootMenu {
  * Everything a system can boot: the menu of the boot loader in charge in its own order, then what only other sources know,
  * newest kernel first. At most one entry is marked as default and one as running and, unless the list is empty, exactly one
  * as newest. What is broken is listed with its `problems`; nothing that is read makes this fail.
- * @throws KexecError 'not-found' for a build tree that is no folder
+ * What there is more to read than any machine needs, in time or memory, is left out, and `problems` of the menu say so.
+ * @throws KexecError 'not-found' for a build tree that is no folder, 'aborted' once the signal has fired
  */
 export async function discover(options: DiscoverOptions = {}): Promise<BootEntry[]> {
   return [...(await readBootMenu(options)).entries]
@@ -57,29 +62,51 @@ export async function discover(options: DiscoverOptions = {}): Promise<BootEntry
 /** As `discover`, with the boot loaders that were found, and what is wrong with them. */
 export async function readBootMenu(options: DiscoverOptions = {}): Promise<BootMenu> {
   const system = options.system ?? new System()
-  const survey = new Survey(system, options.identify ?? identifyKernel)
-  const menus = options.buildTree === undefined ? menusOf(survey) : [buildTree(survey, options.buildTree)]
+  const budget = new Budget(options.signal)
+  throwIfAborted(options.signal)
+  const survey = new Survey(system, options.identify ?? identifyKernel, budget)
+  const menus = options.buildTree === undefined ? await menusOf(survey) : [buildTree(survey, options.buildTree)]
+  await lookAtFiles(menus, survey)
   const { entries, loaders, problems } = mergeMenus(menus, survey)
-  return { entries: rank(entries, system), loaders, problems: [...problems, ...unreadable(system)] }
+  return { entries: rank(entries, system), loaders, problems: [...problems, ...unreadable(system), ...budget.remarks] }
 }
 
-function menusOf(survey: Survey): Menu[] {
+async function menusOf(survey: Survey): Promise<Menu[]> {
   const menus: Menu[] = []
   const found: FoundEntry[] = []
   for (const source of sources) {
-    for (const menu of menusOfSource(source, survey, found)) {
+    for (const menu of await menusOfSource(source, survey, found)) {
       menus.push(menu)
       for (const entry of menu.entries) found.push(entry)
     }
+    await survey.budget.pause()
   }
   return menus
 }
 
+/** The survey remembers what it saw: here others may run in between, which they cannot while menus are merged. */
+async function lookAtFiles(menus: readonly Menu[], survey: Survey): Promise<void> {
+  for (const { entries } of menus) {
+    for (const { kernel, initrds, described } of entries) {
+      await survey.budget.pause()
+      if (kernel === null || described) continue
+      survey.kernelFile(kernel)
+      for (const path of initrds) survey.initrdProblems(path)
+    }
+  }
+}
+
 /** A mistake of ours in one source must not hide the entries of the others from someone who has to boot. */
-function menusOfSource(source: EntrySource, survey: Survey, found: readonly FoundEntry[]): readonly Menu[] {
+async function menusOfSource(
+  source: EntrySource,
+  survey: Survey,
+  found: readonly FoundEntry[],
+): Promise<readonly Menu[]> {
   try {
-    return source.find(survey, found)
+    return await source.find(survey, found)
   } catch (error) {
+    if (error instanceof KexecError) throw error
+    if (error instanceof BudgetSpent) return []
     const problem = `What ${source.name} has could not be read, by a mistake in linux-kexec (${String(error)}): please report it.`
     return [{ source: source.name, config: '/', entries: [], preset: null, problems: [problem] }]
   }
@@ -103,7 +130,10 @@ function buildTree(survey: Survey, folder: string): Menu {
 const evidencePlaces = /^\/(?:dev|proc|sys)\//
 
 function unreadable(system: System): string[] {
-  return [...system.denied]
-    .filter((path) => !evidencePlaces.test(path))
-    .map((path) => `${path} cannot be read without root's rights: what it tells of is missing here.`)
+  return [
+    ...[...system.denied]
+      .filter((path) => !evidencePlaces.test(path))
+      .map((path) => `${path} cannot be read without root's rights: what it tells of is missing here.`),
+    ...[...system.unopened].map(([path, kind]) => `${path} is a ${kind}, not a file: it was not opened.`),
+  ]
 }

@@ -77,7 +77,7 @@ class Follower {
 
   read(path: string, folder: string, submenus: readonly string[]): Part {
     this.opened.add(path)
-    const text = this.survey.system.readText(path)
+    const text = this.survey.readText(path)
     if (text === undefined) {
       this.problems.push(`${path} cannot be read.`)
       return nothing
@@ -93,7 +93,7 @@ class Follower {
   private parse(path: string, text: string, reading: Omit<Reading, 'flavour'>): Configuration {
     const open = (name: string) => {
       const included = locate(name, { ...reading, flavour: 'syslinux' })
-      const includedText = this.survey.system.readText(included)
+      const includedText = this.survey.readText(included)
       return includedText === undefined ? undefined : { path: included, text: includedText }
     }
     if (isForUBoot(text)) return readConfiguration(path, text, 'u-boot', open)
@@ -137,7 +137,7 @@ class Follower {
     if (name === '' || name.startsWith('~')) return undefined
     const path = locate(name, reading)
     if (this.opened.has(path) || this.opened.size >= MAX_CONFIGURATIONS) return undefined
-    if (!this.survey.system.stat(path)?.isFile()) return undefined
+    if (!this.survey.system.isFile(path)) return undefined
     const next = first === 'config' && folder !== '' ? locate(folder, reading) : reading.folder
     const [files, problems] = [this.files.length, this.problems.length]
     const part = this.read(path, next, reading.submenus)

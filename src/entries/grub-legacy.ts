@@ -29,7 +29,7 @@ export const grubLegacy: EntrySource = {
 }
 
 function readMenu(config: string, survey: Survey): Menu[] {
-  const text = survey.system.readText(config)
+  const text = survey.readText(config)
   if (text === undefined) return [{ ...emptyMenu(config), problems: [`${config} cannot be read.`] }]
   const list = parseMenuList(text)
   // Without a title GRUB runs the commands one after the other; a grub.cfg of GRUB 2 has neither.
@@ -65,7 +65,7 @@ function presetOf(list: MenuList, entries: readonly FoundEntry[], config: string
 function savedNumber(config: string, survey: Survey): { number: number; reason: string } {
   const folder = posix.dirname(survey.resolve(config) ?? config)
   const path = posix.join(folder, 'default')
-  const number = numberOf(survey.system.readText(path)?.slice(0, 64) ?? '')
+  const number = numberOf(survey.readText(path)?.slice(0, 64) ?? '')
   return number === undefined
     ? { number: 0, reason: `default is saved in ${config}, and ${path} has no number: the first entry` }
     : { number, reason: `${path} has its number, ${number}` }

@@ -29,7 +29,7 @@ function menu(config: string, entry: FoundEntry, { problems }: Assignments): Men
  */
 function openrc(survey: Survey): Menu[] {
   const config = '/etc/conf.d/kexec'
-  const text = survey.system.readText(config)
+  const text = survey.readText(config)
   if (text === undefined) return []
   const settings = parseAssignments(text)
   const value = (name: string) => settings.values.get(name) ?? ''
@@ -103,7 +103,7 @@ function debian(survey: Survey): Menu[] {
   const folder = `${config}.d`
   const names = survey.system.list(folder).filter((name) => /^[A-Za-z0-9_-]+$/.test(name))
   const found = [config, ...names.map((name) => `${folder}/${name}`)].flatMap((path) => {
-    const text = survey.system.readText(path)
+    const text = survey.readText(path)
     return text === undefined ? [] : [{ path, text }]
   })
   let settings: Assignments = { values: new Map(), problems: [] }

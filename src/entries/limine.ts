@@ -26,7 +26,7 @@ export const limine: EntrySource = {
 const efiProtocols = new Set(['efi', 'uefi', 'efi_chainload', 'chainload'])
 
 function readMenu(config: string, survey: Survey): Menu {
-  const text = survey.system.readText(config) ?? ''
+  const text = survey.readText(config) ?? ''
   const { entries, settings } = parseLimine(text, /\.cfg$/i.test(config))
   const found = new Map(
     entries.filter(({ hasChildren }) => !hasChildren).map((entry) => [entry, entryOf(entry, config, survey)]),

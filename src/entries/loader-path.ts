@@ -20,7 +20,7 @@ export function filesAt(paths: readonly string[], survey: Survey): string[] {
   for (const path of paths) {
     const spelled = survey.volumes.files.ignoringCase(path)
     const target = spelled === undefined ? undefined : survey.resolve(spelled)
-    if (spelled === undefined || target === undefined || !survey.system.stat(target)?.isFile()) continue
+    if (spelled === undefined || target === undefined || !survey.system.isFile(target)) continue
     if (!found.has(target)) found.set(target, spelled)
   }
   return [...found.values()]

@@ -60,6 +60,6 @@ function entryOf(
 
 /** Arch's name for the kernel, 'linux-lts', which its initrd carries instead of a version. */
 function packageOf(folder: string, survey: Survey): string | undefined {
-  const name = survey.system.readText(posix.join(folder, 'pkgbase'))?.trim()
+  const name = survey.readText(posix.join(folder, 'pkgbase'))?.trim()
   return name === '' ? undefined : name
 }

@@ -31,8 +31,8 @@ function readMenu(config: string, survey: Survey): Menu {
   const { system } = survey
   const folder = posix.dirname(config)
   const model = system.readText('/proc/device-tree/model')?.replace(/\0.*$/s, '') ?? null
-  const open = (name: string) => system.readText(posix.join(folder, posix.join('/', name)))
-  const configuration = readPiConfiguration('config.txt', system.readText(config) ?? '', model, open)
+  const open = (name: string) => survey.readText(posix.join(folder, posix.join('/', name)))
+  const configuration = readPiConfiguration('config.txt', survey.readText(config) ?? '', model, open)
   const board = new Board(folder, configuration, model, survey)
   const entry = board.entry(config)
   return {
@@ -66,7 +66,7 @@ class Board {
     // The firmware gives up a prefix that leads to no kernel.
     const prefix = this.isThere(wanted + name) ? wanted : ''
     const kernel = this.locate(prefix + name)
-    const text = this.survey.system.readText(this.locate(prefix + (this.setting('cmdline') ?? 'cmdline.txt')))
+    const text = this.survey.readText(this.locate(prefix + (this.setting('cmdline') ?? 'cmdline.txt')))
     const devicetree = this.setting('device_tree')
     return {
       id: prefix + name,

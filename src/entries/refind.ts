@@ -32,9 +32,9 @@ function linuxConfigPaths(survey: Survey): string[] {
 }
 
 function readMenu(start: string, config: string | undefined, linuxConfigs: readonly string[], survey: Survey): Menu {
-  const text = config === undefined ? '' : (survey.system.readText(config) ?? '')
+  const text = config === undefined ? '' : (survey.readText(config) ?? '')
   const configuration = readRefind(start, text, (name) =>
-    survey.system.readText(posix.join(posix.dirname(start), name.replaceAll('\\', '/'))),
+    survey.readText(posix.join(posix.dirname(start), name.replaceAll('\\', '/'))),
   )
   const scanned = configuration.scans
     ? linuxConfigs.flatMap((path) => scannedEntries(path, survey).map((entry) => ({ ...entry, config: path })))

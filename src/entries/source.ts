@@ -61,10 +61,10 @@ export interface EntrySource {
   readonly name: Source
   /**
    * The menus of this kind, [] when the system has none. Never throws for what it reads: a broken entry says so in its
-   * `problems`, a broken file in the menu's.
+   * `problems`, a broken file in the menu's. It stops when `survey.budget` is spent, and keeps what it has.
    * @param earlier what the sources before this one found.
    */
-  find(survey: Survey, earlier: readonly FoundEntry[]): Menu[]
+  find(survey: Survey, earlier: readonly FoundEntry[]): readonly Menu[] | Promise<readonly Menu[]>
 }
 
 /** The menu of a place that kernels merely lie in. */

@@ -1,6 +1,7 @@
 import { closeSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
-import type { System } from '../system/system.ts'
+import { fileType, type System } from '../system/system.ts'
+import { Budget } from './budget.ts'
 import { EfiPrograms } from './efi-program.ts'
 import { HEAD_BYTES, type IdentifyKernel, type Identity, S390_HEAD_BYTES } from './identify.ts'
 import { Volumes } from './volumes.ts'
@@ -16,21 +17,30 @@ export interface KernelFile {
 /** Folders with a subfolder of modules per kernel release; on a merged /usr both are the same. */
 export const MODULES_FOLDERS = ['/usr/lib/modules', '/lib/modules'] as const
 
+/** Steps that it takes to open a file, beside those of the way to it. */
+const FILE = 10
+/** Steps that it takes to tell what a kernel file is: 36 KiB are read, and may be unpacked. */
+const KERNEL = 200
+
 /** One look at a system, shared by all sources so that nothing is read twice. */
 export class Survey {
   readonly system: System
   /** The file systems, and where a path that a boot loader names is. */
   readonly volumes: Volumes
   readonly efiPrograms: EfiPrograms
+  /** What it may take: every reader draws from it. */
+  readonly budget: Budget
   private readonly identify: IdentifyKernel
   private readonly resolved = new Map<string, string | undefined>()
   private readonly kernelFiles = new Map<string, KernelFile>()
   private readonly initrdFiles = new Map<string, string[]>()
+  private paidLooks = 0
   private releases: ReadonlyMap<string, string> | undefined
   private operatingSystem: string | null | undefined
 
-  constructor(system: System, identify: IdentifyKernel) {
+  constructor(system: System, identify: IdentifyKernel, budget = new Budget()) {
     this.system = system
+    this.budget = budget
     this.volumes = new Volumes(system)
     this.efiPrograms = new EfiPrograms(this)
     this.identify = identify
@@ -44,6 +54,30 @@ export class Survey {
     return this.resolve('/boot') === '/' ? ['/'] : ['/boot', '/']
   }
 
+  /** As `system.readText`, and undefined when no more can be afforded. */
+  readText(path: string): string | undefined {
+    const { budget, system } = this
+    if (!this.pay(FILE) || !budget.has('characters')) return undefined
+    const text = system.readText(path)
+    return text === undefined || budget.take('characters', text.length) ? text : undefined
+  }
+
+  /** As `system.readTexts`, as many as can be afforded. */
+  *readTexts(path: string, isWanted: (name: string) => boolean): Generator<[name: string, text: string | undefined]> {
+    const { budget, system } = this
+    for (const [name, text] of system.readTexts(path, isWanted)) {
+      if (!this.pay(FILE) || !budget.take('characters', text?.length ?? 0)) return
+      yield [name, text]
+    }
+  }
+
+  /** Takes steps, and those of the ways to files since it was last done. @returns whether they can be afforded */
+  private pay(steps: number): boolean {
+    const looks = this.system.looks - this.paidLooks
+    this.paidLooks = this.system.looks
+    return this.budget.take('steps', steps + looks)
+  }
+
   /** Reads the head of a kernel file and tells what it is. Never throws. */
   kernelFile(path: string): KernelFile {
     return remembered(this.kernelFiles, path, () => this.examineKernel(path))
@@ -51,6 +85,7 @@ export class Survey {
 
   private examineKernel(path: string): KernelFile {
     const nothing = { version: null, architecture: null }
+    if (!this.pay(KERNEL)) return { ...nothing, problems: [`${path} ${notLookedAt}`] }
     const { stats, problem } = this.file(path)
     if (stats === undefined) return { ...nothing, problems: [problem] }
     try {
@@ -77,6 +112,7 @@ export class Survey {
   }
 
   private examineInitrd(path: string): string[] {
+    if (!this.pay(FILE)) return [`${path} ${notLookedAt}`]
     const { stats, problem } = this.file(path)
     if (stats === undefined) return [problem]
     try {
@@ -114,7 +150,10 @@ export class Survey {
 
   /** Where links lead, or undefined when they lead nowhere. */
   resolve(path: string): string | undefined {
-    if (!this.resolved.has(path)) this.resolved.set(path, this.follow(path))
+    if (!this.resolved.has(path)) {
+      this.pay(1)
+      this.resolved.set(path, this.follow(path))
+    }
     return this.resolved.get(path)
   }
 
@@ -129,7 +168,7 @@ export class Survey {
   private file(path: string): { stats: Stats; problem?: never } | { stats?: never; problem: string } {
     const stats = this.system.stat(path)
     if (stats === undefined) return { problem: this.absence(path) }
-    if (!stats.isFile()) return { problem: `${path} is ${kind(stats)}, not a file.` }
+    if (!stats.isFile()) return { problem: `${path} is a ${fileType(stats)}, not a file.` }
     if (stats.size === 0) return { problem: `${path} is empty.` }
     return { stats }
   }
@@ -151,6 +190,8 @@ export class Survey {
   }
 }
 
+const notLookedAt = 'is not looked at: there is more to read here than any machine needs.'
+
 function notBootable(path: string, { description, problems = [] }: Identity): string {
   if (problems.length === 0) return `${path} is ${description}, not a kernel.`
   return `${path} is ${description}, but ${problems.join('; ')}.`
@@ -170,13 +211,6 @@ function unreadable(path: string, error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'EACCES' || code === 'EPERM') return `${path} cannot be read without root's rights (${code}).`
   return `${path} cannot be read (${code ?? message}).`
-}
-
-function kind(stats: Stats): string {
-  if (stats.isDirectory()) return 'a directory'
-  if (stats.isFIFO()) return 'a FIFO'
-  if (stats.isSocket()) return 'a socket'
-  return 'a device'
 }
 
 /** PRETTY_NAME of os-release(5), which quotes as a shell does. */

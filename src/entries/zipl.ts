@@ -12,7 +12,7 @@ export const zipl: EntrySource = {
   name: 'zipl',
   find: (survey, earlier) => {
     const config = filesAt(paths, survey)[0]
-    const text = config === undefined ? undefined : survey.system.readText(config)
+    const text = config === undefined ? undefined : survey.readText(config)
     if (config === undefined || text === undefined) return []
     const configuration = parseZipl(text)
     const problems = configuration.problems.map((problem) => `${config}:${problem}`)
@@ -49,7 +49,7 @@ function sectionEntry({ name, line, values }: ZiplSection, config: string, surve
     return { id: name, title: name, kernel: null, initrds: [], cmdline: null, problems }
   }
   const file = values.get('parmfile')
-  const fromFile = file === undefined ? '' : survey.system.readText(file)
+  const fromFile = file === undefined ? '' : survey.readText(file)
   const problems = fromFile === undefined ? [`${config}:${line}: the parmfile ${file} cannot be read.`] : []
   const ramdisk = values.get('ramdisk')
   return {

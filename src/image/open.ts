@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { totalmem } from 'node:os'
 import { KexecError, type Reason } from '../errors.ts'
 import { MemoryFile } from '../system/memory-file.ts'
-import { readAtMost, type System } from '../system/system.ts'
+import { fileType, NotAFile, readAtMost, type System } from '../system/system.ts'
 import { type ByteSource, fileBytes, memoryBytes, withHead } from './bytes.ts'
 import { type KernelImage, unknownImage } from './image.ts'
 import { HEAD_BYTES, inspectImage } from './inspect.ts'
@@ -149,20 +149,11 @@ function closeOnce(fd: number): () => void {
 /** Opens a kernel or initrd for reading; what is not a regular file is only named, never read. @throws KexecError 'not-found', 'not-readable' or 'io'. */
 function openForLoading(system: System, path: string): number {
   try {
-    return system.stat(path)?.isFile() === false ? system.openWithoutTouching(path) : system.open(path)
+    return system.open(path)
   } catch (cause) {
+    if (cause instanceof NotAFile) return system.openWithoutTouching(path)
     throw fileError(cause, path)
   }
-}
-
-/** 'directory', 'FIFO', 'block device', …; for what is not a regular file. */
-function fileType(stats: Stats): string {
-  if (stats.isDirectory()) return 'directory'
-  if (stats.isFIFO()) return 'FIFO'
-  if (stats.isBlockDevice()) return 'block device'
-  if (stats.isCharacterDevice()) return 'character device'
-  if (stats.isSocket()) return 'socket'
-  return 'file'
 }
 
 function interrupted(name: string, signal: AbortSignal): KexecError {

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { throwIfAborted } from '../engine/abort.ts'
+import { throwIfAborted } from '../abort.ts'
 import { KexecError } from '../errors.ts'
 import { type ByteSource, partOf } from './bytes.ts'
 import { canDecompress, DamagedStream, decompress } from './compression/decompress.ts'

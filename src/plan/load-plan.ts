@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../engine/abort.ts'
+import { throwIfAborted } from '../abort.ts'
 import { type FileLoad, fileLoadFlags, loadFile, loadFileSync } from '../engine/file.ts'
 import type { PlannedSegment } from '../engine/segments/segment.ts'
 import { loadSegments, loadSegmentsSync } from '../engine/segments.ts'

@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../engine/abort.ts'
+import { throwIfAborted } from '../abort.ts'
 import { holdInput } from '../image/index.ts'
 import { System } from '../system/system.ts'
 import { unpackedBytes } from './checks/crash-memory.ts'

@@ -16,6 +16,10 @@ import { KexecError } from '../errors.ts'
 /** Symbolic links followed before a path counts as a loop: the kernel's own limit (MAXSYMLINKS, include/linux/namei.h). */
 const MAX_LINKS = 40
 
+/** Longest path, characters (PATH_MAX), and parts of one with those of its links: the kernel bounds only the former. */
+const MAX_PATH = 4096
+const MAX_PARTS = 1000
+
 /** Largest file that `readText` takes in, bytes: no configuration or /proc file we read comes near. */
 const MAX_TEXT = 16 * 1024 * 1024
 
@@ -24,6 +28,34 @@ const READING = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
 
 /** include/uapi/asm-generic/fcntl.h; Node does not name it. */
 const O_PATH = 0o10000000
+
+/** The number of /dev/null, 1:3 (Documentation/admin-guide/devices.txt): a link to it stands for an empty file. */
+const NULL_DEVICE = 0x103
+
+/** A file was wanted, and something else is there; it was not opened. */
+export class NotAFile extends Error {
+  /** As `fileType` names it. */
+  readonly kind: string
+  readonly stats: Stats
+
+  constructor(path: string, stats: Stats) {
+    const kind = fileType(stats)
+    super(`${path} is a ${kind}, not a file`)
+    this.kind = kind
+    this.stats = stats
+  }
+}
+
+/** 'directory', 'FIFO', 'block device', …; for what is not a regular file. */
+export function fileType(stats: Stats): string {
+  if (stats.isDirectory()) return 'directory'
+  if (stats.isFIFO()) return 'FIFO'
+  if (stats.isBlockDevice()) return 'block device'
+  if (stats.isCharacterDevice()) return 'character device'
+  if (stats.isSocket()) return 'socket'
+  if (stats.isSymbolicLink()) return 'symbolic link'
+  return 'file'
+}
 
 /**
  * A machine as seen through its files: the running one (root '/'), or any folder that holds a root file system.
@@ -34,6 +66,10 @@ export class System {
   readonly root: string
   /** Files and folders that `readText` and `list` passed over for lack of privilege. */
   readonly denied = new Set<string>()
+  /** FIFOs, sockets and devices that were to be read as texts, and were not opened: path and kind. */
+  readonly unopened = new Map<string, string>()
+  /** Parts of paths looked at so far: what links have cost. */
+  looks = 0
 
   /** @throws KexecError 'not-found' when the root is not a folder */
   constructor(root = '/') {
@@ -62,6 +98,8 @@ export class System {
     const pending = path.split('/').reverse()
     let resolved = '/'
     let links = 0
+    let parts = 0
+    if (path.length > MAX_PATH) throw tooLong(path)
     while (pending.length > 0) {
       const part = pending.pop() as string
       if (part === '' || part === '.') continue
@@ -70,6 +108,8 @@ export class System {
         continue
       }
       const next = posix.join(resolved, part)
+      if (++parts > MAX_PARTS) throw tooLong(path)
+      this.looks++
       if (!lstatSync(this.hostPath(next)).isSymbolicLink()) {
         resolved = next
         continue
@@ -83,10 +123,13 @@ export class System {
     return resolved
   }
 
-  /** Opens a file for reading; the caller closes it. Never blocks on a FIFO and never follows a link out of the root. */
+  /**
+   * Opens a regular file for reading; the caller closes it. Never follows a link out of the root, and opens nothing else: to
+   * open a device may set it to work, as with a watchdog that resets the machine.
+   * @throws NotAFile, and Node's errors
+   */
   open(path: string): number {
-    if (this.isLive) return openSync(path, READING)
-    return openSync(this.hostPath(this.resolve(path)), READING | constants.O_NOFOLLOW)
+    return this.isLive ? openRegular(path, 0) : openRegular(this.hostPath(this.resolve(path)), constants.O_NOFOLLOW)
   }
 
   /** A descriptor that only says what is at a path (O_PATH): opening a device for reading may already set it to work. */
@@ -104,14 +147,9 @@ export class System {
     }
   }
 
-  /** A text file as a whole, or undefined when it is absent, unreadable or not a file. */
+  /** A text file as a whole, or undefined when it is absent, unreadable or not a file. /dev/null is an empty file. */
   readText(path: string): string | undefined {
-    try {
-      return this.readHead(path, MAX_TEXT).toString('utf8')
-    } catch (error) {
-      this.noteDenied(path, error)
-      return undefined
-    }
+    return this.textBytes(path)?.toString('utf8')
   }
 
   /**
@@ -128,7 +166,7 @@ export class System {
   /** Undefined when it cannot be read, and when it is a link that is to be followed. */
   private readTextIn(hostPath: string): string | undefined {
     try {
-      const fd = openSync(hostPath, READING | constants.O_NOFOLLOW)
+      const fd = openRegular(hostPath, constants.O_NOFOLLOW)
       try {
         return readAtMost(fd, MAX_TEXT).toString('utf8')
       } finally {
@@ -158,6 +196,13 @@ export class System {
     }
   }
 
+  /** Whether there is a regular file; a device or a FIFO in place of a text that is looked for so is noted as not opened. */
+  isFile(path: string): boolean {
+    const stats = this.stat(path)
+    if (stats !== undefined) this.noteUnopened(path, stats)
+    return stats?.isFile() ?? false
+  }
+
   /** What a symbolic link says, or undefined when it is none or may not be read. Links of /proc (exe, ns/pid) lead nowhere else. */
   readLink(path: string): string | undefined {
     try {
@@ -179,9 +224,15 @@ export class System {
 
   /** The text of a file byte by byte (latin1), so that it can be written back as it was; undefined as for `readText`. */
   readBytes(path: string): string | undefined {
+    return this.textBytes(path)?.toString('latin1')
+  }
+
+  private textBytes(path: string): Buffer | undefined {
     try {
-      return this.readHead(path, MAX_TEXT).toString('latin1')
+      return this.readHead(path, MAX_TEXT)
     } catch (error) {
+      if (error instanceof NotAFile && isNullDevice(error.stats)) return Buffer.alloc(0)
+      if (error instanceof NotAFile) this.noteUnopened(path, error.stats)
       this.noteDenied(path, error)
       return undefined
     }
@@ -225,9 +276,53 @@ export class System {
     if (code === 'EACCES' || code === 'EPERM') this.denied.add(path)
   }
 
+  private noteUnopened(path: string, stats: Stats): void {
+    if (!stats.isFile() && !stats.isDirectory() && !isNullDevice(stats)) this.unopened.set(path, fileType(stats))
+  }
+
   private hostPath(inside: string): string {
     return join(this.root, inside)
   }
+}
+
+function tooLong(path: string): Error {
+  return Object.assign(new Error(`ENAMETOOLONG: name too long, '${path.slice(0, 100)}…'`), { code: 'ENAMETOOLONG' })
+}
+
+function isNullDevice(stats: Stats): boolean {
+  return stats.isCharacterDevice() && stats.rdev === NULL_DEVICE
+}
+
+/** Looks at what is there before it is opened, so that nothing else can have taken its place in between. @throws NotAFile */
+function openRegular(hostPath: string, flags: number): number {
+  const place = openSync(hostPath, O_PATH | flags)
+  try {
+    const stats = fstatSync(place)
+    if (!stats.isFile()) throw new NotAFile(hostPath, stats)
+    try {
+      return openSync(`/proc/self/fd/${place}`, READING)
+    } catch (error) {
+      // Without /proc, a file that takes another's place in this very moment is told only once it is open.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw atPath(error, hostPath)
+      return reopened(hostPath, flags, stats)
+    }
+  } finally {
+    closeSync(place)
+  }
+}
+
+function reopened(hostPath: string, flags: number, { dev, ino }: Stats): number {
+  const fd = openSync(hostPath, READING | flags)
+  const now = fstatSync(fd)
+  if (now.isFile() && now.dev === dev && now.ino === ino) return fd
+  closeSync(fd)
+  throw new NotAFile(hostPath, now)
+}
+
+/** An error of a descriptor's link as one of the file. */
+function atPath(error: unknown, path: string): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException
+  return Object.assign(error as Error, { path, message: `${code}: ${syscall} '${path}'` })
 }
 
 /** Reads from the start of a descriptor without moving its offset; returns fewer bytes only at the end of the file. */

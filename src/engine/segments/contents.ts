@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
+import { throwIfAborted } from '../../abort.ts'
 import { KexecError } from '../../errors.ts'
-import { throwIfAborted } from '../abort.ts'
 
 /** Read at a time, bytes: other work of the process goes on in between. */
 const CHUNK = 4 * 2 ** 20

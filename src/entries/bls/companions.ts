@@ -1,6 +1,5 @@
-import { closeSync, fstatSync } from 'node:fs'
 import { posix } from 'node:path'
-import type { System } from '../../system/system.ts'
+import { NotAFile, type System } from '../../system/system.ts'
 import { splitBootCount } from './boot-counting.ts'
 
 /** More files in a folder than any image has companions. */
@@ -32,12 +31,9 @@ export function companionFolders(image: string): string[] {
 /** A descriptor, or why there is none, to complete a sentence that begins with the path. The caller closes it. */
 export function openRegular(system: System, path: string): number | string {
   try {
-    const fd = system.open(path)
-    if (fstatSync(fd).isFile()) return fd
-    closeSync(fd)
-    return 'is not a file'
+    return system.open(path)
   } catch (error) {
-    return unreadable(error)
+    return error instanceof NotAFile ? `is a ${error.kind}, not a file` : unreadable(error)
   }
 }
 

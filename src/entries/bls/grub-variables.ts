@@ -85,7 +85,7 @@ export class GrubVariables {
   private files(name: string): string[] {
     const { system } = this.survey
     const vendors = espFolders.flatMap((folder) => system.list(folder).map((vendor) => posix.join(folder, vendor)))
-    return [...grubFolders, ...vendors].flatMap((folder) => system.readText(posix.join(folder, name)) ?? [])
+    return [...grubFolders, ...vendors].flatMap((folder) => this.survey.readText(posix.join(folder, name)) ?? [])
   }
 }
 

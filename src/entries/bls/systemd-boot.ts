@@ -43,7 +43,7 @@ function loaderConfOf(partitions: readonly BootPartition[], survey: Survey): Loa
   const [first] = partitions
   const esp = first?.program != null ? first : partitions.find(({ loaderConf }) => loaderConf !== null)
   const path = esp?.loaderConf ?? null
-  const text = path === null ? undefined : survey.system.readText(path)
+  const text = path === null ? undefined : survey.readText(path)
   return path === null || text === undefined ? null : parseLoaderConf(text, path)
 }
 
@@ -53,12 +53,12 @@ function entriesOf(partition: BootPartition, reading: MenuReading, problems: str
 
 function type1Entries({ entries }: BootPartition, reading: MenuReading, problems: string[]): LoaderEntry[] {
   if (entries === null) return []
-  const { system } = reading.survey
+  const { survey } = reading
   const found: LoaderEntry[] = []
-  for (const [file, text] of system.readTexts(entries, (name) => isEntryFile(name, '.conf'))) {
+  for (const [file, text] of survey.readTexts(entries, (name) => isEntryFile(name, '.conf'))) {
     const path = `${entries}/${file}`
     if (text !== undefined) found.push(type1Entry(path, file, text, reading))
-    else if (system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
+    else if (survey.system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
   }
   return found
 }

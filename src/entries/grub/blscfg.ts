@@ -19,7 +19,7 @@ export const blscfg: CommandFunction = (run, { words: [argument] }) => {
   const paths = folder === undefined ? [run.locate(named).path] : filesOf(run, folder)
   let made = 0
   for (const path of paths) {
-    const text = run.survey.system.readText(path)
+    const text = run.survey.readText(path)
     if (text === undefined) continue
     const entry = entryOf(run, path, parseType1(text))
     if (entry === undefined) continue

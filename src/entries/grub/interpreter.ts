@@ -83,7 +83,7 @@ export class Interpreter {
 
   /** Runs a configuration file in a context; false when it cannot be read. */
   runFile(path: string): boolean {
-    const text = this.survey.system.readText(path)
+    const text = this.survey.readText(path)
     if (text === undefined) return false
     this.files++
     this.characters += text.length
@@ -166,7 +166,7 @@ export class Interpreter {
 
   /** Variables of an environment block; of the copy, once something was saved to it. Undefined when there is none. */
   environmentBlock(path: string): Map<string, string> | undefined {
-    if (!this.blocks.has(path)) this.blocks.set(path, parseEnvironmentBlock(this.survey.system.readText(path) ?? ''))
+    if (!this.blocks.has(path)) this.blocks.set(path, parseEnvironmentBlock(this.survey.readText(path) ?? ''))
     return this.blocks.get(path)
   }
 

@@ -13,7 +13,7 @@ import { wordsOf } from './configuration.ts'
 export function scannedEntries(config: string, survey: Survey): FoundEntry[] {
   const folder = posix.dirname(config)
   const names = survey.system.list(folder)
-  const lines = optionLines(survey.system.readText(config) ?? '')
+  const lines = optionLines(survey.readText(config) ?? '')
   const kernels = names.filter((name) => /^(?:vmlinuz|bzImage|kernel)/i.test(name) && kernelName(name) !== undefined)
   return newestFirst(kernels, folder, survey).flatMap((kernel) =>
     lines.map(([title, options], index) => {

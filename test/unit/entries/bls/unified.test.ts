@@ -154,7 +154,7 @@ describe('a broken image is listed last to none, and is no default', () => {
   const broken: readonly (readonly [string, Tree[string], RegExp])[] = [
     ['a text', { text: 'hello' }, /is no PE file\.$/],
     ['an empty file', 'empty', /is empty\.$/],
-    ['a FIFO', 'fifo', /is not a file\.$/],
+    ['a FIFO', 'fifo', /is a FIFO, not a file\.$/],
     ['a link that leads nowhere', { link: 'nowhere' }, /cannot be read \(ENOENT\)\.$/],
     ['without a system', image({ sections: [['.linux', 'x']] }), /no \.osrel section that names a system/],
     ['without a kernel', image({ sections: [['.osrel', debian]] }), /holds no kernel: it has no section \.linux\.$/],

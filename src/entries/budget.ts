@@ -1,0 +1,142 @@
+import { setImmediate } from 'node:timers/promises'
+import { throwIfAborted } from '../abort.ts'
+import type { FoundEntry } from './source.ts'
+
+/**
+ * What one discovery may take, whatever lies on the disk: far more than any machine needs, a few seconds and some hundred
+ * megabytes.
+ */
+const limits = {
+  /** Commands that are run, words that they are given, tries of a pattern, files that are examined. */
+  steps: 3_000_000,
+  /** Characters of configurations that are read. */
+  characters: 32 * 1024 * 1024,
+  /** Characters that are made of them: command lines and titles with their variables. */
+  text: 12 * 1024 * 1024,
+  /** Commands and words of scripts that are kept at a time. */
+  statements: 1_500_000,
+  /** Entries of all menus. */
+  entries: 30_000,
+} as const
+
+export type Need = keyof typeof limits
+
+const MAX_PROBLEMS = 1000
+/** Characters of one that are kept: it may quote a whole file. */
+const MAX_PROBLEM = 1000
+
+/** Milliseconds of work after which others get their turn. */
+const TURN = 50
+
+/** Thrown by `spend` when a budget is used up: what was read so far counts. */
+export class BudgetSpent extends Error {}
+
+/** One for a whole discovery: every reader draws from it, so that many small files are bounded as one large file is. */
+export class Budget {
+  private readonly signal: AbortSignal | undefined
+  private readonly left: Record<Need, number> = { ...limits }
+  private readonly spent = new Set<Need>()
+  private problems = 0
+  private turn = performance.now()
+
+  constructor(signal?: AbortSignal) {
+    this.signal = signal
+  }
+
+  /** Takes a part of the budget. @returns false when there is not enough left: then the reader is to stop. */
+  take(need: Need, amount = 1): boolean {
+    if (this.left[need] >= amount) {
+      this.left[need] -= amount
+      return true
+    }
+    // What is too large by itself uses the rest up: nothing smaller is let in behind it.
+    this.left[need] = 0
+    this.spent.add(need)
+    return false
+  }
+
+  /** As `take`, for readers that stop by an exception. @throws BudgetSpent */
+  spend(need: Need, amount = 1): void {
+    if (!this.take(need, amount)) throw new BudgetSpent()
+  }
+
+  /** Gives back what is no longer kept. */
+  giveBack(need: Need, amount: number): void {
+    this.left[need] += amount
+  }
+
+  /** Whether anything was left out. */
+  get isSpent(): boolean {
+    return this.spent.size > 0
+  }
+
+  /** Takes what an entry needs. @returns whether it may be kept */
+  afford(entry: FoundEntry): boolean {
+    return this.take('entries') && this.take('text', lengthOf(entry))
+  }
+
+  /** The entries that are made of some items, as many as can be afforded. */
+  entriesOf<Item>(items: Iterable<Item>, make: (item: Item) => FoundEntry): FoundEntry[] {
+    const entries: FoundEntry[] = []
+    for (const item of items) {
+      if (!this.has('entries')) break
+      const entry = make(item)
+      if (!this.afford(entry)) break
+      entries.push(entry)
+    }
+    return entries
+  }
+
+  /** Whether there is anything left; when not, something is left out. */
+  has(need: Need): boolean {
+    return this.left[need] > 0 || this.take(need)
+  }
+
+  /** Adds a problem to a list, unless a thousand are known already. */
+  note(problems: string[], text: string): void {
+    if (++this.problems <= MAX_PROBLEMS)
+      problems.push(text.length > MAX_PROBLEM ? `${text.slice(0, MAX_PROBLEM)}…` : text)
+  }
+
+  /** What was left out, as sentences. */
+  get remarks(): string[] {
+    const remarks: string[] = []
+    if (this.spent.size > 0)
+      remarks.push(
+        `There is more to read here than any machine needs (${[...this.spent].map((need) => names[need]).join(', ')}): ` +
+          'what was read so far is listed, the rest is left out.',
+      )
+    if (this.problems > MAX_PROBLEMS) remarks.push(`${this.problems - MAX_PROBLEMS} more problems are left out.`)
+    return remarks
+  }
+
+  /** Lets others run when it is their turn. @throws KexecError 'aborted' once the signal has fired */
+  async pause(): Promise<void> {
+    if (performance.now() - this.turn < TURN) return
+    await setImmediate()
+    this.turn = performance.now()
+    throwIfAborted(this.signal)
+  }
+}
+
+function lengthOf({
+  id,
+  title,
+  submenus = [],
+  initrds,
+  cmdline,
+  problems = [],
+  uncertainties = [],
+}: FoundEntry): number {
+  let length = id.length + title.length + (cmdline?.length ?? 0)
+  for (const texts of [submenus, initrds, problems, uncertainties]) for (const text of texts) length += text.length + 1
+  return length
+}
+
+const names: Readonly<Record<Need, string>> = {
+  steps: `${limits.steps} steps`,
+  characters: `${limits.characters / 1024 ** 2} MiB of text`,
+  text: `${limits.text / 1024 ** 2} MiB of command lines and titles`,
+  statements: `${limits.statements} commands and words`,
+  entries: `${limits.entries} entries`,
+}
