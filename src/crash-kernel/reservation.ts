@@ -1,4 +1,5 @@
 import type { Source } from '../entries/entry.ts'
+import { howToSet, placeOfParameter } from '../entries/parameter-place.ts'
 import type { Evidence } from '../errors.ts'
 import { formatBytes } from '../plan/text.ts'
 import type { System } from '../system/system.ts'
@@ -61,48 +62,18 @@ export function recommendReservation(
   return { parameter: `crashkernel=${mebibytes}M`, bytes: mebibytes * MIB, evidence }
 }
 
-/** What to do to have memory reserved: where the parameter goes in this boot loader's configuration, as a sentence. */
-export function howToReserve(system: System, { parameter, bytes }: Recommendation, source: Source | null): string {
+/**
+ * What to do to have memory reserved: where the parameter goes in this boot loader's configuration, as a sentence.
+ * @param old what the running kernel was given, which is to be replaced; null where it was given none
+ */
+export function howToReserve(
+  system: System,
+  { parameter, bytes }: Recommendation,
+  source: Source | null,
+  old: string | null = null,
+): string {
   const total = Number(/^MemTotal:\s*(\d{1,15}) kB$/m.exec(system.readText('/proc/meminfo') ?? '')?.[1] ?? 0) * 1024
   const share =
-    total > 0 && bytes > total / 2 ? `, of ${formatBytes(total)} of memory: a smaller initrd needs less` : ''
-  return `Add ${parameter} ${placeOf(system, source)}, and boot anew${share}.`
-}
-
-/** Where kernel parameters are set for good, to complete "add it …". */
-function placeOf(system: System, source: Source | null): string {
-  const has = (path: string) => system.stat(path)?.isFile() ?? false
-  const program = (name: string) => ['/usr/sbin', '/usr/bin', '/sbin'].some((folder) => has(`${folder}/${name}`))
-  switch (source) {
-    case 'uki':
-      return 'to /etc/kernel/cmdline and build the unified kernel image again'
-    case 'raspberry-pi':
-      return 'to cmdline.txt on the boot partition'
-    case 'zipl':
-      return 'to `parameters` in /etc/zipl.conf, then run zipl'
-    case 'extlinux':
-      return has('/etc/default/u-boot')
-        ? 'to U_BOOT_PARAMETERS in /etc/default/u-boot, then run u-boot-update'
-        : 'to the `append` line of the entry in extlinux.conf'
-    case 'grub-legacy':
-      return "to the entry's `kernel` line in menu.lst"
-    case 'refind':
-      return "to the kernel's line in refind_linux.conf"
-    case 'limine':
-      return "to the entry's `cmdline` in limine.conf"
-  }
-  // Fedora's kernels have Boot Loader Specification entries below GRUB, which grubby edits.
-  if (program('grubby')) return 'with `grubby --update-kernel=ALL --args=…`'
-  if (has('/etc/default/grub') && source !== 'bls') {
-    const update = program('update-grub') ? 'update-grub' : `${grubMkconfig(system)}`
-    return `to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub, then run \`${update}\``
-  }
-  if (source === 'bls') return 'to /etc/kernel/cmdline, then run `kernel-install add-all` or edit the `options` lines'
-  return "to the kernel command line in the boot loader's configuration"
-}
-
-function grubMkconfig(system: System): string {
-  return system.stat('/boot/grub2') === undefined
-    ? 'grub-mkconfig -o /boot/grub/grub.cfg'
-    : 'grub2-mkconfig -o /boot/grub2/grub.cfg'
+    total > 0 && bytes > total / 2 ? ` It is more than half of ${formatBytes(total)}: a smaller initrd needs less.` : ''
+  return `${howToSet(placeOfParameter(system, 'crashkernel', source), parameter, old)}, and reboot.${share}`
 }

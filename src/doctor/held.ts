@@ -1,9 +1,10 @@
-import { hasParameter, lastParameter } from '../cmdline/index.ts'
+import { hasParameter } from '../cmdline/index.ts'
 import { hotplugAdvice, readCrashHotplug } from '../crash-kernel/hotplug.ts'
+import { explainNotReserved } from '../crash-kernel/not-reserved.ts'
+import { howToReserve, recommendReservation } from '../crash-kernel/reservation.ts'
 import type { Evidence } from '../errors.ts'
 import { formatBytes } from '../plan/text.ts'
 import { loadedImages } from '../state/loaded-image.ts'
-import type { System } from '../system/system.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf, readEvidence } from './examination.ts'
 
@@ -44,7 +45,7 @@ function crashKernel(examination: Examination): Finding<'crash-kernel'> {
   const evidence = readEvidence(system, ...files)
   const here = held.crashSize ? `, where this one has ${formatBytes(held.crashSize)}` : ''
   if (!held.supported) return { id, status: 'unknown', summary: 'It cannot be read (/sys/kernel/kexec_crash_loaded).' }
-  if (!held.crashLoaded && !held.crashSize) return notReserved(system, evidence)
+  if (!held.crashLoaded && !held.crashSize) return notReserved(examination, evidence)
   const plan = planOf(examination)
   if (plan !== undefined && !hasParameter(plan.commandLine, 'crashkernel')) {
     const summary = `The new kernel will have none${here}: its command line has no crashkernel=.`
@@ -61,17 +62,24 @@ function crashKernel(examination: Examination): Finding<'crash-kernel'> {
 }
 
 /** Nobody needs a crash kernel; but whoever asked for the memory does. */
-function notReserved(system: System, evidence: readonly Evidence[]): Finding<'crash-kernel'> {
+function notReserved(examination: Examination, evidence: readonly Evidence[]): Finding<'crash-kernel'> {
   const id = 'crash-kernel'
-  const asked = lastParameter(system.runningCommandLine(), 'crashkernel')
-  if (asked === undefined) return { id, status: 'ok', summary: 'None is reserved or loaded.', evidence }
-  const summary = `No memory is reserved, although ${asked.raw} is on the command line.`
-  const remedy = 'dmesg | grep -i crash: it is too much for this memory, or out of its range'
+  const { system, policy, menu } = examination
+  const given = explainNotReserved(system)
+  if (given === undefined) return { id, status: 'ok', summary: 'None is reserved or loaded.', evidence }
+  const { raw } = given.parameter
+  const running = menu.entries.find(({ isRunning }) => isRunning)
+  const recommended = recommendReservation(system, policy.kernel.architecture, null)
+  const known = given.cause === null ? {} : { detail: [given.cause] }
   return {
     id,
     status: 'warning',
-    summary,
-    evidence: [...evidence, { source: '/proc/cmdline', value: asked.raw }],
-    remedy,
+    summary: `No memory is reserved, although ${raw} is on the command line.`,
+    ...known,
+    evidence: [...evidence, { source: '/proc/cmdline', value: raw }],
+    remedy:
+      given.cause === null
+        ? 'dmesg | grep -i crash, which says why'
+        : howToReserve(system, recommended, running?.source ?? null, raw),
   }
 }

@@ -26,13 +26,14 @@ function loadSwitch(examination: Examination): Finding<'load-switch'> {
   const evidence = evidenceOf(reasons, 'limits')
   if (limits.disabled) {
     const summary = 'Loading is switched off until the next boot: kernel.kexec_load_disabled is 1.'
-    const remedy =
-      'grep -rs kexec_load_disabled /etc/sysctl.conf /etc/sysctl.d /usr/lib/sysctl.d; take out what sets it, and reboot'
+    const remedy = examination.policy.kexecFileLoad.remedy ?? examination.policy.kexecLoad.remedy ?? 'Reboot.'
     return { id, status: 'problem', summary, evidence, remedy }
   }
   if (limits.reboot === 0) {
     const summary = 'No more loads are allowed until the next boot: kernel.kexec_load_limit_reboot is 0.'
-    const remedy = 'Reboot through the firmware: while this kernel runs, the limit can only be lowered.'
+    const remedy =
+      callOf(examination).remedy ??
+      'Reboot through the firmware: while this kernel runs, the limit can only be lowered.'
     return { id, status: 'problem', summary, evidence, remedy }
   }
   if (limits.disabled === null) return { id, status: 'unknown', summary: 'Whether loading is allowed cannot be read.' }

@@ -58,7 +58,9 @@ function causesInProcess({ capability, namespaces }: KexecPolicy): Cause[] {
   return causes
 }
 
-function causesInKernel({ limits, lockdown }: KexecPolicy, { panic, loadsLeft, log }: FailedCall): Cause[] {
+function causesInKernel(policy: KexecPolicy, { panic, loadsLeft, log }: FailedCall): Cause[] {
+  const { limits, lockdown } = policy
+  const switchedOff = policy.kexecFileLoad.remedy ?? policy.kexecLoad.remedy
   const causes: Cause[] = []
   if (limits.disabled !== false) {
     causes.push({
@@ -66,7 +68,7 @@ function causesInKernel({ limits, lockdown }: KexecPolicy, { panic, loadsLeft, l
       name: 'kernel.kexec_load_disabled (it could not be read)',
       reason: 'kexec-disabled',
       summary: 'loading is switched off until the next boot (kernel.kexec_load_disabled)',
-      hint: 'Reboot; find what sets kernel.kexec_load_disabled.',
+      hint: switchedOff ?? 'Reboot; find what sets kernel.kexec_load_disabled.',
     })
   }
   // The call itself counts: what is 0 after it may have been 1 before, and then it was not that.

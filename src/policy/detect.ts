@@ -13,7 +13,7 @@ import { readSecureBoot } from './secure-boot.ts'
 import { readSignatureCheck } from './signature-check.ts'
 import { readContainer, readHypervisor } from './surroundings.ts'
 import { Survey } from './survey.ts'
-import { DISABLED, LIMIT } from './switches.ts'
+import { type Culprit, DISABLED, LIMIT, whoHasSet } from './switches.ts'
 
 /**
  * Reads everything that decides whether the running kernel takes a kernel. Changes nothing, uses up no load, and needs no
@@ -29,8 +29,8 @@ export function detectPolicy({ system = new System() }: { readonly system?: Syst
   const lockdown = readLockdown(survey, configuration)
   const ima = readIma(survey, { configuration, secureBoot, commandLine: system.runningCommandLine() ?? null })
   const signature = readSignatureCheck(survey, { configuration, architecture, release, lockdown, secureBoot, ima })
-  const { limits, core } = readLimits(survey)
-  const facts = { configuration, core, limits, lockdown, secureBoot, signature, ima }
+  const { limits, core, remedy } = readLimits(survey)
+  const facts = { configuration, core, limits, remedy, lockdown, secureBoot, signature, ima }
   const kexecFileLoad = modeOfFileLoad(facts)
   return {
     mode: kexecFileLoad.mode,
@@ -54,7 +54,7 @@ export function detectPolicy({ system = new System() }: { readonly system?: Syst
 }
 
 /** The switches, and whether the kernel has kexec: they are there when it has (CONFIG_KEXEC_CORE). */
-function readLimits(survey: Survey): { limits: LoadLimits; core: Known } {
+function readLimits(survey: Survey): { limits: LoadLimits; core: Known; remedy: string | null } {
   const adds = 'whether loading is allowed'
   const disabled = survey.text(DISABLED, adds)
   const isThere = survey.system.exists(DISABLED)
@@ -68,6 +68,8 @@ function readLimits(survey: Survey): { limits: LoadLimits; core: Known } {
       disabled,
     )
   }
+  const culprit = disabled === '1' ? whoHasSet(survey.system, DISABLED) : null
+  noteCulprit(survey, culprit)
   const limit = (path: string, what: string) => {
     const text = survey.text(path, adds)
     if (text === undefined || !/^-?\d+$/.test(text)) return null
@@ -80,7 +82,15 @@ function readLimits(survey: Survey): { limits: LoadLimits; core: Known } {
     reboot: limit(LIMIT.normal, 'kernels'),
     panic: limit(LIMIT.panic, 'crash kernels'),
   }
-  return { limits, core }
+  const used = limits.reboot === 0 ? whoHasSet(survey.system, LIMIT.normal) : null
+  noteCulprit(survey, used)
+  // Of a limit that loads have used up nobody need be looked for.
+  const remedy = culprit?.remedy ?? (used !== null && used.settings.length > 0 ? used.remedy : null)
+  return { limits, core, remedy }
+}
+
+function noteCulprit(survey: Survey, culprit: Culprit | null): void {
+  for (const { source, text } of culprit?.settings ?? []) survey.note('limits', 'it is set at boot', source, text)
 }
 
 function readProcess(survey: Survey): Pick<KexecPolicy, 'capability' | 'namespaces' | 'seccomp'> {

@@ -11,6 +11,8 @@ export interface ModeFacts {
   /** The kernel has kexec at all. */
   readonly core: Known
   readonly limits: LoadLimits
+  /** What to do where a switch or a limit shuts loading: what sets it. */
+  readonly remedy: string | null
   readonly lockdown: Lockdown | null
   readonly secureBoot: boolean | null
   readonly signature: SignatureCheck
@@ -22,22 +24,22 @@ const DISABLED = {
   why: 'loading is switched off until the next boot (kernel.kexec_load_disabled)',
   reason: 'kexec-disabled',
   code: 'EPERM',
-} as const satisfies CallPolicy
+} as const satisfies Omit<CallPolicy, 'remedy'>
 
 const USED_UP = {
   mode: 'disabled',
   why: 'no more loads are allowed until the next boot (kernel.kexec_load_limit_reboot)',
   reason: 'load-limit',
   code: 'EPERM',
-} as const satisfies CallPolicy
+} as const satisfies Omit<CallPolicy, 'remedy'>
 
 /** What kexec_file_load does, in the order in which the kernel asks. */
 export function modeOfFileLoad(facts: ModeFacts): CallPolicy {
   const { configuration, core, limits, signature, ima } = facts
   const supported = core === false ? false : configuration.has('KEXEC_FILE')
   if (supported === false) return unsupported('kexec_file_load', 'CONFIG_KEXEC_FILE')
-  if (limits.disabled) return DISABLED
-  if (limits.reboot === 0) return USED_UP
+  if (limits.disabled) return { ...DISABLED, remedy: facts.remedy }
+  if (limits.reboot === 0) return { ...USED_UP, remedy: facts.remedy }
   const appraisal = imaOnKernels(ima)
   if (appraisal === 'hash' || appraisal === 'signature') {
     const what = appraisal === 'signature' ? 'signature' : 'hash or signature'
@@ -58,8 +60,8 @@ export function modeOfKexecLoad(facts: ModeFacts): CallPolicy {
   const { has } = configuration
   const supported = core === false ? false : has('KEXEC')
   if (supported === false) return unsupported('kexec_load', 'CONFIG_KEXEC')
-  if (limits.disabled) return DISABLED
-  if (limits.reboot === 0) return USED_UP
+  if (limits.disabled) return { ...DISABLED, remedy: facts.remedy }
+  if (limits.reboot === 0) return { ...USED_UP, remedy: facts.remedy }
   // ima_load_data of ima_main.c comes before lockdown.
   const bySecureBoot = all(has('KEXEC_SIG'), ima.present, has('IMA_ARCH_POLICY'), secureBoot)
   if (bySecureBoot)
@@ -94,14 +96,14 @@ function cause({ requiredBy }: SignatureCheck): string {
 }
 
 function is(mode: PolicyMode, why: string): CallPolicy {
-  return { mode, why, reason: null, code: null }
+  return { mode, why, reason: null, code: null, remedy: null }
 }
 
 function shut(why: string, reason: NonNullable<CallPolicy['reason']>, code: string): CallPolicy {
-  return { mode: 'disabled', why, reason, code }
+  return { mode: 'disabled', why, reason, code, remedy: null }
 }
 
 function unsupported(call: string, option: string): CallPolicy {
   const why = `the running kernel has no ${call}: it was built without ${option}`
-  return { mode: 'unsupported', why, reason: 'no-kexec-support', code: 'ENOSYS' }
+  return { mode: 'unsupported', why, reason: 'no-kexec-support', code: 'ENOSYS', remedy: null }
 }

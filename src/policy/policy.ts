@@ -25,6 +25,8 @@ export interface CallPolicy {
   /** Where the mode is 'unsupported' or 'disabled': the reason of the error, and its errno. */
   readonly reason: Reason | null
   readonly code: string | null
+  /** And what to do so that it is another after a reboot: what sets the switch, and where. Null where there is no switch. */
+  readonly remedy: string | null
 }
 
 export interface LoadLimits {

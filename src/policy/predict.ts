@@ -74,17 +74,18 @@ function refusalOfMachine(
   { kexecFileLoad, kexecLoad, limits, reasons }: KexecPolicy,
   { panic, call }: PredictOptions,
 ): Verdict | undefined {
-  const { mode, why, reason, code } = call === 'kexec_load' ? kexecLoad : kexecFileLoad
+  const { mode, why, reason, code, remedy } = call === 'kexec_load' ? kexecLoad : kexecFileLoad
   const evidence = reasons.filter(({ subject }) => subject === 'limits' || subject === 'kernel').map(quote)
   if (mode === 'unsupported') return refused(why, reason as Reason, code as string, hints.unsupported, evidence)
-  if (limits.disabled) return refused(why, 'kexec-disabled', 'EPERM', hints.disabled, evidence)
+  if (limits.disabled)
+    return refused(why, 'kexec-disabled', 'EPERM', `${hints.disabled} ${remedy ?? ''}`.trimEnd(), evidence)
   if ((panic ? limits.panic : limits.reboot) === 0) {
     const name = `kernel.kexec_load_limit_${panic ? 'panic' : 'reboot'}`
     return refused(
       `no more loads are allowed until the next boot (${name})`,
       'load-limit',
       'EPERM',
-      hints.limit,
+      panic ? hints.limit : (remedy ?? hints.limit),
       evidence,
     )
   }
@@ -193,8 +194,7 @@ function appraisalRefused(policy: KexecPolicy, why: string): Verdict {
 
 const hints = {
   unsupported: 'Boot a kernel built with CONFIG_KEXEC_FILE=y.',
-  disabled:
-    'It cannot be switched on again while this kernel runs. Find what sets kernel.kexec_load_disabled, then reboot.',
+  disabled: 'It cannot be switched on again while this kernel runs.',
   limit: 'The limit can only be lowered while this kernel runs; reboot to load again.',
   lockdown:
     'Load a kernel signed with a key that this kernel has (`linux-kexec policy` lists them), or boot without lockdown: without lockdown= on the command line, with Secure Boot off.',

@@ -1,4 +1,5 @@
 import { lastParameter } from '../../cmdline/index.ts'
+import { explainNotReserved } from '../../crash-kernel/not-reserved.ts'
 import { howToReserve, recommendReservation } from '../../crash-kernel/reservation.ts'
 import { status } from '../../engine/status.ts'
 import type { Source } from '../../entries/entry.ts'
@@ -14,6 +15,10 @@ import { bytes, evidenceOf, type LoadSizes, placedBytes } from './memory.ts'
 const WORKING_MEMORY = 64 * 1024 ** 2
 
 const SIZE = '/sys/kernel/kexec_crash_size'
+
+/** The memory may be there and not in one piece, or reserved and given back since. */
+const UNKNOWN_CAUSE =
+  'The kernel log of the boot says why (dmesg | grep -i crash), unless the memory was given back since (crash-size).'
 
 /** What is to fit into the memory reserved for a crash kernel. */
 export interface CrashLoad {
@@ -64,7 +69,8 @@ export function checkCrashMemory(system: System, load: CrashLoad, findings: Find
     ...(unpacked > 0 ? [bytes('the initrd, unpacked', unpacked)] : []),
   ]
   const recommended = recommendReservation(system, load.architecture, needed)
-  const hint = howToReserve(system, recommended, load.source)
+  const old = lastParameter(system.runningCommandLine(), 'crashkernel')?.raw ?? null
+  const hint = howToReserve(system, recommended, load.source, old)
   const refuse = (summary: string, advice: string, more: readonly Evidence[] = recommended.evidence) =>
     findings.refuse(
       new KexecError(summary, {
@@ -76,15 +82,14 @@ export function checkCrashMemory(system: System, load: CrashLoad, findings: Find
       }),
     )
   if (crashSize === 0) {
-    const asked = lastParameter(system.runningCommandLine(), 'crashkernel')?.raw
-    if (asked === undefined) refuse('no memory is reserved for a crash kernel', hint)
+    const given = explainNotReserved(system)
+    if (given === undefined) refuse('no memory is reserved for a crash kernel', hint)
     else {
-      const evidenceOfBoot = [...recommended.evidence, { source: '/proc/cmdline', value: asked }]
-      const why = `The kernel log of the boot tells why (dmesg | grep -i crash): too much for this memory, or a range that does not include it; or it was given back since.`
+      const { raw } = given.parameter
       refuse(
-        `no memory is reserved for a crash kernel, although ${asked} is on the command line`,
-        `${why} ${hint}`,
-        evidenceOfBoot,
+        `no memory is reserved for a crash kernel, although ${raw} is on the command line`,
+        `${given.cause ?? UNKNOWN_CAUSE} ${hint}`,
+        [...recommended.evidence, { source: '/proc/cmdline', value: raw }],
       )
     }
   } else if (needed > crashSize) {

@@ -423,14 +423,14 @@ describe('the memory', () => {
       weigh({ ...of(8192, 8000), ...crash(0), ...tree }, 0, { panic: true, ...(source ? { source } : {}) }).errors[0]
     expect(hint({})).toMatchObject({
       summary: 'no memory is reserved for a crash kernel',
-      hint: "Add crashkernel=256M to the kernel command line in the boot loader's configuration, and boot anew.",
+      hint: "Add crashkernel=256M to the kernel command line in the boot loader's configuration, and reboot.",
     })
     const debianGrub: Tree = { '/etc/default/grub': 'empty', '/usr/sbin/update-grub': 'empty' }
     expect(hint(debianGrub, 'grub')?.hint).toContain('GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub')
     expect(hint({ '/etc/default/grub': 'empty', '/usr/sbin/grubby': 'empty' }, 'bls')?.hint).toContain('grubby')
     expect(hint({}, 'raspberry-pi')?.hint).toContain('cmdline.txt')
     expect(hint({}, 'zipl')?.hint).toContain('/etc/zipl.conf')
-    const failed = hint({ '/proc/cmdline': { text: 'ro crashkernel=7G quiet\n' } })
+    const failed = hint({ '/proc/cmdline': { text: 'ro crashkernel=1G crashkernel=7G quiet\n' } })
     expect(failed?.summary).toBe(
       'no memory is reserved for a crash kernel, although crashkernel=7G is on the command line',
     )
