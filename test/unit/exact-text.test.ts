@@ -26,7 +26,7 @@ describe('bytes as text', () => {
   })
 
   test('UTF-8 is its own text', () => {
-    fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => expect(textOfBytes(Buffer.from(text))).toBe(text)))
+    fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => textOfBytes(Buffer.from(text)) === text))
     expect(hasEscapes('é😀\ufffd')).toBe(false)
     expect(bytesOfText('\ufffd')).toEqual(Buffer.from([0xef, 0xbf, 0xbd]))
   })
