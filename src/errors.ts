@@ -24,6 +24,7 @@ export const reasons = [
   'damaged-image',
   'not-relocatable',
   'not-an-initrd',
+  'no-initrd',
   'initrd-too-large',
   'wrong-architecture',
   'file-busy',

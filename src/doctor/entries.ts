@@ -61,7 +61,7 @@ const ofMachine = new Set<Reason>([
   'no-memory',
 ])
 
-const ofInitrd = new Set<Reason>(['not-an-initrd', 'initrd-too-large'])
+const ofInitrd = new Set<Reason>(['not-an-initrd', 'no-initrd', 'initrd-too-large'])
 const ofCommandLine = new Set<Reason>(['no-command-line', 'cmdline-too-long'])
 
 /** Warnings of a plan that other checks give, with their remedy. */

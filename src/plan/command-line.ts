@@ -7,12 +7,12 @@ import {
   printCommandLine,
   removeParameter,
   reuseCommandLine,
-  sameKey,
 } from '../cmdline/index.ts'
 import { crashCommandLine } from '../crash-kernel/parameters.ts'
 import { KexecError } from '../errors.ts'
 import type { KernelImage } from '../image/index.ts'
 import type { System } from '../system/system.ts'
+import { checkRoot } from './checks/root-device.ts'
 import type { Findings } from './decision.ts'
 import { fastParameters } from './fast-parameters.ts'
 import type { InitrdChoice } from './initrds.ts'
@@ -39,7 +39,7 @@ export function chooseCommandLine(
   if (options.exactCommandLine !== undefined) {
     const exact = options.exactCommandLine
     findings.decide('command line', exact, 'given, and taken to the letter')
-    warnWithoutRoot(parseCommandLine(exact), initrds, findings)
+    checkRoot(parseCommandLine(exact), initrds, { target, options }, findings)
     return exact
   }
   const base = chooseBase(system, options, target, kernel, findings)
@@ -70,15 +70,8 @@ export function chooseCommandLine(
   for (const { raw, reason } of forCrash?.added ?? []) if (isStillThere(raw)) findings.decide('parameter', raw, reason)
   for (const { raw, choice, reason } of sooner?.added ?? [])
     if (isStillThere(raw)) findings.decide('fast', choice, reason)
-  warnWithoutRoot(line, initrds, findings)
+  checkRoot(line, initrds, { target, options }, findings)
   return commandLine
-}
-
-function warnWithoutRoot({ parameters }: CommandLine, initrds: InitrdChoice, findings: Findings): void {
-  if (parameters.some(({ key }) => sameKey(key, 'root')) || initrds.paths.length > 0) return
-  findings.warn(
-    'the command line has no root= and there is no initrd: the new kernel will not find its root file system',
-  )
 }
 
 /** What a crash kernel needs of its command line, and what it must not have. */

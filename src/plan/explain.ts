@@ -1,4 +1,5 @@
 import { formatAddress, type PlannedSegment } from '../engine/segments/segment.ts'
+import type { Decision } from './decision.ts'
 import type { LoadPlan } from './load-plan.ts'
 import { formatBytes, oneLine } from './text.ts'
 
@@ -6,22 +7,7 @@ const LABEL = 14
 
 /** A plan for people: what is chosen, below it the reason; then warnings, refusals with their remedy, and what was not checked. */
 export function explain(plan: LoadPlan): string {
-  const lines: string[] = []
-  for (const { subject, choice, reason } of plan.decisions) {
-    lines.push(`${subject.padEnd(LABEL)}${choice === '' ? '(empty)' : choice}`)
-    if (subject === 'kernel') lines.push(indent(kernelFacts(plan)))
-    if (subject === 'initrd' && plan.initrds.length > 0) {
-      lines.push(
-        indent(
-          plan.initrds
-            .map((initrd) => `${formatBytes(initrd.size)}${initrd.image ? `, ${initrd.image.description}` : ''}`)
-            .join('; '),
-        ),
-      )
-    }
-    lines.push(indent(reason))
-    if (subject === 'engine') lines.push(...segmentMap(plan.segments ?? []).map(indent))
-  }
+  const lines = plan.decisions.flatMap((decision) => decisionLines(plan, decision))
   for (const warning of plan.warnings) lines.push(`${'warning:'.padEnd(LABEL)}${warning}`)
   for (const refusal of plan.refusals) {
     lines.push(`${'refused:'.padEnd(LABEL)}${refusal.summary}${refusal.path === undefined ? '' : ` (${refusal.path})`}`)
@@ -29,6 +15,37 @@ export function explain(plan: LoadPlan): string {
   }
   for (const unchecked of plan.unchecked) lines.push(`${'not checked:'.padEnd(LABEL)}${unchecked}`)
   return lines.map(oneLine).join('\n')
+}
+
+/** What will run, and why: `load` shows it before it asks the kernel. */
+const ofWhatRuns: ReadonlySet<Decision['subject']> = new Set([
+  'kernel',
+  'initrd',
+  'overlay',
+  'command line',
+  'device tree',
+])
+
+/** The part of `explain` that says which kernel, initrd and command line were chosen, with the reasons. */
+export function explainChoice(plan: LoadPlan): string {
+  const decisions = plan.decisions.filter(({ subject }) => ofWhatRuns.has(subject))
+  return decisions
+    .flatMap((decision) => decisionLines(plan, decision))
+    .map(oneLine)
+    .join('\n')
+}
+
+function decisionLines(plan: LoadPlan, { subject, choice, reason }: Decision): string[] {
+  const lines = [`${subject.padEnd(LABEL)}${choice === '' ? '(empty)' : choice}`]
+  if (subject === 'kernel') lines.push(indent(kernelFacts(plan)))
+  if (subject === 'initrd' && plan.initrds.length > 0) lines.push(indent(plan.initrds.map(initrdFacts).join('; ')))
+  lines.push(indent(reason))
+  if (subject === 'engine') lines.push(...segmentMap(plan.segments ?? []).map(indent))
+  return lines
+}
+
+function initrdFacts({ size, image }: LoadPlan['initrds'][number]): string {
+  return `${formatBytes(size)}${image === null ? '' : `, ${image.description}`}`
 }
 
 /** One line for each, by address: its range, both ends included, as /proc/iomem has it; its size; its name. */

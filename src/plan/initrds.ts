@@ -1,3 +1,4 @@
+import type { BootEntry } from '../entries/entry.ts'
 import { KexecError } from '../errors.ts'
 import {
   type ByteSource,
@@ -95,11 +96,22 @@ async function chooseArchives(
   }
   decide(choice, ofEntry.length, findings)
   if (choice.paths.length === 0 && sibling !== null && sibling.initrds.length > 0) {
-    findings.warn(
-      `no initrd was named, but ${sibling.initrds.join(' and ')} belongs to this kernel: give --initrd, or load the entry '${sibling.id}'`,
-    )
+    // kexec(8) loads what is named and nothing else.
+    if (options.exactCommandLine === undefined) findings.refuse(withoutItsInitrd(kernel, sibling))
+    else findings.warn(`no initrd was named, but ${sibling.initrds.join(' and ')} belongs to this kernel`)
   }
   return choice
+}
+
+/** Nobody installs a kernel with an initrd to boot it without: whoever means it says so. */
+function withoutItsInitrd({ file }: PlannedKernel, { id, initrds }: BootEntry): KexecError {
+  const named = initrds.map((path) => `--initrd ${path}`).join(' ')
+  return new KexecError(`this is the kernel of the entry '${id}', and no initrd was named with it`, {
+    reason: 'no-initrd',
+    path: file.path,
+    hint: `Load the entry with its initrd: linux-kexec load '${id}'. Or add ${named}, or --no-initrd to load it without one.`,
+    refused: true,
+  })
 }
 
 function chooseOverlay(system: System, { overlay = [] }: PlanOptions, findings: Findings): readonly OverlayItem[] {

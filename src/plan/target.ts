@@ -95,7 +95,20 @@ function fileTarget(system: System, entries: readonly BootEntry[], file: string,
   const { path: kernel, profile } = splitProfile(system, absolute(system, file))
   const which = profile === null ? '' : `, its profile ${profile}`
   findings.decide('kernel', kernel, `the file that was named${which}`)
-  return { entry: null, kernel, profile, sibling: entries.find((entry) => entry.kernel === kernel) ?? null }
+  return { entry: null, kernel, profile, sibling: entryOfFile(system, entries, kernel) }
+}
+
+/** The entry whose kernel is this file, by whatever name: /vmlinuz is a link to it, a bind mount or a hard link another path. */
+function entryOfFile(system: System, entries: readonly BootEntry[], path: string): BootEntry | null {
+  const stats = system.stat(path)
+  const isSame = (other: string) => {
+    if (other === path) return true
+    const { dev, ino } = system.stat(other) ?? {}
+    return stats !== undefined && stats.dev === dev && stats.ino === ino
+  }
+  const own = entries.filter(({ kernel }) => kernel !== null && isSame(kernel))
+  // Of several, one that has an initrd says what belongs to the kernel.
+  return own.find(({ initrds }) => initrds.length > 0) ?? own[0] ?? null
 }
 
 /** A kernel that comes from no file system: nothing is known of it but its bytes. */

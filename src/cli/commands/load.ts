@@ -1,3 +1,4 @@
+import { explainChoice } from '../../plan/explain.ts'
 import { plan } from '../../plan/plan.ts'
 import { oneLine } from '../../plan/text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
@@ -16,7 +17,7 @@ export const command: Command = {
   examples: [
     ['linux-kexec load newest && linux-kexec reboot', 'boot the newest kernel'],
     ['linux-kexec load arch/x86/boot/bzImage --reuse-cmdline', 'a kernel just built'],
-    ["linux-kexec load '#2' --append single", 'the second entry of the list, into single-user mode'],
+    ['linux-kexec load 2 --append single', 'the second entry of the list, into single-user mode'],
   ],
   notes: loadNotes,
   async run(args) {
@@ -35,6 +36,7 @@ export const command: Command = {
       for (const error of [refusal, ...others]) describe(error)
       return statusOf(refusal)
     }
+    if (!args.flag('json')) print(explainChoice(made))
     // Not performance.now(): it would load node:perf_hooks, which takes longer than all of the plan.
     const started = process.hrtime.bigint()
     const bar = new ProgressBar()

@@ -1,0 +1,80 @@
+import { type CommandLine, lastParameter } from '../../cmdline/index.ts'
+import { KexecError } from '../../errors.ts'
+import type { Findings } from '../decision.ts'
+import type { InitrdChoice } from '../initrds.ts'
+import type { PlanOptions } from '../options.ts'
+import type { Target } from '../target.ts'
+
+/** What the kernel makes of root= when no initrd looks for it. */
+export type RootLookup = 'kernel' | 'initrd' | 'unknown'
+
+/** Names that an initrd alone resolves: udev's links, device mapper and logical volumes by name, file systems by name. */
+const byInitrd: readonly RegExp[] = [
+  /^(?:UUID|LABEL|ID)=/i,
+  /^\/dev\/disk\//,
+  /^\/dev\/mapper\//,
+  /^(?:ZFS|zfs|block|live|nbd|iscsi|fcoe|nvmf|dhcp6?)(?:[:=]|$)/,
+]
+
+/**
+ * Whether the kernel itself finds a root file system of this name: early_lookup_bdev of block/early-lookup.c, and
+ * parse_root_device of init/do_mounts.c for what is not a block device.
+ * @param root the value of root=
+ * @param commandLine for the other parameters that have a say: rootfstype= of file systems without a device, dm-mod.create=
+ */
+export function rootLookup(root: string, commandLine: CommandLine): RootLookup {
+  if (/^(?:PARTUUID|PARTLABEL)=/.test(root)) return 'kernel'
+  if (byInitrd.some((pattern) => pattern.test(root))) return 'initrd'
+  // Device numbers: 8:1, or 801 in hexadecimal. Flash, network and RAM have names of their own.
+  if (/^(?:\d+:\d+(?::\d+)?|[0-9a-f]{3,8}|(?:mtd|ubi)\S*)$/i.test(root)) return 'kernel'
+  if (/^\/dev\/dm-\d+$/.test(root))
+    return lastParameter(commandLine, 'dm-mod.create') === undefined ? 'initrd' : 'kernel'
+  // A slash in a device's name is a '!' in /sys/block; few drivers have one. Others are logical volumes.
+  if (/^\/dev\/(?:cciss|ida|rd|ataraid|etherd)\/[^/]+$/.test(root) || /^\/dev\/[^/]+$/.test(root)) return 'kernel'
+  if (/^\/dev\/[^/]+\/[^/]+$/.test(root)) return 'initrd'
+  return lastParameter(commandLine, 'rootfstype') === undefined ? 'unknown' : 'kernel'
+}
+
+/** Whether a boot loader's configuration says that this kernel boots without an initrd, as it then does from the firmware. */
+function isConfigured({ entry }: Target): boolean {
+  return entry !== null && !['boot-dir', 'modules-dir', 'build-tree', 'kexec-conf'].includes(entry.source)
+}
+
+/**
+ * Refuses, or warns of, a kernel that comes without an initrd and would find no root file system. It may have an initramfs built
+ * in, which nothing outside shows: `--no-initrd` says so, and a boot loader's configuration that has no initrd does, too.
+ */
+export function checkRoot(
+  line: CommandLine,
+  initrds: InitrdChoice,
+  { target, options }: { readonly target: Target; readonly options: PlanOptions },
+  findings: Findings,
+): void {
+  if (initrds.paths.length > 0) return
+  const root = lastParameter(line, 'root')
+  if (root === undefined) {
+    findings.warn(
+      'the command line has no root= and there is no initrd: the new kernel will not find its root file system',
+    )
+    return
+  }
+  const lookup = rootLookup(root.value ?? '', line)
+  if (lookup === 'kernel') return
+  const summary =
+    lookup === 'initrd'
+      ? `there is no initrd, and only an initrd finds ${root.raw}: the kernel by itself knows device names, PARTUUID= and PARTLABEL=`
+      : `there is no initrd, and whether the kernel by itself finds ${root.raw} is unknown`
+  const isMeant = options.noInitrd === true || options.exactCommandLine !== undefined || isConfigured(target)
+  if (lookup === 'unknown' || isMeant) {
+    findings.warn(`${summary}; it starts only if it has an initramfs built in`)
+    return
+  }
+  findings.refuse(
+    new KexecError(summary, {
+      reason: 'no-initrd',
+      ...(target.entry === null ? {} : { path: target.entry.kernel ?? '' }),
+      hint: 'Name the initrd with --initrd FILE. For a kernel with an initramfs built in, add --no-initrd.',
+      refused: true,
+    }),
+  )
+}
