@@ -1,4 +1,9 @@
-import { type LimineEntry, parseLimine } from './limine/configuration.ts'
+import { isEfi } from '../system/efi-variables.ts'
+import type { EfiStart } from './efi-program.ts'
+import { type LimineConfiguration, type LimineEntry, parseLimine } from './limine/configuration.ts'
+import { selectedBy } from './limine/default-entry.ts'
+import { lastBooted } from './limine/last-booted.ts'
+import { locate } from './limine/path.ts'
 import { filesAt } from './loader-path.ts'
 import type { EntrySource, FoundEntry, Menu, Preset } from './source.ts'
 import type { Survey } from './survey.ts'
@@ -6,15 +11,13 @@ import type { Survey } from './survey.ts'
 /** Limine takes the first it finds on a partition (CONFIG.md, "Location of the config file"). */
 const tops = ['/boot', '', '/efi', '/boot/efi']
 const folders = ['/limine', '', '/boot/limine', '/boot', '/EFI/BOOT', '/EFI/limine']
-const paths = ['limine.conf', 'limine.cfg'].flatMap((name) =>
-  tops.flatMap((top) => folders.map((folder) => `${top}${folder}/${name}`)),
-)
+const names = ['limine.conf', 'limine.cfg']
 
 /** Limine: limine.conf, and limine.cfg before version 8. */
 export const limine: EntrySource = {
   name: 'limine',
   find: (survey) => {
-    for (const config of filesAt(paths, survey)) {
+    for (const config of filesAt([...usualPaths, ...besideProgram(survey)], survey)) {
       const menu = readMenu(config, survey)
       if (menu.entries.length > 0) return [menu]
     }
@@ -22,24 +25,53 @@ export const limine: EntrySource = {
   },
 }
 
-/** Protocols that start an EFI program; older names as well (CONFIG.md). */
-const efiProtocols = new Set(['efi', 'uefi', 'efi_chainload', 'chainload'])
+const usualPaths = names.flatMap((name) => tops.flatMap((top) => folders.map((folder) => `${top}${folder}/${name}`)))
+
+/** Version 9 and later look beside their own EFI program first, in whatever directory of EFI that is. */
+function besideProgram({ system }: Survey): string[] {
+  return tops.flatMap((top) =>
+    system
+      .list(`${top}/EFI`)
+      .slice(0, 200)
+      .map((name) => `${top}/EFI/${name}/limine.conf`),
+  )
+}
 
 function readMenu(config: string, survey: Survey): Menu {
   const text = survey.readText(config) ?? ''
-  const { entries, settings } = parseLimine(text, /\.cfg$/i.test(config))
+  const configuration = parseLimine(text, /\.cfg$/i.test(config))
+  const shown = configuration.entries.filter((entry) => !isHidden(entry, isEfi(survey.system)))
   const found = new Map(
-    entries.filter(({ hasChildren }) => !hasChildren).map((entry) => [entry, entryOf(entry, config, survey)]),
+    shown
+      .filter(({ hasChildren }) => !hasChildren)
+      .map((entry) => [entry, entryOf(entry, configuration, config, survey)]),
   )
-  const preset = presetOf(entries, found, settings.get('default_entry')?.at(-1), config)
-  return { source: 'limine', config, entries: [...found.values()], preset, problems: [] }
+  return {
+    source: 'limine',
+    config,
+    entries: [...found.values()],
+    preset: presetOf(configuration, shown, found, config, survey),
+    problems: configuration.problems.map((problem) => `${config}: ${problem}`),
+  }
 }
 
-function entryOf(entry: LimineEntry, config: string, survey: Survey): FoundEntry {
+/** Protocols that start an EFI program; older names as well (CONFIG.md). */
+const efiProtocols = new Set(['efi', 'uefi', 'efi_chainload', 'chainload'])
+
+/** Under the other kind of firmware an entry is not in the menu, and not counted. */
+function isHidden({ values, hasChildren }: LimineEntry, isOnEfi: boolean | undefined): boolean {
+  if (hasChildren || isOnEfi === undefined) return false
+  const firmware = values.get('if_fw_type')?.[0]?.toLowerCase()
+  if (firmware !== undefined && firmware !== (isOnEfi ? 'uefi' : 'bios')) return true
+  const protocol = values.get('protocol')?.[0] ?? ''
+  return (isOnEfi ? /^bios(?:_chainload)?$/ : /^(?:efi|uefi|efi_chainload|efi_boot_entry)$/).test(protocol)
+}
+
+function entryOf(entry: LimineEntry, configuration: LimineConfiguration, config: string, survey: Survey): FoundEntry {
   const { title, folders: submenus, line } = entry
-  const value = (...keys: string[]) => keys.map((key) => entry.values.get(key)?.at(-1)).find((one) => one !== undefined)
+  const value = (...keys: string[]) => keys.map((key) => entry.values.get(key)?.[0]).find((one) => one !== undefined)
   const path = value('path', 'kernel_path', 'image_path')
-  const protocol = (value('protocol') ?? '').toLowerCase()
+  const protocol = value('protocol') ?? ''
   const nothing = (problem: string): FoundEntry => ({
     id: [...submenus, title].join('/'),
     title,
@@ -49,92 +81,79 @@ function entryOf(entry: LimineEntry, config: string, survey: Survey): FoundEntry
     cmdline: null,
     problems: [problem],
   })
-  const cmdline = value('cmdline', 'kernel_cmdline')
-  if (efiProtocols.has(protocol) && path !== undefined) return efiEntry(nothing, { path, cmdline, config, survey })
-  if (protocol !== 'linux') {
+  if (path === undefined && (protocol === 'linux' || efiProtocols.has(protocol)))
+    return nothing(`${config}:${line}: the entry names no kernel.`)
+  if (path === undefined || !(protocol === 'linux' || efiProtocols.has(protocol))) {
     const what = path === undefined ? '' : `: ${path}`
     return nothing(`It starts no Linux kernel: its protocol is '${protocol || 'not given'}'${what}.`)
   }
-  if (path === undefined) return nothing(`${config}:${line}: the entry names no kernel.`)
-  const devicetree = value('dtb_path')
-  const modules = entry.values.get('module_path') ?? []
-  const unknown = unknownMacro([path, ...modules, cmdline ?? ''])
+  const uncertainties = new Set<string>()
+  const at = (name: string) => {
+    const { path: place, uncertainty } = locate(name, config, survey)
+    if (uncertainty !== undefined) uncertainties.add(uncertainty)
+    return place
+  }
+  const isLinux = protocol === 'linux'
+  const modules = isLinux ? (entry.values.get('module_path') ?? []) : []
+  const cmdline = value('kernel_cmdline', 'cmdline')
+  const unknown = /\$\{[^}$]*\}/.exec([path, ...modules, cmdline ?? ''].join(' '))?.[0]
+  if (unknown !== undefined) uncertainties.add(`Only Limine knows what ${unknown} stands for.`)
+  for (const key of ['if_arch', 'if_loader_arch'])
+    if (value(key) !== undefined) uncertainties.add(`Shown only on a machine that fits ${key}: ${value(key)}.`)
+  const kernel = at(path)
+  if (!isLinux) return efiEntry(nothing, { program: kernel, options: cmdline ?? null, config }, uncertainties, survey)
+  const devicetree = value('dtb_path') ?? configuration.settings.get('global_dtb')?.[0]
   return {
     ...nothing(''),
-    kernel: locate(path, config, survey),
-    initrds: modules.map((module) => locate(module, config, survey)),
+    kernel,
+    initrds: modules.map(at),
     cmdline: cmdline ?? '',
-    devicetree: devicetree === undefined ? null : locate(devicetree, config, survey),
+    devicetree: devicetree === undefined ? null : at(devicetree),
     problems: [],
-    uncertainties: unknown,
+    uncertainties: [...uncertainties],
   }
 }
 
 /** An EFI program, whose load options are the command line. */
 function efiEntry(
   nothing: (problem: string) => FoundEntry,
-  { path, cmdline, config, survey }: { path: string; cmdline: string | undefined; config: string; survey: Survey },
+  start: EfiStart,
+  uncertainties: ReadonlySet<string>,
+  survey: Survey,
 ): FoundEntry {
-  const program = locate(path, config, survey)
-  const started = survey.efiPrograms.started({ program, options: cmdline ?? null, config })
-  const uncertainties = unknownMacro([path, cmdline ?? ''])
-  if (started === null)
-    return { ...nothing(`It starts the EFI program ${program}, not a Linux kernel.`), uncertainties }
-  return { ...nothing(''), ...started, uncertainties: [...uncertainties, ...started.uncertainties] }
+  const started = survey.efiPrograms.started(start)
+  return started === null
+    ? {
+        ...nothing(`It starts the EFI program ${start.program}, not a Linux kernel.`),
+        uncertainties: [...uncertainties],
+      }
+    : { ...nothing(''), ...started, uncertainties: [...uncertainties, ...started.uncertainties] }
 }
 
-function unknownMacro(values: readonly string[]): string[] {
-  const unknown = /\$\{[^}$]*\}/.exec(values.join(' '))?.[0]
-  return unknown === undefined ? [] : [`Only Limine knows what ${unknown} stands for.`]
-}
-
-/** `boot():/vmlinuz`, before version 8 `boot:///vmlinuz`; `$` before it: compressed, `#` after it: a checksum. */
-const resource = /^\$?([a-z]+)(?:\(([^)]*)\):|:\/\/([^/]*))(.*)$/is
-
-function locate(uri: string, config: string, survey: Survey): string {
-  const [, kind = 'boot', inParentheses, inAddress, path = uri] = resource.exec(uri) ?? []
-  const name = inParentheses ?? inAddress ?? ''
-  const file = path.replace(/#[0-9a-f]*$/i, '')
-  const volumes = volumesOf(kind.toLowerCase(), name, survey)
-  const found = volumes.map((volume) => survey.volumes.locate(file, config, volume)).find(({ exists }) => exists)
-  return (found ?? survey.volumes.locate(file, config, volumes[0])).path
-}
-
-function volumesOf(kind: string, name: string, survey: Survey) {
-  const { volumes } = survey
-  // Which disk a number means is the firmware's to say; the partition's is the same for all.
-  if (kind === 'boot' || kind === 'hdd') {
-    const partition = /(\d{1,4})$/.exec(name)?.[1]
-    return partition === undefined ? [] : volumes.partitions(Number(partition))
-  }
-  const volume =
-    kind === 'fslabel'
-      ? volumes.find({ label: name })
-      : (volumes.find({ uuid: name }) ?? volumes.find({ partuuid: name }))
-  return volume === undefined ? [] : [volume]
-}
-
-/** default_entry counts the lines of the menu as it is first shown, from 1: what closed folders hold is not counted. */
 function presetOf(
-  entries: readonly LimineEntry[],
+  { settings }: LimineConfiguration,
+  shown: readonly LimineEntry[],
   found: ReadonlyMap<LimineEntry, FoundEntry>,
-  wanted: string | undefined,
   config: string,
+  survey: Survey,
 ): Preset | null {
-  const number = wanted !== undefined && /^\d{1,9}$/.test(wanted) ? Number(wanted) : 1
-  let shown = 0
-  let closedBelow = Number.POSITIVE_INFINITY
-  for (const [index, entry] of entries.entries()) {
-    if (entry.depth > closedBelow) continue
-    closedBelow = entry.hasChildren && !entry.isExpanded ? entry.depth : Number.POSITIVE_INFINITY
-    if (++shown !== number) continue
-    // A folder starts nothing by itself; the first entry in it is what Enter leads to.
-    const chosen = entries.slice(index).find((candidate) => !candidate.hasChildren)
-    const preset = chosen === undefined ? undefined : found.get(chosen)
-    if (preset === undefined) return null
-    const reason =
-      wanted === undefined ? `${config} names none: the first entry` : `default_entry ${wanted} in ${config} names it`
-    return { entry: preset, reason }
-  }
-  return null
+  const wanted = settings.get('default_entry')?.[0]
+  const remembers = settings.get('remember_last_entry')?.[0]?.toLowerCase() === 'yes'
+  const last = remembers ? lastBooted(survey.system) : undefined
+  const remembered = last === undefined ? undefined : selectedBy(last, shown)
+  const usesLast = remembered?.how === 'names it'
+  const selected = usesLast ? remembered : selectedBy(wanted ?? '1', shown)
+  if (selected === undefined) return null
+  // Enter opens a directory; the first entry in it is what it leads to.
+  const at = shown.indexOf(selected.entry)
+  const chosen = shown.slice(at).find((candidate) => !candidate.hasChildren)
+  const entry = chosen === undefined ? undefined : found.get(chosen)
+  if (entry === undefined) return null
+  const reason = usesLast
+    ? `remember_last_entry is set in ${config} and it was booted last`
+    : wanted === undefined
+      ? `${config} names none: the first entry`
+      : `default_entry ${wanted} in ${config} ${selected.how}`
+  const inside = chosen === selected.entry ? '' : ', a directory: the first entry in it'
+  return { entry, reason: `${reason}${inside}` }
 }

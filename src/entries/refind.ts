@@ -1,10 +1,11 @@
 import { posix } from 'node:path'
-import { filesAt, pathFrom } from './loader-path.ts'
+import { filesAt } from './loader-path.ts'
 import { type RefindConfiguration, readRefind, type Stanza } from './refind/configuration.ts'
+import { lastStarted, type MainEntry, presetOf } from './refind/default-selection.ts'
+import { scannedFolder, volumeOf } from './refind/scan-rules.ts'
 import { scannedEntries } from './refind/scanned.ts'
-import type { EntrySource, FoundEntry, Menu, Preset } from './source.ts'
+import type { EntrySource, FoundEntry, Menu } from './source.ts'
 import type { Survey } from './survey.ts'
-import type { Volume } from './volumes.ts'
 
 const tops = ['/boot/efi', '/efi', '/boot', ''] as const
 
@@ -19,95 +20,127 @@ export const refind: EntrySource = {
       tops.flatMap((top) => ['refind', 'BOOT'].map((folder) => `${top}/EFI/${folder}/refind.conf`)),
       survey,
     )[0]
-    const linuxConfigs = filesAt(linuxConfigPaths(survey), survey)
+    const configuration = readConfiguration(config, survey)
+    const linuxConfigs = filesAt(linuxConfigPaths(configuration, survey), survey)
     const start = config ?? linuxConfigs[0]
-    return start === undefined ? [] : [readMenu(start, config, linuxConfigs, survey)]
+    return start === undefined ? [] : [readMenu(start, configuration, linuxConfigs, survey)]
   },
 }
 
-/** In /boot, at the top, and in the folders of the EFI partition that distributions keep their kernels in. */
-function linuxConfigPaths(survey: Survey): string[] {
-  const folders = tops.flatMap((top) => survey.system.list(`${top}/EFI`).map((name) => `${top}/EFI/${name}`))
-  return [...tops, ...folders.slice(0, 200)].map((folder) => `${folder}/refind_linux.conf`)
+function readConfiguration(config: string | undefined, survey: Survey): RefindConfiguration {
+  if (config === undefined) return readRefind('', '', () => undefined)
+  return readRefind(config, survey.readText(config) ?? '', (name) =>
+    survey.readText(posix.join(posix.dirname(config), name.replaceAll('\\', '/'))),
+  )
 }
 
-function readMenu(start: string, config: string | undefined, linuxConfigs: readonly string[], survey: Survey): Menu {
-  const text = config === undefined ? '' : (survey.readText(config) ?? '')
-  const configuration = readRefind(start, text, (name) =>
-    survey.readText(posix.join(posix.dirname(start), name.replaceAll('\\', '/'))),
-  )
-  const scanned = configuration.scans
-    ? linuxConfigs.flatMap((path) => scannedEntries(path, survey).map((entry) => ({ ...entry, config: path })))
-    : []
-  const stanzas = configuration.showsStanzas ? configuration.stanzas.filter(({ isDisabled }) => !isDisabled) : []
-  const entries = [...scanned, ...stanzas.flatMap((stanza) => stanzaEntries(stanza, start, survey))]
-  const preset = presetOf(configuration, entries, start)
+/** In /boot, at the top, in the folders of the EFI partition that distributions keep kernels in, and where refind.conf says. */
+function linuxConfigPaths({ rules }: RefindConfiguration, survey: Survey): string[] {
+  const folders = tops.flatMap((top) => survey.system.list(`${top}/EFI`).map((name) => `${top}/EFI/${name}`))
+  const also = rules.alsoScanDirs.slice(0, 50).map((name) => name.replace(/^[^:]*:/, '').replaceAll('\\', '/'))
+  const further = tops.flatMap((top) => also.map((name) => posix.join('/', top, name)))
+  return [...tops, ...folders.slice(0, 200), ...further].map((folder) => `${folder}/refind_linux.conf`)
+}
+
+function readMenu(
+  start: string,
+  configuration: RefindConfiguration,
+  linuxConfigs: readonly string[],
+  survey: Survey,
+): Menu {
+  const { scanFor } = configuration
+  const kinds = [...new Set(scanFor)].filter((kind) => /[imeo]/.test(kind))
+  const shown = kinds.flatMap((kind): Shown[] => {
+    if (kind === 'm') return stanzasShown(configuration.stanzas, start, survey)
+    if (kind === 'i') return kernelsShown(configuration, linuxConfigs, survey)
+    // Whether a disk is an external one nothing here tells.
+    const isNew = !scanFor.includes('i') && kind === kinds.find((one) => /[eo]/.test(one))
+    return isNew ? kernelsShown(configuration, linuxConfigs, survey, onlyExternal) : []
+  })
+  const entries = shown.flatMap((one) => one.entries)
+  const main = shown.map((one) => one.main)
+  const preset = presetOf(configuration.selection, main, start, lastStarted(survey.system, start))
   return { source: 'refind', config: start, entries, preset, problems: configuration.problems }
 }
 
-/** A stanza's own entry, and those of its submenu, which take from it what they do not say themselves. */
-function stanzaEntries(stanza: Stanza, config: string, survey: Survey): FoundEntry[] {
-  const submenus = stanza.submenus.filter(({ isDisabled }) => !isDisabled)
-  return [
-    stanzaEntry(stanza, stanza, config, survey),
-    ...submenus.map((submenu) => ({
-      ...stanzaEntry(submenu, stanza, config, survey),
-      id: `${stanza.title}/${submenu.title}`,
-      submenus: [stanza.title],
-    })),
-  ]
+/** An entry of the main menu, and those of its submenu behind it. */
+interface Shown {
+  readonly entries: readonly FoundEntry[]
+  readonly main: MainEntry
 }
 
-function stanzaEntry(stanza: Stanza, parent: Stanza, config: string, survey: Survey): FoundEntry {
-  const { title, line } = stanza
-  const loader = stanza.loader ?? parent.loader
+const onlyExternal = 'Shown only if its disk is an external one: scanfor in refind.conf leaves internal ones out.'
+
+/** @param doubt why it is not sure that rEFInd finds them, a sentence. */
+function kernelsShown(
+  { rules }: RefindConfiguration,
+  linuxConfigs: readonly string[],
+  survey: Survey,
+  doubt?: string,
+): Shown[] {
+  return linuxConfigs.flatMap((config) => {
+    const folder = scannedFolder(config, rules, survey)
+    if (folder === undefined) return []
+    const doubts = [
+      ...(doubt === undefined ? [] : [doubt]),
+      ...(folder.isSure ? [] : [`Shown only if rEFInd looks into ${folder.onVolume}.`]),
+    ]
+    const entries = scannedEntries(folder, rules, survey).map((entry) => ({
+      ...entry,
+      config,
+      uncertainties: [...(entry.uncertainties ?? []), ...doubts],
+    }))
+    const starts = entries.flatMap((entry, index) => (entry.submenus === undefined ? [index] : []))
+    return starts.map((start, index): Shown => {
+      const group = entries.slice(start, starts[index + 1])
+      const entry = group[0] as FoundEntry
+      const name = posix
+        .join(folder.onVolume, posix.basename(entry.kernel ?? ''))
+        .slice(1)
+        .replaceAll('/', '\\')
+      return { entries: group, main: { entry, name, loader: name, isSure: doubts.length === 0 } }
+    })
+  })
+}
+
+/** A stanza's own entry, and those of its submenu. */
+function stanzasShown(stanzas: readonly Stanza[], config: string, survey: Survey): Shown[] {
+  return stanzas
+    .filter(({ isDisabled }) => !isDisabled)
+    .map((stanza) => {
+      const entry = stanzaEntry(stanza, config, survey)
+      const submenus = stanza.submenus.filter(({ isDisabled }) => !isDisabled)
+      const below = submenus.map((submenu) => ({
+        ...stanzaEntry(submenu, config, survey),
+        id: `${stanza.title}/${submenu.title}`,
+        submenus: [stanza.title],
+      }))
+      const main = { entry, name: stanza.title, loader: stanza.loader ?? '', isSure: true }
+      return { entries: [entry, ...below], main }
+    })
+}
+
+function stanzaEntry(stanza: Stanza, config: string, survey: Survey): FoundEntry {
+  const { title, line, loader, initrd, options, volume: volumeName } = stanza
   const nothing = { id: title, title, kernel: null, initrds: [], cmdline: null }
+  if (stanza.firmwareOption !== null)
+    return { ...nothing, problems: [`It starts boot option ${stanza.firmwareOption} of the firmware.`] }
   if (loader === null) return { ...nothing, problems: [`${line}: the entry names no loader.`] }
-  const volumeName = stanza.volume ?? parent.volume
   const volume = volumeName === null ? undefined : volumeOf(volumeName, survey)
-  const program = survey.volumes.locate(pathFrom(posix.dirname(config), loader, survey), config, volume).path
-  const initrd = stanza.initrd ?? parent.initrd ?? ''
+  // From the top of the volume, with or without a slash before it.
+  const program = survey.volumes.locate(posix.join('/', loader.replaceAll('\\', '/')), config, volume).path
   // rEFInd hands over no initrd: it names the one of the stanza behind the options, for the kernel's own stub.
-  const options = [
-    stanza.options ?? parent.options ?? '',
-    stanza.addedOptions ?? '',
-    initrd === '' ? '' : `initrd=${initrd}`,
-  ]
-    .filter((part) => part !== '')
-    .join(' ')
-  const start = { program, options, config }
+  const added = initrd === null || initrd === '' ? [] : [`initrd=${initrd}`]
+  const cmdline = [...(options === null ? [] : [options]), ...added].join(' ')
+  const start = { program, options: cmdline, config }
   const started = survey.efiPrograms.started(start)
-  const uncertainties =
+  // Windows, macOS and other boot loaders are EFI programs; a Linux kernel is one too, and seldom ends so.
+  if (started === null && /\.efi$/i.test(loader) && cmdline === '')
+    return { ...nothing, problems: [`It starts no Linux kernel by itself: the EFI program ${loader}.`] }
+  const kernel = started ?? survey.efiPrograms.asKernel(start)
+  const unknown =
     volumeName !== null && volume === undefined
       ? [`Depends on the volume ${volumeName}, which this system does not know.`]
       : []
-  // Windows, macOS and other boot loaders are EFI programs; a Linux kernel is one too, and seldom ends so.
-  if (started === null && /\.efi$/i.test(loader) && options === '')
-    return { ...nothing, problems: [`It starts no Linux kernel by itself: the EFI program ${loader}.`] }
-  const kernel = started ?? survey.efiPrograms.asKernel(start)
-  return { ...nothing, ...kernel, uncertainties: [...uncertainties, ...kernel.uncertainties] }
-}
-
-/** A volume is named by its label, its partition's name or its partition's GUID. */
-function volumeOf(name: string, survey: Survey): Volume | undefined {
-  const { volumes } = survey
-  const plain = name.replace(/:$/, '')
-  return volumes.find({ label: plain }) ?? volumes.find({ partlabel: plain }) ?? volumes.find({ partuuid: plain })
-}
-
-/**
- * default_selection: numbers, and parts of titles, the first that fits; `+` is what was started last, which the firmware
- * keeps. Without it, what was started last too, else the first.
- */
-function presetOf({ selection }: RefindConfiguration, entries: readonly FoundEntry[], config: string): Preset | null {
-  const main = entries.filter(({ submenus }) => submenus === undefined)
-  for (const wanted of (selection ?? '').split(',').map((part) => part.trim())) {
-    if (wanted === '' || wanted === '+') continue
-    const entry = /^\d{1,6}$/.test(wanted)
-      ? main[Number(wanted) - 1]
-      : main.find(({ title, kernel }) => `${title}\0${kernel ?? ''}`.toLowerCase().includes(wanted.toLowerCase()))
-    if (entry !== undefined) return { entry, reason: `default_selection ${wanted} in ${config} names it` }
-  }
-  const first = main[0]
-  return first === undefined ? null : { entry: first, reason: 'it is the first that rEFInd shows' }
+  return { ...nothing, ...kernel, uncertainties: [...unknown, ...kernel.uncertainties] }
 }

@@ -1,32 +1,84 @@
+import { wordsOf } from './words.ts'
+
 /** A `menuentry` or `submenuentry` of refind.conf. Null: not given. */
 export interface Stanza {
   readonly title: string
   readonly line: string
   volume: string | null
   loader: string | null
+  /** File of the `initrd` line. */
   initrd: string | null
   options: string | null
-  addedOptions: string | null
+  /** Number of a boot option of the firmware, which is started instead of a loader. */
+  firmwareOption: string | null
   isDisabled: boolean
   readonly submenus: Stanza[]
+}
+
+/** Which files rEFInd takes for kernels, and where it looks for them. Folders and files as written, letter case aside. */
+export interface ScanRules {
+  readonly dontScanFiles: readonly string[]
+  readonly dontScanDirs: readonly string[]
+  readonly dontScanVolumes: readonly string[]
+  readonly alsoScanDirs: readonly string[]
+  readonly linuxPrefixes: readonly string[]
+  readonly extraVersions: readonly string[]
+  /** Whether kernels without `.efi` at their ends count. */
+  readonly allKernels: boolean
+  /** Whether older kernels of a folder stand in the newest one's submenu. */
+  readonly folds: boolean
+  readonly followsLinks: boolean
 }
 
 /** What refind.conf says that tells what is booted. */
 export interface RefindConfiguration {
   readonly stanzas: readonly Stanza[]
-  /** Of `default_selection`; null: not given. */
-  readonly selection: string | null
-  /** Whether kernels are looked for, and whether stanzas are shown: `scanfor`. */
-  readonly scans: boolean
-  readonly showsStanzas: boolean
+  /** Of `default_selection`; without it, what was started last. */
+  readonly selection: string
+  /** `scanfor`: i internal, e external, o optical, n network, m stanzas; in the order of the menu. */
+  readonly scanFor: string
+  readonly rules: ScanRules
   readonly problems: readonly string[]
 }
 
 const MAX_STANZAS = 20_000
-const MAX_WORDS = 10_000
+
+/** What rEFInd 0.14 has without refind.conf. */
+const defaults: ScanRules = {
+  dontScanFiles: [],
+  dontScanDirs: [],
+  dontScanVolumes: [],
+  alsoScanDirs: ['boot', '@/boot'],
+  linuxPrefixes: ['vmlinuz', 'bzImage', 'Image', 'kernel'],
+  extraVersions: [],
+  allKernels: true,
+  folds: true,
+  followsLinks: false,
+}
+
+type ListKey = 'dontScanFiles' | 'dontScanDirs' | 'dontScanVolumes' | 'alsoScanDirs' | 'linuxPrefixes' | 'extraVersions'
+type SwitchKey = 'allKernels' | 'folds' | 'followsLinks'
+
+const listKeywords: Readonly<Record<string, ListKey>> = {
+  dont_scan_files: 'dontScanFiles',
+  "don't_scan_files": 'dontScanFiles',
+  dont_scan_dirs: 'dontScanDirs',
+  "don't_scan_dirs": 'dontScanDirs',
+  dont_scan_volumes: 'dontScanVolumes',
+  "don't_scan_volumes": 'dontScanVolumes',
+  also_scan_dirs: 'alsoScanDirs',
+  linux_prefixes: 'linuxPrefixes',
+  extra_kernel_version_strings: 'extraVersions',
+}
+
+const switchKeywords: Readonly<Record<string, SwitchKey>> = {
+  scan_all_linux_kernels: 'allKernels',
+  fold_linux_kernels: 'folds',
+  follow_symlinks: 'followsLinks',
+}
 
 /**
- * Reads refind.conf (rEFInd's docs/refind/configfile.html).
+ * Reads refind.conf (rEFInd's docs/refind/configfile.html; refind/config.c of 0.14.2).
  * @param open the file that `include` names; rEFInd follows it from the main file only.
  */
 export function readRefind(
@@ -42,9 +94,9 @@ export function readRefind(
 class Reader implements RefindConfiguration {
   readonly stanzas: Stanza[] = []
   readonly problems: string[] = []
-  selection: string | null = null
-  scans = true
-  showsStanzas = true
+  selection = '+'
+  scanFor = 'ieom'
+  rules = defaults
   private readonly open: (name: string) => string | undefined
   private stanza: Stanza | null = null
   private submenu: Stanza | null = null
@@ -60,9 +112,11 @@ class Reader implements RefindConfiguration {
       const words = wordsOf(raw)
       const place = `${path}:${++line}`
       if (words[0] === undefined) continue
-      if (this.stanza !== null) this.stanzaLine(words, place)
-      else if (words[0].toLowerCase() === 'include' && mayInclude) this.include(words[1] ?? '', place)
-      else this.globalLine(words, place)
+      const keyword = words[0].toLowerCase()
+      if (this.submenu !== null) this.submenuLine(this.submenu, keyword, words)
+      else if (this.stanza !== null) this.stanzaLine(this.stanza, keyword, words, place)
+      else if (keyword === 'include' && words.length === 2 && mayInclude) this.include(words[1] ?? '', place)
+      else this.globalLine(keyword, words, place)
     }
     this.stanza = null
     this.submenu = null
@@ -74,32 +128,31 @@ class Reader implements RefindConfiguration {
     else this.read(name, text, false)
   }
 
-  private globalLine([keyword = '', ...values]: string[], place: string): void {
-    switch (keyword.toLowerCase()) {
-      case 'menuentry':
-        this.stanza = this.begin(values, place, this.stanzas)
-        break
-      case 'default_selection':
-        this.selection = values[0] ?? null
-        break
-      case 'scanfor': {
-        const names = values.flatMap((value) => value.split(',')).map((name) => name.toLowerCase())
-        this.scans = names.some((name) => /^(?:internal|external|optical|netboot)$/.test(name))
-        this.showsStanzas = names.includes('manual')
-      }
-    }
+  private globalLine(keyword: string, [, ...values]: string[], place: string): void {
+    const list = listKeywords[keyword]
+    const toggle = switchKeywords[keyword]
+    if (keyword === 'menuentry' && values[0] !== undefined) this.stanza = this.begin(values[0], place, this.stanzas)
+    else if (keyword === 'default_selection') this.select(values, place)
+    else if (keyword === 'scanfor') this.scanFor = values.map((value) => value.slice(0, 1).toLowerCase()).join('')
+    else if (list !== undefined) this.rules = { ...this.rules, [list]: listOf(values, this.rules[list]) }
+    else if (toggle !== undefined)
+      this.rules = { ...this.rules, [toggle]: !/^(?:0|false|off)$/i.test(values[0] ?? 'true') }
   }
 
-  private begin(values: readonly string[], line: string, list: Stanza[]): Stanza {
-    const title = values.filter((value) => value !== '{').join(' ')
-    const stanza: Stanza = {
-      title,
-      line,
-      volume: null,
-      loader: null,
-      initrd: null,
-      options: null,
-      addedOptions: null,
+  /** One word; of more rEFInd takes none, but three: what holds from one hour to another. */
+  private select(values: readonly string[], place: string): void {
+    if (values.length === 1) this.selection = values[0] ?? ''
+    else if (values.length === 3)
+      this.problems.push(
+        `${place}: default_selection ${values[0]} holds from ${values[1]} to ${values[2]} only; it is left out here.`,
+      )
+  }
+
+  /** @param from what a submenu's entry starts from: its parent as far as it was read. */
+  private begin(title: string, line: string, list: Stanza[], from?: Stanza): Stanza {
+    const { volume = null, loader = null, initrd = null, options = null, firmwareOption = null } = from ?? {}
+    const stanza = {
+      ...{ title, line, volume, loader, initrd, options, firmwareOption },
       isDisabled: false,
       submenus: [],
     }
@@ -107,69 +160,37 @@ class Reader implements RefindConfiguration {
     return stanza
   }
 
-  private stanzaLine([keyword = '', ...values]: string[], place: string): void {
-    const stanza = this.submenu ?? this.stanza
-    if (stanza === null) return
-    const value = values[0] ?? ''
-    switch (keyword.toLowerCase()) {
-      case '}':
-        if (this.submenu === null) this.stanza = null
-        else this.submenu = null
-        break
-      case 'submenuentry':
-        this.submenu = this.begin(values, place, stanza.submenus)
-        break
-      case 'volume':
-        stanza.volume = value
-        break
-      case 'loader':
-        stanza.loader = value
-        break
-      case 'initrd':
-        stanza.initrd = value
-        break
-      case 'options':
-        stanza.options = value
-        break
-      case 'add_options':
-        stanza.addedOptions = value
-        break
-      case 'disabled':
-        stanza.isDisabled = true
-    }
+  private stanzaLine(stanza: Stanza, keyword: string, [, value]: string[], place: string): void {
+    if (keyword === '}') this.stanza = null
+    else if (keyword === 'disabled') stanza.isDisabled = true
+    else if (value === undefined) return
+    else if (keyword === 'submenuentry') this.submenu = this.begin(value, place, stanza.submenus, stanza)
+    else if (keyword === 'loader') {
+      stanza.loader = value
+      // Its default options go, and with them those of an `options` line before it.
+      stanza.options = null
+    } else if (keyword === 'volume') stanza.volume = value
+    else if (keyword === 'initrd') stanza.initrd = value
+    else if (keyword === 'options') stanza.options = value
+    else if (keyword === 'firmware_bootnum') stanza.firmwareOption = value
+  }
+
+  private submenuLine(stanza: Stanza, keyword: string, [, value]: string[]): void {
+    if (keyword === '}') this.submenu = null
+    else if (keyword === 'disabled') stanza.isDisabled = true
+    // Without a value: none, whatever the parent has.
+    else if (keyword === 'initrd') stanza.initrd = value ?? null
+    else if (keyword === 'options') stanza.options = value ?? null
+    else if (value === undefined) return
+    else if (keyword === 'loader') stanza.loader = value
+    else if (keyword === 'volume') stanza.volume = value
+    else if (keyword === 'add_options') stanza.options = stanza.options ? `${stanza.options} ${value}` : value
   }
 }
 
-/**
- * Words of a line: blanks, commas and equals signs between them, double quotes around those that have such, `""` for a
- * quote; `#` begins a comment.
- */
-export function wordsOf(line: string): string[] {
-  const words: string[] = []
-  const plain = /[^\s",=]+/y
-  let at = 0
-  while (at < line.length && line[at] !== '#' && words.length < MAX_WORDS) {
-    plain.lastIndex = at
-    const word = plain.exec(line)?.[0]
-    if (word !== undefined) {
-      words.push(word)
-      at += word.length
-    } else if (line[at] === '"') {
-      const { text, end } = quoted(line, at + 1)
-      words.push(text)
-      at = end
-    } else at++
-  }
-  return words
-}
-
-function quoted(line: string, start: number): { text: string; end: number } {
-  const parts: string[] = []
-  for (let from = start; ; ) {
-    const end = line.indexOf('"', from)
-    if (end < 0) return { text: parts.join('') + line.slice(from), end: line.length }
-    if (line[end + 1] !== '"') return { text: parts.join('') + line.slice(from, end), end: end + 1 }
-    parts.push(line.slice(from, end + 1))
-    from = end + 2
-  }
+/** A list that is replaced, or that `+` adds to. */
+function listOf(values: readonly string[], before: readonly string[]): string[] {
+  const adds = values.length > 1 && values[0] === '+'
+  const added = (adds ? values.slice(1) : values).flatMap((value) => value.split(','))
+  return [...(adds ? before : []), ...added].filter((value) => value !== '')
 }

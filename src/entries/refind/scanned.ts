@@ -4,23 +4,34 @@ import { kernelName } from '../kernel-names.ts'
 import type { FoundEntry } from '../source.ts'
 import type { Survey } from '../survey.ts'
 import { compareVersions } from '../version.ts'
-import { wordsOf } from './configuration.ts'
+import type { ScanRules } from './configuration.ts'
+import { isListed, type ScannedFolder } from './scan-rules.ts'
+import { initrdBeside, versionIn } from './versions.ts'
+import { wordsOf } from './words.ts'
 
 /**
- * The entries of a refind_linux.conf: every kernel in its folder, with the options of each line. The first line makes the
- * entry of the main menu, all lines its submenu (rEFInd's docs/refind/linux.html).
+ * The entries of a refind_linux.conf: every kernel in its folder that rEFInd takes for one, with the options of each line.
+ * The newest kernel's first line makes the entry of the main menu; the other lines, and older kernels unless they are not to
+ * be folded, stand in its submenu (rEFInd's docs/refind/linux.html).
  */
-export function scannedEntries(config: string, survey: Survey): FoundEntry[] {
-  const folder = posix.dirname(config)
-  const names = survey.system.list(folder)
-  const lines = optionLines(survey.readText(config) ?? '')
-  const kernels = names.filter((name) => /^(?:vmlinuz|bzImage|kernel)/i.test(name) && kernelName(name) !== undefined)
-  return newestFirst(kernels, folder, survey).flatMap((kernel) =>
+export function scannedEntries(folder: ScannedFolder, rules: ScanRules, survey: Survey): FoundEntry[] {
+  const names = survey.system.list(folder.path)
+  const lines = optionLines(survey.readText(folder.config) ?? '')
+  const kernels = newestFirst(
+    names.filter((name) => isKernel(name, folder, names, rules, survey)),
+    folder.path,
+    survey,
+  )
+  const place = { folder, names, rules, survey }
+  const [main] = kernels
+  return kernels.flatMap((kernel) =>
     lines.map(([title, options], index) => {
-      const entry = entryOf(kernel, options, { folder, config, names: new Set(names), survey })
-      return index === 0
-        ? { ...entry, id: kernel, title: kernels.length === 1 ? title : `${title}, ${kernel}` }
-        : { ...entry, id: `${kernel}/${title}`, title, submenus: [kernel] }
+      const isFolded = rules.folds && kernel !== main
+      const entry = entryOf(kernel, options, index === 0 && !isFolded, place)
+      const id = index === 0 ? kernel : `${kernel}/${title}`
+      if (isFolded) return { ...entry, id, title: `${kernel}: ${title}`, submenus: [main as string] }
+      if (index > 0) return { ...entry, id, title, submenus: [kernel] }
+      return { ...entry, id, title: kernels.length === 1 ? title : `${title}, ${kernel}` }
     }),
   )
 }
@@ -37,54 +48,69 @@ function optionLines(text: string): [title: string, options: string][] {
   return lines.map(([title = '', options = '']) => [title, options])
 }
 
-/** rEFInd goes by the time of change, which a captured tree has lost: there, by version. */
+function isKernel(
+  name: string,
+  folder: ScannedFolder,
+  names: readonly string[],
+  rules: ScanRules,
+  survey: Survey,
+): boolean {
+  const lower = name.toLowerCase()
+  if (!rules.linuxPrefixes.some((prefix) => lower.startsWith(prefix.toLowerCase()))) return false
+  if (/\.(?:icns|png)$/.test(lower) || (!rules.allKernels && !lower.endsWith('.efi'))) return false
+  const path = posix.join(folder.path, name)
+  if (!rules.followsLinks && survey.system.readLink(path) !== undefined) return false
+  if (names.includes(`${name}.efi.signed`) || isListed(name, folder, rules.dontScanFiles, survey)) return false
+  return kernelName(name) !== undefined || survey.kernelFile(path).problems.length === 0
+}
+
+/** rEFInd goes by the time of change, which a captured tree has lost: there, by version. Fedora's rescue kernel is last. */
 function newestFirst(kernels: readonly string[], folder: string, survey: Survey): string[] {
   const { system } = survey
   const keyed = kernels.map((name) => ({
     name,
+    isRescue: name.toLowerCase().includes('vmlinuz-0-rescue'),
     time: system.isLive ? (system.stat(posix.join(folder, name))?.mtimeMs ?? 0) : 0,
   }))
   return keyed
-    .sort((one, other) => other.time - one.time || compareVersions(other.name, one.name))
+    .sort(
+      (one, other) =>
+        Number(one.isRescue) - Number(other.isRescue) || other.time - one.time || compareVersions(other.name, one.name),
+    )
     .map(({ name }) => name)
 }
 
 interface Place {
-  readonly folder: string
-  readonly config: string
-  readonly names: ReadonlySet<string>
+  readonly folder: ScannedFolder
+  readonly names: readonly string[]
+  readonly rules: ScanRules
   readonly survey: Survey
 }
 
-function entryOf(kernel: string, options: string, { folder, config, names, survey }: Place): FoundEntry {
-  const version = versionIn(kernel)
-  const cmdline = version === null ? options : options.replaceAll('%v', version)
-  const start = { program: posix.join(folder, kernel), options: cmdline, config }
+function entryOf(kernel: string, options: string, isMain: boolean, place: Place): FoundEntry {
+  const { folder, names, rules, survey } = place
+  const beside = initrdBeside(kernel, names, rules.extraVersions)
+  // The main entry takes the version of the initrd's path, the others that of the kernel's.
+  const versioned = isMain ? beside : kernel
+  const version =
+    versioned === undefined ? null : versionIn(posix.join(folder.onVolume, versioned), rules.extraVersions)
+  // rEFInd replaces two at most: one as the line is read, one as the initrd is added.
+  const cmdline = options.replace('%v', () => version ?? '').replace('%v', (whole) => version ?? whole)
+  const start = { program: posix.join(folder.path, kernel), options: cmdline, config: folder.config }
   const started = survey.efiPrograms.started(start) ?? survey.efiPrograms.asKernel(start)
-  const suffix = kernelName(kernel)?.suffix ?? ''
-  const beside = initrdNames(suffix, version, null).find((name) => names.has(name)) ?? sameVersion(version, names)
-  const isNamed = /initrd=/i.test(cmdline) || beside === undefined || started.described === true
-  const noVersion = version === null && options.includes('%v')
+  const isNamed = /initrd=/i.test(cmdline) || started.described === true
+  const uncertainties: string[] = []
+  if (version === null && options.includes('%v')) uncertainties.push(`${kernel} has no version to stand for %v.`)
+  const own = initrdNames(kernelName(kernel)?.suffix ?? '', null, null).find((name) => names.includes(name))
+  if (!isNamed && own !== undefined && own !== beside)
+    uncertainties.push(
+      `rEFInd loads ${beside ?? 'no initrd'} with ${kernel}, not ${own}; extra_kernel_version_strings would tell them apart.`,
+    )
   return {
     ...started,
     id: kernel,
     title: kernel,
-    initrds: isNamed ? started.initrds : [posix.join(folder, beside)],
-    uncertainties: [...(noVersion ? [`${kernel} has no version to stand for %v.`] : []), ...started.uncertainties],
+    initrds: isNamed || beside === undefined ? started.initrds : [posix.join(folder.path, beside)],
+    uncertainties: [...uncertainties, ...started.uncertainties],
   }
-}
-
-/** rEFInd's version of a file: from its first digit to its last. */
-function versionIn(name: string): string | null {
-  const plain = name.replace(/\.(?:img|gz|xz|zst|efi)$/i, '')
-  const first = plain.search(/\d/)
-  if (first < 0) return null
-  const last = plain.length - [...plain].reverse().findIndex((letter) => /\d/.test(letter))
-  return plain.slice(first, last)
-}
-
-function sameVersion(version: string | null, names: ReadonlySet<string>): string | undefined {
-  return version === null
-    ? undefined
-    : [...names].find((name) => /^(?:init|booster)/.test(name) && versionIn(name) === version)
 }

@@ -1,0 +1,43 @@
+import type { Survey } from '../survey.ts'
+import type { Volume } from '../volumes.ts'
+
+/** `boot():/vmlinuz`, before version 8 `boot:///vmlinuz`; `$` before it: compressed, `#` after it: a checksum. */
+const resource = /^\$?([a-z]+)(?:\(([^)]*)\):|:\/\/([^/]*))(.*)$/is
+
+interface Place {
+  readonly path: string
+  /** What is not known of it, a sentence. */
+  readonly uncertainty?: string
+}
+
+/** Where a path of Limine's is in the system's tree. */
+export function locate(uri: string, config: string, survey: Survey): Place {
+  const [, kind = 'boot', inParentheses, inAddress, path = uri] = resource.exec(uri) ?? []
+  const name = inParentheses ?? inAddress ?? ''
+  const file = path.replace(/#[0-9a-f]*$/i, '')
+  const volumes = volumesOf(kind.toLowerCase(), name, survey)
+  const found = volumes.map((volume) => survey.volumes.locate(file, config, volume)).find(({ exists }) => exists)
+  const place = (found ?? survey.volumes.locate(file, config, volumes[0])).path
+  if (/^(?:tftp|odd)$/i.test(kind)) return { path: place, uncertainty: `Only Limine can reach ${uri}.` }
+  const isOwn = /^boot$/i.test(kind) && name === ''
+  if (!isOwn && volumes.length === 0)
+    return { path: place, uncertainty: `Depends on ${kind}(${name}), which this system does not know.` }
+  const disk = /^hdd$/i.test(kind) ? /^\d{1,9}/.exec(name)?.[0] : undefined
+  if (disk !== undefined && Number(disk) !== 1)
+    return { path: place, uncertainty: `Depends on which disk is number ${disk} for the firmware.` }
+  return { path: place }
+}
+
+function volumesOf(kind: string, name: string, survey: Survey): readonly Volume[] {
+  const { volumes } = survey
+  // Which disk a number means is the firmware's to say; the partition's is the same for all.
+  if (kind === 'boot' || kind === 'hdd') {
+    const partition = /(\d{1,4})$/.exec(name)?.[1]
+    return partition === undefined ? [] : volumes.partitions(Number(partition))
+  }
+  const volume =
+    kind === 'fslabel'
+      ? volumes.find({ label: name })
+      : (volumes.find({ uuid: name }) ?? volumes.find({ partuuid: name }))
+  return volume === undefined ? [] : [volume]
+}

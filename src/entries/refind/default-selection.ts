@@ -1,0 +1,74 @@
+import { posix } from 'node:path'
+import type { System } from '../../system/system.ts'
+import type { FoundEntry, Preset } from '../source.ts'
+
+/** An entry of the main menu, with what rEFInd goes by. */
+export interface MainEntry {
+  readonly entry: FoundEntry
+  /** What stands for it between 'Boot ' and ' from VOLUME'. */
+  readonly name: string
+  /** Loader's path from the top of its volume. */
+  readonly loader: string
+  /** Whether rEFInd certainly shows it. */
+  readonly isSure: boolean
+}
+
+/** rEFInd's vendor GUID (REFIND_GUID_VALUE). */
+const previousBoot = 'PreviousBoot-36d08fa7-cf0b-42f5-8f14-68df73ed3740'
+
+/** What was started last, as the menu called it: in the firmware's variables, or with `use_nvram false` beside rEFInd. */
+export function lastStarted(system: System, config: string): string | undefined {
+  const read = (path: string, skip: number) => {
+    try {
+      const text = system.readHead(path, 4096).subarray(skip).toString('utf16le').replace(/\0.*$/s, '')
+      return text === '' ? undefined : text
+    } catch {
+      return undefined
+    }
+  }
+  // efivarfs puts 32 bits of attributes before the content.
+  return (
+    read(`/sys/firmware/efi/efivars/${previousBoot}`, 4) ??
+    read(posix.join(posix.dirname(config), 'vars', 'PreviousBoot'), 0)
+  )
+}
+
+/**
+ * `default_selection` (FindMenuShortcutEntry in refind/menu.c): the first of its parts that fits. One character is an entry's
+ * number or letter; more are a part of its title, letter case aside; `+` is what was started last. Else the first entry.
+ */
+export function presetOf(
+  selection: string,
+  main: readonly MainEntry[],
+  config: string,
+  last: string | undefined,
+): Preset | null {
+  for (const part of selection.split(',')) {
+    const wanted = part === '+' ? last : part
+    if (wanted === undefined || wanted === '') continue
+    const found = part.length === 1 && part !== '+' ? byShortcut(part, main) : byTitle(wanted, main)
+    if (found === undefined) continue
+    if (part === '+') return { entry: found.entry, reason: 'rEFInd started it last' }
+    const doubt = /^\d$/.test(part) ? ', if rEFInd finds nothing else before it' : ''
+    return { entry: found.entry, reason: `default_selection ${part} in ${config} names it${doubt}` }
+  }
+  const first = main.find(({ isSure }) => isSure) ?? main[0]
+  return first === undefined ? null : { entry: first.entry, reason: 'it is the first that rEFInd shows' }
+}
+
+/** A number up to 9; the first letter of the loader's folder, or L for a kernel at the top. */
+function byShortcut(shortcut: string, main: readonly MainEntry[]): MainEntry | undefined {
+  if (/^\d$/.test(shortcut)) return main[Number(shortcut) - 1]
+  return main.find(({ loader }) => {
+    const folder = posix.basename(posix.dirname(posix.join('/', loader.replaceAll('\\', '/'))))
+    return (folder === '' ? 'l' : folder[0]?.toLowerCase()) === shortcut.toLowerCase()
+  })
+}
+
+/** Titles are `Boot NAME from VOLUME`; volumes have names that only rEFInd knows, so what is behind the last ` from ` is not compared. */
+function byTitle(wanted: string, main: readonly MainEntry[]): MainEntry | undefined {
+  const lower = wanted.toLowerCase()
+  const cut = lower.lastIndexOf(' from ')
+  const parts = [lower, ...(cut < 0 ? [] : [lower.slice(0, cut + ' from '.length)])]
+  return main.find(({ name }) => parts.some((part) => `boot ${name} from `.toLowerCase().includes(part)))
+}

@@ -1,0 +1,82 @@
+import { posix } from 'node:path'
+import type { Survey } from '../survey.ts'
+import type { Volume } from '../volumes.ts'
+import type { ScanRules } from './configuration.ts'
+
+/** A folder with a refind_linux.conf. */
+export interface ScannedFolder {
+  /** In the system's tree. */
+  readonly path: string
+  /** From the top of its file system: '/', '/boot', '/@/boot'. */
+  readonly onVolume: string
+  /** Its refind_linux.conf. */
+  readonly config: string
+  readonly volume: Volume
+  /** Whether rEFInd looks there; if not, the top of its file system may be another for rEFInd. */
+  readonly isSure: boolean
+}
+
+/** The folder of a refind_linux.conf, unless rEFInd is told to pass over it. */
+export function scannedFolder(config: string, rules: ScanRules, survey: Survey): ScannedFolder | undefined {
+  const path = posix.dirname(config)
+  const { mountPoint, top } = survey.volumes.mountOf(path)
+  const below = mountPoint === '/' ? path : path.slice(mountPoint.length)
+  const onVolume = posix.join(top, below).replace(/(.)\/$/, '$1')
+  const volume = survey.volumes.volumeOf(path)
+  const folder = { path, onVolume, config, volume, isSure: isScanned(onVolume, rules) }
+  if (rules.dontScanVolumes.some((name) => isVolume(name, volume, survey))) return undefined
+  return rules.dontScanDirs.some((name) => isFolder(name, folder, survey)) ? undefined : folder
+}
+
+/** The top, the folders of EFI, and what `also_scan_dirs` names. */
+function isScanned(onVolume: string, { alsoScanDirs }: ScanRules): boolean {
+  const clean = cleanPath(onVolume)
+  return (
+    clean === '' ||
+    /^efi\/[^/]+$/.test(clean) ||
+    alsoScanDirs.some((name) => cleanPath(splitVolume(name).path) === clean)
+  )
+}
+
+/** Whether `dont_scan_files` has a file: by name alone, with its folder, or with its volume as well. */
+export function isListed(name: string, folder: ScannedFolder, list: readonly string[], survey: Survey): boolean {
+  return list.some((element) => {
+    const { volume, path } = splitVolume(element)
+    const clean = cleanPath(path)
+    const dir = posix.dirname(clean)
+    return (
+      posix.basename(clean) === name.toLowerCase() &&
+      (dir === '.' || dir === cleanPath(folder.onVolume)) &&
+      (volume === null || isVolume(volume, folder.volume, survey))
+    )
+  })
+}
+
+function isFolder(element: string, folder: ScannedFolder, survey: Survey): boolean {
+  const { volume, path } = splitVolume(element)
+  return cleanPath(path) === cleanPath(folder.onVolume) && (volume === null || isVolume(volume, folder.volume, survey))
+}
+
+function splitVolume(element: string): { volume: string | null; path: string } {
+  const at = element.indexOf(':')
+  return at < 0 ? { volume: null, path: element } : { volume: element.slice(0, at), path: element.slice(at + 1) || '/' }
+}
+
+/** Lower case, `/` between the parts, none at the ends. */
+function cleanPath(path: string): string {
+  return path
+    .split(/[\\/]+/)
+    .filter((part) => part !== '')
+    .join('/')
+    .toLowerCase()
+}
+
+function isVolume(name: string, volume: Volume, survey: Survey): boolean {
+  return volumeOf(name, survey)?.name === volume.name
+}
+
+/** A volume is named by its label, its partition's name or its partition's GUID. */
+export function volumeOf(name: string, { volumes }: Survey): Volume | undefined {
+  const plain = name.replace(/:$/, '')
+  return volumes.find({ label: plain }) ?? volumes.find({ partlabel: plain }) ?? volumes.find({ partuuid: plain })
+}
