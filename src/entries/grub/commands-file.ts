@@ -129,6 +129,9 @@ function probe(run: Interpreter, { words }: CommandCall): Truth {
   return true
 }
 
+/** Places of a text, each at one instruction of a pattern, that take as long as a step of a script. */
+const WORK_OF_A_STEP = 8
+
 /** `regexp [--set [N:]VAR]… PATTERN TEXT` */
 function regexp(run: Interpreter, { words, why }: CommandCall): Truth {
   const targets: { group: number; name: string }[] = []
@@ -143,13 +146,14 @@ function regexp(run: Interpreter, { words, why }: CommandCall): Truth {
     }
   }
   const [pattern = '', text = ''] = rest
-  const groups = why === null ? matchPattern(pattern, text) : undefined
+  const afford = (work: number) => run.survey.budget.take('steps', Math.ceil(work / WORK_OF_A_STEP))
+  const groups = why === null ? matchPattern(pattern, text, afford) : undefined
   if (groups === undefined) {
     run.asked = { why: why ?? `whether '${text.slice(0, 60)}' matches '${pattern.slice(0, 60)}'`, split: null }
     for (const { name } of targets) run.set(name, { candidates: [''], why: run.asked.why })
     return 'unknown'
   }
   if (groups === null) return false
-  for (const { group, name } of targets) run.set(name, groups[group] ?? '')
+  for (const { group, name } of targets) run.set(name, groups[group])
   return true
 }
