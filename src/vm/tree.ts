@@ -36,6 +36,11 @@ export class FileTree {
     return this.#entries.has(this.#canonical(path))
   }
 
+  #isDirectory(path: string): boolean {
+    const entry = this.#entries.get(this.#canonical(path))
+    return entry !== undefined && 'directory' in entry
+  }
+
   /** Adds a folder of the host with all that is in it, owned by root, below `target` in the guest. */
   async addFolder(folder: string, target: string, skip: (path: string) => boolean = () => false): Promise<void> {
     for (const name of (await readdir(folder)).sort()) {
@@ -48,7 +53,8 @@ export class FileTree {
         this.add({ path, directory: true, mode })
         await this.addFolder(source, path, skip)
       } else if (stats.isSymbolicLink()) {
-        this.add({ path, link: await readlink(source) })
+        // As dpkg does it, a link never replaces a directory: from base-files 13 on /bin is in the package, and is /usr/bin here.
+        if (!this.#isDirectory(path)) this.add({ path, link: await readlink(source) })
       } else if (stats.isFile()) {
         this.add({ path, source, mode })
       }

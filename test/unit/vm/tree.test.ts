@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { FileTree } from '../../../src/vm/tree.ts'
 
@@ -14,6 +17,32 @@ test('with a merged /usr, /bin/x is /usr/bin/x', () => {
   tree.add({ path: '/bin/sh', link: 'dash' })
   expect(tree.has('/usr/bin/sh')).toBe(true)
   expect(tree.entries().find(({ path }) => path === '/bin')).toMatchObject({ link: 'usr/bin' })
+})
+
+test('a package that brings the links of a merged /usr, as base-files 13 does, leaves /usr/bin a directory', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-tree-'))
+  try {
+    mkdirSync(join(folder, 'usr/bin'), { recursive: true })
+    writeFileSync(join(folder, 'usr/bin/true'), '')
+    for (const name of ['bin', 'sbin', 'lib', 'lib64']) symlinkSync(`usr/${name}`, join(folder, name))
+    const tree = new FileTree({ mergedUsr: true })
+    await tree.addFolder(folder, '/')
+    const paths = tree.entries().map((entry) => [entry.path, 'link' in entry ? entry.link : 'directory' in entry])
+    expect(paths).toEqual([
+      ['/bin', 'usr/bin'],
+      ['/lib', 'usr/lib'],
+      ['/lib64', 'usr/lib64'],
+      ['/sbin', 'usr/sbin'],
+      ['/usr', true],
+      ['/usr/bin', true],
+      ['/usr/bin/true', false],
+      ['/usr/lib', true],
+      ['/usr/lib64', true],
+      ['/usr/sbin', true],
+    ])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('a later entry takes the place of an earlier one', () => {
