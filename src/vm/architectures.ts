@@ -30,6 +30,8 @@ export interface Architecture {
   readonly disk: string
   /** Whether the emulator runs all processors by turns in one thread; default: each in its own. */
   readonly takesTurns?: boolean
+  /** What kernels have to be told, on any command line, to start reliably under emulation. */
+  readonly parameters?: readonly string[]
   /** Kernel modules that lead to the root disk and to the second port, and what tells QEMU of a panic. */
   readonly modules: readonly string[]
 }
@@ -62,6 +64,12 @@ const amd64: Architecture = {
    * riscv64 and armhf: taking turns makes minutes of seconds.
    */
   takesTurns: true,
+  /**
+   * A kernel counts the timer's ticks for a while that it measures by the processor's counter (arch/x86/kernel/apic/io_apic.c,
+   * timer_irq_works). On a busy host QEMU's ticks come late while that counter goes on, and the kernel panics: "IO-APIC + timer
+   * doesn't work!". Under KVM kernels leave it out by themselves.
+   */
+  parameters: ['no_timer_check'],
   ports: [...chardevs, '-serial', 'chardev:console', '-serial', 'chardev:control', '-device', 'pvpanic-pci'],
   console: 'ttyS0',
   control: '/dev/ttyS1',

@@ -23,8 +23,9 @@ export interface VmOptions {
   /** What to boot. Default: the guest's first kernel. */
   readonly kernel?: GuestKernel | { readonly kernel: string; readonly initrd?: string }
   /**
-   * Kernel command line. Default: `console=ttyS0 panic=-1 loglevel=6 nokaslr`, on other machines with their own console. The guest needs nothing of it to find its
-   * root. At loglevel 5 and below, or with `quiet`, kernels do not name themselves and share one console section.
+   * Kernel command line. Default: `console=ttyS0 panic=-1 loglevel=6 nokaslr no_timer_check`, on other machines with their own console
+   * and without `no_timer_check`. The guest needs nothing of it to find its root. At loglevel 5 and below, or with `quiet`, kernels do
+   * not name themselves and share one console section.
    */
   readonly commandLine?: string
   /** Added to the command line. */
@@ -68,7 +69,8 @@ export async function startVm(options: VmOptions): Promise<Vm> {
   if (kernel === undefined) throw new RangeError('startVm needs a guest or a kernel')
   const architecture: Architecture = architectures[guest?.architecture ?? 'amd64']
   const commandLine = [
-    options.commandLine ?? `console=${architecture.console} ${COMMAND_LINE}`,
+    options.commandLine ??
+      [`console=${architecture.console}`, COMMAND_LINE, ...(architecture.parameters ?? [])].join(' '),
     ...(options.append === undefined ? [] : [options.append]),
   ].join(' ')
   const root = guest === undefined ? [] : [{ path: guest.rootImage, serial: ROOT_SERIAL }]

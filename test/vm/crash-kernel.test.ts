@@ -118,7 +118,7 @@ test('on the newer kernel, with one that replaces another', async () => {
 
 test('through kexec_load: laid out in what is reserved, and it has the memory of the one that crashed', async () => {
   // At a random address, which machines have and guests here do not by themselves.
-  const commandLine = 'console=ttyS0 panic=-1 loglevel=6'
+  const commandLine = 'console=ttyS0 panic=-1 loglevel=6 no_timer_check'
   const release = await reservedMachine(await debianGuest(), 1, { commandLine, cpus: 2 })
   await vm.run(crashOverlay)
   const planned = await json(vm, `linux-kexec plan ${release} --panic --engine segments`)

@@ -145,7 +145,7 @@ describe('each way a run can end', () => {
   })
 
   test('panicked: even when the machine neither resets nor lets QEMU go', async () => {
-    const vm = await startVm({ guest, commandLine: 'console=ttyS0 panic=0 loglevel=6' })
+    const vm = await startVm({ guest, commandLine: 'console=ttyS0 panic=0 loglevel=6 no_timer_check' })
     await vm.booted()
     await vm.spawn('echo c >/proc/sysrq-trigger')
     expect((await vm.outcome).kind).toBe('panicked')

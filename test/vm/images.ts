@@ -175,7 +175,7 @@ export class Workshop {
         microcode: `microcode ${text}`,
         order: 'microcode',
       }),
-      commandLine: `console=ttyS0 panic=-1 loglevel=6 nokaslr rdinit=/mark image="${name}" number=${number}`,
+      commandLine: `console=ttyS0 panic=-1 loglevel=6 nokaslr no_timer_check rdinit=/mark image="${name}" number=${number}`,
     }
     recipe.make(this, files)
     const told = recipe.extras
