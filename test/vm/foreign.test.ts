@@ -8,6 +8,7 @@ import type { KernelImage } from '../../src/image/image.ts'
 import { DebianMirror, packageFile } from '../../src/vm/debian.ts'
 import { type Kernel, ProvisionError } from '../../src/vm/index.ts'
 import { foreignKernel } from '../../src/vm/kernels.ts'
+import { untested } from '../untested.ts'
 import { Workshop } from './images.ts'
 
 // Debian's kernels for machines that are not this one: nothing is booted; each is packed as it is in the field, and what we
@@ -57,7 +58,7 @@ describe.each(architectures)('$name', (architecture) => {
       kernel = await foreignKernel({ architecture: name, flavour: architecture.flavour, suite: 'testing', progress })
     } catch (error) {
       if (!(error instanceof ProvisionError)) throw error
-      console.error(`\n*** NOT TESTED: the Debian mirror has no kernel for ${name}: ${error.message} ***\n`)
+      untested(`the Debian mirror has no kernel for ${name}: ${error.message}`)
     }
   })
 

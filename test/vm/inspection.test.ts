@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { inspect } from '../../src/image/index.ts'
 import { type Kernel, ProvisionError } from '../../src/vm/index.ts'
 import { foreignKernel, newestOfSeries } from '../../src/vm/kernels.ts'
+import { untestedKernel } from '../untested.ts'
 
 // Whole kernels as Debian ships them, signed and not, of every architecture that has kexec_file_load: nothing is booted. What
 // we tell of them must be what file(1) and sbverify tell.
@@ -18,7 +19,7 @@ describe.each(['5.10', '6.1', '6.12', '6.17', '7.2', '7.3'])('%s for x86_64', (s
     const old = ['bullseye', 'bullseye-security', 'bookworm', 'bookworm-security', 'bookworm-backports']
     const suites = [...old, 'trixie', 'trixie-security', 'trixie-backports', 'testing', 'unstable', 'experimental']
     kernel = (await newestOfSeries([series], { suites, progress })).get(series)
-    if (!kernel) console.error(`\n*** NOT TESTED: no suite of the Debian mirror has a kernel ${series} ***\n`)
+    if (!kernel) untestedKernel(series)
   })
   const kernelTest = (title: string, body: (image: string) => Promise<void>) =>
     test(title, ({ skip }) => (kernel ? body(kernel.image) : skip('the mirror has no such kernel')))

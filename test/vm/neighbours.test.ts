@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, type ExpectStatic, expect, test } from 'vitest'
 import { buildGuest, type GuestKernel, type Kernel, startVm, type Vm } from '../../src/vm/index.ts'
 import { newestOfSeries } from '../../src/vm/kernels.ts'
+import { untestedKernel } from '../untested.ts'
 import { json, tarball } from './guests.ts'
 
 /** Upstream series that Debian carries, from the oldest that is still maintained somewhere to the newest. */
@@ -22,11 +23,7 @@ let machines: Vm[] = []
 beforeAll(async () => {
   if (!existsSync(tarball)) throw new Error(`${tarball} is missing: run the tests through \`npm test\``)
   kernels = await newestOfSeries(series, { suites, progress })
-  for (const missing of series.filter((each) => !kernels.has(each))) {
-    console.error(
-      `\n*** NOT TESTED: no suite of the Debian mirror has a kernel ${missing}; its neighbours are others ***\n`,
-    )
-  }
+  for (const missing of series.filter((each) => !kernels.has(each))) untestedKernel(missing)
   progress(`kernels: ${[...kernels.values()].map(({ release }) => release).join(', ')}`)
   const guest = await buildGuest({ kernels: [...kernels.values()], tarball, progress })
   const ends = [guest.kernels[0], guest.kernels.at(-1)] as GuestKernel[]

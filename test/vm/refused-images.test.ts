@@ -6,6 +6,7 @@ import { decompress } from '../../src/image/compression/decompress.ts'
 import { inspectImage } from '../../src/image/index.ts'
 import { newestKernels, ProvisionError, startVm, type Vm } from '../../src/vm/index.ts'
 import { foreignKernel } from '../../src/vm/kernels.ts'
+import { untested } from '../untested.ts'
 import { debianGuest } from './guests.ts'
 
 // What the plan refuses, and what the kernel says to the same files when it is asked all the same: our command will not, so a
@@ -100,7 +101,7 @@ async function ofOldMachine(): Promise<Buffer | undefined> {
     return readFileSync(image)
   } catch (error) {
     if (!(error instanceof ProvisionError)) throw error
-    console.error(`\n*** NOT TESTED: the Debian mirror has no 32-bit kernel: ${error.message} ***\n`)
+    untested(`the Debian mirror has no 32-bit kernel: ${error.message}`)
     return undefined
   }
 }

@@ -5,6 +5,7 @@ import { fileBytes, memoryBytes } from '../../../src/image/bytes.ts'
 import { hardwareId } from '../../../src/plan/unified/hardware-ids.ts'
 import { explicitCommandLineWarning, splitProfile, unifiedKernel } from '../../../src/plan/unified.ts'
 import { System } from '../../../src/system/system.ts'
+import { untested } from '../../untested.ts'
 import { type ImageParts, peImage } from '../entries/bls/image.ts'
 import { kernelOf, makeTree, type Tree } from '../entries/tree.ts'
 import { file, path as temporary, tool } from '../image/tools.ts'
@@ -325,7 +326,7 @@ describe('device trees', () => {
 })
 
 const ukify = await findUkify('trixie')
-if (typeof ukify === 'string') console.warn(`NOT TESTED WITH ukify: ${ukify}`)
+if (typeof ukify === 'string') untested(`.hwids of the real ukify: ${ukify}`)
 
 test.skipIf(typeof ukify === 'string')(
   '.hwids of the real ukify chooses among .dtbauto where firmware has no tree',

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { TABLE, verification } from '../../../../src/engine/segments/x86_64/verification.ts'
 import { compiler, verificationCode } from '../../../../src/engine/segments/x86_64/verification-code.ts'
 import { buildX86, readX86Machine } from '../../../../src/engine/segments/x86_64.ts'
+import { untested } from '../../../untested.ts'
 import { debianKernel, segmentMachine } from './machines.ts'
 
 const root = join(import.meta.dirname, '../../../..')
@@ -45,8 +46,7 @@ const MEMORY = 0x10000000
 
 const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-verification-'))
 const hasCompiler = process.arch === 'x64' && spawnSync('gcc', ['--version']).status === 0
-if (!hasCompiler)
-  console.error('\n*** NOT TESTED: without gcc on x86_64 the code that hashes segments cannot be run here ***\n')
+if (!hasCompiler) untested('without gcc on x86_64 the code that hashes segments cannot be run here')
 
 function compiled(): string {
   const program = join(folder, 'run')
