@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 
-/** Milliseconds to wait for what must come: far more than GRUB needs on a busy machine. */
-const DEADLINE = 30_000
+/** Milliseconds to wait for what must come: within a test's own deadline, and far more than GRUB needs on any machine. */
+const DEADLINE = 240_000
 
 /** What a machine says on a serial port, and what we say to it. */
 export class Conversation {
@@ -22,6 +22,11 @@ export class Conversation {
 
   say(text: string): void {
     this.#port.write(text)
+  }
+
+  /** Resolves when all has been read that the other side had said before: it lies in the socket, one turn of the loop away. */
+  async delivered(): Promise<void> {
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
   }
 
   /** Drops what was said so far. */
@@ -70,7 +75,8 @@ export class Monitor {
   async #ask(execute: string, args: object = {}): Promise<unknown> {
     this.#conversation.forget()
     this.#conversation.say(JSON.stringify({ execute, arguments: args }))
-    const text = await this.#conversation.expect(/^\{"(return|error)".*\}$/m)
+    // With the end of its line: a part of an answer may look like one.
+    const text = await this.#conversation.expect(/^\{"(return|error)".*\}\n/m)
     const line = text.split('\n').find((candidate) => /^\{"(return|error)"/.test(candidate)) ?? ''
     const { return: value, error } = JSON.parse(line)
     if (error !== undefined) throw new Error(`QEMU's monitor: ${error.desc}`)

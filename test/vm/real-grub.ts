@@ -115,9 +115,13 @@ export class RunningGrub {
 
   /** Types a line at the moment when it said @ready. @returns what it says until `end`. */
   async answer(line: string, end: string | RegExp): Promise<string> {
+    // It stands still until all that it said before has arrived here and is forgotten.
+    await this.#monitor.human('stop')
     await this.#monitor.human('loadvm ready')
+    await this.#console.delivered()
     this.#console.forget()
     this.#console.say(`${line}\r`)
+    await this.#monitor.human('cont')
     return await this.#console.expect(end)
   }
 
