@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cachedFolder, cacheFolder, prune } from './cache.ts'
+import { cachedFolder, cacheFolder, present, prune } from './cache.ts'
 import { DebianMirror, type Progress } from './debian.ts'
 import { execute, ProvisionError } from './process.ts'
 
@@ -34,6 +34,7 @@ export async function grubDisk(
   const packages = await mirror.fetch(['grub-common', 'grub-pc-bin'], { dependencies: true })
   const folderOf = (name: string) => packages.find((entry) => entry.name === name)?.folder ?? ''
   const modules = join(folderOf('grub-pc-bin'), 'usr/lib/grub/i386-pc')
+  const makeImage = await grubMakeImage(packages.map((each) => each.folder))
   const config = [
     'set root=(hd1)',
     `linux /boot/vmlinuz-${release} ${commandLine}`,
@@ -60,7 +61,7 @@ export async function grubDisk(
       core,
     ]
     const parts = ['biosdisk', 'newc', 'linux', 'boot']
-    await execute(join(folderOf('grub-common'), 'usr/bin/grub-mkimage'), [...options, ...parts], {
+    await execute(makeImage, [...options, ...parts], {
       env: { ...process.env, LD_LIBRARY_PATH: libraries.join(':') },
     })
     const image = Buffer.concat([await readFile(join(modules, 'boot.img')), await readFile(core)])
@@ -72,6 +73,15 @@ export async function grubDisk(
   })
   await prune(disks, KEPT_DISKS, DISK_AGE)
   return join(folder, 'disk.img')
+}
+
+/** In grub-common, from GRUB 2.14 on in grub2-common. */
+async function grubMakeImage(folders: readonly string[]): Promise<string> {
+  for (const folder of folders) {
+    const program = join(folder, 'usr/bin/grub-mkimage')
+    if (await present(program)) return program
+  }
+  throw new ProvisionError('none of the packages of GRUB has a grub-mkimage')
 }
 
 function libraryFolders(folder: string): string[] {
