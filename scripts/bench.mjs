@@ -4,8 +4,10 @@
 // bench/results/latest.json.
 import { arch, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { endPlainly } from './failure.mjs'
 import { root, say, setUp, tarball } from './setup.mjs'
 
+endPlainly('bench')
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '7' } } })
 const rounds = Number(values.rounds)
 if (!Number.isInteger(rounds) || rounds < 1) {

@@ -2,21 +2,13 @@
 // What .ci/run runs: lint, both prebuilt addons and their gate, the shim under sanitizers, the demo, `npm test` and fuzzing. Every
 // step runs even when one before it failed, and each counts as one check beside the tests.
 import { spawnSync } from 'node:child_process'
-import { installPackages, installPrograms, root, say } from './setup.mjs'
+import { installFor, installPackages, requireNode, root, say } from './setup.mjs'
 
 const summary = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/
 
-installPrograms([
-  'clang-format',
-  'clang-tidy',
-  'cmake',
-  'aarch64-linux-gnu-g++',
-  'g++',
-  'make',
-  'python3',
-  'readelf',
-  'qemu-system-x86_64',
-])
+requireNode()
+// All that any step starts, at once: a step by itself tells what it lacks, and nobody is here to read it.
+installFor('build', 'harness', 'tests', 'lint', 'native', 'arm64')
 installPackages()
 
 const failures = []
@@ -25,7 +17,7 @@ check('lint', ['npm', 'run', '--silent', 'lint'])
 check('the addon for x64 and arm64, through the gate', ['npm', 'run', '--silent', 'prebuild'])
 check('the shim under ASan and UBSan', ['npm', 'run', '--silent', 'test:native'])
 check('the demo', ['npm', 'run', '--silent', 'demo'])
-const tests = run('npm test', ['npm', 'test', '--silent'])
+const tests = step('npm test', ['npm', 'test', '--silent'])
 // The same seed each time: a change is judged by what it did. New seeds are for `npm run fuzz` by hand.
 check('a minute of fuzzing', ['npm', 'run', '--silent', 'fuzz', '--', '--seconds', '60', '--seed', '1'])
 const counts = summary.exec(tests.lastLine)
@@ -39,11 +31,11 @@ console.log(`${passed + testsPassed} passed, ${failures.length + testsFailed} fa
 process.exit(failures.length + testsFailed === 0 ? 0 : 1)
 
 function check(name, command) {
-  if (run(name, command).status === 0) passed++
+  if (step(name, command).status === 0) passed++
   else failures.push(name)
 }
 
-function run(name, [program, ...args]) {
+function step(name, [program, ...args]) {
   say(`${name}: ${[program, ...args].join(' ')}`)
   const started = performance.now()
   const { status, stdout } = spawnSync(program, args, {
@@ -51,7 +43,8 @@ function run(name, [program, ...args]) {
     stdio: ['ignore', 'pipe', 'inherit'],
     encoding: 'utf8',
     maxBuffer: 256 * 1024 * 1024,
-    env: { ...process.env, NO_COLOR: '1' },
+    // With CI set, tests that something outside is missing for fail; otherwise they are left out.
+    env: { ...process.env, CI: process.env.CI || 'true', NO_COLOR: '1' },
   })
   process.stdout.write(stdout)
   say(`${name}: ${status === 0 ? 'passed' : 'FAILED'} after ${Math.round((performance.now() - started) / 1000)} s`)

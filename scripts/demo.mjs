@@ -3,9 +3,12 @@
 // The main job before your eyes: a Debian guest in QEMU, without kexec-tools, finds a newer kernel in /boot, loads it with
 // the running command line, hands over, and comes up again as the newer one. Then the same guest reboots through the
 // firmware, for comparison. Exit status 0 only when the second kernel and its command line are the planned ones.
-import { parseArgs, stripVTControlCharacters, styleText } from 'node:util'
+import util, { parseArgs, stripVTControlCharacters } from 'node:util'
+import { endPlainly } from './failure.mjs'
 import { setUp, tarball } from './setup.mjs'
 
+let vm
+endPlainly('demo', () => vm?.console.map(({ text }) => text).join('\n'))
 const { values } = parseArgs({ options: { userland: { type: 'string', default: 'systemd' } } })
 const reboots = {
   systemd: { kexec: 'linux-kexec reboot', firmware: 'systemctl reboot', memory: 1536 },
@@ -30,7 +33,7 @@ console.log(
     `A Debian guest starts in QEMU, through firmware and GRUB, with Linux ${older}, ${userland} and no kexec-tools`,
   ),
 )
-const vm = await startVm({ guest, memory: way.memory, bootLoader: 'grub', firmwareReboot: 'allowed', progress })
+vm = await startVm({ guest, memory: way.memory, bootLoader: 'grub', firmwareReboot: 'allowed', progress })
 const poweredOn = performance.now()
 const first = await vm.booted()
 console.log(`up after ${seconds(first.at - poweredOn)}`)
@@ -39,7 +42,7 @@ await type('command -v kexec || echo no kexec-tools here')
 await type('cat /proc/cmdline')
 await type('linux-kexec list')
 await type('linux-kexec plan newest')
-const plan = JSON.parse((await vm.run('linux-kexec plan newest --json')).stdout)
+const plan = JSON.parse((await output('linux-kexec plan newest --json')).stdout)
 await type('linux-kexec load newest')
 await type('linux-kexec status')
 
@@ -77,8 +80,16 @@ function withoutBootImage(commandLine) {
 /** Types a command at the guest's prompt and shows what it prints. */
 async function type(command) {
   prompt(command)
-  const { stdout, stderr } = await vm.run(command)
+  const { stdout, stderr } = await output(command)
   process.stdout.write(stdout + stderr)
+}
+
+/** What a command in the guest prints. The demo ends where one fails. */
+async function output(command) {
+  const result = await vm.run(command)
+  if (result.status === 0) return result
+  process.stdout.write(result.stdout + result.stderr)
+  throw new Error(`in the guest, \`${command}\` ended with status ${result.status}`)
 }
 
 /** Types a command that ends in another kernel, shows the console meanwhile, and times it to the new userspace. */
@@ -109,5 +120,7 @@ function seconds(milliseconds) {
 }
 
 function styled(style, text) {
+  // Not imported by its name: Node 18 has none, and is to get as far as its message.
+  const { styleText } = util
   return process.stdout.isTTY && !process.env.NO_COLOR ? styleText(style, text, { validateStream: false }) : text
 }

@@ -5,5 +5,7 @@ import { dirname, join } from 'node:path'
 /** `<prefix>` when the running Node came with its headers in `<prefix>/include/node`, else undefined. */
 export function nodePrefixWithHeaders() {
   const prefix = dirname(dirname(process.execPath))
-  return existsSync(join(prefix, 'include/node/node_api.h')) ? prefix : undefined
+  // The second is where `npm install node` has them.
+  const prefixes = [prefix, join(prefix, 'node_modules', `node-linux-${process.arch}`)]
+  return prefixes.find((each) => existsSync(join(each, 'include/node/node_api.h')))
 }

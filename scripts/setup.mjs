@@ -5,65 +5,76 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isInstalled, packageOf, run } from './programs.mjs'
+import { isInstalled, missingFor, packageOf, pathWithSystemFolders, run } from './programs.mjs'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 export const tarball = join(root, 'build/linux-kexec.tgz')
 
-/** What compiling the addon takes, what booting machines takes, and what making disks for them takes. */
-const compiler = ['g++', 'gcc', 'make', 'python3', 'strip', 'readelf']
-const fileSystems = ['mke2fs', 'mkfs.btrfs', 'mkfs.fat', 'mcopy']
-const emulator = ['qemu-system-x86_64', 'dpkg-deb', 'apt-get']
-
-/** By Node's names: the emulator of each, and what compiles the addon for it. */
-const foreign = {
-  arm64: ['qemu-system-aarch64', 'aarch64-linux-gnu-g++'],
-  riscv64: ['qemu-system-riscv64', 'riscv64-linux-gnu-g++'],
-  arm: ['qemu-system-arm', 'arm-linux-gnueabihf-g++'],
-  ppc64: ['qemu-system-ppc64', 'powerpc64le-linux-gnu-g++'],
-  s390x: ['qemu-system-s390x', 's390x-linux-gnu-g++'],
-}
+/** Where Debian's Node is too old, its npm installs a newer one. With an npm of its own: Debian's needs Debian's Node. */
+export const newerNode = ['npm', 'install', '--global', 'node@22', 'npm@10']
 
 /**
  * Everything that a script running kernels in QEMU needs. Ends this process with a plain message when it cannot be had.
+ * @param options.jobs what else it does, by the names in programs.mjs
  * @param options.architectures other machines that kernels are run for, by Node's names of them
  */
-export function setUp({ programs = [], architectures = [] } = {}) {
+export function setUp({ jobs = [], architectures = [] } = {}) {
   requireNode()
-  const theirs = architectures.flatMap((name) => foreign[name])
-  installPrograms([...compiler, ...emulator, ...fileSystems, ...theirs, ...programs])
+  // Also for what this process starts.
+  process.env.PATH = pathWithSystemFolders()
+  installFor('build', 'harness', ...jobs, ...architectures)
   installPackages()
   runNode('scripts/build-native.mjs')
   buildIfStale()
   packIfStale(architectures)
 }
 
-function requireNode() {
+export function requireNode() {
   const major = Number(process.versions.node.split('.')[0])
-  if (major < 20) fail(`linux-kexec needs Node 20 or newer; this is ${process.version}`)
+  if (major < 20)
+    fail(
+      `linux-kexec needs Node 20 or newer; this is ${process.version}. A newer one can be installed with npm:\n  ${asRoot(newerNode).join(' ')}\nThen run this again in a new shell.`,
+    )
   if (process.platform !== 'linux') fail(`this needs Linux; this is ${process.platform}`)
 }
 
-/** Installs missing programs with apt-get: directly as root, else through sudo, which asks. */
-export function installPrograms(programs) {
-  const missing = programs.filter((program) => !isInstalled(program))
+/** The command as root: as it is for root, through sudo for others. */
+function asRoot(command) {
+  return process.getuid() === 0 ? command : ['sudo', ...command]
+}
+
+/** Installs with apt-get what is missing for these jobs of programs.mjs: directly as root, else through sudo, which asks. */
+export function installFor(...names) {
+  const missing = missingFor(...names)
   if (missing.length === 0) return
-  const packages = [...new Set(missing.map(packageOf))]
-  const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...packages]
-  const asRoot = process.getuid() === 0 ? [] : ['sudo']
   if (!isInstalled('apt-get'))
-    fail(`these programs are missing, and there is no apt-get to install them: ${missing.join(', ')}`)
-  if (asRoot.length > 0 && !isInstalled('sudo'))
-    fail(`these programs are missing: ${missing.join(', ')}. As root, run:\n  ${install.join(' ')}`)
+    fail(`These programs are missing, and there is no apt-get to install them: ${missing.join(', ')}.`)
+  const install = (packages) => ['apt-get', 'install', '-y', '--no-install-recommends', ...packages]
+  const guess = [...new Set(missing.map((program) => packageOf(program)))]
+  const isRoot = process.getuid() === 0
+  if (!isRoot && !isInstalled('sudo'))
+    fail(`These programs are missing: ${missing.join(', ')}. As root, run:\n  ${install(guess).join(' ')}`)
   say(
-    `installing ${packages.join(', ')} with apt-get${asRoot.length > 0 ? '; this alone needs root, so sudo may ask for your password' : ''}`,
+    `installing ${guess.join(', ')} with apt-get${isRoot ? '' : '; this alone needs root, so sudo may ask for your password'}`,
   )
-  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  quietly([...asRoot, 'apt-get', 'update'], environment)
-  if (!quietly([...asRoot, ...install], environment))
-    fail(`apt-get could not install them. Run it by hand to see why:\n  ${install.join(' ')}`)
+  // sudo keeps no proxies, and asks debconf's questions of somebody who does not see them.
+  const kept = Object.entries(process.env).filter(([name]) => /_proxy$/i.test(name))
+  const environment = ['env', 'DEBIAN_FRONTEND=noninteractive', ...kept.map(([name, value]) => `${name}=${value}`)]
+  const updated = quietly(asRoot([...environment, 'apt-get', 'update']))
+  const packages = [...new Set(missing.map((program) => packageOf(program, aptKnows)))]
+  if (!quietly(asRoot([...environment, ...install(packages)])))
+    fail(
+      `apt-get could not install ${packages.join(', ')}${updated ? '' : ', nor update its lists'}. Run this by hand until it succeeds:\n  ${asRoot(['apt-get', 'update']).join(' ')} && ${asRoot(install(packages)).join(' ')}`,
+    )
   const still = missing.filter((program) => !isInstalled(program))
-  if (still.length > 0) fail(`installed ${packages.join(', ')}, but ${still.join(', ')} is still not in PATH`)
+  if (still.length > 0)
+    fail(
+      `${packages.join(', ')} ${packages.length === 1 ? 'is' : 'are'} installed, but ${still.join(', ')} still cannot be found. Install what brings it, or tell us your release of Debian.`,
+    )
+}
+
+function aptKnows(name) {
+  return spawnSync('apt-cache', ['show', '--no-all-versions', name], { stdio: 'ignore' }).status === 0
 }
 
 /**
@@ -83,7 +94,7 @@ export function installPackages() {
       stdio: ['ignore', 'ignore', 'inherit'],
     })
   )
-    process.exit(1)
+    fail('npm could not install the packages of package-lock.json. Run `npm install` here to see why.')
   writeFileSync(stamp, lock)
 }
 
@@ -146,9 +157,8 @@ function runNode(script, ...args) {
 }
 
 /** Runs a program and shows what it printed only when it failed. */
-function quietly([program, ...args], env) {
+function quietly([program, ...args]) {
   const { status, stdout, stderr } = spawnSync(program, args, {
-    env,
     stdio: ['inherit', 'pipe', 'pipe'],
     encoding: 'utf8',
   })

@@ -7,32 +7,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, setUp } from './setup.mjs'
 
-/** What makes the images of test/unit/image and test/vm/image-recipes.ts. */
-const imageMakers = [
-  'mkimage',
-  'dtc',
-  'mkbootimg',
-  'objcopy',
-  'objdump',
-  'gzip',
-  'bzip2',
-  'xz',
-  'lzma',
-  'lz4',
-  'lzop',
-  'zstd',
-]
-
-/** What tells of images and archives, to compare with. */
-const readers = ['file', 'dumpimage', 'unpack_bootimg', 'cpio', 'bsdtar', 'busybox']
-
-/** What makes the disks that are no initrds. */
-const fileSystems = ['mkfs.cramfs', 'mksquashfs']
-
-/** What signs kernels, and tells of signatures: test/vm/modes/images.ts. */
-const signers = ['sbverify', 'osslsigncode', 'openssl', 'sbsign', 'sbattach', 'evmctl']
-
-setUp({ programs: [...signers, ...imageMakers, ...readers, ...fileSystems], architectures: ['arm64'] })
+setUp({ jobs: ['tests'], architectures: ['arm64'] })
 const results = join(root, 'build/test-results.json')
 rmSync(results, { force: true })
 const EPERM = '1'

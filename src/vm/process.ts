@@ -15,14 +15,7 @@ export class ProvisionError extends Error {
 
 /** The path of a program in PATH (or in the system folders, which an ordinary user's PATH may lack), or undefined. */
 export function findProgram(name: string): string | undefined {
-  const folders = [
-    ...(process.env['PATH'] ?? '').split(':'),
-    '/usr/local/sbin',
-    '/usr/sbin',
-    '/sbin',
-    '/usr/bin',
-    '/bin',
-  ]
+  const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin']
   for (const folder of folders) {
     if (!folder.startsWith('/')) continue
     try {
