@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
-import { filesAt, pathFrom } from './loader-path.ts'
-import { modelMatches, type PiConfiguration, readPiConfiguration } from './raspberry-pi/configuration.ts'
+import { filesAt } from './loader-path.ts'
+import { type Board, boardOf, isModel } from './raspberry-pi/board.ts'
+import { type PiConfiguration, readPiConfiguration } from './raspberry-pi/configuration.ts'
 import type { EntrySource, FoundEntry, Menu } from './source.ts'
 import type { Survey } from './survey.ts'
 
@@ -30,11 +31,10 @@ export const raspberryPi: EntrySource = {
 function readMenu(config: string, survey: Survey): Menu {
   const { system } = survey
   const folder = posix.dirname(config)
-  const model = system.readText('/proc/device-tree/model')?.replace(/\0.*$/s, '') ?? null
+  const board = boardOf(system)
   const open = (name: string) => survey.readText(posix.join(folder, posix.join('/', name)))
-  const configuration = readPiConfiguration('config.txt', survey.readText(config) ?? '', model, open)
-  const board = new Board(folder, configuration, model, survey)
-  const entry = board.entry(config)
+  const configuration = readPiConfiguration('config.txt', survey.readText(config) ?? '', board, open)
+  const entry = new Firmware(folder, configuration, board, survey).entry(config)
   return {
     source: 'raspberry-pi',
     config,
@@ -47,37 +47,38 @@ function readMenu(config: string, survey: Survey): Menu {
 /** Settings that decide what is booted. */
 const decisive = /^(?:kernel|initramfs|auto_initramfs|ramfsfile|cmdline|os_prefix|arm_64bit|device_tree|uart_2ndstage)$/
 
-class Board {
+class Firmware {
   private readonly folder: string
   private readonly configuration: PiConfiguration
-  private readonly model: string | null
+  private readonly board: Board
   private readonly survey: Survey
 
-  constructor(folder: string, configuration: PiConfiguration, model: string | null, survey: Survey) {
+  constructor(folder: string, configuration: PiConfiguration, board: Board, survey: Survey) {
     this.folder = folder
     this.configuration = configuration
-    this.model = model
+    this.board = board
     this.survey = survey
   }
 
   entry(config: string): FoundEntry {
-    const name = this.kernelName()
     const wanted = this.setting('os_prefix') ?? ''
     // The firmware gives up a prefix that leads to no kernel.
-    const prefix = this.isThere(wanted + name) ? wanted : ''
-    const kernel = this.locate(prefix + name)
-    const text = this.survey.readText(this.locate(prefix + (this.setting('cmdline') ?? 'cmdline.txt')))
+    const withPrefix = this.kernelName(wanted)
+    const prefix = this.isThere(prefixed(wanted, withPrefix)) ? wanted : ''
+    const name = prefix === wanted ? withPrefix : this.kernelName('')
+    const kernel = prefixed(prefix, name)
+    const text = this.survey.readText(this.locate(prefixed(prefix, this.setting('cmdline') ?? 'cmdline.txt')))
     const devicetree = this.setting('device_tree')
     return {
-      id: prefix + name,
-      title: `Raspberry Pi, ${prefix}${name}`,
-      kernel,
+      id: kernel,
+      title: `Raspberry Pi, ${kernel}`,
+      kernel: this.locate(kernel),
       initrds: this.initrds(name, prefix),
       cmdline: text === undefined ? '' : (text.split('\n', 1)[0]?.trim() ?? ''),
-      devicetree: devicetree === undefined || devicetree === '' ? null : this.locate(prefix + devicetree),
+      devicetree: devicetree === undefined || devicetree === '' ? null : this.locate(prefixed(prefix, devicetree)),
       problems:
         text === undefined ? [`${config}: there is no cmdline.txt; the firmware's own command line is used.`] : [],
-      uncertainties: this.uncertainties(config, name),
+      uncertainties: [...this.uncertainties(config, name, prefix), ...this.prefixDoubts(prefix)],
     }
   }
 
@@ -85,34 +86,44 @@ class Board {
     return this.configuration.values.get(key)
   }
 
+  /** The firmware reads one partition, at whose top config.txt lies. */
   private locate(name: string): string {
-    return this.survey.volumes.locate(pathFrom(this.folder, name, this.survey), posix.join(this.folder, 'config.txt'))
-      .path
+    const path = this.pathOf(name)
+    return this.survey.volumes.files.ignoringCase(path) ?? path
   }
 
   private isThere(name: string): boolean {
-    return this.survey.volumes.files.ignoringCase(posix.join(this.folder, name)) !== undefined
+    return this.survey.volumes.files.ignoringCase(this.pathOf(name)) !== undefined
+  }
+
+  private pathOf(name: string): string {
+    return posix.join(this.folder, posix.join('/', name))
   }
 
   /** The names the firmware tries by board, when `kernel` gives none. */
-  private kernelName(): string {
+  private kernelName(prefix: string): string {
     const named = this.setting('kernel')
     if (named !== undefined && named !== '') return named
     const candidates = this.kernelCandidates()
-    return candidates.find((name) => this.isThere(name)) ?? candidates[0] ?? 'kernel.img'
+    return candidates.find((name) => this.isThere(prefix + name)) ?? candidates[0] ?? 'kernel.img'
   }
 
   private kernelCandidates(): string[] {
-    const is = (filter: string) => modelMatches(filter, this.model) === true
+    const is = (filter: string) => isModel(filter, this.board) === true
     const bits = this.setting('arm_64bit')
     if (is('pi5')) return ['kernel_2712.img', 'kernel8.img']
     const narrow = is('pi4') ? ['kernel7l.img'] : is('pi2') || is('pi3') || is('pi02') ? ['kernel7.img'] : []
     const all =
-      narrow.length > 0 ? narrow : this.model === null ? ['kernel7l.img', 'kernel7.img', 'kernel.img'] : ['kernel.img']
+      narrow.length > 0
+        ? narrow
+        : this.board.model === null
+          ? ['kernel7l.img', 'kernel7.img', 'kernel.img']
+          : ['kernel.img']
     if (bits !== undefined)
-      return bits === '0' ? all : ['kernel8.img', ...(this.model === null ? ['kernel_2712.img'] : [])]
-    // The Pi 4 and later start in 64 bits by themselves; older ones when asked.
-    return is('pi4') || this.model === null ? ['kernel8.img', ...all] : all
+      return bits === '0' ? all : ['kernel8.img', ...(this.board.model === null ? ['kernel_2712.img'] : [])]
+    // The Pi 4 and later start in 64 bits by themselves; older ones when asked, or where there is nothing else.
+    if (is('pi4') || this.board.model === null) return ['kernel8.img', ...all]
+    return is('pi3') || is('pi02') ? [...all, 'kernel8.img'] : all
   }
 
   /** `initramfs a.img,b.img followkernel`; `auto_initramfs=1` takes the one named as the kernel is, if it is there. */
@@ -120,14 +131,31 @@ class Board {
     const named = this.setting('initramfs') ?? this.setting('ramfsfile')
     if (named !== undefined) {
       const files = named.split(/\s+/, 1)[0]?.split(',') ?? []
-      return files.filter((name) => name !== '').map((name) => this.locate(prefix + name))
+      return files.filter((name) => name !== '').map((name) => this.locate(prefixed(prefix, name)))
     }
     if (this.setting('auto_initramfs') !== '1') return []
     const name = kernel.replace(/^kernel/, 'initramfs').replace(/\.img$/, '')
     return name !== kernel && this.isThere(prefix + name) ? [this.locate(prefix + name)] : []
   }
 
-  private uncertainties(config: string, kernel: string): string[] {
+  /** A prefix has to lead to the board's devicetree as well. */
+  private prefixDoubts(prefix: string): string[] {
+    if (prefix === '') return []
+    const named = this.setting('device_tree')
+    const { dir, base } = posix.parse(posix.join(this.folder, `${prefix}x`))
+    const start = base.slice(0, -1)
+    const isThere =
+      named === undefined || named === ''
+        ? this.survey.system
+            .list(dir)
+            .some((file) => file.startsWith(start) && /^bcm2.*\.dtb$/.test(file.slice(start.length)))
+        : this.isThere(prefixed(prefix, named))
+    return isThere
+      ? []
+      : [`The firmware gives up os_prefix=${prefix} unless the board's devicetree is there too, which is not seen.`]
+  }
+
+  private uncertainties(config: string, kernel: string, prefix: string): string[] {
     const { undecided, overlays } = this.configuration
     const sentences = undecided
       .filter(({ key }) => decisive.test(key))
@@ -136,11 +164,16 @@ class Board {
         const at = posix.join(posix.dirname(config), place)
         return `${at}: '${key}=${value}' holds only for ${filter}, and nothing here tells whether this is one; it is left out.`
       })
-    const others = this.kernelCandidates().filter((name) => name !== kernel && this.isThere(name))
-    if (this.model === null && this.setting('kernel') === undefined && others.length > 0)
+    const others = this.kernelCandidates().filter((name) => name !== kernel && this.isThere(prefix + name))
+    if (this.board.model === null && this.setting('kernel') === undefined && others.length > 0)
       sentences.push(`Depends on the board, which nothing here tells: it may be ${others.join(' or ')} as well.`)
     if (overlays.length > 0)
       sentences.push(`The firmware applies devicetree overlays: ${overlays.slice(0, 20).join(', ')}.`)
     return sentences
   }
+}
+
+/** A path from the top passes all prefixes by (config.txt, os_prefix). */
+function prefixed(prefix: string, name: string): string {
+  return name.startsWith('/') ? name : prefix + name
 }

@@ -1,3 +1,5 @@
+import { type Board, isModel, isSerial, isType, type Truth } from './board.ts'
+
 /** One setting of config.txt. */
 export interface Setting {
   readonly key: string
@@ -22,20 +24,13 @@ export type OpenInclude = (name: string) => string | undefined
 const MAX_DEPTH = 8
 const MAX_FILES = 64
 
-type Truth = boolean | undefined
-
 /**
  * Reads config.txt with what it includes
  * (https://www.raspberrypi.com/documentation/computers/config_txt.html). A filter, `[pi4]`, holds until the next of its
  * kind; `[all]` lifts all of them.
- * @param model of the board as /proc/device-tree/model has it, if that is known.
+ * @param board that the firmware runs on, as far as it is known.
  */
-export function readPiConfiguration(
-  name: string,
-  text: string,
-  model: string | null,
-  open: OpenInclude,
-): PiConfiguration {
+export function readPiConfiguration(name: string, text: string, board: Board, open: OpenInclude): PiConfiguration {
   const values = new Map<string, string>()
   const overlays: string[] = []
   const undecided: (Setting & { filter: string })[] = []
@@ -60,7 +55,7 @@ export function readPiConfiguration(
       const statement = raw.split('#', 1)[0]?.trim() ?? ''
       const filter = /^\[([^\]]*)\]/.exec(statement)?.[1]?.trim()
       const included = /^include\s+(\S+)/i.exec(statement)?.[1]
-      if (filter !== undefined) applyFilter(filters, filter, model)
+      if (filter !== undefined) applyFilter(filters, filter, board)
       else if (included !== undefined) {
         const inner = depth < MAX_DEPTH && files < MAX_FILES ? open(included) : undefined
         if (inner === undefined) problems.push(`${place}: ${included} cannot be included.`)
@@ -85,41 +80,17 @@ function settingOf(statement: string, place: string): Setting | undefined {
   return { key: statement.slice(0, equals).trim().toLowerCase(), value: statement.slice(equals + 1).trim(), place }
 }
 
-function applyFilter(filters: Map<string, { text: string; holds: Truth }>, text: string, model: string | null): void {
+function applyFilter(filters: Map<string, { text: string; holds: Truth }>, text: string, board: Board): void {
   const filter = text.toLowerCase()
-  const entry = (holds: Truth) => ({ text: `[${text}]`, holds })
+  const set = (kind: string, holds: Truth) => filters.set(kind, { text: `[${text}]`, holds })
+  const [name = '', value = ''] = filter.split('=', 2)
   if (filter === 'all') filters.clear()
-  else if (filter === 'none') filters.set('none', entry(false))
+  else if (filter === 'none') set('none', false)
   // The next boot only, after `reboot '0 tryboot'`.
-  else if (filter === 'tryboot') filters.set('tryboot', entry(false))
-  else if (/^(?:pi|cm)\d/.test(filter)) filters.set('model', entry(modelMatches(filter, model)))
-  else filters.set(filter.split(/[=:]/, 1)[0]?.replace(/\d+$/, '') ?? filter, entry(undefined))
-}
-
-/** Boards by filter, in the words of /proc/device-tree/model after 'Raspberry Pi '. */
-const boards: Readonly<Record<string, RegExp>> = {
-  pi0: /^Zero/,
-  pi0w: /^Zero W/,
-  pi02: /^Zero 2/,
-  pi1: /^(?:Model|Compute Module (?:Rev|1))/,
-  pi2: /^2 /,
-  pi3: /^(?:3 |Compute Module 3)/,
-  'pi3+': /^(?:3 Model [AB] Plus|Compute Module 3 Plus)/,
-  pi4: /^(?:4 |400|Compute Module 4)/,
-  pi400: /^400/,
-  pi5: /^(?:5 |500|Compute Module 5)/,
-  pi500: /^500/,
-  cm0: /^Compute Module 0/,
-  cm1: /^Compute Module (?:Rev|1)/,
-  cm3: /^Compute Module 3 Rev/,
-  'cm3+': /^Compute Module 3 Plus/,
-  cm4: /^Compute Module 4 /,
-  cm4s: /^Compute Module 4S/,
-  cm5: /^Compute Module 5/,
-}
-
-/** Whether a board is the one of a filter; undefined when nothing tells. */
-export function modelMatches(filter: string, model: string | null): Truth {
-  if (model === null || boards[filter] === undefined) return undefined
-  return boards[filter].test(model.replace(/^Raspberry Pi /, ''))
+  else if (filter === 'tryboot') set('tryboot', false)
+  else if (/^(?:pi|cm)\d/.test(filter)) set('model', isModel(filter, board))
+  else if (name === 'board-type') set('model', isType(value, board))
+  else if (/^0x[0-9a-f]+$/.test(filter)) set('serial', isSerial(filter, board))
+  // The pins of `gpio4=1`, a display's `EDID=`, `HDMI:0`, `boot_partition=2`: only the firmware knows.
+  else set(name.split(':', 1)[0]?.replace(/\d+$/, '') ?? filter, undefined)
 }

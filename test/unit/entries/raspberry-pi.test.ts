@@ -75,6 +75,7 @@ kernel=never.img
     },
     '/boot/firmware/slot-b/vmlinuz': image,
     '/boot/firmware/slot-b/my.txt': { text: 'root=/dev/mmcblk0p3\nsecond line\n' },
+    ...files('empty', '/boot/firmware/slot-b/my.dtb'),
     ...files('initrd', '/boot/firmware/slot-b/ucode.img', '/boot/firmware/slot-b/initrd.img'),
   }
   expect(await entryOf(firmware(config, tree))).toMatchObject({
@@ -87,6 +88,83 @@ kernel=never.img
   })
 })
 
+test('paths from the top pass a prefix by; the kernel is looked for below it', async () => {
+  const config = 'os_prefix=slot-A/\ncmdline=/cmdline.txt\ninitramfs /shared.img,own.img followkernel\n'
+  const tree = {
+    ...board('Raspberry Pi 5 Model B Rev 1.0'),
+    ...files(image, '/boot/firmware/slot-A/kernel8.img'),
+    ...files('initrd', '/boot/firmware/shared.img', '/boot/firmware/slot-A/own.img'),
+    ...files('empty', '/boot/firmware/slot-A/bcm2712-rpi-5-b.dtb'),
+  }
+  expect(await entryOf(firmware(config, tree))).toMatchObject({
+    kernel: '/boot/firmware/slot-A/kernel8.img',
+    cmdline: 'console=tty1 root=PARTUUID=1234abcd-02 rootwait',
+    initrds: ['/boot/firmware/shared.img', '/boot/firmware/slot-A/own.img'],
+    problems: [],
+  })
+  expect(await entryOf(firmware(`${config}kernel=/kernel_2712.img\n`, tree))).toMatchObject({
+    id: '/kernel_2712.img',
+    kernel: '/boot/firmware/kernel_2712.img',
+    initrds: ['/boot/firmware/shared.img', '/boot/firmware/slot-A/own.img'],
+  })
+  const { '/boot/firmware/slot-A/bcm2712-rpi-5-b.dtb': _, ...noTree } = tree
+  expect((await entryOf(firmware(config, noTree)))?.problems).toEqual([
+    "The firmware gives up os_prefix=slot-A/ unless the board's devicetree is there too, which is not seen.",
+  ])
+})
+
+describe('filters', () => {
+  const named = async (config: string, tree: Tree) => (await entryOf(firmware(`kernel=a.img\n${config}`, tree)))?.id
+  const seen = async (filter: string, model: string) =>
+    (await named(`[${filter}]\nkernel=b.img\n`, board(`Raspberry Pi ${model} Rev 1.0`))) === 'b.img'
+
+  test.each([
+    ['Zero 2 W', ['pi0', 'pi0w', 'pi02', 'board-type=0x12'], ['pi3', 'pi2', 'cm0', 'board-type=0x0c']],
+    ['Zero W', ['pi0', 'pi0w'], ['pi02', 'pi1']],
+    ['Zero', ['pi0'], ['pi0w', 'pi02']],
+    ['Compute Module 0', ['cm0', 'pi02'], ['pi5']],
+    ['3 Model B Plus', ['pi3', 'pi3+', 'board-type=13'], ['cm3', 'pi02']],
+    ['Compute Module 3 Plus', ['pi3', 'pi3+', 'cm3+'], ['cm3']],
+    ['Compute Module 4', ['pi4', 'cm4', 'board-type=0x14'], ['pi400', 'cm4s', 'board-type=0x11']],
+    ['400', ['pi4', 'pi400'], ['cm4', 'pi5']],
+    ['500', ['pi5', 'pi500'], ['cm5']],
+  ])('%s', async (model, holding, others) => {
+    for (const filter of holding) expect([filter, await seen(filter, model)]).toEqual([filter, true])
+    for (const filter of others) expect([filter, await seen(filter, model)]).toEqual([filter, false])
+  })
+
+  test('by revision code and serial number', async () => {
+    const tree: Tree = {
+      ...board('Raspberry Pi something new'),
+      '/proc/device-tree/system/linux,revision': { file: Buffer.from('00b03140', 'hex') },
+      '/proc/device-tree/serial-number': { text: '10000000abcd1234\0' },
+    }
+    expect(await named('[board-type=0x14]\nkernel=b.img\n', tree)).toBe('b.img')
+    expect(await named('[board-type=0x15]\nkernel=b.img\n', tree)).toBe('a.img')
+    expect(await named('[0xABCD1234]\nkernel=b.img\n', tree)).toBe('b.img')
+    expect(await named('[0xABCD1235]\nkernel=b.img\n', tree)).toBe('a.img')
+    expect(await named('[pi4]\n[0xABCD1234]\nkernel=b.img\n[all]\n', board('Raspberry Pi 4 Model B'))).toBe('a.img')
+  })
+
+  test('what only the firmware knows is left out, and said', async () => {
+    const entry = await entryOf(
+      firmware('[gpio4=1]\nkernel=b.img\n[EDID=VSC-TD2220]\nkernel=c.img\n', board('Raspberry Pi 4 Model B')),
+    )
+    expect(entry?.id).toBe('kernel8.img')
+    expect(entry?.problems).toEqual([
+      expect.stringContaining("'kernel=b.img' holds only for [gpio4=1]"),
+      expect.stringContaining("'kernel=c.img' holds only for [gpio4=1]"),
+    ])
+  })
+
+  test('a Zero 2 W starts in 32 bits unless told otherwise, or there is no such kernel', async () => {
+    const zero = board('Raspberry Pi Zero 2 W Rev 1.0')
+    expect((await entryOf(firmware('arm_64bit=1\n', zero)))?.id).toBe('kernel8.img')
+    expect((await entryOf(firmware('', zero)))?.id).toBe('kernel8.img')
+    expect((await entryOf(firmware('', { ...zero, '/boot/firmware/kernel7.img': image })))?.id).toBe('kernel7.img')
+  })
+})
+
 describe('what is no firmware partition', () => {
   test('a config.txt of something else', async () => {
     expect(await discoverTree({ '/boot/config.txt': { text: 'kernel=x\n' } })).toEqual([])
@@ -95,5 +173,5 @@ describe('what is no firmware partition', () => {
 
 test('hostile input', async () => {
   const text = `include config.txt\n[${'x'.repeat(1_000_000)}\n${'='.repeat(1_000_000)}\nkernel=../../../etc/passwd\n${'[gpio4=1]\n'.repeat(100_000)}`
-  expect(await entryOf(firmware(text))).toMatchObject({ kernel: '/etc/passwd' })
+  expect(await entryOf(firmware(text))).toMatchObject({ kernel: '/boot/firmware/etc/passwd' })
 })
