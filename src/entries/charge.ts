@@ -31,7 +31,14 @@ export interface Charge {
 
 /** Tells whose menu the machine shows when several boot loaders have left theirs. */
 export function takeCharge(menus: readonly Menu[], system: System): Charge {
-  const rankOf = (menu: Menu) => (places.includes(menu.source) ? precedence.length : precedence.indexOf(menu.source))
+  const isInstalled = menus.some(isOfImages) && systemdBootProgram(system) !== undefined
+  const rankOf = (menu: Menu) => {
+    if (places.includes(menu.source)) return precedence.length
+    // Unified kernel images that nobody's program lists by itself: the boot loaders that name them go first.
+    return (
+      precedence.indexOf(isOfImages(menu) && !isInstalled ? 'grub-legacy' : menu.source) - (isOfImages(menu) ? 0.5 : 0)
+    )
+  }
   const sorted = [...menus].sort(
     (one, other) => Number(isBare(one)) - Number(isBare(other)) || rankOf(one) - rankOf(other),
   )
@@ -44,6 +51,11 @@ export function takeCharge(menus: readonly Menu[], system: System): Charge {
     inCharge,
     reason: chosen === undefined ? 'nothing tells which of them started this system' : (evidence?.reason ?? ''),
   }
+}
+
+/** Whether systemd-boot's menu is nothing but unified kernel images, which any boot loader may start. */
+function isOfImages({ source, entries }: Menu): boolean {
+  return source === 'bls' && entries.length > 0 && entries.every((entry) => entry.source === 'uki')
 }
 
 function isBare(menu: Menu): boolean {

@@ -16,7 +16,8 @@ export type KernelKeyword =
 /** A LABEL with all that belongs to it. Texts are as written; null: not given. */
 export interface Label {
   readonly kind: 'label'
-  readonly name: string
+  /** All that follows LABEL; without a menu SYSLINUX takes the first word. */
+  name: string
   /** 'isolinux.cfg:12', for messages. */
   readonly place: string
   /** The menu it stands in. */
@@ -69,6 +70,10 @@ export interface Configuration {
   readonly prompts: boolean
   /** Whether a command that is no label's name is taken for a kernel's file: IMPLICIT. */
   readonly isImplicit: boolean
+  /** Whether a menu keeps what was selected for the next time: MENU SAVE. */
+  readonly savesSelection: boolean
+  /** Whether there are keywords for devicetrees, which only U-Boot knows. */
+  readonly namesDevicetree: boolean
   /** Every file that was read. */
   readonly files: readonly string[]
   readonly problems: readonly string[]

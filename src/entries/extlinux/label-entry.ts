@@ -4,6 +4,7 @@ import type { FoundEntry } from '../source.ts'
 import type { Survey } from '../survey.ts'
 import { type Label, submenusOf, withoutHotkey } from './configuration.ts'
 import { type Flavour, moduleName, splitWord } from './reader.ts'
+import type { Variant } from './selectors.ts'
 
 /** Where a configuration's files are looked for. */
 export interface Reading {
@@ -13,6 +14,7 @@ export interface Reading {
   readonly config: string
   /** The folder that relative paths start from: the configuration's, or what `CONFIG file folder` says. */
   readonly folder: string
+  readonly variant: Variant
   /** Menus around the configuration as a whole. */
   readonly submenus: readonly string[]
 }

@@ -19,7 +19,7 @@ export type OpenInclude = (name: string) => { readonly path: string; readonly te
  * - a keyword U-Boot does not know ends the label; SYSLINUX passes over it;
  * - SYSLINUX knows a global APPEND, `APPEND -`, submenus and hidden or disabled labels; U-Boot does not;
  * - of several INITRD the last counts for SYSLINUX, the first for U-Boot;
- * - a label's name is one word for SYSLINUX, the rest of the line for U-Boot;
+ * - a label's name is the rest of the line for U-Boot and for SYSLINUX's menus, one word for SYSLINUX without a menu;
  * - FDT, FDTDIR and FDTOVERLAYS are U-Boot's alone.
  */
 export type Flavour = 'syslinux' | 'u-boot'
@@ -62,6 +62,8 @@ class Reader {
   private totalTimeout = 0
   private prompts = false
   private isImplicit = true
+  private savesSelection = false
+  private namesDevicetree = false
   private depth = 0
   private menuDepth = 0
   private inText = false
@@ -96,6 +98,8 @@ class Reader {
       hasTimeout: this.timeout > 0 || this.totalTimeout > 0,
       prompts: this.prompts,
       isImplicit: this.isImplicit,
+      savesSelection: this.savesSelection,
+      namesDevicetree: this.namesDevicetree,
       files: this.files,
       problems: this.problems,
     }
@@ -141,14 +145,17 @@ class Reader {
         return true
       case 'fdt':
       case 'devicetree':
+        this.namesDevicetree = true
         if (label !== null) label.devicetree ??= value
         return true
       case 'fdtdir':
       case 'devicetreedir':
+        this.namesDevicetree = true
         if (label !== null) label.devicetreeFolder ??= value
         return true
       case 'fdtoverlays':
       case 'devicetree-overlay':
+        this.namesDevicetree = true
         if (label !== null) label.overlays ??= value
         return true
       case 'ipappend':
@@ -202,10 +209,9 @@ class Reader {
 
   private beginLabel(value: string): void {
     this.endLabel()
-    const name = this.flavour === 'u-boot' ? value : splitWord(value)[0]
     if (this.labels.length === MAX_LABELS) this.problems.push(`${this.place}: more than ${MAX_LABELS} labels.`)
-    if (name === '' || this.labels.length > MAX_LABELS) return
-    this.label = newLabel(name, this.place, this.menu)
+    if (value === '' || this.labels.length > MAX_LABELS) return
+    this.label = newLabel(value, this.place, this.menu)
     this.label.sysappend = this.globalSysappend
   }
 
@@ -244,6 +250,9 @@ class Reader {
         break
       case 'end':
         this.endMenu()
+        break
+      case 'save':
+        this.savesSelection = true
         break
       case 'separator':
         this.endLabel()
@@ -320,11 +329,6 @@ export function splitWord(line: string): [word: string, rest: string] {
 function numberOf(value: string): number {
   const number = Number.parseInt(value, value.startsWith('0x') ? 16 : 10)
   return Number.isNaN(number) ? 0 : number
-}
-
-/** Whether a file has keywords that only U-Boot knows. */
-export function isForUBoot(text: string): boolean {
-  return /^[ \t]*(?:fdt|fdtdir|devicetree|devicetreedir|fdtoverlays)[ \t]/im.test(text)
 }
 
 /** The name of a file without its folder, as in messages and in telling modules apart. */

@@ -175,3 +175,29 @@ test('an image that GRUB starts and systemd-boot lists is one entry', async () =
   const { entries } = await readBootMenu({ system, identify })
   expect(entries.filter(({ version }) => version === '6.12.1')).toMatchObject([{ sources: ['grub', 'uki'] }])
 })
+
+test('images that Limine starts: its default counts, unless systemd-boot is installed', async () => {
+  const image = (version: string, cmdline: string) => ({
+    file: peImage({
+      sections: [
+        ['.osrel', 'ID=ours\n'],
+        ['.cmdline', cmdline],
+        ['.linux', kernelOf(version)],
+        ['.initrd', 'archive'],
+      ],
+    }),
+  })
+  const tree: Tree = {
+    '/boot/limine.conf': {
+      text: '/main\nprotocol: efi\npath: boot():/EFI/Linux/main.efi\n/before\nprotocol: efi\npath: boot():/EFI/Linux/old.efi\n',
+    },
+    '/boot/EFI/Linux/main.efi': image('6.1.0', 'main'),
+    '/boot/EFI/Linux/old.efi': image('6.2.0', 'old'),
+  }
+  const chosen = async (more: Tree) => {
+    const { entries } = await readBootMenu({ system: new System(makeTree({ ...tree, ...more })), identify })
+    return entries.find(({ isDefault }) => isDefault)?.cmdline
+  }
+  expect(await chosen({})).toBe('main')
+  expect(await chosen({ '/boot/EFI/systemd/systemd-bootx64.efi': 'empty' })).toBe('old')
+})

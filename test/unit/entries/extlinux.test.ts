@@ -1,13 +1,25 @@
 import { describe, expect, test } from 'vitest'
 import { type BootLoader, readBootMenu } from '../../../src/entries/discover.ts'
+import type { IdentifyKernel } from '../../../src/entries/index.ts'
 import { System } from '../../../src/system/system.ts'
 import { files, identify, kernels, makeTree, type Tree } from './tree.ts'
 
 async function menuOf(tree: Tree) {
-  const { entries, loaders, problems } = await readBootMenu({ system: new System(makeTree(tree)), identify })
+  const { entries, loaders, problems } = await readBootMenu({
+    system: new System(makeTree(tree)),
+    identify: identifyBoth,
+  })
   const loader = loaders.find(({ source }) => source === 'extlinux') as BootLoader
   return { entries: entries.filter(({ source }) => source === 'extlinux'), loader, problems }
 }
+
+/** An arm64 kernel, which only U-Boot starts from such files: the magic number of its header. */
+const arm64Kernel = { file: Buffer.concat([Buffer.alloc(0x38), Buffer.from('ARM\x64'), Buffer.alloc(8)]) }
+
+const identifyBoth: IdentifyKernel = (bytes, size) =>
+  bytes.toString('latin1', 0x38, 0x3c) === 'ARM\x64'
+    ? { architecture: 'aarch64', version: null, bootable: true, description: 'Linux arm64 image' }
+    : identify(bytes, size)
 
 /** A machine with two kernels in /boot and this extlinux.conf. */
 function alpine(text: string): Tree {
@@ -245,8 +257,7 @@ describe('included files and further menus', () => {
         'LABEL one\nKERNEL vmlinuz-6.6.58-0-lts\nINCLUDE extlinux.conf\nINCLUDE extlinux.conf\nINCLUDE gone.cfg\n',
       ),
     )
-    expect(entries.length).toBeGreaterThan(16)
-    expect(entries.length).toBeLessThanOrEqual(256)
+    expect(entries.map(({ id }) => id)).toEqual(['one'])
     expect(problems).toContainEqual(expect.stringContaining('more than 16 deep; extlinux.conf is left out'))
     expect(problems).toContain('/boot/extlinux.conf:5: the included file gone.cfg is not there, or cannot be read.')
   })
@@ -282,9 +293,175 @@ describe('paths', () => {
   })
 })
 
+describe('menus of menus', () => {
+  const vmlinuz: Tree = { '/isolinux/vmlinuz': { kernel: '6.1.0' }, '/isolinux/linux': { kernel: '5.1.0' } }
+  const iso = (files: Readonly<Record<string, string>>, tree: Tree = {}) =>
+    menuOf({
+      ...vmlinuz,
+      ...Object.fromEntries(Object.entries(files).map(([name, text]) => [`/isolinux/${name}`, { text }])),
+      ...tree,
+    })
+  const label = (name: string, more = '') => `LABEL ${name}\nLINUX vmlinuz\nAPPEND ${name}\n${more}`
+  const shown = async (files: Readonly<Record<string, string>>, tree?: Tree) => {
+    const { entries } = await iso(files, tree)
+    return entries.map(({ id, cmdline, isDefault }) => [id, cmdline, ...(isDefault ? ['default'] : [])])
+  }
+
+  test('two that include the same file: each with its own entries, the shared ones once', async () => {
+    const files = {
+      'isolinux.cfg': 'DEFAULT menu.c32\nLABEL net\nCONFIG net.cfg\nLABEL disk\nMENU DEFAULT\nCONFIG disk.cfg\n',
+      'net.cfg': `UI menu.c32\n${label('n1')}INCLUDE tail.cfg\n`,
+      'disk.cfg': `UI menu.c32\n${label('d1')}INCLUDE tail.cfg\n`,
+      'tail.cfg': label('check'),
+    }
+    expect(await shown(files)).toEqual([
+      ['n1', 'n1'],
+      ['check', 'check'],
+      ['d1', 'd1', 'default'],
+    ])
+    // A shared entry may be where the second menu starts.
+    expect(
+      (await shown({ ...files, 'disk.cfg': `UI menu.c32\nDEFAULT check\n${label('d1')}INCLUDE tail.cfg\n` }))[1],
+    ).toEqual(['check', 'check', 'default'])
+  })
+
+  test('a menu that two labels open', async () => {
+    expect(
+      await shown({
+        'isolinux.cfg': 'DEFAULT b\nLABEL a\nCONFIG c.cfg\nLABEL b\nCONFIG c.cfg\n',
+        'c.cfg': `DEFAULT y\n${label('x')}${label('y')}`,
+      }),
+    ).toEqual([
+      ['x', 'x'],
+      ['y', 'y', 'default'],
+    ])
+  })
+
+  test('a help page whose labels are those of the menu', async () => {
+    expect(
+      await shown({
+        'isolinux.cfg': `UI menu.c32\nLABEL help\nCONFIG help.cfg\nINCLUDE main.cfg\n`,
+        'help.cfg': 'PROMPT 1\nINCLUDE main.cfg\n',
+        'main.cfg': label('install', 'MENU DEFAULT\n'),
+      }),
+    ).toEqual([
+      ['help', null],
+      ['install', 'install', 'default'],
+    ])
+  })
+
+  test('labels of several words: a menu takes all of them, the prompt the first', async () => {
+    const text = `LABEL Start one\nLINUX vmlinuz\nAPPEND 1\nLABEL Go two\nLINUX vmlinuz\nAPPEND 2\n`
+    expect(await shown({ 'isolinux.cfg': `DEFAULT menu.c32\n${text}` })).toEqual([
+      ['Start one', '1', 'default'],
+      ['Go two', '2'],
+    ])
+    expect(await shown({ 'isolinux.cfg': `DEFAULT Go\n${text}` })).toEqual([
+      ['Start', '1'],
+      ['Go', '2', 'default'],
+    ])
+  })
+
+  test('MENU SAVE is said', async () => {
+    const { loader } = await iso({ 'isolinux.cfg': `UI menu.c32\nMENU SAVE\n${label('a')}` })
+    expect(loader.reason).toBe('it is the first of the menu, unless MENU SAVE kept another')
+  })
+
+  describe('modules that choose', () => {
+    const two = 'LABEL wide\nLINUX vmlinuz\nAPPEND wide\nLABEL narrow\nLINUX linux\nAPPEND narrow\n'
+    const auto = (kernel: string, append: string) => `LABEL auto\nCOM32 ${kernel}\nAPPEND ${append}\n${two}`
+
+    test.each([
+      ['ifcpu64.c32', 'wide -- narrow', 'wide', []],
+      ['ifcpu64.c32', 'wide -- other -- narrow', 'wide', []],
+      ['ifcpu64', 'wide quiet -- narrow', 'wide quiet', []],
+      ['ifcpu.c32', '64 -- wide -- narrow', 'wide', []],
+      ['ifcpu.c32', 'pae hvm -- wide -- narrow', 'wide', ['Depends on the processor, whether it has hvm.']],
+      ['ifplop.c32', 'narrow -- wide', 'wide', [expect.stringContaining('PLoP')]],
+      ['ifmemdsk.c32', 'narrow -- wide', 'wide', [expect.stringContaining('MEMDISK')]],
+      ['whichsys.c32', '-pxe- narrow -sys- narrow -iso- wide', 'wide', []],
+      ['cmd.c32', 'wide x', 'wide x', []],
+    ])('%s %s', async (module, append, cmdline, problems) => {
+      const { entries } = await iso({ 'isolinux.cfg': `DEFAULT auto\n${auto(module, append)}` })
+      expect(entries[0]).toMatchObject({ id: 'auto', kernel: '/isolinux/vmlinuz', cmdline, isDefault: true, problems })
+    })
+
+    test('ifcpu.c32 reads the processor of the running machine', async () => {
+      const tree: Tree = { '/proc/cpuinfo': { text: 'processor : 0\nflags\t\t: fpu svm\n' } }
+      const text = `DEFAULT auto\n${auto('ifcpu.c32', 'hvm -- wide -- narrow')}`
+      expect((await iso({ 'isolinux.cfg': text }, tree)).entries[0]).toMatchObject({ cmdline: 'wide', problems: [] })
+      const other: Tree = { '/proc/cpuinfo': { text: 'processor : 0\nflags\t\t: fpu\n' } }
+      expect((await iso({ 'isolinux.cfg': text }, other)).entries[0]).toMatchObject({ cmdline: 'narrow' })
+    })
+
+    test('named by DEFAULT itself, with a menu behind it, and one that leads to itself', async () => {
+      expect(await shown({ 'isolinux.cfg': `DEFAULT ifcpu64.c32 wide -- narrow\n${two}` })).toEqual([
+        ['wide', 'wide', 'default'],
+        ['narrow', 'narrow'],
+      ])
+      expect(
+        await shown({
+          'isolinux.cfg':
+            'DEFAULT go\nLABEL go\nCOM32 whichsys.c32\nAPPEND -iso- iso -sys- sys\nLABEL sys\nCONFIG s.cfg\nLABEL iso\nCONFIG i.cfg\n',
+          's.cfg': label('s'),
+          'i.cfg': `DEFAULT i\n${label('i')}`,
+        }),
+      ).toEqual([
+        ['i', 'i', 'default'],
+        ['s', 's'],
+      ])
+      const { entries } = await iso({ 'isolinux.cfg': 'DEFAULT a\nLABEL a\nCOM32 cmd.c32\nAPPEND a\n' })
+      expect(entries).toMatchObject([{ id: 'a', kernel: null }])
+    })
+  })
+})
+
+describe('where configurations and files are', () => {
+  const one = 'DEFAULT a\nLABEL a\nLINUX vmlinuz\nINITRD sub/initrd\n'
+
+  test("PXELINUX's paths start from the folder of its program, `::` from the server's top", async () => {
+    const { entries } = await menuOf({
+      '/pxelinux.cfg/default': { text: `${one}LABEL b\nLINUX ::sub/linux\n` },
+      '/vmlinuz': { kernel: '6.1.0' },
+      '/sub/linux': { kernel: '6.1.0' },
+      '/sub/initrd': 'initrd',
+    })
+    expect(entries).toMatchObject([
+      { kernel: '/vmlinuz', initrds: ['/sub/initrd'], problems: [] },
+      { kernel: '/sub/linux', problems: [] },
+    ])
+  })
+
+  test('a configuration beside its program, wherever that is on a medium', async () => {
+    const medium: Tree = {
+      '/live/boot/loader/isolinux.bin': 'empty',
+      '/live/boot/loader/isolinux.cfg': { text: one },
+      '/live/boot/loader/vmlinuz': { kernel: '6.1.0' },
+      '/live/boot/loader/sub/initrd': 'initrd',
+    }
+    expect((await menuOf(medium)).entries).toMatchObject([{ kernel: '/live/boot/loader/vmlinuz', problems: [] }])
+    const efi: Tree = {
+      '/boot/efi/EFI/tools/ldlinux.e64': 'empty',
+      '/boot/efi/EFI/tools/syslx64.cfg': { text: one },
+      '/boot/efi/EFI/tools/vmlinuz': { kernel: '6.1.0' },
+      '/etc/fstab': { text: '' },
+    }
+    expect((await menuOf(efi)).loader.config).toBe('/boot/efi/EFI/tools/syslx64.cfg')
+  })
+
+  test('FDTDIR does not make an x86 machine one of U-Boot', async () => {
+    const text =
+      'DEFAULT lts\nLABEL lts\nLINUX vmlinuz-6.6.58-0-lts\nINITRD intel-ucode.img,initramfs-lts\nFDTDIR dtbs\nAPPEND quiet\n'
+    const { entries } = await menuOf(alpine(text))
+    expect(entries).toMatchObject([
+      { initrds: ['/boot/intel-ucode.img', '/boot/initramfs-lts'], cmdline: 'quiet', problems: [] },
+    ])
+  })
+})
+
 describe("U-Boot's reading", () => {
   const uBoot = (text: string) =>
-    menuOf({ ...kernels('/boot', 'vmlinuz-', '6.1.0'), '/boot/extlinux/extlinux.conf': { text } })
+    menuOf({ '/boot/vmlinuz-6.1.0': arm64Kernel, '/boot/extlinux/extlinux.conf': { text } })
 
   test('devicetrees; the first INITRD; no global APPEND; the first label without a default', async () => {
     const { entries, problems } = await uBoot(`append ignored

@@ -1,0 +1,248 @@
+import { posix } from 'node:path'
+import type { FoundEntry, Preset } from '../source.ts'
+import type { Survey } from '../survey.ts'
+import { type Choice, choose, isMenuModule, menuCommand, textOf } from './choice.ts'
+import type { Configuration, Label } from './configuration.ts'
+import { commandEntry, labelEntry, locate, type Reading } from './label-entry.ts'
+import { isNamedForSyslinux, variantOf } from './places.ts'
+import { type Flavour, moduleName, readConfiguration, splitWord } from './reader.ts'
+import { type Selected, selectedBy } from './selectors.ts'
+
+/** Configurations that lead to one another by CONFIG or menu modules, in all. */
+const MAX_CONFIGURATIONS = 64
+
+/** Modules that choose and lead to one another. */
+const MAX_HOPS = 16
+
+/** What a configuration, or a label of it, adds to the list. */
+export interface Part {
+  readonly entries: readonly FoundEntry[]
+  /** May be an entry that is in the list already. */
+  readonly preset: Preset | null
+}
+
+const nothing: Part = { entries: [], preset: null }
+
+/** A configuration that is being read. */
+interface Opened {
+  readonly configuration: Configuration
+  readonly reading: Reading
+  readonly hasMenu: boolean
+}
+
+/** Reads a configuration and the others that its entries open as further menus. */
+export class Follower {
+  readonly problems: string[] = []
+  readonly files: string[] = []
+  private readonly survey: Survey
+  private readonly config: string
+  /** By path; undefined while it is being read. */
+  private readonly opened = new Map<string, Part | undefined>()
+  /** Entries by the label's place and all that it starts: menus that include the same file share them. */
+  private readonly listed = new Map<string, FoundEntry>()
+
+  constructor(survey: Survey, config: string) {
+    this.survey = survey
+    this.config = config
+  }
+
+  read(path: string, folder: string, submenus: readonly string[]): Part {
+    this.opened.set(path, undefined)
+    const text = this.survey.readText(path)
+    if (text === undefined) {
+      this.problems.push(`${path} cannot be read.`)
+      return nothing
+    }
+    const reading = { survey: this.survey, config: this.config, folder, submenus, variant: variantOf(this.config) }
+    const { configuration, flavour } = this.parse(path, text, reading)
+    this.files.push(...configuration.files)
+    this.problems.push(...configuration.problems)
+    const part = this.partOf(configuration, { ...reading, flavour })
+    this.opened.set(path, part)
+    return part
+  }
+
+  private parse(path: string, text: string, reading: Omit<Reading, 'flavour'>) {
+    const open = (name: string) => {
+      const included = locate(name, { ...reading, flavour: 'syslinux' })
+      const includedText = this.survey.readText(included)
+      return includedText === undefined ? undefined : { path: included, text: includedText }
+    }
+    const configuration = readConfiguration(path, text, 'syslinux', open)
+    if (!isForUBoot(configuration, reading)) return { configuration, flavour: 'syslinux' as Flavour }
+    return { configuration: readConfiguration(path, text, 'u-boot', open), flavour: 'u-boot' as Flavour }
+  }
+
+  private partOf(configuration: Configuration, reading: Reading): Part {
+    // UI, or a DEFAULT that is a menu, given another file: the menu shows that one, not this.
+    const shown = menuCommand(configuration, reading)
+    const elsewhere = shown === undefined ? undefined : this.menuOf(shown, configuration, reading)
+    if (elsewhere !== undefined) return elsewhere
+    const hasMenu = shown !== undefined
+    // A menu takes all that follows LABEL for the name; without one the first word counts.
+    if (!hasMenu && reading.flavour === 'syslinux')
+      for (const label of configuration.labels) label.name = splitWord(label.name)[0]
+    const choice = choose(configuration, reading, hasMenu)
+    // A menu does not show what is hidden; it can still be the one that is started.
+    const labels = configuration.labels.filter((label) => !hasMenu || !label.isHidden || choice?.label === label)
+    const parts = this.partsOf(labels, { configuration, reading, hasMenu })
+    const entries = labels.flatMap((label) => parts.get(label)?.entries ?? [])
+    if (choice === undefined) return { entries, preset: null }
+    return this.preset(choice, parts, entries, { configuration, reading, hasMenu })
+  }
+
+  /** What starts a kernel comes first: a help page that leads back to it shows it again. */
+  private partsOf(labels: readonly Label[], opened: Opened): Map<Label, Part> {
+    const parts = new Map<Label, Part>()
+    for (const label of labels) {
+      const part = this.partOfKernel(label, opened.reading)
+      if (part !== undefined) parts.set(label, part)
+    }
+    for (const label of labels) if (!parts.has(label)) parts.set(label, this.partOfCommand(label, opened))
+    return parts
+  }
+
+  /** Undefined for a label that starts something else, which may lead to kernels. */
+  private partOfKernel(label: Label, reading: Reading): Part | undefined {
+    const isSyslinux = reading.flavour === 'syslinux'
+    if (isSyslinux && (label.isDisabled || label.isMove)) return nothing
+    const entry = labelEntry(label, reading)
+    if (isSyslinux && entry.kernel === null) return undefined
+    const { kernel, initrds, cmdline } = entry
+    const key = JSON.stringify([label.place, kernel, initrds, cmdline])
+    const known = this.listed.get(key)
+    if (known !== undefined) return { entries: [], preset: { entry: known, reason: '' } }
+    this.listed.set(key, entry)
+    return { entries: [entry], preset: null }
+  }
+
+  private partOfCommand(label: Label, opened: Opened): Part {
+    const { reading } = opened
+    const entry = labelEntry(label, reading)
+    const submenus = [...(entry.submenus ?? []), entry.title]
+    const text = textOf(label, reading) ?? ''
+    const part = this.followed(text, { ...opened, reading: { ...reading, submenus } }, 0)
+    if (part === undefined) return { entries: [entry], preset: null }
+    if (!('command' in part)) {
+      // A menu that was read before adds nothing; one of entries that stand elsewhere already is shown as what it is.
+      const isAgain = part.entries.length === 0 && !part.isKnown
+      return { entries: isAgain ? [entry] : part.entries, preset: part.preset }
+    }
+    const started = this.startedBy(part, opened)
+    const { id, title } = entry
+    return { entries: [{ ...started, id, title, submenus: entry.submenus ?? [] }], preset: null }
+  }
+
+  /**
+   * What a command leads to: the menu of `CONFIG file [folder]` and `menu.c32 file`, by way of modules that choose, or the label
+   * or command that such a module runs. Undefined when it leads to nothing that can be read.
+   */
+  private followed(
+    text: string,
+    opened: Opened,
+    hops: number,
+  ): (Part & { readonly isKnown: boolean }) | Selected | undefined {
+    const menu = this.openedBy(text, opened.reading)
+    if (menu !== undefined) return menu
+    const { configuration, reading } = opened
+    const selected = selectedBy(text, reading.variant, this.survey.system)
+    if (selected === undefined || hops >= MAX_HOPS) return undefined
+    const label = this.labelOf(selected.command, configuration)
+    const [, options] = splitWord(selected.command)
+    const next = label === undefined ? selected.command : `${textOf(label, reading) ?? ''} ${options}`
+    return this.followed(next, opened, hops + 1) ?? selected
+  }
+
+  private labelOf(command: string, { labels }: Configuration): Label | undefined {
+    const [word] = splitWord(command)
+    return labels.find(({ name }) => splitWord(name)[0] === word)
+  }
+
+  /** What a module that chooses starts, as an entry without a name of its own. */
+  private startedBy(selected: Selected, { configuration, reading }: Opened): FoundEntry {
+    const label = this.labelOf(selected.command, configuration)
+    const [, options] = splitWord(selected.command)
+    const entry = label === undefined ? commandEntry(selected.command, reading) : labelEntry(label, reading)
+    const cmdline =
+      label === undefined || entry.kernel === null ? entry.cmdline : `${entry.cmdline ?? ''} ${options}`.trim()
+    const doubts = selected.uncertainty === undefined ? [] : [selected.uncertainty]
+    return { ...entry, cmdline, uncertainties: [...(entry.uncertainties ?? []), ...doubts] }
+  }
+
+  /** The menu that is shown in place of a configuration's own, if it has entries. */
+  private menuOf(command: string, configuration: Configuration, reading: Reading): Part | undefined {
+    const part = this.followed(command, { configuration, reading, hasMenu: true }, 0)
+    return part !== undefined && !('command' in part) && part.entries.length > 0 ? part : undefined
+  }
+
+  /** The menu that `CONFIG file [folder]` or `menu.c32 file` opens; undefined when a command opens none, or one that leads here. */
+  private openedBy(text: string, reading: Reading): (Part & { readonly isKnown: boolean }) | undefined {
+    const [first, rest] = splitWord(text)
+    const isConfig = /^config(?:\.c32)?$/.test(moduleName(first))
+    if (!isConfig && !isMenuModule(first)) return undefined
+    const [name, folder] = splitWord(rest)
+    if (name === '' || name.startsWith('~')) return undefined
+    const path = locate(name, reading)
+    const known = this.opened.get(path)
+    if (known !== undefined) return { entries: [], preset: known.preset, isKnown: true }
+    if (this.opened.has(path) || this.opened.size >= MAX_CONFIGURATIONS) return undefined
+    if (!this.survey.system.isFile(path)) return undefined
+    const next = isConfig && folder !== '' ? locate(folder, reading) : reading.folder
+    return { ...this.read(path, next, reading.submenus), isKnown: false }
+  }
+
+  private preset(
+    { label, command, reason }: Choice,
+    parts: Map<Label, Part>,
+    entries: FoundEntry[],
+    opened: Opened,
+  ): Part {
+    const { configuration, reading } = opened
+    const part = label === undefined ? undefined : parts.get(label)
+    const [, options] = splitWord(command ?? '')
+    if (part !== undefined && options === '') {
+      const entry = part.preset?.entry ?? part.entries[0]
+      return { entries, preset: entry === undefined ? null : { entry, reason: part.preset?.reason || reason } }
+    }
+    if (command === undefined || (part === undefined && !configuration.isImplicit)) return { entries, preset: null }
+    if (part === undefined) {
+      const followed = this.followed(command, opened, 0)
+      if (followed !== undefined && !('command' in followed))
+        return { entries: [...entries, ...followed.entries], preset: followed.preset }
+      const target = followed === undefined ? undefined : this.labelOf(followed.command, configuration)
+      const listed = target === undefined ? undefined : parts.get(target)
+      const entry = listed?.preset?.entry ?? listed?.entries[0]
+      if (followed !== undefined && entry !== undefined)
+        return { entries, preset: { entry, reason: `${reason}, as ${followed.reason}` } }
+    }
+    const known = part?.preset?.entry ?? part?.entries[0]
+    const entry =
+      known === undefined
+        ? commandEntry(command, reading)
+        : {
+            ...known,
+            id: command,
+            title: `${known.title} (${options})`,
+            cmdline: `${known.cmdline ?? ''} ${options}`.trim(),
+          }
+    return { entries: [...entries, entry], preset: { entry, reason } }
+  }
+}
+
+/**
+ * The kernel tells, as SYSLINUX starts only x86 ones; else the name of the file, and then keywords that U-Boot alone knows.
+ * Alpine writes FDTDIR for x86, too.
+ */
+function isForUBoot(configuration: Configuration, reading: Omit<Reading, 'flavour'>): boolean {
+  const kernels = configuration.labels.filter(
+    ({ keyword, kernel }) => kernel !== null && /^(?:kernel|linux)$/.test(keyword),
+  )
+  for (const { kernel } of kernels.slice(0, 8)) {
+    const file = splitWord(kernel ?? '')[0].split('#', 1)[0] ?? ''
+    const path = locate(file, { ...reading, flavour: 'syslinux' })
+    const { architecture } = reading.survey.kernelFile(path)
+    if (architecture !== null) return !/^(?:x86_64|i[3-6]86|x86)$/.test(architecture)
+  }
+  if (isNamedForSyslinux(posix.basename(reading.config))) return false
+  return configuration.namesDevicetree
+}

@@ -1,0 +1,86 @@
+import { posix } from 'node:path'
+import { filesAt } from '../loader-path.ts'
+import type { Survey } from '../survey.ts'
+import type { Variant } from './selectors.ts'
+
+/** Where SYSLINUX, its variants and U-Boot look, and where media have theirs, below each top; letter case does not count. */
+const tops = ['/boot', '', '/efi', '/boot/efi', '/esp', '/boot/firmware']
+const names = [
+  'extlinux/extlinux.conf',
+  'extlinux.conf',
+  'syslinux/extlinux.conf',
+  'syslinux/syslinux.cfg',
+  'syslinux/isolinux.cfg',
+  'syslinux.cfg',
+  'isolinux/isolinux.cfg',
+  'isolinux.cfg',
+  'EFI/syslinux/syslinux.cfg',
+  'EFI/BOOT/syslinux.cfg',
+  'x86_64/loader/isolinux.cfg',
+  'i386/loader/isolinux.cfg',
+  'pxelinux.cfg/default',
+]
+
+/** Their programs; a configuration in the same folder is theirs, wherever that is. */
+const programs =
+  /^(?:ldlinux\.(?:sys|c32|e64|e32)|extlinux\.sys|isolinux(?:-debug)?\.bin|[gl]?pxelinux\.0|syslinux\.efi)$/i
+
+/** What each looks for beside itself, the first that is there (core/fs/lib/loadconfig.c, iso9660.c, pxe.c). */
+const besideProgram = [
+  'extlinux.conf',
+  'syslx64.cfg',
+  'syslia32.cfg',
+  'syslinux.cfg',
+  'isolinux.cfg',
+  'pxelinux.cfg/default',
+]
+
+const MAX_DEPTH = 3
+const MAX_FOLDERS = 500
+
+/** The configurations of a system, the likeliest first. */
+export function configurations(survey: Survey): string[] {
+  const usual = tops.flatMap((top) => names.map((name) => `${top}/${name}`))
+  return filesAt([...usual, ...besidePrograms(survey)], survey)
+}
+
+/** A root file system has too many folders, and none of a medium's. */
+function besidePrograms({ system }: Survey): string[] {
+  const isMedium = !['/etc', '/usr', '/var'].some((folder) => system.exists(folder))
+  const pending = tops.filter((top) => top !== '' || isMedium).map((top) => ({ path: top, depth: 0 }))
+  const seen = new Set<string>()
+  const found: string[] = []
+  for (let next = pending.shift(); next !== undefined && seen.size < MAX_FOLDERS; next = pending.shift()) {
+    if (seen.has(next.path)) continue
+    seen.add(next.path)
+    const { path, depth } = next
+    const inside = system.list(path === '' ? '/' : path)
+    if (inside.some((name) => programs.test(name))) found.push(...besideProgram.map((name) => `${path}/${name}`))
+    if (depth === MAX_DEPTH) continue
+    // Folders have no dots in their names on these media; what has one is a file, and not looked at.
+    for (const name of inside.slice(0, MAX_FOLDERS))
+      if (!name.includes('.')) pending.push({ path: `${path}/${name}`, depth: depth + 1 })
+  }
+  return found
+}
+
+/** The folder that relative paths start from: the configuration's; PXELINUX's is the one that its program lies in. */
+export function folderOf(config: string): string {
+  const folder = posix.dirname(config)
+  return isOfPxelinux(config) ? posix.dirname(folder) : folder
+}
+
+function isOfPxelinux(config: string): boolean {
+  return posix.basename(posix.dirname(config)).toLowerCase() === 'pxelinux.cfg'
+}
+
+/** Which variant starts from a configuration of this name. */
+export function variantOf(config: string): Variant {
+  if (isOfPxelinux(config)) return 'pxe'
+  return posix.basename(config).toLowerCase() === 'isolinux.cfg' ? 'iso' : 'sys'
+}
+
+/** Whether only SYSLINUX has a configuration of this name. */
+export function isNamedForSyslinux(config: string): boolean {
+  return /^(?:isolinux|syslinux|syslx64|syslia32)\.cfg$/i.test(posix.basename(config))
+}
