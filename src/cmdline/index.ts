@@ -8,4 +8,4 @@ export {
   printCommandLine,
   sameKey,
 } from './parse.ts'
-export { reuseCommandLine } from './reuse.ts'
+export { markOf, reuseCommandLine, withoutAdded, withoutIdleMarks } from './reuse.ts'

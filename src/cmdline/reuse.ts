@@ -1,3 +1,4 @@
+import { parametersNamed } from './look-up.ts'
 import { type CommandLine, parseCommandLine, sameKey } from './parse.ts'
 
 /** Parameters that describe the boot that was, not the system; whoever boots next adds its own. */
@@ -12,6 +13,35 @@ export const OF_THE_BOOT = [
   'kexec_jump_back_entry',
 ]
 
+/**
+ * Names a parameter that a load added for itself: `linux_kexec.added=cryptomgr.notests`. The kernel takes it for the parameter
+ * of a module that it does not have, and keeps it in /proc/cmdline: that is the only memory that outlives a kexec.
+ */
+const ADDED = 'linux_kexec.added'
+
+/** The mark that goes with a parameter added for one load. */
+export function markOf(raw: string): string {
+  return `${ADDED}=${raw}`
+}
+
+/** A command line without what an earlier load added for itself, and without the marks that say so. */
+export function withoutAdded(commandLine: CommandLine): CommandLine {
+  const marks = parametersNamed(commandLine, ADDED)
+  if (marks.length === 0) return commandLine
+  const added = new Set(marks.map(({ value }) => value))
+  return {
+    ...commandLine,
+    parameters: commandLine.parameters.filter((parameter) => !marks.includes(parameter) && !added.has(parameter.raw)),
+  }
+}
+
+/** Of a parameter that was taken off again, no mark is left. */
+export function withoutIdleMarks(commandLine: CommandLine): CommandLine {
+  const present = new Set<string | null>(commandLine.parameters.map(({ raw }) => raw))
+  const idle = parametersNamed(commandLine, ADDED).filter(({ value }) => !present.has(value))
+  return { ...commandLine, parameters: commandLine.parameters.filter((parameter) => !idle.includes(parameter)) }
+}
+
 /** Memory set aside for a crash kernel, every form of it; a crash kernel has none to give away. */
 const OF_THE_FIRST_KERNEL = ['crashkernel']
 
@@ -24,6 +54,6 @@ export function reuseCommandLine(procCmdline: string, options: { readonly panic?
   // The newline is /proc's own; after a quote left open it would otherwise become part of the last word.
   const commandLine = parseCommandLine(procCmdline.replace(/\n$/, ''))
   const stale = options.panic === true ? [...OF_THE_BOOT, ...OF_THE_FIRST_KERNEL] : OF_THE_BOOT
-  const parameters = commandLine.parameters.filter(({ key }) => !stale.some((name) => sameKey(name, key)))
+  const parameters = withoutAdded(commandLine).parameters.filter(({ key }) => !stale.some((name) => sameKey(name, key)))
   return { ...commandLine, parameters }
 }

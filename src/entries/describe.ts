@@ -13,7 +13,7 @@ export interface DescribedEntry extends Omit<BootEntry, 'isDefault' | 'isRunning
 /** Looks at an entry's files, once each, and tells what they are and what is wrong with them. */
 export function describe(found: FoundEntry, menu: Menu, survey: Survey): DescribedEntry {
   const { id, title, kernel, initrds, cmdline } = found
-  const uncertainties = [...(found.uncertainties ?? []), ...notText(cmdline)]
+  const uncertainties = found.uncertainties ?? []
   const source = found.source ?? menu.source
   const file = kernel === null || found.described ? undefined : survey.kernelFile(kernel)
   const version = file?.version ?? found.version ?? nameVersion(kernel)
@@ -41,11 +41,6 @@ export function describe(found: FoundEntry, menu: Menu, survey: Survey): Describ
     problems: [...problems, ...uncertainties],
     uncertain: uncertainties.length,
   }
-}
-
-/** Configurations are read as UTF-8; what is none comes out as U+FFFD. */
-function notText(cmdline: string | null): string[] {
-  return cmdline?.includes('\uFFFD') ? ['Its command line has bytes that are not UTF-8, which are changed here.'] : []
 }
 
 function nameVersion(kernel: string | null): string | null {

@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import { bytesOfText, textOfBytes } from '../exact-text.ts'
 import type { System } from '../system/system.ts'
 import { FileIndex } from './file-index.ts'
 import { type Mount, readMounts } from './mounts.ts'
@@ -280,9 +281,9 @@ function sameName(one: string, other: string): boolean {
 /** udev writes what may not stand in a file name as \xNN. */
 function unescapeHex(name: string): string {
   if (!name.includes('\\x')) return name
-  const bytes = Buffer.from(name).toString('latin1')
+  const bytes = bytesOfText(name).toString('latin1')
   const plain = bytes.replace(/\\x([0-9a-f]{2})/gi, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 16)),
   )
-  return Buffer.from(plain, 'latin1').toString()
+  return textOfBytes(Buffer.from(plain, 'latin1'))
 }

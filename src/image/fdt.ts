@@ -1,3 +1,4 @@
+import { textOfBytes } from '../exact-text.ts'
 import { type ByteSource, partOf } from './bytes.ts'
 import { DamagedStream, StreamReader } from './compression/reader.ts'
 
@@ -126,7 +127,7 @@ export function stringOf(node: FdtNode | undefined, name: string): string | unde
 /** A property that lists texts. */
 export function stringsOf(node: FdtNode | undefined, name: string): string[] {
   const property = node?.properties.get(name)
-  return property === undefined ? [] : property.value.toString('utf8').replace(/\0$/, '').split('\0')
+  return property === undefined ? [] : textOfBytes(property.value).replace(/\0$/, '').split('\0')
 }
 
 /** A property of one or two cells, or undefined when it is none or larger than numbers are exact. */

@@ -1,3 +1,4 @@
+import { textOfBytes } from '../exact-text.ts'
 import type { ByteSource } from './bytes.ts'
 import type { SetupHeader } from './setup-header.ts'
 
@@ -190,7 +191,7 @@ export function textAt(bytes: Buffer, start: number, length: number): string {
   const field = bytes.subarray(start, Math.min(bytes.length, start + length))
   const end = field.indexOf(0)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is to be dropped
-  return field.toString('utf8', 0, end < 0 ? field.length : end).replace(/[\x00-\x1f\x7f]+/g, ' ')
+  return textOfBytes(field.subarray(0, end < 0 ? field.length : end)).replace(/[\x00-\x1f\x7f]+/g, ' ')
 }
 
 /** Everything unknown: formats fill in what they can tell. */

@@ -1,3 +1,4 @@
+import { textOfBytes } from '../exact-text.ts'
 import { type ByteSource, withHead } from './bytes.ts'
 import {
   type Configuration,
@@ -184,13 +185,16 @@ function profileName(source: ByteSource, { own }: UkiProfile, index: number): st
 /** The text of a section, to the first NUL, at most MAX_TEXT bytes. */
 export function sectionText(source: ByteSource, section: PeSection): string {
   const bytes = source.read(section.offset, Math.min(sectionSize(section), MAX_TEXT))
-  return bytes.toString('utf8').replace(/\0.*$/s, '')
+  return textOfBytes(bytes).replace(/\0.*$/s, '')
 }
 
-/** A command line as systemd-stub takes it from a section: control characters are blanks, none at the ends. */
+/**
+ * A command line as systemd-stub takes it from a section: control characters are blanks, none at the ends, and bytes that are
+ * not UTF-8 are passed over (xstrn8_to_16 of src/boot/util.c).
+ */
 export function stubCommandLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
-  const spaced = text.replace(/[\x00-\x1f\x7f]/g, ' ')
+  const spaced = text.replace(/[\udc80-\udcff]/gu, '').replace(/[\x00-\x1f\x7f]/g, ' ')
   let [start, end] = [0, spaced.length]
   while (spaced[start] === ' ') start++
   while (end > start && spaced[end - 1] === ' ') end--

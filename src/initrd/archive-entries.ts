@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { KexecError } from '../errors.ts'
+import { textOfBytes } from '../exact-text.ts'
 import { type ByteSource, partOf } from '../image/bytes.ts'
 import { canDecompress, DamagedStream, decompress } from '../image/compression/decompress.ts'
 import { compressionAt } from '../image/image.ts'
@@ -81,12 +82,14 @@ async function readArchive(reader: ArchiveReader, see: (entry: ArchiveEntry) => 
     const field = (index: number) => Number.parseInt(header.toString('latin1', 6 + index * 8, 14 + index * 8), 16)
     const [mode, size, nameLength] = [field(1), field(6), field(11)]
     if (![mode, size, nameLength].every((number) => number >= 0) || nameLength < 1 || nameLength > MAX_NAME) return
-    const name = (await reader.take(nameLength))?.toString('utf8', 0, nameLength - 1)
-    if (name === undefined || !(await reader.align(start))) return undefined
+    const nameBytes = await reader.take(nameLength)
+    if (nameBytes === undefined || !(await reader.align(start))) return undefined
+    const name = textOfBytes(nameBytes.subarray(0, -1))
     if (name === 'TRAILER!!!') return reader.position - start
     const isLink = (mode & fileTypes.mask) === fileTypes.link && size <= MAX_NAME
-    const target = isLink ? (await reader.take(size))?.toString('utf8').replace(/\0.*$/s, '') : null
-    if (target === undefined || !(await reader.skip(isLink ? 0 : size)) || !(await reader.align(start))) return
+    const linked = isLink ? await reader.take(size) : null
+    if (linked === undefined || !(await reader.skip(isLink ? 0 : size)) || !(await reader.align(start))) return
+    const target = linked && textOfBytes(linked).replace(/\0.*$/s, '')
     see({ name: name.replace(/^(?:\.?\/)+/, ''), mode, target, size })
   }
 }

@@ -1,3 +1,4 @@
+import { bytesOfText } from '../exact-text.ts'
 /**
  * Cpio archives in the format that the kernel unpacks: newc, Documentation/driver-api/early-userspace/buffer-format.rst.
  * What is written depends on the entries and nothing else: times are 0.
@@ -36,7 +37,7 @@ export interface CpioFields {
 export function cpioHeader(name: string, fields: CpioFields): Buffer {
   const { inode, mode, size = 0, uid = 0, gid = 0, major = 0, minor = 0 } = fields
   if (size > MAX_CPIO_FILE) throw new RangeError(`'${name}' is ${size} bytes; cpio ends at 4 GiB`)
-  const nameBytes = Buffer.from(`${name}\0`)
+  const nameBytes = bytesOfText(`${name}\0`)
   const [links, time, device, checksum] = [1, 0, 0, 0]
   const numbers = [inode, mode, uid, gid, links, time, size, device, device, major, minor, nameBytes.length, checksum]
   const text = `070701${numbers.map((number) => number.toString(16).padStart(8, '0')).join('')}`

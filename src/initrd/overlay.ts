@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
 import { KexecError } from '../errors.ts'
+import { bytesOfText, textOfBytes } from '../exact-text.ts'
 import { type ByteSource, fileBytes, joined, memoryBytes } from '../image/bytes.ts'
 import type { System } from '../system/system.ts'
 import { cpioHeader, cpioPadding, cpioTrailer, fileTypes, MAX_CPIO_FILE } from './cpio.ts'
@@ -107,7 +108,7 @@ class Gatherer {
     const target = this.#system.readLink(from)
     const stats = target === undefined ? this.#system.stat(from) : undefined
     if (target !== undefined) {
-      this.#add({ path, mode: fileTypes.link | 0o777, content: memoryBytes(Buffer.from(target)), from })
+      this.#add({ path, mode: fileTypes.link | 0o777, content: memoryBytes(bytesOfText(target)), from })
     } else if (stats?.isDirectory()) this.#addFolder(from, path, stats, depth + 1)
     else this.#addFile(from, path, stats, undefined)
   }
@@ -120,7 +121,7 @@ class Gatherer {
   #add(item: OverlayItem): void {
     if (this.#items.length >= MAX_ITEMS)
       throw unusable(item.from, 'invalid-argument', `the overlay holds more than ${MAX_ITEMS} files`)
-    if (Buffer.byteLength(item.path) > MAX_PATH)
+    if (bytesOfText(item.path).length > MAX_PATH)
       throw unusable(item.from, 'invalid-argument', 'its path in the initrd is longer than the kernel takes')
     this.#items.push(item)
   }
@@ -175,7 +176,7 @@ export function overlayArchive(items: readonly OverlayItem[], tree: InitrdTree):
     for (const folder of place.missing) addFolder(folder, 0o755)
     if (isFolder && place.isThere) continue
     const isLink = (mode & fileTypes.mask) === fileTypes.link
-    tree.add(place.path, mode, isLink ? content.read(0, content.size).toString() : null)
+    tree.add(place.path, mode, isLink ? textOfBytes(content.read(0, content.size)) : null)
     if (isFolder) {
       addFolder(place.path, mode & 0o7777)
       continue

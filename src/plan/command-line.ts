@@ -7,6 +7,8 @@ import {
   printCommandLine,
   removeParameter,
   reuseCommandLine,
+  withoutAdded,
+  withoutIdleMarks,
 } from '../cmdline/index.ts'
 import { crashCommandLine } from '../crash-kernel/parameters.ts'
 import { KexecError } from '../errors.ts'
@@ -58,7 +60,7 @@ export function chooseCommandLine(
     if (shorter.parameters.length === line.parameters.length && !wasThere(sooner?.line ?? base.line, key))
       findings.warn(`--remove ${key}: the command line has no such parameter`)
     else reasons.push(`without ${key}`)
-    line = shorter
+    line = withoutIdleMarks(shorter)
   }
   for (const text of listOf(options.append)) {
     line = appendParameters(line, text)
@@ -119,7 +121,7 @@ function chooseBase(
   // Of an image that is an entry by itself, the menu does not know what a hypervisor adds.
   const isWholeEntry = entry?.source === 'uki' && own !== null
   if (entry !== null && entry.cmdline !== null && !isWholeEntry)
-    return { line: parseCommandLine(entry.cmdline), reason: "the entry's own" }
+    return { line: withoutAdded(parseCommandLine(entry.cmdline)), reason: "the entry's own" }
   if (own !== null) return { line: parseCommandLine(own), reason: 'the one that the image brings' }
   if (entry === null) {
     findings.refuse(

@@ -2,6 +2,7 @@ import {
   appendParameters,
   type CommandLine,
   commandLineBytes,
+  markOf,
   parseCommandLine,
   printCommandLine,
   sameKey,
@@ -29,7 +30,7 @@ const withoutCryptoTests: FastParameter = {
 }
 
 /**
- * What a fast load adds to a command line, and the line with it. Nothing where the administrator has a say in the matter
+ * What a fast load adds to a command line, and the line with it: the mark beside it lets the next load take it off. Nothing where the administrator has a say in the matter
  * already, where the rules of FIPS ask for the tests, and where the line would get too long or ends in an open quote.
  */
 export function fastParameters(
@@ -43,7 +44,8 @@ export function fastParameters(
   const all = [line, ...append.map(parseCommandLine)].flatMap(({ parameters }) => parameters)
   const isDecided = all.some(({ key }) => sameKey(key, 'fips') || key.startsWith('cryptomgr.'))
   if (isDecided || system.readText('/proc/sys/crypto/fips_enabled')?.trim() === '1') return nothing
-  const longer = appended(line, withoutCryptoTests.raw)
+  const { raw } = withoutCryptoTests
+  const longer = appended(line, `${raw} ${markOf(raw)}`)
   const whole = longer && append.reduce<CommandLine | null>(appended, longer)
   if (longer === null || whole === null) return nothing
   if (maxCommandLine !== null && commandLineBytes(printCommandLine(whole)) > maxCommandLine) return nothing

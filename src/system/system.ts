@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { join, posix } from 'node:path'
 import { KexecError } from '../errors.ts'
+import { pathOf, textOfBytes } from '../exact-text.ts'
 
 /** Symbolic links followed before a path counts as a loop: the kernel's own limit (MAXSYMLINKS, include/linux/namei.h). */
 const MAX_LINKS = 40
@@ -116,7 +117,7 @@ export class System {
       }
       if (++links > MAX_LINKS)
         throw Object.assign(new Error(`ELOOP: too many symbolic links, '${path}'`), { code: 'ELOOP' })
-      const target = readlinkSync(this.hostPath(next))
+      const target = textOfBytes(readlinkSync(this.hostPath(next), 'buffer'))
       if (target.startsWith('/')) resolved = '/'
       pending.push(...target.split('/').reverse())
     }
@@ -129,12 +130,14 @@ export class System {
    * @throws NotAFile, and Node's errors
    */
   open(path: string): number {
-    return this.isLive ? openRegular(path, 0) : openRegular(this.hostPath(this.resolve(path)), constants.O_NOFOLLOW)
+    return this.isLive
+      ? openRegular(pathOf(path), 0)
+      : openRegular(this.hostPath(this.resolve(path)), constants.O_NOFOLLOW)
   }
 
   /** A descriptor that only says what is at a path (O_PATH): opening a device for reading may already set it to work. */
   openWithoutTouching(path: string): number {
-    return openSync(this.isLive ? path : this.hostPath(this.resolve(path)), O_PATH)
+    return openSync(this.isLive ? pathOf(path) : this.hostPath(this.resolve(path)), O_PATH)
   }
 
   /** The first bytes of a file, at most `length`. @throws Node's error when it cannot be opened or read. */
@@ -147,9 +150,13 @@ export class System {
     }
   }
 
-  /** A text file as a whole, or undefined when it is absent, unreadable or not a file. /dev/null is an empty file. */
+  /**
+   * A text file as a whole, or undefined when it is absent, unreadable or not a file. /dev/null is an empty file. Bytes that
+   * are not UTF-8 are kept as `textOfBytes` has them.
+   */
   readText(path: string): string | undefined {
-    return this.textBytes(path)?.toString('utf8')
+    const bytes = this.textBytes(path)
+    return bytes && textOfBytes(bytes)
   }
 
   /**
@@ -159,16 +166,17 @@ export class System {
   *readTexts(path: string, isWanted: (name: string) => boolean): Generator<[name: string, text: string | undefined]> {
     const names = this.list(path).filter(isWanted)
     // Joined once: thousands of entries may lie in one folder.
-    const host = this.hostPath(names.length === 0 || this.isLive ? path : this.resolve(path))
-    for (const name of names) yield [name, this.readTextIn(`${host}/${name}`) ?? this.readText(posix.join(path, name))]
+    const folder = names.length === 0 || this.isLive ? path : this.resolve(path)
+    for (const name of names)
+      yield [name, this.readTextIn(`${folder}/${name}`) ?? this.readText(posix.join(path, name))]
   }
 
   /** Undefined when it cannot be read, and when it is a link that is to be followed. */
-  private readTextIn(hostPath: string): string | undefined {
+  private readTextIn(path: string): string | undefined {
     try {
-      const fd = openRegular(hostPath, constants.O_NOFOLLOW)
+      const fd = openRegular(this.hostPath(path), constants.O_NOFOLLOW)
       try {
-        return readAtMost(fd, MAX_TEXT).toString('utf8')
+        return textOfBytes(readAtMost(fd, MAX_TEXT))
       } finally {
         closeSync(fd)
       }
@@ -180,7 +188,7 @@ export class System {
   /** The names in a folder in code-unit order; empty when it is absent or unreadable. */
   list(path: string): string[] {
     try {
-      return readdirSync(this.isLive ? path : this.hostPath(this.resolve(path))).sort()
+      return namesIn(this.isLive ? pathOf(path) : this.hostPath(this.resolve(path))).sort()
     } catch (error) {
       this.noteDenied(path, error)
       return []
@@ -190,7 +198,7 @@ export class System {
   /** What a path leads to, links followed; undefined when it leads nowhere. */
   stat(path: string): Stats | undefined {
     try {
-      return this.isLive ? statSync(path) : lstatSync(this.hostPath(this.resolve(path)))
+      return this.isLive ? statSync(pathOf(path)) : lstatSync(this.hostPath(this.resolve(path)))
     } catch {
       return undefined
     }
@@ -206,7 +214,7 @@ export class System {
   /** What a symbolic link says, or undefined when it is none or may not be read. Links of /proc (exe, ns/pid) lead nowhere else. */
   readLink(path: string): string | undefined {
     try {
-      return readlinkSync(this.pathOfName(path))
+      return textOfBytes(readlinkSync(this.pathOfName(path), 'buffer'))
     } catch {
       return undefined
     }
@@ -246,7 +254,7 @@ export class System {
     const missing: string[] = []
     for (let folder = posix.dirname(posix.resolve('/', path)); ; folder = posix.dirname(folder)) {
       try {
-        return this.hostPath(posix.join(this.resolve(folder), ...missing, posix.basename(path)))
+        return join(this.root, this.resolve(folder), ...missing, posix.basename(path))
       } catch (error) {
         // A link that leads nowhere inside the root may lead somewhere outside of it.
         const isDangling = folder !== '/' && this.exists(folder)
@@ -267,8 +275,10 @@ export class System {
   }
 
   /** The host's path of a name whose last part is not followed. */
-  private pathOfName(path: string): string {
-    return this.isLive ? path : this.hostPath(posix.join(this.resolve(posix.dirname(path)), posix.basename(path)))
+  private pathOfName(path: string): string | Buffer {
+    return this.isLive
+      ? pathOf(path)
+      : this.hostPath(posix.join(this.resolve(posix.dirname(path)), posix.basename(path)))
   }
 
   private noteDenied(path: string, error: unknown): void {
@@ -280,9 +290,15 @@ export class System {
     if (!stats.isFile() && !stats.isDirectory() && !isNullDevice(stats)) this.unopened.set(path, fileType(stats))
   }
 
-  private hostPath(inside: string): string {
-    return join(this.root, inside)
+  private hostPath(inside: string): string | Buffer {
+    return pathOf(join(this.root, inside))
   }
+}
+
+/** The names in a folder. Few are not UTF-8: then they are read once more, as bytes. */
+function namesIn(folder: string | Buffer): string[] {
+  const names = readdirSync(folder)
+  return names.some((name) => name.includes('\ufffd')) ? readdirSync(folder, 'buffer').map(textOfBytes) : names
 }
 
 function tooLong(path: string): Error {
@@ -294,16 +310,16 @@ function isNullDevice(stats: Stats): boolean {
 }
 
 /** Looks at what is there before it is opened, so that nothing else can have taken its place in between. @throws NotAFile */
-function openRegular(hostPath: string, flags: number): number {
+function openRegular(hostPath: string | Buffer, flags: number): number {
   const place = openSync(hostPath, O_PATH | flags)
   try {
     const stats = fstatSync(place)
-    if (!stats.isFile()) throw new NotAFile(hostPath, stats)
+    if (!stats.isFile()) throw new NotAFile(String(hostPath), stats)
     try {
       return openSync(`/proc/self/fd/${place}`, READING)
     } catch (error) {
       // Without /proc, a file that takes another's place in this very moment is told only once it is open.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw atPath(error, hostPath)
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw atPath(error, String(hostPath))
       return reopened(hostPath, flags, stats)
     }
   } finally {
@@ -311,12 +327,12 @@ function openRegular(hostPath: string, flags: number): number {
   }
 }
 
-function reopened(hostPath: string, flags: number, { dev, ino }: Stats): number {
+function reopened(hostPath: string | Buffer, flags: number, { dev, ino }: Stats): number {
   const fd = openSync(hostPath, READING | flags)
   const now = fstatSync(fd)
   if (now.isFile() && now.dev === dev && now.ino === ino) return fd
   closeSync(fd)
-  throw new NotAFile(hostPath, now)
+  throw new NotAFile(String(hostPath), now)
 }
 
 /** An error of a descriptor's link as one of the file. */

@@ -1,3 +1,4 @@
+import { textOfBytes } from '../../exact-text.ts'
 import type { System } from '../../system/system.ts'
 
 /** Structures of SMBIOS type 11, "OEM Strings", as Linux shows them; only root may read them. */
@@ -19,7 +20,7 @@ export function smbiosCommandLine(system: System): string | null {
 function oemStrings(system: System, path: string): string[] {
   try {
     const bytes = system.readHead(path, 64 * 1024)
-    return bytes.toString('utf8', bytes[1] ?? 0).split('\0')
+    return textOfBytes(bytes.subarray(bytes[1] ?? 0)).split('\0')
   } catch {
     return []
   }

@@ -74,13 +74,17 @@ test('a file needs a command line', async () => {
   const file = `/boot/vmlinuz-${newer}`
   const { status, document } = await json(['plan', file, '--root', root])
   expect(status).toBe(3)
-  expect(document.refusals).toMatchObject([{ reason: 'no-command-line', path: file }])
-  const reuse = await json(['plan', file, '--root', root, '--reuse-cmdline'])
+  expect(document.refusals).toMatchObject([
+    { reason: 'no-initrd', path: file },
+    { reason: 'no-command-line', path: file },
+  ])
+  const named = [file, '--root', root, '--initrd', `/boot/initrd.img-${newer}`]
+  const reuse = await json(['plan', ...named, '--reuse-cmdline'])
   expect({ status: reuse.status, cmdline: reuse.document.cmdline }).toEqual({
     status: 0,
     cmdline: 'root=/dev/vda1 ro quiet',
   })
-  const given = await json(['plan', file, '--root', root, '--command-line', 'root=/dev/sda2'])
+  const given = await json(['plan', ...named, '--command-line', 'root=/dev/sda2'])
   expect({ status: given.status, cmdline: given.document.cmdline }).toEqual({ status: 0, cmdline: 'root=/dev/sda2' })
 })
 

@@ -273,7 +273,10 @@ describe('--fast', () => {
 
   test('the new kernel is spared the tests of its cryptography, before the words that are for init', async () => {
     const { told, cmdline } = await cryptoTests({ commandLine: 'root=/dev/vda1 -- single' })
-    expect({ told, cmdline }).toEqual({ told: true, cmdline: 'root=/dev/vda1 cryptomgr.notests -- single' })
+    expect({ told, cmdline }).toEqual({
+      told: true,
+      cmdline: 'root=/dev/vda1 cryptomgr.notests linux_kexec.added=cryptomgr.notests -- single',
+    })
   })
 
   test.each([
@@ -288,6 +291,24 @@ describe('--fast', () => {
     expect(cmdline).not.toContain('notests')
   })
 
+  test('the next load takes it off: with --fast it is there once again, and without it nothing of it is left', async () => {
+    const running = 'root=/dev/vda1 cryptomgr.notests linux_kexec.added=cryptomgr.notests ro'
+    const machine = { '/proc/cmdline': { text: `${running}\n` } } as const
+    const again = await cryptoTests({ reuseCommandLine: true }, machine)
+    expect(again.cmdline).toBe('root=/dev/vda1 ro cryptomgr.notests linux_kexec.added=cryptomgr.notests')
+    const plain = await planned({ root: machineWith(machine), entry: 'newest' })
+    expect(plain.cmdline).toBe('root=/dev/vda1 ro')
+    const own = await planned({ root: machineWith({ '/proc/cmdline': { text: 'ro cryptomgr.notests\n' } }) })
+    expect(own.cmdline, 'what the administrator put there stays').toBe('ro cryptomgr.notests')
+  })
+
+  test('an entry that was made from such a command line does without it, too', async () => {
+    const options = 'root=/dev/vda1 cryptomgr.notests linux_kexec.added=cryptomgr.notests'
+    const conf = `title A\nlinux /vmlinuz-${newer}\noptions ${options}\n`
+    const root = machineWith({ '/boot/loader/entries/a.conf': { text: conf } })
+    expect((await planned({ root, entry: 'a.conf' })).cmdline).toBe('root=/dev/vda1')
+  })
+
   test('taking it off is no mistake, without --fast it is', async () => {
     const options = { root: machineWith(), remove: ['cryptomgr.notests'] }
     expect((await planned({ ...options, fast: true })).warnings).toEqual([])
@@ -295,7 +316,8 @@ describe('--fast', () => {
   })
 
   test('for a crash kernel nothing is done beforehand', async () => {
-    const { decisions, cmdline } = await planned({ root: machineWith(), fast: true, panic: true })
+    const { decisions, cmdline, engine } = await planned({ root: machineWith(), fast: true, panic: true })
+    expect(engine).toBe('file')
     expect(cmdline).not.toContain('notests')
     const measures = decisions.filter(({ subject }) => subject === 'fast').map(({ choice }) => choice)
     expect(measures).toEqual(['nothing is done beforehand'])
