@@ -19,6 +19,8 @@ if (!Object.hasOwn(reboots, values.userland)) {
   process.exit(2)
 }
 const { userland } = values
+/** Milliseconds for a boot or a command, which take seconds: on any machine, and beside whatever it does. */
+const patient = { deadline: 900_000 }
 const way = reboots[userland]
 
 setUp()
@@ -35,7 +37,7 @@ console.log(
 )
 vm = await startVm({ guest, memory: way.memory, bootLoader: 'grub', firmwareReboot: 'allowed', progress })
 const poweredOn = performance.now()
-const first = await vm.booted()
+const first = await vm.booted(patient)
 console.log(`up after ${seconds(first.at - poweredOn)}`)
 await type('uname -r')
 await type('command -v kexec || echo no kexec-tools here')
@@ -86,7 +88,7 @@ async function type(command) {
 
 /** What a command in the guest prints. The demo ends where one fails. */
 async function output(command) {
-  const result = await vm.run(command)
+  const result = await vm.run(command, patient)
   if (result.status === 0) return result
   process.stdout.write(result.stdout + result.stderr)
   throw new Error(`in the guest, \`${command}\` ended with status ${result.status}`)
@@ -99,8 +101,8 @@ async function reboot(command) {
   const quiet = vm.onConsole((text) =>
     process.stdout.write(styled('dim', stripVTControlCharacters(text).replaceAll('\r', ''))),
   )
-  const { at } = await vm.spawn(command)
-  const boot = await vm.booted()
+  const { at } = await vm.spawn(command, patient)
+  const boot = await vm.booted(patient)
   quiet()
   const milliseconds = boot.at - at
   console.log(styled('bold', `\n${boot.release} is up after ${Math.round(milliseconds)} ms`))

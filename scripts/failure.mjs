@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'build')
 
@@ -28,8 +29,9 @@ export function endPlainly(name, consoleText = () => undefined) {
     const file = keep(`${name}.log`, [text ?? '', '', error.stack ?? String(error), ''].join('\n'))
     // A message has the console's last lines below its headline; a ProvisionError its hint.
     const message = outcome === undefined ? error.message : error.message.split('\n', 1)[0]
-    const lines = outcome?.consoleTail?.slice(-8).map((line) => `  ${line}`) ?? []
-    console.error([`\nThis did not work: ${message}`, ...lines].join('\n'))
+    const lines = stripVTControlCharacters(outcome?.consoleTail?.join('\n') ?? '').split('\n')
+    const last = lines.filter((line) => line.trim() !== '').slice(-8)
+    console.error([`\nThis did not work: ${message}`, ...last.map((line) => `  ${line}`)].join('\n'))
     console.error(`${text === undefined ? 'Details are' : "The console's last lines are"} in ${file}`)
     if (outcome !== undefined) console.error(remedies[outcome.kind] ?? remedies.failed)
     else if (error.name !== 'ProvisionError') console.error(remedies.failed)

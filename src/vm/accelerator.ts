@@ -8,8 +8,14 @@ import type { Progress } from './debian.ts'
 import { execute } from './process.ts'
 import { type Accelerator, qemuProgram, startQemu } from './qemu.ts'
 
-/** Milliseconds a kernel may take to its first process under an accelerator worth using. TCG itself needs 1500. */
-const PROOF_DEADLINE = 8000
+/**
+ * Milliseconds a kernel may take to its first process under an accelerator worth using. TCG itself needs 1500; a busy machine
+ * takes ten times as long, and is not to be without KVM until it boots again for that.
+ */
+const PROOF_DEADLINE = 40_000
+
+/** The kernel has come to its first process, or has found that nobody gave it one. Another panic proves nothing. */
+const cameUp = /as init process|not syncing: (VFS: Unable to mount root|No working init|Attempted to kill init)/
 
 /**
  * The fastest accelerator that really boots a kernel here: emulation for machines other than this one. /dev/kvm may be there and still hang or crash every guest, so
@@ -54,8 +60,7 @@ async function boots(accelerator: Accelerator, kernel: string, initrd: string | 
   const reached = new Promise<boolean>((resolve) => {
     qemu.console.on('data', (chunk: Buffer) => {
       text += chunk.toString('latin1')
-      // Without a root disk it may well panic afterwards; by then it has proved enough.
-      if (/as init process|Kernel panic - not syncing/.test(text)) resolve(true)
+      if (cameUp.test(text)) resolve(true)
     })
     void qemu.exit.then(() => resolve(false))
   })
