@@ -20,7 +20,7 @@ export const jobs = {
     ...['file', 'dumpimage', 'unpack_bootimg', 'cpio', 'bsdtar', 'busybox', 'readelf'],
     ...['mke2fs', 'mkfs.btrfs', 'mkfs.fat', 'mmd', 'mcopy', 'mkfs.cramfs', 'mksquashfs'],
     ...['sbverify', 'osslsigncode', 'openssl', 'sbsign', 'sbattach', 'evmctl'],
-    ...['sh', 'dash', 'cat', 'cp', 'rm', 'mkfifo', 'true', 'date', 'getconf', 'unshare', 'gcc', 'python3', 'tar'],
+    ...['sh', 'dash', 'bash', 'cat', 'cp', 'rm', 'mkfifo', 'true', 'date', 'getconf', 'unshare', 'gcc', 'python3', 'tar'],
   ],
   bench: ['objcopy', 'zstd', 'xz', 'cpio', 'gcc'],
   lint: ['clang-format', 'clang-tidy'],

@@ -42,11 +42,20 @@ export function execute(
     child.stderr.on('data', (chunk: Buffer) => errors.push(chunk))
     child.stdin.on('error', () => {})
     child.stdin.end(options.input)
-    child.on('error', (cause) => reject(new ProvisionError(`cannot run ${program}: ${cause.message}`, { cause })))
+    child.on('error', (cause) => reject(cannotRun(program, cause)))
     child.on('close', (status, signal) => {
       if (status === 0) return resolve(Buffer.concat(output))
       const words = Buffer.concat(errors).toString().trim() || Buffer.concat(output).toString().trim().slice(-2000)
       reject(new ProvisionError(`${program} ${args[0] ?? ''} ended with ${signal ?? `status ${status}`}: ${words}`))
     })
   })
+}
+
+/** What a minimal Debian lacks of the programs that the harness runs: scripts/programs.mjs has them by name. */
+const PACKAGES = 'qemu-system-x86 xz-utils zstd dosfstools mtools npm'
+
+function cannotRun(program: string, cause: NodeJS.ErrnoException): ProvisionError {
+  if (cause.code !== 'ENOENT') return new ProvisionError(`cannot run ${program}: ${cause.message}`, { cause })
+  const hint = `On Debian, everything needed comes with: apt-get install ${PACKAGES}`
+  return new ProvisionError(`${program} is not installed`, { cause, hint })
 }
