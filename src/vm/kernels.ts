@@ -28,9 +28,13 @@ export interface NewestKernelsOptions {
   readonly refresh?: boolean
 }
 
+/** Where kernels are looked for when the machine's own release has too few: sid has one. */
+const furtherSuites = ['testing', 'stable']
+
 /**
  * The newest signed Debian kernels of the machine's own suite (security included), found by search: the newest of each of
- * the newest upstream series (6.12, 6.1, …); where there are fewer series than asked for, the next newest of any.
+ * the newest upstream series (6.12, 6.1, …); where there are fewer series than asked for, the next newest of any. A suite with
+ * fewer kernels than that (sid) is helped out by testing and stable.
  * Downloaded once and cached.
  * @returns oldest first, so that the last one is what an upgrade would boot.
  * @throws ProvisionError when the mirror has fewer, or cannot be reached and nothing is cached.
@@ -38,14 +42,21 @@ export interface NewestKernelsOptions {
 export async function newestKernels(options: NewestKernelsOptions = {}): Promise<Kernel[]> {
   const { count = 2, flavour = 'cloud', progress, refresh = false } = options
   const architecture: Architecture = architectures[options.architecture ?? 'amd64']
-  const mirror = await DebianMirror.open({ progress, refresh, ...mirrorOptions(architecture) })
   const suffix = `-${architecture.flavours[flavour]}`
-  const chosen = newestOfEachSeries(await sortVersions(await versionsOf(mirror, suffix)), count)
-  if (chosen.length < count) {
-    throw new ProvisionError(`the Debian mirror has ${chosen.length} kernels linux-image-…${suffix}, not ${count}`)
+  const found = new Map<string, DebianMirror>()
+  const lookIn = async (suites?: readonly string[]) => {
+    const mirror = await DebianMirror.open({ progress, refresh, ...mirrorOptions(architecture, suites) })
+    for (const version of await versionsOf(mirror, suffix)) if (!found.has(version)) found.set(version, mirror)
   }
+  await lookIn()
+  for (const suite of found.size < count ? furtherSuites : []) await lookIn([suite])
+  const chosen = newestOfEachSeries(await sortVersions([...found.keys()]), count)
+  if (chosen.length < count)
+    throw new ProvisionError(
+      `${count} kernels linux-image-…${suffix} are wanted, and the Debian mirror has ${found.size}`,
+    )
   const kernels: Kernel[] = []
-  for (const version of chosen) kernels.push(await fetchKernel(mirror, version + suffix))
+  for (const version of chosen) kernels.push(await fetchKernel(found.get(version) as DebianMirror, version + suffix))
   return kernels
 }
 
