@@ -47,7 +47,7 @@ async function start(file: string, args: readonly string[], call: Call): Promise
   for (const needed of [program, denyKexec])
     if (!existsSync(needed)) throw new Error(`${needed} is missing: run the tests through \`npm test\``)
   return new Promise((done) => {
-    execFile(file, args, { ...call, timeout: 20_000 }, (error, stdout, stderr) => {
+    execFile(file, args, { ...call, timeout: 120_000 }, (error, stdout, stderr) => {
       const status = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
       done({ status, stdout, stderr })
     })
