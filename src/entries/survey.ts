@@ -175,6 +175,9 @@ export class Survey {
 
   private absence(path: string): string {
     const unmounted = /^\(([^)]+)\)(.*)$/.exec(path)
+    // GRUB's names of disks are no names of this system.
+    if (unmounted !== null && /^hd\d/.test(unmounted[1] as string))
+      return `${unmounted[2]} is on (${unmounted[1]}), which is none of the file systems that are mounted here.`
     if (unmounted !== null) return `${unmounted[2]} is on ${unmounted[1]}, which is not mounted.`
     try {
       this.system.resolve(path)

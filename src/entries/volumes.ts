@@ -30,6 +30,9 @@ export interface Location {
   readonly exists: boolean
 }
 
+/** A device as fstab names it by what is on it. */
+const isSpec = /^(?:UUID|LABEL|PARTUUID|PARTLABEL)=/i
+
 const links = {
   uuid: 'by-uuid',
   label: 'by-label',
@@ -103,6 +106,21 @@ export class Volumes {
       if (volume !== undefined && volume.partition === number) found.set(volume.name, volume)
     }
     return [...found.values()]
+  }
+
+  /** Whether any disk has a partition of this number, mounted or not, as far as `areAllKnown`. */
+  hasPartition(number: number): boolean {
+    const folder = '/dev/disk/by-uuid'
+    return this.system
+      .list(folder)
+      .some((uuid) => partitionOf(this.system.readLink(posix.join(folder, uuid))) === number)
+  }
+
+  /** Whether the number of each mounted partition is known: what has another number is then none of them. */
+  get areNumbersKnown(): boolean {
+    return this.mounts.every(
+      ({ device }) => device !== null && ![...this.deviceNames(device)].every((name) => isSpec.test(name)),
+    )
   }
 
   /** The mount that a path of the system's tree lies in. */

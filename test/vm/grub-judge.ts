@@ -1,4 +1,7 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fixtureFile, layFixture } from '../unit/entries/fixtures.ts'
+import { grubScript, grubScripts, layGrubMachine } from '../unit/entries/grub/scripts.ts'
 import { type DiskPlan, pathInTree, readDiskPlan } from './boot-disk.ts'
 import { type RealGrub, type RunningGrub, serialConsole } from './real-grub.ts'
 
@@ -37,6 +40,9 @@ const modules = [
   ...['loadenv', 'regexp', 'probe', 'eval', 'tr', 'cat', 'ls', 'gzio', 'xzio', 'lzopio', 'lvm', 'cpuid', 'keystatus'],
 ]
 
+/** What GRUB is to load from its own folder, by the name of a module or of a command, as on a machine. */
+const onDisk = ['regexp', 'loopback', 'smbios', 'blsuki']
+
 const MAX_ENTRIES = 200
 
 /** What runs before the configuration that is judged. Each probe begins with a line from us: the default to take. */
@@ -70,19 +76,53 @@ export async function judge(name: string, grub: RealGrub): Promise<Judgement> {
   const files = { 'grub.cfg': startOf(plan), 'probe.cfg': probe }
   const running = await grub.start({ plan, modules, files, layTree: (folder) => layFixture(name, folder) })
   try {
-    return await new Probing(running, plan).all()
+    return await new Probing(running, plan, config(plan)).all()
   } finally {
     await running.stop()
   }
 }
 
-function startOf({ prefix, config, firmware }: DiskPlan): string {
+/** Boots GRUB once, and lets it carry out the scripts of test/fixtures/grub-scripts one after the other. */
+export async function judgeScripts(grub: RealGrub, names: readonly string[]): Promise<Map<string, Judgement>> {
+  const plan = readDiskPlan(grubScripts.disk)
+  const files = { 'grub.cfg': startOf(plan), 'probe.cfg': probe }
+  const builtIn = modules.filter((module) => !onDisk.includes(module))
+  const layTree = (tree: string) => {
+    layGrubMachine(tree)
+    const folder = join(tree, 'boot/grub')
+    mkdirSync(join(folder, 'scripts'))
+    for (const name of names) writeFileSync(join(folder, 'scripts', `${name}.cfg`), grubScript(name))
+    grub.layModules(join(folder, 'i386-pc'), onDisk)
+  }
+  const running = await grub.start({ plan, modules: builtIn, files, layTree })
+  const judged = new Map<string, Judgement>()
+  try {
+    for (const name of names) {
+      const script = new Probing(running, plan, `${plan.prefix}/scripts/${name}.cfg`)
+      judged.set(
+        name,
+        await script.all().catch((error) => {
+          throw new Error(`${name}: ${error.message}`)
+        }),
+      )
+    }
+  } finally {
+    await running.stop()
+  }
+  return judged
+}
+
+function config({ prefix, config: name }: DiskPlan): string {
+  return `${prefix}/${name}`
+}
+
+function startOf({ prefix, firmware }: DiskPlan): string {
   const platform = firmware === 'efi' ? ['set grub_platform=efi', 'set grub_cpu=x86_64'] : []
   const start = [
-    `set judge_config="${prefix}/${config}"`,
     `set root="${prefix.replace(/^\((.*)\).*$/, '$1')}"`,
     `set prefix="${prefix}"`,
     'echo @ready',
+    'read judge_config',
     'read judge_default',
     'configfile (memdisk)/start/probe.cfg',
   ]
@@ -106,11 +146,13 @@ interface Probe {
 class Probing {
   readonly #grub: RunningGrub
   readonly #plan: DiskPlan
+  readonly #config: string
   readonly #entries: JudgedEntry[] = []
 
-  constructor(grub: RunningGrub, plan: DiskPlan) {
+  constructor(grub: RunningGrub, plan: DiskPlan, file: string) {
     this.#grub = grub
     this.#plan = plan
+    this.#config = file
   }
 
   async all(): Promise<Judgement> {
@@ -120,13 +162,16 @@ class Probing {
     return { default: index === -1 ? null : index, entries: this.#entries }
   }
 
-  /** GRUB takes the first entry when there is none of a number: so a menu ends where its first entry comes again. */
+  /**
+   * GRUB takes the first entry when there is none of a number: so a menu ends where its first entry comes again. Without
+   * any it opens its command line.
+   */
   async #menu(path: string, depth: number): Promise<void> {
     let first: string | undefined
     for (let index = 0; index < MAX_ENTRIES; index++) {
       const found = await this.#probe(`${path}${index}`)
       const text = JSON.stringify(found)
-      if (text === first) return
+      if (text === first || found.titles.length <= depth) return
       first ??= text
       if (found.titles.length > depth + 1) await this.#menu(`${path}${index}>`, depth + 1)
       else this.#entries.push(this.#judged(found))
@@ -135,8 +180,8 @@ class Probing {
   }
 
   async #probe(which: string): Promise<Probe> {
-    const end = /Booting `[\s\S]*(?:Press any key to continue|Failed to boot both default)/
-    const text = await this.#grub.answer(which, end)
+    const end = /Booting `[\s\S]*(?:Press any key to continue|Failed to boot both default)|grub> /
+    const text = await this.#grub.answer(`${this.#config}\r${which}`, end)
     const titles = [...text.matchAll(/ {2}Booting `(.*)'$/gm)].map(([, title = '']) => title)
     // What the configuration itself, or a submenu on the way, calls is not the entry's.
     return { calls: callsIn(text.slice(text.lastIndexOf('  Booting `'))), titles }

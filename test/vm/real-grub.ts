@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DebianMirror } from '../../src/vm/debian.ts'
+import { DebianMirror, packageFile } from '../../src/vm/debian.ts'
 import { execute } from '../../src/vm/process.ts'
 import { type QemuProcess, startQemu } from '../../src/vm/qemu.ts'
 import { type DiskPlan, writeBootDisk } from './boot-disk.ts'
@@ -25,31 +25,50 @@ terminal_output serial_com0
 terminfo -g 16000x64 -u serial_com0 dumb
 `
 
-/** Debian's GRUB for BIOS machines, as this machine's mirror has it. */
+/** Debian's GRUB for BIOS machines, as a mirror has it. */
 export class RealGrub {
   readonly #folder = mkdtempSync(join(tmpdir(), 'linux-kexec-grub-'))
   readonly #modules: string
-  readonly #program: string
-  readonly #libraries: string
+  /** grub-mkimage, started by the loader of its own suite, whose C library may be newer than this machine's. */
+  readonly #program: readonly [string, ...string[]]
+  /** As GRUB counts: '2.12'. */
+  readonly version: string
 
-  private constructor(modules: string, program: string, libraries: string) {
+  private constructor(modules: string, program: readonly [string, ...string[]], version: string) {
     this.#modules = modules
     this.#program = program
-    this.#libraries = libraries
+    this.version = version
   }
 
-  static async open(): Promise<RealGrub> {
-    const mirror = await DebianMirror.open({ progress: (message) => console.error(`  ${message}`) })
+  /** @param suite of Debian; by default the machine's own. */
+  static async open(suite?: string): Promise<RealGrub> {
+    const suites = suite === undefined ? {} : { suites: [suite] }
+    const mirror = await DebianMirror.open({ ...suites, progress: (message) => console.error(`  ${message}`) })
     const packages = await mirror.fetch(['grub-common', 'grub-pc-bin'], { dependencies: true })
-    const folderOf = (name: string) => packages.find((entry) => entry.name === name)?.folder ?? ''
-    const libraries = packages
-      .filter(({ name }) => name !== 'libc6')
-      .flatMap(({ folder }) => ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((path) => join(folder, path)))
+    const packageOf = (name: string) => packages.find((entry) => entry.name === name)
+    const folderOf = (name: string) => packageOf(name)?.folder ?? ''
+    const libraries = packages.flatMap(({ folder }) =>
+      ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((path) => join(folder, path)),
+    )
+    const loader = await packageFile(folderOf('libc6'), 'lib64/ld-linux-x86-64.so.2')
+    // Since 2.14 it is in a package of its own.
+    const programs = ['grub2-common', 'grub-common'].map((name) => join(folderOf(name), 'usr/bin/grub-mkimage'))
+    const program = programs.find((path) => existsSync(path)) ?? ''
     return new RealGrub(
       join(folderOf('grub-pc-bin'), 'usr/lib/grub/i386-pc'),
-      join(folderOf('grub-common'), 'usr/bin/grub-mkimage'),
-      libraries.join(':'),
+      [loader, '--library-path', libraries.join(':'), program],
+      /^[\d.]+/.exec(packageOf('grub-pc-bin')?.version ?? '')?.[0] ?? '',
     )
+  }
+
+  /** Puts modules in a folder, those that this GRUB has, with the list that tells GRUB in which of them a command is. */
+  layModules(folder: string, names: readonly string[]): void {
+    mkdirSync(folder, { recursive: true })
+    const there = names.filter((name) => existsSync(join(this.#modules, `${name}.mod`)))
+    for (const name of there) cpSync(join(this.#modules, `${name}.mod`), join(folder, `${name}.mod`))
+    const commands = readFileSync(join(this.#modules, 'command.lst'), 'utf8').split('\n')
+    const kept = commands.filter((line) => there.includes(line.replace(/^.*: /, '')))
+    writeFileSync(join(folder, 'command.lst'), `${kept.join('\n')}\n`)
   }
 
   close(): void {
@@ -88,8 +107,8 @@ export class RealGrub {
     const core = join(folder, 'core.img')
     await execute('tar', ['-C', folder, '-cf', memdisk, 'start'])
     const options = ['-O', 'i386-pc', '-d', this.#modules, '-m', memdisk, '-p', '(memdisk)/start', '-o', core]
-    const env = { ...process.env, LD_LIBRARY_PATH: this.#libraries }
-    await execute(this.#program, [...options, 'biosdisk', 'memdisk', 'tar', 'serial', ...modules], { env })
+    const [loader, ...program] = this.#program
+    await execute(loader, [...program, ...options, 'biosdisk', 'memdisk', 'tar', 'serial', ...modules])
     return readFileSync(core)
   }
 }

@@ -1,97 +1,162 @@
 import { posix } from 'node:path'
-import { parseType1, type Type1Keys } from '../bls/type1.ts'
-import type { FoundEntry } from '../source.ts'
-import type { CommandFunction } from './commands.ts'
+import { type BlsFile, blsItem, type Dialect, firstValue, readBlsFile } from './bls-file.ts'
+import type { CommandCall, CommandFunction } from './commands.ts'
+import { compareFileVersions } from './file-version.ts'
 import type { Interpreter } from './interpreter.ts'
 import { compareReleaseParts } from './package-version.ts'
+import { errors, type Truth } from './values.ts'
 
-/** Where Red Hat's GRUB looks when neither an argument nor `blsdir` says otherwise, on the file system of `root`. */
-const standardFolders = ['/loader/entries', '/boot/loader/entries']
+/** Where type 1 files lie, on the file system of `root`; Red Hat's GRUB looks in the second where the first is not. */
+const STANDARD = '/loader/entries'
+const RED_HATS_OTHER = '/boot/loader/entries'
+
+/** Which entries a call makes. */
+interface Wanted {
+  readonly isDefault: boolean
+  readonly others: boolean
+  /** The one of this file's name. */
+  readonly file: string | null
+}
+
+const all: Wanted = { isDefault: true, others: true, file: null }
 
 /**
- * Red Hat's command that makes menu entries of the Boot Loader Specification's type 1 files: newest first by the version in
- * the file's name, with the variables of this script in `options` and `initrd`.
+ * Makes menu entries of the Boot Loader Specification's type 1 files. Red Hat's GRUB has had the command for long, GRUB 2.14
+ * has one of its own; only the latter has options, and the module blsuki.
  */
-export const blscfg: CommandFunction = (run, { words: [argument] }) => {
+export const blscfg: CommandFunction = (run, call) => {
+  if (isUpstream(run, call)) return upstream(run, call)
   run.isRedHat = true
-  const named = argument ?? run.text('blsdir')
-  const folder = named.endsWith('.conf') ? undefined : folderOf(run, named)
-  const paths = folder === undefined ? [run.locate(named).path] : filesOf(run, folder)
-  let made = 0
-  for (const path of paths) {
-    const text = run.survey.readText(path)
-    if (text === undefined) continue
-    const entry = entryOf(run, path, parseType1(text))
-    if (entry === undefined) continue
-    run.add({
-      isSubmenu: false,
-      title: entry.title,
-      id: entry.id,
-      arguments: [entry.title],
-      body: [],
-      config: path,
-      uncertainties: [],
-      ready: entry,
-    })
-    made++
-  }
-  return made > 0
+  return redHat(run, call)
 }
 
-function folderOf(run: Interpreter, named: string): string {
-  const candidates = [...(named === '' ? [] : [named]), ...standardFolders].map((path) => run.locate(path))
-  return (candidates.find(({ exists }) => exists) ?? candidates[0])?.path ?? '/boot/loader/entries'
-}
-
-function filesOf({ survey }: Interpreter, folder: string): string[] {
-  return survey.system
-    .list(folder)
-    .filter((name) => name.endsWith('.conf'))
-    .sort((one, other) => compareReleaseParts(idOf(other), idOf(one)))
-    .map((name) => posix.join(folder, name))
-}
-
-function idOf(path: string): string {
-  return posix.basename(path, '.conf')
-}
-
-function entryOf(run: Interpreter, path: string, keys: Type1Keys): FoundEntry | undefined {
-  const value = (key: string) => keys.get(key)?.[0]
-  const linux = value('linux')
-  if (linux === undefined) return undefined
-  const doubts = new Set<string>()
-  const expanded = (text: string) => expandVariables(run, text, doubts)
-  const options = (keys.get('options') ?? []).map(expanded).join(' ')
-  const early = run.text('early_initrd').split(/\s+/).filter(Boolean)
-  const initrds = (keys.get('initrd') ?? []).flatMap((text) => expanded(text).split(/\s+/).filter(Boolean))
-  const located = [linux, ...early.map((name) => posix.join(posix.dirname(linux), name)), ...initrds].map((name) =>
-    run.locate(name),
+function isUpstream(run: Interpreter, { words }: CommandCall): boolean {
+  if (words.some((word) => word.startsWith('-')) || run.modules.has('blsuki')) return true
+  if (run.modules.has('blscfg')) return false
+  return ['x86_64-efi', 'i386-pc', 'arm64-efi', 'powerpc-ieee1275'].some(
+    (platform) => run.locate(`${run.text('prefix')}/${platform}/blsuki.mod`).exists,
   )
-  const [kernel, ...files] = located
-  const devicetree = value('devicetree')
-  return {
-    id: idOf(path),
-    title: value('title') ?? posix.basename(linux),
-    version: value('version') ?? null,
-    source: 'bls',
-    config: path,
-    kernel: kernel?.path ?? linux,
-    initrds: files.map((file) => file.path),
-    cmdline: (keys.has('options') ? options : expanded(run.text('default_kernelopts'))).trim(),
-    devicetree: devicetree === undefined ? null : run.locate(devicetree).path,
-    problems: located.flatMap(({ problem }) => problem ?? []),
-    uncertainties: [...doubts].map((why) => `Its command line depends on ${why}.`),
+}
+
+/** `blscfg [default | non-default | FILE | (DEVICE)FOLDER | (DEVICE)FILE.conf]`. It remembers what it has read and shown. */
+function redHat(run: Interpreter, { words }: CommandCall): Truth {
+  const [word, more] = words
+  const argument = more === undefined ? word : undefined
+  const path = argument?.startsWith('(') ? argument : undefined
+  const wanted =
+    argument === undefined || path !== undefined
+      ? all
+      : argument === 'default'
+        ? { ...all, others: false }
+        : argument === 'non-default'
+          ? { ...all, isDefault: false }
+          : { isDefault: false, others: false, file: argument }
+  for (const file of redHatsFiles(run, path))
+    insert(run.blsFiles, file, (one, other) => compareReleaseParts(one.id, other.id))
+  show(run, run.blsFiles, wanted, 'red-hat')
+  return true
+}
+
+function redHatsFiles(run: Interpreter, path: string | undefined): BlsFile[] {
+  if (path !== undefined) return path.endsWith('.conf') ? fileAt(run, path, 'red-hat') : filesIn(run, path, 'red-hat')
+  const named = run.text('blsdir') || STANDARD
+  return filesIn(run, run.locate(named).exists ? named : RED_HATS_OTHER, 'red-hat')
+}
+
+/** Options of GRUB 2.14's command, by their letters. */
+const options: Record<string, string> = {
+  '--path': 'p',
+  '--enable-fallback': 'f',
+  '--show-default': 'd',
+  '--show-non-default': 'n',
+  '--entry': 'e',
+}
+
+/** `[-p DIR] [-f] [-d] [-n] [-e FILE]`; other words do not count. Undefined where GRUB would complain. */
+export function upstreamOptions(words: readonly string[]): ReadonlyMap<string, string> | undefined {
+  const found = new Map<string, string>()
+  for (let at = 0; at < words.length; at++) {
+    const [, name = '', value] = /^(--[^=]*)(?:=(.*))?$/s.exec(words[at] as string) ?? []
+    const letters = name === '' ? /^-(\w+)$/.exec(words[at] as string)?.[1] : options[name]
+    if (letters === undefined) {
+      if (name !== '') return undefined
+      continue
+    }
+    for (const letter of letters) {
+      if (!'pfdne'.includes(letter)) return undefined
+      found.set(letter, 'pe'.includes(letter) ? (value ?? words[++at] ?? '') : '')
+    }
+  }
+  return found
+}
+
+/** Which entries the options of GRUB 2.14 ask for: all, when they do not say. */
+function wantedBy(given: ReadonlyMap<string, string>): Wanted {
+  const file = given.get('e') ?? null
+  if (file === null && !given.has('d') && !given.has('n')) return all
+  return { isDefault: given.has('d'), others: given.has('n'), file }
+}
+
+function upstream(run: Interpreter, { words }: CommandCall): Truth {
+  const given = upstreamOptions(words)
+  if (given === undefined) return run.fails(errors.badArgument)
+  const path = given.get('p')
+  const folder = path?.startsWith('/') || path?.startsWith('(') ? path : STANDARD
+  let found = path?.endsWith('.conf') ? fileAt(run, path, 'upstream') : filesIn(run, folder, 'upstream')
+  if (found.length === 0 && given.has('f') && !path?.endsWith('.conf')) found = filesIn(run, STANDARD, 'upstream')
+  const sorted: BlsFile[] = []
+  for (const file of found)
+    insert(sorted, file, (one, other) => compareFileVersions(`${one.id}.conf`, `${other.id}.conf`))
+  show(run, sorted, wantedBy(given), 'upstream')
+  return true
+}
+
+/** The type 1 files of a folder; what is out of reach is told. */
+function filesIn(run: Interpreter, folder: string, dialect: Dialect): BlsFile[] {
+  const { path, unknown, problem } = run.locate(folder)
+  if (unknown !== null || problem !== null)
+    run.problem(`${run.config}: the entries in ${folder} are missing here: ${problem ?? `it depends on ${unknown}.`}`)
+  return run.survey.system
+    .list(path)
+    .filter((name) => name.endsWith('.conf') && !(dialect === 'red-hat' && name.startsWith('.')))
+    .sort()
+    .flatMap((name) => readBlsFile(run, posix.join(path, name), dialect) ?? [])
+}
+
+function fileAt(run: Interpreter, path: string, dialect: Dialect): BlsFile[] {
+  const file = readBlsFile(run, run.locate(path).path, dialect)
+  return file === undefined ? [] : [file]
+}
+
+/** Keeps the newest first; of two that are alike in the order, GRUB knows the first only. */
+function insert(files: BlsFile[], file: BlsFile, compare: (one: BlsFile, other: BlsFile) => number): void {
+  for (const [index, other] of files.entries()) {
+    const order = compare(file, other)
+    if (order === 0) return
+    if (order > 0) {
+      files.splice(index, 0, file)
+      return
+    }
+  }
+  files.push(file)
+}
+
+function show(run: Interpreter, files: readonly BlsFile[], wanted: Wanted, dialect: Dialect): void {
+  const preset = run.get('default') === undefined ? '' : run.text('default')
+  for (const [index, file] of files.entries()) {
+    if (file.isShown) continue
+    const isNamed = wanted.file === `${file.id}.conf` || (dialect === 'red-hat' && wanted.file === file.id)
+    if (!isNamed && !(isDefault(file, index, preset, dialect) ? wanted.isDefault : wanted.others)) continue
+    const item = blsItem(run, file, dialect)
+    if (item !== undefined) run.add(item)
+    file.isShown = true
   }
 }
 
-/** Puts values in place of `$name` and `${name}`; of kernelopts, when it is unset, those of default_kernelopts. */
-function expandVariables(run: Interpreter, text: string, doubts: Set<string>): string {
-  return text
-    .replace(/\$(?:\{(\w+)\}|(\w+))/g, (_, braced: string | undefined, plain: string | undefined) => {
-      const name = (braced ?? plain) as string
-      const value = run.get(name)
-      if (typeof value === 'object') doubts.add(value.why)
-      return run.text(name)
-    })
-    .trim()
+/** GRUB 2.14 knows a file by its whole name at this moment. */
+function isDefault(file: BlsFile, index: number, preset: string, dialect: Dialect): boolean {
+  if (preset === '') return false
+  if (preset === `${file.id}.conf` || preset === firstValue(file, 'title')) return true
+  if (dialect === 'red-hat') return preset === file.id || Number.parseInt(preset, 10) === index
+  return /^\s*\d+$/.test(preset) && Number(preset) === index
 }

@@ -71,6 +71,11 @@ export class BootCommands {
     this.problems = [what]
   }
 
+  /** What GRUB complains of, and goes on without. */
+  fault(sentence: string): void {
+    this.problems = [...this.problems, sentence]
+  }
+
   uncertain(sentence: string): void {
     if (!this.uncertainties.includes(sentence)) this.uncertainties = [...this.uncertainties, sentence]
   }

@@ -1,5 +1,6 @@
 import { isEfi } from '../../system/efi-variables.ts'
 import type { CommandFunction } from './commands.ts'
+import { isPath } from './devices.ts'
 import type { Interpreter } from './interpreter.ts'
 import { errors } from './values.ts'
 
@@ -37,6 +38,7 @@ export const bootCommands: readonly (readonly [string, CommandFunction])[] = [
   ...named(['module', 'module2', 'xen_module', 'xen_linux', 'xen_initrd'], module),
   ...named(['devicetree', 'devicetree_file'], (run, { words: [path] }) => {
     if (path === undefined) return false
+    if (!isPath(path)) return notAPath(run, path, 'device tree')
     run.boot.devicetreeFile(run.locate(path))
     return true
   }),
@@ -59,10 +61,24 @@ function named(names: readonly string[], command: CommandFunction): [string, Com
 /** GRUB cannot do without the file; nor does its name tell what it is: that is for the image itself to say. */
 function linux(...[run, call]: Parameters<CommandFunction>): boolean {
   const [path, ...words] = withoutOptions(call.words, linuxOptions)
-  if (path === undefined) return false
+  if (path === undefined) return run.fails(errors.badArgument)
+  if (!isPath(path)) return notAPath(run, path, 'kernel')
   run.boot.linux(run.locate(path), words)
   doubt(run, call.why, 'Its kernel or command line')
+  const name = run.devices.madeUpIn(words)
+  if (name !== undefined)
+    run.boot.uncertain(
+      `Its command line has GRUB's name of a device, which depends on the firmware: ${name} stands for it.`,
+    )
   return true
+}
+
+/** GRUB knows it for no file name, and loads nothing of the whole line. */
+function notAPath(run: Interpreter, word: string, what: 'kernel' | 'initrd' | 'device tree'): false {
+  run.boot.fault(
+    `GRUB loads no ${what}: '${word}' on that line is not a path, as it begins with neither / nor (device)/.`,
+  )
+  return run.fails(errors.badFileName)
 }
 
 /** Options of linux16 for old kernels; the rest belongs to the kernel. */
@@ -71,6 +87,8 @@ const linuxOptions = /^--(?:no-mem-option|type=.*)$/
 function initrd(...[run, { words, why }]: Parameters<CommandFunction>): boolean {
   if (words.length === 0 || !run.boot.takesInitrds) return run.fails(errors.badArgument)
   const paths = words.map((word) => word.replace(/^newc:[^:]*:/, ''))
+  const wrong = paths.find((path) => !isPath(path))
+  if (wrong !== undefined) return notAPath(run, wrong, 'initrd')
   run.boot.initrd(paths.map((path) => run.locate(path)))
   doubt(run, why, 'Its initrd')
   return true

@@ -1,4 +1,5 @@
 import type { CommandCall, CommandFunction } from './commands.ts'
+import type { GrubFile } from './devices.ts'
 import type { Interpreter } from './interpreter.ts'
 import { matchPattern } from './pattern.ts'
 import { errors, type Truth } from './values.ts'
@@ -57,39 +58,59 @@ function find(run: Interpreter, by: 'uuid' | 'label' | 'file', name: string, var
 }
 
 interface BlockCall {
-  readonly path: string
+  readonly name: string
+  readonly file: GrubFile
   readonly names: readonly string[]
 }
 
 /** `[-f FILE] [--skip-sig] [NAME…]`; without a file the block beside the configuration. */
 function blockCall(run: Interpreter, words: readonly string[]): BlockCall {
-  let file = `${run.text('prefix')}/grubenv`
+  let name = `${run.text('prefix')}/grubenv`
   const names: string[] = []
   for (let at = 0; at < words.length; at++) {
     const word = words[at] as string
-    if (word === '-f' || word === '--file') file = words[++at] ?? file
-    else if (word.startsWith('--file=')) file = word.slice('--file='.length)
+    if (word === '-f' || word === '--file') name = words[++at] ?? name
+    else if (word.startsWith('--file=')) name = word.slice('--file='.length)
     else if (!word.startsWith('-')) names.push(word)
   }
-  return { path: run.locate(file).path, names }
+  return { name, file: run.locate(name), names }
 }
 
 function loadEnv(run: Interpreter, { words }: CommandCall): Truth {
-  const { path, names } = blockCall(run, words)
-  const variables = run.environmentBlock(path)
-  if (variables === undefined) return run.fails(errors.fileNotFound)
+  const { name: block, file, names } = blockCall(run, words)
+  const variables = run.environmentBlock(file.path)
+  if (variables === undefined) return withoutBlock(run, block, file, names)
   for (const [name, value] of variables) {
     if (names.length > 0 && !names.includes(name)) continue
     run.set(name, value)
-    if (!run.loaded.has(name)) run.loaded.set(name, { value, path })
+    if (!run.loaded.has(name)) run.loaded.set(name, { value, path: file.path })
   }
   return true
 }
 
+/** What the block would have set is not known where GRUB may find it, but not this system. */
+function withoutBlock(run: Interpreter, block: string, file: GrubFile, names: readonly string[]): Truth {
+  const path = file.path.startsWith('(') ? file.path : block
+  const fate = file.exists
+    ? 'is not an environment block'
+    : file.unknown === null
+      ? 'does not exist'
+      : 'is out of reach'
+  run.problem(
+    `${run.config}: the environment block ${path} ${fate}${file.unknown === null ? '' : `: it depends on ${file.unknown}`}. ` +
+      'The values saved in it are missing here.',
+  )
+  if (file.unknown === null) return run.fails(errors.fileNotFound)
+  const why = `the environment block ${path}, which is out of reach`
+  for (const name of names.length > 0 ? names : run.settings()) run.doubtValue(name, why)
+  run.asked = { why, split: null }
+  return 'unknown'
+}
+
 /** Changes the copy that later load_env commands of this run see; the file stays as it is. */
 function saveEnv(run: Interpreter, { words }: CommandCall): Truth {
-  const { path, names } = blockCall(run, words)
-  const variables = run.environmentBlock(path)
+  const { file, names } = blockCall(run, words)
+  const variables = run.environmentBlock(file.path)
   if (variables === undefined) return false
   for (const name of names) variables.set(name, run.text(name))
   return true
@@ -132,8 +153,9 @@ function probe(run: Interpreter, { words }: CommandCall): Truth {
 /** Places of a text, each at one instruction of a pattern, that take as long as a step of a script. */
 const WORK_OF_A_STEP = 8
 
-/** `regexp [--set [N:]VAR]… PATTERN TEXT` */
+/** `regexp [--set [N:]VAR]… PATTERN TEXT`. GRUB loads its module when it is first called, and with it wildcards. */
 function regexp(run: Interpreter, { words, why }: CommandCall): Truth {
+  run.hasWildcards = true
   const targets: { group: number; name: string }[] = []
   const rest: string[] = []
   for (let at = 0; at < words.length; at++) {
@@ -149,7 +171,9 @@ function regexp(run: Interpreter, { words, why }: CommandCall): Truth {
   const afford = (work: number) => run.survey.budget.take('steps', Math.ceil(work / WORK_OF_A_STEP))
   const groups = why === null ? matchPattern(pattern, text, afford) : undefined
   if (groups === undefined) {
-    run.asked = { why: why ?? `whether '${text.slice(0, 60)}' matches '${pattern.slice(0, 60)}'`, split: null }
+    const doubt = { why: why ?? `whether '${text.slice(0, 60)}' matches '${pattern.slice(0, 60)}'`, split: null }
+    // Of all the names that a firmware may have, few match.
+    run.asked = why === null ? doubt : { ...doubt, likely: false }
     for (const { name } of targets) run.set(name, { candidates: [''], why: run.asked.why })
     return 'unknown'
   }

@@ -1,9 +1,14 @@
 import { posix } from 'node:path'
 import type { CommandCall, CommandFunction } from './commands.ts'
+import type { GrubFile } from './devices.ts'
 import type { Interpreter } from './interpreter.ts'
 import type { MenuContext } from './menu.ts'
-import { parseScript } from './parser.ts'
-import type { Statement } from './syntax.ts'
+
+/** Commands that read the menus of GRUB legacy and SYSLINUX. */
+const foreignMenus = ['legacy', 'syslinux'].flatMap((kind) => [
+  ...[`${kind}_configfile`, `${kind}_source`],
+  ...[`extract_${kind}_entries_configfile`, `extract_${kind}_entries_source`],
+])
 
 /** Commands that make menus, and read further files. */
 export const menuCommands: readonly (readonly [string, CommandFunction])[] = [
@@ -15,7 +20,7 @@ export const menuCommands: readonly (readonly [string, CommandFunction])[] = [
   ['extract_entries_configfile', (run, { words: [path] }) => path !== undefined && extract(run, path)],
   ['configfile', (run, { words: [path] }) => path !== undefined && configfile(run, path)],
   ['normal', (run, { words: [path] }) => configfile(run, path ?? `${run.text('prefix')}/grub.cfg`)],
-  ...['legacy_configfile', 'syslinux_configfile'].map((name): [string, CommandFunction] => [name, foreignConfig]),
+  ...foreignMenus.map((name): [string, CommandFunction] => [name, foreignConfig]),
 ]
 
 /** Options of menuentry and submenu that take a value. */
@@ -34,29 +39,31 @@ function menuItem(run: Interpreter, { words, why, body }: CommandCall, isSubmenu
   }
   const [title] = rest
   const text = options.get('--source')
-  const statements = body ?? (text === undefined ? null : statementsOf(text))
-  if (title === undefined || statements === null) return false
+  if (title === undefined || (body === null && text === undefined)) return false
   run.add({
     isSubmenu,
     title,
     id: options.get('--id') ?? title,
     arguments: rest,
-    body: statements,
+    body: body ?? [],
+    ...(body === null && text !== undefined ? { script: text } : {}),
     config: run.config,
     uncertainties: why === null ? [] : [`Its title depends on ${why}.`],
   })
   return true
 }
 
-function statementsOf(text: string): Statement[] {
-  return [...parseScript(text)].flatMap(({ statements = [] }) => statements)
-}
-
 /** Reads a file as if its text stood here. */
 function source(run: Interpreter, path: string): boolean {
   const file = run.locate(path)
-  if (file.problem !== null) run.problem(`${run.config}: what it reads from ${path} is missing here: ${file.problem}`)
+  tellMissing(run, file, `what it reads from ${path}`)
   return file.exists && run.runFile(file.path)
+}
+
+/** What GRUB finds, or may find, and this system does not. */
+function tellMissing(run: Interpreter, { problem, unknown }: GrubFile, what: string): void {
+  if (problem !== null) run.problem(`${run.config}: ${what} is missing here: ${problem}`)
+  else if (unknown !== null) run.problem(`${run.config}: ${what} is missing here: it depends on ${unknown}.`)
 }
 
 /** Takes the entries of another configuration into this menu. */
@@ -80,7 +87,7 @@ function configfile(run: Interpreter, path: string): boolean {
 
 function open(run: Interpreter, path: string): MenuContext | undefined {
   const file = run.locate(path)
-  if (file.problem !== null) run.problem(`${run.config}: the menu in ${path} is missing here: ${file.problem}`)
+  tellMissing(run, file, `the menu in ${path}`)
   if (!file.exists) return undefined
   const { environment, functions } = run.context
   let context: MenuContext = { environment: environment.exportedOnly(), functions, items: [] }
@@ -88,10 +95,10 @@ function open(run: Interpreter, path: string): MenuContext | undefined {
     run.set('config_file', path)
     run.set('config_directory', posix.dirname(path))
     run.runFile(file.path)
+    run.finish()
   })
   if (run.opened !== null) context = run.opened
   run.opened = null
-  if (run.jump?.kind === 'exit') run.jump = null
   return context
 }
 

@@ -2,7 +2,7 @@ import { blscfg } from './blscfg.ts'
 import { bootCommands } from './commands-boot.ts'
 import { fileCommands } from './commands-file.ts'
 import { menuCommands } from './commands-menu.ts'
-import type { Split } from './control-flow.ts'
+import type { Doubt, Split } from './control-flow.ts'
 import type { Interpreter } from './interpreter.ts'
 import type { Statement } from './syntax.ts'
 import { test } from './test-command.ts'
@@ -27,13 +27,13 @@ export type CommandFunction = (interpreter: Interpreter, call: CommandCall) => T
 
 /** What has no effect on the menu, and succeeds. */
 const effectless =
-  'acpi badram blocklist cat clear color configured cryptomount cutmem distrust dump echo fakebios fdtdump gdbstub gettext help hexdump histogram kernel_info keymap legacy_check_password list_env list_trusted ls lsacpi lsapm lscoreboot lsefi lsefimmap lsefisystab lsmmap lspci lssal luks_list macppcbless mmap nativedisk net_add_addr net_add_dns net_add_route net_bootp net_bootp6 net_del_addr net_dhcp net_get_dhcp_option net_ls_addr net_ls_cards net_ls_dns net_ls_routes net_nslookup normal_init outb outl outw parttool password password_pbkdf2 pcidump play pop_env push_env read_byte rmmod sendkey serial setpci setup_var sleep spkmodem stall suspend terminal_input terminal_output terminfo time trust usb vbeinfo vbetest videoinfo videotest wrmsr write_byte write_dword write_word xnu_splash zfskey zfs-bootfs lockdown'.split(
+  '915resolution all_functional_test backtrace cbmemc cmosclean cmosset coreboot_boottime cryptocheck drivemap efiemu_loadcore efiemu_prepare efiemu_unload functional_test gdbstub_break gdbstub_stop gptsync hello hexdump_random kfreebsd_loadenv kfreebsd_module kfreebsd_module_elf knetbsd_module knetbsd_module_elf kopenbsd_ramdisk legacy_initrd legacy_initrd_nounzip legacy_password lsfonts lsmod mactelbless net_del_dns net_del_route net_ipv6_autoconf net_set_vlan plainmount test_blockarg testload testspeed xnu_devprop_load xnu_kext xnu_kextdir xnu_mkext xnu_ramdisk xnu_uuid zfsinfo acpi badram blocklist cat clear color configured cryptomount cutmem distrust dump echo fakebios fdtdump gdbstub gettext help hexdump histogram kernel_info keymap legacy_check_password list_env list_trusted ls lsacpi lsapm lscoreboot lsefi lsefimmap lsefisystab lsmmap lspci lssal luks_list macppcbless mmap nativedisk net_add_addr net_add_dns net_add_route net_bootp net_bootp6 net_del_addr net_dhcp net_get_dhcp_option net_ls_addr net_ls_cards net_ls_dns net_ls_routes net_nslookup normal_init outb outl outw parttool password password_pbkdf2 pcidump play pop_env push_env rmmod sendkey serial setpci setup_var sleep spkmodem stall suspend terminal_input terminal_output terminfo time trust usb vbeinfo vbetest videoinfo videotest wrmsr write_byte write_dword write_word xnu_splash zfskey zfs-bootfs lockdown'.split(
     ' ',
   )
 
 /** What depends on the machine: its keys, its screen, its firmware, its clock. */
 const unknowable: Record<string, string> = {
-  keystatus: 'a key held down',
+  hwmatch: 'the machine',
   loadfont: 'the screen',
   background_image: 'the screen',
   background_color: 'the screen',
@@ -63,6 +63,9 @@ const unknowable: Record<string, string> = {
 /** Commands that set a variable to what the machine tells. */
 const told: Record<string, string> = {
   read: 'what is typed',
+  read_byte: 'the machine',
+  read_word: 'the machine',
+  read_dword: 'the machine',
   date: 'the clock',
   getenv: 'the firmware',
   smbios: 'the firmware',
@@ -72,6 +75,7 @@ export const commands = new Map<string, CommandFunction>([
   ...effectless.map((name): [string, CommandFunction] => [name, () => true]),
   ...Object.entries(unknowable).map(([name, why]): [string, CommandFunction] => [name, (run) => unknown(run, why)]),
   ...Object.entries(told).map(([name, why]): [string, CommandFunction] => [name, (run, call) => tell(run, call, why)]),
+  ['keystatus', (run) => unknown(run, 'a key held down', false)],
   ['true', () => true],
   ['false', () => false],
   ['test', (run, call) => testCommand(run, call, call.alternatives)],
@@ -97,6 +101,7 @@ export const commands = new Map<string, CommandFunction>([
     },
   ],
   ['blscfg', blscfg],
+  ['bls_import', blscfg],
   ...bootCommands,
   ...fileCommands,
   ...menuCommands,
@@ -154,12 +159,13 @@ function shift(run: Interpreter, { words }: CommandCall): boolean {
 
 /** Modules bring commands, which are all here; wildcards come with one of them. */
 function insmod(run: Interpreter, { words }: CommandCall): true {
+  for (const word of words) run.modules.add(word)
   if (words.includes('regexp')) run.hasWildcards = true
   return true
 }
 
-function unknown(run: Interpreter, why: string): Truth {
-  run.asked = { why, split: null }
+function unknown(run: Interpreter, why: string, likely?: boolean): Truth {
+  run.asked = likely === undefined ? { why, split: null } : { why, split: null, likely }
   return 'unknown'
 }
 
@@ -179,13 +185,32 @@ function withoutBracket(words: readonly string[]): readonly string[] {
 }
 
 function testCommand(run: Interpreter, call: CommandCall, alternatives: readonly (readonly string[])[]): Truth {
+  let unknown: string | null = null
   const files = {
-    test: (operator: 'e' | 'f' | 'd' | 's', path: string) => run.devices.test(operator, run.locate(path)),
+    test: (operator: 'e' | 'f' | 'd' | 's', path: string) => {
+      const file = run.locate(path)
+      unknown ??= file.unknown
+      return run.devices.test(operator, file)
+    },
   }
   const results = alternatives.map((words) => test(words, files))
   const truth = call.why !== null && alternatives.length === 1 ? 'unknown' : agreed(results)
-  if (truth === 'unknown') run.asked = { why: call.why ?? 'the times of files', split: splitOf(call, results) }
+  if (truth === 'unknown') run.asked = doubtOf(call, unknown, alternatives, results)
   return truth
+}
+
+function doubtOf(
+  call: CommandCall,
+  unknown: string | null,
+  [words = []]: readonly (readonly string[])[],
+  results: readonly Truth[],
+): Doubt {
+  if (call.why === null) return { why: unknown ?? 'the times of files', split: null }
+  const doubt = { why: call.why, split: splitOf(call, results) }
+  if (results.length > 1) return doubt
+  // A value that nothing tells is something, and of all that it may be hardly the one it is compared with.
+  const likely = test(words, { test: () => 'unknown', emptyIsSomething: true })
+  return likely === 'unknown' ? doubt : { ...doubt, likely }
 }
 
 function splitOf({ unsure }: CommandCall, results: readonly Truth[]): Split | null {

@@ -1,7 +1,8 @@
+import type { BootCommands } from './boot-commands.ts'
 import { Environment } from './environment.ts'
 import type { Interpreter, Jump } from './interpreter.ts'
 import type { For, If, Statement, While } from './syntax.ts'
-import { agreed, not, type Truth } from './values.ts'
+import { agreed, not, type Truth, type Value } from './values.ts'
 
 /** Rounds of a loop; one that does not end is left after them, and told. */
 const MAX_ROUNDS = 10_000
@@ -9,8 +10,16 @@ const MAX_ROUNDS = 10_000
 /** What a condition came to, and on what that depends when it is not known. */
 interface Asked {
   readonly truth: Truth
+  readonly doubt: Doubt
+}
+
+/** On what a condition depends that is not known. */
+export interface Doubt {
+  /** To complete "depends on …". */
   readonly why: string
   readonly split: Split | null
+  /** Which result is the likelier; left out where nothing speaks for either: then it is taken for true. */
+  readonly likely?: boolean
 }
 
 /** Of the one unknown variable that a condition depends on: the values that make it true, and those that do not. */
@@ -35,7 +44,7 @@ export function runIf(run: Interpreter, statement: If, index = 0): void {
   else
     fork(
       run,
-      asked,
+      asked.doubt,
       () => run.run(branch.body),
       () => runIf(run, statement, index + 1),
     )
@@ -45,13 +54,14 @@ export function runIf(run: Interpreter, statement: If, index = 0): void {
 function ask(run: Interpreter, condition: readonly Statement[]): Asked {
   run.asked = null
   run.run(condition)
-  const { why, split } = (run.asked as Interpreter['asked']) ?? { why: 'the machine', split: null }
-  return { truth: run.status, why, split }
+  return { truth: run.status, doubt: (run.asked as Interpreter['asked']) ?? { why: 'the machine', split: null } }
 }
 
 /** Runs both branches of a condition that is not known, each for itself, and joins what they leave. */
-function fork(run: Interpreter, { why, split }: Asked, then: () => void, otherwise: () => void): void {
+function fork(run: Interpreter, doubt: Doubt, then: () => void, otherwise: () => void): void {
+  const { why, split } = doubt
   const before = { environment: run.context.environment, boot: run.boot, opened: run.opened }
+  const begun = run.suspended.length
   const branches = [then, otherwise].map((branch, index) => {
     const { context } = run
     context.environment = new Environment(before.environment)
@@ -65,14 +75,99 @@ function fork(run: Interpreter, { why, split }: Asked, then: () => void, otherwi
     context.environment = before.environment
     run.jump = null
     return end
-  })
-  const [one, other] = branches as [(typeof branches)[number], (typeof branches)[number]]
-  before.environment.join(one.environment, other.environment, why)
-  run.boot = one.boot.join(other.boot, why)
-  run.status = agreed([one.status, other.status])
+  }) as [End, End]
+  // What was left behind in a branch may be all there is: what follows it is shown on a condition.
+  for (const { condition } of run.suspended.slice(begun)) run.onCondition(condition)
+  const [one, other] = branches
+  const isThenLikely = doubt.likely !== false
   if (run.opened !== before.opened && (one.jump === null || other.jump === null))
     run.problem(`${run.config}: which menu is shown depends on ${why}; that of the other file is listed.`)
-  joinJumps(run, one.jump, other.jump, why)
+  const order = compareJumps(one.jump, other.jump)
+  if (order !== 0) {
+    // The branch that leads further away waits there; the other goes on.
+    const isOne = order > 0
+    const [far, near] = isOne ? [one, other] : [other, one]
+    const condition = conditionOf(why, !isOne, split)
+    suspend(run, far, { why, condition, isLikelier: isThenLikely === isOne })
+    before.environment.take(near.environment)
+    run.boot = near.boot
+    run.status = near.status
+    run.jump = near.jump
+    if (near.jump === null) run.onCondition(condition)
+    return
+  }
+  const [likely, lesser] = isThenLikely ? [one, other] : [other, one]
+  before.environment.join(likely.environment, lesser.environment, why)
+  run.boot = likely.boot.join(lesser.boot, why)
+  run.status = agreed([one.status, other.status])
+  run.jump = one.jump
+}
+
+/** What a branch leaves. */
+interface End {
+  readonly environment: Environment
+  readonly boot: BootCommands
+  readonly jump: Jump | null
+  readonly status: Truth
+}
+
+/** A way of running that may have been taken, and that goes on behind a loop, a function or a script. */
+export interface Suspended {
+  readonly jump: Jump
+  readonly environment: Environment
+  readonly boot: BootCommands
+  readonly why: string
+  /** On what is run in between, to complete "Shown only if …". */
+  readonly condition: string
+  /** Whether it is likelier than what is run in between. */
+  readonly isLikelier: boolean
+}
+
+/** Ways that are kept apart at a time. What is beyond is not followed: that there are several is known by then. */
+const MAX_SUSPENDED = 32
+
+function suspend(run: Interpreter, end: End, rest: Pick<Suspended, 'why' | 'condition' | 'isLikelier'>): void {
+  if (end.jump === null || run.suspended.length >= MAX_SUSPENDED) return
+  const environment = end.environment.snapshot()
+  run.spend(environment.size)
+  run.suspended.push({ ...rest, jump: end.jump, boot: end.boot, environment })
+}
+
+/** How far jumps lead: out of a round, a loop, further loops, a function or file, the script. Positive: the first further. */
+function compareJumps(one: Jump | null, other: Jump | null): number {
+  return distanceOf(one) - distanceOf(other)
+}
+
+function distanceOf(jump: Jump | null): number {
+  if (jump === null) return 0
+  if (jump.kind === 'exit') return Number.MAX_SAFE_INTEGER
+  if (jump.kind === 'return') return Number.MAX_SAFE_INTEGER - 1
+  return jump.levels * 2 + (jump.kind === 'break' ? 1 : 0)
+}
+
+/** Runs what jumps may lead out of: those that wait outside of it are not its own. */
+export function apart(run: Interpreter, act: () => void): void {
+  const outer = run.suspended
+  run.suspended = []
+  try {
+    act()
+  } finally {
+    run.suspended = [...outer, ...run.suspended]
+  }
+}
+
+/** Joins the ways that come together here. @param isHere whether a jump ends here, or what is left of it. */
+export function arrive(run: Interpreter, isHere: (jump: Jump) => boolean | Jump): void {
+  const waiting = run.suspended.splice(0)
+  for (const way of waiting.reverse()) {
+    const here = isHere(way.jump)
+    if (here !== true) {
+      run.suspended.unshift(here === false ? way : { ...way, jump: here })
+      continue
+    }
+    run.context.environment.meet(way.environment, way.isLikelier, way.why)
+    run.boot = way.isLikelier ? way.boot.join(run.boot, way.why) : run.boot.join(way.boot, way.why)
+  }
 }
 
 function narrow(run: Interpreter, name: string, candidates: readonly string[], why: string): void {
@@ -81,36 +176,50 @@ function narrow(run: Interpreter, name: string, candidates: readonly string[], w
   else run.set(name, { candidates, why })
 }
 
-/** One branch leaves and the other does not: a loop is left, lest it never end; a script is read on, with a word of doubt. */
-function joinJumps(run: Interpreter, one: Jump | null, other: Jump | null, why: string): void {
-  if (one !== null && other !== null) run.jump = one
-  else {
-    const jump = one ?? other
-    if (jump?.kind === 'break' || jump?.kind === 'continue') run.jump = jump
-    else if (jump !== null) run.conditions.push(conditionOf(why, one === null, null))
-  }
+/** Runs a `for`; a word that is not known is each of what it may be. */
+export function runFor(run: Interpreter, { variable, words, body }: For): void {
+  const { alternatives, why } = run.expand(words)
+  const rounds = Math.max(...alternatives.map(({ length }) => length))
+  loop(run, (before) => {
+    for (let round = 0; round < rounds; round++) {
+      run.set(
+        variable,
+        oneOf(
+          alternatives.flatMap((values) => values[round] ?? []),
+          why,
+        ),
+      )
+      if (why !== null && alternatives.some(({ length }) => length <= round))
+        run.onCondition(conditionOf(why, true, null))
+      run.run(body)
+      if (leavesLoop(run, before)) break
+    }
+  })
 }
 
-/** Runs a `for`; of words that are not known, the likeliest. */
-export function runFor(run: Interpreter, { variable, words, body }: For): void {
-  const [values = []] = run.expand(words).alternatives
-  run.loops++
-  for (const value of values) {
-    run.set(variable, value)
-    run.run(body)
-    if (leavesLoop(run)) break
-  }
-  run.loops--
+function oneOf(values: readonly string[], why: string | null): Value {
+  const candidates = [...new Set(values)]
+  return why === null || candidates.length < 2 ? (candidates[0] ?? '') : { candidates, why }
 }
 
 /** Runs a `while` or `until`; one whose condition is not known, for one round that may be or not. */
 export function runWhile(run: Interpreter, statement: While): void {
-  run.loops++
-  rounds(run, statement)
-  run.loops--
+  loop(run, (before) => rounds(run, statement, before))
 }
 
-function rounds(run: Interpreter, { condition, isUntil, body, line }: While): void {
+/** Runs the rounds of a loop. @param rounds gets the conditions that the loop itself stands under. */
+function loop(run: Interpreter, rounds: (before: readonly string[]) => void): void {
+  const before = [...run.conditions]
+  apart(run, () => {
+    run.loops++
+    rounds(before)
+    run.loops--
+    arrive(run, (jump) => (jump.kind === 'break' || jump.kind === 'continue' ? (lessOne(jump) ?? true) : false))
+    conditionsAfter(run, before)
+  })
+}
+
+function rounds(run: Interpreter, { condition, isUntil, body, line }: While, before: readonly string[]): void {
   for (let round = 0; ; round++) {
     if (round >= MAX_ROUNDS) {
       run.problem(`${run.config}:${line}: a loop does not end; it was left after ${MAX_ROUNDS} rounds.`)
@@ -121,33 +230,47 @@ function rounds(run: Interpreter, { condition, isUntil, body, line }: While): vo
     const truth = isUntil ? not(asked.truth) : asked.truth
     if (truth === false) break
     if (truth === 'unknown') {
+      const { likely } = asked.doubt
+      const doubt = isUntil && likely !== undefined ? { ...asked.doubt, likely: !likely } : asked.doubt
       fork(
         run,
-        asked,
+        doubt,
         () => run.run(body),
         () => {},
       )
-      leavesLoop(run)
+      leavesLoop(run, before)
       return
     }
     run.run(body)
-    if (leavesLoop(run)) return
+    if (leavesLoop(run, before)) return
   }
   // What ended the loop is what it returns: of a `while` the failure.
   run.status = isUntil
 }
 
-/** Takes a jump of one level as done. @returns whether the loop ends */
-function leavesLoop(run: Interpreter): boolean {
+/** The end of a round: takes a jump of one level as done. @returns whether the loop ends */
+function leavesLoop(run: Interpreter, before: readonly string[]): boolean {
   const { jump } = run
-  if (jump === null) return false
-  if (jump.kind === 'return' || jump.kind === 'exit') return true
-  if (jump.levels > 1) {
-    run.jump = { ...jump, levels: jump.levels - 1 }
-    return true
+  if (jump?.kind === 'continue' && jump.levels === 1) run.jump = null
+  if (run.jump === null) {
+    arrive(run, ({ kind, levels }) => kind === 'continue' && levels === 1)
+    conditionsAfter(run, before)
+    return false
   }
-  run.jump = null
-  return jump.kind === 'break'
+  if (jump?.kind === 'return' || jump?.kind === 'exit') return true
+  run.jump = lessOne(run.jump)
+  return true
+}
+
+/** A jump out of one more loop; null when that was the last. */
+function lessOne(jump: Jump): Jump | null {
+  return jump.levels > 1 ? { ...jump, levels: jump.levels - 1 } : null
+}
+
+/** What the ways that still wait make a condition of remains one. */
+function conditionsAfter(run: Interpreter, before: readonly string[]): void {
+  run.conditions = [...before]
+  for (const { condition } of run.suspended) run.onCondition(condition)
 }
 
 /** To complete "Shown only if …". */

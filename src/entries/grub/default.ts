@@ -10,15 +10,16 @@ export interface DefaultEntry {
 
 /**
  * Finds what `default` means, as GRUB does: up to the first `>` a number, counted from 0 with submenus as one each, or an id
- * or a title; behind it the same in that submenu. What names nothing means the first entry. `>>` is a `>` in a name.
+ * or a title; behind it the same in that submenu. What names nothing means the first entry. `>>` is a `>` in a name. The empty
+ * text is the title of separators; a variable that is not set, null, names none of them.
  */
-export function defaultEntry(top: MenuLevel, text: string, isRedHat = false): DefaultEntry {
+export function defaultEntry(top: MenuLevel, text: string | null, isRedHat = false): DefaultEntry {
   let level = top
   let rest = text
-  let isNamed = text !== ''
+  let isNamed = text !== null && text !== ''
   for (;;) {
-    const [name, behind] = firstPart(rest)
-    const named = nodeNamed(level, name, isRedHat)
+    const [name, behind] = firstPart(rest ?? '')
+    const named = rest === null ? undefined : nodeNamed(level, name, isRedHat)
     isNamed &&= named !== undefined || name === ''
     const node = named ?? level.nodes[0]
     if (node === undefined) return { entry: null, isNamed: false }

@@ -1,6 +1,8 @@
 import { posix } from 'node:path'
 import type { Survey } from '../survey.ts'
-import type { Volume, VolumeName } from '../volumes.ts'
+import type { Volume } from '../volumes.ts'
+import { DeviceNames, partitionOf } from './device-names.ts'
+import type { Truth } from './values.ts'
 
 /** Where a file that GRUB names is. */
 export interface GrubFile {
@@ -9,7 +11,18 @@ export interface GrubFile {
   readonly exists: boolean
   /** Why it cannot be reached from this system; the path is then the one GRUB names. */
   readonly problem: string | null
+  /** What it depends on whether it is there, to complete "depends on …"; null when that is known. */
+  readonly unknown: string | null
 }
+
+/** Where a device's files are looked for. */
+type Place =
+  | { readonly kind: 'volume'; readonly volume: Volume }
+  /** Nothing tells which file system it is: that of the configuration, which is the only one that matters most times. */
+  | { readonly kind: 'own' }
+  /** There, but not mounted, or which of several cannot be known. */
+  | { readonly kind: 'elsewhere'; readonly name: string }
+  | { readonly kind: 'absent'; readonly name: string }
 
 /** Patterns beyond these are no file names, and would take long to match. */
 const MAX_PATTERN = 255
@@ -18,53 +31,76 @@ const MAX_STARS = 4
 /** Files that one pattern may stand for. */
 const MAX_FILES = 1000
 
-/** What a search finds, as the name of a device that this interpreter makes up; or that it finds nothing. */
+/** What a search finds, as the name of a device; or that it finds nothing. */
 export type Found = string | undefined
 
 /**
- * GRUB's devices and what they are here. Disks are numbered by the firmware, `hd0`, so what `search` finds has names of our
- * own: `uuid/…`, `label/…` and `mount/…`.
+ * GRUB's devices and what they are here. Disks are numbered by the firmware: the one GRUB was started from is `hd0`. What has
+ * no partition number, or shares it with another, has a made-up name.
  */
 export class Devices {
   private readonly survey: Survey
   /** The configuration that GRUB starts from: it names files of its own file system. */
   private readonly config: string
+  private readonly names = new DeviceNames()
   /** Image files by the names that `loopback` gave them. */
   readonly images = new Map<string, string>()
+  /** Partitions that were taken for the configuration's own, as nothing tells what they are. */
+  readonly guessed = new Set<string>()
+  /** Whether such a guess is not to be made: there are several, and they cannot all be the same file system. */
+  private readonly isStrict: boolean
+  /** The disk that the partitions of each number were found on: those of a second disk are others. */
+  private readonly disks = new Map<number, string>()
 
-  constructor(survey: Survey, config: string) {
+  constructor(survey: Survey, config: string, isStrict: boolean) {
     this.survey = survey
     this.config = config
+    this.isStrict = isStrict
   }
 
   /** The device a file of the system lies on, and its path there. */
   nameOf(path: string): { device: string; path: string } {
     const mount = this.survey.volumes.mountOf(path)
     const below = mount.mountPoint === '/' ? path : path.slice(mount.mountPoint.length)
-    const device = this.numbered(this.survey.volumes.volumeOf(path)) ?? `mount${mount.mountPoint}`
-    return { device, path: posix.join('/', mount.top, below) }
+    const volume = this.survey.volumes.volumeOf(path)
+    return { device: this.numbered(volume) ?? this.names.of({ volume }), path: posix.join('/', mount.top, below) }
   }
 
   /** @param name as GRUB names it: `(device)/path`, or a path on the device that `root` names. */
   locate(name: string, root: string): GrubFile {
+    if (!isPath(name)) {
+      const problem = `'${name}' is not a path to GRUB: it begins with neither / nor (device)/.`
+      return { path: name, exists: false, problem, unknown: null }
+    }
     const [, named, inDevice] = /^\(([^)]*)\)(.*)$/s.exec(name) ?? []
     const device = withoutParentheses(named === undefined || named === '' ? root : named)
     const path = posix.join('/', inDevice ?? name)
+    const unreachable = this.unreachable(name, device)
+    if (unreachable !== undefined) return { path, exists: false, ...unreachable }
+    const place = this.placeOf(device)
+    if (place.kind === 'elsewhere' || place.kind === 'absent') {
+      const unknown = place.kind === 'absent' ? null : `what is on ${place.name}, which is not mounted`
+      return { path: `(${place.name})${path}`, exists: false, problem: null, unknown }
+    }
+    const volume = place.kind === 'volume' ? place.volume : undefined
+    return { ...this.survey.volumes.locate(path, this.config, volume), problem: null, unknown: null }
+  }
+
+  private unreachable(name: string, device: string): { problem: string; unknown: string } | undefined {
     if (/^(?:tftp|http|https|pxe|efinet|net)\d*(?:,|$)/.test(device))
-      return { path, exists: false, problem: `${name} is fetched from the network (${device}).` }
+      return { problem: `${name} is fetched from the network (${device}).`, unknown: 'the network' }
     const image = this.images.get(device)
     if (image !== undefined)
       return {
-        path,
-        exists: false,
         problem: `${name} lies inside of ${image}, an image file that GRUB reads by itself.`,
+        unknown: `what is in ${image}`,
       }
     if (/^(?:loop\w*|memdisk|proc)$/.test(device))
-      return { path, exists: false, problem: `${name} lies inside the image file that GRUB calls (${device}).` }
-    const volume = this.volume(device)
-    if (volume === undefined && this.isElsewhere(device))
-      return { path: `(${spec(device)})${path}`, exists: false, problem: null }
-    return { ...this.survey.volumes.locate(path, this.config, volume), problem: null }
+      return {
+        problem: `${name} lies inside the image file that GRUB calls (${device}).`,
+        unknown: `what is in (${device})`,
+      }
+    return undefined
   }
 
   /** The files that a path with `*` and `?` stands for, in order; [] when there are none. */
@@ -84,8 +120,8 @@ export class Devices {
     return found.filter((name) => this.locate(name, root).exists)
   }
 
-  test(operator: 'e' | 'f' | 'd' | 's', file: GrubFile): boolean {
-    if (!file.exists) return false
+  test(operator: 'e' | 'f' | 'd' | 's', file: GrubFile): Truth {
+    if (!file.exists) return file.unknown === null ? false : 'unknown'
     const stats = this.survey.system.stat(file.path)
     if (stats === undefined || operator === 'e') return stats !== undefined
     if (operator === 'd') return stats.isDirectory()
@@ -97,8 +133,13 @@ export class Devices {
     const { volumes } = this.survey
     if (by === 'file') return this.searchFile(value)
     const volume = volumes.find({ [by]: value })
-    if (volume === undefined) return volumes.areAllKnown ? undefined : `${by}/${value}`
-    return this.numbered(volume) ?? `${by}/${value}`
+    if (volume !== undefined) return this.numbered(volume) ?? this.names.of({ volume })
+    return volumes.areAllKnown ? undefined : this.names.of({ wanted: { kind: by, value } })
+  }
+
+  /** A name that was made up here, in a text that a kernel or a person gets to see. */
+  madeUpIn(words: readonly string[]): string | undefined {
+    return this.names.within(words.join(' '))
   }
 
   private searchFile(value: string): Found {
@@ -121,23 +162,52 @@ export class Devices {
   /** What is known of a device: its UUID, its label, or the name GRUB has for the type of its file system. */
   property(kind: 'uuid' | 'label' | 'type', device: string): string | undefined {
     const name = withoutParentheses(device)
-    if (kind !== 'type' && name.startsWith(`${kind}/`)) return name.slice(kind.length + 1)
-    const volume = this.volume(name)
-    if (volume === undefined) return undefined
-    if (kind !== 'type') return this.survey.volumes.nameBy(kind, volume)
-    const type = volume.mounts[0]?.type ?? undefined
+    const wanted = this.names.meaning(name)?.wanted
+    if (wanted?.kind === kind) return wanted.value
+    const place = this.placeOf(name)
+    if (place.kind !== 'volume') return undefined
+    if (kind !== 'type') return this.survey.volumes.nameBy(kind, place.volume)
+    const type = place.volume.mounts[0]?.type ?? undefined
     return type === undefined ? undefined : (fileSystemNames[type] ?? type)
   }
 
+  private placeOf(device: string): Place {
+    const named = this.names.meaning(device)
+    if (named?.volume !== undefined) return { kind: 'volume', volume: named.volume }
+    if (named !== undefined) return this.placeOfWanted(named.wanted)
+    const partition = partitionOf(device)
+    if (partition !== undefined) return this.placeOfPartition(device, partition)
+    const linux = linuxName(device)
+    const volume = linux === undefined ? undefined : this.survey.volumes.find({ device: linux })
+    return volume === undefined ? { kind: 'own' } : { kind: 'volume', volume }
+  }
+
   /**
-   * Whether a device is named by what the configuration's own file system is known by, and is not that one: another
-   * system's, which os-prober found.
+   * What was searched for and nothing here knows: another system's file system, which os-prober found, where the
+   * configuration's own is known by the same kind of name and is not that one.
    */
-  private isElsewhere(device: string): boolean {
-    const kind = /^(uuid|label)\//.exec(device)?.[1] as 'uuid' | 'label' | undefined
-    if (kind === undefined) return false
+  private placeOfWanted({ kind, value }: { kind: 'uuid' | 'label'; value: string }): Place {
     const { volumes } = this.survey
-    return volumes.nameBy(kind, volumes.volumeOf(this.config)) !== undefined
+    const isOther = volumes.nameBy(kind, volumes.volumeOf(this.config)) !== undefined
+    return isOther ? { kind: 'elsewhere', name: `${kind.toUpperCase()}=${value}` } : { kind: 'own' }
+  }
+
+  private placeOfPartition(device: string, { disk, number }: { disk: string; number: number }): Place {
+    const { volumes } = this.survey
+    const found = this.names.hasDisk(disk) ? [] : volumes.partitions(number)
+    // Of several of a number, GRUB's hd0 has the one beside the configuration.
+    const own = diskOf(volumes.volumeOf(this.config).name)
+    const beside = found.length < 2 || disk !== 'hd0' ? found : found.filter(({ name }) => diskOf(name) === own)
+    const [volume] = beside
+    const first = this.disks.get(number) ?? disk
+    if (volume !== undefined && beside.length === 1 && first === disk) {
+      this.disks.set(number, disk)
+      return { kind: 'volume', volume }
+    }
+    if (volumes.areAllKnown && !volumes.hasPartition(number)) return { kind: 'absent', name: device }
+    if (found.length > 0 || volumes.areNumbersKnown) return { kind: 'elsewhere', name: device }
+    this.guessed.add(`${disk},${number}`)
+    return this.isStrict ? { kind: 'elsewhere', name: device } : { kind: 'own' }
   }
 
   /** GRUB's own name for a partition, if no other can have it. */
@@ -147,20 +217,16 @@ export class Devices {
       ? `hd0,gpt${partition}`
       : undefined
   }
+}
 
-  private volume(device: string): Volume | undefined {
-    const { volumes } = this.survey
-    if (device.startsWith('mount/')) {
-      const mountPoint = device.slice('mount'.length)
-      const mount = volumes.mounts.find((candidate) => candidate.mountPoint === mountPoint)
-      return mount === undefined ? undefined : { name: mountPoint, partition: null, mounts: [mount] }
-    }
-    const name = volumeName(device)
-    if (name !== undefined) return volumes.find(name)
-    const partition = /^(?:hd|fd|cd|ieee1275\/.*)\d*,(?:[a-z]+)?(\d+)$/.exec(device)?.[1]
-    const candidates = partition === undefined ? [] : volumes.partitions(Number(partition))
-    return candidates.length === 1 ? candidates[0] : undefined
-  }
+/** Whether GRUB takes a text for the name of a file. */
+export function isPath(name: string): boolean {
+  return /^(?:\([^)]*\))?\//.test(name)
+}
+
+/** '/dev/sda' of '/dev/sda2', '/dev/nvme0n1' of '/dev/nvme0n1p2'. */
+function diskOf(device: string): string {
+  return device.replace(/(?<=\d)p\d+$|(?<=[a-z])\d+$/, '')
 }
 
 /** GRUB's names for file systems that Linux calls otherwise. */
@@ -168,11 +234,6 @@ const fileSystemNames: Record<string, string> = { ext3: 'ext2', ext4: 'ext2', vf
 
 function withoutParentheses(device: string): string {
   return device.startsWith('(') && device.endsWith(')') ? device.slice(1, -1) : device
-}
-
-/** 'UUID=1234-ABCD' of 'uuid/1234-ABCD'. */
-function spec(device: string): string {
-  return device.replace(/^\w+\//, (kind) => `${kind.slice(0, -1).toUpperCase()}=`)
 }
 
 /** A pattern of one path part as an expression, or null when it has no wildcards. */
@@ -185,19 +246,10 @@ function wildcard(part: string): RegExp | null {
   return new RegExp(`^${source}$`, 's')
 }
 
-/** What a device that is not numbered is called by Linux. */
-function volumeName(device: string): VolumeName | undefined {
-  const [, kind = '', name = ''] = /^(uuid|label|lvm|md|mduuid)\/(.+)$/.exec(device) ?? []
-  switch (kind) {
-    case 'uuid':
-      return { uuid: name }
-    case 'label':
-      return { label: name }
-    case 'lvm':
-      return { device: `/dev/mapper/${name}` }
-    case 'md':
-      return { device: /^\d+$/.test(name) ? `/dev/md${name}` : `/dev/md/${name}` }
-    default:
-      return undefined
-  }
+/** What Linux calls a device that GRUB does not number. */
+function linuxName(device: string): string | undefined {
+  const [, kind, name = ''] = /^(lvm|md)\/(.+)$/.exec(device) ?? []
+  if (kind === undefined) return undefined
+  if (kind === 'lvm') return `/dev/mapper/${name}`
+  return /^\d+$/.test(name) ? `/dev/md${name}` : `/dev/md/${name}`
 }

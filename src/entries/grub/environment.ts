@@ -14,6 +14,11 @@ export class Environment {
     this.exported = below?.exported ?? new Set()
   }
 
+  /** Variables of this scope alone. */
+  get size(): number {
+    return this.own.size
+  }
+
   get(name: string): Value | undefined {
     let scope: Environment | undefined = this
     for (; scope !== undefined; scope = scope.below) if (scope.own.has(name)) return scope.own.get(name)
@@ -22,6 +27,11 @@ export class Environment {
 
   set(name: string, value: Value | undefined): void {
     this.own.set(name, value)
+  }
+
+  /** The names of all that is set here but not exported; what GRUB itself sets is. */
+  get settings(): string[] {
+    return [...new Set(this.names())].filter((name) => !this.exported.has(name) && this.get(name) !== undefined)
   }
 
   export(name: string): void {
@@ -38,9 +48,38 @@ export class Environment {
     return environment
   }
 
-  /** Makes what either of two scopes over this one has set what is known here. @param why it is not known which */
+  /**
+   * Makes what either of two scopes over this one has set what is known here.
+   * @param one the likelier. @param why it is not known which
+   */
   join(one: Environment, other: Environment, why: string): void {
     for (const name of new Set([...one.own.keys(), ...other.own.keys()]))
       this.set(name, either(one.get(name), other.get(name), why))
+  }
+
+  /** Keeps what a scope over this one has set. */
+  take(scope: Environment): void {
+    for (const [name, value] of scope.own) this.set(name, value)
+  }
+
+  /** A copy that later changes do not reach. */
+  snapshot(): Environment {
+    const copy = new Environment()
+    const scopes: Environment[] = []
+    for (let scope: Environment | undefined = this; scope !== undefined; scope = scope.below) scopes.unshift(scope)
+    for (const scope of scopes) copy.take(scope)
+    return copy
+  }
+
+  /** Makes what is known here what it may be besides, by the snapshot of another way to come here. */
+  meet(snapshot: Environment, isLikelier: boolean, why: string): void {
+    for (const name of new Set([...snapshot.own.keys(), ...this.names()])) {
+      const [own, other] = [this.get(name), snapshot.get(name)]
+      if (own !== other) this.set(name, isLikelier ? either(other, own, why) : either(own, other, why))
+    }
+  }
+
+  private *names(): Generator<string> {
+    for (let scope: Environment | undefined = this; scope !== undefined; scope = scope.below) yield* scope.own.keys()
   }
 }

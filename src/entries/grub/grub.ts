@@ -9,8 +9,10 @@ import type { MenuContext } from './menu.ts'
 import { entriesOf, type MenuLevel, menuTree } from './menu-tree.ts'
 import type { Value } from './values.ts'
 
-/** Where GRUB's own folder is, with its configuration and environment block. */
-const folders = ['/boot/grub', '/boot/grub2', '/grub', '/grub2'] as const
+/** Where GRUB's own folder is, with its configuration and environment block; Flatcar has one of its own, as CoreOS had. */
+const folders = ['/boot', ''].flatMap((top) =>
+  ['grub', 'grub2', 'flatcar/grub', 'coreos/grub'].map((name) => `${top}/${name}`),
+)
 
 /** Where the EFI system partition is: GRUB's EFI program starts from a configuration there. */
 const systemPartitions = ['/boot/efi', '/efi', '/boot', '/esp', ''] as const
@@ -56,9 +58,18 @@ function configs(survey: Survey): string[] {
   return [...files.values()]
 }
 
+/**
+ * Where nothing tells which file systems GRUB's partitions are, the only one it names may be the configuration's own; of
+ * several none is taken for it.
+ */
 function menuOf(survey: Survey, config: string): Menu {
+  const { menu, guessed } = runOf(survey, config, false)
+  return guessed < 2 ? menu : runOf(survey, config, true).menu
+}
+
+function runOf(survey: Survey, config: string, isStrict: boolean): { menu: Menu; guessed: number } {
   const environment = new Environment()
-  const run = new Interpreter(survey, config, environment)
+  const run = new Interpreter(survey, config, environment, isStrict)
   for (const [name, value] of presetVariables(survey, run, config)) {
     environment.set(name, value)
     environment.export(name)
@@ -67,18 +78,19 @@ function menuOf(survey: Survey, config: string): Menu {
   run.bounded(() => {
     isRead.value = run.runFile(config)
   })
-  run.jump = null
+  run.finish()
   if (!isRead.value) run.problem(`${config} cannot be read.`)
   const context = run.opened ?? withScriptAsEntry(run, config)
   const level = menuTree(run, context)
   const entries = entriesOf(level)
-  return {
+  const menu: Menu = {
     source: 'grub',
     config: entries[0]?.source === 'bls' ? config : (entries[0]?.config ?? config),
     entries,
     preset: presetOf(run, level, entries, config),
     problems: run.problems,
   }
+  return { menu, guessed: run.devices.guessed.size }
 }
 
 /** What GRUB sets before it reads its configuration, and exports (GRUB manual, "Special environment variables"). */
@@ -136,8 +148,8 @@ function withScriptAsEntry(run: Interpreter, config: string): MenuContext {
 }
 
 function presetOf(run: Interpreter, level: MenuLevel, entries: readonly FoundEntry[], config: string): Preset | null {
-  const text = level.default
-  const { entry, isNamed } = defaultEntry(level, text, run.isRedHat)
+  const { entry, isNamed } = defaultEntry(level, level.default, run.isRedHat)
+  const text = level.default ?? ''
   if (entry === null || !entries.includes(entry)) return null
   if (isNamed) return { entry, reason: `${originOf(run, text, config)} names it` }
   if (text !== '')

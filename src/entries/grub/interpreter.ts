@@ -1,7 +1,8 @@
 import type { Survey } from '../survey.ts'
+import type { BlsFile } from './bls-file.ts'
 import { BootCommands } from './boot-commands.ts'
 import { type CommandCall, commands } from './commands.ts'
-import { runFor, runIf, runWhile, type Split } from './control-flow.ts'
+import { apart, arrive, type Doubt, runFor, runIf, runWhile, type Suspended } from './control-flow.ts'
 import { Devices } from './devices.ts'
 import type { Environment } from './environment.ts'
 import { parseEnvironmentBlock } from './environment-block.ts'
@@ -52,26 +53,35 @@ export class Interpreter {
   private doubt = 'the machine'
   /** Whether `*` and `?` in words stand for file names: the module regexp does it. */
   hasWildcards = false
+  /** Modules that the script asked for. */
+  readonly modules = new Set<string>()
+  /** Type 1 files that Red Hat's blscfg has read. */
+  readonly blsFiles: BlsFile[] = []
   /** Whether this is Red Hat's GRUB, by a command that no other has: it goes by ids before numbers. */
   isRedHat = false
   /** Another menu that configfile opened; it takes the place of this one. */
   opened: MenuContext | null = null
   /** What the last command that could not tell its result depends on. */
-  asked: { readonly why: string; readonly split: Split | null } | null = null
+  asked: Doubt | null = null
+  /** Ways of running that may have been taken: they are joined where their jumps lead. */
+  suspended: Suspended[] = []
   /** Variables as they were loaded from an environment block, and the block's path. */
   readonly loaded = new Map<string, { readonly value: string; readonly path: string }>()
   private readonly blocks = new Map<string, Map<string, string> | undefined>()
   /** Why what is defined now may not be. */
   conditions: string[] = []
+  /** Commands that are not known, of which each is told once. */
+  private readonly strangers = new Set<string>()
   private steps = 0
   private files = 0
   private characters = 0
   private depth = 0
 
-  constructor(survey: Survey, config: string, environment: Environment) {
+  /** @param isStrict whether a partition that nothing tells of is not to be taken for the configuration's own. */
+  constructor(survey: Survey, config: string, environment: Environment, isStrict = false) {
     this.survey = survey
     this.config = config
-    this.devices = new Devices(survey, config)
+    this.devices = new Devices(survey, config, isStrict)
     this.context = { environment, functions: new Map(), items: [] }
   }
 
@@ -92,12 +102,41 @@ export class Interpreter {
     const before = this.config
     this.config = path
     try {
-      this.within(() => this.runText(text))
+      this.within(() => this.returning(() => this.runText(text)))
     } finally {
       this.config = before
     }
-    if (this.jump?.kind === 'return') this.jump = null
     return true
+  }
+
+  /** Runs what `return` leaves: a file or a function. */
+  private returning(act: () => void): void {
+    const before = [...this.conditions]
+    apart(this, () => {
+      act()
+      if (this.jump?.kind === 'return') this.jump = null
+      const waited = this.suspended.length
+      arrive(this, ({ kind }) => kind === 'return')
+      if (this.suspended.length === waited) return
+      this.conditions = before
+      for (const { condition } of this.suspended) this.onCondition(condition)
+    })
+  }
+
+  /** Joins all ways of running at the end of a script. */
+  finish(): void {
+    this.jump = null
+    arrive(this, () => true)
+  }
+
+  /** Counts work that is none of a command's own. */
+  spend(steps: number): void {
+    this.steps += steps
+  }
+
+  /** What is defined from now on may not be. */
+  onCondition(condition: string): void {
+    if (!this.conditions.includes(condition)) this.conditions.push(condition)
   }
 
   /** Runs a script, line by line: one that has a mistake is told and passed over. */
@@ -159,6 +198,16 @@ export class Interpreter {
     this.context.environment.set(name, isDevice ? value.slice(1, -1) : value)
   }
 
+  /** What the script itself has set so far, devices and paths apart: the defaults of what an environment block may hold. */
+  settings(): string[] {
+    return this.context.environment.settings.filter((name) => !/^\(|^hd\d|\//.test(this.text(name)))
+  }
+
+  /** Makes a value the likeliest of those that a variable may have. */
+  doubtValue(name: string, why: string): void {
+    this.set(name, { candidates: candidatesOf(this.get(name)), why })
+  }
+
   /** The file's path, and whether it is there, for a name as GRUB has it. */
   locate(name: string) {
     return this.devices.locate(name, this.text('root'))
@@ -185,8 +234,9 @@ export class Interpreter {
       positional: this.positional,
       conditions: this.conditions,
       loops: this.loops,
+      suspended: this.suspended,
     }
-    Object.assign(this, { context, positional, conditions: [], loops: 0 })
+    Object.assign(this, { context, positional, conditions: [], loops: 0, suspended: [] })
     try {
       call()
     } finally {
@@ -236,24 +286,39 @@ export class Interpreter {
       this.status = run(this, callOf(command, expansion))
       if (this.status === 'unknown') this.doubt = this.asked?.why ?? 'the machine'
     } else if (definition !== undefined) this.callFunction(definition.body, words)
-    else this.unknownCommand(name)
+    else this.unknownCommand(name, command)
+    this.tellOtherCommands(name, command, expansion)
+  }
+
+  /** A command whose name is not known: what is run is the likeliest. */
+  private tellOtherCommands(name: string, { line }: Command, { alternatives, why }: Expansion): void {
+    const meaning = (text: string) => commands.get(text) ?? this.context.functions.get(text)
+    const other = alternatives.map(([text = '']) => text).find((text) => meaning(text) !== meaning(name))
+    if (other !== undefined)
+      this.problem(`${this.config}:${line}: which command is run depends on ${why}: '${name}', or '${other}'.`)
   }
 
   private callFunction(body: readonly Statement[], positional: readonly string[]): void {
     const before = { positional: this.positional, loops: this.loops }
     Object.assign(this, { positional, loops: 0 })
     try {
-      this.within(() => this.run(body))
+      this.within(() => this.returning(() => this.run(body)))
     } finally {
       Object.assign(this, before)
     }
-    if (this.jump?.kind === 'return') this.jump = null
   }
 
-  /** `name=value` is an assignment when there is no such command, whatever follows; anything else is only complained of. */
-  private unknownCommand(name: string): void {
+  /**
+   * `name=value` is an assignment when there is no such command, whatever follows. Distributions add commands to their GRUB;
+   * one that has no such command complains, and goes on.
+   */
+  private unknownCommand(name: string, { line }: Command): void {
     const equals = name.indexOf('=')
     if (equals > 0) this.set(name.slice(0, equals), name.slice(equals + 1))
+    else if (!this.strangers.has(name)) {
+      this.strangers.add(name)
+      this.problem(`${this.config}:${line}: the command '${name}' is not known; what it would do is missing here.`)
+    }
     this.status = true
   }
 

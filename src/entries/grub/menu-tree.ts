@@ -15,8 +15,8 @@ export interface MenuNode {
 
 export interface MenuLevel {
   readonly nodes: MenuNode[]
-  /** What `default` is in it, by the configuration's own word. */
-  readonly default: string
+  /** What `default` is in it, by the configuration's own word; null when it is not set. */
+  readonly default: string | null
 }
 
 interface Pending {
@@ -56,10 +56,10 @@ export function menuTree(run: Interpreter, top: MenuContext): MenuLevel {
 }
 
 function levelOf(run: Interpreter, context: MenuContext): MenuLevel {
-  let preset = ''
+  let preset: string | null = null
   run.inContext(context, [], () => {
-    preset = run.text('default')
     const value = run.get('default')
+    preset = value === undefined ? null : run.text('default')
     if (typeof value === 'object') run.problem(`Which entry is the default depends on ${value.why}.`)
   })
   return { nodes: [], default: preset }
@@ -87,9 +87,10 @@ function nodeOf(
     run.set('chosen', item.id)
     // What is left of a default that leads further in; without one the submenu's first entry is taken.
     run.set('default', undefined)
-    run.config = item.config
-    run.bounded(() => run.run(item.body))
-    run.jump = null
+    const { script, body } = item
+    run.config = script === undefined ? item.config : `${item.config}, which GRUB runs as a script`
+    run.bounded(() => (script === undefined ? run.run(body) : run.runText(script)))
+    run.finish()
   })
   const opened = run.opened as MenuContext | null
   run.opened = null
@@ -102,10 +103,12 @@ function nodeOf(
 
 function entryOf(run: Interpreter, item: MenuItem, submenus: readonly string[]): FoundEntry {
   const boot = run.boot.result()
-  const { id, title, config } = item
+  const { id, title, config, source, version } = item
   return {
     id,
     title,
+    ...(source === undefined ? {} : { source }),
+    ...(version === undefined ? {} : { version }),
     submenus,
     config,
     ...(boot ?? { kernel: null, initrds: [], cmdline: null, problems: ['It starts nothing.'] }),

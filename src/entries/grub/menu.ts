@@ -1,3 +1,4 @@
+import type { Source } from '../entry.ts'
 import type { FoundEntry } from '../source.ts'
 import type { Environment } from './environment.ts'
 import type { FunctionDefinition, Statement } from './syntax.ts'
@@ -10,11 +11,16 @@ export interface MenuItem {
   /** `$1` and so on in its body; the title is the first. */
   readonly arguments: readonly string[]
   readonly body: readonly Statement[]
+  /** In place of a body: text that is run line by line. */
+  readonly script?: string
   /** Where it was defined. */
   readonly config: string
+  /** Of an entry that blscfg made: what gives it, and the kernel's release by its own word. */
+  readonly source?: Source
+  readonly version?: string | null
   /** What it is not known of: 'Shown only if …'. */
   readonly uncertainties: readonly string[]
-  /** An entry that blscfg made: nothing has to be run to know what it starts. */
+  /** Nothing has to be run to know what it starts. */
   readonly ready?: FoundEntry
 }
 

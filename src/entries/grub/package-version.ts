@@ -7,14 +7,13 @@ export function compareReleaseParts(one: string, other: string): number {
   return a.reduce((order, part, index) => order || comparePart(part, b[index] ?? ''), 0)
 }
 
-/** Name, version and release, which the last two hyphens part. */
+/** Name, version and release, which the last two hyphens part; of one hyphen, name and version. */
 function partsOf(id: string): [name: string, version: string, release: string] {
   const last = id.lastIndexOf('-')
-  if (last <= 0) return [id, '', '']
-  const release = id.slice(last + 1)
-  const before = id.slice(0, last)
+  if (last < 0) return [id, '', '']
+  const [before, release] = [id.slice(0, last), id.slice(last + 1)]
   const first = before.lastIndexOf('-')
-  return first <= 0 ? [before, '', release] : [before.slice(0, first), before.slice(first + 1), release]
+  return first < 0 ? [before, release, ''] : [before.slice(0, first), before.slice(first + 1), release]
 }
 
 /** As rpm orders versions: digits and letters by turns, digits by value and above letters, `~` below everything. */

@@ -4,6 +4,8 @@ import { agreed, not, type Truth } from './values.ts'
 export interface TestedFiles {
   /** `-e`, `-f`, `-d` and `-s` of a path as GRUB names it. */
   test(operator: 'e' | 'f' | 'd' | 's', path: string): Truth
+  /** Whether an empty word stands for some text that nobody here knows. */
+  readonly emptyIsSomething?: boolean
 }
 
 /** Parentheses deeper than this are taken for a mistake. */
@@ -84,7 +86,7 @@ class Expression {
     const [one, operator, other] = this.words.slice(this.at, this.at + 3)
     if (one === undefined) return false
     if (operator !== undefined && other !== undefined) {
-      const result = compare(one, operator, other)
+      const result = this.compare(one, operator, other)
       if (result !== undefined) {
         this.at += 3
         return result
@@ -92,8 +94,8 @@ class Expression {
     }
     if (operator !== undefined && /^-[edfsnz]$/.test(one)) {
       this.at += 2
-      if (one === '-n') return operator !== ''
-      if (one === '-z') return operator === ''
+      if (one === '-n') return this.isSomething(operator)
+      if (one === '-z') return !this.isSomething(operator)
       return this.files.test(one[1] as 'e', operator)
     }
     this.at++
@@ -104,7 +106,18 @@ class Expression {
       if (this.words[this.at] === ')') this.at++
       return result
     }
-    return one !== ''
+    return this.isSomething(one)
+  }
+
+  private isSomething(word: string): boolean {
+    return word !== '' || this.files.emptyIsSomething === true
+  }
+
+  private compare(one: string, operator: string, other: string): Truth | undefined {
+    const result = compare(one, operator, other)
+    if (this.files.emptyIsSomething !== true || (one !== '' && other !== '')) return result
+    if (operator === '=' || operator === '==') return false
+    return operator === '!=' ? true : result
   }
 }
 

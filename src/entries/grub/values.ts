@@ -2,7 +2,7 @@
 export type Truth = boolean | 'unknown'
 
 /** GRUB's error numbers, as far as a script may ask `$?` for them; what a test finds false is 1. */
-export const errors = { fileNotFound: '5', badArgument: '18' } as const
+export const errors = { fileNotFound: '5', badFileName: '7', badArgument: '18' } as const
 
 /** A variable's value; of one that is not known, what it may be. */
 export type Value = string | Unsure

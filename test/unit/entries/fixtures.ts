@@ -46,8 +46,13 @@ export function fixtureSystem(name: string): System {
 
 /** Makes the tree of a fixture in a folder that is there. */
 export function layFixture(name: string, root: string): void {
-  cpSync(fixtureFile(name, 'root'), root, { recursive: true, verbatimSymlinks: true })
-  const list = fixtureFile(name, 'kernels.txt')
+  layFolder(join(folder, name), root)
+}
+
+/** Makes a tree of the `root/` and `kernels.txt` of any folder. */
+export function layFolder(source: string, root: string): void {
+  cpSync(join(source, 'root'), root, { recursive: true, verbatimSymlinks: true })
+  const list = join(source, 'kernels.txt')
   if (!existsSync(list)) return
   for (const line of readFileSync(list, 'utf8').split('\n')) {
     if (line !== '' && !line.startsWith('#')) place(root, line)

@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { layFolder } from '../fixtures.ts'
+
+/**
+ * Scripts that share one machine, test/fixtures/grub-scripts: the machine's files as a fixture of test/fixtures/boot has
+ * them, one configuration for each of `scripts/`, and in `expected.json` what the real GRUBs made of them.
+ */
+const folder = join(import.meta.dirname, '../../../fixtures/grub-scripts')
+
+export const grubScripts = {
+  disk: join(folder, 'disk.txt'),
+  expected: join(folder, 'expected.json'),
+  names: readdirSync(join(folder, 'scripts'))
+    .map((name) => name.replace(/\.cfg$/, ''))
+    .sort(),
+} as const
+
+/** The text of a script. */
+export function grubScript(name: string): string {
+  return readFileSync(join(folder, 'scripts', `${name}.cfg`), 'utf8')
+}
+
+/** Makes the tree that they share. */
+export function layGrubMachine(root: string): void {
+  layFolder(folder, root)
+}
+
+export interface JudgedEntry {
+  readonly submenus: readonly string[]
+  readonly title: string
+  readonly id: string | null
+  readonly kernel: string | null
+  readonly initrds: readonly string[]
+  readonly cmdline: string | null
+  readonly devicetree?: string
+  readonly others?: readonly string[]
+}
+
+/** What GRUBs of these versions made of a script. */
+export interface JudgedScript {
+  readonly versions: readonly string[]
+  readonly default: number | null
+  readonly entries: readonly JudgedEntry[]
+}
+
+export function readJudgements(): Readonly<Record<string, readonly JudgedScript[]>> {
+  return JSON.parse(readFileSync(grubScripts.expected, 'utf8'))
+}
