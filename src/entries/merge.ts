@@ -89,6 +89,7 @@ class EntryList {
       (this.byKey.get(key ?? '') ?? []).filter(({ index }) => index < before).map((found) => found.entry)
     // One file of the Boot Loader Specification is one entry, whether GRUB or systemd-boot reads it.
     if (config !== undefined && known(config).length > 0) return known(config).slice(0, 1)
+    if (entry.kernel === null) return []
     if (entry.source === 'modules-dir') return [...new Set([...known(file), ...known(version)])]
     const { cmdline, initrds } = entry
     if (cmdline === null) return known(file)
@@ -102,7 +103,7 @@ class EntryList {
 
   /** A kernel is known by its file; those of modules folders, copies of the ones in /boot, by version as well. */
   private keysOf({ kernel, version, source, config }: DescribedEntry): string[] {
-    if (kernel === null) return []
+    if (kernel === null) return source === 'bls' ? ['no kernel', '', `config ${config}`] : []
     const file = this.survey.resolve(kernel) ?? kernel
     const byVersion = version === null || isRescue(kernel) ? '' : `version ${version}`
     return source === 'bls' ? [file, byVersion, `config ${config}`] : [file, byVersion]

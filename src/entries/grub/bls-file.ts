@@ -102,8 +102,8 @@ function besideKernel(linux: string, name: string | undefined): string | undefin
 
 /**
  * Puts variables into a value as GRUB does, before the value is run as a part of a script: a name is letters, digits and
- * `_`; behind a variable's value comes a blank, in place of the one that follows; a variable that is not set is nothing, but
- * at the start it takes the whole value with it, and so a last character that stands alone is lost.
+ * `_`; behind a variable's value comes a blank, in place of the one that follows; a variable that is not set is nothing. A
+ * last character that stands alone is lost.
  * @returns undefined for nothing at all.
  */
 function expandValue(run: Interpreter, value: string, doubts: Set<string>): string | undefined {

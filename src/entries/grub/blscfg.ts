@@ -91,7 +91,7 @@ export function upstreamOptions(words: readonly string[]): ReadonlyMap<string, s
 }
 
 /** Which entries the options of GRUB 2.14 ask for: all, when they do not say. */
-function wantedBy(given: ReadonlyMap<string, string>): Wanted {
+export function wantedBy(given: ReadonlyMap<string, string>): Wanted {
   const file = given.get('e') ?? null
   if (file === null && !given.has('d') && !given.has('n')) return all
   return { isDefault: given.has('d'), others: given.has('n'), file }

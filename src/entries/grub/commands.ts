@@ -6,6 +6,7 @@ import type { Doubt, Split } from './control-flow.ts'
 import type { Interpreter } from './interpreter.ts'
 import type { Statement } from './syntax.ts'
 import { test } from './test-command.ts'
+import { uki } from './uki-command.ts'
 import { agreed, either, errors, type Truth } from './values.ts'
 
 /** A command with its arguments. */
@@ -102,6 +103,7 @@ export const commands = new Map<string, CommandFunction>([
   ],
   ['blscfg', blscfg],
   ['bls_import', blscfg],
+  ['uki', uki],
   ...bootCommands,
   ...fileCommands,
   ...menuCommands,

@@ -64,7 +64,7 @@ function configs(survey: Survey): string[] {
  */
 function menuOf(survey: Survey, config: string): Menu {
   const { menu, guessed } = runOf(survey, config, false)
-  return guessed < 2 ? menu : runOf(survey, config, true).menu
+  return guessed < 2 || survey.budget.isSpent ? menu : runOf(survey, config, true).menu
 }
 
 function runOf(survey: Survey, config: string, isStrict: boolean): { menu: Menu; guessed: number } {

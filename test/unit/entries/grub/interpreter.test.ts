@@ -1,25 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type BootEntry, type BootMenu, readBootMenu } from '../../../../src/entries/index.ts'
-import { System } from '../../../../src/system/system.ts'
-import { files, identify, kernels, makeTree, type Tree } from '../tree.ts'
-
-const machine: Tree = {
-  ...kernels('/boot', 'vmlinuz-', '6.1.0', '6.12.0'),
-  ...files('initrd', '/boot/initrd.img-6.1.0', '/boot/initrd.img-6.12.0'),
-}
-
-async function menuOf(script: string, more: Tree = {}): Promise<BootMenu> {
-  const tree = { ...machine, '/boot/grub/grub.cfg': { text: script }, ...more }
-  const menu = await readBootMenu({ system: new System(makeTree(tree)), identify })
-  return { ...menu, entries: menu.entries.filter(({ sources }) => sources.includes('grub') || sources.includes('bls')) }
-}
-
-async function entryOf(body: string, before = ''): Promise<BootEntry> {
-  const { entries } = await menuOf(`${before}\nmenuentry 'the entry' {\n${body}\n}\n`)
-  return entries[0] as BootEntry
-}
-
-const linux = 'linux /boot/vmlinuz-6.1.0'
+import { files, type Tree } from '../tree.ts'
+import { block, entryOf, linux, menuOf } from './menu.ts'
 
 describe('what depends on the machine', () => {
   test('without effect on what is started, nothing is said', async () => {
@@ -135,7 +116,6 @@ menuentry 'a > b' --id 'x>y' { ${linux} 4 }
   })
 
   test('where it came from: saved_entry, next_entry, the configuration', async () => {
-    const block = (text: string) => ({ text: `# GRUB Environment Block\n${text}`.padEnd(1024, '#') })
     const script = `load_env
 if [ "\${next_entry}" ]; then set default="\${next_entry}"; set next_entry=; save_env next_entry
 else set default="\${saved_entry}"; fi
