@@ -23,7 +23,7 @@ export interface WorkRequest {
   readonly debug: boolean
   /** Whether the kernel has to be one that keeps a crash kernel up to date. */
   readonly hotplug: boolean
-  /** Options that have no effect here, each with the reason. */
+  /** Options and operands that have no effect here, each with the reason. */
   readonly ignored: readonly string[]
 }
 
@@ -123,7 +123,7 @@ function workOf(options: readonly GivenOption[], operands: readonly string[], st
     panic: steps.panic,
     debug: has('debug'),
     hotplug: has('hotplug'),
-    ignored: isLoad ? ignoredOptions(options) : [],
+    ignored: [...(isLoad ? ignoredOptions(options) : []), ...ignoredOperands(operands.slice(isLoad ? 1 : 0), isLoad)],
   }
 }
 
@@ -175,6 +175,14 @@ function ignoredOptions(options: readonly GivenOption[]): string[] {
     return treatment === 'ignored' && !silent.includes(name)
   })
   return [...new Set(without.map((given) => `${given.name} has ${specificationOf(given).help}`))]
+}
+
+/** kexec-tools takes the first operand for the kernel and passes over the others without a word. */
+function ignoredOperands(operands: readonly string[], isLoad: boolean): string[] {
+  if (operands.length === 0) return []
+  const names = operands.map((operand) => `'${operand}'`).join(', ')
+  const instead = isLoad ? 'one kernel is loaded, and an initrd is named with --initrd=FILE' : 'nothing is loaded here'
+  return [`${names} ${operands.length === 1 ? 'has' : 'have'} no effect: ${instead}`]
 }
 
 /** strtoul(3) with base 0, and nothing behind the number. */

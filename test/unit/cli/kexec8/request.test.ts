@@ -81,6 +81,22 @@ describe('what is loaded', () => {
   })
 })
 
+describe('operands that are left over', () => {
+  test.each([
+    [
+      '-l vmlinuz initrd.img',
+      ["'initrd.img' has no effect: one kernel is loaded, and an initrd is named with --initrd=FILE"],
+    ],
+    ['-l vmlinuz a b', ["'a', 'b' have no effect: one kernel is loaded, and an initrd is named with --initrd=FILE"]],
+    ['-e now', ["'now' has no effect: nothing is loaded here"]],
+    ['-u x', ["'x' has no effect: nothing is loaded here"]],
+    ['-l vmlinuz', []],
+    ['-e', []],
+  ])('kexec %s', (words, ignored) => {
+    expect(read(words)).toMatchObject({ kind: 'work', ignored })
+  })
+})
+
 describe('what is wrong, with the exit status of kexec-tools', () => {
   test.each([
     ['', 255, 'no kernel was named'],
