@@ -1,6 +1,6 @@
 import { type EfiStub, type ImageFormat, type KernelImage, magicAt, unknownImage } from './image.ts'
 import { efiStubOf, hasPeSignature } from './pe.ts'
-import { readSetupHeader, type SetupHeader } from './setup-header.ts'
+import { PARAGRAPH, readSetupHeader, type SetupHeader } from './setup-header.ts'
 
 /** Offsets of the rest of the x86 setup header, bytes from the start of the file. */
 const header = { magic: 0x202, protocol: 0x206, versionPointer: 0x20e, relocatable: 0x234, end: 0x264 } as const
@@ -51,13 +51,16 @@ function inspect(head: Buffer): KernelImage {
   // Older protocols do not say which it is.
   const architecture = protocol < 0x20c ? null : is64 ? 'x86_64' : 'i386'
   const bits = architecture === null ? '' : ` (${is64 ? '64' : '32'} bits)`
-  const version = versionString?.split(' ', 1)[0] ?? null
+  // Of other programs that boot loaders start so, such as Memtest86+, it is a name.
+  const isRelease = versionString !== null && /^\d+\.\d/.test(versionString)
+  const version = isRelease ? (versionString.split(' ', 1)[0] as string) : null
+  const of = versionString === null ? '' : isRelease ? ` of Linux ${version}` : ` of ${versionString}, not of Linux`
   const problems = [...loadProblems(setupHeader, protocol), ...payloadProblems(setupHeader)]
   return {
     ...unknownImage,
     format: 'bzImage',
     byteOrder: 'little',
-    description: `an x86 bzImage${version === null ? '' : ` of Linux ${version}`}${bits}`,
+    description: `an x86 bzImage${of}${bits}`,
     bootable: problems.length === 0,
     architecture,
     version,
@@ -67,12 +70,17 @@ function inspect(head: Buffer): KernelImage {
     compression: setupHeader.payload?.compression ?? null,
     relocatable: protocol >= 0x205 && head[header.relocatable] !== 0 && isMovable,
     memoryNeeded: setupHeader.initSize,
-    minimumSize: setupHeader.end,
+    minimumSize: leastSize(setupHeader),
     efiStub: stubOf(head, setupHeader, protocol),
     setupHeader,
     facts: is64 ? [{ name: PAGING, value: paging(setupHeader) }] : [],
     problems,
   }
+}
+
+/** Every kernel is whole paragraphs. What holds no compressed kernel, such as iPXE and Memtest86+, may end within its last one. */
+function leastSize({ payload, end }: SetupHeader): number {
+  return payload === null ? end - (PARAGRAPH - 1) : end
 }
 
 /** The width of the handover entry is told since 2.12; before, it is that of the kernel. */

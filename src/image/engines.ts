@@ -8,6 +8,8 @@ export interface EngineChoice {
   readonly architecture: string
   readonly engine: ImageEngine
   readonly reason: string
+  /** Of 'segments': whether this version lays it out for kexec_load (the architectures of engine/segments). */
+  readonly isLaidOut?: boolean
 }
 
 /**
@@ -27,6 +29,7 @@ export const engines: readonly EngineChoice[] = [
     architecture: 'x86_64',
     engine: 'segments',
     reason: 'kexec_file_load takes only a bzImage on x86',
+    isLaidOut: true,
   },
   {
     format: 'vmlinux',
@@ -80,7 +83,13 @@ export const engines: readonly EngineChoice[] = [
   { format: 'vmlinux', architecture: 'ppc64', engine: 'file', reason: 'what kexec_file_load takes on POWER' },
   { format: 's390 Image', architecture: 's390x', engine: 'file', reason: 'what kexec_file_load takes on s390x' },
   { format: 'vmlinux', architecture: 's390x', engine: 'file', reason: 'what kexec_file_load takes on s390x' },
-  { format: 'ARM zImage', architecture: 'armv7l', engine: 'segments', reason: '32-bit ARM has no kexec_file_load' },
+  ...['armv7l', 'armv7b'].map((architecture) => ({
+    format: 'ARM zImage',
+    architecture,
+    engine: 'segments' as const,
+    reason: '32-bit ARM has no kexec_file_load',
+    isLaidOut: true,
+  })),
 ]
 
 /** Which engine loads an image of this format on this architecture, and why. */

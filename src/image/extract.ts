@@ -174,6 +174,7 @@ class Extraction {
     const [problem] = [...contents.problems, ...image.problems]
     if (problem !== undefined) throw new DamagedStream(`${image.description} cannot be unpacked: ${problem}`)
     if (kernel === undefined) throw new NotUnpackable(`${image.description} holds no kernel`)
+    if (kernel.encryption !== null) throw new NotUnpackable(`the kernel in it is encrypted (${kernel.encryption})`)
     if (this.#chain.length >= MAX_NESTING) throw new NotUnpackable('it is nested more deeply than any kernel is')
     const located = contents.parts.map((part) => locate(source, part))
     for (const each of located) {

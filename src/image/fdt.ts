@@ -90,7 +90,8 @@ function parseStructure(input: StreamReader, start: number, names: Buffer): FdtN
       valuesSize += value.length
       if (valuesSize > MAX_VALUES) return 'has more in its properties than any machine'
       input.skip((length > MAX_VALUE ? length : 0) + ((4 - (length % 4)) % 4))
-      node.properties.set(name, { offset, length, value })
+      // Of two with one name, readers take the first: fdt_getprop() of libfdt, of_find_property() of the kernel.
+      if (!node.properties.has(name)) node.properties.set(name, { offset, length, value })
     } else if (token !== NOTHING) return 'has a token that is not known'
     else if (++properties > MAX_PROPERTIES) return 'has more properties than any machine'
   }
@@ -114,9 +115,10 @@ function nameAt(names: Buffer, offset: number): string | undefined {
   return end < 0 ? undefined : name.toString('latin1', 0, end)
 }
 
-/** The child of this name, or undefined. */
+/** The child of this name, or undefined. A name without a unit address means any: fdt_subnode_offset() of libfdt. */
 export function childOf(node: FdtNode | undefined, name: string): FdtNode | undefined {
-  return node?.children.find((child) => child.name === name)
+  const isNamed = name.includes('@') ? () => false : (child: FdtNode) => child.name.startsWith(`${name}@`)
+  return node?.children.find((child) => child.name === name || isNamed(child))
 }
 
 /** A property's text up to the first NUL, or undefined. */

@@ -44,7 +44,7 @@ export const fit: ImageFormat = {
     return {
       ...device,
       format: 'FIT',
-      description: `a FIT image${description ? ` "${description}"` : ''}`,
+      description: `a FIT image${description ? ` "${description}"` : ''}${kernelOf(tree)}`,
       facts: [
         ...(description ? [{ name: 'description', value: description }] : []),
         ...(created === undefined ? [] : [{ name: 'created', value: instant(created) }]),
@@ -53,6 +53,15 @@ export const fit: ImageFormat = {
   },
   unpack,
   list,
+}
+
+/** What is special about its kernels, as the end of its description: where it has none, or nobody here can read them. */
+function kernelOf(tree: FdtNode): string {
+  const kernels = childOf(tree, 'images')?.children.filter(isKernel) ?? []
+  if (kernels.length === 0) return ', which holds no kernel'
+  const [cipher] = kernels.map(cipherOf)
+  if (cipher == null || kernels.some((kernel) => cipherOf(kernel) === null)) return ''
+  return `, whose kernel is encrypted (${cipher}): only the boot loader has the key`
 }
 
 /** Every image it holds and every configuration, whatever is chosen of them. */
@@ -118,13 +127,11 @@ function unpack(source: ByteSource, choice: PartChoice): Contents {
     return { ...contentsOf([], [wanted]), choices: configurations.map(({ name }) => name) }
   }
   const names = (property: string) => (wanted === undefined ? [] : stringsOf(wanted, property).filter(Boolean))
-  const kernel = wanted === undefined ? firstOfType(images, 'kernel') : (names('kernel')[0] ?? names('firmware')[0])
-  reader.add('kernel', kernel)
+  reader.add('kernel', wanted === undefined ? firstKernel(images) : kernelNamed(images, names))
   for (const name of names('ramdisk').slice(0, MAX_PARTS)) reader.add('initrd', name)
   for (const [index, name] of names('fdt').slice(0, MAX_PARTS).entries()) {
     reader.add(index === 0 ? 'device-tree' : 'device-tree-overlay', name)
   }
-  if (kernel === undefined) reader.problems.push('it names no kernel')
   // A list that names one ramdisk a hundred times would fill the memory.
   if (reader.parts.reduce((sum, { length }) => sum + length, 0) > source.size) {
     reader.problems.push('the parts that its configuration names overlap')
@@ -138,8 +145,21 @@ function unpack(source: ByteSource, choice: PartChoice): Contents {
   }
 }
 
-function firstOfType(images: FdtNode, type: string): string | undefined {
-  return images.children.find((image) => stringOf(image, 'type') === type)?.name
+function firstKernel(images: FdtNode): string | undefined {
+  return images.children.find(isKernel)?.name
+}
+
+/** What runs before Linux stands as `firmware`, and Linux among the `loadables` then: SPL's way of booting. */
+function kernelNamed(images: FdtNode, names: (property: string) => string[]): string | undefined {
+  const [kernel] = names('kernel')
+  if (kernel !== undefined) return kernel
+  return [...names('firmware'), ...names('loadables')]
+    .slice(0, MAX_PARTS)
+    .find((name) => isKernel(childOf(images, name)))
+}
+
+function isKernel(image: FdtNode | undefined): boolean {
+  return kinds.get(stringOf(image, 'type') ?? '') === 'kernel'
 }
 
 /** @returns the configuration; undefined where there is none at all; or what is wrong, in words */
@@ -188,7 +208,11 @@ function compatibleOfTree(source: ByteSource, image: FdtNode | undefined): strin
   return typeof inner === 'string' ? [] : stringsOf(inner, 'compatible')
 }
 
-const algorithms = ['crc32', 'md5', 'sha1', 'sha256', 'sha384', 'sha512'] as const
+/** `mkimage -K` encrypts: doc/usage/fit/signature.rst of U-Boot, "Data encryption". */
+function cipherOf(image: FdtNode): string | null {
+  const cipher = image.children.find(({ name }) => /^cipher(?:[-@]|$)/.test(name))
+  return cipher === undefined ? null : stringOf(cipher, 'algo') || 'an unknown cipher'
+}
 
 class FitReader {
   readonly parts: ImagePart[] = []
@@ -223,6 +247,7 @@ class FitReader {
       description: stringOf(image, 'description') || null,
       ...place,
       compression: compression === 'none' || kind === 'initrd' ? null : compression,
+      encryption: cipherOf(image),
       hashes: this.#hashes(image),
       compatible: stringsOf(image, 'compatible'),
     })
@@ -231,15 +256,15 @@ class FitReader {
     else this.problems.push(problem)
   }
 
+  /** In U-Boot's order: fit_image_get_data_and_size() of boot/image-fit.c. */
   #place(image: FdtNode): { offset: number; length: number } | undefined {
-    const inside = image.properties.get('data')
-    if (inside !== undefined) return { offset: inside.offset, length: inside.length }
     const length = numberOf(image, 'data-size')
     const position = numberOf(image, 'data-position')
     const offset = numberOf(image, 'data-offset')
-    if (length === undefined) return undefined
-    if (position !== undefined) return { offset: position, length }
-    return offset === undefined ? undefined : { offset: this.#externalStart + offset, length }
+    if (length !== undefined && position !== undefined) return { offset: position, length }
+    if (length !== undefined && offset !== undefined) return { offset: this.#externalStart + offset, length }
+    const inside = image.properties.get('data')
+    return inside === undefined ? undefined : { offset: inside.offset, length: inside.length }
   }
 
   #hashes(image: FdtNode): PartHash[] {
@@ -247,11 +272,9 @@ class FitReader {
     for (const node of image.children.filter(({ name }) => /^hash(?:[-@]|$)/.test(name)).slice(0, 16)) {
       const value = node.properties.get('value')?.value
       const name = stringOf(node, 'algo')
-      const algorithm = algorithms.find((each) => each === name)
       if (value === undefined) continue
       if (name === undefined) this.problems.push(`a hash of ${image.name} does not say what it is`)
-      else if (algorithm === undefined) this.problems.push(`the hash of ${image.name} is ${name}, which is not known`)
-      else hashes.push({ algorithm, digest: value.toString('hex') })
+      else hashes.push({ algorithm: name, digest: value.toString('hex') })
     }
     return hashes
   }

@@ -92,6 +92,8 @@ export interface ImagePart {
   readonly compression: string | null
   /** Size once unpacked where the container says it, bytes, or null. */
   readonly unpackedSize: number | null
+  /** The cipher that it is encrypted with, whose key only the boot loader has, or null. */
+  readonly encryption: string | null
   /** Over the bytes as they lie in the container. */
   readonly hashes: readonly PartHash[]
   /** What a device tree is compatible with, as far as the container says it. */
@@ -99,7 +101,8 @@ export interface ImagePart {
 }
 
 export interface PartHash {
-  readonly algorithm: 'crc32' | 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512'
+  /** 'crc32', 'crc16-ccitt', 'md5', 'sha1', 'sha256', 'sha384' or 'sha512'; any other is named, not computed. */
+  readonly algorithm: string
   /** In hexadecimal, lower case. */
   readonly digest: string
 }
@@ -172,7 +175,15 @@ export interface ImageFormat {
 export function imagePart(
   part: Pick<ImagePart, 'kind' | 'name' | 'offset' | 'length'> & Partial<ImagePart>,
 ): ImagePart {
-  return { description: null, compression: null, unpackedSize: null, hashes: [], compatible: [], ...part }
+  return {
+    description: null,
+    compression: null,
+    unpackedSize: null,
+    encryption: null,
+    hashes: [],
+    compatible: [],
+    ...part,
+  }
 }
 
 /** Contents without a choice. */

@@ -21,6 +21,8 @@ export type {
 } from './image.ts'
 export { HEAD_BYTES, inspectImage } from './inspect.ts'
 export {
+  type Examination,
+  examine,
   type InspectedEngine,
   type InspectedPart,
   type Inspection,

@@ -1,15 +1,17 @@
 import { machine } from 'node:os'
 import { KexecError } from '../errors.ts'
+import { readArchitecture } from '../system/architecture.ts'
 import { System } from '../system/system.ts'
 import { findVersion, isComplete, type Version } from './banner.ts'
-import { damageOf, engineOn, verdictOf } from './conclusion.ts'
+import { engineOn, verdictOf } from './conclusion.ts'
+import { type Damage, damageOf } from './damage.ts'
 import { asVmlinux } from './elf.ts'
 import { engineFor, type ImageEngine } from './engines.ts'
 import type { Configuration, ImagePart, KernelImage, PartChoice } from './image.ts'
 import { HEAD_BYTES } from './inspect.ts'
 import { checkIntegrity, type Integrity, type IntegrityCheck } from './integrity.ts'
-import { innermost, inspectNested, kernelPart, type Layer } from './nested.ts'
-import { type ImageInput, openInput } from './open.ts'
+import { innermost, inspectNested, kernelPart, type Layer, type NestedImage } from './nested.ts'
+import { type ImageInput, type OpenImage, openInput } from './open.ts'
 import { readSetupHeader } from './setup-header.ts'
 import type { SignatureReport } from './signature/index.ts'
 import { type FileSignatures, fileSignatures } from './signatures.ts'
@@ -17,7 +19,7 @@ import { type FileSignatures, fileSignatures } from './signatures.ts'
 export interface InspectOptions extends PartChoice {
   /** The machine whose files are meant by paths; default the running one. */
   readonly system?: System
-  /** The machine that is to load it, as `uname -m` prints it; default the running one. */
+  /** The machine that is to load it, as `uname -m` prints it; default that of `system`, else the running one. */
   readonly machine?: string
   /** Certificates (DER) under which a signature is checked that brings none, as those on kernel modules. */
   readonly certificates?: readonly Buffer[]
@@ -25,11 +27,11 @@ export interface InspectOptions extends PartChoice {
 }
 
 /**
- * - 'loadable': kexec_file_load takes the file as it is
- * - 'loadable-unpacked': it takes the kernel that is in it, which is unpacked first
+ * - 'loadable': kexec_file_load takes the file as it is; or, where `engine` is 'segments', kexec_load takes what is laid out of it
+ * - 'loadable-unpacked': the same of the kernel that is in it, which is unpacked first
  * - 'damaged': `damage` says how; whatever it is, do not load it
  * - 'wrong-architecture': it would, on another machine
- * - 'not-loadable': it is no kernel, or none that kexec_file_load takes
+ * - 'not-loadable': it is no kernel, or one that this version gives to neither
  */
 export type InspectionVerdict = 'loadable' | 'loadable-unpacked' | 'damaged' | 'wrong-architecture' | 'not-loadable'
 
@@ -89,32 +91,27 @@ export async function inspect(input: ImageInput, options: InspectOptions = {}): 
   const file = await openInput(system, input, { name: 'kernel', signal })
   try {
     const { source, stats } = file
-    const isFile = stats?.isFile() === true
     const nested = await inspectNested(source, choice)
-    const layers = nested.layers.map(completed)
-    const signatures = await fileSignatures(source, isFile ? file.fd : null, options)
-    const kernelSignatures = await kernelSignaturesOf(layers, options)
-    const isVouched = (kernelSignatures ?? signatures).signatures.some(({ digestMatches }) => digestMatches === true)
-    const integrity = await checkIntegrity(layers, isVouched, () => signal?.throwIfAborted())
+    const examined = await examine(file, nested, options)
+    const { layers, kernel, kernelSize, integrity, signatures, kernelSignatures } = examined
     // What is no regular file has no bytes, and would be told an empty file.
-    const nestedImages = stats === null || isFile ? layers.map(({ image }) => image) : [file.image]
-    const kernel = kernelOf(nestedImages, layers, integrity)
-    const reports = kernelSignatures === null ? [signatures] : [signatures, kernelSignatures]
-    const damage = damageOf(layers, integrity, reports)
-    const engine = engineOn(options.machine ?? machine(), kernel)
+    const isEmptied = stats?.isFile() === false
+    const nestedImages = isEmptied ? [file.image] : layers.map(({ image }) => image)
+    const shown = isEmptied ? file.image : kernel
+    const engine = engineOn(options.machine ?? readArchitecture(system) ?? machine(), shown)
     return {
       path: file.path,
       size: file.size,
-      ...verdictOf(nestedImages, kernel, damage, engine),
+      ...verdictOf(nestedImages, shown, examined.damage, engine),
       ...(nestedImages[0] as KernelImage),
       nested: nestedImages,
-      kernel,
-      kernelSize: kernelSizeOf(layers, integrity.unpackedSize),
+      kernel: shown,
+      kernelSize,
       engine,
       ...listingOf(layers),
       commandLine: nested.contents.find(({ commandLine }) => commandLine !== null)?.commandLine ?? null,
       checks: integrity.checks,
-      damage,
+      damage: examined.damage.map(({ problem }) => problem),
       signatures,
       kernelSignatures,
     }
@@ -123,6 +120,64 @@ export async function inspect(input: ImageInput, options: InspectOptions = {}): 
   } finally {
     file.close()
   }
+}
+
+/** What reading all of an image tells: `inspect` shows it, and `plan` refuses by it, so that the two never disagree. */
+export interface Examination {
+  /** From the file to the kernel, with what only reading on tells. */
+  readonly layers: readonly Layer[]
+  /** The kernel at the innermost. */
+  readonly kernel: KernelImage
+  /** Its bytes, unpacked; null when that is not known. */
+  readonly kernelSize: number | null
+  readonly integrity: Integrity
+  readonly damage: readonly Damage[]
+  /** Of the file. */
+  readonly signatures: FileSignatures
+  /** Of the kernel, where it lies in the file as it is; else null. */
+  readonly kernelSignatures: SignatureReport | null
+}
+
+/**
+ * Reads all of an image, and checks whatever there is to check it by.
+ * @param nested of the file
+ * @throws KexecError 'io', 'aborted'
+ */
+export async function examine(
+  { path, fd, stats }: OpenImage,
+  nested: NestedImage,
+  options: Pick<InspectOptions, 'certificates' | 'signal'>,
+): Promise<Examination> {
+  try {
+    return await readAll(nested, stats?.isFile() ? fd : null, options)
+  } catch (error) {
+    throw asKexecError(error, path, options.signal)
+  }
+}
+
+/** @param fd whose security.ima is told; null for what can have none */
+async function readAll(
+  nested: NestedImage,
+  fd: number | null,
+  options: Pick<InspectOptions, 'certificates' | 'signal'>,
+): Promise<Examination> {
+  const { signal } = options
+  const layers = nested.layers.map(completed)
+  const { source } = layers[0] as Layer
+  const signatures = await fileSignatures(source, fd, options)
+  const kernelSignatures = await kernelSignaturesOf(layers, options)
+  const reports: readonly SignatureReport[] = kernelSignatures === null ? [signatures] : [signatures, kernelSignatures]
+  // A signature of the file covers whatever lies in it as it is.
+  const isVouched = reports.some((report) => report.signatures.some(({ digestMatches }) => digestMatches === true))
+  const integrity = await checkIntegrity(layers, isVouched, () => signal?.throwIfAborted())
+  const kernel = kernelOf(
+    layers.map(({ image }) => image),
+    layers,
+    integrity,
+  )
+  const kernelSize = kernelSizeOf(layers, integrity.unpackedSize)
+  const damage = damageOf(layers, kernelSize, integrity, reports)
+  return { layers, kernel, kernelSize, integrity, damage, signatures, kernelSignatures }
 }
 
 /** How far the version line is looked for in an uncompressed kernel, bytes. */

@@ -5,9 +5,11 @@ import { checkSum } from './bzimage-checksum.ts'
 import { canDecompress, DamagedStream, decompress } from './compression/decompress.ts'
 import { MAX_UNPACKED } from './extract.ts'
 import { type ImagePart, imagePart } from './image.ts'
+import { endsWithTrailer } from './linux-images.ts'
 import { kernelPart, type Layer } from './nested.ts'
 import type { SetupHeader } from './setup-header.ts'
-import { mismatch, VerifiedPart } from './verified.ts'
+import { mismatch, unknownHash, VerifiedPart } from './verified.ts'
+import { type ZImagePayload, zImagePayload } from './zimage.ts'
 
 /** Something by which damage would be seen: a hash, a CRC, the checks of a compressed stream. */
 export interface IntegrityCheck {
@@ -48,9 +50,11 @@ export async function checkIntegrity(
   const reading = new Reading(throwIfAborted)
   for (const [index, layer] of layers.entries()) await reading.check(layer, index)
   const last = layers.at(-1)
-  if (last?.image.setupHeader && last.isPlain) {
-    await reading.checkBzImage(last, layers.length - 1, last.image.setupHeader, isVouched)
-  }
+  const index = layers.length - 1
+  if (last?.isPlain && last.image.setupHeader) {
+    await reading.checkBzImage(last, index, last.image.setupHeader, isVouched)
+  } else if (last?.isPlain && last.image.format === 'ARM zImage') await reading.checkZImage(last, index)
+  else if (last?.isPlain && last.image.format === 's390 Image') reading.checkTrailer(last, index)
   return reading
 }
 
@@ -78,7 +82,7 @@ class Reading implements Integrity {
     let left = source.size * 2
     for (const part of listed) {
       const isChosen = part.name === chosen?.name && part.offset === chosen.offset
-      const isCompressedKernel = isChosen && part.compression !== null && layer.isPlain
+      const isCompressedKernel = isChosen && part.compression !== null && part.encryption === null && layer.isPlain
       // Parts may lie over each other, and each of a hundred be as large as the file.
       left -= part.hashes.length > 0 ? part.length : 0
       if (!layer.isPlain || left < 0)
@@ -96,7 +100,7 @@ class Reading implements Integrity {
   async #checkPart(part: ImagePart, bytes: VerifiedPart, layer: number, isKernel: boolean): Promise<void> {
     const stream = isKernel ? await this.#unpack(part, bytes, layer) : undefined
     for (const { hash, matches } of await bytes.compare(this.#throwIfAborted)) {
-      const problem = matches ? null : mismatch(hash, part)
+      const problem = matches === null ? unknownHash(hash, part) : matches ? null : mismatch(hash, part)
       this.checks.push({ layer, part: part.name, by: hash.algorithm, passed: matches, problem })
     }
     if (stream === undefined) return
@@ -157,12 +161,32 @@ class Reading implements Integrity {
     // The build puts the size behind what is compressed, except where the stream ends with it.
     const length = payload.length - (payload.compression === 'gzip' ? 0 : 4)
     const unpackedSize = layer.source.read(end - 4, 4).readUInt32LE(0)
-    const part = { kind: 'other', name: 'payload', offset: payload.offset, length } as const
-    const source = partOf(layer.source, payload.offset, length)
-    const { compression } = payload
-    this.checks.push((await this.#unpack(imagePart({ ...part, compression, unpackedSize }), source, index)).check)
+    const { offset, compression } = payload
+    await this.#checkPayload(layer, index, { offset, length, compression, unpackedSize })
+  }
+
+  /** What is compressed in a zImage, which has the version line, too. */
+  async checkZImage({ image, source, ...layer }: Layer, index: number): Promise<void> {
+    const payload = source.size < (image.minimumSize ?? 0) ? null : zImagePayload(source)
+    if (payload !== null) await this.#checkPayload({ image, source, ...layer }, index, payload)
+  }
+
+  async #checkPayload({ source }: Layer, index: number, payload: ZImagePayload): Promise<void> {
+    const part = imagePart({ kind: 'other', name: 'payload', ...payload })
+    const { check } = await this.#unpack(part, partOf(source, payload.offset, payload.length), index)
+    this.checks.push(check)
+  }
+
+  /** An appended signature covers all of it by itself. */
+  checkTrailer({ image, source }: Layer, index: number): void {
+    if (image.signature === 'present') return
+    const passed = endsWithTrailer(source, image.version)
+    if (passed === null) return
+    this.checks.push({ layer: index, part: null, by: 'trailer', passed, problem: passed ? null : noTrailer })
   }
 }
+
+const noTrailer = 'it does not end with the trailer of kernels for s390x: it was cut off'
 
 const wrongSum = 'the CRC-32 at its end does not match: it is damaged, or was changed after it was built'
 

@@ -1,7 +1,8 @@
 import { findVersion } from './banner.ts'
 import type { ByteSource } from './bytes.ts'
 import { type ImageFormat, type KernelImage, magicAt, unknownImage } from './image.ts'
-import { efiStubOf, hasPeSignature, peMachine } from './pe.ts'
+import { efiStubOf, hasPeSignature, peMachine, peSize } from './pe.ts'
+import { zImageNeeds, zImagePayload } from './zimage.ts'
 
 /** How far the version line is looked for in an uncompressed kernel, bytes: it lies behind the code. */
 const SEARCHED = 64 * 1024 * 1024
@@ -19,9 +20,11 @@ export const arm64Image: ImageFormat = {
     const big = (flags & 1n) !== 0n
     const pageSize = [null, 4096, 16_384, 65_536][Number((flags >> 1n) & 3n)] as number | null
     // arm64_image_probe, arch/arm64/kernel/kexec_image.c.
-    const problems = imageSize === 0n ? ['it is older than Linux 3.17: its header lacks the image size'] : []
+    const raw = rawImage('arm64 Image', 'an arm64 Image', head, source)
+    const problems = [...raw.problems]
+    if (imageSize === 0n) problems.push('it is older than Linux 3.17: its header lacks the image size')
     return {
-      ...rawImage('arm64 Image', 'an arm64 Image', head, source),
+      ...raw,
       bootable: problems.length === 0,
       architecture: big ? 'aarch64_be' : 'aarch64',
       byteOrder: big ? 'big' : 'little',
@@ -48,9 +51,11 @@ export const riscvImage: ImageFormat = {
   recognise: (head) => magicAt(head, 56, 'RSC\x05'),
   inspect(head, source) {
     const big = (head.readBigUInt64LE(24) & 1n) !== 0n
-    const problems = big ? ['it is big-endian, which no machine is'] : []
+    const raw = rawImage('riscv Image', 'a RISC-V Image', head, source)
+    const problems = [...raw.problems]
+    if (big) problems.push('it is big-endian, which no machine is')
     return {
-      ...rawImage('riscv Image', 'a RISC-V Image', head, source),
+      ...raw,
       bootable: problems.length === 0,
       architecture: 'riscv64',
       byteOrder: big ? 'big' : 'little',
@@ -120,6 +125,24 @@ export const s390Image: ImageFormat = {
   },
 }
 
+/** The trailer for secure boot that such a kernel ends with: .sb.trailer of arch/s390/boot/vmlinux.lds.S, since 5.17. */
+const S390_TRAILER = Buffer.from('000000207a49504c', 'hex')
+const TRAILER_SINCE = [5, 18] as const
+
+/** Whether an s390 kernel ends as it has to; null for one of which that is not known. Zeros and signatures may follow. */
+export function endsWithTrailer(source: ByteSource, version: string | null): boolean | null {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(version ?? '') ?? []
+  if (major === undefined || Number(major) * 1000 + Number(minor) < TRAILER_SINCE[0] * 1000 + TRAILER_SINCE[1])
+    return null
+  for (let end = source.size; end > 0; end -= PIECE) {
+    const start = Math.max(0, end - PIECE)
+    const piece = source.read(start, end - start)
+    const last = piece.findLastIndex((byte) => byte !== 0)
+    if (last >= 0) return source.read(start + last + 1 - S390_TRAILER.length, S390_TRAILER.length).equals(S390_TRAILER)
+  }
+  return false
+}
+
 function bytesAt(offset: number, length: number, head: Buffer, source: ByteSource | undefined): Buffer {
   return source?.read(offset, length) ?? head.subarray(offset, offset + length)
 }
@@ -140,9 +163,10 @@ function s390Version(source: ByteSource): string | undefined {
 export const armZImage: ImageFormat = {
   name: 'ARM zImage',
   recognise: (head) => magicAt(head, 0x24, '\x18\x28\x6f\x01') && head.length >= 0x34,
-  inspect(head) {
+  inspect(head, source) {
     const start = head.readUInt32LE(0x28)
     const end = head.readUInt32LE(0x2c)
+    const size = end > start ? end - start : null
     const big = magicAt(head, 0x30, '\x04\x03\x02\x01')
     return {
       ...unknownImage,
@@ -150,7 +174,9 @@ export const armZImage: ImageFormat = {
       description: 'a 32-bit ARM zImage',
       architecture: big ? 'armv7b' : 'armv7l',
       byteOrder: big ? 'big' : 'little',
-      minimumSize: end > start ? end - start : null,
+      compression: source === undefined ? null : (zImagePayload(source)?.compression ?? null),
+      minimumSize: size,
+      memoryNeeded: source === undefined || size === null ? null : zImageMemory(source, size),
       // COMMAND_LINE_SIZE of arch/arm/include/uapi/asm/setup.h, with the NUL.
       maxCommandLine: 1023,
       relocatable: true,
@@ -160,21 +186,54 @@ export const armZImage: ImageFormat = {
   },
 }
 
+/** The zImage lies behind what it unpacks to, from the begin of the memory on. */
+function zImageMemory(source: ByteSource, size: number): number {
+  const { textOffset, unpacked, workspace } = zImageNeeds(source)
+  return textOffset + unpacked + size + workspace
+}
+
 function hexadecimal(value: bigint): string {
   return `0x${value.toString(16)}`
 }
 
 function rawImage(format: string, name: string, head: Buffer, source: ByteSource | undefined): KernelImage {
-  const version = source === undefined ? undefined : findVersion(source, 0, Math.min(source.size, SEARCHED))
+  const end = source === undefined ? 0 : Math.min(source.size, SEARCHED)
+  const version = source === undefined ? undefined : findVersion(source, 0, end)
+  const other = source === undefined || version !== undefined ? undefined : otherProgram(source, end)
+  const of = version === undefined ? (other ?? '') : ` of Linux ${version.version}`
   return {
     ...unknownImage,
     format,
-    description: `${name}${version === undefined ? '' : ` of Linux ${version.version}`}`,
+    description: `${name}${of}`,
     version: version?.version ?? null,
     versionString: version?.versionString ?? null,
+    // The header's own size covers memory that is not in the file. Without an EFI stub nothing says where the file ends.
+    minimumSize: peSize(head),
     signature: hasPeSignature(head) ? 'present' : 'absent',
     efiStub: efiStubOf(head),
+    problems: other === undefined ? [] : ['it is not a Linux kernel, although its header is one of Linux'],
   }
+}
+
+/** What else has this header, so that boot loaders start it like Linux, and a text that stands in it only. */
+const programs: readonly (readonly [text: string, description: string])[] = [
+  ['Xen version %d.%d', ' of the hypervisor Xen'],
+  ['U-Boot 2', ' of the boot loader U-Boot'],
+  ['barebox 2', ' of the boot loader barebox'],
+]
+
+function otherProgram(source: ByteSource, end: number): string | undefined {
+  return programs.find(([text]) => hasText(source, end, text))?.[1]
+}
+
+/** Searched at a time, bytes. */
+const PIECE = 1024 * 1024
+
+function hasText(source: ByteSource, end: number, text: string): boolean {
+  for (let at = 0; at < end; at += PIECE) {
+    if (source.read(at, Math.min(PIECE + text.length, end - at)).includes(text, 0, 'latin1')) return true
+  }
+  return false
 }
 
 /** Alike in the heads of both. */

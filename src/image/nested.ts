@@ -90,7 +90,8 @@ export function kernelPart(layer: Layer): LocatedPart | undefined {
 async function openInner(layer: Layer): Promise<Pick<Layer, 'source' | 'isPlain' | 'isWhole'> | undefined> {
   const kernel = kernelPart(layer)
   if (kernel === undefined) return undefined
-  const { compression } = kernel.part
+  const { compression, encryption } = kernel.part
+  if (encryption !== null) return undefined
   if (compression === null) return { ...layer, source: kernel.source }
   if (!canDecompress(compression)) return undefined
   const start = await decompressHead(compression, kernel.source, UNPACKED_HEAD)

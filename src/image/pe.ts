@@ -1,6 +1,6 @@
 import { memoryBytes } from './bytes.ts'
 import { type EfiStub, type ImageFormat, unknownImage } from './image.ts'
-import { COFF_HEADER, hasCertificateTable, peHeaderOffset, peMachines } from './pe-sections.ts'
+import { COFF_HEADER, hasCertificateTable, peHeaderOffset, peMachines, readPeFile } from './pe-sections.ts'
 
 /**
  * PE/COFF, as EFI programs are: Microsoft's "PE Format". A Linux kernel with an EFI stub is one too, but is recognised
@@ -42,6 +42,13 @@ export function hasPeSignature(head: Buffer): boolean {
   const source = memoryBytes(head)
   const start = peHeaderOffset(source)
   return start !== undefined && hasCertificateTable(source, start + COFF_HEADER)
+}
+
+/** Bytes that a file must have for its sections to lie in it; null where the head has no whole section table. */
+export function peSize(head: Buffer): number | null {
+  const file = readPeFile(memoryBytes(head))
+  if (typeof file === 'string' || file.sections.length === 0) return null
+  return Math.max(...file.sections.map(({ offset, rawSize }) => offset + rawSize))
 }
 
 /** The EFI program that a kernel is as well, or null: PE Format, "Optional Header Windows-Specific Fields", Subsystem. */

@@ -64,7 +64,8 @@ const field = {
 export const SETUP_HEADER_END = 0x26c
 
 const SECTOR = 512
-const PARAGRAPH = 16
+/** The unit of syssize, bytes. */
+export const PARAGRAPH = 16
 
 /** By bit; include/uapi/asm/bootparam.h of arch/x86. */
 const loadFlags = new Map([

@@ -46,7 +46,7 @@ export const uki: ImageFormat = {
       return section === undefined || source === undefined ? undefined : sectionText(source, section)
     }
     const release = text('.uname')?.trim()
-    const title = /^PRETTY_NAME=(["']?)(.*)\1$/m.exec(text('.osrel') ?? '')?.[2]
+    const title = prettyName(text('.osrel') ?? '')
     const profiles = sections.filter(({ name }) => name === '.profile').length
     return {
       ...unknownImage,
@@ -66,6 +66,14 @@ export const uki: ImageFormat = {
   },
   unpack,
   list,
+}
+
+/** os-release(5): a value is quoted as for a shell. */
+function prettyName(release: string): string | undefined {
+  const [, double, single, bare] =
+    /^PRETTY_NAME=(?:"((?:[^"\\\n]|\\.)*)"|'([^'\n]*)'|(.*))[ \t\r]*$/m.exec(release) ?? []
+  const escaped = double?.replace(/\\(["$`\\])/g, '$1') ?? single
+  return escaped ?? bare
 }
 
 function sectionsOf(head: Buffer, source: ByteSource | undefined): readonly PeSection[] {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { type ByteSource, readInto } from './bytes.ts'
 import { DamagedStream } from './compression/reader.ts'
-import { crc32 } from './crc32.ts'
+import { crc16, crc32 } from './crc32.ts'
 import type { ImagePart, PartHash } from './image.ts'
 
 /** Hashed at a time where nobody has read, bytes. */
@@ -19,6 +19,8 @@ export class VerifiedPart implements ByteSource {
   readonly #running: readonly RunningHash[]
   /** Bytes from the start on that have been hashed. */
   #hashed = 0
+  /** What is read after the hashes were compared counts no more. */
+  #isFinished = false
 
   /** @param source the part's own bytes */
   constructor(part: ImagePart, source: ByteSource) {
@@ -43,7 +45,7 @@ export class VerifiedPart implements ByteSource {
 
   /** @throws DamagedStream naming the hash that does not match */
   async verify(throwIfAborted: () => void): Promise<void> {
-    const wrong = (await this.compare(throwIfAborted)).find(({ matches }) => !matches)
+    const wrong = (await this.compare(throwIfAborted)).find(({ matches }) => matches === false)
     if (wrong !== undefined) throw new DamagedStream(mismatch(wrong.hash, this.#part))
   }
 
@@ -56,10 +58,15 @@ export class VerifiedPart implements ByteSource {
       this.#hash(piece)
       await setImmediate()
     }
-    return this.#running.map(({ hash, digest }) => ({ hash, matches: digest() === hash.digest }))
+    this.#isFinished = true
+    return this.#running.map(({ hash, digest }) => {
+      const computed = digest()
+      return { hash, matches: computed === null ? null : computed === hash.digest }
+    })
   }
 
   #hash(bytes: Buffer): void {
+    if (this.#isFinished) return
     for (const { update } of this.#running) update(bytes)
     this.#hashed += bytes.length
   }
@@ -67,7 +74,8 @@ export class VerifiedPart implements ByteSource {
 
 export interface HashResult {
   readonly hash: PartHash
-  readonly matches: boolean
+  /** null for an algorithm that is not known here. */
+  readonly matches: boolean | null
 }
 
 /** A hash that does not match, in words. */
@@ -75,23 +83,40 @@ export function mismatch({ algorithm }: PartHash, { name }: ImagePart): string {
   return `the ${algorithm} of its part ${name} does not match: the file is damaged`
 }
 
+/** A hash that cannot be computed, in words. */
+export function unknownHash({ algorithm }: PartHash, { name }: ImagePart): string {
+  return `the hash of its part ${name} is ${algorithm}, which is not known here`
+}
+
 interface RunningHash {
   readonly hash: PartHash
   readonly update: (bytes: Buffer) => void
-  readonly digest: () => string
+  /** null for an algorithm that is not known. */
+  readonly digest: () => string | null
 }
 
+/** Cyclic checks by their names in FIT images, with the digits of their values. */
+const cyclic = new Map([
+  ['crc32', { compute: crc32, digits: 8 }],
+  ['crc16-ccitt', { compute: crc16, digits: 4 }],
+])
+
+/** Of those that the runtime has, what U-Boot computes (hash_algo of common/hash.c). */
+const digests = new Set(['md5', 'sha1', 'sha256', 'sha384', 'sha512'])
+
 function startHash(hash: PartHash): RunningHash {
-  if (hash.algorithm === 'crc32') {
-    let crc = 0
+  const check = cyclic.get(hash.algorithm)
+  if (check !== undefined) {
+    let value = 0
     return {
       hash,
       update: (bytes) => {
-        crc = crc32(bytes, crc)
+        value = check.compute(bytes, value)
       },
-      digest: () => crc.toString(16).padStart(8, '0'),
+      digest: () => value.toString(16).padStart(check.digits, '0'),
     }
   }
+  if (!digests.has(hash.algorithm)) return { hash, update: () => {}, digest: () => null }
   const running = createHash(hash.algorithm)
   let digest: string | undefined
   return {

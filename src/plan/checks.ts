@@ -6,7 +6,7 @@ import { KexecError } from '../errors.ts'
 import type { OpenImage } from '../image/index.ts'
 import { readPrivileges } from '../policy/privileges.ts'
 import type { System } from '../system/system.ts'
-import { checkKernelImage, type WayIn } from './checks/kernel-image.ts'
+import { checkKernelImage, REINSTALL, type WayIn } from './checks/kernel-image.ts'
 import { hasKexecFileLoad, readRunningKernel } from './checks/running-kernel.ts'
 import { checkVirtualAddresses } from './checks/virtual-addresses.ts'
 import type { Findings } from './decision.ts'
@@ -24,16 +24,30 @@ export function checkKernel(system: System, kernel: PlannedKernel, way: WayIn, f
       `${path} has a vendor boot image beside it, with the first part of the ramdisk and of the command line: give it with --vendor-boot`,
     )
   }
-  const damage = (kernel.unified ?? { problems: contents.flatMap(({ problems }) => problems) }).problems
+  const { chain, examination } = kernel
+  const damage = damageOf(kernel)
   if (damage.length > 0) {
-    const summary = `${kernel.chain[0]?.description}: ${damage.join('; ')}`
-    const hint = 'Copy or make the image again.'
-    findings.refuse(new KexecError(summary, { reason: 'damaged-image', path, hint, refused: true }))
+    const summary = `this is ${chain[0]?.description}, damaged: ${damage.join('; ')}`
+    const hint = chain.length === 1 && image.bootable ? REINSTALL : 'Copy or make the image again.'
+    if (way.tryAnyway) findings.warn(`${summary}: it is loaded anyway`)
+    else findings.refuse(new KexecError(summary, { reason: 'damaged-image', path, hint, refused: true }))
     // What is inside then is not what was meant to be.
-    if (kernel.chain.length === 1) return
+    if (!way.tryAnyway && chain.length === 1 && contents.length > 0) return
   }
-  const { chain } = kernel
-  checkKernelImage(system, { path, image, chain, fileSize: file.size, loadedSize: null, way }, findings)
+  if (image.bootable && image.version === null && / Image$/.test(image.format) && image.format !== 's390 Image') {
+    findings.warn(
+      `${path} has no version line of Linux in it: boot loaders and hypervisors have the same header, and this may be one`,
+    )
+  }
+  const loadedSize = examination?.kernelSize ?? null
+  checkKernelImage(system, { path, image, chain, fileSize: file.size, loadedSize, way }, findings)
+}
+
+/** What `inspect` calls damage, and what systemd-stub would stop at, but for what the kernel lacks at its end: that is told by itself. */
+function damageOf({ unified, examination }: PlannedKernel): readonly string[] {
+  const found = (examination?.damage ?? []).flatMap(({ problem, isCutOff }) => (isCutOff ? [] : [problem]))
+  const others = (unified?.problems ?? []).filter((problem) => !found.some((each) => each.endsWith(problem)))
+  return [...found, ...others]
 }
 
 /** What kexec does otherwise than the stub of a unified kernel image would. */

@@ -2,6 +2,8 @@ import { KexecError } from '../errors.ts'
 import {
   type ByteSource,
   type Contents,
+  type Examination,
+  examine,
   type ImageInput,
   type ImagePart,
   inspectNested,
@@ -25,6 +27,8 @@ export interface PlannedKernel {
   readonly contents: readonly Contents[]
   /** Those parts of `contents` that can be read without unpacking anything. */
   readonly parts: readonly LocatedPart[]
+  /** What reading all of it told; null for what has no bytes. */
+  readonly examination: Examination | null
   /** What of them is wanted. */
   readonly choice: PartChoice
   /** The vendor_boot image that belongs to an Android boot image, and what it holds; or null. */
@@ -43,7 +47,7 @@ export interface VendorBoot {
 const COMPATIBLE = '/sys/firmware/devicetree/base/compatible'
 
 /**
- * Opens the kernel's file and looks into it, however nested: reads heads and tables only.
+ * Opens the kernel's file, looks into it, however nested, and reads all of it once to know whether it is whole.
  * @throws KexecError when it cannot be opened
  */
 export async function openKernel(
@@ -57,12 +61,14 @@ export async function openKernel(
     const compatible = system.readText(COMPATIBLE)?.split('\0').filter(Boolean) ?? []
     const choice = { ...wanted, compatible }
     const vendor = vendorBoot === undefined ? null : await openVendorBoot(system, vendorBoot, signal)
-    const known = { file, choice, vendor, unified: null }
+    const known = { file, choice, vendor, unified: null, examination: null }
     // What is no regular file has no bytes, but a name.
     if (file.size === 0) return { ...known, image: file.image, chain: [file.image], contents: [], parts: [] }
-    const { image, chain, contents, parts } = await inspectNested(file.source, choice)
+    const nested = await inspectNested(file.source, choice)
+    const { chain, contents, parts } = nested
+    const examination = await examine(file, nested, signal === undefined ? {} : { signal })
     const unified = chain[0]?.format === 'UKI' ? unifiedKernel(system, unifiedInput(file, input, choice)) : null
-    return { ...known, image, chain, contents, parts, unified }
+    return { ...known, image: examination.kernel, chain, contents, parts, examination, unified }
   } catch (error) {
     file.close()
     throw error

@@ -28,7 +28,7 @@ export async function judge(
   const { panic = false } = options
   // kexec_load is given no files.
   const isFile = engine === 'file'
-  const signatures = isFile && policy.signature.required !== false ? await signaturesOf(kernel, options.signal) : null
+  const signatures = isFile && policy.signature.required !== false ? signaturesOf(kernel) : null
   const files = isFile ? await appraisedFiles(policy, kernel, choice) : { file: memory, initrd: null }
   const call = isFile ? 'kexec_file_load' : 'kexec_load'
   const verdict = predict(policy, { isPe: isPe(kernel), ...files }, signatures, { panic, call })
@@ -74,18 +74,14 @@ function errorOf({ summary, reason, code, hint, evidence }: Verdict, path: strin
 }
 
 /** Of the bytes that the kernel will get; null where they are known only when they are unpacked. */
-async function signaturesOf(kernel: PlannedKernel, signal: AbortSignal | undefined) {
-  const { file, image } = kernel
-  if (!image.bootable || file.size === 0) return null
-  const source = needsUnpacking(kernel) && file.fd !== null ? innerSource(kernel) : file.source
-  if (source === null) return null
-  const { inspectSignatures } = await import('../image/signature/index.ts')
-  return inspectSignatures(source, signal ? { signal } : {})
+function signaturesOf({ image, chain, examination }: PlannedKernel) {
+  if (!image.bootable || examination === null) return null
+  return chain.length === 1 ? examination.signatures : examination.kernelSignatures
 }
 
 /** Every PE image begins so; of one that is not yet unpacked it is not known. */
 function isPe(kernel: PlannedKernel): boolean | null {
-  const source = needsUnpacking(kernel) && kernel.file.fd !== null ? innerSource(kernel) : kernel.file.source
+  const source = innerSource(kernel)
   return source === null ? null : source.read(0, 2).toString('latin1') === 'MZ'
 }
 

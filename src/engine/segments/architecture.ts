@@ -1,7 +1,7 @@
 import type { ByteSource } from '../../image/bytes.ts'
 import type { KernelImage } from '../../image/index.ts'
+import { zImageNeeds } from '../../image/zimage.ts'
 import type { System } from '../../system/system.ts'
-import { zImageNeeds } from './arm/zimage.ts'
 import { buildArm, isArmLoadable, layOutArm, readArmMachine } from './arm.ts'
 import { buildArm64, isArm64Loadable, layOutArm64, readArm64Machine } from './arm64.ts'
 import { readPpc64Machine } from './ppc64/machine.ts'

@@ -51,7 +51,7 @@ export function checkKernelImage(system: System, kernel: CheckedKernel, findings
     findings.refuse(new KexecError(summary, { reason, path: kernel.path, hint, evidence, refused: true, ...errno }))
   }
   const fits = checkArchitecture(kernel, running, refuse, findings)
-  checkLength(kernel, refuse)
+  checkLength(kernel, refuse, findings)
   checkRelocation(kernel, refuse)
   if (fits) {
     checkFormat(kernel, running, refuse)
@@ -110,14 +110,21 @@ function strangerTo(running: string, image: KernelImage): { summary: string; hin
 /** What the loader of x86 insists on, bytes. What is missing behind it is missed only once the old kernel is gone. */
 const LEAST_BZIMAGE = 1024
 
+/** The remedy for what was damaged on its way here. */
+export const REINSTALL = 'Copy or install the kernel again.'
+
 /** Refuses a file that is shorter than its header says. */
-function checkLength({ image, chain, fileSize, loadedSize }: CheckedKernel, refuse: Refuse): void {
+function checkLength(
+  { image, chain, fileSize, loadedSize, way }: CheckedKernel,
+  refuse: Refuse,
+  findings: Findings,
+): void {
   const size = chain.length === 1 ? fileSize : loadedSize
   if (image.minimumSize === null || size === null || size >= image.minimumSize) return
   const missing = `it has ${size} bytes where its header asks for ${image.minimumSize}`
-  refuse('truncated-kernel', `this is ${image.description}, cut off: ${missing}`, 'Copy or install the kernel again.', {
-    code: size < LEAST_BZIMAGE ? 'ENOEXEC' : null,
-  })
+  const summary = `this is ${image.description}, cut off: ${missing}`
+  if (way.tryAnyway) findings.warn(`${summary}: it is loaded anyway`)
+  else refuse('truncated-kernel', summary, REINSTALL, { code: size < LEAST_BZIMAGE ? 'ENOEXEC' : null })
 }
 
 /** A kernel that must be where it was linked to be: the place is the running kernel's, and for a crash kernel never its own. */

@@ -8,7 +8,7 @@ test('plan, for people: each choice with its reason', async () => {
   const { status, stdout, stderr } = await cli(['plan', '--root', makeMachine()])
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   expect(stdout).toBe(`kernel        /boot/vmlinuz-6.12.107+deb12-cloud-amd64
-              6.12.107+deb12-cloud-amd64, bzImage for x86_64, 13.5 MiB, signed
+              6.12.107+deb12-cloud-amd64, bzImage for x86_64, 13.5 MiB, not signed
               entry vmlinuz-6.12.107+deb12-cloud-amd64: the newest, as no entry was named; of 2 entries found
 initrd        /boot/initrd.img-6.12.107+deb12-cloud-amd64
               124 bytes, a cpio archive, as initrds are

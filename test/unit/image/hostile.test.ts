@@ -237,7 +237,7 @@ test('a hash of a FIT image that does not say what it is, found by fuzzing', asy
     node('', node('images', kernel), node('configurations', node('c', property(11, Buffer.from('k\0'))))),
     `${strings}kernel\0`,
   )
-  expect((await inspectNested(memoryBytes(image))).contents[0]?.problems).toEqual(['it names no kernel'])
+  expect((await inspectNested(memoryBytes(image))).contents[0]?.problems).toEqual([])
   await expect(unpack(named)).rejects.toThrow('a hash of k does not say what it is')
 })
 

@@ -1,4 +1,4 @@
-import { truncateSync } from 'node:fs'
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspectFile } from '../../../src/image/index.ts'
 import { kernelOf, makeTree, type Tree } from '../entries/tree.ts'
@@ -28,9 +28,22 @@ export function makeMachine(tree: Tree = debian): string {
   return root
 }
 
-/** A kernel's head as a file of full length, sparse behind the head. */
+/**
+ * A kernel's head as a file of full length, sparse behind the head. Its signature is behind it and not over zeros, so the head
+ * names none any more: else the file would be a damaged one.
+ */
 export function lengthen(kernel: string): void {
-  truncateSync(kernel, inspectFile(kernel).minimumSize as number)
+  const size = inspectFile(kernel).minimumSize as number
+  writeFileSync(kernel, unsigned(readFileSync(kernel)))
+  truncateSync(kernel, size)
+}
+
+/** A kernel's head whose entry for the certificate table is empty: PE Format, "Optional Header Data Directories". */
+export function unsigned(head: Buffer): Buffer {
+  const bytes = Buffer.from(head)
+  const entry = bytes.readUInt32LE(0x3c) + 24 + 112 + 4 * 8
+  bytes.fill(0, entry, entry + 8)
+  return bytes
 }
 
 export { kernelOf }

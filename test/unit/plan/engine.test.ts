@@ -162,7 +162,7 @@ describe('a vmlinux, which kexec_file_load does not take', () => {
     const root = machineWith({ '/boot/vmlinux.gz': { file: gzipSync(vmlinux, { level: 1 }) } })
     const made = await planned({ root, kernel: '/boot/vmlinux.gz' })
     expect(made).toMatchObject({ engine: 'segments', segments: null, refusals: [] })
-    expect(made.text).toContain('an ELF x86-64 executable (vmlinux) in gzip')
+    expect(made.text).toContain('7.2.12+deb13-cloud-amd64, vmlinux for x86_64 in gzip')
     expect(engineReason(made)).toMatch(/^kexec_file_load takes no vmlinux/)
   })
 

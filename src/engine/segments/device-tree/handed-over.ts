@@ -26,14 +26,34 @@ export interface HandedOver {
 export const RNG_SEED = 128
 export const KASLR_SEED = 8
 
-/** Of the boot that was, in /chosen: a kernel that finds them would take them for its own. */
-const stale = [
-  'linux,elfcorehdr',
-  'linux,usable-memory-range',
+/**
+ * Of the boot that was, in /chosen: a kernel that finds them would take freed memory, or another's words, for its own. What
+ * early_init_dt_scan_chosen() and the checks after it in drivers/of/fdt.c, drivers/of/kexec.c and
+ * drivers/firmware/efi/libstub/fdt.c read and write, but for what is of the machine: stdout-path, EFI's tables and memory map.
+ */
+export const staleProperties = [
+  'bootargs',
   'linux,initrd-start',
   'linux,initrd-end',
+  // A crash kernel's, and those of a kernel that crashed.
+  'linux,elfcorehdr',
+  'linux,usable-memory-range',
+  // Of POWER's crash kernels.
+  'linux,crashkernel-base',
+  'linux,crashkernel-size',
+  'linux,memory-limit',
+  // Measurements that the kernel before handed on.
   'linux,ima-kexec-buffer',
   'linux,ima-kexec-buffer-size',
+  'linux,tpm-kexec-buffer',
+  'linux,tpm-kexec-buffer-size',
+  // Kexec handover: memory that the kernel before kept, since 6.16.
+  'linux,kho-fdt',
+  'linux,kho-scratch',
+  'linux,booted-from-kexec',
+  // Secrets that were used: the same twice would be known.
+  'kaslr-seed',
+  'rng-seed',
 ] as const
 
 /**
@@ -46,8 +66,7 @@ export function handOver(tree: DeviceTree, told: HandedOver): DeviceTree {
   const { commandLine, initrd, kaslrSeed, rngSeed, crash } = told
   const made = withoutBoot(tree)
   const chosen = chosenNode(made)
-  if (commandLine === '') chosen.properties.delete('bootargs')
-  else chosen.properties.set('bootargs', textOf(commandLine))
+  if (commandLine !== '') chosen.properties.set('bootargs', textOf(commandLine))
   if (initrd !== null) {
     chosen.properties.set('linux,initrd-start', cellsOf(initrd.address))
     chosen.properties.set('linux,initrd-end', cellsOf(initrd.address + initrd.length))
@@ -77,7 +96,7 @@ export function withoutBoot(tree: DeviceTree): DeviceTree {
   const made = copyOf(tree)
   const chosen = chosenNode(made)
   const old = oldInitrd(chosen)
-  for (const name of stale) chosen.properties.delete(name)
+  for (const name of staleProperties) chosen.properties.delete(name)
   return { ...made, reservations: made.reservations.filter((each) => old === undefined || !isSame(each, old)) }
 }
 

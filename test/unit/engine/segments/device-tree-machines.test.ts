@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { type ZImageNeeds, zImageNeeds } from '../../../../src/engine/segments/arm/zimage.ts'
 import { buildArm, isArmLoadable, layOutArm, readArmMachine } from '../../../../src/engine/segments/arm.ts'
 import { readDeviceTree } from '../../../../src/engine/segments/device-tree/blob.ts'
 import { addressIn, chosenNode } from '../../../../src/engine/segments/device-tree/tree.ts'
@@ -13,6 +12,7 @@ import {
 import type { SegmentImage } from '../../../../src/engine/segments/segment.ts'
 import { memoryBytes } from '../../../../src/image/bytes.ts'
 import { inspectImage } from '../../../../src/image/index.ts'
+import { type ZImageNeeds, zImageNeeds } from '../../../../src/image/zimage.ts'
 import { segmentMachine } from './machines.ts'
 
 // Architectures whose running kernel enters the new one as its boot protocol has it, by the device tree among the segments.

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readDeviceTree, writeDeviceTree } from '../../../../src/engine/segments/device-tree/blob.ts'
 import { adopted } from '../../../../src/engine/segments/device-tree/given-tree.ts'
-import { handOver } from '../../../../src/engine/segments/device-tree/handed-over.ts'
+import { handOver, staleProperties, withoutBoot } from '../../../../src/engine/segments/device-tree/handed-over.ts'
 import { memoryRanges, reservedRanges } from '../../../../src/engine/segments/device-tree/memory.ts'
 import { readRunningTree } from '../../../../src/engine/segments/device-tree/running-tree.ts'
 import { childNamed, type DeviceTree, type TreeNode } from '../../../../src/engine/segments/device-tree/tree.ts'
@@ -90,6 +90,23 @@ test('a tree without /chosen gets one', () => {
   const bare = dtc('/dts-v1/; / { };', 'dts', 'dtb')
   const made = source(handOver(readDeviceTree(bare, 'x'), { ...told, commandLine: 'quiet', initrd: null }))
   expect(made).toMatch(/chosen \{[^}]*bootargs = "quiet";/)
+})
+
+test('nothing of the boot that was is handed on: each property of the list by itself', () => {
+  const unchanged = ['stdout-path', 'linux,uefi-system-table', 'linux,uefi-mmap-start', 'u-boot,version']
+  for (const name of [...staleProperties, ...unchanged]) {
+    const chosen = { name: 'chosen', properties: new Map([[name, Buffer.from('of before\0')]]), children: [] }
+    const root = { name: '', properties: new Map(), children: [chosen] }
+    const tree = { reservations: [], bootProcessor: 0, names: Buffer.alloc(0), root }
+    const left = withoutBoot(tree).root.children[0]?.properties
+    expect([...(left?.keys() ?? [])], name).toEqual(unchanged.includes(name) ? [name] : [])
+    // What is told anew is not what was.
+    const made = handOver(tree, { ...told, commandLine: '', initrd: null }).root.children[0]?.properties
+    expect(made?.get(name)?.toString() === 'of before\0', name).toBe(unchanged.includes(name))
+  }
+  for (const name of ['linux,kho-fdt', 'linux,kho-scratch', 'linux,ima-kexec-buffer', 'linux,elfcorehdr']) {
+    expect(staleProperties).toContain(name)
+  }
 })
 
 test('memory and what is reserved in it, as the kernel reads them', () => {

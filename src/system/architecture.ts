@@ -1,0 +1,70 @@
+import { machine } from 'node:os'
+import type { System } from './system.ts'
+
+/** The same word as `uname -m`, whatever the personality of the one who asks: kernel/utsname_sysctl.c, since Linux 6.1. */
+const ARCHITECTURE = '/proc/sys/kernel/arch'
+
+/** Every line begins with an address of the kernel's word size, of zeros for those who may not know it. */
+const SYMBOLS = '/proc/kallsyms'
+
+/**
+ * The architecture of the kernel that runs, as `uname -m` prints it to a program of the kernel's own word size; null when it is not
+ * known. `uname -m` alone will not do: for a program under `setarch i386`, and for 32-bit programs on arm64, POWER and s390, it
+ * names a 32-bit machine (override_architecture of kernel/sys.c).
+ * @param see gets what was read, and from where
+ */
+export function readArchitecture(
+  system: System,
+  see: (source: string, value: string) => void = () => {},
+): string | null {
+  const told = system.readText(ARCHITECTURE)?.trim()
+  if (told !== undefined) {
+    see(ARCHITECTURE, told)
+    return told
+  }
+  if (!system.isLive) return null
+  see('uname -m', machine())
+  if (hasWideAddresses(system)) see(SYMBOLS, '64-bit addresses')
+  return trueArchitecture(system, machine())
+}
+
+function hasWideAddresses(system: System): boolean {
+  try {
+    return /^[0-9a-f]{16} /.test(system.readHead(SYMBOLS, 17).toString('latin1'))
+  } catch {
+    return false
+  }
+}
+
+const WIDE: readonly (readonly [RegExp, string])[] = [
+  [/^i[3-6]86$/, 'x86_64'],
+  [/^armv\d+b$/, 'aarch64_be'],
+  [/^armv\d+/, 'aarch64'],
+  [/^ppc$/, 'ppc64'],
+  [/^ppcle$/, 'ppc64le'],
+  [/^s390$/, 's390x'],
+  [/^riscv32$/, 'riscv64'],
+  [/^mips$/, 'mips64'],
+]
+
+/** What `uname -m` would say to a program of the kernel's own word size, of what it said to this one. */
+export function trueArchitecture(system: System, named: string): string {
+  if (!hasWideAddresses(system)) return named
+  return WIDE.find(([pattern]) => pattern.test(named))?.[1] ?? named
+}
+
+/** What names one machine: `uname -m` differs by word size and byte order, kernel images by less. */
+export function familyOf(architecture: string): string {
+  if (/^i[3-6]86$/.test(architecture)) return 'i386'
+  if (/^aarch64/.test(architecture)) return 'aarch64'
+  if (/^arm/.test(architecture)) return 'arm'
+  if (/^ppc64/.test(architecture)) return 'ppc64'
+  return architecture
+}
+
+/** Architectures whose 64-bit machines run both: what counts is whether the CPU and the kernel's loader do. */
+export function byteOrderOf(architecture: string): 'little' | 'big' {
+  return /^(aarch64_be|arm.*b|ppc|ppc64|s390x?|mips|mips64|parisc(64)?|sparc(64)?)$/.test(architecture)
+    ? 'big'
+    : 'little'
+}
