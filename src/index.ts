@@ -77,6 +77,7 @@ export type { PreparationProgress, PrepareOptions } from './plan/progress.ts'
 export {
   type AppraisedFile,
   type CallPolicy,
+  type Confinement,
   detectPolicy,
   type FirmwareKeys,
   type ImaState,
@@ -84,6 +85,7 @@ export {
   type Keyrings,
   type LoadLimits,
   type Lockdown,
+  type Obstacle,
   type PolicyMode,
   type PolicyReason,
   type PolicySubject,

@@ -68,7 +68,7 @@ export async function diagnose({ root, signal }: DiagnoseOptions = {}): Promise<
 function checksOf(subject: Subject, examination: Examination): Check[] {
   if (subject.needsMachine && !examination.isMachine) {
     return subject.ids
-      .filter((id) => id !== 'seccomp')
+      .filter((id) => id !== 'seccomp' && id !== 'confinement')
       .map((id) => ({ id, status: 'unknown', summary: NO_MACHINE, ...nothing, subject: subject.name }))
   }
   return subject.examine(examination).map((finding) => ({

@@ -1,5 +1,11 @@
 import type { Evidence } from '../errors.ts'
-import type { CallPolicy, KexecPolicy, PolicySubject, Verdict } from '../policy/index.ts'
+import {
+  barriersOfProcess,
+  type CallPolicy,
+  type KexecPolicy,
+  type PolicySubject,
+  type Verdict,
+} from '../policy/index.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf } from './examination.ts'
 import { sentence } from './sentence.ts'
@@ -63,17 +69,18 @@ function signature(examination: Examination): Finding<'signature'> {
     const summary = isOpen ? (agreeable[mode] as string) : `Without a kernel to load it cannot be told (${mode}).`
     return { id, status: isOpen ? 'ok' : 'unknown', summary, detail: [sentence(why)], evidence }
   }
-  return judged(verdict.privileged ?? verdict, mode, evidence)
+  return judged(verdict.privileged ?? verdict, examination.policy, { mode, evidence })
 }
 
 /** By the verdict for a process that has the privileges: whether this one has them is another check's, as is its filter. */
 function judged(
   { outcome, summary, hint, missing }: Verdict,
-  mode: string,
-  evidence: readonly Evidence[],
+  policy: KexecPolicy,
+  { mode, evidence }: { readonly mode: string; readonly evidence: readonly Evidence[] },
 ): Finding<'signature'> {
   const id = 'signature'
-  const unknown = missing.filter((each) => !each.includes('seccomp'))
+  const others = barriersOfProcess(policy)
+  const unknown = missing.filter((each) => !others.includes(each))
   if (outcome === 'will-be-refused') {
     const remedy = hint ?? 'linux-kexec policy'
     return { id, status: 'problem', summary: sentence(`the kernel would refuse it: ${summary}`), evidence, remedy }

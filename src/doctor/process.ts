@@ -1,3 +1,4 @@
+import type { Confinement } from '../policy/index.ts'
 import type { System } from '../system/system.ts'
 import type { Finding, Subject } from './check.ts'
 import type { Examination } from './examination.ts'
@@ -6,11 +7,16 @@ import type { Examination } from './examination.ts'
 const CAP_SYS_BOOT = 22n
 
 /** Whether this process, or one that its user starts, may load a kernel and reboot. */
-export const process: Subject<'capability' | 'namespaces' | 'seccomp'> = {
+export const process: Subject<'capability' | 'namespaces' | 'seccomp' | 'confinement'> = {
   name: 'process',
-  ids: ['capability', 'namespaces', 'seccomp'],
+  ids: ['capability', 'namespaces', 'seccomp', 'confinement'],
   needsMachine: true,
-  examine: (examination) => [capability(examination), namespaces(examination), ...seccomp(examination)],
+  examine: (examination) => [
+    capability(examination),
+    namespaces(examination),
+    ...seccomp(examination),
+    ...confinement(examination),
+  ],
 }
 
 function capability({ policy, privileges, system }: Examination): Finding<'capability'> {
@@ -73,4 +79,30 @@ function seccomp({ policy, privileges }: Examination): Finding<'seccomp'>[] {
   const summary = 'A seccomp filter is on this process, and what it refuses cannot be read.'
   const remedy = 'Run it in a shell of the host, without the filter.'
   return [{ id: 'seccomp', status: 'warning', summary, evidence: privileges.evidence, remedy }]
+}
+
+const modules = {
+  apparmor: 'AppArmor',
+  selinux: 'SELinux',
+  loadpin: 'LoadPin',
+  ipe: 'IPE',
+  unknown: 'A security module',
+}
+
+/** Nothing is said where no module confines this process or pins what may be loaded. */
+function confinement({ policy }: Examination): Finding<'confinement'>[] {
+  const [first, ...others] = policy.confinement
+  if (first === undefined) return []
+  const told = ({ module, label, missing }: Confinement) =>
+    module === 'unknown'
+      ? `It cannot be read ${missing}.`
+      : `${modules[module]} may refuse the load${label === null ? '' : ` (${label})`}; what it refuses cannot be read.`
+  const evidence = policy.reasons
+    .filter(({ subject, source }) => subject === 'process' && source.includes('/attr/'))
+    .map(({ source, value }) => ({ source, value }))
+  const remedy =
+    first.scope === 'process'
+      ? 'Run it from an unconfined shell of the host.'
+      : 'linux-kexec load, and see what it says'
+  return [{ id: 'confinement', status: 'warning', summary: told(first), detail: others.map(told), evidence, remedy }]
 }

@@ -1,7 +1,12 @@
 import { type Evidence, errnoName, KexecError, type Reason } from '../errors.ts'
+import { formatBytes } from '../plan/text.ts'
 import { detectPolicy, type KexecPolicy, type PolicySubject } from '../policy/index.ts'
+import { waysPastSignature } from '../policy/predict.ts'
+import { isAtLeast } from '../policy/signature-check.ts'
 import type { System } from '../system/system.ts'
 import { diagnosePermission } from './permission.ts'
+import { IOMEM, readResources, usableMemory } from './segments/memory-map.ts'
+import { type MemoryRange, without } from './segments/ranges.ts'
 
 /** What is known of a call that failed. */
 export interface FailedCall {
@@ -28,15 +33,15 @@ export interface Diagnosis {
 export function diagnoseLoad(system: System, call: FailedCall): KexecError {
   const policy = detectPolicy({ system })
   const name = errnoName(call.errno)
-  const permission = name === 'EPERM' ? diagnosePermission(system, policy, call) : undefined
-  const crashed = name === 'EBUSY' ? earlierCrash(system) : undefined
+  const permission = name === 'EPERM' || name === 'EACCES' ? diagnosePermission(system, policy, call, name) : undefined
+  // What the kernel said in words first; then what is certain; then what the errno means.
+  const known =
+    obstacleTo(name, policy, call) ??
+    (name === 'EBUSY' ? earlierCrash(system) : undefined) ??
+    (name === 'EADDRNOTAVAIL' && !call.panic ? longestRun(system) : undefined)
   const cause =
-    permission?.diagnosis ??
-    crashed?.diagnosis ??
-    fromLog(call.log) ??
-    fromPolicy(name, policy, call) ??
-    fromErrno(call)
-  const diagnosis = call.lostCrashKernel ? withLoss(cause) : cause
+    fromLog(call.log) ?? permission?.diagnosis ?? known?.diagnosis ?? fromPolicy(name, policy, call) ?? fromErrno(call)
+  const diagnosis = withHypervisor(policy, call.lostCrashKernel ? withLoss(cause) : cause)
   return new KexecError(diagnosis.summary, {
     reason: diagnosis.reason,
     errno: call.errno,
@@ -47,7 +52,7 @@ export function diagnoseLoad(system: System, call: FailedCall): KexecError {
       ...call.log,
       ...(call.lostCrashKernel ? [LOSS] : []),
       ...(permission?.evidence ?? []),
-      ...(crashed?.evidence ?? []),
+      ...(known?.evidence ?? []),
       ...evidenceFor(name, system, policy),
     ],
   })
@@ -62,6 +67,61 @@ function withLoss({ reason, summary, hint }: Diagnosis): Diagnosis {
   return { reason, summary: `${summary}; ${consequence}`, hint: hint === undefined ? advice : `${hint} ${advice}` }
 }
 
+/** A load that Xen would not start is worth no repair: its name comes with whatever else is wrong. */
+function withHypervisor({ obstacles }: KexecPolicy, diagnosis: Diagnosis): Diagnosis {
+  const below = obstacles.find(({ name }) => name === 'xen')
+  if (below === undefined) return diagnosis
+  return { ...diagnosis, summary: `${diagnosis.summary}; and ${below.summary}`, hint: below.remedy }
+}
+
+interface Known {
+  readonly diagnosis: Diagnosis
+  readonly evidence: readonly Evidence[]
+}
+
+/** What `doctor` knows of the machine, where it gives this very errno. */
+function obstacleTo(name: string, { obstacles }: KexecPolicy, { panic }: FailedCall): Known | undefined {
+  const found = obstacles.find(({ code, concernsCrash }) => code === name && (concernsCrash || !panic))
+  if (found === undefined) return undefined
+  const { summary, remedy, evidence, certain } = found
+  const isBusy = name === 'EBUSY'
+  const more = certain || !isBusy ? '' : ' Else another load is under way: try again when it has ended.'
+  return {
+    diagnosis: { reason: isBusy ? 'busy' : 'kernel-refused', summary, hint: `${remedy}${more}` },
+    evidence,
+  }
+}
+
+/**
+ * kexec_file_load places what it loads in one piece each, anywhere in RAM: pages that are in use are moved out of the way as the
+ * new kernel starts (locate_mem_hole_top_down of kernel/kexec_file.c). So it is not free memory that is missing.
+ */
+function longestRun(system: System): Known | undefined {
+  const runs = memoryRuns(system)
+  const [longest] = runs.sort((one, other) => other.end - other.start - (one.end - one.start))
+  if (longest === undefined) return undefined
+  const size = formatBytes(longest.end - longest.start)
+  const place = `0x${longest.start.toString(16)}-0x${(longest.end - 1).toString(16)}`
+  return {
+    diagnosis: {
+      reason: 'no-memory-hole',
+      summary: `no range of memory is long enough for the new kernel or its initrd in one piece: the longest has ${size}`,
+      hint: 'Use a smaller initrd, or one that is packed better. Memory in use does not count, so that stopping programs does not help.',
+    },
+    evidence: [{ source: IOMEM, value: `${place} : System RAM, ${size}` }],
+  }
+}
+
+/** RAM without what the firmware or the kernel has set aside for good. */
+function memoryRuns(system: System): MemoryRange[] {
+  try {
+    const { ram, occupied } = usableMemory(readResources(system))
+    return without(ram, occupied)
+  } catch {
+    return []
+  }
+}
+
 /** What of the policy concerns an errno: not everything that was read. */
 function evidenceFor(name: string, system: System, policy: KexecPolicy): Evidence[] {
   const subjects: PolicySubject[] =
@@ -70,8 +130,8 @@ function evidenceFor(name: string, system: System, policy: KexecPolicy): Evidenc
       : name === 'ENOSYS'
         ? ['kernel', 'limits', 'process', 'container']
         : name === 'EACCES'
-          ? ['ima', 'secure boot', 'process']
-          : ['secure boot', 'lockdown', 'signature', 'keyrings']
+          ? ['ima', 'secure boot', 'process', 'container']
+          : ['secure boot', 'lockdown', 'signature', 'keyrings', 'hypervisor']
   const evidence = policy.reasons
     .filter(({ subject }) => subjects.includes(subject))
     .map(({ source, value }) => ({ source, value }))
@@ -103,21 +163,11 @@ function earlierCrash(system: System): { diagnosis: Diagnosis; evidence: Evidenc
 }
 
 /** Where the policy tells more than the errno. */
-function fromPolicy(
-  name: string,
-  { kexecFileLoad, kexecLoad, seccomp, ima, signature }: KexecPolicy,
-  call: FailedCall,
-): Diagnosis | undefined {
+function fromPolicy(name: string, policy: KexecPolicy, call: FailedCall): Diagnosis | undefined {
+  const { kexecFileLoad, kexecLoad, seccomp, signature } = policy
   const asked = call.syscall === 'kexec_load' ? kexecLoad : kexecFileLoad
   if (name === 'ENOSYS' && asked.mode === 'unsupported') {
     return { reason: 'no-kexec-support', summary: asked.why, hint: buildWith(call) }
-  }
-  if (name === 'EACCES' && call.syscall === 'kexec_load') {
-    return {
-      reason: 'ima-appraisal',
-      summary: "IMA does not allow kexec_load, since only a kernel's file can carry a signature",
-      hint: 'Load it with --engine file.',
-    }
   }
   if (name === 'ENOSYS' && (seccomp ?? 0) > 0) {
     return {
@@ -126,21 +176,35 @@ function fromPolicy(
       hint: 'Run it outside of the container or service that set the filter; `linux-kexec policy` there tells whether the kernel has it.',
     }
   }
-  const isLogged = call.log.some(({ value }) => /appraise|\bima\b/i.test(value))
-  if (name === 'EACCES' && !isLogged && ima.present === false) {
-    return {
-      reason: 'not-permitted',
-      summary: 'a security module does not allow this file to be loaded as a kernel',
-      hint: 'Look for what concerns the file in the audit log (`ausearch -m AVC`, `dmesg`).',
-    }
+  if (wrongSignature.has(name) && call.log.some(({ value }) => /digest mismatch/i.test(value))) {
+    return { ...SIGNATURE, summary: 'the kernel image is not the one that was signed', hint: INSTALL_AGAIN }
   }
   if (name === 'EKEYREJECTED' && signature.format === 'none') {
     const summary =
       'the running kernel requires signatures, and was built without the code that verifies those of such images'
-    return { ...SIGNATURE, summary, hint: 'Boot another kernel: no image can pass here.' }
+    return { ...SIGNATURE, summary, hint: waysPastSignature(policy) }
   }
-  return undefined
+  const wrong = wrongSignature.get(name)
+  if (wrong === undefined) return undefined
+  // Before 5.4 an image without a signature was rejected, too.
+  const mayBeUnsigned = name === 'EKEYREJECTED' && isAtLeast(policy.kernel.release, 5, 4) === false
+  const summary = mayBeUnsigned ? 'the kernel image is not signed, or its signature was rejected' : wrong
+  return { ...SIGNATURE, summary, hint: waysPastSignature(policy) }
 }
+
+const INSTALL_AGAIN = 'Install it again: the file is damaged, or was changed since it was signed.'
+
+const wrongSignature: ReadonlyMap<string, string> = new Map([
+  ['ENODATA', 'the kernel image is not signed, and this machine requires it'],
+  ['ENOKEY', "no key in the kernel's keyrings matches the image's signature"],
+  ['EKEYEXPIRED', 'the key that signed the kernel image has expired'],
+  ['EKEYREVOKED', 'the key that signed the kernel image was revoked'],
+  ['EKEYREJECTED', "the kernel image's signature was rejected"],
+  ['ELIBBAD', "the kernel image's signature is malformed"],
+  ['EBADMSG', "the kernel image's signature is malformed"],
+  ['ENOPKG', "the kernel image's signature uses an algorithm that the running kernel lacks"],
+  ['EMSGSIZE', "the kernel image's signature is malformed"],
+])
 
 function buildWith({ syscall }: FailedCall): string {
   return `Boot a kernel built with CONFIG_KEXEC${syscall === 'kexec_load' ? '' : '_FILE'}=y.`
@@ -149,6 +213,13 @@ function buildWith({ syscall }: FailedCall): string {
 /** Kernel log lines that tell more than the errno. */
 function fromLog(log: readonly Evidence[]): Diagnosis | undefined {
   const text = log.map((line) => line.value).join('\n')
+  if (/CPUs are stuck in the kernel/i.test(text)) {
+    return {
+      reason: 'busy',
+      summary: 'the kernel cannot stop its other processors, and refuses every load while they run',
+      hint: 'Boot with nr_cpus=1, or without protected KVM where that is what holds them.',
+    }
+  }
   if (/command line too long|elfcorehdr.*exceeds/i.test(text)) {
     return {
       reason: 'cmdline-too-long',
@@ -159,11 +230,7 @@ function fromLog(log: readonly Evidence[]): Diagnosis | undefined {
   return undefined
 }
 
-const SIGNATURE: Diagnosis = {
-  reason: 'signature-rejected',
-  summary: "the kernel image's signature was rejected",
-  hint: 'Install a kernel signed by the distribution, or enrol the key that signed this one (mokutil --import).',
-}
+const SIGNATURE = { reason: 'signature-rejected' } as const
 
 const byErrno: Record<string, Diagnosis> = {
   EBUSY: { reason: 'busy', summary: 'another load is under way', hint: 'Try again when it has ended.' },
@@ -199,23 +266,9 @@ const byErrno: Record<string, Diagnosis> = {
   },
   EADDRNOTAVAIL: {
     reason: 'no-memory-hole',
-    summary: 'no free range of memory fits the new kernel',
-    hint: 'Free memory, or use a smaller initrd.',
+    summary: 'no range of memory is long enough for the new kernel or its initrd in one piece',
+    hint: 'Use a smaller initrd, or one that is packed better; as root the longest range is named.',
   },
-  EACCES: {
-    reason: 'ima-appraisal',
-    summary: "IMA refused the kernel's or the initrd's file, or a security module did",
-    hint: 'Sign the file with a key that IMA trusts (evmctl ima_sign); the audit log says which file and why.',
-  },
-  ENODATA: { ...SIGNATURE, summary: 'the kernel image is not signed, and this machine requires it' },
-  ENOKEY: { ...SIGNATURE, summary: "no key in the kernel's keyrings matches the image's signature" },
-  EKEYEXPIRED: { ...SIGNATURE, summary: 'the key that signed the kernel image has expired' },
-  EKEYREVOKED: { ...SIGNATURE, summary: 'the key that signed the kernel image was revoked' },
-  EKEYREJECTED: SIGNATURE,
-  ELIBBAD: { ...SIGNATURE, summary: "the kernel image's signature is malformed" },
-  EBADMSG: { ...SIGNATURE, summary: "the kernel image's signature is malformed" },
-  ENOPKG: { ...SIGNATURE, summary: "the kernel image's signature uses an algorithm that the running kernel lacks" },
-  EMSGSIZE: { ...SIGNATURE, summary: "the kernel image's signature is malformed" },
 }
 
 function fromErrno(call: FailedCall): Diagnosis {

@@ -1,31 +1,37 @@
 import type { Evidence, Reason } from '../errors.ts'
+import type { Confinement } from '../policy/confinement.ts'
+import { MODULES } from '../policy/confinement.ts'
+import { parseImaRules } from '../policy/ima-rules.ts'
 import type { KexecPolicy } from '../policy/index.ts'
+import type { Known } from '../policy/known.ts'
+import { hintForCapability } from '../policy/privileges.ts'
 import type { System } from '../system/system.ts'
 import type { Diagnosis, FailedCall } from './diagnose.ts'
 
-/** One cause of EPERM: whether it was this one, or may have been. */
+/** One cause of EPERM or EACCES: whether it was this one, or may have been. */
 interface Cause extends Diagnosis {
   readonly certain: boolean
   /** To complete "what remains possible: …". */
   readonly name: string
 }
 
-const MODULES = '/sys/kernel/security/lsm'
-
 /** Security modules that can refuse what capabilities allow; the others of the list cannot. */
-const mandatory = ['selinux', 'apparmor', 'smack', 'tomoyo', 'bpf']
+const mandatory = ['selinux', 'apparmor', 'smack', 'tomoyo', 'bpf', 'loadpin', 'ipe']
 
 /**
- * EPERM has seven causes, and only the state around the call tells which. One that is certain is the cause; else those that
- * remain possible are all named.
+ * EPERM has seven causes, and EACCES three, and only the state around the call tells which. One that is certain is the cause;
+ * else those that remain possible are all named.
  */
 export function diagnosePermission(
   system: System,
   policy: KexecPolicy,
   call: FailedCall,
+  errno: 'EPERM' | 'EACCES',
 ): { readonly diagnosis: Diagnosis; readonly evidence: readonly Evidence[] } {
   const modules = system.readText(MODULES)?.trim()
-  const causes = [...causesInProcess(policy), ...causesInKernel(policy, call), ...causesBeyond(policy, modules)]
+  const own =
+    errno === 'EPERM' ? [...causesInProcess(policy), ...causesInKernel(policy, call)] : causesInAppraisal(policy, call)
+  const causes = [...own, ...causesBeyond(policy, modules, call)]
   const evidence = modules === undefined ? [] : [{ source: MODULES, value: modules }]
   const certain = causes.find((cause) => cause.certain)
   const [only, ...others] = causes
@@ -35,7 +41,7 @@ export function diagnosePermission(
   return { diagnosis: undecided(causes), evidence }
 }
 
-function causesInProcess({ capability, namespaces }: KexecPolicy): Cause[] {
+function causesInProcess({ capability, namespaces, uid }: KexecPolicy): Cause[] {
   const causes: Cause[] = []
   if (capability !== true) {
     causes.push({
@@ -43,7 +49,7 @@ function causesInProcess({ capability, namespaces }: KexecPolicy): Cause[] {
       name: 'no CAP_SYS_BOOT (/proc/self/status could not be read)',
       reason: 'no-capability',
       summary: 'this process does not have CAP_SYS_BOOT',
-      hint: 'Run it as root.',
+      hint: hintForCapability(uid),
     })
   }
   if (namespaces.user !== true) {
@@ -95,7 +101,56 @@ function causesInKernel(policy: KexecPolicy, { panic, loadsLeft, log }: FailedCa
   return causes
 }
 
-function causesBeyond({ seccomp }: KexecPolicy, modules: string | undefined): Cause[] {
+/** IMA, where its rules are about kernels, or may be. */
+function causesInAppraisal(policy: KexecPolicy, { syscall, log }: FailedCall): Cause[] {
+  const isLogged = log.some(({ value }) => /appraise|\bima\b/i.test(value))
+  const byCall = syscall === 'kexec_load' && policy.kexecLoad.reason === 'ima-appraisal'
+  const appraises = syscall === 'kexec_load' && policy.kexecLoad.mode === 'unchecked' ? false : appraisesKernels(policy)
+  if (!isLogged && appraises === false) return []
+  const common = { certain: isLogged || byCall, reason: 'ima-appraisal' } as const
+  const name = appraises === null ? 'IMA (its rules could not be read)' : 'IMA'
+  if (syscall === 'kexec_load')
+    return [
+      {
+        ...common,
+        name,
+        summary: "IMA does not allow kexec_load, since only a kernel's file can carry a signature",
+        hint: 'Load it with --engine file.',
+      },
+    ]
+  return [
+    {
+      ...common,
+      name,
+      summary: "IMA refused the kernel's or the initrd's file",
+      hint: 'Sign the file with a key that IMA trusts (evmctl ima_sign); the audit log says which file and why.',
+    },
+  ]
+}
+
+/** Whether IMA has a rule by which it may refuse a kernel or an initrd. */
+function appraisesKernels({ ima }: KexecPolicy): Known {
+  if (ima.present === false || (ima.appraise !== null && ima.appraise !== 'enforce')) return false
+  if (ima.policy === null) return null
+  const concerns = ima.rules
+    .flatMap(parseImaRules)
+    .some(({ appraise, hook }) => appraise && (hook === null || hook.startsWith('KEXEC_')))
+  return concerns && ima.appraise === null ? null : concerns
+}
+
+const titles = {
+  apparmor: 'AppArmor',
+  selinux: 'SELinux',
+  loadpin: 'LoadPin',
+  ipe: 'IPE',
+  unknown: 'a security module',
+}
+
+function nameOf({ module, label }: Confinement): string {
+  return label === null ? titles[module] : `${titles[module]} (${label})`
+}
+
+function causesBeyond({ seccomp, confinement }: KexecPolicy, modules: string | undefined, call: FailedCall): Cause[] {
   const causes: Cause[] = []
   if (seccomp !== 0) {
     causes.push({
@@ -106,17 +161,23 @@ function causesBeyond({ seccomp }: KexecPolicy, modules: string | undefined): Ca
       hint: 'Run it outside of the container or service (SystemCallFilter=) that set the filter.',
     })
   }
+  const [denial] = call.log.filter(({ value }) => /\bavc: +denied|apparmor="DENIED"|ipe_access|loadpin/i.test(value))
   const active = modules?.split(',').filter((name) => mandatory.includes(name))
-  if (active === undefined || active.length > 0) {
-    const name = active === undefined ? 'a security module' : `a rule of ${active.join(' or ')}`
-    causes.push({
-      certain: false,
-      name,
-      reason: 'not-permitted',
-      summary: `${name} does not allow it`,
-      hint: 'Look for what concerns kexec or CAP_SYS_BOOT in the audit log (`ausearch -m AVC`, `dmesg`).',
-    })
-  }
+  const confines = confinement.filter(({ module }) => module !== 'unknown').map(nameOf)
+  if (denial === undefined && confines.length === 0 && active?.length === 0) return causes
+  const name =
+    confines.length > 0
+      ? confines.join(' or ')
+      : active === undefined || active.length === 0
+        ? 'a security module'
+        : `a rule of ${active.join(' or ')}`
+  causes.push({
+    certain: denial !== undefined,
+    name,
+    reason: 'not-permitted',
+    summary: `${name} does not allow it`,
+    hint: 'Run it from an unconfined shell of the host; the audit log says what was refused (`ausearch -m AVC`, `dmesg`).',
+  })
   return causes
 }
 

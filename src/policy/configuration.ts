@@ -1,7 +1,8 @@
 import { gunzipSync } from 'node:zlib'
+import type { Evidence } from '../errors.ts'
 import type { Known } from './known.ts'
 import type { Survey } from './survey.ts'
-import { kernelHasSymbol } from './symbols.ts'
+import { kernelHasSymbol, SYMBOLS } from './symbols.ts'
 
 /** Far more than any kernel's configuration: those of distributions have 250 to 300 KB. */
 const MAX_BYTES = 4 * 1024 * 1024
@@ -14,6 +15,8 @@ export interface KernelConfiguration {
   readonly architecture: string | null
   /** Whether an option is set, as `y` or `m`; null when that is not known. */
   has(option: string): Known
+  /** What of it says so, and where: nothing is quoted that is not there. */
+  quote(option: string): Evidence
 }
 
 /**
@@ -37,9 +40,14 @@ export function readConfiguration(survey: Survey, release: string | null): Kerne
       architecture: architectureIn(text),
       // An option that depends on another that is off is not mentioned at all.
       has: (option) => optionIn(text, option) ?? (complete ? false : fromSymbols(survey, option)),
+      quote: (option) =>
+        optionIn(text, option) === null && !complete
+          ? quoteSymbols(survey, option)
+          : { source: path, value: lineOf(text, option) },
     }
   }
-  return { source: null, architecture: null, has: (option) => fromSymbols(survey, option) }
+  const has = (option: string) => fromSymbols(survey, option)
+  return { source: null, architecture: null, has, quote: (option) => quoteSymbols(survey, option) }
 }
 
 function places(release: string | null): string[] {
@@ -72,6 +80,13 @@ function optionIn(text: string, option: string): Known {
   const at = text.indexOf(set)
   if (at >= 0) return /^[ym]\n/.test(text.slice(at + set.length, at + set.length + 2))
   return text.includes(`\n# CONFIG_${option} is not set\n`) ? false : null
+}
+
+/** The line about an option, or that there is none. */
+function lineOf(text: string, option: string): string {
+  const set = new RegExp(`\\n(CONFIG_${option}=.*)`).exec(text)?.[1]
+  if (set !== undefined) return set
+  return optionIn(text, option) === false ? `# CONFIG_${option} is not set` : `no CONFIG_${option}`
 }
 
 /** "Kernel hacking" is the last menu of every kernel, and these two of its options have no conditions. */
@@ -116,4 +131,10 @@ function fromSymbols(survey: Survey, option: string): Known {
   const answers = known.names.map((name) => kernelHasSymbol(survey, name))
   if (answers.includes(true)) return true
   return known.absenceTells && answers.every((answer) => answer === false) ? false : null
+}
+
+function quoteSymbols(survey: Survey, option: string): Evidence {
+  const names = symbols[option]?.names ?? []
+  const found = names.find((name) => kernelHasSymbol(survey, name))
+  return { source: SYMBOLS, value: found ?? `no ${names.join(' or ') || `word on CONFIG_${option}`}` }
 }

@@ -1,12 +1,15 @@
 import { machine } from 'node:os'
+import { isEfi } from '../system/efi-variables.ts'
 import { System } from '../system/system.ts'
 import { readConfiguration } from './configuration.ts'
+import { readConfinement } from './confinement.ts'
 import { readFirmwareKeys } from './firmware-keys.ts'
 import { readIma } from './ima.ts'
 import { readKeyrings } from './keyrings.ts'
 import type { Known } from './known.ts'
 import { readLockdown } from './lockdown.ts'
 import { modeOfFileLoad, modeOfKexecLoad } from './modes.ts'
+import { findObstacles } from './obstacles.ts'
 import type { KexecPolicy, LoadLimits } from './policy.ts'
 import { PROCESS, type Privileges, readPrivileges, USER_IDS } from './privileges.ts'
 import { readSecureBoot } from './secure-boot.ts'
@@ -24,7 +27,8 @@ export function detectPolicy({ system = new System() }: { readonly system?: Syst
   const survey = new Survey(system)
   const release = system.runningRelease() ?? null
   const configuration = readConfiguration(survey, release)
-  const architecture = configuration.architecture ?? (system.isLive ? machine() : null)
+  const named = system.readText('/proc/sys/kernel/arch')?.trim()
+  const architecture = configuration.architecture ?? named ?? (system.isLive ? machine() : null)
   const { enabled: secureBoot, setupMode } = readSecureBoot(survey)
   const lockdown = readLockdown(survey, configuration)
   const ima = readIma(survey, { configuration, secureBoot, commandLine: system.runningCommandLine() ?? null })
@@ -32,6 +36,7 @@ export function detectPolicy({ system = new System() }: { readonly system?: Syst
   const { limits, core, remedy } = readLimits(survey)
   const facts = { configuration, core, limits, remedy, lockdown, secureBoot, signature, ima }
   const kexecFileLoad = modeOfFileLoad(facts)
+  const hypervisor = readHypervisor(survey)
   return {
     mode: kexecFileLoad.mode,
     kernel: { release, architecture },
@@ -44,8 +49,11 @@ export function detectPolicy({ system = new System() }: { readonly system?: Syst
     ima,
     limits,
     ...readProcess(survey),
+    confinement: readConfinement(survey),
     container: readContainer(survey),
-    hypervisor: readHypervisor(survey),
+    hypervisor,
+    obstacles: findObstacles({ system, architecture, release, configuration, hypervisor, reasons: survey.reasons }),
+    efi: isEfi(system) ?? null,
     keyrings: readKeyrings(survey),
     firmware: readFirmwareKeys(survey),
     reasons: survey.reasons,
@@ -93,7 +101,7 @@ function noteCulprit(survey: Survey, culprit: Culprit | null): void {
   for (const { source, text } of culprit?.settings ?? []) survey.note('limits', 'it is set at boot', source, text)
 }
 
-function readProcess(survey: Survey): Pick<KexecPolicy, 'capability' | 'namespaces' | 'seccomp'> {
+function readProcess(survey: Survey): Pick<KexecPolicy, 'capability' | 'namespaces' | 'seccomp' | 'uid'> {
   const privileges = readPrivileges(survey.system)
   survey.text(PROCESS, 'what this process may do')
   survey.text(USER_IDS, 'whether this process is in the initial user namespace')
@@ -109,6 +117,7 @@ function readProcess(survey: Survey): Pick<KexecPolicy, 'capability' | 'namespac
       pid: pid === undefined ? null : privileges.initialPidNamespace,
     },
     seccomp: capabilities === undefined ? null : privileges.seccomp,
+    uid: privileges.uid,
   }
 }
 

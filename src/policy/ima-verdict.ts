@@ -63,7 +63,7 @@ function passes(why: string): CheckAnswer {
 }
 
 function fails(why: string): CheckAnswer {
-  return { passes: false, code: 'EACCES', why }
+  return { passes: false, code: 'EACCES', why, changed: false }
 }
 
 function unsure(missing: string): CheckAnswer {

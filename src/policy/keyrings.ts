@@ -28,6 +28,8 @@ export interface Keyrings {
 /** Keyrings of the system, which a kernel with signature checks always has the first of. */
 const system = [
   '.builtin_trusted_keys',
+  // Its name before 4.7.
+  '.system_keyring',
   '.secondary_trusted_keys',
   '.machine',
   '.platform',
@@ -66,7 +68,7 @@ export function parseKeys(text: string): Keyrings {
       if (key !== undefined) keys.push(key)
     }
   }
-  return { visible: '.builtin_trusted_keys' in counts, counts, keys, blacklist }
+  return { visible: '.builtin_trusted_keys' in counts || '.system_keyring' in counts, counts, keys, blacklist }
 }
 
 /** '.platform: 3', '.machine: empty' */

@@ -15,12 +15,8 @@ export function readLockdown(survey: Survey, configuration: KernelConfiguration)
     return state
   }
   if (configuration.source !== null && configuration.has('SECURITY_LOCKDOWN_LSM') === false) {
-    survey.note(
-      'lockdown',
-      'the kernel has no lockdown',
-      configuration.source,
-      'CONFIG_SECURITY_LOCKDOWN_LSM is not set',
-    )
+    const { source, value } = configuration.quote('SECURITY_LOCKDOWN_LSM')
+    survey.note('lockdown', 'the kernel has no lockdown', source, value)
     return 'none'
   }
   if (

@@ -1,8 +1,10 @@
 import type { Reason } from '../errors.ts'
+import type { Confinement } from './confinement.ts'
 import type { FirmwareKeys } from './firmware-keys.ts'
 import type { ImaState } from './ima.ts'
 import type { Keyrings } from './keyrings.ts'
 import type { Lockdown } from './lockdown.ts'
+import type { Obstacle } from './obstacles.ts'
 import type { SignatureCheck } from './signature-check.ts'
 import type { PolicyReason, UnreadFact } from './survey.ts'
 
@@ -56,10 +58,18 @@ export interface KexecPolicy {
   readonly namespaces: { readonly user: boolean | null; readonly pid: boolean | null }
   /** Seccomp mode of this process: 0 none, 1 strict, 2 filter; null when that cannot be read. */
   readonly seccomp: number | null
+  /** Effective user id of this process; null when it cannot be read. */
+  readonly uid: number | null
+  /** Security modules that may refuse a load, and do not say what. */
+  readonly confinement: readonly Confinement[]
   /** 'docker', 'podman', …; null when no container runtime left a mark. */
   readonly container: string | null
   /** 'xen-dom0', 'xen-hvm', …; null without Xen. */
   readonly hypervisor: string | null
+  /** What firmware, processor or hypervisor make impossible. */
+  readonly obstacles: readonly Obstacle[]
+  /** Whether the machine was booted through EFI, without which no keys can be enrolled; null when that is not known. */
+  readonly efi: boolean | null
   readonly keyrings: Keyrings
   readonly firmware: FirmwareKeys
   /** Every fact with the file it came from. */

@@ -2,8 +2,8 @@ import type { Evidence, Reason } from '../errors.ts'
 import type { SignatureReport } from '../image/signature/index.ts'
 import { type AppraisedFile, checkAppraisal } from './ima-verdict.ts'
 import type { KexecPolicy } from './policy.ts'
-import { PROCESS, USER_IDS } from './privileges.ts'
-import { checkSignature } from './signature-verdict.ts'
+import { hintForCapability, PROCESS, USER_IDS } from './privileges.ts'
+import { checkSignature, type FailedCheck } from './signature-verdict.ts'
 import type { PolicySubject } from './survey.ts'
 import { DISABLED, LIMIT } from './switches.ts'
 
@@ -70,10 +70,8 @@ export function predict(
     : verdictOnImage(policy, image, signatures, options)
 }
 
-function refusalOfMachine(
-  { kexecFileLoad, kexecLoad, limits, reasons }: KexecPolicy,
-  { panic, call }: PredictOptions,
-): Verdict | undefined {
+function refusalOfMachine(policy: KexecPolicy, { panic, call }: PredictOptions): Verdict | undefined {
+  const { kexecFileLoad, kexecLoad, limits, reasons } = policy
   const { mode, why, reason, code, remedy } = call === 'kexec_load' ? kexecLoad : kexecFileLoad
   const evidence = reasons.filter(({ subject }) => subject === 'limits' || subject === 'kernel').map(quote)
   if (mode === 'unsupported') return refused(why, reason as Reason, code as string, hints.unsupported, evidence)
@@ -89,13 +87,21 @@ function refusalOfMachine(
       evidence,
     )
   }
-  return undefined
+  return refusalOfPlatform(policy, panic)
+}
+
+function refusalOfPlatform({ obstacles }: KexecPolicy, panic: boolean | undefined): Verdict | undefined {
+  const found = obstacles.find(
+    ({ certain, code, concernsCrash }) => certain && code !== null && (concernsCrash || !panic),
+  )
+  return found && refused(found.summary, 'busy', found.code as string, found.remedy, found.evidence)
 }
 
 function refusalOfProcess(policy: KexecPolicy): Verdict | undefined {
   const evidence = evidenceOf(policy, 'process')
   if (policy.capability === false) {
-    return refused('this process does not have CAP_SYS_BOOT', 'no-capability', 'EPERM', 'Run it as root.', evidence)
+    const hint = hintForCapability(policy.uid)
+    return refused('this process does not have CAP_SYS_BOOT', 'no-capability', 'EPERM', hint, evidence)
   }
   if (policy.namespaces.user === false) {
     const summary = 'CAP_SYS_BOOT only counts in the initial user namespace, and this process is in another'
@@ -120,7 +126,8 @@ function verdictOnSegments(policy: KexecPolicy, options: PredictOptions): Verdic
     ...(mode === 'unknown' ? ['whether lockdown, or IMA under Secure Boot, shuts kexec_load'] : []),
     ...barriersOf(policy, options),
   ]
-  const common = { reason: null, code: null, notes: [], evidence, hint: null, missing, privileged: null }
+  const notes = notesOn(policy, null)
+  const common = { reason: null, code: null, notes, evidence, hint: null, missing, privileged: null }
   return { ...common, outcome: missing.length === 0 ? 'will-load' : 'cannot-tell', summary: why }
 }
 
@@ -140,7 +147,7 @@ function verdictOnImage(
   if (required !== false) {
     const check = checkSignature(policy, signatures, image.isPe)
     // What comes later does not matter when this is sure to refuse.
-    if (check.passes === false && required) return signatureRefused(policy, check.code, check.why)
+    if (check.passes === false && required) return signatureRefused(policy, check)
     if (check.passes) why = check.why
     else if (required === null)
       missing.push(
@@ -173,19 +180,43 @@ function unreadOf({ unread }: KexecPolicy, { privileged, panic }: PredictOptions
 
 /** What may refuse a call, and does not say what. */
 function barriersOf(policy: KexecPolicy, { privileged }: PredictOptions): string[] {
-  if (privileged) return []
-  return (policy.seccomp ?? 0) > 0 ? ['what the seccomp filter on this process refuses'] : []
+  const ofMachine = policy.confinement.filter(({ scope }) => scope === 'machine').map(({ missing }) => missing)
+  return [...(privileged ? [] : barriersOfProcess(policy)), ...ofMachine]
+}
+
+/** The same of what is about this process alone: another one may be free of it. */
+export function barriersOfProcess({ seccomp, confinement }: KexecPolicy): string[] {
+  const filter = (seccomp ?? 0) > 0 ? ['what the seccomp filter on this process refuses'] : []
+  return [...filter, ...confinement.filter(({ scope }) => scope === 'process').map(({ missing }) => missing)]
 }
 
 /** Lockdown says EPERM whatever was wrong; what was built in or comes from Secure Boot gives the check's own errno. */
-function signatureRefused(policy: KexecPolicy, code: string, why: string): Verdict {
+function signatureRefused(policy: KexecPolicy, { code, why, changed }: FailedCheck): Verdict {
   const { requiredBy } = policy.signature
   const evidence = evidenceOf(policy, 'signature', 'lockdown', 'secure boot', 'keyrings')
   if (requiredBy === 'lockdown') {
     const summary = `the kernel is locked down (${policy.lockdown}) and takes only what it trusts: ${why}`
-    return refused(summary, 'lockdown', 'EPERM', hints.lockdown, evidence)
+    return refused(summary, 'lockdown', 'EPERM', changed ? hints.changed : hints.lockdown, evidence)
   }
-  return refused(`${policy.kexecFileLoad.why}; ${why}`, 'signature-rejected', code, hints.signature, evidence)
+  return refused(
+    `${policy.kexecFileLoad.why}; ${why}`,
+    'signature-rejected',
+    code,
+    changed ? hints.changed : waysPastSignature(policy),
+    evidence,
+  )
+}
+
+/** What can be done where a signature is required: only of EFI the kernel takes keys, and kexec_load may be open. */
+export function waysPastSignature({ efi, kexecLoad, signature }: KexecPolicy): string {
+  const first =
+    signature.format === 'none'
+      ? 'No image can pass here: boot a kernel that can verify signatures.'
+      : efi === false
+        ? "Load a kernel signed with a key of this kernel's own (`linux-kexec policy` lists them): without EFI no others can be enrolled."
+        : 'Load a kernel signed by the distribution, or enrol the key that signed this one (mokutil --import KEY.der) and boot once.'
+  const isOpen = kexecLoad.mode === 'unchecked' && signature.requiredBy !== 'lockdown'
+  return isOpen ? `${first} Or give --engine segments: kexec_load is open here and checks no signature.` : first
 }
 
 function appraisalRefused(policy: KexecPolicy, why: string): Verdict {
@@ -198,17 +229,16 @@ const hints = {
   limit: 'The limit can only be lowered while this kernel runs; reboot to load again.',
   lockdown:
     'Load a kernel signed with a key that this kernel has (`linux-kexec policy` lists them), or boot without lockdown: without lockdown= on the command line, with Secure Boot off.',
-  signature:
-    'Load a kernel signed by the distribution, or enrol the key that signed this one (mokutil --import KEY.der) and boot once.',
+  changed: 'Install it again (apt reinstall, dnf reinstall): the file is damaged, or was changed since it was signed.',
   appraisal:
     'Sign the file with a key that IMA trusts (evmctl ima_sign), or load the file itself instead of an unpacked or joined one.',
   onlyFiles: 'Load it with --engine file, which takes a signed kernel.',
   unsure: 'Run it as root to see all, or load it: the kernel tells, and a refusal changes nothing.',
 } as const
 
-function notesOn({ signature, firmware }: KexecPolicy, report: SignatureReport | null): string[] {
-  if (report === null) return []
-  const notes: string[] = []
+function notesOn({ signature, firmware, obstacles }: KexecPolicy, report: SignatureReport | null): string[] {
+  const notes = obstacles.filter(({ certain, code }) => certain && code === null).map(({ summary }) => summary)
+  if (report === null) return notes
   if (signature.required === false && report.verdict === 'damaged') {
     notes.push('its signature does not hold, which this kernel does not mind')
   }

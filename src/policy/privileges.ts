@@ -24,6 +24,8 @@ export interface Privileges {
   readonly initialUserNamespace: boolean
   /** reboot(2) in a child pid namespace ends that namespace instead (reboot_pid_ns, kernel/pid_namespace.c). */
   readonly initialPidNamespace: boolean
+  /** Effective user id; null when it cannot be read. */
+  readonly uid: number | null
   /** The seccomp mode of this process: 0 none, 1 strict, 2 filter. */
   readonly seccomp: number
   readonly evidence: readonly Evidence[]
@@ -33,6 +35,7 @@ export interface Privileges {
 export function readPrivileges(system: System): Privileges {
   const status = system.readText(PROCESS) ?? ''
   const capabilities = /^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1]
+  const uid = /^Uid:\s*\d+\s+(\d+)/m.exec(status)?.[1]
   const seccomp = /^Seccomp:\s*(\d+)/m.exec(status)?.[1]
   const uidMap = system.readText(USER_IDS)?.trim().replace(/\s+/g, ' ')
   const pidNamespace = system.readLink('/proc/self/ns/pid')
@@ -52,9 +55,17 @@ export function readPrivileges(system: System): Privileges {
       (userNamespace === undefined || userNamespace === INITIAL_USER_NAMESPACE) &&
       (uidMap === undefined || uidMap === WHOLE_MAP),
     initialPidNamespace: pidNamespace === undefined || pidNamespace === INITIAL_PID_NAMESPACE,
+    uid: uid === undefined ? null : Number(uid),
     seccomp: Number(seccomp ?? 0),
     evidence,
   }
+}
+
+/** What to do for want of CAP_SYS_BOOT: root may have been made to do without it. */
+export function hintForCapability(uid: number | null): string {
+  return uid === 0
+    ? 'This is root, from whom it was taken: give the container or service CAP_SYS_BOOT (--cap-add=SYS_BOOT, CapabilityBoundingSet=), or run it on the host.'
+    : 'Run it as root.'
 }
 
 /** Refuses what needs CAP_SYS_BOOT when it is missing. @throws KexecError 'no-capability' or 'not-init-user-namespace'. */
@@ -63,7 +74,7 @@ export function requireCapability(privileges: Privileges, operation: string): vo
     throw new KexecError(`${operation} needs the capability CAP_SYS_BOOT, which this process does not have`, {
       reason: 'no-capability',
       code: 'EPERM',
-      hint: 'Run it as root, or give the process CAP_SYS_BOOT. list, inspect, plan and status work without.',
+      hint: `${hintForCapability(privileges.uid)} list, inspect, plan and status work without.`,
       evidence: privileges.evidence,
       refused: true,
     })

@@ -35,10 +35,15 @@ export function readSignatureCheck(survey: Survey, facts: CheckSurvey): Signatur
   // Before 5.4 there was one option, which required what it checked.
   const forced = any(has('KEXEC_SIG_FORCE'), has('KEXEC_VERIFY_SIG'))
   const built = any(has('KEXEC_SIG'), has('KEXEC_VERIFY_SIG'))
-  const source = configuration.source ?? '/proc/kallsyms'
+  const note = (text: string, option: string) => {
+    const { source, value } = configuration.quote(option)
+    survey.note('signature', text, source, value)
+  }
+  // Each is quoted as it stands there: kernels before 5.4 have the older one alone.
+  const isOlder = has('KEXEC_VERIFY_SIG') === true
   if (built !== null) {
     const text = built ? 'kexec_file_load verifies signatures' : 'kexec_file_load verifies no signatures'
-    survey.note('signature', text, source, `CONFIG_KEXEC_SIG ${built ? 'is' : 'is not'} set`)
+    note(text, isOlder ? 'KEXEC_VERIFY_SIG' : 'KEXEC_SIG')
   }
   // s390_verify_sig answers yes unless the machine was booted by secure IPL.
   const verified = architecture === 's390x' ? all(built, secureBoot) : built
@@ -52,9 +57,8 @@ export function readSignatureCheck(survey: Survey, facts: CheckSurvey): Signatur
         ? 'lockdown'
         : null
   if (requiredBy === 'kernel-configuration')
-    survey.note('signature', 'a signature is required: the kernel was built so', source, 'CONFIG_KEXEC_SIG_FORCE=y')
-  if (requiredBy === 'secure-boot')
-    survey.note('signature', 'a signature is required under Secure Boot', source, 'CONFIG_IMA_ARCH_POLICY=y')
+    note('a signature is required: the kernel was built so', isOlder ? 'KEXEC_VERIFY_SIG' : 'KEXEC_SIG_FORCE')
+  if (requiredBy === 'secure-boot') note('a signature is required under Secure Boot', 'IMA_ARCH_POLICY')
   if (requiredBy === 'lockdown')
     survey.note('signature', 'a signature is required by lockdown', LOCKDOWN, facts.lockdown as string)
   return {

@@ -1,12 +1,21 @@
 import type { ImageSignature, SignatureReport } from '../image/signature/index.ts'
 import type { KexecPolicy } from './policy.ts'
+import { isAtLeast } from './signature-check.ts'
 import { chainOf, trustOf } from './trust.ts'
 
 /** What a check comes to: passed, failed with an errno, or what is missing to tell. */
 export type CheckAnswer =
   | { readonly passes: true; readonly why: string }
-  | { readonly passes: false; readonly code: string; readonly why: string }
+  | FailedCheck
   | { readonly passes: null; readonly missing: string }
+
+export interface FailedCheck {
+  readonly passes: false
+  readonly code: string
+  readonly why: string
+  /** It is the bytes that are wrong, not who signed them: no key helps. */
+  readonly changed: boolean
+}
 
 /**
  * What the kernel's own check of an image's signature would come to, in the order in which it asks: the format, the
@@ -37,23 +46,28 @@ function withoutSignature(
   if (present) return unsure(`what the kernel makes of its signature: ${problems[0] ?? 'it is of another kind'}`)
   if (policy.signature.format === 'appended') return fails('EKEYREJECTED', 'the kernel is not signed')
   if (isPe === false) return fails('ELIBBAD', 'the kernel is no PE image, which alone can be signed')
-  return problems.length > 0 ? fails('ELIBBAD', problems[0] as string) : fails('ENODATA', 'the kernel is not signed')
+  if (problems.length > 0) return fails('ELIBBAD', problems[0] as string)
+  // 99d5cadfde2b, which split CONFIG_KEXEC_VERIFY_SIG, gave an unsigned image an errno of its own.
+  return fails(
+    isAtLeast(policy.kernel.release, 5, 4) === false ? 'EKEYREJECTED' : 'ENODATA',
+    'the kernel is not signed',
+  )
 }
 
 function checkOne(policy: KexecPolicy, signature: ImageSignature): CheckAnswer {
   const algorithm = checkAlgorithms(signature)
   if (algorithm !== undefined) return algorithm
   if (signature.signatureValid === false)
-    return fails('EKEYREJECTED', "the signature does not hold under its signer's key")
+    return fails('EKEYREJECTED', "the signature does not hold under its signer's key", true)
   const outside = signedOutsideValidity(signature)
   if (outside !== undefined) return outside
   const forged = chainOf(signature).find(({ signatureValid }) => signatureValid === false)
   if (forged !== undefined)
     return fails('EKEYREJECTED', `its certificate of ${forged.subject} was not signed by its issuer`)
   const trust = trustOf(policy, signature)
+  const isChanged = signature.digestMatches === false
   if (trust.trusted === false) return fails(trust.revoked ? 'EKEYREJECTED' : 'ENOKEY', trust.why)
-  if (signature.digestMatches === false)
-    return fails('EKEYREJECTED', 'the image is not the one that was signed: its digest is another')
+  if (isChanged) return fails('EKEYREJECTED', 'the image is not the one that was signed: its digest is another', true)
   const problem = signature.problems[0] ?? (signature.signatureValid === null ? signature.unchecked[0] : undefined)
   if (trust.trusted === null) return unsure(trust.missing)
   if (problem !== undefined) return unsure(`what the kernel makes of its signature: ${problem}`)
@@ -82,8 +96,8 @@ function signedOutsideValidity({ signingTime, signer }: ImageSignature): CheckAn
   return fails('EKEYREJECTED', 'it was signed at a time when the certificate of its signer was not valid')
 }
 
-function fails(code: string, why: string): CheckAnswer {
-  return { passes: false, code, why }
+function fails(code: string, why: string, changed = false): FailedCheck {
+  return { passes: false, code, why, changed }
 }
 
 function unsure(missing: string): CheckAnswer {

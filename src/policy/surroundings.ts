@@ -2,6 +2,7 @@ import type { Survey } from './survey.ts'
 
 const XEN = '/sys/hypervisor/type'
 const XEN_KIND = '/sys/hypervisor/guest_type'
+const XEN_VERSION = '/sys/hypervisor/version'
 const XEN_CAPABILITIES = '/proc/xen/capabilities'
 
 /** What a container runtime leaves behind for those inside. */
@@ -29,8 +30,9 @@ export function readHypervisor(survey: Survey): string | null {
   const type = survey.system.readText(XEN)?.trim()
   const capabilities = survey.system.readText(XEN_CAPABILITIES)?.trim()
   if (type !== 'xen' && capabilities === undefined) return null
+  const xen = `Xen${versionOf(survey)}`
   if (capabilities?.includes('control_d')) {
-    const text = 'this is the control domain of Xen: the hypervisor runs below, and only it could start another kernel'
+    const text = `this is the control domain of ${xen}: the hypervisor runs below, and only it could start another kernel`
     survey.note('hypervisor', text, XEN_CAPABILITIES, capabilities)
     return 'xen-dom0'
   }
@@ -39,9 +41,15 @@ export function readHypervisor(survey: Survey): string | null {
   const limits = name === 'xen-pv' ? ', which cannot start another kernel' : ''
   survey.note(
     'hypervisor',
-    `this is a guest of Xen (${name})${limits}`,
+    `this is a guest of ${xen} (${name})${limits}`,
     kind === undefined ? XEN : XEN_KIND,
     kind ?? 'xen',
   )
   return name
+}
+
+/** ' 4.17', or nothing where the hypervisor does not tell. */
+function versionOf({ system }: Survey): string {
+  const [major, minor] = ['major', 'minor'].map((part) => system.readText(`${XEN_VERSION}/${part}`)?.trim() ?? '')
+  return /^\d{1,3}$/.test(major ?? '') && /^\d{1,3}$/.test(minor ?? '') ? ` ${major}.${minor}` : ''
 }

@@ -2,7 +2,7 @@ import type { System } from '../system/system.ts'
 import type { Known } from './known.ts'
 import type { Survey } from './survey.ts'
 
-const SYMBOLS = '/proc/kallsyms'
+export const SYMBOLS = '/proc/kallsyms'
 
 /** Some 200,000 symbols, with those of modules: 10 MB. */
 const MAX_BYTES = 64 * 1024 * 1024

@@ -25,7 +25,7 @@ export function trustOf(policy: KexecPolicy, signature: ImageSignature): Trust {
   const bad = found.find(({ keyring }) => keyring === 'revoked')
   if (bad !== undefined) return revoked(`the key ${name(bad)} is on the kernel's list of revoked keys`)
   const usable = found.find(({ keyring }) => counts(policy, keyring))
-  if (usable !== undefined) return { trusted: true, key: name(usable), keyring: place(usable) }
+  if (usable !== undefined) return { trusted: true, key: name(usable), keyring: place(policy, usable) }
   if (found[0] !== undefined) {
     return unsure(`in which keyring ${name(found[0])} is: it is there, but not where it would count for sure`)
   }
@@ -102,8 +102,9 @@ function counts({ signature }: KexecPolicy, keyring: TrustedKey['keyring']): boo
   return keyring === 'builtin' || (keyring === 'platform or machine' && signature.onlyBuiltinKeys === false)
 }
 
-function place({ keyring }: TrustedKey): string {
-  return keyring === 'builtin' ? '.builtin_trusted_keys' : '.platform or .machine'
+function place({ keyrings: { counts } }: KexecPolicy, { keyring }: TrustedKey): string {
+  if (keyring !== 'builtin') return '.platform or .machine'
+  return '.system_keyring' in counts ? '.system_keyring' : '.builtin_trusted_keys'
 }
 
 function name({ description, keyId }: TrustedKey): string {

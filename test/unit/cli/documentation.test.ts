@@ -120,13 +120,20 @@ test('docs/json.md: plan', async () => {
 test('docs/json.md: verdict and policy', async () => {
   const blacklisted = keys(key('Example CA', '5a'.repeat(20)))
   const user: Tree = { '/proc/self/status': { text: 'CapEff:\t0000000000000000\n' } }
-  const tree = machine(bookworm, user, lockdown('integrity'), blacklisted, { '/proc/config.gz': 'folder' })
+  const confined: Tree = { '/proc/self/attr/current': { text: 'docker-default (enforce)\n' } }
+  const spinTable: Tree = {
+    '/proc/device-tree/cpus/cpu@0/enable-method': { text: 'spin-table\0' },
+    '/sys/devices/system/cpu/possible': { text: '0-3\n' },
+  }
+  const tree = machine(bookworm, user, lockdown('integrity'), blacklisted, confined, spinTable, {
+    '/proc/config.gz': 'folder',
+  })
   const root = makeMachine({ ...debian, ...tree, '/proc/cmdline': { text: 'root=/dev/vda1\n' } })
   const { document } = await json(['plan', newer, '--root', root])
   expect(fields(document.verdict, ['privileged']).sort()).toEqual(documented('verdict'))
   // A configuration that is a folder is there, and cannot be read.
   const { document: policy } = await json(['policy', '--root', root])
-  const objects = ['kexecLoad', 'keyrings.counts', 'firmware.trusted', 'firmware.revoked']
+  const objects = ['kexecLoad', 'obstacles[]', 'keyrings.counts', 'firmware.trusted', 'firmware.revoked']
   expect(fields(policy, objects).sort()).toEqual(documented('policy'))
 })
 

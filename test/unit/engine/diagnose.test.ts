@@ -132,10 +132,119 @@ describe('other errnos', () => {
     expect(diagnosed('ENOSYS', machine(bookworm, filter))).toMatchObject({ reason: 'not-permitted' })
   })
 
-  test('EACCES: IMA, or where there is none a security module', () => {
-    expect(diagnosed('EACCES', machine(bookworm)).reason).toBe('ima-appraisal')
-    const { '/sys/kernel/security/ima/policy': _, ...without } = machine('5.10.0-46-cloud-amd64')
-    expect(diagnosed('EACCES', without).reason).toBe('not-permitted')
+  describe('EACCES', () => {
+    const rule = (text: string): Tree => ({ '/sys/kernel/security/ima/policy': { text } })
+    const appraises = rule('appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig\n')
+    const apparmor: Tree = { '/sys/kernel/security/lsm': { text: 'lockdown,capability,apparmor' } }
+    const filter: Tree = { '/proc/self/status': { text: 'Uid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff\nSeccomp:\t2\n' } }
+
+    test('IMA, where it has a rule about kernels and nobody else can have refused', () => {
+      expect(diagnosed('EACCES', machine(bookworm, noModules, appraises))).toMatchObject({ reason: 'ima-appraisal' })
+    })
+
+    test('not IMA where it has no rule about kernels', () => {
+      const error = diagnosed('EACCES', machine(bookworm, apparmor))
+      expect(error).toMatchObject({ reason: 'not-permitted' })
+      expect(error.message).not.toContain('IMA')
+      const { '/sys/kernel/security/ima/policy': _, ...without } = machine('5.10.0-46-cloud-amd64')
+      expect(diagnosed('EACCES', without).reason).toBe('not-permitted')
+    })
+
+    test('several remain possible: all are named', () => {
+      const error = diagnosed('EACCES', machine(bookworm, apparmor, appraises, filter))
+      expect(error.reason).toBe('not-permitted')
+      for (const name of ['IMA', 'seccomp', 'apparmor']) expect(error.summary).toContain(name)
+    })
+
+    test('a seccomp filter alone is named alone', () => {
+      expect(diagnosed('EACCES', machine(bookworm, noModules, filter)).summary).toContain('seccomp filter')
+    })
+
+    test('the profile that confines this process is named, and a denial in the log is certain', () => {
+      const profile: Tree = { '/proc/self/attr/apparmor/current': { text: 'snap.updater (enforce)\n' } }
+      expect(diagnosed('EACCES', machine(bookworm, apparmor, profile)).summary).toContain('AppArmor (snap.updater)')
+      const denied = log('audit: type=1400 apparmor="DENIED" operation="capable" profile="snap.updater"')
+      const error = diagnosed('EPERM', machine(bookworm, apparmor, profile, filter), { log: denied })
+      expect(error.summary).toBe('AppArmor (snap.updater) does not allow it')
+    })
+
+    test('the log names IMA', () => {
+      const lines = log('integrity: ima: appraise_data cause=IMA-signature-required')
+      expect(diagnosed('EACCES', machine(bookworm, apparmor), { log: lines }).reason).toBe('ima-appraisal')
+    })
+  })
+
+  test('root without the capability is not told to be root', () => {
+    const status = (uid: number): Tree => ({
+      '/proc/self/status': { text: `Uid:\t${uid}\t${uid}\t${uid}\t${uid}\nCapEff:\t0000000000000000\nSeccomp:\t0\n` },
+    })
+    expect(diagnosed('EPERM', machine(bookworm, status(0))).hint).toContain('CapabilityBoundingSet=')
+    expect(diagnosed('EPERM', machine(bookworm, status(1000))).hint).toBe('Run it as root.')
+  })
+
+  describe('what doctor knows, the failed call says', () => {
+    const arm = machine('6.1.0-50-cloud-arm64', {
+      '/proc/device-tree/cpus/cpu@0/enable-method': { text: 'spin-table\0' },
+      '/sys/devices/system/cpu/possible': { text: '0-3\n' },
+    })
+
+    test('EBUSY of processors that were started by spin table, not of a crash kernel', () => {
+      expect(diagnosed('EBUSY', arm)).toMatchObject({ reason: 'busy', summary: expect.stringContaining('spin table') })
+      expect(diagnosed('EBUSY', arm, { panic: true }).summary).toBe('another load is under way')
+      const logged = log("kexec: Can't kexec: CPUs are stuck in the kernel.")
+      expect(diagnosed('EBUSY', machine(bookworm), { log: logged }).summary).toContain('other processors')
+    })
+
+    test('EADDRNOTAVAIL: the longest run of memory, used or not', () => {
+      const iomem: Tree = {
+        '/proc/iomem': {
+          text: '00001000-0009ffff : System RAM\n00100000-07ffffff : System RAM\n  01000000-02ffffff : Kernel code\n  06000000-07ffffff : ACPI Tables\n10000000-1fffffff : PCI Bus\n',
+        },
+      }
+      const error = diagnosed('EADDRNOTAVAIL', machine(bookworm, iomem))
+      expect(error.summary).toContain('the longest has 95.0 MiB')
+      expect(error.hint).not.toMatch(/free memory/i)
+      expect(
+        diagnosed('EADDRNOTAVAIL', machine(bookworm, { '/proc/iomem': { text: '00000000-00000000 : System RAM\n' } }))
+          .summary,
+      ).not.toContain('longest')
+    })
+
+    test('Xen below, whatever the errno', () => {
+      const xen: Tree = {
+        '/sys/hypervisor/type': { text: 'xen\n' },
+        '/sys/hypervisor/guest_type': { text: 'PV\n' },
+        '/sys/hypervisor/version/major': { text: '4\n' },
+        '/sys/hypervisor/version/minor': { text: '17\n' },
+      }
+      const error = diagnosed('EINVAL', machine(bookworm, xen))
+      expect(error.summary).toContain('this is a guest of Xen 4.17 (xen-pv), which cannot start another kernel')
+      expect(error.evidence).toContainEqual({ source: '/sys/hypervisor/guest_type', value: 'pv' })
+    })
+
+    test('a rejected signature: the ways that are open on this machine', () => {
+      const forced = (tree: Tree): Tree => {
+        const path = `/boot/config-${bookworm}`
+        const { text } = tree[path] as { text: string }
+        return {
+          ...tree,
+          [path]: { text: text.replace('# CONFIG_KEXEC_SIG_FORCE is not set', 'CONFIG_KEXEC_SIG_FORCE=y') },
+        }
+      }
+      const efi = diagnosed('EKEYREJECTED', forced(machine(bookworm)))
+      expect(efi.hint).toContain('mokutil')
+      expect(efi.hint).toContain('--engine segments')
+      const plain = Object.fromEntries(Object.entries(machine(bookworm)).filter(([path]) => !path.includes('/efi/')))
+      const bios = diagnosed('EKEYREJECTED', forced({ ...plain, '/sys/firmware/x': 'empty' }))
+      expect(bios.hint).not.toContain('mokutil')
+      expect(bios.hint).toContain('--engine segments')
+      // Under lockdown kexec_load is shut, and no way.
+      expect(diagnosed('ENOKEY', machine(bookworm, secureBoot(true), lockdown('integrity'))).hint).not.toContain(
+        'segments',
+      )
+      const mismatch = log('PEFILE: Digest mismatch')
+      expect(diagnosed('EKEYREJECTED', machine(bookworm), { log: mismatch }).hint).toContain('Install it again')
+    })
   })
 
   test('signatures: every errno says what was wrong, with what makes it required', () => {

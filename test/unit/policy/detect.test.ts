@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { detectPolicy, System } from '../../../src/index.ts'
+import { detectPolicy, predict, type SignatureReport, System } from '../../../src/index.ts'
 import { makeTree, type Tree } from '../entries/tree.ts'
 import {
   backports,
@@ -375,4 +375,57 @@ test('every fact names the file that it came from, and the file is there', () =>
     new Set(['kernel', 'secure boot', 'lockdown', 'ima', 'signature', 'limits', 'process', 'keyrings']),
   )
   for (const { source } of reasons) expect(Object.keys(tree)).toContain(source.split(' ')[0])
+})
+
+describe('a kernel of before 4.7, with signatures required and no EFI', () => {
+  const release = '3.10.0-1160.el7.x86_64'
+  const options = [
+    '64BIT',
+    'X86_64',
+    'KEXEC',
+    'KEXEC_FILE',
+    'KEXEC_VERIFY_SIG',
+    'KEXEC_BZIMAGE_VERIFY_SIG',
+    'MAGIC_SYSRQ',
+  ]
+  const old: Tree = {
+    '/proc/sys/kernel/osrelease': { text: `${release}\n` },
+    '/proc/sys/kernel/kexec_load_disabled': { text: '0\n' },
+    '/proc/cmdline': { text: 'root=/dev/sda2\n' },
+    '/sys/firmware/dmi': 'folder',
+    [`/boot/config-${release}`]: { text: ['#', ...options.map((option) => `CONFIG_${option}=y`), ''].join('\n') },
+    '/proc/keys': {
+      text: '0f3c2d11 I------     1 perm 1f0b0000     0     0 keyring   .system_keyring: 1\n1aaabbbb I------     1 perm 1f030000     0     0 asymmetri CentOS Linux kernel signing key: e1fdb0e2a7e861a1d1ca80a23dcf0dba3aa4adf5: X509.RSA 3aa4adf5 []\n',
+    },
+  }
+
+  test('its keys are seen, under the name that their keyring had', () => {
+    const { keyrings, unread } = policyOf(old)
+    expect(keyrings).toMatchObject({ visible: true, counts: { '.system_keyring': 1 }, keys: [{ keyring: 'builtin' }] })
+    expect(unread.map(({ path }) => path)).not.toContain('/proc/keys')
+  })
+
+  test('nothing is quoted that is not in its configuration', () => {
+    const quoted = policyOf(old).reasons.map(({ value }) => value)
+    expect(quoted).toContain('CONFIG_KEXEC_VERIFY_SIG=y')
+    expect(quoted).toContain('no CONFIG_SECURITY_LOCKDOWN_LSM')
+    expect(quoted.join()).not.toMatch(/KEXEC_SIG_FORCE|CONFIG_KEXEC_SIG\b/)
+  })
+
+  test('an unsigned kernel is rejected, and the way that is open is named', () => {
+    const file = { owner: 0, fileSystem: 0xef53, attribute: null, digestMatches: null }
+    const none: SignatureReport = {
+      verdict: 'unsigned',
+      checksumMatches: null,
+      present: false,
+      signatures: [],
+      authenticodeSha256: null,
+      refusedByKexec: [],
+      problems: [],
+    }
+    const verdict = predict(policyOf(old), { isPe: true, file, initrd: null }, none)
+    expect(verdict).toMatchObject({ outcome: 'will-be-refused', code: 'EKEYREJECTED' })
+    expect(verdict.hint).toContain('--engine segments')
+    expect(verdict.hint).not.toContain('mokutil')
+  })
 })

@@ -116,5 +116,7 @@ export const builtMachines: Readonly<Record<string, Tree>> = {
     '/proc/self/uid_map': { text: '         0       1000          1\n' },
     '/proc/self/ns/user': { link: 'user:[4026532281]' },
   }),
+  'confined by AppArmor': machine(bookworm, { '/proc/self/attr/current': { text: 'updater (enforce)\n' } }),
+  'confined by nothing': machine(bookworm, { '/proc/self/attr/current': { text: 'unconfined\n' } }),
   'behind a seccomp filter': machine(bookworm, capabilities('000001ffffffffff', 2)),
 }

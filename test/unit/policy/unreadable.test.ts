@@ -49,7 +49,12 @@ test.each(Object.entries(builtMachines))(
 test('a rule of IMA whose mode is unknown leaves kexec_load unknown, not open', () => {
   const policy = policyOf(builtMachines['where IMA appraises kernels'] as Tree)
   const facts = {
-    configuration: { source: null, architecture: 'x86_64', has: (option: string) => option === 'KEXEC' },
+    configuration: {
+      source: null,
+      architecture: 'x86_64',
+      has: (option: string) => option === 'KEXEC',
+      quote: (value: string) => ({ source: '', value }),
+    },
     core: true,
     limits: policy.limits,
     remedy: null,
