@@ -15,7 +15,7 @@ export const modules: Subject<'modules'> = {
 
 /** By its version alone: of the entries, one without modules is passed over for `newest`. */
 function newestOf(entries: readonly BootEntry[]): string | undefined {
-  const own = entries.filter(({ kernel }) => kernel !== null && !isRescue(kernel))
+  const own = entries.filter(({ kernel, passedOver }) => kernel !== null && passedOver === null && !isRescue(kernel))
   return own
     .flatMap(({ version }) => version ?? [])
     .sort(compareKernelVersions)

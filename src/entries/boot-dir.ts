@@ -94,7 +94,6 @@ function entryOf(kernel: Kernel, othersHaveInitrd: boolean, survey: Survey): Fou
   if (initrd === undefined && (name.expectsInitrd || othersHaveInitrd))
     problems.push(noInitrd(path, kernel.initrdNames, folder.path))
   // A rescue kernel's initrd brings every module it needs; the kernel's own folder went with its package.
-  if (!isRescue(path)) problems.push(...survey.modulesProblems(version))
   return {
     id: name.file,
     title: `${survey.title(version, path)}${isRescue(path) ? ' (rescue)' : isReplaced(path) ? ' (replaced)' : ''}`,

@@ -3,9 +3,12 @@ import type { BootEntry } from './entry.ts'
 import { isRescue, kernelName } from './kernel-names.ts'
 import type { FoundEntry, Menu } from './source.ts'
 import type { Survey } from './survey.ts'
+import type { Belonging } from './this-system.ts'
 
 /** An entry with everything that its menu and its files tell; what other entries tell of it is still to come. */
-export interface DescribedEntry extends Omit<BootEntry, 'isDefault' | 'isRunning' | 'isNewest'> {
+export interface DescribedEntry
+  extends Belonging,
+    Omit<BootEntry, 'isDefault' | 'isRunning' | 'isNewest' | 'passedOver'> {
   /** How many of `problems`, at the end, are only what could not be known. */
   readonly uncertain: number
 }
@@ -18,12 +21,16 @@ export function describe(found: FoundEntry, menu: Menu, survey: Survey): Describ
   const file = kernel === null || found.described ? undefined : survey.kernelFile(kernel)
   const version = file?.version ?? found.version ?? nameVersion(kernel)
   const problems = [...(found.problems ?? []), ...(file?.problems ?? [])]
-  if (!found.described) {
-    problems.push(...initrds.flatMap((path) => survey.initrdProblems(path)))
-    // A rescue kernel's initrd brings every module it needs; the kernel's own folder went with its package.
-    if (kernel !== null && !isRescue(kernel) && file?.problems.length === 0)
-      problems.push(...survey.modulesProblems(version))
-  }
+  if (!found.described) problems.push(...initrds.flatMap((path) => survey.initrdProblems(path)))
+  const starting = { ...found, config: found.config ?? menu.config }
+  const belonging = survey.thisSystem.belongs(starting)
+  if (
+    kernel !== null &&
+    menu.source !== 'build-tree' &&
+    belonging.otherSystem === null &&
+    (file?.problems ?? []).length === 0
+  )
+    problems.push(...modulesProblems(kernel, version, survey))
   return {
     id,
     title,
@@ -40,7 +47,13 @@ export function describe(found: FoundEntry, menu: Menu, survey: Survey): Describ
     architecture: file?.architecture ?? found.architecture ?? null,
     problems: [...problems, ...uncertainties],
     uncertain: uncertainties.length,
+    ...belonging,
   }
+}
+
+/** A rescue kernel's initrd brings every module it needs; the kernel's own folder went with its package. */
+function modulesProblems(kernel: string, version: string | null, survey: Survey): string[] {
+  return isRescue(kernel) ? [] : survey.modulesProblems(version)
 }
 
 function nameVersion(kernel: string | null): string | null {

@@ -50,8 +50,8 @@ export interface BootMenu {
 
 /**
  * Everything a system can boot: the menu of the boot loader in charge in its own order, then what only other sources know,
- * newest kernel first. At most one entry is marked as default and one as running and, unless the list is empty, exactly one
- * as newest. What is broken is listed with its `problems`; nothing that is read makes this fail.
+ * newest kernel first. At most one entry is marked as default, one as running and one as newest: where every kernel belongs to
+ * another system, none is. What is broken is listed with its `problems`; nothing that is read makes this fail.
  * What there is more to read than any machine needs, in time or memory, is left out, and `problems` of the menu say so.
  * @throws KexecError 'not-found' for a build tree that is no folder, 'aborted' once the signal has fired
  */

@@ -1,7 +1,8 @@
-import { parseCommandLine, printCommandLine, removeParameter } from '../cmdline/index.ts'
+import { hasParameter, parseCommandLine, printCommandLine, removeParameter } from '../cmdline/index.ts'
 import { stubCommandLine } from '../image/uki.ts'
 import { isSecureBoot } from '../system/efi-variables.ts'
 import { Addons } from './bls/addons.ts'
+import { parseAssignments } from './bls/os-release.ts'
 import { type BootPartition, bootPartitions, holderOf } from './bls/partitions.ts'
 import { type ImageProfile, readUnifiedImage, type UnifiedImage } from './bls/uki.ts'
 import type { FoundEntry } from './source.ts'
@@ -23,7 +24,7 @@ export interface EfiStart {
 /** The Linux kernel that an EFI program boots, as part of an entry. */
 export type StartedKernel = Pick<
   FoundEntry,
-  'kernel' | 'initrds' | 'cmdline' | 'version' | 'architecture' | 'profile' | 'described'
+  'kernel' | 'initrds' | 'cmdline' | 'version' | 'architecture' | 'profile' | 'described' | 'systemId'
 > & { readonly problems: readonly string[]; readonly uncertainties: readonly string[] }
 
 /** More files than any command line names. */
@@ -93,7 +94,7 @@ export class EfiPrograms {
     }
     const { options, problems, ...found } = this.profile(program, profile, image)
     const isIgnored = profile.commandLine !== null && isSecureBoot(this.survey.system) === true
-    if (given.commandLine !== '' && isIgnored)
+    if (given.commandLine !== '' && isIgnored && given.commandLine !== stubCommandLine(profile.commandLine ?? ''))
       problems.push(
         `${config} has options, which systemd-stub ignores under Secure Boot: the image has a command line.`,
       )
@@ -117,7 +118,6 @@ export class EfiPrograms {
     })
     const problems = profile.faults.map((fault) => `${path} ${fault}.`)
     if (!profile.hasKernel) problems.push(`${path} holds no kernel: it has no section .linux.`)
-    else problems.push(...survey.modulesProblems(profile.release))
     return {
       options: addons.options,
       problems: [...problems, ...addons.problems],
@@ -126,6 +126,7 @@ export class EfiPrograms {
       cmdline: joined([stubCommandLine(profile.commandLine ?? ''), ...addons.options]),
       version: profile.release,
       architecture: image.architecture,
+      systemId: parseAssignments(profile.osRelease ?? '').get('ID') ?? null,
       described: true,
     }
   }
@@ -140,7 +141,7 @@ export class EfiPrograms {
     const line = parseCommandLine(text)
     const named = stubInitrds(text).map((path) => this.beside(program, path, config))
     const cmdline = named.length === 0 ? text : printCommandLine(removeParameter(line, 'initrd'))
-    if (line.parameters.some(({ key }) => key === 'noinitrd')) return { initrds: [], cmdline, uncertainties: [] }
+    if (hasParameter(line, 'noinitrd')) return { initrds: [], cmdline, uncertainties: [] }
     const isHanded = hasOwn || (initrds.length > 0 && this.takesHandedInitrds(program))
     const uncertainties =
       isHanded && named.length > 0

@@ -49,5 +49,10 @@ export interface BootEntry {
   readonly isDefault: boolean
   readonly isRunning: boolean
   readonly isNewest: boolean
+  /**
+   * Why `newest` does not mean it whatever its version, to complete a sentence about the entry: 'a snapshot: …', 'another root
+   * file system: …', 'a recovery mode'. Null when its version counts.
+   */
+  readonly passedOver: string | null
   readonly problems: readonly string[]
 }

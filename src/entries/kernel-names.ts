@@ -64,9 +64,9 @@ function isRescueSuffix(suffix: string): boolean {
   return suffix.startsWith('0-rescue')
 }
 
-/** Whether a kernel is a rescue kernel, told by its path. */
+/** Whether a kernel is a rescue kernel, told by its path: that of Red Hat, or /MACHINEID/0-rescue/linux of kernel-install. */
 export function isRescue(kernel: string | null): boolean {
-  return kernel !== null && /(?:^|\/)vmlinu[xz]-0-rescue[^/]*$/.test(kernel)
+  return kernel !== null && /\/(?:vmlinu[xz]-0-rescue[^/]*|0-rescue[^/]*\/[^/]+)$/.test(kernel)
 }
 
 /** Whether a kernel is the one that `make install` replaced, kept as a way back; told by its path. */

@@ -22,10 +22,12 @@ export function rank(found: readonly MergedEntry[], system: System): BootEntry[]
     ...keyed.filter(({ entry }) => unordered.includes(entry.source)).sort(byVersion),
   ].map(({ entry }) => entry)
   const running = runningOf(ranked, system)
-  const newest = newestOf(keyed)
+  const passed = passedOver(found)
+  const newest = newestOf(keyed, passed)
   return ranked.map((entry) => {
-    const { problems, uncertain: _, ...rest } = entry
-    return { ...rest, isRunning: entry === running, isNewest: entry === newest, problems }
+    const { problems, uncertain: _, otherSystem: __, isSnapshot: ___, ...rest } = entry
+    const passedOver = entry === newest ? null : (passed.get(entry)?.reason ?? null)
+    return { ...rest, isRunning: entry === running, isNewest: entry === newest, passedOver, problems }
   })
 }
 
@@ -48,12 +50,13 @@ export function isSpare(entry: Pick<BootEntry, 'kernel' | 'cmdline'>): boolean {
   return isRescue(entry.kernel) || isReplaced(entry.kernel) || isRecovery(entry)
 }
 
-/** Whether the command line asks for a single user, a rescue or an emergency shell: GRUB's "(recovery mode)". */
+/** Words that ask for a single user, a shell instead of an init, or what erases the system or lends out its disks. */
+const recoveryWord =
+  /(?:^| )(?:single|[sS1]|recovery|rescue|emergency|rd\.break(?:=\S*)?|init=\/bin\/(?:ba|da)?sh|systemd\.factory_reset(?:=\S*)?|(?:rd\.)?systemd\.unit=(?:rescue|emergency|runlevel1|factory-reset|storage-target-mode)\.target)(?: |$)/
+
+/** Whether an entry is for repairs, by its command line: GRUB's "(recovery mode)". */
 function isRecovery({ cmdline }: Pick<BootEntry, 'cmdline'>): boolean {
-  return (
-    cmdline !== null &&
-    /(?:^| )(?:single|recovery|rescue|emergency|systemd\.unit=(?:rescue|emergency)\.target)(?: |$)/.test(cmdline)
-  )
+  return cmdline !== null && recoveryWord.test(cmdline)
 }
 
 function compareKeys(one: string | null, other: string | null): number {
@@ -61,16 +64,51 @@ function compareKeys(one: string | null, other: string | null): number {
   return compareVersions(one, other)
 }
 
-/** The first of the newest version without problems; a rescue kernel or a recovery mode only when there is nothing else. */
-function newestOf(keyed: readonly Keyed[]): MergedEntry | undefined {
+/** Why an entry is passed over for `newest`: it starts another system, or is kept for repairs. */
+interface PassedOver {
+  readonly kind: 'other system' | 'spare'
+  /** To complete a sentence about the entry. */
+  readonly reason: string
+}
+
+/** What is not in it may be the newest. */
+function passedOver(found: readonly MergedEntry[]): ReadonlyMap<MergedEntry, PassedOver> {
+  const own = found.filter(({ kernel, otherSystem }) => kernel !== null && otherSystem === null)
+  // Where all look like snapshots, the system that runs is one of them.
+  const hasProper = own.some(({ isSnapshot }) => !isSnapshot)
+  const passed = new Map<MergedEntry, PassedOver>()
+  for (const entry of found) {
+    if (entry.kernel === null) continue
+    const { otherSystem } = entry
+    if (otherSystem !== null) passed.set(entry, { kind: 'other system', reason: otherSystem })
+    else if (entry.isSnapshot && hasProper) passed.set(entry, { kind: 'other system', reason: 'a snapshot' })
+    else if (isRescue(entry.kernel)) passed.set(entry, { kind: 'spare', reason: 'a rescue kernel' })
+    else if (isRecovery(entry)) passed.set(entry, { kind: 'spare', reason: 'a recovery mode' })
+  }
+  return passed
+}
+
+/**
+ * The first of the newest version without problems; a rescue kernel or a recovery mode only when there is nothing else.
+ * Undefined when all kernels belong to other systems.
+ */
+function newestOf(keyed: readonly Keyed[], passed: ReadonlyMap<MergedEntry, PassedOver>): MergedEntry | undefined {
   const kernels = keyed.filter(({ entry }) => entry.kernel !== null)
-  const proper = kernels.filter(({ entry }) => !isRescue(entry.kernel) && !isRecovery(entry))
+  const proper = kernels.filter(({ entry }) => !passed.has(entry))
   const sound = proper.filter(({ entry }) => entry.problems.length === entry.uncertain)
-  const candidates = [sound, proper, kernels, keyed].find(({ length }) => length > 0) ?? []
+  const spare = kernels.filter(({ entry }) => passed.get(entry)?.kind === 'spare')
+  const candidates = [sound, proper, spare, kernels.length > 0 ? [] : keyed].find(({ length }) => length > 0) ?? []
+  const compare = (one: Keyed, other: Keyed) =>
+    byVersion(one, other) || Number(isFallback(one.entry)) - Number(isFallback(other.entry))
   return candidates.reduce<Keyed | undefined>(
-    (newest, other) => (newest !== undefined && byVersion(newest, other) <= 0 ? newest : other),
+    (newest, other) => (newest !== undefined && compare(newest, other) <= 0 ? newest : other),
     undefined,
   )?.entry
+}
+
+/** Arch's second initrd of a kernel, with every module in it. */
+function isFallback({ initrds }: MergedEntry): boolean {
+  return initrds.some((path) => /-fallback(?:\.img)?$/.test(path))
 }
 
 /**

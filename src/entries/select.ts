@@ -22,13 +22,12 @@ export function selectEntry(entries: readonly BootEntry[], selector?: string): B
       hint: 'Looked in /boot and /usr/lib/modules: are they mounted, and may you read them? A kernel file can be named too.',
       refused: true,
     })
-  const newest = entries.find(({ isNewest }) => isNewest) ?? (entries[0] as BootEntry)
   const preset = entries.find(({ isDefault }) => isDefault)
   switch (selector) {
     case undefined:
-      return preset ?? newest
+      return preset ?? newestOf(entries)
     case 'newest':
-      return newest
+      return newestOf(entries)
     case 'default':
       return preset ?? refuse('no boot loader told a default entry', 'Select `newest`, or one of:', entries)
     case 'running':
@@ -40,6 +39,14 @@ export function selectEntry(entries: readonly BootEntry[], selector?: string): B
   return (
     byNumber(entries, selector) ?? byName(entries, selector) ?? byVersion(entries, selector) ?? miss(entries, selector)
   )
+}
+
+function newestOf(entries: readonly BootEntry[]): BootEntry {
+  const newest = entries.find(({ isNewest }) => isNewest)
+  if (newest !== undefined) return newest
+  const [first] = entries.flatMap(({ id, passedOver }) => (passedOver === null ? [] : [`${id} starts ${passedOver}`]))
+  const why = first === undefined ? '' : `: ${first}`
+  return refuse(`no entry starts the system that runs${why}`, 'Select one of:', entries)
 }
 
 function byNumber(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
@@ -112,10 +119,11 @@ function startsVersion(version: string, start: string): boolean {
   return /[^a-zA-Z0-9]/.test(version.charAt(start.length)) || /[^a-zA-Z0-9]$/.test(start)
 }
 
-/** The one entry of several that is not a spare, or the first when they boot the same; undefined when there are none. */
+/** The one entry of several that is not a spare or another system's, or the first when they boot the same; undefined when there are none. */
 function only(entries: readonly BootEntry[], matches: readonly BootEntry[], selector: string): BootEntry | undefined {
   const proper = matches.filter((entry) => !isSpare(entry))
-  const choice = proper.length > 0 ? proper : matches
+  const own = proper.filter(({ passedOver }) => passedOver === null)
+  const choice = [own, proper].find(({ length }) => length > 0) ?? matches
   const [first, ...others] = choice
   if (first === undefined || others.every((other) => bootsTheSame(first, other))) return first
   throw new KexecError(`'${selector}' means ${choice.length} entries`, {

@@ -25,6 +25,10 @@ export interface FoundEntry {
   readonly profile?: number | null
   /** As `uname -m` prints it, by the configuration's word. Left out: not told. */
   readonly architecture?: string | null
+  /** The `machine-id` that the entry says it is for. Left out: not told. */
+  readonly machineId?: string | null
+  /** ID of the os-release that a unified kernel image carries. Left out: not told. */
+  readonly systemId?: string | null
   /** What is wrong with the entry as configured; missing or broken files are not to be told here. */
   readonly problems?: readonly string[]
   /**

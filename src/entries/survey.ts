@@ -4,6 +4,7 @@ import { fileType, type System } from '../system/system.ts'
 import { Budget } from './budget.ts'
 import { EfiPrograms } from './efi-program.ts'
 import { HEAD_BYTES, type IdentifyKernel, type Identity, S390_HEAD_BYTES } from './identify.ts'
+import { ThisSystem } from './this-system.ts'
 import { Volumes } from './volumes.ts'
 
 /** A kernel file as found. */
@@ -36,6 +37,7 @@ export class Survey {
   private readonly initrdFiles = new Map<string, string[]>()
   private paidLooks = 0
   private releases: ReadonlyMap<string, string> | undefined
+  private own: ThisSystem | undefined
   private operatingSystem: string | null | undefined
 
   constructor(system: System, identify: IdentifyKernel, budget = new Budget()) {
@@ -76,6 +78,12 @@ export class Survey {
     const looks = this.system.looks - this.paidLooks
     this.paidLooks = this.system.looks
     return this.budget.take('steps', steps + looks)
+  }
+
+  /** What tells the system that runs from others. */
+  get thisSystem(): ThisSystem {
+    this.own ??= new ThisSystem(this)
+    return this.own
   }
 
   /** Reads the head of a kernel file and tells what it is. Never throws. */

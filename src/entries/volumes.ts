@@ -297,7 +297,7 @@ function sameName(one: string, other: string): boolean {
 }
 
 /** udev writes what may not stand in a file name as \xNN. */
-function unescapeHex(name: string): string {
+export function unescapeHex(name: string): string {
   if (!name.includes('\\x')) return name
   const bytes = bytesOfText(name).toString('latin1')
   const plain = bytes.replace(/\\x([0-9a-f]{2})/gi, (_, digits: string) =>

@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import type { BootMenu } from '../entries/discover.ts'
 import type { BootEntry } from '../entries/entry.ts'
 import { isName, selectEntry } from '../entries/select.ts'
+import { compareKernelVersions } from '../entries/version.ts'
 import { KexecError } from '../errors.ts'
 import type { ImageInput } from '../image/index.ts'
 import type { System } from '../system/system.ts'
@@ -83,8 +84,26 @@ function reasonFor(options: PlanOptions, entry: BootEntry, { entries, loaders }:
   const selector = options.entry ?? options.target
   const why = loaders.find(({ inCharge }) => inCharge)?.reason
   const preset = `the boot loader's default${why == null ? '' : `, as ${why}`}`
-  if (selector !== undefined) return `chosen by '${selector}'${selector === 'default' ? `, ${preset}` : ''}, ${among}`
-  return `${entry.isDefault ? preset : 'the newest'}, as no entry was named; ${among}`
+  const isNewest = selector === 'newest' || (selector === undefined && !entry.isDefault)
+  const others = isNewest ? newerOnes(entry, entries) : ''
+  if (selector !== undefined)
+    return `chosen by '${selector}'${selector === 'default' ? `, ${preset}` : ''}, ${among}${others}`
+  return `${entry.isDefault ? preset : 'the newest'}, as no entry was named; ${among}${others}`
+}
+
+/** Most entries that a plan names as passed over. */
+const MOST_NAMED = 3
+
+/** Entries of newer kernels, and why none of them is the newest: '; passed over: …'. */
+function newerOnes(newest: BootEntry, entries: readonly BootEntry[]): string {
+  const passed = entries.flatMap(({ id, kernel, version, passedOver, problems }) => {
+    const reason = passedOver ?? (problems.length > 0 ? 'an entry with problems' : null)
+    const isNewer = kernel !== null && compareKernelVersions(version ?? '', newest.version ?? '') > 0
+    return isNewer && reason !== null ? [`${id} (${reason})`] : []
+  })
+  if (passed.length === 0) return ''
+  const more = passed.length > MOST_NAMED ? ` and ${passed.length - MOST_NAMED} more` : ''
+  return `; passed over: ${passed.slice(0, MOST_NAMED).join(', ')}${more}`
 }
 
 function isDefaultWanted(options: PlanOptions): boolean {

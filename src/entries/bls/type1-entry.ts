@@ -42,6 +42,7 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
       profile: program.profile,
       devicetree: devicetreeOf(value('devicetree'), path, reading),
       architecture: program.architecture ?? machine,
+      machineId: value('machine-id'),
       problems,
       uncertainties: program.uncertainties,
     },

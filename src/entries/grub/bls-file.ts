@@ -79,6 +79,7 @@ export function blsItem(run: Interpreter, file: BlsFile, dialect: Dialect): Menu
     ].join('\n'),
     config: file.path,
     source: 'bls',
+    machineId: firstValue(file, 'machine-id') ?? null,
     version: /^\d+\.\d\S*$/.test(version) ? version : null,
     uncertainties: [...doubts].map((why) => `Its command line depends on ${why}.`),
   }

@@ -100,9 +100,7 @@ export class BootCommands {
   result(): Boot | null {
     if (!this.isLoaded) return null
     const { kernel, cmdline, initrds, devicetree, problems, uncertainties } = this
-    const { version = null, architecture = null, profile = null, described = false } = this.started ?? {}
-    const ofProgram = { version, architecture, profile, described }
-    return { ...ofProgram, kernel, cmdline, initrds, devicetree, problems, uncertainties }
+    return { ...this.started, kernel, cmdline, initrds, devicetree, problems, uncertainties }
   }
 
   private start(file: GrubFile | null): void {

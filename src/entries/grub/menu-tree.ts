@@ -103,12 +103,13 @@ function nodeOf(
 
 function entryOf(run: Interpreter, item: MenuItem, submenus: readonly string[]): FoundEntry {
   const boot = run.boot.result()
-  const { id, title, config, source, version } = item
+  const { id, title, config, source, version, machineId } = item
   return {
     id,
     title,
     ...(source === undefined ? {} : { source }),
     ...(version === undefined ? {} : { version }),
+    ...(machineId === undefined ? {} : { machineId }),
     submenus,
     config,
     ...(boot ?? { kernel: null, initrds: [], cmdline: null, problems: ['It starts nothing.'] }),

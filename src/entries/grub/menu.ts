@@ -15,9 +15,10 @@ export interface MenuItem {
   readonly script?: string
   /** Where it was defined. */
   readonly config: string
-  /** Of an entry that blscfg made: what gives it, and the kernel's release by its own word. */
+  /** Of an entry that blscfg made: what gives it, the kernel's release and the machine-id by its own word. */
   readonly source?: Source
   readonly version?: string | null
+  readonly machineId?: string | null
   /** What it is not known of: 'Shown only if …'. */
   readonly uncertainties: readonly string[]
   /** Nothing has to be run to know what it starts. */

@@ -33,6 +33,7 @@ test('two real Debian kernels', async () => {
       isDefault: false,
       isRunning: false,
       isNewest: true,
+      passedOver: null,
       problems: [],
     },
     expect.objectContaining({ version: '6.1.0-50-cloud-amd64', isRunning: true, isNewest: false }),

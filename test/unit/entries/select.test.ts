@@ -21,6 +21,7 @@ function entry(version: string, more: Partial<BootEntry> = {}): BootEntry {
     isDefault: false,
     isRunning: false,
     isNewest: false,
+    passedOver: null,
     problems: [],
     ...more,
   }

@@ -37,6 +37,7 @@ test('a unified kernel image says everything by itself', async () => {
       isDefault: true,
       isRunning: false,
       isNewest: true,
+      passedOver: null,
       problems: [],
     },
   ])
