@@ -56,6 +56,7 @@ test('--json: the fields that scripts rely on, paths as seen inside the root', a
         isDefault: false,
         isRunning: false,
         isNewest: true,
+        passedOver: null,
         problems: [],
       },
       expect.objectContaining({ id: `vmlinuz-${older}`, isRunning: true, isNewest: false }),
