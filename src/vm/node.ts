@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, realpath, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Architecture, architectures } from './architectures.ts'
 import { cachedFolder, cacheFolder } from './cache.ts'
 import type { ImageEntry } from './cpio.ts'
 import type { DebianMirror, Progress } from './debian.ts'
-import { execute } from './process.ts'
+import { execute, ProvisionError } from './process.ts'
 import { FileTree } from './tree.ts'
 
 /** Where Node is in the guest. */
@@ -60,9 +60,11 @@ async function registryNode(name: string, mirror: DebianMirror, progress: Progre
       progress(`downloading Node ${major} for the guest from the npm registry (${name})`)
       const download = join(unfinished, 'download')
       await mkdir(download)
-      const packed = await execute('npm', ['pack', '--json', `${name}@${major}`], { cwd: download })
-      const [{ filename }] = JSON.parse(packed.toString()) as [{ filename: string }]
-      await execute('tar', ['-xzf', join(download, filename), '-C', unfinished, 'package/bin/node'])
+      await execute('npm', ['pack', '--silent', `${name}@${major}`], { cwd: download })
+      // Not by what npm says of it, which differs between its releases.
+      const [file] = await readdir(download)
+      if (file === undefined) throw new ProvisionError(`npm pack ${name}@${major} brought no file`)
+      await execute('tar', ['-xzf', join(download, file), '-C', unfinished, 'package/bin/node'])
       await rm(download, { recursive: true })
     },
   )
