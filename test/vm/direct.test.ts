@@ -20,9 +20,9 @@ test('reboot --via direct lets processes finish, and leaves a file system that n
     mkfs.ext4 -q $d && mkdir -p /mnt/data && mount $d /mnt/data
     cat > /root/service <<'END'
 #!/bin/sh
-trap 'sleep 2; echo stopped in order > /mnt/data/service; exit 0' TERM
+trap 'sleep 0.5; echo stopped in order > /mnt/data/service; exit 0' TERM
 echo running > /mnt/data/service
-while :; do sleep 1; done
+while :; do sleep 0.2; done
 END
     chmod +x /root/service
     setsid /root/service </dev/null >/dev/null 2>&1 &

@@ -58,7 +58,8 @@ describe('a guest that is up', () => {
     const { stdout } = await vm.run('uname -r; greet; su tester -c "cat ~/note; id -u"; ls /boot /usr/lib/modules')
     const [release, greeting, note, uid] = stdout.split('\n')
     expect(release).toBe(guest.kernels[0]?.release)
-    expect(greeting).toBe(`hello from ${process.version}`)
+    // Debian's own Node cannot go into a guest: another of the same major version does.
+    expect(greeting).toMatch(`hello from ${process.version.split('.', 1)[0]}.`)
     expect([note, uid]).toEqual(['for tester', '1000'])
     for (const kernel of guest.kernels) {
       expect(stdout).toContain(`vmlinuz-${kernel.release}`)
@@ -98,16 +99,19 @@ describe('a guest that is up', () => {
 
   test('PID 1 reaps orphans', async () => {
     const { stdout } = await vm.run(
-      'for n in 1 2 3; do (true & exec true) & done; (sleep 0.1 &); sleep 0.5; ps -o pid,stat',
+      `for n in 1 2 3; do (true & exec true) & done; wait
+       for n in $(seq 300); do ps -o pid,stat >/tmp/processes; grep -Eq '[0-9] +Z' /tmp/processes || break; sleep 0.1; done
+       cat /tmp/processes`,
     )
     expect(stdout).not.toMatch(/\d+ +Z/)
   })
 
   test('a command started beside goes on and prints to the console', async () => {
     await vm.spawn('sleep 0.1; echo spoken; touch /tmp/done')
-    const { status } = await vm.run('for n in $(seq 100); do [ -f /tmp/done ] && exit 0; sleep 0.1; done; exit 1')
+    const { status } = await vm.run('for n in $(seq 1000); do [ -f /tmp/done ] && exit 0; sleep 0.1; done; exit 1')
     expect(status).toBe(0)
-    expect(vm.consoleTail(5)).toContain('spoken')
+    // The console is another port than the one that the answer came by.
+    await expect.poll(() => vm.consoleTail(5), { timeout: 60_000 }).toContain('spoken')
   })
 })
 
@@ -239,7 +243,7 @@ test('after TERM and KILL to every process PID 1 is there, reaps them, and start
   await vm.booted()
   const list = "ps -o pid,stat,args >/tmp/left; echo left:; grep -v -e '\\[' -e ps.-o -e PID /tmp/left; echo all-told"
   await vm.spawn(`kill -15 -1; sleep 0.5; kill -9 -1; sleep 0.5; ${list}`)
-  await expect.poll(() => vm.consoleTail(), { timeout: 30_000 }).toContain('all-told')
+  await expect.poll(() => vm.consoleTail(), { timeout: 240_000 }).toContain('all-told')
   const log = vm.consoleTail().join('\n')
   const left = log.slice(log.indexOf('left:')).split('\n').slice(1, -1)
   expect(left).toHaveLength(2)
@@ -274,10 +278,10 @@ describe('nothing is left behind', () => {
       })
       const pid = await new Promise<number>((resolve) => child.stdout.once('data', (text) => resolve(Number(text))))
       // Empty for a moment: the kernel shows no command line while setpriv becomes QEMU.
-      await expect.poll(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toContain('qemu')
+      await expect.poll(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'), { timeout: 60_000 }).toContain('qemu')
       child.kill(signal)
       await new Promise((resolve) => child.once('close', resolve))
-      await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false)
+      await expect.poll(() => isAlive(pid), { timeout: 60_000 }).toBe(false)
       expect(readdirSync(temporary)).toEqual([])
     },
   )
