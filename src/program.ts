@@ -1,4 +1,5 @@
 import { realpathSync } from 'node:fs'
+import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { System } from './system/system.ts'
 
@@ -41,4 +42,11 @@ function find(system: System, name: string): string | undefined {
     }
   }
   return undefined
+}
+
+/** All that runs when a script calls it: Node, the command, and the addon wherever it may be looked for. */
+export function filesOfProgram({ node, command }: Program): string[] {
+  const folder = posix.dirname(posix.dirname(command))
+  const addons = ['build/Release/linux_kexec.node', `prebuilds/linux-${process.arch}/linux_kexec.node`]
+  return [node, command, posix.join(folder, 'package.json'), ...addons.map((path) => posix.join(folder, path))]
 }

@@ -1,7 +1,9 @@
 import type { Evidence } from '../errors.ts'
-import { locateProgram, type Program } from '../program.ts'
+import { filesOfProgram, locateProgram, type Program } from '../program.ts'
+import { exposureWarnings } from '../system/exposure.ts'
 import type { System } from '../system/system.ts'
 import { detectInit } from './detect.ts'
+import type { Hook } from './hook.ts'
 import { examineHook, type HookStanding } from './hook-plan.ts'
 import { OPT_OUTS } from './hook-script.ts'
 import type { InitSystem } from './init-system.ts'
@@ -65,7 +67,21 @@ export function assessWay(system: System, initSystem: InitSystem): Omit<Handover
   const proven = obstacles.length === 0
   const onlyHook = hook !== null && hook.toInstall.length > 0 && obstacles.length === 1
   const remedy = proven ? null : onlyHook ? INSTALL : (rest.install[0] ?? otherRemedy(hook, own))
-  return { ...rest, hook, obstacles, proven, remedy, notes: [...notes, ...(hook === null ? [] : optOuts(system))] }
+  return {
+    ...rest,
+    hook,
+    obstacles,
+    proven,
+    remedy,
+    notes: [...notes, ...(hook === null ? [] : [...optOuts(system), ...exposures(system, program, wanted)])],
+  }
+}
+
+/** Root calls Node and linux-kexec as its last step: whoever may replace these, or the hook itself, runs as root then. */
+function exposures(system: System, program: Program | undefined, hook: Hook | null): string[] {
+  const parts = (hook?.parts ?? []).map(({ path }) => path)
+  const warnings = exposureWarnings(system, [...parts, ...(program === undefined ? [] : filesOfProgram(program))])
+  return warnings.map((warning) => `${warning}.`)
 }
 
 function stateObstacles({ state, foreign }: HookStanding): string[] {

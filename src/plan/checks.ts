@@ -1,10 +1,9 @@
-import { posix } from 'node:path'
 import { hasParameter, parametersNamed } from '../cmdline/index.ts'
 import { servedArchitectures } from '../engine/segments/architecture.ts'
 import { status } from '../engine/status.ts'
 import { KexecError } from '../errors.ts'
-import type { OpenImage } from '../image/index.ts'
 import { readPrivileges } from '../policy/privileges.ts'
+import { exposureWarnings } from '../system/exposure.ts'
 import type { System } from '../system/system.ts'
 import { checkKernelImage, REINSTALL, type WayIn } from './checks/kernel-image.ts'
 import { hasKexecFileLoad, readRunningKernel } from './checks/running-kernel.ts'
@@ -65,17 +64,11 @@ function isSplit({ chain }: PlannedKernel): boolean {
   return chain[0]?.facts.some(({ name, value }) => name === 'header version' && Number(value) >= 3) ?? false
 }
 
-/** Warns when someone other than the owner could have put another kernel in place: whoever writes it runs as the kernel. */
-export function checkWritable(system: System, file: OpenImage, findings: Findings): void {
-  const OTHERS_WRITE = 0o002
-  const STICKY = 0o1000
-  if (file.stats === null) return
-  if (file.stats.mode & OTHERS_WRITE)
-    findings.warn(`${file.path} is writable by every user: anyone could replace what is loaded`)
-  const folder = posix.dirname(file.path)
-  const mode = system.stat(folder)?.mode ?? 0
-  if (mode & OTHERS_WRITE && !(mode & STICKY))
-    findings.warn(`${folder} is writable by every user: anyone could replace ${posix.basename(file.path)}`)
+/** Warns when someone besides root could have put something else in place: whoever writes it runs as the kernel. */
+export function checkWritable(system: System, paths: readonly (string | undefined)[], findings: Findings): void {
+  // What came without a path is called '(bytes)' or '(stream)'.
+  const named = paths.flatMap((path) => (path?.startsWith('/') ? [path] : []))
+  for (const warning of exposureWarnings(system, named)) findings.warn(warning)
 }
 
 /** Warns when the new kernel would come up without its modules. */

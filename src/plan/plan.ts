@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import { throwIfAborted } from '../abort.ts'
 import { holdInput } from '../image/index.ts'
 import { System } from '../system/system.ts'
@@ -57,6 +58,7 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     if (engine === 'segments') checkPagingOfVmlinux(system, kernel.image, findings)
     else checkPagingLeft(system, kernel.image, commandLine, findings)
     const deviceTree = engine === 'segments' ? readGivenTree(system, kernel, options, findings) : null
+    if (deviceTree !== null) checkWritable(system, [deviceTree.path], findings)
     const measures = options.fast
       ? chooseFastMeasures(system, { policy, engine, kernel, choice, commandLine, verify, panic }, findings)
       : noMeasures
@@ -109,8 +111,19 @@ function checkEverything(
   const { target, kernel, choice, commandLine } = choices
   const files = choice.initrds.flatMap(({ file }) => file ?? [])
   checkLength(commandLine, kernel.image, kernel.file.path, findings)
-  for (const file of [...kernelFiles(kernel), ...files]) checkWritable(system, file, findings)
+  checkWritable(
+    system,
+    [...[...kernelFiles(kernel), ...files].map(({ path }) => path), ...pathsBeside(choices)],
+    findings,
+  )
   // An entry brings the same among its problems.
   if (target.entry === null) checkModules(system, kernel.image.version, findings)
   checkSizes(system, { ...choices, source: target.entry?.source ?? null }, findings)
+}
+
+/** What else decides what is started: where the entry stands, what is laid over the initrd, what would be found beside a UKI. */
+function pathsBeside({ target, kernel, choice }: Choices): string[] {
+  const { path } = kernel.file
+  const beside = kernel.unified === null ? [] : [`${path}.extra.d`, posix.resolve(path, '../../../loader/addons')]
+  return [...(target.entry?.config ? [target.entry.config] : []), ...choice.overlay.map(({ from }) => from), ...beside]
 }

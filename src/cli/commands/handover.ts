@@ -1,10 +1,11 @@
 import { assessHandover, type HandoverAssessment } from '../../handover/assess.ts'
 import type { HookChange } from '../../handover/hook-plan.ts'
 import { installHandover, removeHandover } from '../../handover/install.ts'
+import { oneLine } from '../../plan/text.ts'
 import type { System } from '../../system/system.ts'
 import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../command.ts'
 import { changeLines, handoverReport } from '../handover-report.ts'
-import { print, printJson } from '../output.ts'
+import { note, print, printJson } from '../output.ts'
 import { rootOption, systemOf } from '../root-option.ts'
 
 export const command: Command = {
@@ -55,6 +56,7 @@ function tellChanges(args: Arguments, changes: readonly HookChange[], system: Sy
   const assessment = assessHandover(system)
   if (args.flag('json')) printJson({ dryRun, changes, proven: assessment.proven, obstacles: assessment.obstacles })
   else print(changeLines(changes, dryRun).join('\n'))
+  if (args.flag('install')) for (const text of assessment.notes) note(oneLine(text))
   if (args.flag('remove') || dryRun || assessment.proven) return exit.done
   if (!args.flag('json')) print(`\n${handoverReport(assessment)}`)
   return exit.refused

@@ -1,9 +1,13 @@
 import type { HookChange } from '../../handover/hook-plan.ts'
+import { filesOfProgram, locateProgram } from '../../program.ts'
 import { installServices, removeServices, showServices } from '../../services/install.ts'
 import { type ServiceKind, type ServiceName, serviceKinds, serviceNames } from '../../services/service.ts'
+import { exposureWarnings } from '../../system/exposure.ts'
+import type { System } from '../../system/system.ts'
 import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../command.ts'
+import { stderr } from '../descriptor.ts'
 import { changeLines } from '../handover-report.ts'
-import { note, print, printJson, table } from '../output.ts'
+import { note, print, printJson, styled, table } from '../output.ts'
 import { rootOption, systemOf } from '../root-option.ts'
 
 export const command: Command = {
@@ -41,9 +45,21 @@ overwritten. What is loaded is set in /etc/default/linux-kexec. docs/services.md
     if (action !== 'install' && args.texts('enable') !== undefined) throw new UsageError('--enable goes with install')
     if (action === 'show') return show(args, showServices(options))
     if (action === 'remove') return tell(args, removeServices(options))
-    if (action === 'install') return tell(args, installServices({ ...options, enable: enabled(args) }))
+    if (action === 'install') {
+      const changes = installServices({ ...options, enable: enabled(args) })
+      warnOfExposure(system, changes)
+      return tell(args, changes)
+    }
     throw new UsageError(`service takes install, remove or show, not '${action}'`)
   },
+}
+
+/** Root runs them at boot and at shutdown: whoever may replace them, Node or linux-kexec runs as root then. */
+function warnOfExposure(system: System, changes: readonly HookChange[]): void {
+  const program = locateProgram(system)
+  const files = program === undefined ? [] : filesOfProgram(program)
+  for (const warning of exposureWarnings(system, [...changes.map(({ path }) => path), ...files]))
+    note(`${styled('yellow', 'warning:', stderr)} ${warning}`)
 }
 
 function kindOf(args: Arguments): ServiceKind | undefined {
