@@ -55,8 +55,9 @@ export class Follower {
     }
     const reading = { survey: this.survey, config: this.config, folder, submenus, variant: variantOf(this.config) }
     const { configuration, flavour } = this.parse(path, text, reading)
-    this.files.push(...configuration.files)
-    this.problems.push(...configuration.problems)
+    // One by one: there may be more than a call takes arguments.
+    for (const file of configuration.files) this.files.push(file)
+    for (const problem of configuration.problems) this.problems.push(problem)
     const part = this.partOf(configuration, { ...reading, flavour })
     this.opened.set(path, part)
     return part

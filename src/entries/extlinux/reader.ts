@@ -5,6 +5,8 @@ import { type Configuration, type KernelKeyword, type Label, newLabel, newMenu }
 const MAX_DEPTH = 16
 /** Files in all: one that includes itself twice would double at every depth. */
 const MAX_FILES = 256
+/** Files that cannot be included and the like, in all. */
+const MAX_PROBLEMS = 1000
 /** Labels in all. */
 const MAX_LABELS = 50_000
 /** Menus in menus. */
@@ -292,7 +294,9 @@ class Reader {
   private include(value: string): void {
     const [name, title] = splitWord(value)
     const { place } = this
-    const problem = (sentence: string) => this.problems.push(`${place}: ${sentence}`)
+    const problem = (sentence: string) => {
+      if (this.problems.length < MAX_PROBLEMS) this.problems.push(`${place}: ${sentence}`)
+    }
     if (this.depth >= MAX_DEPTH) problem(`files include each other more than ${MAX_DEPTH} deep; ${name} is left out.`)
     else if (this.files.length >= MAX_FILES) problem(`more than ${MAX_FILES} files are included; ${name} is left out.`)
     else {

@@ -23,6 +23,7 @@ export type OpenInclude = (name: string) => string | undefined
 
 const MAX_DEPTH = 8
 const MAX_FILES = 64
+const MAX_PROBLEMS = 1000
 
 /**
  * Reads config.txt with what it includes
@@ -58,8 +59,9 @@ export function readPiConfiguration(name: string, text: string, board: Board, op
       if (filter !== undefined) applyFilter(filters, filter, board)
       else if (included !== undefined) {
         const inner = depth < MAX_DEPTH && files < MAX_FILES ? open(included) : undefined
-        if (inner === undefined) problems.push(`${place}: ${included} cannot be included.`)
-        else read(included, inner, depth + 1)
+        if (inner === undefined) {
+          if (problems.length < MAX_PROBLEMS) problems.push(`${place}: ${included} cannot be included.`)
+        } else read(included, inner, depth + 1)
       } else {
         const setting = settingOf(statement, place)
         if (setting !== undefined) set(setting)
