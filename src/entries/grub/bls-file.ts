@@ -5,6 +5,9 @@ import type { MenuItem } from './menu.ts'
 /** Which GRUB reads type 1 files: Red Hat's patched one, or GRUB 2.14 and later, which read them a little differently. */
 export type Dialect = 'red-hat' | 'upstream'
 
+/** Characters of one value that are kept: no kernel takes a command line that long. */
+const LONGEST = 64 * 1024
+
 /** A type 1 file as GRUB reads it: its lines up to the first that has no value. Keys may be repeated. */
 export interface BlsFile {
   readonly path: string
@@ -115,7 +118,8 @@ function expandValue(run: Interpreter, value: string, doubts: Set<string>): stri
     const piece = value.slice(start, end + 1)
     const found = isName ? run.get(piece) : piece
     if (typeof found === 'object') doubts.add(found.why)
-    if (found !== undefined) text = `${text ?? ''}${isName ? `${run.text(piece)} ` : piece}`
+    if (found !== undefined && (text?.length ?? 0) < LONGEST)
+      text = `${text ?? ''}${isName ? `${run.text(piece)} ` : piece}`
     return text !== undefined
   }
   for (let at = 0; at < value.length; at++) {

@@ -51,8 +51,8 @@ function redHat(run: Interpreter, { words }: CommandCall): Truth {
         : argument === 'non-default'
           ? { ...all, isDefault: false }
           : { isDefault: false, others: false, file: argument }
-  for (const file of redHatsFiles(run, path))
-    insert(run.blsFiles, file, (one, other) => compareReleaseParts(one.id, other.id))
+  const files = [...run.blsFiles, ...redHatsFiles(run, path)]
+  run.blsFiles = newestFirst(files, (one, other) => compareReleaseParts(one.id, other.id))
   show(run, run.blsFiles, wanted, 'red-hat')
   return true
 }
@@ -104,9 +104,7 @@ function upstream(run: Interpreter, { words }: CommandCall): Truth {
   const folder = path?.startsWith('/') || path?.startsWith('(') ? path : STANDARD
   let found = path?.endsWith('.conf') ? fileAt(run, path, 'upstream') : filesIn(run, folder, 'upstream')
   if (found.length === 0 && given.has('f') && !path?.endsWith('.conf')) found = filesIn(run, STANDARD, 'upstream')
-  const sorted: BlsFile[] = []
-  for (const file of found)
-    insert(sorted, file, (one, other) => compareFileVersions(`${one.id}.conf`, `${other.id}.conf`))
+  const sorted = newestFirst(found, (one, other) => compareFileVersions(`${one.id}.conf`, `${other.id}.conf`))
   show(run, sorted, wantedBy(given), 'upstream')
   return true
 }
@@ -128,17 +126,10 @@ function fileAt(run: Interpreter, path: string, dialect: Dialect): BlsFile[] {
   return file === undefined ? [] : [file]
 }
 
-/** Keeps the newest first; of two that are alike in the order, GRUB knows the first only. */
-function insert(files: BlsFile[], file: BlsFile, compare: (one: BlsFile, other: BlsFile) => number): void {
-  for (const [index, other] of files.entries()) {
-    const order = compare(file, other)
-    if (order === 0) return
-    if (order > 0) {
-      files.splice(index, 0, file)
-      return
-    }
-  }
-  files.push(file)
+/** Puts the newest first; of two that are alike in the order, GRUB keeps the first it read. */
+function newestFirst(files: readonly BlsFile[], compare: (one: BlsFile, other: BlsFile) => number): BlsFile[] {
+  const sorted = [...files].sort((one, other) => compare(other, one))
+  return sorted.filter((file, index) => index === 0 || compare(sorted[index - 1] as BlsFile, file) !== 0)
 }
 
 function show(run: Interpreter, files: readonly BlsFile[], wanted: Wanted, dialect: Dialect): void {

@@ -15,6 +15,7 @@ export const fileCommands: readonly (readonly [string, CommandFunction])[] = [
   ['loopback', loopback],
   ['probe', probe],
   ['regexp', regexp],
+  ['tr', translate],
 ]
 
 const searchKinds: Record<string, 'uuid' | 'label' | 'file'> = {
@@ -179,5 +180,29 @@ function regexp(run: Interpreter, { words, why }: CommandCall): Truth {
   }
   if (groups === null) return false
   for (const { group, name } of targets) run.set(name, groups[group])
+  return true
+}
+
+/** `tr [--set=VAR] [--upcase | --downcase] TEXT [FROM TO]`: characters of FROM become those at their places in TO. */
+function translate(run: Interpreter, { words, why }: CommandCall): Truth {
+  const rest: string[] = []
+  let variable: string | undefined
+  let change = (text: string, from = '', to = '') => {
+    const others = [...to]
+    const pairs = new Map([...from].map((character, index) => [character, others[index] ?? character]))
+    return [...text].map((character) => pairs.get(character) ?? character).join('')
+  }
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] as string
+    if (word === '--set' || word === '-s') variable = words[++at]
+    else if (word.startsWith('--set=')) variable = word.slice('--set='.length)
+    else if (word === '--upcase' || word === '-U') change = (text) => text.toUpperCase()
+    else if (word === '--downcase' || word === '-D') change = (text) => text.toLowerCase()
+    else rest.push(word)
+  }
+  const [text, from, to] = rest
+  if (text === undefined) return run.fails(errors.badArgument)
+  const value = change(text, from, to)
+  if (variable !== undefined) run.set(variable, why === null ? value : { candidates: [value], why })
   return true
 }

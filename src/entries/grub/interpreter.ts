@@ -3,7 +3,7 @@ import type { BlsFile } from './bls-file.ts'
 import { BootCommands } from './boot-commands.ts'
 import { type CommandCall, commands } from './commands.ts'
 import { apart, arrive, type Doubt, runFor, runIf, runWhile, type Suspended } from './control-flow.ts'
-import { Devices } from './devices.ts'
+import { Devices, isPath } from './devices.ts'
 import type { Environment } from './environment.ts'
 import { parseEnvironmentBlock } from './environment-block.ts'
 import type { MenuContext, MenuItem } from './menu.ts'
@@ -18,9 +18,13 @@ const limits = {
   calls: 60,
   items: 20_000,
   problems: 100,
+  conditions: 50,
   files: 1000,
   characters: 64 * 1024 * 1024,
 } as const
+
+/** Of a name that needs no telling where it is. */
+const nowhere = { unknown: null, problem: null }
 
 /** Thrown when a bound is hit: the script is not run any further. */
 class LimitReached extends Error {}
@@ -56,7 +60,7 @@ export class Interpreter {
   /** Modules that the script asked for. */
   readonly modules = new Set<string>()
   /** Type 1 files that Red Hat's blscfg has read. */
-  readonly blsFiles: BlsFile[] = []
+  blsFiles: readonly BlsFile[] = []
   /** Whether this is Red Hat's GRUB, by a command that no other has: it goes by ids before numbers. */
   isRedHat = false
   /** Another menu that configfile opened; it takes the place of this one. */
@@ -136,7 +140,8 @@ export class Interpreter {
 
   /** What is defined from now on may not be. */
   onCondition(condition: string): void {
-    if (!this.conditions.includes(condition)) this.conditions.push(condition)
+    if (this.conditions.length < limits.conditions && !this.conditions.includes(condition))
+      this.conditions.push(condition)
   }
 
   /** Runs a script, line by line: one that has a mistake is told and passed over. */
@@ -326,8 +331,18 @@ export class Interpreter {
     return expand(words, {
       get: (name) => this.get(name),
       positional: this.positional,
-      glob: this.hasWildcards ? (pattern) => this.devices.glob(pattern, this.text('root')) : null,
+      glob: this.hasWildcards ? (pattern) => this.glob(pattern) : null,
     })
+  }
+
+  private glob(pattern: string): string[] {
+    const files = this.devices.glob(pattern, this.text('root'))
+    const { unknown, problem } = files.length > 0 || !isPath(pattern) ? nowhere : this.locate(pattern)
+    if (unknown !== null)
+      this.problem(
+        `${this.config}: what ${pattern} stands for is missing here: ${problem ?? `it depends on ${unknown}.`}`,
+      )
+    return files
   }
 }
 

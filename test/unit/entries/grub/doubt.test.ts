@@ -59,6 +59,22 @@ describe('commands', () => {
   })
 })
 
+test.each([
+  ['tr --set=x abcab abc xyz', 'xyzxy'],
+  ['tr -s x --upcase "a-b"', 'A-B'],
+  ['tr --downcase --set x A-B', 'a-b'],
+])('%s', async (command, value) => {
+  expect((await entryOf(`${linux} $x`, command)).cmdline).toBe(value)
+})
+
+test('wildcards on what is out of reach are told', async () => {
+  const { problems } = await menuOf(`insmod regexp
+loopback loop /some.iso
+for f in (loop)/*.cfg; do source $f; done
+menuentry a { ${linux}; }`)
+  expect(problems[0]).toMatch(/what .loop.\/\*.cfg stands for is missing here: .* lies inside of \/some.iso/)
+})
+
 describe('an entry without a title', () => {
   const entries = `menuentry first { ${linux} 1; }\nmenuentry "" { true; }\nmenuentry third { ${linux} 3; }`
 
