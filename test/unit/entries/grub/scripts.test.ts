@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type BootEntry, readBootMenu } from '../../../../src/entries/index.ts'
+import { grub } from '../../../../src/entries/grub/grub.ts'
+import type { FoundEntry } from '../../../../src/entries/source.ts'
+import { Survey } from '../../../../src/entries/survey.ts'
 import { System } from '../../../../src/system/system.ts'
 import { identify } from '../tree.ts'
 import { grubScript, grubScripts, type JudgedEntry, layGrubMachine, readJudgements } from './scripts.ts'
@@ -25,19 +27,16 @@ describe('what real GRUBs made of scripts, written down by test/vm/grub-scripts.
   test.each(grubScripts.names)('%s', async (name) => {
     // Where GRUBs differ, the newest is meant.
     const judged = judgements[name]?.find(({ versions }) => versions.includes('2.14'))
-    const { entries } = await readBootMenu({ system: new System(machineWith(grubScript(name))), identify })
-    const menu = entries.filter(({ sources }) => sources.includes('grub') || sources.includes('bls'))
-    expect(menu.map(comparable)).toEqual(judged?.entries.map(ofJudge))
-    const chosen = menu.findIndex(({ isDefault }) => isDefault)
+    const [menu] = await grub.find(new Survey(new System(machineWith(grubScript(name))), identify), [])
+    const entries = menu?.entries ?? []
+    expect(entries.map(comparable)).toEqual(judged?.entries.map(comparable))
+    const chosen = menu?.preset == null ? -1 : entries.indexOf(menu.preset.entry)
     expect(chosen === -1 ? null : chosen).toBe(judged?.default)
   })
 })
 
-function comparable({ submenus, title, kernel, initrds, cmdline, devicetree }: BootEntry) {
-  return { submenus, title, kernel, initrds, cmdline: cmdline ?? '', devicetree: devicetree ?? null }
-}
-
 /** The judge's GRUB has no Linux to load: it prints what the command is given. */
-function ofJudge({ submenus, title, kernel, initrds, cmdline, devicetree }: JudgedEntry) {
+function comparable(entry: FoundEntry | JudgedEntry) {
+  const { submenus = [], title, kernel, initrds, cmdline, devicetree } = entry
   return { submenus, title, kernel, initrds, cmdline: cmdline ?? '', devicetree: devicetree ?? null }
 }
