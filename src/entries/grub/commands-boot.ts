@@ -42,7 +42,7 @@ export const bootCommands: readonly (readonly [string, CommandFunction])[] = [
     run.boot.devicetreeFile(run.locate(path))
     return true
   }),
-  ['chainloader', chainloader],
+  ...named(['chainloader', 'pxechainloader'], chainloader),
   ...Object.entries(foreign).map(([name, what]): [string, CommandFunction] => [
     name,
     (run) => other(run, `It starts ${what}, which kexec does not.`),
