@@ -137,7 +137,7 @@ function unpackVendor(source: ByteSource): Contents {
     ...(four
       ? ([
           ['other', 'ramdisk table', head.readUInt32LE(2112)],
-          ['other', 'bootconfig', head.readUInt32LE(2124)],
+          ['bootconfig', 'bootconfig', head.readUInt32LE(2124)],
         ] as const)
       : []),
   ])

@@ -76,6 +76,8 @@ export type PartKind =
   | 'microcode'
   | 'device-tree'
   | 'device-tree-overlay'
+  /** Of Android: parameters that go behind the last initrd. */
+  | 'bootconfig'
   | 'other'
 
 /** A part of a container: bytes of the file, and how to check and unpack them. */

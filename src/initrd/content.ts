@@ -47,6 +47,12 @@ export async function checkInitrdContent(source: ByteSource, description?: strin
   const packed = partOf(source, archives.compressedAt, source.size)
   const refusal = unsupported(packed)
   if (refusal !== null) return { description: what, isArchive: false, refusal, warnings }
+  const lost = lostBehindLz4(packed)
+  if (lost !== null) {
+    warnings.push(
+      `has something at byte ${archives.compressedAt + lost}, right behind its lz4 archive: the new kernel takes it for another block of that, and it is lost with all that follows (four zeros between them would save it)`,
+    )
+  }
   return { description: what, refusal: null, ...(await lookInside(packed, warnings)) }
 }
 
@@ -85,6 +91,33 @@ function unsupported(packed: ByteSource): InitrdRefusal | null {
   }
   return null
 }
+
+/** A block of lz4 holds 8 MiB; LZ4_compressBound() of include/linux/lz4.h. */
+const LARGEST_BLOCK = 8 * 1024 ** 2 + Math.floor((8 * 1024 ** 2) / 255) + 16
+
+/** Headers of blocks that are read; an initrd of 8 GiB has as many. */
+const MAX_BLOCKS = 1024
+
+/**
+ * Where in an lz4 archive of the legacy format something begins that is none of its blocks; null where nothing follows, or zeros do.
+ * Only zeros end it for the kernel (unlz4() of lib/decompress_unlz4.c); every other decompressor knows by itself where it ends.
+ */
+function lostBehindLz4(packed: ByteSource): number | null {
+  if (!magicAt(packed.read(0, 4), 0, LZ4_LEGACY)) return null
+  let at = LZ4_LEGACY.length
+  for (let blocks = 0; blocks < MAX_BLOCKS && at < packed.size; blocks++) {
+    const word = packed.read(at, 4)
+    if (word.every((byte) => byte === 0)) return null
+    // Another begin is passed over.
+    const isBegin = magicAt(word, 0, LZ4_LEGACY)
+    const length = word.length < 4 ? Number.POSITIVE_INFINITY : word.readUInt32LE(0)
+    if (!isBegin && (length > LARGEST_BLOCK || at + 4 + length > packed.size)) return blocks === 0 ? null : at
+    at += isBegin ? 4 : 4 + length
+  }
+  return null
+}
+
+const LZ4_LEGACY = '\x02\x21\x4c\x18'
 
 function checkName(check: number): string {
   return { 4: 'CRC64', 10: 'SHA-256' }[check] ?? `number ${check}`

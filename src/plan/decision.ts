@@ -6,6 +6,7 @@ export interface Decision {
     | 'kernel'
     | 'initrd'
     | 'overlay'
+    | 'bootconfig'
     | 'command line'
     | 'parameter'
     | 'engine'

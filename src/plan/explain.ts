@@ -22,6 +22,7 @@ const ofWhatRuns: ReadonlySet<Decision['subject']> = new Set([
   'kernel',
   'initrd',
   'overlay',
+  'bootconfig',
   'command line',
   'device tree',
 ])

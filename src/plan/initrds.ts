@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../abort.ts'
 import type { BootEntry } from '../entries/entry.ts'
 import { KexecError } from '../errors.ts'
 import {
@@ -6,13 +7,21 @@ import {
   type ImageInput,
   inspectImage,
   type KernelImage,
+  type LocatedPart,
   type OpenImage,
   openInput,
 } from '../image/index.ts'
-import { gatherOverlays, type Overlay, type OverlayItem, parseOverlay } from '../initrd/index.ts'
+import {
+  gatherOverlays,
+  MAX_BOOTCONFIG,
+  type Overlay,
+  type OverlayItem,
+  parseOverlay,
+  unwrapInitrd,
+} from '../initrd/index.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
-import { ownParts, type PlannedKernel, partName, partSource } from './kernel.ts'
+import { bootconfigOf, ownParts, type PlannedKernel, partName, partSource } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { absolute, nameOf, type Target } from './target.ts'
 import { formatBytes } from './text.ts'
@@ -27,6 +36,8 @@ export interface PlannedInitrd {
   readonly file: OpenImage | null
   /** Its bytes as they lie there; null where something has to be unpacked to come to them. */
   readonly source: ByteSource | null
+  /** Whether the file holds more than the initrd, and so is not loaded as it is. */
+  readonly isWrapped?: boolean
 }
 
 /** What was chosen, also where it cannot be opened. */
@@ -38,6 +49,8 @@ export interface InitrdChoice {
   readonly withOwn: boolean
   /** What is added to them. */
   readonly overlay: readonly OverlayItem[]
+  /** What goes behind all of them; null for none. */
+  readonly bootconfig: LocatedPart | null
 }
 
 /**
@@ -52,10 +65,31 @@ export async function chooseInitrds(
   findings: Findings,
 ): Promise<InitrdChoice> {
   const choice = await chooseArchives(system, options, target, kernel, findings)
-  return { ...choice, overlay: chooseOverlay(system, options, findings) }
+  const overlay = chooseOverlay(system, options, findings)
+  return { ...choice, overlay, bootconfig: chooseBootconfig(kernel, choice, findings) }
 }
 
-type Archives = Omit<InitrdChoice, 'overlay'>
+type Archives = Omit<InitrdChoice, 'overlay' | 'bootconfig'>
+
+/** Android's boot loader puts it behind the initrd, with what only that loader knows. */
+function chooseBootconfig(kernel: PlannedKernel, { withOwn }: Archives, findings: Findings): LocatedPart | null {
+  const located = bootconfigOf(kernel)
+  if (located === null) return null
+  const name = partName(kernel, located.part)
+  if (!withOwn) {
+    findings.warn(`the bootconfig ${name} is not handed on, as the initrd of its image is not`)
+    return null
+  }
+  if (located.part.length > MAX_BOOTCONFIG) {
+    findings.warn(`the bootconfig ${name} has ${located.part.length} bytes, and kernels read at most ${MAX_BOOTCONFIG}`)
+    return null
+  }
+  findings.decide('bootconfig', name, 'the image brings it; it goes behind the initrd')
+  findings.warn(
+    `the bootconfig ${name} is handed on as it is: what a boot loader adds to it (androidboot.slot_suffix and others) is not known`,
+  )
+  return located
+}
 
 async function chooseArchives(
   system: System,
@@ -82,13 +116,13 @@ async function chooseArchives(
         system,
         given.map((input) => located(system, input)),
         findings,
-        options.signal,
+        options,
       )),
       withOwn: false,
     }
   }
   const ofEntry = entry?.initrds ?? []
-  const opened = await openAll(system, ofEntry, findings, options.signal)
+  const opened = await openAll(system, ofEntry, findings, options)
   const choice = {
     paths: [...own.map(({ path }) => path), ...opened.paths],
     initrds: [...own, ...opened.initrds],
@@ -164,8 +198,9 @@ async function openAll(
   system: System,
   inputs: readonly ImageInput[],
   findings: Findings,
-  signal: AbortSignal | undefined,
+  options: Pick<PlanOptions, 'signal' | 'tryAnyway'>,
 ): Promise<Pick<Archives, 'paths' | 'initrds'>> {
+  const { signal } = options
   const paths: string[] = []
   const initrds: PlannedInitrd[] = []
   try {
@@ -173,7 +208,10 @@ async function openAll(
       paths.push(nameOf(input))
       try {
         const file = await openInput(system, input, { name: 'initrd', signal })
-        initrds.push({ path: file.path, size: file.size, image: file.image, file, source: file.source })
+        const opened = { path: file.path, size: file.size, image: file.image, file, source: file.source }
+        initrds.push(opened)
+        const unwrapped = await unwrap(file, options, findings)
+        if (unwrapped !== null) initrds.splice(-1, 1, { ...opened, ...unwrapped })
       } catch (error) {
         if (!(error instanceof KexecError) || error.reason === 'aborted') throw error
         findings.refuse(error)
@@ -184,4 +222,23 @@ async function openAll(
     throw error
   }
   return { paths, initrds }
+}
+
+/** Takes U-Boot's header off, as U-Boot does. @returns null for a file that has none */
+async function unwrap(
+  { source, path, image }: OpenImage,
+  { signal, tryAnyway }: Pick<PlanOptions, 'signal' | 'tryAnyway'>,
+  findings: Findings,
+): Promise<Partial<PlannedInitrd> | null> {
+  const wrapped = await unwrapInitrd(source, () => throwIfAborted(signal))
+  if (wrapped === null) return null
+  const { source: inside, problems } = wrapped
+  if (problems.length > 0) {
+    const summary = `this is ${image.description}, damaged: ${problems.join('; ')}`
+    const hint = 'Copy or make it again (mkimage -T ramdisk, flash-kernel).'
+    if (tryAnyway) findings.warn(`${path}: ${summary}: it is loaded anyway`)
+    else findings.refuse(new KexecError(summary, { reason: 'damaged-image', path, hint, refused: true }))
+  }
+  const { size } = inside
+  return { source: inside, size, image: inspectImage(inside.read(0, HEAD_BYTES), size), isWrapped: true }
 }

@@ -1,3 +1,4 @@
+import { hasParameter, parseCommandLine } from '../cmdline/index.ts'
 import { KexecError } from '../errors.ts'
 import {
   type ByteSource,
@@ -122,11 +123,22 @@ export function innerSource({ chain, parts, file }: PlannedKernel): ByteSource |
 }
 
 /** The command line that the image brings, the vendor's part first; or null. */
-export function ownCommandLine({ contents, vendor, unified }: PlannedKernel): string | null {
+export function ownCommandLine(kernel: PlannedKernel): string | null {
+  const { contents, vendor, unified } = kernel
   if (unified !== null) return unified.commandLine
   const own = contents.find(({ commandLine }) => commandLine !== null)?.commandLine ?? null
-  if (!vendor?.contents.commandLine) return own
-  return [vendor.contents.commandLine, own].filter(Boolean).join(' ')
+  const isAsked = hasParameter(parseCommandLine(`${vendor?.contents.commandLine ?? ''} ${own ?? ''}`), BOOTCONFIG)
+  const added = bootconfigOf(kernel) === null || isAsked ? null : BOOTCONFIG
+  if (!vendor?.contents.commandLine && added === null) return own
+  return [added, vendor?.contents.commandLine, own].filter(Boolean).join(' ')
+}
+
+/** Without this word the kernel looks for no boot configuration: Documentation/admin-guide/bootconfig.rst. */
+export const BOOTCONFIG = 'bootconfig'
+
+/** The boot configuration that the vendor boot image brings, or null. */
+export function bootconfigOf({ vendor }: PlannedKernel): LocatedPart | null {
+  return vendor?.parts.find(({ part }) => part.kind === 'bootconfig') ?? null
 }
 
 /** Parts of one kind that the image brings, in the order they count; the vendor's first. */

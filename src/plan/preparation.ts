@@ -1,9 +1,17 @@
 import { fstatSync } from 'node:fs'
 import { KexecError } from '../errors.ts'
-import { watched } from '../image/bytes.ts'
-import { type ByteSource, type ExtractedKernel, extractKernel, type OpenImage, readPart } from '../image/index.ts'
+import { memoryBytes, watched } from '../image/bytes.ts'
+import {
+  type ByteSource,
+  type ExtractedKernel,
+  extractKernel,
+  type LocatedPart,
+  type OpenImage,
+  readPart,
+} from '../image/index.ts'
 import {
   type ArchiveEntry,
+  bootconfigTrailer,
   type InitrdDescriptor,
   type InitrdPart,
   InitrdTree,
@@ -60,6 +68,7 @@ export async function prepare(preparation: Preparation, options: PrepareOptions 
     if (measures.unpackInitrds) unpacked = await unpacking.unpackInitrds(given)
     const parts = unpacked?.parts ?? given
     if (choice.overlay.length > 0) parts.push(await overlayPart(choice, parts, extracted, signal))
+    if (choice.bootconfig !== null) parts.push(bootconfigPart(choice.bootconfig))
     const unpackedKernel = measures.unpackKernel ? await unpacking.unpackKernel(parts) : null
     const initrd = alsoClosing(await joinInitrds(parts, { signal }), unpacked)
     return finish(kernel, choice, { extracted, unpackedKernel, initrd, warnings: unpacking.warnings })
@@ -87,7 +96,7 @@ function alsoClosing(initrd: InitrdDescriptor, unpacked: UnpackedParts | null): 
  */
 export function prepareSync({ kernel, choice, measures }: Preparation): Prepared {
   const isUnpacking = needsUnpacking(kernel) || measures.unpackInitrds || measures.unpackKernel
-  if (isUnpacking || choice.overlay.length > 0) {
+  if (isUnpacking || choice.overlay.length > 0 || choice.bootconfig !== null) {
     throw new KexecError('this plan has to be prepared first, which cannot be done at once', {
       reason: 'invalid-argument',
       path: kernel.file.path,
@@ -160,7 +169,14 @@ function ownParts(
 }
 
 function fileParts({ initrds }: InitrdChoice): (InitrdPart & { readonly bytes: ByteSource })[] {
-  return initrds.flatMap(({ path, file }) => (file === null ? [] : [{ name: path, bytes: file.source, fd: file.fd }]))
+  return initrds.flatMap(({ path, file, source, isWrapped }) =>
+    file === null ? [] : [{ name: path, bytes: source ?? file.source, fd: isWrapped ? null : file.fd }],
+  )
+}
+
+/** The kernel looks for it at the very end. */
+function bootconfigPart({ source }: LocatedPart): InitrdPart {
+  return { name: 'the bootconfig', bytes: memoryBytes(bootconfigTrailer(source.read(0, source.size))), fd: null }
 }
 
 /** The overlay is laid out for what the archives before it unpack to. */

@@ -97,7 +97,7 @@ async function appraisedFiles(policy: KexecPolicy, kernel: PlannedKernel, { init
   const describe = async (file: OpenImage) => (isNeeded ? appraisedFile(file) : { ...memory, attribute: undefined })
   const [only, ...others] = initrds
   const isJoined = withOwn || others.length > 0 || overlay.length > 0
-  const initrd = isJoined || only?.file?.fd == null ? memory : await describe(only.file)
+  const initrd = isJoined || only?.file?.fd == null || only.isWrapped ? memory : await describe(only.file)
   return {
     file: needsUnpacking(kernel) ? memory : await describe(kernel.file),
     initrd: only === undefined ? null : initrd,

@@ -47,6 +47,8 @@ export function readPeLayout(source: ByteSource): PeReading {
   const start = dos.readUInt32LE(0x3c)
   const hasPeMark = start >= DOS_HEADER && source.read(start, 4).toString('latin1') === 'PE\0\0'
   if (!isDos && !hasPeMark) return undefined
+  // A program of DOS, or a kernel that was built without its EFI stub: the field points nowhere.
+  if (isDos && start === 0) return undefined
   if (!isDos) return { problem: 'it has a PE header, but does not begin with MZ' }
   if (!hasPeMark) return { problem: 'it begins with MZ, but has no PE header where the field at 0x3c points' }
   const coff = source.read(start, COFF_HEADER + 2)

@@ -5,9 +5,12 @@ import type { InitrdChoice } from '../initrds.ts'
 
 /** Refuses what no kernel takes as an initrd, and tells what it will not unpack. Reads little of each. */
 export async function checkInitrds({ initrds, overlay }: InitrdChoice, findings: Findings): Promise<void> {
-  for (const { path, source, file } of initrds) {
+  for (const { path, source, file, image, isWrapped } of initrds) {
     if (source === null) continue
-    const { description, isArchive, refusal, warnings } = await checkInitrdContent(source, file?.image.description)
+    const { description, isArchive, refusal, warnings } = await checkInitrdContent(
+      source,
+      (isWrapped ? image : file?.image)?.description,
+    )
     for (const warning of warnings) findings.warn(`${path} ${warning}`)
     if (refusal !== null) {
       const { summary, hint } = refusal

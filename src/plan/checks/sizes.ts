@@ -16,7 +16,8 @@ export function plannedSizes(kernel: PlannedKernel, { initrds, overlay }: Initrd
   const kernelFile = leastSize(kernel)
   const added = overlay.reduce((sum, { content }) => sum + content.size, 0)
   const initrdBytes = initrds.reduce((sum, { size }) => sum + size, added)
-  const isOneFile = initrds.length === 1 && initrds[0]?.file?.fd != null && overlay.length === 0
+  const isOneFile =
+    initrds.length === 1 && initrds[0]?.file?.fd != null && !initrds[0].isWrapped && overlay.length === 0
   const copiedBytes = (needsUnpacking(kernel) ? kernelFile : 0) + (isOneFile ? 0 : initrdBytes)
   return { kernelFile, kernelMemory: kernel.image.memoryNeeded, initrdBytes, copiedBytes }
 }

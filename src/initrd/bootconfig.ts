@@ -1,0 +1,17 @@
+/** How the kernel finds it: Documentation/admin-guide/bootconfig.rst, "Boot Kernel With a Boot Config". */
+const MAGIC = '#BOOTCONFIG\n'
+
+/** XBC_DATA_MAX of include/linux/bootconfig.h, bytes. */
+export const MAX_BOOTCONFIG = 32 * 1024 - 1
+
+/**
+ * A boot configuration as it has to end an initrd: itself, zeros up to a multiple of 4 bytes, its length with them, the sum of its
+ * bytes, and a mark.
+ */
+export function bootconfigTrailer(text: Buffer): Buffer {
+  const padded = Buffer.concat([text, Buffer.alloc((4 - (text.length % 4)) % 4)])
+  const numbers = Buffer.alloc(8)
+  numbers.writeUInt32LE(padded.length, 0)
+  numbers.writeUInt32LE(padded.reduce((sum, byte) => sum + byte, 0) >>> 0, 4)
+  return Buffer.concat([padded, numbers, Buffer.from(MAGIC)])
+}

@@ -1,0 +1,36 @@
+import type { ByteSource } from '../image/bytes.ts'
+import { partOf } from '../image/bytes.ts'
+import { uImage } from '../image/uimage.ts'
+import { mismatch, VerifiedPart } from '../image/verified.ts'
+
+/** What U-Boot's header was put around. */
+export interface WrappedInitrd {
+  /** The initrd alone. */
+  readonly source: ByteSource
+  /** What is wrong with the file, one sentence each. */
+  readonly problems: readonly string[]
+}
+
+/**
+ * The initrd in a U-Boot legacy image of the type ramdisk (`mkimage -T ramdisk`, /boot/uInitrd), which U-Boot takes out of it and no
+ * kernel does; null for any other file. Reads all of such a file, for its CRC.
+ */
+export async function unwrapInitrd(
+  source: ByteSource,
+  throwIfAborted: () => void = () => {},
+): Promise<WrappedInitrd | null> {
+  const head = source.read(0, 64)
+  if (!uImage.recognise(head) || uImage.unpack === undefined) return null
+  const { parts, problems } = uImage.unpack(source, {})
+  const [part] = parts
+  if (part?.kind !== 'initrd') return problems.length > 0 && isRamDisk(head) ? { source, problems } : null
+  const inside = partOf(source, part.offset, part.length)
+  const results = await new VerifiedPart(part, inside).compare(throwIfAborted)
+  const wrong = results.flatMap(({ hash, matches }) => (matches === false ? [mismatch(hash, part)] : []))
+  return { source: inside, problems: [...problems, ...wrong] }
+}
+
+/** The header's type, where nothing else can be read: IH_TYPE_RAMDISK of include/image.h. */
+function isRamDisk(head: Buffer): boolean {
+  return head[30] === 3
+}
