@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import type { FoundEntry } from '../source.ts'
 import type { Survey } from '../survey.ts'
 import type { Volume } from '../volumes.ts'
@@ -20,6 +21,8 @@ class Script {
   private readonly config: string
   private readonly survey: Survey
   private root: Root = []
+  /** The device of `root` when it is a partition that is not mounted: 'hd0,5'. */
+  private unmounted: string | null = null
   private isRemote = false
   private kernel: string | null = null
   private cmdline: string | null = null
@@ -43,11 +46,15 @@ class Script {
         break
       case 'uuid':
         // Debian's and Ubuntu's GRUB 0.97: the file system of that UUID becomes the root.
+        this.unmounted = null
         this.root = volumesOf(this.survey.volumes.find({ uuid: argument }))
         break
       case 'find':
         // `find --set-root FILE`: the file system that has the file, which is looked for anyway.
-        if (argument.startsWith('--set-root')) this.root = []
+        if (argument.startsWith('--set-root')) {
+          this.root = []
+          this.unmounted = null
+        }
         break
       case 'kernel':
         this.setKernel(argument, line)
@@ -94,6 +101,7 @@ class Script {
     const device = /^\(([^)]*)\)/.exec(argument)?.[1]
     if (device === undefined) return
     this.root = this.volumesOfDevice(device)
+    this.unmounted = this.isUnmounted(device, this.root) ? device : null
   }
 
   private setKernel(argument: string, line: number): void {
@@ -129,9 +137,17 @@ class Script {
     const [, device, path = ''] = fileName.exec(name) ?? []
     const root = device === undefined ? this.root : this.volumesOfDevice(device)
     const { volumes } = this.survey
+    const unmounted = device === undefined ? this.unmounted : this.isUnmounted(device, root) ? device : null
+    if (unmounted !== null) return `(${unmounted})${posix.join('/', path)}`
     // Which disk hd0 is, only the firmware knows: of those with such a partition, the one that has the file.
     const found = root.map((volume) => volumes.locate(path, this.config, volume)).find(({ exists }) => exists)
     return (found ?? volumes.locate(path, this.config, root[0])).path
+  }
+
+  /** A partition that no mounted file system is, where it is known which one the menu lies on. */
+  private isUnmounted(device: string, root: Root): boolean {
+    const own = this.survey.volumes.volumeOf(this.config).partition
+    return root.length === 0 && own !== null && /^hd\d+,\d/.test(device)
   }
 
   /** Partitions are counted from 0, and a BSD slice may follow: (hd0,0,a). */

@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import type { Survey } from '../survey.ts'
 import type { Volume } from '../volumes.ts'
 
@@ -20,6 +21,11 @@ export function locate(uri: string, config: string, survey: Survey): Place {
   const place = (found ?? survey.volumes.locate(file, config, volumes[0])).path
   if (/^(?:tftp|odd)$/i.test(kind)) return { path: place, uncertainty: `Only Limine can reach ${uri}.` }
   const isOwn = /^boot$/i.test(kind) && name === ''
+  // A partition that no mounted file system is, where it is known which one the configuration lies on.
+  if (volumes.length === 0 && /^(?:boot|hdd)$/i.test(kind) && /\d$/.test(name)) {
+    const own = survey.volumes.volumeOf(config).partition
+    if (own !== null) return { path: `(${kind}:${name})${posix.join('/', file)}` }
+  }
   if (!isOwn && volumes.length === 0)
     return { path: place, uncertainty: `Depends on ${kind}(${name}), which this system does not know.` }
   const disk = /^hdd$/i.test(kind) ? /^\d{1,9}/.exec(name)?.[0] : undefined

@@ -163,3 +163,18 @@ describe('hostile input', () => {
     for (const { kernel } of entries) expect(kernel ?? '/').not.toContain('..')
   })
 })
+
+test('a partition that is not mounted is not taken for the one that is', async () => {
+  const { entries } = await menuOf({
+    ...boot,
+    ...separateBoot(1),
+    '/boot/grub/menu.lst': {
+      text: 'title Here\nroot (hd0,0)\nkernel /vmlinuz-2.6.32\ntitle Other\nroot (hd0,5)\nkernel /vmlinuz-2.6.32\ninitrd (hd0,0)/initrd-2.6.32.img\n',
+    },
+  })
+  expect(entries).toMatchObject([
+    { kernel: '/boot/vmlinuz-2.6.32', problems: [] },
+    { kernel: '(hd0,5)/vmlinuz-2.6.32', initrds: ['/boot/initrd-2.6.32.img'] },
+  ])
+  expect(entries[1]?.problems).toHaveLength(1)
+})

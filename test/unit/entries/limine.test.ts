@@ -185,6 +185,17 @@ test('partitions and disks that nothing here knows are named', async () => {
   ])
 })
 
+test('a partition that is not mounted is not taken for the one that is', async () => {
+  const { entries } = await menuOf({
+    ...boot,
+    '/proc/self/mountinfo': { text: '22 1 8:3 / / rw - ext4 /dev/sda3 rw\n30 22 8:1 / /boot rw - vfat /dev/sda1 rw\n' },
+    '/boot/limine.conf': {
+      text: `/a\nprotocol: linux\npath: boot(1):/vmlinuz-6.6.1\n/b\nprotocol: linux\npath: boot(7):/vmlinuz-6.6.1\n`,
+    },
+  })
+  expect(entries.map(({ kernel }) => kernel)).toEqual(['/boot/vmlinuz-6.6.1', '(boot:7)/vmlinuz-6.6.1'])
+})
+
 test('a configuration beside its program, and one that stops Limine', async () => {
   const text = '/a\n///b\nprotocol: linux\npath: boot():/vmlinuz-6.6.1\n'
   const { entries, loader } = await menuOf({ ...boot, '/boot/EFI/arch-limine/limine.conf': { text } })
