@@ -130,14 +130,34 @@ function* frameChunks(source: ByteSource, header: FrameHeader, end: FrameEnd): G
 /** ZSTD_d_windowLogMax of zstd.h; 28 is MAX_WINDOW. */
 const ZSTD_D_WINDOW_LOG_MAX = 100
 
+/** Milliseconds of unpacking that gives nothing, after which whoever waits for it may look whether it is still wanted. */
+const PATIENCE = 50
+
+async function orPause<T>(next: Promise<T>): Promise<T | typeof PAUSE> {
+  let timer: NodeJS.Timeout | undefined
+  const pause = new Promise<typeof PAUSE>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE, PAUSE)
+  })
+  try {
+    return await Promise.race([next, pause])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 async function* through(bytes: Iterable<Buffer>, transform: Transform, name: string): AsyncGenerator<Buffer> {
   const input = Readable.from(bytes, { objectMode: false, highWaterMark: CHUNK })
   input.on('error', (error) => transform.destroy(error))
   input.pipe(transform)
   try {
-    for await (const chunk of transform) {
-      yield chunk as Buffer
-      free(chunk as Buffer)
+    const chunks = transform[Symbol.asyncIterator]()
+    for (;;) {
+      const next = chunks.next()
+      while ((await orPause(next)) === PAUSE) yield PAUSE
+      const { done, value } = await next
+      if (done) break
+      yield value as Buffer
+      free(value as Buffer)
     }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
