@@ -280,6 +280,16 @@ Napi::Value CallProbeThread(const Napi::CallbackInfo& call) {
 
 Napi::Value CallRebootKexec(const Napi::CallbackInfo& call) { return Napi::Number::New(call.Env(), RebootKexec()); }
 
+Napi::Value CallProbeReboot(const Napi::CallbackInfo& call) { return Napi::Number::New(call.Env(), ProbeReboot()); }
+
+Napi::Value CallLock(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const int descriptor = arguments.Int("fd");
+  const int operation = arguments.Int("operation");
+  if (arguments.Wrong()) return call.Env().Undefined();
+  return Napi::Number::New(call.Env(), Lock(descriptor, operation));
+}
+
 Napi::Value CallMemfdCreate(const Napi::CallbackInfo& call) {
   Arguments arguments(call);
   const std::string name = arguments.Text("name");
@@ -310,7 +320,7 @@ Napi::Value CallGetAttribute(const Napi::CallbackInfo& call) {
   return {call.Env(), text};
 }
 
-void CallSync(const Napi::CallbackInfo& /*call*/) { Sync(); }
+Napi::Value CallSync(const Napi::CallbackInfo& call) { return Napi::Number::New(call.Env(), Sync()); }
 
 Napi::Value CallUnmount(const Napi::CallbackInfo& call) {
   Arguments arguments(call);
@@ -327,6 +337,13 @@ Napi::Value CallRemountReadOnly(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), RemountReadOnly(target.c_str()));
 }
 
+Napi::Value CallChildResult(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const int child = arguments.Int("child");
+  if (arguments.Wrong()) return call.Env().Undefined();
+  return Napi::Number::New(call.Env(), ChildResult(child));
+}
+
 Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports["kexecFileLoad"] = Napi::Function::New<KexecFileLoadAsync>(env, "kexecFileLoad");
   exports["kexecFileLoadSync"] = Napi::Function::New<KexecFileLoadSync>(env, "kexecFileLoadSync");
@@ -334,12 +351,15 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports["kexecLoadSync"] = Napi::Function::New<KexecLoadSync>(env, "kexecLoadSync");
   exports["probeThread"] = Napi::Function::New<CallProbeThread>(env, "probeThread");
   exports["rebootKexec"] = Napi::Function::New<CallRebootKexec>(env, "rebootKexec");
+  exports["probeReboot"] = Napi::Function::New<CallProbeReboot>(env, "probeReboot");
+  exports["lock"] = Napi::Function::New<CallLock>(env, "lock");
   exports["memfdCreate"] = Napi::Function::New<CallMemfdCreate>(env, "memfdCreate");
   exports["seekEnd"] = Napi::Function::New<CallSeekEnd>(env, "seekEnd");
   exports["getAttribute"] = Napi::Function::New<CallGetAttribute>(env, "getAttribute");
   exports["sync"] = Napi::Function::New<CallSync>(env, "sync");
   exports["unmount"] = Napi::Function::New<CallUnmount>(env, "unmount");
   exports["remountReadOnly"] = Napi::Function::New<CallRemountReadOnly>(env, "remountReadOnly");
+  exports["childResult"] = Napi::Function::New<CallChildResult>(env, "childResult");
   return exports;
 }
 

@@ -1,10 +1,12 @@
 #include "syscalls.h"
 
 #include <linux/reboot.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -35,6 +37,14 @@ namespace {
 
 int ErrnoUnlessZero(long result) { return result == 0 ? 0 : errno; }
 
+// The child is a copy of one thread of many: it may make system calls and nothing else. Each errno fits an exit status.
+template <typename Call>
+int InChild(Call call) {
+  const pid_t child = fork();
+  if (child == 0) _exit(call());
+  return child > 0 ? child : -errno;
+}
+
 }  // namespace
 
 int KexecFileLoad([[maybe_unused]] int kernel, [[maybe_unused]] int initrd, [[maybe_unused]] const char* command_line,
@@ -52,6 +62,10 @@ int KexecLoad(size_t entry, size_t count, const Segment* segments, unsigned long
 
 int RebootKexec() { return ErrnoUnlessZero(reboot(static_cast<int>(LINUX_REBOOT_CMD_KEXEC))); }
 
+int ProbeReboot() { return ErrnoUnlessZero(syscall(SYS_reboot, 0, 0, LINUX_REBOOT_CMD_KEXEC, nullptr)); }
+
+int Lock(int descriptor, int operation) { return ErrnoUnlessZero(flock(descriptor, operation)); }
+
 int MemfdCreate(const char* name, unsigned int flags) {
   const int descriptor = memfd_create(name, flags);
   return descriptor >= 0 ? descriptor : -errno;
@@ -68,13 +82,28 @@ int ThreadId() { return static_cast<int>(syscall(SYS_gettid)); }
 
 int ProbeThread(int thread) { return ErrnoUnlessZero(syscall(SYS_tgkill, syscall(SYS_getpid), thread, 0)); }
 
-void Sync() { sync(); }
+int Sync() {
+  return InChild([] {
+    sync();
+    return 0;
+  });
+}
 
-int Unmount(const char* target, int flags) { return ErrnoUnlessZero(umount2(target, flags)); }
+int Unmount(const char* target, int flags) {
+  return InChild([=] { return ErrnoUnlessZero(umount2(target, flags)); });
+}
 
 int RemountReadOnly(const char* target) {
   // The source is not looked at in a remount; valgrind and some LSMs want a string all the same.
-  return ErrnoUnlessZero(mount("none", target, nullptr, MS_REMOUNT | MS_RDONLY, nullptr));
+  return InChild([=] { return ErrnoUnlessZero(mount("none", target, nullptr, MS_REMOUNT | MS_RDONLY, nullptr)); });
+}
+
+int ChildResult(int child) {
+  int status = 0;
+  const pid_t ended = waitpid(child, &status, WNOHANG);
+  if (ended == 0) return -EAGAIN;
+  if (ended < 0) return -errno;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
 }  // namespace linux_kexec

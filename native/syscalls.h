@@ -1,4 +1,5 @@
-// The system calls kexec needs. Each function makes one call and returns what the kernel said: 0 or a positive errno.
+// The system calls kexec needs. Each function makes one call and returns what the kernel said: 0 or a positive errno,
+// where nothing else is said.
 // No Node-API here, so that they can be tested by themselves.
 #ifndef LINUX_KEXEC_NATIVE_SYSCALLS_H_
 #define LINUX_KEXEC_NATIVE_SYSCALLS_H_
@@ -29,6 +30,13 @@ int KexecLoad(size_t entry, size_t count, const Segment* segments, unsigned long
 // reboot(2) with LINUX_REBOOT_CMD_KEXEC. Does not sync, unmount or stop anything.
 int RebootKexec();
 
+// reboot(2) with both magic numbers wrong, which no kernel obeys: EINVAL to a caller who may reboot, EPERM without
+// CAP_SYS_BOOT (it is asked for first, kernel/reboot.c), else what a filter or a security module answers.
+int ProbeReboot();
+
+// flock(2).
+int Lock(int descriptor, int operation);
+
 // memfd_create(2). The descriptor, or the errno negated.
 int MemfdCreate(const char* name, unsigned int flags);
 
@@ -44,14 +52,21 @@ int ThreadId();
 // tgkill(2) without a signal. ESRCH when this process has no such thread any more.
 int ProbeThread(int thread);
 
+// Storage that does not answer holds these three in the kernel for ever, out of reach of any signal. So each is made in
+// a child process, which does nothing else. The child, or the errno negated: what came of it is told by ChildResult.
+
 // sync(2).
-void Sync();
+int Sync();
 
 // umount2(2).
 int Unmount(const char* target, int flags);
 
 // mount(2) with MS_REMOUNT | MS_RDONLY.
 int RemountReadOnly(const char* target);
+
+// waitpid(2) with WNOHANG: 0 or the errno of the child's call. -EAGAIN while it is still in it, another errno negated
+// when there is no such child; -EINTR when something has ended it.
+int ChildResult(int child);
 
 }  // namespace linux_kexec
 

@@ -37,18 +37,27 @@ export interface Native {
   probeThread(thread: number): number
   /** reboot(2) with LINUX_REBOOT_CMD_KEXEC. Returns only on failure, with the errno. */
   rebootKexec(): number
+  /**
+   * reboot(2) with wrong magic numbers, which changes nothing whatever else is true: EINVAL when this process may reboot, else
+   * what forbids it says (EPERM, ENOSYS, …).
+   */
+  probeReboot(): number
+  /** flock(2). 0 or the errno. */
+  lock(fd: number, operation: number): number
   /** memfd_create(2). The descriptor, or the errno negated. */
   memfdCreate(name: string, flags: number): number
   /** lseek(2) to the end: /dev/kmsg then yields only records that come later. 0 or the errno. */
   seekEnd(fd: number): number
   /** fgetxattr(2), up to 4096 bytes. The bytes, each as one character; or the errno negated. */
   getAttribute(fd: number, name: string): string | number
-  /** sync(2). */
-  sync(): void
-  /** umount2(2). 0 or the errno. */
+  /** sync(2), in a child process: storage that does not answer holds it for ever. The child, or the errno negated. */
+  sync(): number
+  /** umount2(2), in a child process as `sync`. */
   unmount(target: string | Uint8Array, flags: number): number
-  /** mount(2) with MS_REMOUNT | MS_RDONLY. 0 or the errno. */
+  /** mount(2) with MS_REMOUNT | MS_RDONLY, in a child process as `sync`. */
   remountReadOnly(target: string | Uint8Array): number
+  /** What came of a child's call: 0 or the errno; -EAGAIN while it is still in it, another errno negated when nobody can say. */
+  childResult(child: number): number
 }
 
 /**

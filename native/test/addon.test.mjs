@@ -79,6 +79,8 @@ test('a wrong argument is a TypeError, and never a call', () => {
     'probeThread',
     'unmount',
     'remountReadOnly',
+    'childResult',
+    'lock',
   ]) {
     assert.throws(() => native[name](), { name: 'TypeError', message: /^The argument \w+ must be / })
   }
@@ -200,11 +202,27 @@ test('attributes of an open file', () => {
   assert.throws(() => native.getAttribute(0, 'a\0b'), TypeError)
 })
 
-test('mounts that are not there are refused, and sync returns nothing', () => {
+/** What came of a call that a child makes. */
+async function resultOf(child) {
+  assert.ok(child > 0)
+  for (;;) {
+    const result = native.childResult(child)
+    if (result !== -11) return result
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+test('mounts that are not there are refused, and sync is done, each in a child', async () => {
   // ENOENT, or EPERM without the right to mount.
-  assert.ok([1, 2].includes(native.unmount('/nonexistent/linux-kexec', 0)))
-  assert.ok([1, 2].includes(native.remountReadOnly('/nonexistent/linux-kexec')))
-  assert.equal(native.sync(), undefined)
+  assert.ok([1, 2].includes(await resultOf(native.unmount('/nonexistent/linux-kexec', 0))))
+  assert.ok([1, 2].includes(await resultOf(native.remountReadOnly('/nonexistent/linux-kexec'))))
+  assert.equal(await resultOf(native.sync()), 0)
+  assert.equal(native.childResult(4 * 1024 * 1024), -10)
+})
+
+test('the question whether reboot is allowed, and a lock', () => {
+  assert.equal(native.probeReboot(), errno)
+  assert.equal(native.lock(-1, 2), 9)
 })
 
 // The thread pool is the process's: while it is busy, what a worker thread queues waits, and the thread ends first.

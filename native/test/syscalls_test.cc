@@ -3,6 +3,7 @@
 #include "syscalls.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -10,6 +11,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -48,7 +50,10 @@ void KexecLoadReturnsTheErrno(int error) {
   CHECK(KexecLoad(0, 0, nullptr, 0) == error);
 }
 
-void RebootKexecReturnsTheErrno(int error) { CHECK(linux_kexec::RebootKexec() == error); }
+void RebootKexecReturnsTheErrno(int error) {
+  CHECK(linux_kexec::RebootKexec() == error);
+  CHECK(linux_kexec::ProbeReboot() == error);
+}
 
 void ThreadsAreToldApart() {
   CHECK(linux_kexec::ProbeThread(linux_kexec::ThreadId()) == 0);
@@ -90,11 +95,48 @@ void AttributesAreReadOrRefused() {
   close(descriptor);
 }
 
+int ResultOf(int child) {
+  int result = -EAGAIN;
+  while (result == -EAGAIN) result = linux_kexec::ChildResult(child);
+  return result;
+}
+
 void MountsThatAreNotThereAreRefused() {
   // The kernel looks the path up before or after it asks for CAP_SYS_ADMIN, by version.
-  const auto refused = [](int error) { return error == ENOENT || error == EPERM; };
+  const auto refused = [](int child) {
+    const int error = ResultOf(child);
+    return error == ENOENT || error == EPERM;
+  };
   CHECK(refused(linux_kexec::Unmount("/nonexistent/linux-kexec", 0)));
   CHECK(refused(linux_kexec::RemountReadOnly("/nonexistent/linux-kexec")));
+}
+
+void ChildrenAreToldApart() {
+  CHECK(linux_kexec::ChildResult(4 * 1024 * 1024) == -ECHILD);
+  const int child = linux_kexec::Sync();
+  CHECK(child > 0);
+  CHECK(ResultOf(child) == 0);
+  CHECK(linux_kexec::ChildResult(child) == -ECHILD);
+  const pid_t killed = fork();
+  if (killed == 0) {
+    pause();
+    _exit(0);
+  }
+  CHECK(linux_kexec::ChildResult(killed) == -EAGAIN);
+  kill(killed, SIGKILL);
+  CHECK(ResultOf(killed) == -EINTR);
+}
+
+void LocksExcludeEachOther() {
+  const int descriptor = linux_kexec::MemfdCreate("lock", MFD_CLOEXEC);
+  const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
+  const int other = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  CHECK(linux_kexec::Lock(descriptor, LOCK_EX | LOCK_NB) == 0);
+  CHECK(linux_kexec::Lock(other, LOCK_EX | LOCK_NB) == EWOULDBLOCK);
+  close(descriptor);
+  CHECK(linux_kexec::Lock(other, LOCK_EX | LOCK_NB) == 0);
+  close(other);
+  CHECK(linux_kexec::Lock(-1, LOCK_EX) == EBADF);
 }
 
 }  // namespace
@@ -113,6 +155,8 @@ int main(int argc, char** argv) {
   SeekEndGoesBehindTheLastByte();
   AttributesAreReadOrRefused();
   MountsThatAreNotThereAreRefused();
-  linux_kexec::Sync();
+  CHECK(ResultOf(linux_kexec::Sync()) == 0);
+  ChildrenAreToldApart();
+  LocksExcludeEachOther();
   return failures == 0 ? 0 : 1;
 }

@@ -5,11 +5,12 @@ import { styled, table } from './output.ts'
 
 /** What is loaded, for people. */
 export function statusReport(held: LoadStatus, kernel: LoadedImage, crash: LoadedImage): string {
-  if (!held.supported) return 'The running kernel has no kexec.'
+  if (held.supported === false) return 'The running kernel has no kexec.'
   const rows = [...imageRows('kernel', kernel), ...imageRows('crash kernel', crash)]
   if (held.crashSize) rows.push(['memory reserved for it', formatBytes(held.crashSize)])
-  const warnings = [kernel, crash].flatMap(warningsOf)
-  return [...table(rows), ...warnings.map((warning) => `${styled('yellow', 'warning:')} ${warning}`)].join('\n')
+  // What is missing for one may be missing for both.
+  const warnings = new Set([kernel, crash].flatMap(warningsOf))
+  return [...table(rows), ...[...warnings].map((warning) => `${styled('yellow', 'warning:')} ${warning}`)].join('\n')
 }
 
 function imageRows(name: string, { state, record }: LoadedImage): string[][] {
@@ -26,6 +27,7 @@ const meanings = {
   replaced: 'loaded, but not by linux-kexec: someone else has loaded another since',
   foreign: 'loaded, but not by linux-kexec',
   unknown: 'loaded; by whom cannot be told',
+  unreadable: 'cannot be told whether one is loaded',
 } as const satisfies Record<LoadedImage['state'], string>
 
 function recordRows(record: LoadRecord): string[][] {

@@ -21,7 +21,8 @@ const RELOAD = 'linux-kexec load'
 function loadedKernel({ held, system }: Examination): Finding<'loaded-kernel'> {
   const id = 'loaded-kernel'
   const evidence = readEvidence(system, '/sys/kernel/kexec_loaded', '/sys/kernel/kexec/loaded')
-  if (!held.supported) return { id, status: 'unknown', summary: 'It cannot be read (/sys/kernel/kexec_loaded).' }
+  if (!held.supported || held.loaded === null)
+    return { id, status: 'unknown', summary: 'It cannot be read (/sys/kernel/kexec_loaded).' }
   if (!held.loaded) return { id, status: 'ok', summary: 'None is loaded yet.', evidence }
   const image = loadedImages({ system }).kernel
   const [stale] = image.stale
@@ -44,7 +45,8 @@ function crashKernel(examination: Examination): Finding<'crash-kernel'> {
   const files = ['kexec_crash_loaded', 'kexec_crash_size'].map((name) => `/sys/kernel/${name}`)
   const evidence = readEvidence(system, ...files)
   const here = held.crashSize ? `, where this one has ${formatBytes(held.crashSize)}` : ''
-  if (!held.supported) return { id, status: 'unknown', summary: 'It cannot be read (/sys/kernel/kexec_crash_loaded).' }
+  if (!held.supported || held.crashLoaded === null)
+    return { id, status: 'unknown', summary: 'It cannot be read (/sys/kernel/kexec_crash_loaded).' }
   if (!held.crashLoaded && !held.crashSize) return notReserved(examination, evidence)
   const plan = planOf(examination)
   if (plan !== undefined && !hasParameter(plan.commandLine, 'crashkernel')) {

@@ -1,5 +1,5 @@
 import { KexecError } from '../errors.ts'
-import { unload } from './unload.ts'
+import { unloadLocked } from './unload.ts'
 
 /** Takes back a load during which the signal has fired. @throws KexecError 'aborted' then */
 export function unloadIfAborted(
@@ -8,7 +8,7 @@ export function unloadIfAborted(
   signal: AbortSignal | undefined,
 ): void {
   if (!signal?.aborted) return
-  unload({ panic })
+  unloadLocked(panic)
   throw new KexecError('the load was interrupted while the kernel was at it; the new image was unloaded again', {
     reason: 'aborted',
     syscall,

@@ -64,7 +64,7 @@ export function loadFileSync(load: FileLoad): void {
 }
 
 function prepare(load: FileLoad) {
-  const hadCrashKernel = load.panic && status(live).crashLoaded
+  const hadCrashKernel = load.panic && status(live).crashLoaded === true
   const loadsLeft = readLoadsLeft(live, load.panic)
   return { log: new KernelLog(), flags: fileLoadFlags(load), loadsLeft, hadCrashKernel }
 }
@@ -76,7 +76,7 @@ export function fileLoadFlags({ panic, initrdFd }: Pick<FileLoad, 'panic' | 'ini
 
 function failure({ path, panic }: FileLoad, errno: number, call: ReturnType<typeof prepare>): KexecError {
   const { log, loadsLeft } = call
-  const lostCrashKernel = call.hadCrashKernel && !status(live).crashLoaded
+  const lostCrashKernel = call.hadCrashKernel && status(live).crashLoaded === false
   return diagnoseLoad(live, {
     errno,
     syscall: SYSCALL,

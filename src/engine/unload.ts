@@ -1,6 +1,7 @@
 import { errnoName } from '../errors.ts'
 import { native } from '../native.ts'
 import { readLoadsLeft } from '../policy/switches.ts'
+import { Lock } from '../state/lock.ts'
 import { forgetLoad } from '../state/remember.ts'
 import { System } from '../system/system.ts'
 import { diagnoseLoad } from './diagnose.ts'
@@ -15,9 +16,19 @@ const live = new System()
 
 /**
  * Unloads the image that is loaded, or with `panic` the crash kernel, whichever call loaded it. Nothing loaded is not an error.
- * @throws KexecError
+ * @throws KexecError also 'busy' while another linux-kexec is at work
  */
 export function unload({ panic = false }: { panic?: boolean } = {}): void {
+  const lock = Lock.takeSync(live, 'unload')
+  try {
+    unloadLocked(panic)
+  } finally {
+    lock.release()
+  }
+}
+
+/** As `unload`, for who has the lock. */
+export function unloadLocked(panic: boolean): void {
   const loadsLeft = readLoadsLeft(live, panic)
   const log = new KernelLog()
   try {

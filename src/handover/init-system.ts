@@ -9,6 +9,8 @@ export interface HandoverContext {
   readonly system: System
   /** Called with one sentence per step. */
   readonly report: (step: string) => void
+  /** Called once the loaded kernel can no longer be unloaded or replaced: others of us need not wait any longer. */
+  readonly begun?: () => void
   /** Heeded until the first step: what was begun is not taken back. */
   readonly signal?: AbortSignal
   /** How long processes may take to end, or the init system to begin, milliseconds. */
@@ -63,6 +65,8 @@ export interface InitSystem {
    * itself: what follows the hook is that.
    */
   readonly reachesFirmware?: boolean
+  /** Refuses what this process itself would have to do and may not, before anything is stopped. @throws KexecError */
+  requirePermission?(system: System): void
   /** Stops the services and starts the loaded kernel. Resolves when nothing is left for this process to do. @throws KexecError */
   handOver(context: HandoverContext): Promise<void>
 }

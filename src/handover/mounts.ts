@@ -1,6 +1,7 @@
 import { errnoName } from '../errors.ts'
 import { native } from '../native.ts'
 import type { System } from '../system/system.ts'
+import { boundedCall } from './bounded-call.ts'
 
 const MNT_DETACH = 2
 
@@ -40,23 +41,41 @@ export function mounts(system: System): Mount[] {
   return found
 }
 
+/** How long a disk may take to answer, milliseconds without anything written. */
+const SYNC_PATIENCE = 30_000
+const UNMOUNT_PATIENCE = 10_000
+
+/** Writes everything to disk. @returns what keeps it from being written, a sentence; undefined when all is */
+export function writeBack(system: System): string | undefined {
+  const errno = boundedCall(system, () => native().sync(), SYNC_PATIENCE)
+  if (errno === 0) return undefined
+  if (errno !== undefined) return `not everything could be written to disk: ${errnoName(errno)}`
+  return `a file system does not answer: nothing was written for ${SYNC_PATIENCE / 1000} s, and what it has not written yet is lost`
+}
+
 /**
- * Unmounts what can be unmounted and remounts the rest read-only, so that every file system is clean.
+ * Unmounts what can be unmounted and remounts the rest read-only, so that every file system is clean. One that does not
+ * answer is left as it is.
  * @returns what could not be made clean, one sentence each
  */
 export function closeMounts(system: System): string[] {
-  const failures: string[] = []
-  for (const { target, type, readOnly } of mountsToClose(system)) {
-    if (REMOTE.test(type)) {
-      native().unmount(target, MNT_DETACH)
-      continue
-    }
-    if (target !== '/' && native().unmount(target, 0) === 0) continue
-    if (readOnly) continue
-    const errno = native().remountReadOnly(target)
-    if (errno !== 0) failures.push(`${target} (${type}) could not be remounted read-only: ${errnoName(errno)}`)
+  return mountsToClose(system).flatMap((mount) => closeMount(system, mount) ?? [])
+}
+
+function closeMount(system: System, { target, type, readOnly }: Mount): string | undefined {
+  const call = (start: () => number) => boundedCall(system, start, UNMOUNT_PATIENCE)
+  const silent = `${target} (${type}) does not answer, and is left as it is`
+  if (REMOTE.test(type)) return call(() => native().unmount(target, MNT_DETACH)) === undefined ? silent : undefined
+  if (target !== '/') {
+    const errno = call(() => native().unmount(target, 0))
+    if (errno === 0) return undefined
+    // A remount would wait for the same.
+    if (errno === undefined) return silent
   }
-  return failures
+  if (readOnly) return undefined
+  const errno = call(() => native().remountReadOnly(target))
+  if (errno === undefined) return silent
+  return errno === 0 ? undefined : `${target} (${type}) could not be remounted read-only: ${errnoName(errno)}`
 }
 
 /** mountinfo writes space, tab, newline and backslash in octal. */

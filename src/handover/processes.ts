@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { native } from '../native.ts'
 
@@ -63,15 +63,27 @@ function allProcesses(): (Stat & { pid: number })[] {
 
 /**
  * mdmon and its like, without which the root file system hangs, put an @ before the name they were called by
- * (systemd.io, ROOT_STORAGE_DAEMONS); only root may ask for that.
+ * (systemd.io, ROOT_STORAGE_DAEMONS); only root may ask for that. Anyone can give a setuid program such a name, so all of its
+ * user ids have to be root's, and, as sudo and su change all of them, it must not come from another user's login.
  */
-function isStorageDaemon(pid: number): boolean {
+export function isStorageDaemon(pid: number, proc = '/proc'): boolean {
+  const read = (name: string) => readFileSync(`${proc}/${pid}/${name}`, 'latin1')
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith('@') && statSync(`/proc/${pid}`).uid === 0
+    if (!read('cmdline').startsWith('@')) return false
+    if (!/^Uid:\t0\t0\t0\t0$/m.test(read('status'))) return false
   } catch {
     return false
   }
+  try {
+    return [NO_LOGIN, '0'].includes(read('loginuid').trim())
+  } catch (error) {
+    // A kernel without CONFIG_AUDIT does not keep it.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+  }
 }
+
+/** AUDIT_UID_UNSET of include/uapi/linux/audit.h: no login is behind the process. */
+const NO_LOGIN = '4294967295'
 
 /** The process that has called this one, the one that has called that, and so on to PID 1. */
 export function callers(): Set<number> {

@@ -1,12 +1,14 @@
+import { status } from '../engine/status.ts'
 import { KexecError } from '../errors.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
+import { Lock } from '../state/lock.ts'
 import { System } from '../system/system.ts'
 import { assessWay } from './assess.ts'
 import { detectInit } from './detect.ts'
-import { requireReadyToExecute } from './execute.ts'
+import { cannotTell, requireReadyToExecute } from './execute.ts'
 import { checkImage } from './image-check.ts'
 import { checkInhibitors } from './inhibitors.ts'
-import type { InitSystem } from './init-system.ts'
+import type { HandoverContext, InitSystem } from './init-system.ts'
 import { direct } from './init-systems/direct.ts'
 import { initSystems, ways } from './init-systems/index.ts'
 import { cancelScheduled, type ScheduledReboot } from './schedule.ts'
@@ -53,46 +55,65 @@ export interface Handover {
  * Stops the services, unmounts, and starts the loaded kernel; never a firmware reboot, unless that is allowed.
  * @returns the way it takes: at once with `dryRun`; else only where the init system ends this process later
  * @throws KexecError 'nothing-loaded', 'image-stale', 'image-replaced', 'inhibited', 'no-capability', 'not-init-pid-namespace',
- *   'unsupported-init', 'handover-failed', 'aborted', 'invalid-argument'
+ *   'unsupported-init', 'handover-failed', 'not-permitted', 'not-readable', 'busy', 'aborted', 'invalid-argument'
  */
 export async function reboot(options: RebootOptions = {}): Promise<Handover> {
   const system = new System()
   const schedule = scheduleOf(options)
-  const first = examine(system, options)
-  if (options.dryRun) return first.handover
+  if (options.dryRun) return examine(system, options).handover
   const report = options.report ?? (() => {})
-  first.handover.warnings.forEach(report)
-  throwIfAborted(options.signal)
-  if (schedule !== undefined) await waitTelling(system, schedule, options, report)
-  // However long it was: what was true before need not be true now.
-  const { initSystem, handover } = schedule === undefined ? first : examine(system, options)
-  const isNew = (warning: string) => !first.handover.warnings.includes(warning)
-  handover.warnings.filter(isNew).forEach(report)
-  throwIfAborted(options.signal)
-  if (options.message !== undefined) tellUsers(system, options.message)
-  await initSystem.handOver({
-    system,
-    report,
-    deadline: options.deadline ?? DEADLINE,
-    allowFirmwareReboot: options.allowFirmwareReboot ?? false,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  })
-  return handover
+  const told = new Set<string>()
+  const tell = ({ handover }: Examined) => {
+    handover.warnings.filter((warning) => !told.has(warning)).forEach(report)
+    for (const warning of handover.warnings) told.add(warning)
+    throwIfAborted(options.signal)
+  }
+  // What would be refused later is refused now.
+  if (schedule !== undefined) tell(examine(system, options))
+  const lock = await (schedule === undefined
+    ? Lock.take(system, 'reboot', { signal: options.signal })
+    : waitTelling(system, schedule, options, report))
+  try {
+    // However long it was: what was true before need not be true now.
+    const examined = examine(system, options)
+    tell(examined)
+    await begin(system, examined, options, { report, begun: () => lock.release() })
+    return examined.handover
+  } finally {
+    lock.release()
+  }
 }
 
-/** A reboot that a process waits with, as `cancelReboot` calls it off; undefined when there is none. @throws KexecError 'no-capability', 'io' */
+async function begin(
+  system: System,
+  { initSystem }: Examined,
+  { message, deadline = DEADLINE, allowFirmwareReboot = false, signal }: RebootOptions,
+  { report, begun }: Required<Pick<HandoverContext, 'report' | 'begun'>>,
+): Promise<void> {
+  if (message !== undefined) tellUsers(system, message)
+  const context = { system, report, begun, deadline, allowFirmwareReboot }
+  await initSystem.handOver(signal === undefined ? context : { ...context, signal })
+}
+
+/** A reboot that a process waits with, as `cancelReboot` calls it off; undefined when there is none. @throws KexecError 'no-capability', 'io', 'busy' when it has begun */
 export function cancelReboot(system: System = new System()): ScheduledReboot | undefined {
   requireCapability(readPrivileges(system), 'calling off a reboot')
   return cancelScheduled(system)
 }
 
+interface Examined {
+  readonly initSystem: InitSystem
+  readonly handover: Handover
+}
+
 /** Everything that a reboot depends on, as it is now. @throws KexecError when it would not end in the kernel that is meant */
-function examine(system: System, options: RebootOptions): { initSystem: InitSystem; handover: Handover } {
+function examine(system: System, options: RebootOptions): Examined {
   const isLoaded = requireLoaded(options.allowFirmwareReboot ?? false)
   const { initSystem, reachesFirmware, ...way } = chooseWay(system, options.via ?? 'auto')
   if (!isLoaded && !reachesFirmware) throw noFirmware(initSystem)
+  initSystem.requirePermission?.(system)
   const warnings = [
-    ...(isLoaded ? checkImage(system, options) : ['No kernel is loaded: this is a reboot through the firmware.']),
+    ...(isLoaded ? checkImage(system, options) : [firmwareWarning()]),
     ...checkInhibitors(system, { ignore: options.ignoreInhibitors }),
     ...loggedInUsers(system, options.message),
   ]
@@ -102,12 +123,18 @@ function examine(system: System, options: RebootOptions): { initSystem: InitSyst
 /** @returns whether a kernel is loaded, which it need not be where the firmware will do. @throws KexecError */
 function requireLoaded(allowFirmwareReboot: boolean): boolean {
   try {
-    requireReadyToExecute()
-    return true
+    if (requireReadyToExecute()) return true
+    if (allowFirmwareReboot) return false
+    throw cannotTell()
   } catch (error) {
     if (allowFirmwareReboot && error instanceof KexecError && error.reason === 'nothing-loaded') return false
     throw error
   }
+}
+
+function firmwareWarning(): string {
+  if (status().loaded === false) return 'No kernel is loaded: this is a reboot through the firmware.'
+  return 'Whether a kernel is loaded cannot be told: this may be a reboot through the firmware.'
 }
 
 function loggedInUsers(system: System, message: string | undefined): string[] {

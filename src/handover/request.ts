@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { KexecError } from '../errors.ts'
 import { removeFile, replaceFile } from '../system/replace-file.ts'
 import type { System } from '../system/system.ts'
 import type { HandoverContext } from './init-system.ts'
+import { keepLoaded } from './keep-loaded.ts'
 
 /**
  * Tells hook scripts that `linux-kexec reboot` asked, so that they never fall through to the firmware: one line, 'kexec', or
@@ -59,6 +59,7 @@ export async function request(
   }
   report(`${of} was asked to stop all services and start the loaded kernel`)
   keepLoaded(report)
+  context.begun?.()
   const timer = setTimeout(() => stopping.abort(), deadline)
   const progress = setInterval(() => {
     const names = remaining(system)
@@ -78,18 +79,4 @@ export async function request(
     clearInterval(progress)
   }
   report(`${of} is stopping this process: the services are going down`)
-}
-
-/**
- * Makes the kernel refuse every further load and unload (Documentation/admin-guide/sysctl/kernel.rst, kexec_load_disabled).
- * It cannot be taken back, and need not be: this kernel is about to end. Without the loaded kernel, most init systems would
- * end in a reboot through the firmware. Where it cannot be written the hooks have to do.
- */
-function keepLoaded(report: (step: string) => void): void {
-  try {
-    writeFileSync('/proc/sys/kernel/kexec_load_disabled', '1')
-    report('the loaded kernel can no longer be replaced or unloaded')
-  } catch {
-    // Not there, or not ours to write: nothing is lost but this safeguard.
-  }
 }

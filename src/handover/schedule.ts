@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { KexecError } from '../errors.ts'
 import { StateFolder } from '../state/folder.ts'
+import { Lock } from '../state/lock.ts'
 import { bootIdOf } from '../state/record.ts'
 import type { System } from '../system/system.ts'
+import { MARK_FILE } from './request.ts'
 
 /** The reboot that a process waits with. Whoever takes the file away has called it off. */
 const FILE = 'reboot.json'
@@ -26,12 +28,17 @@ interface Entry extends ScheduledReboot {
   readonly token: string
 }
 
+/** Later than this nobody expects it any more, milliseconds: the machine was suspended, or its clock was set. */
+const LATE = 60_000
+
 /**
  * Waits until a time, which `cancelReboot` of any process or the signal ends early. A reboot that is scheduled later takes the
  * place of this one.
  * @param remaining milliseconds left, called again and again
  * @param tick called with them about twice a second
- * @throws KexecError 'aborted' when it was called off, 'io' when it cannot be noted
+ * @returns the lock, under which it was seen that nobody has called it off; from here on nobody can
+ * @throws KexecError 'aborted' when it was called off, or the time passed long before this process went on; 'io' when it
+ *   cannot be noted; 'busy'
  */
 export async function waitForTime(
   system: System,
@@ -41,7 +48,7 @@ export async function waitForTime(
     tick,
     signal,
   }: { remaining: () => number; tick: (left: number) => void; signal?: AbortSignal | undefined },
-): Promise<void> {
+): Promise<Lock> {
   const folder = new StateFolder(system)
   const token = randomUUID()
   const entry = {
@@ -51,8 +58,9 @@ export async function waitForTime(
     started: startOf(system, process.pid) ?? '',
     token,
   }
-  write(folder, entry)
+  await underLock(system, () => write(folder, entry), signal)
   const isOurs = () => readEntry(system, folder)?.token === token
+  let lock: Lock | undefined
   try {
     for (let left = remaining(); left > 0; left = remaining()) {
       if (signal?.aborted) throw calledOff('interrupted', signal.reason)
@@ -61,10 +69,27 @@ export async function waitForTime(
       // An interruption ends the pause, and is then seen above.
       await pause(Math.min(left, POLL), undefined, signal === undefined ? {} : { signal }).catch(() => {})
     }
+    lock = await Lock.take(system, 'reboot', { signal })
     if (signal?.aborted) throw calledOff('interrupted', signal.reason)
     if (!isOurs()) throw calledOff('called off, or another reboot was scheduled')
+    if (remaining() < -LATE) throw late(at)
+    folder.remove(FILE)
+    return lock
+  } catch (error) {
+    // Under the lock, or another one's might be taken away; why it is not waited for any more counts for more than that.
+    const own = lock ?? (await Lock.take(system, 'reboot', { deadline: CANCEL_DEADLINE }).catch(() => undefined))
+    if (own !== undefined && isOurs()) folder.remove(FILE)
+    own?.release()
+    throw error
+  }
+}
+
+async function underLock(system: System, act: () => void, signal: AbortSignal | undefined): Promise<void> {
+  const lock = await Lock.take(system, 'reboot', { signal })
+  try {
+    act()
   } finally {
-    if (isOurs()) folder.remove(FILE)
+    lock.release()
   }
 }
 
@@ -77,17 +102,44 @@ export function scheduledReboot(system: System): ScheduledReboot | undefined {
 /**
  * Calls off the reboot that a process waits with.
  * @returns what was called off; undefined when there was none
- * @throws KexecError 'io' when it may not be
+ * @throws KexecError 'io' when it may not be; 'busy' when it has begun already
  */
 export function cancelScheduled(system: System): ScheduledReboot | undefined {
-  const scheduled = scheduledReboot(system)
-  if (scheduled === undefined) return undefined
+  const lock = Lock.takeSync(system, 'reboot --cancel', { deadline: CANCEL_DEADLINE })
   try {
+    const scheduled = scheduledReboot(system)
+    if (scheduled === undefined) {
+      if (system.exists(MARK_FILE)) throw begun()
+      return undefined
+    }
     new StateFolder(system).remove(FILE)
+    return scheduled
   } catch (cause) {
+    if (cause instanceof KexecError) throw cause
     throw failed('the scheduled reboot cannot be called off', cause)
+  } finally {
+    lock.release()
   }
-  return scheduled
+}
+
+/** A reboot that has begun holds the lock until the init system was asked, milliseconds. */
+const CANCEL_DEADLINE = 15_000
+
+function begun(): KexecError {
+  return new KexecError('a reboot has begun, and cannot be called off any more: the init system was asked for it', {
+    reason: 'busy',
+    code: 'EBUSY',
+    evidence: [{ source: MARK_FILE, value: 'present' }],
+    refused: true,
+  })
+}
+
+function late(at: Date): KexecError {
+  const summary = `the reboot was meant for ${at.toISOString()}, and it is ${new Date().toISOString()}: the machine was suspended or its clock was set; nothing was stopped`
+  return new KexecError(summary, {
+    reason: 'aborted',
+    hint: 'What is loaded still is. To start it now: linux-kexec reboot',
+  })
 }
 
 /** An entry counts while its process lives, in this boot. */

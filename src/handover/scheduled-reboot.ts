@@ -1,4 +1,5 @@
 import { KexecError } from '../errors.ts'
+import type { Lock } from '../state/lock.ts'
 import type { System } from '../system/system.ts'
 import { waitForTime } from './schedule.ts'
 import { tellUsers } from './users.ts'
@@ -33,13 +34,13 @@ export function scheduleOf({ at, delay }: { readonly at?: Date; readonly delay?:
   return { at: new Date(Date.now() + delay), remaining: () => end - performance.now() }
 }
 
-/** Waits for the time, and reminds those that are logged in of the message. @throws KexecError 'aborted', 'io' */
+/** Waits for the time, and reminds those that are logged in of the message. @returns as `waitForTime`. @throws as `waitForTime` */
 export async function waitTelling(
   system: System,
   { at, remaining }: Schedule,
   { message, signal }: { readonly message?: string; readonly signal?: AbortSignal },
   report: (step: string) => void,
-): Promise<void> {
+): Promise<Lock> {
   const tell = () => {
     if (message !== undefined) tellUsers(system, `${message}\nThis machine starts a new kernel at ${at.toISOString()}.`)
   }
@@ -51,7 +52,7 @@ export async function waitTelling(
     due = due.filter((reminder) => left > reminder)
     tell()
   }
-  await waitForTime(system, at, { remaining, tick, signal })
+  return waitForTime(system, at, { remaining, tick, signal })
 }
 
 function invalid(summary: string): KexecError {

@@ -6,6 +6,7 @@ import { KexecError } from '../errors.ts'
 import type { KernelImage, OpenImage } from '../image/index.ts'
 import type { Verdict } from '../policy/index.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
+import { Lock } from '../state/lock.ts'
 import type { Origin } from '../state/record.ts'
 import { beginToRemember, rememberLoad } from '../state/remember.ts'
 import { System } from '../system/system.ts'
@@ -136,15 +137,19 @@ export class LoadPlan {
    */
   async load(options: PrepareOptions = {}): Promise<void> {
     this.take()
+    let lock: Lock | undefined
     try {
       this.refuseIfNotAllowed(options.signal)
       this.prepared ??= await this.makeReady(options)
+      // Not before: what takes long is done by then.
+      lock = await Lock.take(new System(), 'load', { signal: options.signal })
       refuseIfChanged(this.planned, this.choice)
       this.refuseWhatDoesNotFit(this.prepared)
       const remembering = beginToRemember()
       const flags = await this.ask(this.prepared, options.signal)
       this.remember(flags, await remembering)
     } finally {
+      lock?.release()
       this.closeFiles()
     }
   }
@@ -155,13 +160,16 @@ export class LoadPlan {
    */
   loadSync(): void {
     this.take()
+    let lock: Lock | undefined
     try {
       this.refuseIfNotAllowed(undefined)
       this.prepared ??= prepareSync(this.preparation())
+      lock = Lock.takeSync(new System(), 'load')
       refuseIfChanged(this.planned, this.choice)
       this.refuseWhatDoesNotFit(this.prepared)
       this.remember(this.askSync(this.prepared))
     } finally {
+      lock?.release()
       this.closeFiles()
     }
   }

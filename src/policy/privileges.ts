@@ -7,8 +7,8 @@ export const PROCESS = '/proc/self/status'
 /** Which user ids of the outer namespace its own are: absent in a kernel without user namespaces. */
 export const USER_IDS = '/proc/self/uid_map'
 
-/** include/uapi/linux/capability.h */
-const CAP_SYS_BOOT = 22n
+/** Numbers of capabilities: include/uapi/linux/capability.h */
+export const CAPABILITIES = { CAP_KILL: 5n, CAP_SYS_ADMIN: 21n, CAP_SYS_BOOT: 22n } as const
 
 /** The initial pid namespace has a fixed inode number: PROC_PID_INIT_INO, include/linux/proc_ns.h. */
 const INITIAL_PID_NAMESPACE = 'pid:[4026531836]'
@@ -34,7 +34,7 @@ export interface Privileges {
 /** Reads what this very process may do. Unreadable facts count as granted: then the kernel is asked and its answer diagnosed. */
 export function readPrivileges(system: System): Privileges {
   const status = system.readText(PROCESS) ?? ''
-  const capabilities = /^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1]
+  const capabilities = effectiveSet(status)
   const uid = /^Uid:\s*\d+\s+(\d+)/m.exec(status)?.[1]
   const seccomp = /^Seccomp:\s*(\d+)/m.exec(status)?.[1]
   const uidMap = system.readText(USER_IDS)?.trim().replace(/\s+/g, ' ')
@@ -50,7 +50,7 @@ export function readPrivileges(system: System): Privileges {
   add('/proc/self/ns/pid', pidNamespace)
   if (seccomp !== '0') add('/proc/self/status Seccomp', seccomp)
   return {
-    capable: capabilities === undefined || ((BigInt(`0x${capabilities}`) >> CAP_SYS_BOOT) & 1n) === 1n,
+    capable: capabilities === undefined || has(capabilities, CAPABILITIES.CAP_SYS_BOOT),
     initialUserNamespace:
       (userNamespace === undefined || userNamespace === INITIAL_USER_NAMESPACE) &&
       (uidMap === undefined || uidMap === WHOLE_MAP),
@@ -66,6 +66,23 @@ export function hintForCapability(uid: number | null): string {
   return uid === 0
     ? 'This is root, from whom it was taken: give the container or service CAP_SYS_BOOT (--cap-add=SYS_BOOT, CapabilityBoundingSet=), or run it on the host.'
     : 'Run it as root.'
+}
+
+/** The capabilities of this very process that count; none where they cannot be read. */
+export function readCapabilities(system: System): { has(capability: bigint): boolean; evidence: readonly Evidence[] } {
+  const set = effectiveSet(system.readText(PROCESS) ?? '')
+  return {
+    has: (capability) => set !== undefined && has(set, capability),
+    evidence: [{ source: '/proc/self/status CapEff', value: set ?? 'unreadable' }],
+  }
+}
+
+function effectiveSet(status: string): string | undefined {
+  return /^CapEff:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1]
+}
+
+function has(set: string, capability: bigint): boolean {
+  return ((BigInt(`0x${set}`) >> capability) & 1n) === 1n
 }
 
 /** Refuses what needs CAP_SYS_BOOT when it is missing. @throws KexecError 'no-capability' or 'not-init-user-namespace'. */

@@ -3,15 +3,16 @@ import {
   chmodSync,
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   lstatSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmSync,
   writeSync,
 } from 'node:fs'
-import { join, posix } from 'node:path'
+import { dirname, join, posix } from 'node:path'
+import { makeFolder } from '../system/replace-file.ts'
 import { readAtMost, type System } from '../system/system.ts'
 
 /** Where what is known of the running boot lies: gone with it, as all of /run. */
@@ -57,15 +58,29 @@ export class StateFolder {
     }
   }
 
+  /** Where a file of it lies. */
+  pathOf(name: string): string {
+    return join(this.path, name)
+  }
+
+  /** Opens a file that stays, and makes it where it is missing. @throws as `write` */
+  open(name: string): number {
+    this.#make()
+    const fd = openSync(this.pathOf(name), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+    const stats = fstatSync(fd)
+    if (stats.isFile() && isOwn(stats.uid)) return fd
+    closeSync(fd)
+    throw new Error(`${this.pathOf(name)} is not a file of ours`)
+  }
+
   /** Writes a file whole or not at all; others see the old one or the new one. @throws Node's error, or one that says what is wrong with the folder */
   write(name: string, text: string): void {
-    mkdirSync(this.path, { recursive: true, mode: 0o700 })
-    const folderProblem = this.#folderProblem()
-    if (folderProblem !== undefined) throw new Error(folderProblem)
-    if ((lstatSync(this.path).mode & OTHERS_ANYTHING) !== 0) chmodSync(this.path, 0o700)
+    this.#make()
     const unfinished = join(this.path, `.${name}.${randomBytes(8).toString('hex')}`)
     const fd = openSync(unfinished, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
     try {
+      // Whatever the umask has left of it.
+      fchmodSync(fd, 0o600)
       const bytes = Buffer.from(text)
       for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written)
       renameSync(unfinished, join(this.path, name))
@@ -80,6 +95,15 @@ export class StateFolder {
   /** Takes a file away; that there was none is no failure. @throws Node's error */
   remove(name: string): void {
     rmSync(join(this.path, name), { force: true })
+  }
+
+  /** @throws Node's error, or one that says what is wrong with the folder */
+  #make(): void {
+    makeFolder(dirname(this.path))
+    makeFolder(this.path, 0o700)
+    const folderProblem = this.#folderProblem()
+    if (folderProblem !== undefined) throw new Error(folderProblem)
+    if ((lstatSync(this.path).mode & OTHERS_ANYTHING) !== 0) chmodSync(this.path, 0o700)
   }
 
   #folderProblem(): string | undefined {

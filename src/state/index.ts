@@ -1,4 +1,5 @@
 export type { FileIdentity } from './file-identity.ts'
+export { isHeld } from './held.ts'
 export {
   type ImageState,
   type LoadedImage,

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
-import { status } from '../engine/status.ts'
 import type { Evidence } from '../errors.ts'
 import { System } from '../system/system.ts'
 import { type FileIdentity, hashWhole, whatChanged } from './file-identity.ts'
 import { heldImage, imagePointers } from './fingerprint.ts'
 import { StateFolder } from './folder.ts'
+import { isHeld, UNREADABLE } from './held.ts'
 import type { HeldImage } from './held-image.ts'
 import { bootIdOf, type ImageKind, type LoadRecord, parseRecord, recordName } from './record.ts'
 import { writeRecord } from './remember.ts'
@@ -17,8 +17,9 @@ import { writeRecord } from './remember.ts'
  * - 'replaced': linux-kexec loaded one, and someone else has loaded another since
  * - 'foreign': something else than linux-kexec loaded it
  * - 'unknown': the records cannot be read, or not be believed
+ * - 'unreadable': whether it holds one cannot be told, as where /sys is not mounted
  */
-export type ImageState = 'none' | 'ours' | 'unconfirmed' | 'replaced' | 'foreign' | 'unknown'
+export type ImageState = 'none' | 'ours' | 'unconfirmed' | 'replaced' | 'foreign' | 'unknown' | 'unreadable'
 
 /** A file that is not any more what was loaded of it. */
 export interface StaleFile {
@@ -55,15 +56,15 @@ export function loadedImages({ system = new System(), verify = false }: LoadedIm
   readonly kernel: LoadedImage
   readonly crash: LoadedImage
 } {
-  const held = status(system)
   return {
-    kernel: imageOf(system, 'kernel', held.loaded, verify),
-    crash: imageOf(system, 'crash', held.crashLoaded, verify),
+    kernel: imageOf(system, 'kernel', isHeld(system, 'kernel'), verify),
+    crash: imageOf(system, 'crash', isHeld(system, 'crash'), verify),
   }
 }
 
-function imageOf(system: System, kind: ImageKind, isLoaded: boolean, verify: boolean): LoadedImage {
+function imageOf(system: System, kind: ImageKind, isLoaded: boolean | null, verify: boolean): LoadedImage {
   const nothing = { kind, record: null, stale: [], warnings: [], evidence: [] } as const
+  if (isLoaded === null) return { ...nothing, state: 'unreadable', warnings: [UNREADABLE] }
   if (!isLoaded) return { ...nothing, state: 'none' }
   const folder = new StateFolder(system)
   const found = readRecord(system, folder, kind)
@@ -94,7 +95,12 @@ function readRecord(system: System, folder: StateFolder, kind: ImageKind): Found
     return {
       problem: `What was loaded cannot be told: ${folder.path}/${recordName(kind)} is not believed, as ${record}.`,
     }
-  return record.bootId === bootIdOf(system) ? { record } : { absent: `of another boot, ${record.bootId}` }
+  const bootId = bootIdOf(system)
+  if (bootId === undefined)
+    return {
+      problem: 'What was loaded cannot be told: /proc/sys/kernel/random/boot_id cannot be read. Is /proc mounted?',
+    }
+  return record.bootId === bootId ? { record } : { absent: `of another boot, ${record.bootId}` }
 }
 
 /** Whether the kernel still holds what it held right after the load. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import {
+  chmodSync,
   closeSync,
   existsSync,
   fchmodSync,
@@ -9,10 +10,13 @@ import {
   openSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeSync,
 } from 'node:fs'
 import { posix } from 'node:path'
+
+const FOLDER_MODE = 0o755
 
 export interface FileAttributes {
   /** Permission bits. */
@@ -69,8 +73,26 @@ export function removeFile(path: string, { force = false } = {}): void {
 /** A hidden name, which folders of scripts pass over, that nobody can guess. */
 function besideOf(path: string): string {
   const folder = posix.dirname(path)
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   return posix.join(folder, `.${posix.basename(path)}.${randomBytes(6).toString('hex')}`)
+}
+
+/**
+ * Makes a folder, and those on the way to it, each with its mode whatever the umask says: with a umask of 0 anyone could
+ * write to what root runs. What is there stays as it is. @throws Node's error
+ */
+export function makeFolder(path: string, mode = FOLDER_MODE): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+  const parent = posix.dirname(path)
+  if (parent !== path) makeFolder(parent)
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    // Another process may have been faster, and sets the mode itself.
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && statSync(path).isDirectory()) return
+    throw error
+  }
+  chmodSync(path, mode)
 }
 
 function syncFolder(path: string): void {

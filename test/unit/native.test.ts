@@ -20,12 +20,15 @@ describe('the addon', () => {
       'kexecLoadSync: function',
       'probeThread: function',
       'rebootKexec: function',
+      'probeReboot: function',
+      'lock: function',
       'memfdCreate: function',
       'seekEnd: function',
       'getAttribute: function',
       'sync: function',
       'unmount: function',
       'remountReadOnly: function',
+      'childResult: function',
     ])
   })
 

@@ -33,7 +33,7 @@ not while a crash kernel is loaded; what was given back is gone until the next b
 
 function show(args: Arguments): ExitStatus {
   const system = new System()
-  const { crashSize, crashLoaded } = status(system)
+  const { crashSize, crashLoaded, supported } = status(system)
   const hotplug = readCrashHotplug(system)
   const recommended = recommendReservation(system, machine(), null)
   if (args.flag('json')) {
@@ -41,12 +41,12 @@ function show(args: Arguments): ExitStatus {
     return exit.done
   }
   if (crashSize === null) {
-    print('The running kernel has no crash kernels.')
+    print(supported === null ? 'It cannot be told: /sys is not mounted.' : 'The running kernel has no crash kernels.')
     return exit.done
   }
   const rows = [
     ['reserved', crashSize === 0 ? 'nothing' : formatBytes(crashSize)],
-    ['crash kernel', crashLoaded ? 'loaded' : 'not loaded'],
+    ['crash kernel', crashLoaded === null ? 'cannot be told' : crashLoaded ? 'loaded' : 'not loaded'],
     ['usual with this memory', recommended.parameter],
   ]
   print(table(rows).join('\n'))

@@ -1,5 +1,7 @@
-import { execute, requireReadyToExecute } from '../../handover/execute.ts'
+import { cannotTell, execute, requireReadyToExecute } from '../../handover/execute.ts'
+import { requireDirect } from '../../handover/may-reboot.ts'
 import { endProcesses, outlive } from '../../handover/processes.ts'
+import { System } from '../../system/system.ts'
 import type { Command } from '../command.ts'
 import { note } from '../output.ts'
 
@@ -22,8 +24,9 @@ export const command: Command = {
   },
   examples: [['linux-kexec exec', 'as the last step of a shutdown script']],
   async run(args) {
-    requireReadyToExecute()
     if (args.flag('end-processes')) {
+      if (!requireReadyToExecute()) throw cannotTell()
+      requireDirect(new System())
       outlive()
       await endProcesses({ deadline: DEADLINE, report: note, spareCallers: true })
     }

@@ -1,8 +1,11 @@
 import { status } from '../../engine/status.ts'
-import { loadedImages } from '../../state/index.ts'
+import { isHeld, loadedImages } from '../../state/index.ts'
+import { System } from '../../system/system.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { print, printJson } from '../output.ts'
 import { statusReport } from '../status-report.ts'
+
+const live = new System()
 
 export const command: Command = {
   name: 'status',
@@ -17,13 +20,15 @@ export const command: Command = {
     ['linux-kexec status && linux-kexec reboot', 'reboot only when a kernel is loaded'],
     ['linux-kexec status --verify --json', 'everything, with the SHA-256 of each file, for a program'],
   ],
-  notes: `Exit status 0 when a kernel is loaded, 4 when none is. Anyone may ask whether; root alone
-is told what, and by whom.`,
+  notes: `Exit status 0 when a kernel is loaded, 4 when none is, 1 when that cannot be told (/sys is
+not mounted). Anyone may ask whether; root alone is told what, and by whom.`,
   async run(args) {
-    const held = status()
+    const told = status()
+    const held = { ...told, loaded: isHeld(live, 'kernel', told), crashLoaded: isHeld(live, 'crash', told) }
     const images = loadedImages({ verify: args.flag('verify') })
     if (args.flag('json')) printJson({ ...held, ...images })
     else print(statusReport(held, images.kernel, images.crash))
+    if (held.loaded === null) return exit.failed
     return held.loaded ? exit.done : exit.nothingLoaded
   },
 }

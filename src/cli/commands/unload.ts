@@ -1,6 +1,6 @@
-import { status } from '../../engine/status.ts'
 import { unload } from '../../engine/unload.ts'
 import { readPrivileges, requireCapability } from '../../policy/privileges.ts'
+import { isHeld } from '../../state/index.ts'
 import { System } from '../../system/system.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { print, printJson } from '../output.ts'
@@ -17,12 +17,20 @@ export const command: Command = {
   ],
   async run(args) {
     const panic = args.flag('panic')
-    requireCapability(readPrivileges(new System()), 'unloading a kernel')
-    const before = status()
-    const wasLoaded = panic ? before.crashLoaded : before.loaded
-    if (wasLoaded) unload({ panic })
+    const system = new System()
+    requireCapability(readPrivileges(system), 'unloading a kernel')
+    const wasLoaded = isHeld(system, panic ? 'crash' : 'kernel')
+    // Where that cannot be told the kernel is asked all the same: with nothing loaded it does nothing.
+    if (wasLoaded !== false) unload({ panic })
     if (args.flag('json')) printJson({ unloaded: wasLoaded })
-    else print(wasLoaded ? 'unloaded' : `no ${panic ? 'crash ' : ''}kernel was loaded`)
+    else print(outcome(wasLoaded, panic))
     return exit.done
   },
+}
+
+function outcome(wasLoaded: boolean | null, panic: boolean): string {
+  if (wasLoaded) return 'unloaded'
+  const name = panic ? 'crash kernel' : 'kernel'
+  if (wasLoaded === false) return `no ${name} was loaded`
+  return `no ${name} is loaded now; whether one was cannot be told (/sys/kernel cannot be read)`
 }

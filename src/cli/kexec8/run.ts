@@ -42,11 +42,16 @@ export async function kexec8(words: readonly string[]): Promise<number> {
       complain(request.problem, request.hint)
       return request.status
     case 'status':
-      if (!held.supported) return kexecExit.failed
-      return (request.panic ? held.crashLoaded : held.loaded) ? 1 : 0
+      return statusStatus(request.panic ? held.crashLoaded : held.loaded, held.supported)
     case 'work':
       return work(request)
   }
+}
+
+/** kexec-tools' --status: 1 when one is loaded, 0 when none is, and a failure where that cannot be read. */
+function statusStatus(isLoaded: boolean | null, isSupported: boolean | null): number {
+  if (!isSupported || isLoaded === null) return kexecExit.failed
+  return isLoaded ? 1 : 0
 }
 
 async function work(request: WorkRequest): Promise<number> {
@@ -77,7 +82,8 @@ function unloadHeld(panic: boolean): void {
 /** Starts what is loaded, where that was asked for. */
 async function start({ finish, sync }: WorkRequest): Promise<number> {
   if (finish === 'nothing') return kexecExit.done
-  if (!status().loaded) {
+  // Where it cannot be read, the kernel is asked, or `reboot` says what is missing.
+  if (status().loaded === false) {
     note('Nothing has been loaded!')
     return kexecExit.refused
   }

@@ -1,9 +1,11 @@
 import { writeFileSync } from 'node:fs'
+import { status } from '../../engine/status.ts'
 import { KexecError } from '../../errors.ts'
-import { native } from '../../native.ts'
 import { execute } from '../execute.ts'
 import { type InitSystem, unremarkable } from '../init-system.ts'
-import { closeMounts } from '../mounts.ts'
+import { keepLoaded } from '../keep-loaded.ts'
+import { requireDirect } from '../may-reboot.ts'
+import { closeMounts, writeBack } from '../mounts.ts'
 import { endProcesses, outlive } from '../processes.ts'
 
 /** Without the help of an init system: for initramfs environments, PID 1 programs of one's own, and rescue. */
@@ -14,25 +16,33 @@ export const direct: InitSystem = {
   examine: () => ({
     ...unremarkable,
     steps: [
+      'set kernel.kexec_load_disabled, so that nobody unloads the kernel',
       'send SIGTERM to every process and wait until they have ended',
       'send SIGKILL to those that have not',
       'write everything to disk (sync)',
-      'unmount every file system, or remount it read-only where it is in use',
+      'unmount every file system, or remount it read-only where it is in use; leave what does not answer',
       'call reboot(LINUX_REBOOT_CMD_KEXEC)',
     ],
   }),
   reachesFirmware: true,
-  async handOver({ system, report, signal, deadline, allowFirmwareReboot = false }) {
+  requirePermission: requireDirect,
+  async handOver({ system, report, begun, signal, deadline, allowFirmwareReboot = false }) {
     signal?.throwIfAborted()
     outlive()
+    const wasLoaded = status(system).loaded
+    if (wasLoaded !== false) keepLoaded(report)
+    if (wasLoaded && status(system).loaded === false) throw unloaded()
+    begun?.()
     await endProcesses({ deadline, report })
     report('writing everything to disk and unmounting')
-    native().sync()
+    const unwritten = writeBack(system)
+    if (unwritten !== undefined) report(unwritten)
     process.chdir('/')
     for (const failure of closeMounts(system)) report(failure)
     report('starting the loaded kernel')
     try {
-      execute({ sync: true })
+      // What is left is written again, unless that was of no use.
+      execute({ sync: unwritten === undefined, report })
     } catch (error) {
       if (!allowFirmwareReboot) throw notStarted(error)
       report(`it was not started: ${error instanceof Error ? error.message : String(error)}`)
@@ -40,6 +50,15 @@ export const direct: InitSystem = {
       rebootFirmware()
     }
   },
+}
+
+/** Between the look at it and the switch that keeps it. */
+function unloaded(): KexecError {
+  return new KexecError('the kernel was unloaded at this moment; nothing was stopped', {
+    reason: 'nothing-loaded',
+    hint: 'kernel.kexec_load_disabled is set now: this kernel loads no other. Reboot through the firmware.',
+    refused: true,
+  })
 }
 
 /** It is too late to go back, and nobody asked for the firmware: the machine waits for an administrator. */

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { parseDuration, parseTime } from '../../../src/cli/moment.ts'
 import { KexecError } from '../../../src/errors.ts'
@@ -10,6 +11,7 @@ import { cancelScheduled, scheduledReboot, waitForTime } from '../../../src/hand
 import { scheduleOf } from '../../../src/handover/scheduled-reboot.ts'
 import { loggedIn, tellUsers } from '../../../src/handover/users.ts'
 import { parseUtmp } from '../../../src/handover/utmp.ts'
+import { Lock } from '../../../src/state/lock.ts'
 import { System } from '../../../src/system/system.ts'
 
 const roots: string[] = []
@@ -136,8 +138,49 @@ test('a reboot that waits can be called off from anywhere, and is gone when its 
   expect(cancelScheduled(system)).toBeUndefined()
 
   let left = 3
-  await waitForTime(system, at, { remaining: () => left--, tick: () => {} })
+  ;(await waitForTime(system, at, { remaining: () => left--, tick: () => {} })).release()
   expect(scheduledReboot(system)).toBeUndefined()
+})
+
+test('a reboot that is called off at the very moment its time comes does not go on', async () => {
+  const system = waitingMachine()
+  const at = new Date(Date.now() + 3_600_000)
+  let left = 1
+  let cancelling: Lock | undefined
+  // Another process has just begun to call it off when the last look at the clock is taken.
+  const remaining = () => {
+    cancelling ??= Lock.takeSync(system, 'reboot --cancel')
+    return left--
+  }
+  const waiting = (async () => {
+    const until = Date.now() + 5000
+    while (scheduledReboot(system) === undefined && Date.now() < until) await pause(5)
+    await pause(300)
+    expect(scheduledReboot(system), 'it waits for the lock').toBeDefined()
+    rmSync(join(system.root, 'run/linux-kexec/reboot.json'))
+    cancelling?.release()
+  })()
+  await expect(waitForTime(system, at, { remaining, tick: () => {} })).rejects.toMatchObject({ reason: 'aborted' })
+  await waiting
+
+  // The other way round: once the time has come nobody can say that it was called off.
+  const lock = await waitForTime(system, at, { remaining: () => 0, tick: () => {} })
+  mkdirSync(join(system.root, 'run/linux-kexec'), { recursive: true })
+  writeFileSync(join(system.root, 'run/linux-kexec/handover'), 'kexec\n')
+  lock.release()
+  expect(() => cancelScheduled(system)).toThrow(/has begun/)
+})
+
+test('a reboot that wakes long after its time does not start by itself', async () => {
+  const system = waitingMachine()
+  const at = new Date(Date.now() - 180_000)
+  const waiting = waitForTime(system, at, { remaining: () => at.getTime() - Date.now(), tick: () => {} })
+  await expect(waiting).rejects.toMatchObject({
+    reason: 'aborted',
+    hint: expect.stringContaining('linux-kexec reboot'),
+  })
+  expect(scheduledReboot(system)).toBeUndefined()
+  ;(await waitForTime(system, at, { remaining: () => -59_000, tick: () => {} })).release()
 })
 
 test('Ctrl-C ends the waiting, and a second reboot takes the place of the first', async () => {

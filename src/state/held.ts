@@ -1,0 +1,20 @@
+import { type LoadStatus, status } from '../engine/status.ts'
+import type { System } from '../system/system.ts'
+import { heldImage, imagePointers } from './fingerprint.ts'
+import { StateFolder } from './folder.ts'
+import type { ImageKind } from './record.ts'
+
+/** What is missing where nothing says whether something is loaded. */
+export const UNREADABLE =
+  'Whether a kernel is loaded cannot be told: /sys/kernel/kexec_loaded cannot be read. `mount -t sysfs sysfs /sys` mounts it.'
+
+/**
+ * Whether the kernel holds an image: as /sys says, and where that cannot be read, as the kernel's own memory says.
+ * @returns null when neither can be read
+ */
+export function isHeld(system: System, kind: ImageKind, told: LoadStatus = status(system)): boolean | null {
+  const isLoaded = kind === 'kernel' ? told.loaded : told.crashLoaded
+  if (isLoaded !== null || !system.isLive) return isLoaded
+  const held = heldImage(imagePointers(system, new StateFolder(system)), kind)
+  return 'unreadable' in held ? null : 'fingerprint' in held
+}

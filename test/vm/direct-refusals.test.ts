@@ -1,0 +1,107 @@
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { blankDisk, examineDisk, findDisk } from './disk.ts'
+import { json, machineForFile } from './guests.ts'
+
+const build = join(import.meta.dirname, '../../build')
+
+/** Makes a system call fail in whatever it starts: kexec_load, kexec_file_load and reboot by deny_kexec. */
+const denied = 'deny_kexec 38 --'
+
+const machine = machineForFile(
+  { disks: [blankDisk()], memory: 1024 },
+  {
+    packages: ['e2fsprogs', 'dmsetup'],
+    modules: ['dm_mod'],
+    files: [{ path: '/usr/local/bin/deny_kexec', source: join(build, 'Release/deny_kexec'), mode: 0o755 }],
+  },
+)
+
+/** Shell that starts a process of another user, by which is told whether anything was ended. */
+const witness = `setsid setpriv --reuid=65534 --regid=65534 --clear-groups sleep 100000 </dev/null >/dev/null 2>&1 &
+  until pgrep -x sleep >/dev/null; do sleep 0.1; done`
+
+test.each([
+  ['without CAP_KILL', 'setpriv --bounding-set=-kill --inh-caps=-kill', 'CAP_KILL'],
+  ['without CAP_SYS_ADMIN', 'setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin', 'CAP_SYS_ADMIN'],
+  ['without CAP_SYS_BOOT', 'setpriv --bounding-set=-sys_boot --inh-caps=-sys_boot', 'CAP_SYS_BOOT'],
+  ['under a seccomp filter', denied, 'reboot(2), asked in a way that changes nothing: ENOSYS'],
+  ['with mounts of its own', 'unshare --mount', 'nsenter'],
+  ['without /proc', `unshare --mount sh -c 'umount -l /proc; exec "$@"' -`, 'mount -t proc proc /proc'],
+])('reboot --via direct %s is refused before anything is ended', async (_, wrapper, told) => {
+  await machine.vm.run(`pgrep -x sleep >/dev/null || { ${witness}; }; linux-kexec load newest`)
+  for (const dryRun of [' --dry-run', '']) {
+    const refused = await machine.vm.run(`${wrapper} linux-kexec reboot --via direct${dryRun}`)
+    expect(refused.status, refused.stderr).toBe(3)
+    expect(refused.stderr).toContain(told)
+  }
+  expect(await machine.vm.run('pgrep -x sleep; cat /proc/sys/kernel/kexec_load_disabled')).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/^\d+\n0\n$/),
+  })
+})
+
+test('exec under a seccomp filter is refused, and ends and unmounts nothing', async () => {
+  const refused = await machine.vm.run(`${findDisk}
+    mkfs.ext4 -q $d && mkdir -p /mnt/data && mount $d /mnt/data
+    ${denied} linux-kexec exec --end-processes --unmount; echo $?; ${denied} linux-kexec exec; echo $?
+    grep -c /mnt/data /proc/mounts; pgrep -x sleep >/dev/null && echo alive; umount /mnt/data`)
+  expect(refused.stdout).toBe('3\n3\n1\nalive\n')
+  expect(refused.stderr).toContain('NOT_PERMITTED')
+})
+
+test('without /sys nothing is said that is not so, and the kernel is asked', async () => {
+  const without = (command: string) => `unshare --mount sh -c 'umount -R -l /sys; exec "$@"' - ${command}`
+  // The kernel's memory says it too.
+  const told = await json(machine.vm, without('linux-kexec status'))
+  expect(told).toMatchObject({ status: 0, document: { loaded: true, supported: true, kernel: { state: 'ours' } } })
+  const blind = 'setpriv --bounding-set=-sys_rawio,-syslog --inh-caps=-sys_rawio,-syslog linux-kexec'
+  const untold = await json(machine.vm, without(`${blind} status`))
+  expect(untold).toMatchObject({ status: 1, document: { loaded: null, kernel: { state: 'unreadable' } } })
+  const text = await machine.vm.run(without(`${blind} status`))
+  expect(text.stdout).toContain('cannot be told')
+  expect(text.stdout).not.toContain('not loaded')
+  const refused = await machine.vm.run(without(`${blind} reboot`))
+  expect(refused).toMatchObject({ status: 3, stderr: expect.stringContaining('mount -t sysfs sysfs /sys') })
+  // It is unloaded although it could not be seen, and that there is nothing to start the kernel says.
+  const unloaded = await json(machine.vm, without(`${blind} unload`))
+  expect(unloaded).toMatchObject({ status: 0, document: { unloaded: null } })
+  expect((await machine.vm.run('linux-kexec status')).status).toBe(4)
+  const started = await machine.vm.run(without(`${blind} exec`))
+  expect(started).toMatchObject({ status: 4, stderr: expect.stringContaining('no kernel is loaded') })
+})
+
+test('a disk that does not answer is left behind, and nobody unloads the kernel on the way', async () => {
+  const prepared =
+    await machine.vm.run(`for each in /usr/lib/modules/$(uname -r)/kernel/dm-mod.ko /usr/lib/modules/$(uname -r)/kernel/dm_mod.ko; do
+      [ ! -e $each ] || insmod $each; done
+    ${findDisk}
+    # Half of the disk behind a device that will stop to answer, half by itself.
+    echo "0 65536 linear $d 65536" | dmsetup create stuck && dmsetup mknodes stuck
+    losetup -f >/dev/null 2>&1
+    mkfs.ext4 -q $d 32M && mkdir -p /mnt/data /mnt/stuck && mount $d /mnt/data
+    mkfs.ext4 -q /dev/mapper/stuck && mount /dev/mapper/stuck /mnt/stuck
+    cat > /root/service <<'END'
+#!/bin/sh
+trap 'linux-kexec unload; echo "unload: $?" > /mnt/data/service; exit 0' TERM
+echo running > /mnt/data/service
+while :; do sleep 1; done
+END
+    chmod +x /root/service
+    setsid /root/service </dev/null >/dev/null 2>&1 &
+    until [ -s /mnt/data/service ]; do sleep 0.1; done
+    linux-kexec load newest || exit 1
+    sync
+    dmsetup suspend --noflush --nolockfs stuck
+    echo lost > /mnt/stuck/lost`)
+  expect(prepared, prepared.stderr).toMatchObject({ status: 0 })
+  await machine.vm.spawn('linux-kexec reboot --via direct --deadline 20')
+  expect((await machine.vm.booted({ deadline: 280_000 })).release).toBe(machine.newer)
+  const text = machine.vm.console.map((each) => each.text).join('\n')
+  expect(text).toContain('a file system does not answer')
+  expect(text).toContain('/mnt/stuck (ext4) does not answer, and is left as it is')
+  const { stdout } = await machine.vm.run(examineDisk)
+  expect(stdout).toMatch(/Filesystem state: +clean/)
+  expect(stdout).not.toContain('needs_recovery')
+  expect(stdout, 'it was refused, as the kernel takes no load and no unload any more').toContain('unload: 1')
+})
