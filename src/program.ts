@@ -22,14 +22,22 @@ export function locateProgram(system: System): Program | undefined {
   if (system.isLive) {
     try {
       // src/program.ts, dist/program.js and dist/linux-kexec.cjs are all one folder below the package.
-      const command = realpathSync(fileURLToPath(new URL('../dist/linux-kexec.cjs', import.meta.url)))
-      return { node: realpathSync(process.execPath), command }
+      const command = exactPath(fileURLToPath(new URL('../dist/linux-kexec.cjs', import.meta.url)))
+      return { node: exactPath(process.execPath), command }
     } catch {
       return undefined
     }
   }
   const [node, command] = [find(system, 'node'), find(system, 'linux-kexec')]
   return node === undefined || command === undefined ? undefined : { node, command }
+}
+
+/** @throws Error when it is not there, or its name is no UTF-8: as text it would then be that of another file */
+function exactPath(path: string): string {
+  const bytes = realpathSync(path, { encoding: 'buffer' })
+  const text = bytes.toString('utf8')
+  if (!Buffer.from(text).equals(bytes)) throw new Error('no UTF-8')
+  return text
 }
 
 function find(system: System, name: string): string | undefined {

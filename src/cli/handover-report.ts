@@ -69,6 +69,7 @@ function difference({ kind, old, new: text }: HookChange): string[] {
   ]
 }
 
+/** Changes hold bytes as latin1, and people read UTF-8. */
 function linesOf(text: string): string[] {
-  return text.replace(/\n$/, '').split('\n')
+  return Buffer.from(text, 'latin1').toString('utf8').replace(/\n$/, '').split('\n')
 }

@@ -4,6 +4,7 @@ import { exposureWarnings } from '../system/exposure.ts'
 import type { System } from '../system/system.ts'
 import { detectInit } from './detect.ts'
 import type { Hook } from './hook.ts'
+import { failingScripts } from './hook-check.ts'
 import { examineHook, type HookStanding } from './hook-plan.ts'
 import { OPT_OUTS } from './hook-script.ts'
 import type { InitSystem } from './init-system.ts'
@@ -39,7 +40,8 @@ const INSTALL = 'linux-kexec handover --install'
 const NO_PROGRAM: Program = { node: '/usr/bin/node', command: '/usr/bin/linux-kexec' }
 
 /**
- * Tells which way `reboot` would take and whether it is proven, without asking for anything to be loaded. Reads only.
+ * Tells which way `reboot` would take and whether it is proven, without asking for anything to be loaded. Changes nothing; a hook that is in place is
+ * run once, to say its version.
  * @param system the running machine, or a folder with a root file system
  */
 export function assessHandover(system: System): HandoverAssessment {
@@ -63,6 +65,7 @@ export function assessWay(system: System, initSystem: InitSystem): Omit<Handover
     obstacles.push(...stateObstacles(hook))
     if (program === undefined) obstacles.push('linux-kexec or Node is not installed where the hook could call it')
     else obstacles.push(...unreachableAtTheEnd(system, program))
+    if (wanted !== null && hook.state === 'installed') obstacles.push(...failingScripts(system, wanted))
   }
   const proven = obstacles.length === 0
   const onlyHook = hook !== null && hook.toInstall.length > 0 && obstacles.length === 1

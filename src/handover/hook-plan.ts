@@ -55,7 +55,13 @@ function examinePart(system: System, part: HookPart): Part {
   return part.kind === 'link' ? examineLink(system, part) : examineLines(system, part)
 }
 
-function examineFile(system: System, { path, mode, text, mark = MARK }: HookFile): Part {
+/** What we write is UTF-8; here it is compared byte by byte with what lies there. */
+function bytesOf(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1')
+}
+
+function examineFile(system: System, { path, mode, text: wanted, mark = MARK }: HookFile): Part {
+  const text = bytesOf(wanted)
   const created: HookChange = { path, kind: 'file', action: 'create', mode, old: null, new: text }
   if (!system.exists(path)) return { state: 'absent', install: created }
   const old = isPlainFile(system, path) ? system.readBytes(path) : undefined
@@ -92,9 +98,9 @@ function examineLines(system: System, part: HookLines): Part {
   return old === wanted ? { state: 'installed', remove } : { state: 'outdated', install: edit(old, wanted), remove }
 }
 
-/** A text with our lines in it. */
+/** A text, its bytes as latin1, with our lines in it. */
 export function insertLines(text: string, { lines, before }: Pick<HookLines, 'lines' | 'before'>): string {
-  const block = [BEGIN, ...lines, END].join('\n')
+  const block = bytesOf([BEGIN, ...lines, END].join('\n'))
   let start = 0
   for (const line of before === undefined ? [] : text.split('\n')) {
     if (before?.test(line)) return `${text.slice(0, start)}${block}\n${text.slice(start)}`

@@ -1,5 +1,5 @@
 import type { Program } from '../program.ts'
-import { marking } from './hook.ts'
+import { type HookFile, type HookPart, marking } from './hook.ts'
 import { MARK_FILE } from './request.ts'
 
 /** Files by which an administrator says that a reboot is to go through the firmware: Gentoo's, and Debian's new and old. */
@@ -30,9 +30,11 @@ export interface HookScript {
  */
 export function hookScript(script: HookScript): string {
   const { program, header = [], unless = [], command = ['exec'], failure = 'wait' } = script
+  const call = `${quoted(program.node)} ${quoted(program.command)}`
   return `#!/bin/sh
-${[marking, ...header, '#', '# Starts the loaded kernel, if one is loaded, as the last step of a reboot.', ...unless].join('\n')}
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
+${[marking, ...header, '#', '# Starts the loaded kernel, if one is loaded, as the last step of a reboot.'].join('\n')}
+${checkMode(call)}
+${unless.map((line) => `${line}\n`).join('')}PATH=/usr/sbin:/usr/bin:/sbin:/bin
 [ -e /proc/self ] || mount -t proc proc /proc
 [ -e /sys/kernel ] || mount -t sysfs sysfs /sys
 loaded=0
@@ -48,10 +50,20 @@ if [ -z "$asked" ]; then
 fi
 # Whether the console can be written to: if not, exec would end this script.
 if (: >/dev/console) 2>/dev/null; then exec >/dev/console 2>&1; fi
-${[program.node, program.command, ...command].map(quoted).join(' ')}
+${call} ${command.map(quoted).join(' ')}
 echo 'linux-kexec: the loaded kernel was not started, see above'
 ${failure === 'wait' ? WAIT : ''}exit 0
 `
+}
+
+/** Called with this word, a script does nothing but to print the version of what it would call. */
+export const CHECK = '--check'
+
+const checkMode = (call: string) => `[ "$1" = ${CHECK} ] && exec ${call} --version`
+
+/** Whether a part of a hook is one of these scripts. */
+export function isHookScript(part: HookPart): part is HookFile {
+  return part.kind === 'file' && part.text.includes(`\n[ "$1" = ${CHECK} ] && exec `)
 }
 
 /** What a script does when it may not go on with a reboot through the firmware. */

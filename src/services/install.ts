@@ -59,7 +59,8 @@ export function installServices(options: InstallServiceOptions = {}): readonly H
       'Install linux-kexec there.',
     )
   const parts = serviceNames.flatMap((name) => {
-    const { files, enabling } = describe[kind](name, program, system)
+    const { files, enabling, refusal } = describe[kind](name, program, system)
+    if (refusal !== undefined) throw refusal
     return [...files, ...(enable.includes(name) ? enabling : [])]
   })
   const { foreign, toInstall } = examineHook(system, { parts })

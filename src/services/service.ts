@@ -1,3 +1,4 @@
+import type { KexecError } from '../errors.ts'
 import type { HookPart } from '../handover/hook.ts'
 import type { Program } from '../program.ts'
 import type { System } from '../system/system.ts'
@@ -39,6 +40,8 @@ export const variables: Readonly<Record<ServiceName, readonly [name: string, pre
 /** The files of one service, as one kind of service manager wants them. */
 export interface ServiceFiles {
   readonly files: readonly HookPart[]
+  /** Why they may not be placed: the service manager could not start our program. */
+  readonly refusal?: KexecError
   /** What makes the service manager start it. */
   readonly enabling: readonly HookPart[]
 }

@@ -1,3 +1,5 @@
+import { KexecError } from '../errors.ts'
+import { quoted } from '../handover/hook-script.ts'
 import type { Program } from '../program.ts'
 import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles, variables } from './service.ts'
 
@@ -8,6 +10,7 @@ export const systemd: DescribeService = (name, program) => {
   const unit = `linux-kexec-${name}.service`
   const path = `${FOLDER}/${unit}`
   return {
+    ...refusalOf(program),
     files: [{ kind: 'file', path, mode: 0o644, text: unitText(name, program), mark: MARK }],
     enabling: [{ kind: 'link', path: `${FOLDER}/multi-user.target.wants/${unit}`, target: path }],
   }
@@ -15,7 +18,7 @@ export const systemd: DescribeService = (name, program) => {
 
 function unitText(name: ServiceName, program: Program): string {
   const [variable, preset] = variables[name]
-  const command = `${quoted(program.node)} ${quoted(program.command)}`
+  const command = `${executable(program.node)} ${argument(program.command)}`
   const load = `${command} load ${name === 'crash' ? '--panic ' : ''}$${variable}`
   return `${marking}
 [Unit]
@@ -33,25 +36,60 @@ Type=oneshot
 RemainAfterExit=yes
 Environment=${variable}=${preset}
 EnvironmentFile=-${SETTINGS}
-${actions(name, command, load)}
+${actions(name, command, load, program)}
 
 [Install]
 WantedBy=multi-user.target
 `
 }
 
-function actions(name: ServiceName, command: string, load: string): string {
+function actions(name: ServiceName, command: string, load: string, program: Program): string {
   if (name === 'crash') return `ExecStart=${load}\nExecReload=${load}\nExecStop=${command} unload --panic`
   if (name === 'boot') return `ExecStart=${load}\nExecReload=${load}`
   return `# A large kernel takes its time on a machine that shuts everything down.
 TimeoutStopSec=5min
 # Only where the shutdown is to end in a kexec, and nothing is loaded that somebody chose.
-ExecStop=/bin/sh -c 'case "$$(systemctl list-jobs --no-legend 2>/dev/null)" in *kexec.target*) ;; *) exit 0 ;; esac; \\
-  read -r loaded </sys/kernel/kexec_loaded; [ "$$loaded" = 1 ] || exec ${load.replaceAll('$', '$$$$')}'`
+ExecStop=/bin/sh -c ${argument(loadForKexec(program, variables[name][0]))}`
 }
 
-/** A word of a command line of systemd.service(5). */
-function quoted(word: string): string {
-  const escaped = word.replaceAll('%', '%%').replaceAll('$', '$$$$')
-  return /[\s"'\\;]/.test(word) ? `"${escaped.replace(/["\\]/g, '\\$&')}"` : escaped
+/** Shell: what \`shutdown\` does. */
+function loadForKexec(program: Program, variable: string): string {
+  const load = `${quoted(program.node)} ${quoted(program.command)} load $${variable}`
+  return [
+    'case "$(systemctl list-jobs --no-legend 2>/dev/null)" in *kexec.target*) ;; *) exit 0 ;; esac',
+    'read -r loaded </sys/kernel/kexec_loaded',
+    `[ "$loaded" = 1 ] || exec ${load}`,
+  ].join('; ')
+}
+
+/** The first word of a command line of systemd.service(5): a path, in which specifiers are resolved and variables are not. */
+function executable(path: string): string {
+  const escaped = path.replaceAll('%', '%%')
+  return /^[\w/.@+:%=-]+$/.test(path) ? escaped : `"${escaped}"`
+}
+
+/** systemd takes no such path, however it is written (string_is_safe of its basic/string-util.c). */
+function refusalOf({ node }: Program): { refusal?: KexecError } {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  if (!/["'\\\x00-\x1f\x7f]/.test(node)) return {}
+  return {
+    refusal: new KexecError('systemd starts no program whose path has quotes, a backslash or control characters', {
+      reason: 'unsupported-init',
+      path: node,
+      hint: 'Install Node elsewhere, such as in /usr/local/bin.',
+      refused: true,
+    }),
+  }
+}
+
+/** Any further word: also C escapes and variables are resolved there, so they are written out. */
+function argument(word: string): string {
+  if (/^[\w/.@+:=-]+$/.test(word)) return word
+  const escaped = word
+    .replace(/["\\]/g, '\\$&')
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+    .replace(/[\x01-\x1f\x7f]/g, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)
+    .replaceAll('%', '%%')
+    .replaceAll('$', '$$$$')
+  return `"${escaped}"`
 }
