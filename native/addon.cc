@@ -53,6 +53,14 @@ class Arguments {
     return Refuse(name, "an Int32Array that is not empty"), nullptr;
   }
 
+  // A Uint8Array, for the time of the call.
+  const void* Bytes(const char* name, size_t& length) {
+    const Napi::Value value = Next();
+    void* start = nullptr;
+    if (!wrong_ && Elements(value, napi_uint8_array, start, length)) return start;
+    return Refuse(name, "a Uint8Array"), nullptr;
+  }
+
   // A physical address or a size.
   size_t Address(const char* name) { return static_cast<size_t>(Integer(name, 0, kLargest)); }
 
@@ -305,19 +313,47 @@ Napi::Value CallSeekEnd(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), SeekEnd(descriptor));
 }
 
-// The attribute's bytes, each as one character of a string: without a buffer, nothing more of Node-API is needed.
+// Bytes, each as one character of a string: without a buffer, nothing more of Node-API is needed. Or an errno, negated.
+Napi::Value BytesOrErrno(Napi::Env env, const char* bytes, int length) {
+  if (length < 0) return Napi::Number::New(env, length);
+  napi_value text = nullptr;
+  const napi_status status = napi_create_string_latin1(env, bytes, static_cast<size_t>(length), &text);
+  NAPI_THROW_IF_FAILED(env, status, env.Undefined());
+  return {env, text};
+}
+
 Napi::Value CallGetAttribute(const Napi::CallbackInfo& call) {
   Arguments arguments(call);
   const int descriptor = arguments.Int("fd");
   const std::string name = arguments.Text("name");
   if (arguments.Wrong()) return call.Env().Undefined();
   std::array<char, kAttributeSize> value{};
-  const int length = GetAttribute(descriptor, name.c_str(), value.data(), value.size());
-  if (length < 0) return Napi::Number::New(call.Env(), length);
-  napi_value text = nullptr;
-  const napi_status status = napi_create_string_latin1(call.Env(), value.data(), static_cast<size_t>(length), &text);
-  NAPI_THROW_IF_FAILED(call.Env(), status, call.Env().Undefined());
-  return {call.Env(), text};
+  return BytesOrErrno(call.Env(), value.data(), GetAttribute(descriptor, name.c_str(), value.data(), value.size()));
+}
+
+Napi::Value CallListAttributes(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const int descriptor = arguments.Int("fd");
+  if (arguments.Wrong()) return call.Env().Undefined();
+  std::array<char, kAttributeSize> names{};
+  return BytesOrErrno(call.Env(), names.data(), ListAttributes(descriptor, names.data(), names.size()));
+}
+
+Napi::Value CallSetAttribute(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const int descriptor = arguments.Int("fd");
+  const std::string name = arguments.Text("name");
+  size_t length = 0;
+  const void* value = arguments.Bytes("value", length);
+  if (arguments.Wrong()) return call.Env().Undefined();
+  return Napi::Number::New(call.Env(), SetAttribute(descriptor, name.c_str(), value, length));
+}
+
+Napi::Value CallClose(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const int descriptor = arguments.Int("fd");
+  if (arguments.Wrong()) return call.Env().Undefined();
+  return Napi::Number::New(call.Env(), Close(descriptor));
 }
 
 Napi::Value CallSync(const Napi::CallbackInfo& call) { return Napi::Number::New(call.Env(), Sync()); }
@@ -356,6 +392,9 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports["memfdCreate"] = Napi::Function::New<CallMemfdCreate>(env, "memfdCreate");
   exports["seekEnd"] = Napi::Function::New<CallSeekEnd>(env, "seekEnd");
   exports["getAttribute"] = Napi::Function::New<CallGetAttribute>(env, "getAttribute");
+  exports["listAttributes"] = Napi::Function::New<CallListAttributes>(env, "listAttributes");
+  exports["setAttribute"] = Napi::Function::New<CallSetAttribute>(env, "setAttribute");
+  exports["close"] = Napi::Function::New<CallClose>(env, "close");
   exports["sync"] = Napi::Function::New<CallSync>(env, "sync");
   exports["unmount"] = Napi::Function::New<CallUnmount>(env, "unmount");
   exports["remountReadOnly"] = Napi::Function::New<CallRemountReadOnly>(env, "remountReadOnly");

@@ -78,6 +78,17 @@ int GetAttribute(int descriptor, const char* name, void* value, size_t size) {
   return length >= 0 ? static_cast<int>(length) : -errno;
 }
 
+int ListAttributes(int descriptor, char* names, size_t size) {
+  const ssize_t length = flistxattr(descriptor, names, size);
+  return length >= 0 ? static_cast<int>(length) : -errno;
+}
+
+int SetAttribute(int descriptor, const char* name, const void* value, size_t length) {
+  return ErrnoUnlessZero(fsetxattr(descriptor, name, value, length, 0));
+}
+
+int Close(int descriptor) { return ErrnoUnlessZero(close(descriptor)); }
+
 int ThreadId() { return static_cast<int>(syscall(SYS_gettid)); }
 
 int ProbeThread(int thread) { return ErrnoUnlessZero(syscall(SYS_tgkill, syscall(SYS_getpid), thread, 0)); }

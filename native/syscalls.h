@@ -46,6 +46,15 @@ int SeekEnd(int descriptor);
 // fgetxattr(2). The value's length, or the errno negated: -ERANGE when `value` is too small for it.
 int GetAttribute(int descriptor, const char* name, void* value, size_t size);
 
+// flistxattr(2). The length of the names, each with its NUL, or the errno negated.
+int ListAttributes(int descriptor, char* names, size_t size);
+
+// fsetxattr(2).
+int SetAttribute(int descriptor, const char* name, const void* value, size_t length);
+
+// close(2).
+int Close(int descriptor);
+
 // gettid(2): the calling thread.
 int ThreadId();
 

@@ -8,3 +8,27 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
     cause: signal.reason,
   })
 }
+
+/** Which signals a composite one is made of, for as long as that itself lives. */
+const sources = new WeakMap<AbortSignal, readonly unknown[]>()
+
+/**
+ * Has a signal of `AbortSignal.any` fire when it should: it refers to those it is made of only weakly, so in Node 20 and 22 an
+ * `AbortSignal.timeout` among them that nobody else holds is collected as garbage, and never fires. Where Node keeps them
+ * under another name nothing is done.
+ */
+export function heed(signal: AbortSignal | undefined): void {
+  if (signal === undefined || signal.aborted || sources.has(signal)) return
+  const found = Object.getOwnPropertySymbols(signal).find(({ description }) => description === 'kSourceSignals')
+  if (found === undefined) return
+  try {
+    // Node's own sets and references have no methods that could be called by name.
+    const references = [...Set.prototype.values.call(Reflect.get(signal, found))]
+    sources.set(
+      signal,
+      references.map((each) => WeakRef.prototype.deref.call(each)),
+    )
+  } catch {
+    // Kept in another way.
+  }
+}

@@ -50,6 +50,12 @@ export interface Native {
   seekEnd(fd: number): number
   /** fgetxattr(2), up to 4096 bytes. The bytes, each as one character; or the errno negated. */
   getAttribute(fd: number, name: string): string | number
+  /** flistxattr(2), up to 4096 bytes: names, each with a NUL behind it. Or the errno negated. */
+  listAttributes(fd: number): string | number
+  /** fsetxattr(2). 0 or the errno. */
+  setAttribute(fd: number, name: string, value: Uint8Array): number
+  /** close(2), of descriptors that Node did not open: in a worker thread it warns of those. 0 or the errno. */
+  close(fd: number): number
   /** sync(2), in a child process: storage that does not answer holds it for ever. The child, or the errno negated. */
   sync(): number
   /** umount2(2), in a child process as `sync`. */

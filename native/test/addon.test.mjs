@@ -81,6 +81,9 @@ test('a wrong argument is a TypeError, and never a call', () => {
     'remountReadOnly',
     'childResult',
     'lock',
+    'listAttributes',
+    'setAttribute',
+    'close',
   ]) {
     assert.throws(() => native[name](), { name: 'TypeError', message: /^The argument \w+ must be / })
   }
@@ -200,6 +203,13 @@ test('attributes of an open file', () => {
   closeSync(fd)
   assert.equal(native.getAttribute(-1, 'security.ima'), -9)
   assert.throws(() => native.getAttribute(0, 'a\0b'), TypeError)
+  const memory = native.memfdCreate('attributes', 1)
+  assert.equal(native.listAttributes(-1), -9)
+  assert.match(String(native.listAttributes(memory)), /^(?:(?:[^\0]+\0)*|-\d+)$/)
+  assert.equal(native.setAttribute(-1, 'user.x', new Uint8Array(1)), 9)
+  assert.throws(() => native.setAttribute(memory, 'user.x', 'text'), TypeError)
+  assert.equal(native.close(memory), 0)
+  assert.equal(native.close(memory), 9)
 })
 
 /** What came of a call that a child makes. */

@@ -92,7 +92,16 @@ void AttributesAreReadOrRefused() {
     CHECK(std::memcmp(value.data(), "01234567", 8) == 0);
     CHECK(linux_kexec::GetAttribute(descriptor, "security.ima", value.data(), 4) == -ERANGE);
   }
-  close(descriptor);
+  std::array<char, 256> names{};
+  CHECK(linux_kexec::ListAttributes(-1, names.data(), names.size()) == -EBADF);
+  CHECK(linux_kexec::SetAttribute(-1, "user.x", "1", 1) == EBADF);
+  if (linux_kexec::SetAttribute(descriptor, "security.linux-kexec", "1", 1) == 0) {
+    CHECK(linux_kexec::GetAttribute(descriptor, "security.linux-kexec", value.data(), value.size()) == 1);
+    const int length = linux_kexec::ListAttributes(descriptor, names.data(), names.size());
+    CHECK(std::string(names.data(), static_cast<size_t>(length)).find("security.linux-kexec") != std::string::npos);
+  }
+  CHECK(linux_kexec::Close(descriptor) == 0);
+  CHECK(linux_kexec::Close(descriptor) == EBADF);
 }
 
 int ResultOf(int child) {

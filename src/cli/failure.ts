@@ -1,5 +1,6 @@
 import { KexecError } from '../errors.ts'
 import { oneLine } from '../plan/text.ts'
+import { currentFolderIsGone, isCurrentFolderGone } from '../system/current-folder.ts'
 import { type ExitStatus, exit, UsageError } from './command.ts'
 import { stderr } from './descriptor.ts'
 import { note, printJson, styled } from './output.ts'
@@ -12,6 +13,8 @@ export function reportFailure(error: unknown, json: boolean, command: string | u
     note(`Try: linux-kexec ${command === undefined ? '' : `${command} `}--help`)
     return exit.usage
   }
+  if (!(error instanceof KexecError) && isCurrentFolderGone(error))
+    return reportFailure(currentFolderIsGone(error), json, command)
   if (error instanceof KexecError) {
     if (json) printJson({ error: error.toJSON() })
     describe(error)

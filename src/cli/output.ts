@@ -22,6 +22,11 @@ export function note(text: string): void {
   write(stderr, `${printable(text, stderr)}\n`)
 }
 
+/** Prints a step or a warning that may hold texts of others: it stays one line. */
+export function noteLine(text: string): void {
+  note(oneLine(text))
+}
+
 /** Colours a text where it goes to a terminal and NO_COLOR (https://no-color.org) does not forbid it. */
 export function styled(style: Style, text: string, descriptor: Descriptor = stdout): string {
   if (!isColoured(descriptor)) return text
@@ -40,10 +45,14 @@ function isColoured(descriptor: Descriptor): boolean {
  */
 function printable(text: string, descriptor: Descriptor): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/\x1b\[(?:[12]|22|3[1239])m|[\x00-\x08\x0b-\x1f\x7f-\x9f\udc80-\udcff]/gu, (found) =>
+  const obeyed = text.replace(/\x1b\[(?:[12]|22|3[1239])m|[\x00-\x08\x0b-\x1f\x7f-\x9f\udc80-\udcff]/gu, (found) =>
     found.length > 1 && isColoured(descriptor) ? found : oneLine(found),
   )
+  return obeyed.replace(MISLEADING, oneLine)
 }
+
+/** What is no control character to a terminal, and yet moves or breaks what is read: as `oneLine` has it. */
+const MISLEADING = /[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
 
 /** Rows as columns, each as wide as its widest cell, two spaces apart; the last is not padded. Each row is one line. */
 export function table(cells: readonly (readonly string[])[]): string[] {

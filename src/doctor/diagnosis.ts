@@ -1,3 +1,4 @@
+import { heed } from '../abort.ts'
 import { KexecError } from '../errors.ts'
 import { System } from '../system/system.ts'
 import { bootMount } from './boot-mount.ts'
@@ -55,6 +56,7 @@ export interface DiagnoseOptions {
  * @throws KexecError 'not-found' when the root is no folder; 'aborted'
  */
 export async function diagnose({ root, signal }: DiagnoseOptions = {}): Promise<Diagnosis> {
+  heed(signal)
   const system = root instanceof System ? root : new System(root)
   const examination = await readMachine(system, signal)
   try {

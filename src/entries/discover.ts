@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { throwIfAborted } from '../abort.ts'
 import { KexecError } from '../errors.ts'
+import { fromCurrentFolder } from '../system/current-folder.ts'
 import { System } from '../system/system.ts'
 import { Budget, BudgetSpent } from './budget.ts'
 import { buildTreeMenu } from './build-tree.ts'
@@ -115,7 +116,7 @@ async function menusOfSource(
 /** @throws KexecError 'not-found' when there is no such folder */
 function buildTree(survey: Survey, folder: string): Menu {
   const { system } = survey
-  const path = posix.resolve(system.isLive ? process.cwd() : '/', folder)
+  const path = system.isLive ? fromCurrentFolder(folder) : posix.resolve('/', folder)
   if (system.stat(path)?.isDirectory()) return buildTreeMenu(survey, path)
   throw new KexecError('this is no folder, or one that may not be entered', {
     reason: 'not-found',

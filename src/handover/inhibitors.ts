@@ -1,4 +1,5 @@
 import { KexecError } from '../errors.ts'
+import { foreignText } from '../plan/text.ts'
 import type { System } from '../system/system.ts'
 import { readAssignments } from './run-files.ts'
 
@@ -7,6 +8,9 @@ const FOLDER = '/run/systemd/inhibit'
 
 /** More locks than any machine has. */
 const MAX_LOCKS = 1000
+
+/** The most that are named: anyone may hold as many as logind lets them. */
+const MAX_TOLD = 20
 
 /** A program that asks for the machine not to be shut down: org.freedesktop.login1(5), systemd-inhibit(1). */
 export interface Inhibitor {
@@ -22,7 +26,7 @@ export function blockingInhibitors(system: System): Inhibitor[] {
   return names.slice(0, MAX_LOCKS).flatMap((name) => {
     const lock = readAssignments(system, `${FOLDER}/${name}`)
     if (lock.get('MODE') !== 'block' || !lock.get('WHAT')?.split(':').includes('shutdown')) return []
-    const text = (key: string) => lock.get(key) ?? 'unknown'
+    const text = (key: string) => foreignText(lock.get(key) ?? 'unknown')
     return [{ who: text('WHO'), why: text('WHY'), uid: text('UID'), pid: text('PID') }]
   })
 }
@@ -36,7 +40,7 @@ export function checkInhibitors(system: System, { ignore = false }: { ignore?: b
   const inhibitors = blockingInhibitors(system)
   const [first, ...others] = inhibitors
   if (first === undefined) return []
-  const told = inhibitors.map(({ who, why, uid, pid }) => `${who} (pid ${pid}, uid ${uid}): ${why}`)
+  const told = inhibitors.slice(0, MAX_TOLD).map(({ who, why, uid, pid }) => `${who} (pid ${pid}, uid ${uid}): ${why}`)
   if (ignore) return told.map((lock) => `Ignored, it asks for no shutdown: ${lock}.`)
   const more = others.length === 0 ? '' : `, and ${others.length} more`
   throw new KexecError(`${first.who} asks for the machine not to be shut down (${first.why})${more}`, {

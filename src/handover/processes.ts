@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { native } from '../native.ts'
+import { foreignText } from '../plan/text.ts'
 
 /** PF_KTHREAD of include/linux/sched.h: kernel threads take no signals. */
 const PF_KTHREAD = 0x00200000
@@ -35,9 +36,15 @@ export async function endProcesses({ deadline, report, spareCallers = false }: E
   signalAll('SIGCONT', spared)
   const stubborn = await waitForEnd(deadline, spared)
   if (stubborn.length === 0) return
-  report(`still running after ${deadline / 1000} s, sending SIGKILL: ${stubborn.join(', ')}`)
+  report(`still running after ${deadline / 1000} s, sending SIGKILL: ${few(stubborn)}`)
   const stuck = await waitForEnd(KILL_DEADLINE, spared, () => signalAll('SIGKILL', spared))
-  if (stuck.length > 0) report(`cannot be ended: ${stuck.join(', ')}`)
+  if (stuck.length > 0) report(`cannot be ended: ${few(stuck)}`)
+}
+
+/** Any user may start thousands. */
+function few(names: readonly string[]): string {
+  const MAX = 20
+  return names.length > MAX ? `${names.slice(0, MAX).join(', ')}, and ${names.length - MAX} more` : names.join(', ')
 }
 
 /**
@@ -125,7 +132,7 @@ function readStat(pid: number): Stat | undefined {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const close = text.lastIndexOf(')')
     const fields = text.slice(close + 2).split(' ')
-    const name = text.slice(text.indexOf('(') + 1, close)
+    const name = foreignText(text.slice(text.indexOf('(') + 1, close))
     return { name, state: fields[0] ?? '', parent: Number(fields[1]), flags: Number(fields[6]) }
   } catch {
     return undefined

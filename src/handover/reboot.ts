@@ -1,5 +1,7 @@
+import { heed } from '../abort.ts'
 import { status } from '../engine/status.ts'
 import { KexecError } from '../errors.ts'
+import { foreignText } from '../plan/text.ts'
 import { readPrivileges, requireCapability } from '../policy/privileges.ts'
 import { Lock } from '../state/lock.ts'
 import { System } from '../system/system.ts'
@@ -16,6 +18,9 @@ import { scheduleOf, waitTelling } from './scheduled-reboot.ts'
 import { loggedIn, tellUsers } from './users.ts'
 
 const DEADLINE = 90_000
+
+/** The most logins that are named. */
+const MAX_TOLD = 20
 
 export interface RebootOptions {
   /** 'auto' takes the init system that runs; 'direct' does its work without it. */
@@ -58,6 +63,7 @@ export interface Handover {
  *   'unsupported-init', 'handover-failed', 'not-permitted', 'not-readable', 'busy', 'aborted', 'invalid-argument'
  */
 export async function reboot(options: RebootOptions = {}): Promise<Handover> {
+  heed(options.signal)
   const system = new System()
   const schedule = scheduleOf(options)
   if (options.dryRun) return examine(system, options).handover
@@ -141,7 +147,9 @@ function loggedInUsers(system: System, message: string | undefined): string[] {
   const logins = loggedIn(system)
   if (logins.length === 0) return []
   const told = message === undefined ? '; --message tells them' : ''
-  return [`Logged in: ${logins.map(({ user, terminal }) => `${user} (${terminal})`).join(', ')}${told}.`]
+  const names = logins.slice(0, MAX_TOLD).map(({ user, terminal }) => `${foreignText(user)} (${terminal})`)
+  const more = logins.length > MAX_TOLD ? `, and ${logins.length - MAX_TOLD} more` : ''
+  return [`Logged in: ${names.join(', ')}${more}${told}.`]
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

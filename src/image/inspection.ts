@@ -1,4 +1,5 @@
 import { machine } from 'node:os'
+import { heed } from '../abort.ts'
 import { KexecError } from '../errors.ts'
 import { readArchitecture } from '../system/architecture.ts'
 import { System } from '../system/system.ts'
@@ -88,6 +89,7 @@ export type InspectedPart = ImagePart & { readonly layer: number }
  */
 export async function inspect(input: ImageInput, options: InspectOptions = {}): Promise<Inspection> {
   const { system = new System(), signal, ...choice } = options
+  heed(signal)
   const file = await openInput(system, input, { name: 'kernel', signal })
   try {
     const { source, stats } = file

@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../abort.ts'
+import { heed, throwIfAborted } from '../abort.ts'
 import { type FileLoad, fileLoadFlags, loadFile, loadFileSync } from '../engine/file.ts'
 import type { PlannedSegment } from '../engine/segments/segment.ts'
 import { loadSegments, loadSegmentsSync } from '../engine/segments.ts'
@@ -120,6 +120,7 @@ export class LoadPlan {
    * @throws KexecError the first of `refusals`; 'file-changed', 'damaged-image', 'not-a-kernel', 'no-memory', 'aborted'
    */
   async prepare(options: PrepareOptions = {}): Promise<void> {
+    heed(options.signal)
     this.refuseIfHopeless()
     if (this.prepared !== undefined) return
     const prepared = await this.makeReady(options)
@@ -136,6 +137,7 @@ export class LoadPlan {
    *   'no-capability' and its kin; else what the kernel said. Unless the error says otherwise, what was loaded before still is.
    */
   async load(options: PrepareOptions = {}): Promise<void> {
+    heed(options.signal)
     this.take()
     let lock: Lock | undefined
     try {

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { throwIfAborted } from '../abort.ts'
+import { heed, throwIfAborted } from '../abort.ts'
 import { holdInput } from '../image/index.ts'
 import { System } from '../system/system.ts'
 import { unpackedBytes } from './checks/crash-memory.ts'
@@ -32,6 +32,7 @@ export type { LoadPlan } from './load-plan.ts'
  */
 export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
   const options = { ...given, ...heldStreams(given) }
+  heed(options.signal)
   throwIfAborted(options.signal)
   const system = options.root instanceof System ? options.root : new System(options.root)
   const findings = new Findings()

@@ -5,6 +5,7 @@ import { isName, selectEntry } from '../entries/select.ts'
 import { compareKernelVersions } from '../entries/version.ts'
 import { KexecError } from '../errors.ts'
 import type { ImageInput } from '../image/index.ts'
+import { fromCurrentFolder } from '../system/current-folder.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'
 import type { PlanOptions } from './options.ts'
@@ -41,9 +42,9 @@ export async function chooseTarget(system: System, options: PlanOptions, finding
   try {
     return entryTarget(options, selectEntry(entries, options.entry ?? options.target), menu, findings)
   } catch (error) {
-    const path = options.target === undefined ? undefined : absolute(system, options.target)
-    if (path === undefined || !system.exists(splitProfile(system, path).path)) throw error
-    return fileTarget(system, entries, path, findings)
+    const { target } = options
+    if (target === undefined || !isFile(system, target)) throw error
+    return fileTarget(system, entries, target, findings)
   }
 }
 
@@ -53,6 +54,14 @@ function saysEverything(options: PlanOptions): boolean {
   const hasInitrds = options.noInitrd || (options.initrds ?? []).length > 0
   const commandLine = options.exactCommandLine ?? options.commandLine
   return isFile && hasInitrds && (commandLine !== undefined || options.reuseCommandLine === true)
+}
+
+function isFile(system: System, target: string): boolean {
+  try {
+    return system.exists(splitProfile(system, absolute(system, target)).path)
+  } catch {
+    return false
+  }
 }
 
 /** Whether a target is a path. A slash tells so, except in what `list` shows: 'Debian GNU/Linux 12, …', 'modules/6.1.0'. */
@@ -145,7 +154,7 @@ export function nameOf(input: ImageInput): string {
 
 /** A path given by the user, who stands in a folder of the running machine. */
 export function absolute(system: System, path: string): string {
-  return posix.resolve(system.isLive ? process.cwd() : '/', path)
+  return system.isLive ? fromCurrentFolder(path) : posix.resolve('/', path)
 }
 
 function invalid(summary: string): KexecError {

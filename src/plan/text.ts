@@ -13,13 +13,33 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(1)} ${unit}`
 }
 
+/**
+ * Control characters, line and paragraph separators, and what changes the direction of writing (Unicode's bidirectional
+ * controls): with these a text looks like another one, or like more lines than it is. And bytes that are not UTF-8.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const UNSEEN = /[\x00-\x1f\x7f-\x9f\udc80-\udcff]/gu
+const UNSEEN = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\udc80-\udcff]/gu
 
 /**
- * A text that must stay on its line, such as one with a file name in it: control characters become `\x0a` and the like, and
- * so do bytes that are not UTF-8 (`textOfBytes`).
+ * A text that must stay on its line, such as one with a file name in it: control characters become `\x0a`, `\u202e` and the
+ * like, and so do bytes that are not UTF-8 (`textOfBytes`).
  */
 export function oneLine(text: string): string {
-  return text.replace(UNSEEN, (found) => `\\x${(found.charCodeAt(0) & 0xff).toString(16).padStart(2, '0')}`)
+  return text.replace(UNSEEN, (found) => {
+    const code = found.charCodeAt(0)
+    const isByte = code <= 0xff || code >= 0xdc80
+    return isByte && code !== 0xfeff ? `\\x${hex(code & 0xff, 2)}` : `\\u${hex(code, 4)}`
+  })
+}
+
+function hex(code: number, digits: number): string {
+  return code.toString(16).padStart(digits, '0')
+}
+
+/** Longest text of someone else's in a message. */
+const FOREIGN = 200
+
+/** A text that another user chose, such as a lock's reason or a process's name: on one line, and not without end. */
+export function foreignText(text: string): string {
+  return text.length > FOREIGN ? `${oneLine(text.slice(0, FOREIGN))}…` : oneLine(text)
 }

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { errnoName, KexecError } from '../errors.ts'
 import { native } from '../native.ts'
 
@@ -51,12 +51,8 @@ export class MemoryFile {
   close(): void {
     if (!this.#open) return
     this.#open = false
-    if (this.file === this.fd) {
-      closeSync(this.fd)
-      return
-    }
-    // Deno cannot close the other one: what stays open until the process ends is at least empty.
-    ftruncateSync(this.file, 0)
-    closeSync(this.file)
+    if (this.file !== this.fd) closeSync(this.file)
+    // Not by Node, which in a worker thread warns of a descriptor that it did not open.
+    native().close(this.fd)
   }
 }

@@ -71,7 +71,7 @@ export function removeFile(path: string, { force = false } = {}): void {
 }
 
 /** A hidden name, which folders of scripts pass over, that nobody can guess. */
-function besideOf(path: string): string {
+export function besideOf(path: string): string {
   const folder = posix.dirname(path)
   makeFolder(folder)
   return posix.join(folder, `.${posix.basename(path)}.${randomBytes(6).toString('hex')}`)
@@ -95,7 +95,7 @@ export function makeFolder(path: string, mode = FOLDER_MODE): void {
   chmodSync(path, mode)
 }
 
-function syncFolder(path: string): void {
+export function syncFolder(path: string): void {
   const fd = openSync(posix.dirname(path), 'r')
   try {
     fsyncSync(fd)

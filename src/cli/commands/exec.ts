@@ -3,7 +3,7 @@ import { requireDirect } from '../../handover/may-reboot.ts'
 import { endProcesses, outlive } from '../../handover/processes.ts'
 import { System } from '../../system/system.ts'
 import type { Command } from '../command.ts'
-import { note } from '../output.ts'
+import { noteLine } from '../output.ts'
 
 /** What remains at the end of a shutdown has had its time, milliseconds. */
 const DEADLINE = 5000
@@ -28,8 +28,8 @@ export const command: Command = {
       if (!requireReadyToExecute()) throw cannotTell()
       requireDirect(new System())
       outlive()
-      await endProcesses({ deadline: DEADLINE, report: note, spareCallers: true })
+      await endProcesses({ deadline: DEADLINE, report: noteLine, spareCallers: true })
     }
-    return execute({ sync: !args.flag('no-sync'), unmount: args.flag('unmount'), report: note })
+    return execute({ sync: !args.flag('no-sync'), unmount: args.flag('unmount'), report: noteLine })
   },
 }

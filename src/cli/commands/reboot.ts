@@ -4,7 +4,7 @@ import { cancelReboot, type RebootOptions, reboot } from '../../handover/reboot.
 import { type Arguments, type Command, type ExitStatus, exit, UsageError } from '../command.ts'
 import { describe } from '../failure.ts'
 import { parseDuration, parseTime } from '../moment.ts'
-import { note, print } from '../output.ts'
+import { noteLine, print } from '../output.ts'
 
 export const command: Command = {
   name: 'reboot',
@@ -49,10 +49,10 @@ time has come.`,
     const deadline = milliseconds(args.text('deadline') ?? '90')
     if (args.flag('cancel')) return cancel()
     const dryRun = args.flag('dry-run')
-    const options = { ...precautions(args), via, dryRun, deadline, report: note, signal: interruption() }
+    const options = { ...precautions(args), via, dryRun, deadline, report: noteLine, signal: interruption() }
     const handover = await reboot(options).catch(remainAsFirst)
     if (dryRun) {
-      handover.warnings.forEach(note)
+      handover.warnings.forEach(noteLine)
       print(`by ${handover.via} (PID 1 is ${handover.init}):`)
       for (const [index, step] of handover.steps.entries()) print(`  ${index + 1}. ${step}`)
     }

@@ -8,7 +8,7 @@ import { reboot } from '../../handover/reboot.ts'
 import { readPrivileges, requireCapability } from '../../policy/privileges.ts'
 import { System } from '../../system/system.ts'
 import { describe } from '../failure.ts'
-import { note, print } from '../output.ts'
+import { note, noteLine, print } from '../output.ts'
 import { complain, warn } from './complaint.ts'
 import { kexecHelp, kexecVersion } from './help.ts'
 import { load } from './load.ts'
@@ -89,7 +89,7 @@ async function start({ finish, sync }: WorkRequest): Promise<number> {
   }
   if (finish === 'exec') execute({ sync })
   // `shutdown -r now` asks nobody, and what is loaded was loaded this moment.
-  await reboot({ report: note, ignoreInhibitors: true, staleOk: true })
+  await reboot({ report: noteLine, ignoreInhibitors: true, staleOk: true })
   return kexecExit.done
 }
 

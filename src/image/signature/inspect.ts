@@ -1,3 +1,4 @@
+import { heed } from '../../abort.ts'
 import type { ByteSource } from '../bytes.ts'
 import { type Authenticode, checkAuthenticode } from './authenticode.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
@@ -24,6 +25,7 @@ export async function inspectSignatures(
   options: InspectSignaturesOptions = {},
 ): Promise<SignatureReport> {
   const { signal } = options
+  heed(signal)
   const appended = readAppendedSignature(source)
   const body = appended?.body ?? source
   const reading = readPeLayout(body)

@@ -11,6 +11,7 @@ import { cancelScheduled, scheduledReboot, waitForTime } from '../../../src/hand
 import { scheduleOf } from '../../../src/handover/scheduled-reboot.ts'
 import { loggedIn, tellUsers } from '../../../src/handover/users.ts'
 import { parseUtmp } from '../../../src/handover/utmp.ts'
+import { oneLine } from '../../../src/plan/text.ts'
 import { Lock } from '../../../src/state/lock.ts'
 import { System } from '../../../src/system/system.ts'
 
@@ -58,6 +59,17 @@ test('a program that blocks the shutdown is named, with why and who; one that on
     'Ignored, it asks for no shutdown: dpkg "run" (pid 812, uid 0): Packages are being installed, wait.',
   ])
   expect(checkInhibitors(machine())).toEqual([])
+})
+
+test('what others have written forges no line on the terminal, and has an end', () => {
+  const forged = 'x\\n\\x1b[2Jlinux-kexec: done\\xe2\\x80\\xae'
+  const system = machine({ '/run/systemd/inhibit/1': lock().replace('WHO=dpkg', `WHO=${forged}${'y'.repeat(9000)}`) })
+  const [told = ''] = checkInhibitors(system, { ignore: true })
+  expect(told).toContain('x\\x0a\\x1b[2Jlinux-kexec: done')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  expect(told).not.toMatch(/[\x00-\x1f\x7f-\x9f\u202e]/)
+  expect(told.length).toBeLessThan(1000)
+  expect(oneLine('a\u202eb\u2028c')).toBe('a\\u202eb\\u2028c')
 })
 
 test('who is logged in is told by utmp and by the sessions of logind, each terminal once', () => {
