@@ -1,4 +1,5 @@
 import { lstatSync } from 'node:fs'
+import { bytesOfText } from '../exact-text.ts'
 import type { System } from '../system/system.ts'
 import { BEGIN, END, type Hook, type HookFile, type HookLines, type HookLink, type HookPart, MARK } from './hook.ts'
 
@@ -57,7 +58,7 @@ function examinePart(system: System, part: HookPart): Part {
 
 /** What we write is UTF-8; here it is compared byte by byte with what lies there. */
 function bytesOf(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1')
+  return bytesOfText(text).toString('latin1')
 }
 
 function examineFile(system: System, { path, mode, text: wanted, mark = MARK }: HookFile): Part {

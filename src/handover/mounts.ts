@@ -1,4 +1,5 @@
 import { errnoName } from '../errors.ts'
+import { bytesOfText } from '../exact-text.ts'
 import { native } from '../native.ts'
 import type { System } from '../system/system.ts'
 import { boundedCall } from './bounded-call.ts'
@@ -64,16 +65,17 @@ export function closeMounts(system: System): string[] {
 
 function closeMount(system: System, { target, type, readOnly }: Mount): string | undefined {
   const call = (start: () => number) => boundedCall(system, start, UNMOUNT_PATIENCE)
+  const path = bytesOfText(target)
   const silent = `${target} (${type}) does not answer, and is left as it is`
-  if (REMOTE.test(type)) return call(() => native().unmount(target, MNT_DETACH)) === undefined ? silent : undefined
+  if (REMOTE.test(type)) return call(() => native().unmount(path, MNT_DETACH)) === undefined ? silent : undefined
   if (target !== '/') {
-    const errno = call(() => native().unmount(target, 0))
+    const errno = call(() => native().unmount(path, 0))
     if (errno === 0) return undefined
     // A remount would wait for the same.
     if (errno === undefined) return silent
   }
   if (readOnly) return undefined
-  const errno = call(() => native().remountReadOnly(target))
+  const errno = call(() => native().remountReadOnly(path))
   if (errno === undefined) return silent
   return errno === 0 ? undefined : `${target} (${type}) could not be remounted read-only: ${errnoName(errno)}`
 }
