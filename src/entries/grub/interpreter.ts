@@ -1,15 +1,15 @@
 import type { Survey } from '../survey.ts'
 import type { BlsFile } from './bls-file.ts'
 import { BootCommands } from './boot-commands.ts'
-import { type CommandCall, commands } from './commands.ts'
 import { apart, arrive, type Doubt, runFor, runIf, runWhile, type Suspended } from './control-flow.ts'
 import { Devices, isPath } from './devices.ts'
 import type { Environment } from './environment.ts'
 import { parseEnvironmentBlock } from './environment-block.ts'
 import type { MenuContext, MenuItem } from './menu.ts'
 import { parseScript } from './parser.ts'
+import { runCommand } from './run-command.ts'
 import type { Command, Statement } from './syntax.ts'
-import { candidatesOf, not, type Truth, type Value } from './values.ts'
+import { candidatesOf, type Truth, type Value } from './values.ts'
 import { type Expansion, expand } from './words.ts'
 
 /** Bounds of what a script may do; what hits one is told, and what was found so far stays. */
@@ -54,7 +54,7 @@ export class Interpreter {
   /** What `$?` is when the last command failed. */
   failure = '1'
   /** On what `$?` depends when the last command could not tell its result. */
-  private doubt = 'the machine'
+  doubt = 'the machine'
   /** Whether `*` and `?` in words stand for file names: the module regexp does it. */
   hasWildcards = false
   /** Modules that the script asked for. */
@@ -75,7 +75,7 @@ export class Interpreter {
   /** Why what is defined now may not be. */
   conditions: string[] = []
   /** Commands that are not known, of which each is told once. */
-  private readonly strangers = new Set<string>()
+  readonly strangers = new Set<string>()
   private steps = 0
   private files = 0
   private characters = 0
@@ -256,7 +256,7 @@ export class Interpreter {
       )
     switch (statement.kind) {
       case 'command':
-        this.command(statement)
+        runCommand(this, statement)
         break
       case 'if':
         runIf(this, statement)
@@ -272,38 +272,8 @@ export class Interpreter {
     }
   }
 
-  private command(command: Command): void {
-    const expansion = this.expand(command.words)
-    const [[name, ...words] = []] = expansion.alternatives
-    if (name === '!') {
-      const [, ...others] = command.words
-      this.command({ ...command, words: others })
-      this.status = not(this.status)
-    } else if (name === undefined) this.status = true
-    else this.call(name, words, command, expansion)
-  }
-
-  private call(name: string, words: readonly string[], command: Command, expansion: Expansion): void {
-    const run = commands.get(name)
-    const definition = this.context.functions.get(name)
-    if (run !== undefined) {
-      this.failure = '1'
-      this.status = run(this, callOf(command, expansion))
-      if (this.status === 'unknown') this.doubt = this.asked?.why ?? 'the machine'
-    } else if (definition !== undefined) this.callFunction(definition.body, words)
-    else this.unknownCommand(name, command)
-    this.tellOtherCommands(name, command, expansion)
-  }
-
-  /** A command whose name is not known: what is run is the likeliest. */
-  private tellOtherCommands(name: string, { line }: Command, { alternatives, why }: Expansion): void {
-    const meaning = (text: string) => commands.get(text) ?? this.context.functions.get(text)
-    const other = alternatives.map(([text = '']) => text).find((text) => meaning(text) !== meaning(name))
-    if (other !== undefined)
-      this.problem(`${this.config}:${line}: which command is run depends on ${why}: '${name}', or '${other}'.`)
-  }
-
-  private callFunction(body: readonly Statement[], positional: readonly string[]): void {
+  /** Runs what a function consists of. */
+  callFunction(body: readonly Statement[], positional: readonly string[]): void {
     const before = { positional: this.positional, loops: this.loops }
     Object.assign(this, { positional, loops: 0 })
     try {
@@ -311,20 +281,6 @@ export class Interpreter {
     } finally {
       Object.assign(this, before)
     }
-  }
-
-  /**
-   * `name=value` is an assignment when there is no such command, whatever follows. Distributions add commands to their GRUB;
-   * one that has no such command complains, and goes on.
-   */
-  private unknownCommand(name: string, { line }: Command): void {
-    const equals = name.indexOf('=')
-    if (equals > 0) this.set(name.slice(0, equals), name.slice(equals + 1))
-    else if (!this.strangers.has(name)) {
-      this.strangers.add(name)
-      this.problem(`${this.config}:${line}: the command '${name}' is not known; what it would do is missing here.`)
-    }
-    this.status = true
   }
 
   expand(words: Command['words']): Expansion {
@@ -344,15 +300,4 @@ export class Interpreter {
       )
     return files
   }
-}
-
-function callOf(command: Command, { alternatives, why, unsure }: Expansion): CommandCall {
-  const lists = alternatives.map((words) => words.slice(1))
-  const [words = []] = lists
-  const { body, line } = command
-  // linux$suffix: which of its names a command is called by makes no difference.
-  const [run, ...others] = alternatives.map(([name = '']) => commands.get(name))
-  const isOne = others.every((other) => other === run) && lists.every((list) => list.join('\0') === words.join('\0'))
-  if (alternatives.length > 1 && isOne) return { words, alternatives: [words], why: null, unsure: null, body, line }
-  return { words, alternatives: lists, why, unsure, body, line }
 }
