@@ -79,8 +79,8 @@ export class Volumes {
     return this.byName.get(key)
   }
 
-  /** The UUID or label of a file system, if anything tells. */
-  nameBy(kind: 'uuid' | 'label', { name, mounts }: Volume): string | undefined {
+  /** The UUID or label of a file system or its partition, if anything tells. */
+  nameBy(kind: keyof typeof links, { name, mounts }: Volume): string | undefined {
     const devices = [name, ...mounts.map(({ device }) => device ?? '')]
     const spec = new RegExp(`^${kind}=(.*)$`, 'i')
     for (const device of devices) {

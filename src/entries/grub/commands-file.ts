@@ -1,4 +1,5 @@
 import type { CommandCall, CommandFunction } from './commands.ts'
+import type { Wanted } from './device-names.ts'
 import type { GrubFile } from './devices.ts'
 import type { Interpreter } from './interpreter.ts'
 import { matchPattern } from './pattern.ts'
@@ -10,6 +11,8 @@ export const fileCommands: readonly (readonly [string, CommandFunction])[] = [
   ['search.file', (run, { words }) => searchShort(run, words, 'file')],
   ['search.fs_uuid', (run, { words }) => searchShort(run, words, 'uuid')],
   ['search.fs_label', (run, { words }) => searchShort(run, words, 'label')],
+  ['search.part_label', (run, { words }) => searchShort(run, words, 'partlabel')],
+  ['search.part_uuid', (run, { words }) => searchShort(run, words, 'partuuid')],
   ['load_env', loadEnv],
   ['save_env', saveEnv],
   ['loopback', loopback],
@@ -18,7 +21,14 @@ export const fileCommands: readonly (readonly [string, CommandFunction])[] = [
   ['tr', translate],
 ]
 
-const searchKinds: Record<string, 'uuid' | 'label' | 'file'> = {
+type SearchKind = Wanted['kind'] | 'file'
+
+/** Home Assistant's GRUB and others search by a partition's own name as well. */
+const searchKinds: Record<string, SearchKind> = {
+  '--part-label': 'partlabel',
+  '--partlabel': 'partlabel',
+  '--part-uuid': 'partuuid',
+  '--partuuid': 'partuuid',
   '-u': 'uuid',
   '--fs-uuid': 'uuid',
   '-l': 'label',
@@ -28,7 +38,7 @@ const searchKinds: Record<string, 'uuid' | 'label' | 'file'> = {
 }
 
 /** `search [--file|--label|--fs-uuid] [--set[=VAR]] [hints] NAME` */
-function search(run: Interpreter, words: readonly string[], standard: 'uuid' | 'label' | 'file'): Truth {
+function search(run: Interpreter, words: readonly string[], standard: SearchKind): Truth {
   let by = standard
   let variable: string | undefined
   const names: string[] = []
@@ -47,11 +57,11 @@ function search(run: Interpreter, words: readonly string[], standard: 'uuid' | '
 }
 
 /** The commands of GRUB's early configuration: `search.fs_uuid UUID VAR HINT…`. */
-function searchShort(run: Interpreter, [name, variable]: readonly string[], by: 'uuid' | 'label' | 'file'): Truth {
+function searchShort(run: Interpreter, [name, variable]: readonly string[], by: SearchKind): Truth {
   return name === undefined ? false : find(run, by, name, variable ?? 'root')
 }
 
-function find(run: Interpreter, by: 'uuid' | 'label' | 'file', name: string, variable: string | undefined): Truth {
+function find(run: Interpreter, by: SearchKind, name: string, variable: string | undefined): Truth {
   const found = run.devices.search(by, name)
   if (found === undefined) return run.fails(errors.fileNotFound)
   if (variable !== undefined) run.set(variable, found)

@@ -1,9 +1,15 @@
 import type { Volume } from '../volumes.ts'
 
+/** What a search was for. */
+export interface Wanted {
+  readonly kind: 'uuid' | 'label' | 'partuuid' | 'partlabel'
+  readonly value: string
+}
+
 /** What a name of our own stands for: a file system that is known here, or only what a search was for. */
 export type Named =
   | { readonly volume: Volume; readonly wanted?: never }
-  | { readonly volume?: never; readonly wanted: { readonly kind: 'uuid' | 'label'; readonly value: string } }
+  | { readonly volume?: never; readonly wanted: Wanted }
 
 /** The first disk that is made up: machines have less, and scripts expect a number behind `hd`. */
 const FIRST = 9

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import type { Survey } from '../survey.ts'
 import type { Volume } from '../volumes.ts'
-import { DeviceNames, partitionOf } from './device-names.ts'
+import { DeviceNames, partitionOf, type Wanted } from './device-names.ts'
 import type { Truth } from './values.ts'
 
 /** Where a file that GRUB names is. */
@@ -129,7 +129,7 @@ export class Devices {
   }
 
   /** What `search` does: a file system that nothing here tells of counts as found, unless all are known. */
-  search(by: 'uuid' | 'label' | 'file', value: string): Found {
+  search(by: Wanted['kind'] | 'file', value: string): Found {
     const { volumes } = this.survey
     if (by === 'file') return this.searchFile(value)
     const volume = volumes.find({ [by]: value })
@@ -186,10 +186,14 @@ export class Devices {
    * What was searched for and nothing here knows: another system's file system, which os-prober found, where the
    * configuration's own is known by the same kind of name and is not that one.
    */
-  private placeOfWanted({ kind, value }: { kind: 'uuid' | 'label'; value: string }): Place {
+  private placeOfWanted({ kind, value }: Wanted): Place {
     const { volumes } = this.survey
-    const isOther = volumes.nameBy(kind, volumes.volumeOf(this.config)) !== undefined
-    return isOther ? { kind: 'elsewhere', name: `${kind.toUpperCase()}=${value}` } : { kind: 'own' }
+    const name = `${kind.toUpperCase()}=${value}`
+    if (volumes.nameBy(kind, volumes.volumeOf(this.config)) !== undefined) return { kind: 'elsewhere', name }
+    if (kind === 'uuid' || kind === 'label') return { kind: 'own' }
+    // A partition is searched for by its own name where there are several alike: the slots of a system.
+    this.guessed.add(name)
+    return this.isStrict ? { kind: 'elsewhere', name } : { kind: 'own' }
   }
 
   private placeOfPartition(device: string, { disk, number }: { disk: string; number: number }): Place {

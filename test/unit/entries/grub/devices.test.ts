@@ -60,6 +60,22 @@ describe('partitions of which only one is mounted', () => {
     expect((await entryOf('linux (hd1,gpt1)/boot/vmlinuz-6.1.0', '', two)).kernel).toBe('(hd1,gpt1)/boot/vmlinuz-6.1.0')
   })
 
+  test('slots that are searched for by the names of their partitions', async () => {
+    const script = ['a', 'b']
+      .map(
+        (slot) =>
+          `menuentry ${slot} { search --no-floppy --set root --part-label kernel-${slot}; linux /boot/vmlinuz-6.1.0; }`,
+      )
+      .join('\n')
+    const kernelsOf = async (tree: Tree) => (await menuOf(script, tree)).entries.map(({ kernel }) => kernel)
+    const [a, b] = ['a', 'b'].map((slot) => `(PARTLABEL=kernel-${slot})/boot/vmlinuz-6.1.0`)
+    expect(await kernelsOf({})).toEqual([a, b])
+    expect(await kernelsOf({ '/etc/fstab': { text: 'PARTLABEL=kernel-a / ext4 x 0 1\n' } })).toEqual([
+      '/boot/vmlinuz-6.1.0',
+      b,
+    ])
+  })
+
   test('whether a file is on it is not known; on one that no disk has, it is not', async () => {
     const disks: Tree = {
       ...mounted,
