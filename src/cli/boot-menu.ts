@@ -34,7 +34,7 @@ export function listing({ entries, loaders, problems }: BootMenu, { system, long
 /** A line an entry; where that is too wide, each title, or the path of a kernel in no menu, on lines of its own. */
 function tableOf(entries: readonly BootEntry[], width: number): string[] {
   if (entries.length === 0) return []
-  const columns = entries.map((entry, index) => [`#${index + 1}`, shortened(entry.version ?? '-'), marks(entry)])
+  const columns = entries.map((entry, index) => [`${index + 1}`, shortened(entry.version ?? '-'), marks(entry)])
   const whole = table([['#', 'VERSION', '', 'ENTRY'], ...columns.map((row, index) => [...row, nameOf(entries[index])])])
   const fits = whole.every((line) => line.length <= width)
   const [header = '', ...rows] = fits ? whole : table([['#', 'VERSION', ''], ...columns])
@@ -59,7 +59,7 @@ function nameOf(entry: BootEntry | undefined): string {
 function block(entry: BootEntry, index: number, width: number): string[] {
   const mark = marks(entry).split(' ').filter(Boolean).join(', ')
   const title = [...entry.submenus, entry.title].join(' > ')
-  const head = wrap(oneLine(`#${index + 1}  ${title}${mark === '' ? '' : `  [${mark}]`}`), width)
+  const head = wrap(oneLine(`${index + 1}  ${title}${mark === '' ? '' : `  [${mark}]`}`), width)
   const fields: readonly (readonly [string, string | null])[] = [
     ['id', entry.id],
     ['version', [entry.version, entry.architecture].filter((text) => text !== null).join(', ')],

@@ -33,7 +33,7 @@ export const loadOptions = {
   engine: { type: 'string', value: 'ENGINE', help: 'auto, file (kexec_file_load) or segments (kexec_load)' },
 } as const satisfies Record<string, CommandOption>
 
-export const loadNotes = `ENTRY is newest, default, running, an entry's id or title, a kernel version, or #N of
+export const loadNotes = `ENTRY is newest, default, running, an entry's id or title, a kernel version, or its number in
 \`linux-kexec list\`. FILE is a kernel; its command line must come from --reuse-cmdline
 or --command-line. Without either: the boot loader's default if it tells one, else the newest.`
 

@@ -35,6 +35,8 @@ export interface BootLoader {
   readonly default: string | null
   /** Why that one, to complete "the default, as …". */
   readonly reason: string | null
+  /** Why it cannot be known which entry it would boot, one sentence without its stop; null where it is known. */
+  readonly undecided: string | null
   /** What is wrong with its configuration as a whole, one sentence each. */
   readonly problems: readonly string[]
 }

@@ -42,6 +42,7 @@ export function mergeMenus(menus: readonly Menu[], survey: Survey): MergedMenus 
       inCharge: menu === charge.inCharge,
       default: presets.get(menu)?.id ?? null,
       reason: presets.has(menu) ? (menu.preset?.reason ?? null) : null,
+      undecided: menu.undecided ?? null,
       problems: menu.problems,
     })),
     problems: [...charge.menus.flatMap(({ problems }) => problems), ...disagreements(charge, presets)],

@@ -11,6 +11,9 @@ export interface Mount {
   readonly type: string | null
 }
 
+/** What systemd-logind reads in place of the ESP to start a boot loader's entry (`systemctl reboot --boot-loader-entry`). */
+const RUN_ENTRIES = '/run/boot-loader-entries'
+
 /** Types that hold no boot files, and of which a busy machine has thousands mounted. */
 const pseudo = new Set(
   'autofs bpf binfmt_misc cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue nsfs proc pstore ramfs securityfs selinuxfs squashfs sysfs tmpfs tracefs'.split(
@@ -26,6 +29,8 @@ export function readMounts(system: System): Mount[] {
   const mounts = fromMountInfo(system) ?? fromFstab(system)
   if (!mounts.some(({ mountPoint }) => mountPoint === '/'))
     mounts.push({ mountPoint: '/', top: '/', device: null, type: null })
+  // Entries for other boot loaders, which systemd takes for the ESP's; the tmpfs around it holds no others.
+  if (system.exists(RUN_ENTRIES)) mounts.push({ mountPoint: RUN_ENTRIES, top: '/', device: null, type: null })
   return mounts.sort((one, other) => other.mountPoint.length - one.mountPoint.length)
 }
 

@@ -8,7 +8,7 @@ const MOST_LISTED = 12
 
 /**
  * The entry that a selector means, out of a list as `discover` gives it. A selector is `newest`, `default`, `running`,
- * `#N` (the Nth of the list, from 1), an id, an id with `@N` for profile N of a unified kernel image, a title, a kernel version, or the start of one up to a separator (6.12 means
+ * `N` or `#N` (the Nth of the list, from 1), an id, an id with `@N` for profile N of a unified kernel image, a title, a kernel version, or the start of one up to a separator (6.12 means
  * 6.12.107+deb12-amd64 but not 6.1.0). Without one: the boot loader's default if it told one, else the newest.
  * An entry in a submenu may be named with it, `Advanced options>Linux 6.1`. Of several entries of one version, a rescue
  * kernel, a recovery mode and a kernel replaced by `make install` are only taken by id, title or number.
@@ -49,17 +49,25 @@ function newestOf(entries: readonly BootEntry[]): BootEntry {
   return refuse(`no entry starts the system that runs${why}`, 'Select one of:', entries)
 }
 
+/** By `#N`; by N alone as well, for to a shell `#` begins a comment. What is called N and is not the Nth makes it ambiguous. */
 function byNumber(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
-  const digits = /^#(\d+)$/.exec(selector)?.[1]
+  const [, mark, digits] = /^(#?)(\d{1,9})$/.exec(selector) ?? []
   if (digits === undefined) return undefined
-  return (
-    entries[Number(digits) - 1] ??
-    refuse(
+  const numbered = entries[Number(digits) - 1]
+  const called = mark === '#' ? [] : entries.filter((entry) => isCalled(entry, selector))
+  const meant = [...new Set([...(numbered === undefined ? [] : [numbered]), ...called])]
+  const [first, ...others] = meant
+  if (first === undefined)
+    return refuse(
       `there is no entry ${selector}: there ${entries.length === 1 ? 'is 1' : `are ${entries.length}`}`,
       'Select one of:',
       entries,
     )
-  )
+  return others.length === 0 ? first : ambiguous(entries, meant, selector)
+}
+
+function isCalled({ id, title, version }: BootEntry, name: string): boolean {
+  return id === name || id === `${name}.conf` || id === `${name}.efi` || title === name || version === name
 }
 
 /** Whether a selector is an entry's id or title, or that of several: a title may look like a path, 'Debian GNU/Linux'. */
@@ -126,9 +134,14 @@ function only(entries: readonly BootEntry[], matches: readonly BootEntry[], sele
   const choice = [own, proper].find(({ length }) => length > 0) ?? matches
   const [first, ...others] = choice
   if (first === undefined || others.every((other) => bootsTheSame(first, other))) return first
+  return ambiguous(entries, choice, selector)
+}
+
+function ambiguous(entries: readonly BootEntry[], choice: readonly BootEntry[], selector: string): never {
+  const candidates = choice.map((entry) => `'#${entries.indexOf(entry) + 1}' ${entry.id}`)
   throw new KexecError(`'${selector}' means ${choice.length} entries`, {
     reason: 'ambiguous-entry',
-    hint: `Select one of them by its number or id: ${listed(choice.map((entry) => `#${entries.indexOf(entry) + 1} ${entry.id}`))}.`,
+    hint: `Select one of them by its number or id: ${listed(candidates)}.`,
     refused: true,
   })
 }
@@ -155,7 +168,7 @@ function refuse(summary: string, hint: string, entries: readonly BootEntry[]): n
   throw new KexecError(summary, { reason: 'no-such-entry', hint: `${hint} ${ids}.`, refused: true })
 }
 
-function listed(names: readonly string[]): string {
+export function listed(names: readonly string[]): string {
   const more = names.length - MOST_LISTED
   return more > 0 ? `${names.slice(0, MOST_LISTED).join(', ')} and ${more} more` : names.join(', ')
 }

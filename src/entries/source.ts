@@ -49,6 +49,8 @@ export interface Menu {
   readonly entries: readonly FoundEntry[]
   /** Null when it tells none. */
   readonly preset: Preset | null
+  /** Why it cannot be known what it would boot, one sentence without its stop. Left out: it is known, or nothing tells. */
+  readonly undecided?: string
   /** What is wrong with the configuration as a whole, one sentence each, naming file and line where there is one. */
   readonly problems: readonly string[]
 }

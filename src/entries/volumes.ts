@@ -196,7 +196,10 @@ export class Volumes {
 
   /** Where a path may be, the likeliest first. */
   private candidates(path: string, config: string, volume: Volume | undefined): string[] {
-    const mounts = volume?.mounts ?? [this.mountOf(config)]
+    // Of btrfs subvolumes that hold the path the innermost counts: the root's own, not one below where the whole is mounted.
+    const mounts = [...(volume?.mounts ?? [this.mountOf(config)])].sort(
+      (one, other) => other.top.length - one.top.length,
+    )
     const candidates = mounts.flatMap((mount) => {
       const below = beneath(path, mount.top)
       return below === undefined ? [] : [posix.join(mount.mountPoint, below)]

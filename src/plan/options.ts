@@ -4,7 +4,7 @@ import type { System } from '../system/system.ts'
 
 /** What is to be loaded. Without `entry`, `kernel` and `target`: the boot loader's default if it says one, else the newest. */
 export interface PlanOptions {
-  /** A boot entry: 'newest', 'default', 'running', an id, a title, a kernel version, or '#N' of the list. */
+  /** A boot entry: 'newest', 'default', 'running', an id, a title, a kernel version, or a number of the list: '2' or '#2'. */
   readonly entry?: string
   /** A kernel instead of an entry: a file, bytes in memory, an open file, or a stream that is read to its end. */
   readonly kernel?: ImageInput

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import type { BootMenu } from '../entries/discover.ts'
 import type { BootEntry } from '../entries/entry.ts'
-import { isName, selectEntry } from '../entries/select.ts'
+import { isName, listed, selectEntry } from '../entries/select.ts'
 import { compareKernelVersions } from '../entries/version.ts'
 import { KexecError } from '../errors.ts'
 import type { ImageInput } from '../image/index.ts'
@@ -39,6 +39,7 @@ export async function chooseTarget(system: System, options: PlanOptions, finding
   const { entries } = menu
   const file = options.kernel ?? (isPath(options.target, entries) ? options.target : undefined)
   if (file !== undefined) return fileTarget(system, entries, file, findings)
+  refuseUndecided(options, menu)
   try {
     return entryTarget(options, selectEntry(entries, options.entry ?? options.target), menu, findings)
   } catch (error) {
@@ -69,12 +70,29 @@ function isPath(target: string | undefined, entries: readonly BootEntry[]): bool
   return target?.includes('/') === true && !isName(entries, target)
 }
 
+/** @throws KexecError 'ambiguous-entry' when the boot loader's default is wanted, and nothing tells which it is */
+function refuseUndecided(options: PlanOptions, menu: BootMenu): void {
+  const undecided = menu.loaders.find(({ inCharge }) => inCharge)?.undecided ?? null
+  if (undecided === null || !isDefaultWanted(options)) return
+  throw new KexecError(undecided, {
+    reason: 'ambiguous-entry',
+    hint: `Correct it, or load one of: ${candidates(menu)}.`,
+    refused: true,
+  })
+}
+
+/** What can be loaded in place of an entry that cannot. */
+function candidates({ entries }: BootMenu): string {
+  const kernels = entries.filter(({ kernel, passedOver }) => kernel !== null && passedOver === null)
+  return kernels.length === 0 ? 'a kernel file' : listed(kernels.map(({ id }) => id))
+}
+
 function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu, findings: Findings): Target {
   if (entry.kernel === null) {
     throw new KexecError(`the entry '${entry.title}' starts no Linux kernel`, {
       reason: 'not-a-kernel',
       path: entry.config,
-      hint: `${entry.problems.join(' ')} Select another entry of \`linux-kexec list\`.`.trimStart(),
+      hint: `${entry.problems.join(' ')} Load one of: ${candidates(menu)}.`.trimStart(),
       refused: true,
     })
   }

@@ -1,5 +1,7 @@
 import { loaderVariable } from '../../system/efi-variables.ts'
 import type { System } from '../../system/system.ts'
+import { isSpare } from '../rank.ts'
+import { rootParameters } from '../root-parameters.ts'
 import { matchesGlob } from './glob.ts'
 import type { GrubVariables } from './grub-variables.ts'
 import type { LoaderConf, Setting } from './loader-conf.ts'
@@ -13,6 +15,8 @@ export interface ChosenEntry {
 
 export interface DefaultEntry {
   readonly chosen: ChosenEntry | null
+  /** Why it cannot be known which entry is the default, one sentence without its stop; null where it is known. */
+  readonly undecided: string | null
   readonly problems: readonly string[]
 }
 
@@ -30,43 +34,115 @@ export function defaultEntry(
   grub: GrubVariables | null,
 ): DefaultEntry {
   const problems: string[] = []
+  const release = bootRelease(system)
+  const choice: Choice = { conf, system, matches: matcherFor(release), problems }
   const good = shown.filter(({ count }) => count?.left !== 0)
   const ways: (() => ChosenEntry | null)[] = [
-    () => byVariable(shown, 'LoaderEntryOneShot', system),
-    () => byVariable(good, 'LoaderEntryPreferred', system),
-    () => bySetting(good, 'preferred', conf, system, problems),
-    () => byVariable(shown, 'LoaderEntryDefault', system),
-    () => bySetting(shown, 'default', conf, system, problems),
+    () => byVariable(shown, 'LoaderEntryOneShot', choice),
+    () => byVariable(good, 'LoaderEntryPreferred', choice),
+    () => bySetting(good, 'preferred', choice),
+    () => byVariable(shown, 'LoaderEntryDefault', choice),
+    () => bySetting(shown, 'default', choice),
     () => byGrub(shown, grub),
-    () => first(shown),
   ]
   for (const way of ways) {
     const chosen = way()
-    if (chosen !== null) return { chosen, problems }
+    if (chosen !== null) return { chosen, undecided: null, problems }
   }
-  return { chosen: null, problems }
+  return { ...fallen(shown, choice, release), problems }
 }
 
-function byVariable(entries: readonly LoaderEntry[], variable: string, system: System): ChosenEntry | null {
+/** What all ways to a default look at. */
+interface Choice {
+  readonly conf: LoaderConf | null
+  readonly system: System
+  readonly matches: (pattern: string, entry: LoaderEntry) => boolean
+  readonly problems: string[]
+}
+
+/** Of the systemd-boot that ran last. */
+interface BootRelease {
+  readonly number: number
+  /** Pop!_OS has one that takes ids without their end as well. */
+  readonly isPop: boolean
+}
+
+/** Null when nothing tells. */
+export function bootRelease(system: System): BootRelease | null {
+  const info = loaderVariable(system, 'LoaderInfo') ?? ''
+  const number = /^systemd-boot (\d{1,4})/.exec(info)?.[1]
+  return number === undefined ? null : { number: Number(number), isPop: /pop/i.test(info) }
+}
+
+/** From this release on, ids end in `.conf`. */
+const FULL_IDS = 245
+
+function matcherFor(release: BootRelease | null): Choice['matches'] {
+  if (release !== null && release.number < FULL_IDS) return (pattern, { id }) => matchesGlob(pattern, bare(id))
+  if (release?.isPop) return (pattern, { id }) => matchesGlob(pattern, id) || matchesGlob(pattern, bare(id))
+  return (pattern, { id }) => matchesGlob(pattern, id)
+}
+
+function bare(id: string): string {
+  return id.replace(/\.(?:conf|efi)$/i, '')
+}
+
+/**
+ * Where nothing names an entry of the menu: the first. If it is not known which release of systemd-boot reads the files, an
+ * older one or Pop!_OS's may be meant, which take `default NAME` without the end of the file's name; and an entry for repairs
+ * is not to be started by a guess.
+ */
+function fallen(shown: readonly LoaderEntry[], { conf, system }: Choice, release: BootRelease | null) {
+  const chosen = first(shown)
+  const wanted = wantedDefault(conf, system)
+  if (wanted === null || release !== null) return { chosen, undecided: null }
+  const { value, where } = wanted
+  const meant = shown.find(({ id }) => matchesGlob(value, bare(id)))
+  if (meant !== undefined)
+    return { chosen: { entry: meant, reason: `${where} names it without .conf` }, undecided: null }
+  if (chosen === null || !isForRepairs(chosen.entry)) return { chosen, undecided: null }
+  const what = `'${value}' of ${where} names no entry, and the first of the menu, ${chosen.entry.id}, is for repairs`
+  return { chosen: null, undecided: what }
+}
+
+/** What says which entry is the default for long, the surest first. */
+function wantedDefault(conf: LoaderConf | null, system: System): { value: string; where: string } | null {
+  const variable = loaderVariable(system, 'LoaderEntryDefault')
+  const setting = conf?.default ?? null
+  if (variable !== undefined && !isSaved(variable))
+    return { value: variable, where: 'the EFI variable LoaderEntryDefault' }
+  if (conf === null || setting === null || isSaved(setting.value)) return null
+  return { value: setting.value, where: `default in ${conf.path}` }
+}
+
+/** A recovery system's entry, by its command line or its name. */
+function isForRepairs({ id, title, found }: LoaderEntry): boolean {
+  const isLive = rootParameters(found.cmdline ?? '').live !== null
+  return isLive || isSpare(found) || /(?:recovery|rescue)/i.test(`${id} ${title ?? ''}`)
+}
+
+function byVariable(entries: readonly LoaderEntry[], variable: string, choice: Choice): ChosenEntry | null {
+  const { system, matches, problems } = choice
   const pattern = loaderVariable(system, variable)
   if (pattern === undefined) return null
-  if (isSaved(pattern)) return lastBooted(entries, `the EFI variable ${variable} asks for it`, system)
-  const entry = entries.find(({ id }) => matchesGlob(pattern, id))
-  return entry === undefined ? null : { entry, reason: `the EFI variable ${variable} names it` }
+  if (isSaved(pattern)) return lastBooted(entries, `the EFI variable ${variable} asks for it`, choice)
+  const entry = entries.find((each) => matches(pattern, each))
+  if (entry !== undefined) return { entry, reason: `the EFI variable ${variable} names it` }
+  // The kernel writes 'kexec reboot' into LoaderEntryOneShot by itself.
+  if (variable === 'LoaderEntryDefault')
+    problems.push(
+      `The EFI variable ${variable} is '${pattern}', which names no entry of the menu${advice(entries, pattern)}.`,
+    )
+  return null
 }
 
-function bySetting(
-  entries: readonly LoaderEntry[],
-  key: 'default' | 'preferred',
-  conf: LoaderConf | null,
-  system: System,
-  problems: string[],
-): ChosenEntry | null {
+function bySetting(entries: readonly LoaderEntry[], key: 'default' | 'preferred', choice: Choice): ChosenEntry | null {
+  const { conf, matches, problems } = choice
   const setting: Setting | null = conf?.[key] ?? null
   if (conf === null || setting === null) return null
   const { value, line } = setting
-  if (isSaved(value)) return lastBooted(entries, `${key} in ${conf.path} asks for it`, system)
-  const entry = entries.find(({ id }) => matchesGlob(value, id))
+  if (isSaved(value)) return lastBooted(entries, `${key} in ${conf.path} asks for it`, choice)
+  const entry = entries.find((each) => matches(value, each))
   if (entry !== undefined) return { entry, reason: `${key} in ${conf.path} names it` }
   problems.push(`${conf.path}:${line}: ${key} '${value}' names no entry of the menu${advice(entries, value)}.`)
   return null
@@ -78,9 +154,9 @@ function advice(entries: readonly LoaderEntry[], value: string): string {
   return meant === undefined ? '' : `; '${meant.id}' would`
 }
 
-function lastBooted(entries: readonly LoaderEntry[], wish: string, system: System): ChosenEntry | null {
+function lastBooted(entries: readonly LoaderEntry[], wish: string, { system, matches }: Choice): ChosenEntry | null {
   const saved = loaderVariable(system, 'LoaderEntryLastBooted')
-  const entry = saved === undefined ? undefined : entries.find(({ id }) => matchesGlob(saved, id))
+  const entry = saved === undefined ? undefined : entries.find((each) => matches(saved, each))
   return entry === undefined ? null : { entry, reason: `it was booted last (LoaderEntryLastBooted), and ${wish}` }
 }
 

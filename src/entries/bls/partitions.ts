@@ -18,7 +18,7 @@ export interface BootPartition {
 }
 
 /** Where the ESP and the extended boot loader partition are mounted (systemd-gpt-auto-generator(8)), and used to be. */
-const usualPlaces = ['/efi', '/boot', '/boot/efi', '/esp', '/boot/firmware', '/'] as const
+const usualPlaces = ['/efi', '/boot', '/boot/efi', '/esp', '/boot/firmware', '/run/boot-loader-entries', '/'] as const
 
 /** The partitions with something for systemd-boot, the ESP first; each once, by whatever names it can be reached. */
 export function bootPartitions(survey: Survey): BootPartition[] {

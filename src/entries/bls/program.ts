@@ -55,7 +55,10 @@ export function programOf(keys: Type1Keys, path: string, reading: MenuReading): 
   }
   if (kind === 'linux') return linuxOf(value, keys, path, reading)
   if (kind === 'uki-url')
-    return { ...nothing, problems: [`${path} starts what is fetched from the network: ${value}.`] }
+    return {
+      ...nothing,
+      problems: [`${path} starts a unified kernel image that is not local: it is fetched from the network: ${value}.`],
+    }
   return efiProgramOf(kind, value, keys, path, reading)
 }
 
@@ -127,17 +130,21 @@ function unset(variables: ReadonlySet<string>, path: string): string[] {
 function optionsOf(keys: Type1Keys, { variables }: MenuReading, unknown: Set<string>): string | null {
   const options = keys.get('options')
   if (options === undefined) return null
-  const expansion = variables.expand(options.map(unquote).join(' '))
-  for (const name of expansion.unknown) unknown.add(name)
-  return expansion.text
+  return expanded(options.map(unquote).join(' '), variables, unknown)
 }
 
 /** An initrd line names one file; for GRUB it may name several, and some by variables. */
 function initrdsOf(value: string, path: string, { survey, variables }: MenuReading, unknown: Set<string>): string[] {
-  const expansion = variables.expand(value)
-  for (const name of expansion.unknown) unknown.add(name)
-  const whole = survey.volumes.locate(expansion.text, path)
-  if (whole.exists && expansion.text !== '') return [whole.path]
-  const parts = expansion.text.split(/[ \t]+/).filter((part) => part !== '')
+  const text = expanded(value, variables, unknown)
+  const whole = survey.volumes.locate(text, path)
+  if (variables === null || (whole.exists && text !== '')) return [whole.path]
+  const parts = text.split(/[ \t]+/).filter((part) => part !== '')
   return parts.slice(0, MAX_INITRDS).map((part) => survey.volumes.locate(part, path).path)
+}
+
+function expanded(text: string, variables: MenuReading['variables'], unknown: Set<string>): string {
+  if (variables === null) return text
+  const expansion = variables.expand(text)
+  for (const name of expansion.unknown) unknown.add(name)
+  return expansion.text
 }

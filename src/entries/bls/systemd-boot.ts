@@ -3,7 +3,7 @@ import type { EntrySource, Menu } from '../source.ts'
 import type { Survey } from '../survey.ts'
 import { thisMachine } from './architectures.ts'
 import { automaticEntries } from './automatic.ts'
-import { defaultEntry } from './default.ts'
+import { bootRelease, defaultEntry } from './default.ts'
 import { hideForeign } from './foreign.ts'
 import { GrubVariables } from './grub-variables.ts'
 import { type LoaderConf, parseLoaderConf } from './loader-conf.ts'
@@ -24,9 +24,9 @@ export const bls: EntrySource = {
   find: (survey) => {
     const { partitions } = survey.efiPrograms
     if (partitions.length === 0) return []
-    const reading = { survey, variables: new GrubVariables(survey) }
     const problems: string[] = []
     const conf = loaderConfOf(partitions, survey)
+    const reading = { survey, variables: isInUse(conf, partitions, survey) ? null : new GrubVariables(survey) }
     const found = partitions.flatMap((partition) => entriesOf(partition, reading, problems))
     const machine = machineOfLoaders(partitions, survey) ?? (survey.system.isLive ? thisMachine : null)
     const entries = [
@@ -36,6 +36,11 @@ export const bls: EntrySource = {
     if (entries.length === 0 && conf === null) return []
     return [menuOf(entries, conf, partitions, reading, problems)]
   },
+}
+
+/** Whether anything tells of systemd-boot but entries, which other boot loaders read as well. */
+function isInUse(conf: LoaderConf | null, partitions: readonly BootPartition[], { system }: Survey): boolean {
+  return conf !== null || partitions.some(({ program }) => program !== null) || bootRelease(system) !== null
 }
 
 /** Only the ESP's counts. Where nothing tells which partition is the ESP, it is the one that has the file. */
@@ -91,15 +96,14 @@ function menuOf(
     const entry = shown[index]
     if (entry !== undefined) entry.found.title = title
   })
-  const isInstalled = conf !== null || partitions.some(({ program }) => program !== null)
-  const grub = isInstalled ? null : variables
-  const { chosen, problems: unmatched } = defaultEntry(shown, conf, survey.system, grub)
+  const { chosen, undecided, problems: unmatched } = defaultEntry(shown, conf, survey.system, variables)
   const folder = partitions.find((partition) => partition.entries ?? partition.images)
   return {
     source: 'bls',
     config: conf?.path ?? folder?.entries ?? folder?.images ?? '/loader/entries',
     entries: entries.map(({ found }) => found),
     preset: chosen === null ? null : { entry: chosen.entry.found, reason: chosen.reason },
+    ...(undecided === null ? {} : { undecided }),
     problems: [...(conf?.problems ?? []), ...problems, ...unmatched],
   }
 }

@@ -128,6 +128,14 @@ describe('the boot loader in charge', () => {
     expect(inCharge(more)).toBe(expected)
   })
 
+  test('a BOOT_IMAGE without a device is no mark of GRUB', () => {
+    const more = {
+      ...files('empty', '/boot/efi/EFI/systemd/systemd-bootx64.efi'),
+      '/proc/cmdline': { text: 'BOOT_IMAGE=/vmlinuz-6.1.0 root=/dev/sda1\n' },
+    }
+    expect(inCharge(more)).toBe('bls')
+  })
+
   test('a boot loader whose menu is empty is not in charge', () => {
     expect(listOf([menu('grub', []), bls]).loaders.find((loader) => loader.inCharge)?.source).toBe('bls')
   })
@@ -172,6 +180,13 @@ test('a missing kernel or initrd is told of every entry that names it', () => {
     expect(problems).toEqual(['/boot/vmlinuz-6.6.0 does not exist.', '/boot/initrd.img-6.6.0 does not exist.'])
     expect(version).toBe('6.6.0')
   }
+})
+
+test('a recovery mode of the newest kernel is not the newest while there is another', () => {
+  const recovery = entry('6.12.0', { id: 'recovery', cmdline: 'root=/dev/sda1 ro single' })
+  const newest = (entries: FoundEntry[]) => listOf([menu('grub', entries)]).entries.find(({ isNewest }) => isNewest)?.id
+  expect(newest([recovery, entry('6.1.0')])).toBe('6.1.0')
+  expect(newest([recovery])).toBe('recovery')
 })
 
 test('an entry that starts no Linux kernel is listed, and is never the newest', () => {

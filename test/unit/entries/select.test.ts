@@ -46,6 +46,8 @@ describe('selects', () => {
     ['newest', 1],
     ['running', 3],
     ['#1', 0],
+    ['1', 0],
+    ['4', 3],
     ['#5', 4],
     ['vmlinuz-0-rescue-abc', 4],
     ['vmlinuz-6.1.0-50-amd64', 3],
@@ -104,7 +106,7 @@ describe('in a menu of GRUB', () => {
     expect(() => selectEntry(menu, '6.1.0')).toThrow(
       expect.objectContaining({
         reason: 'ambiguous-entry',
-        hint: 'Select one of them by its number or id: #4 advanced-6.1, #5 debug-6.1.',
+        hint: "Select one of them by its number or id: '#4' advanced-6.1, '#5' debug-6.1.",
       }),
     )
   })
@@ -124,6 +126,8 @@ describe('refuses, and lists the candidates', () => {
     'default',
     '#0',
     '#6',
+    '6',
+    '0',
     '#99999999999999999999',
     '7.0',
     '6',
@@ -152,7 +156,7 @@ describe('refuses, and lists the candidates', () => {
   test('a version that several start with', () => {
     const error = errorOf('6.12')
     expect(error).toMatchObject({ reason: 'ambiguous-entry', refused: true, summary: "'6.12' means 2 entries" })
-    expect(error.hint).toContain('#2 vmlinuz-6.12.107+deb12-amd64, #3 vmlinuz-6.12.100+deb12-amd64.')
+    expect(error.hint).toContain("'#2' vmlinuz-6.12.107+deb12-amd64, '#3' vmlinuz-6.12.100+deb12-amd64.")
     expect(error.hint).not.toContain('6.13.0')
   })
 
@@ -183,4 +187,34 @@ test.each([
   ['a'.repeat(100_000), ['list'], undefined],
 ])('nearest(%s)', (word, candidates, expected) => {
   expect(nearest(word, candidates)).toBe(expected)
+})
+
+describe('a number that is also a name', () => {
+  const two = entry('2', { id: 'two' })
+
+  test('of the entry that stands there means it', () => {
+    expect(selectEntry([entry('6.1.0'), two], '2')).toBe(two)
+  })
+
+  test.each([
+    ['version', two],
+    ['id', entry('6.1.0', { id: '2' })],
+    ['file', entry('6.1.0', { id: '2.conf' })],
+    ['title', entry('6.1.0', { title: '2' })],
+  ])('by its %s of another entry is ambiguous, and #2 is not', (_, called) => {
+    const list = [called, entry('6.12.0')]
+    expect(() => selectEntry(list, '2')).toThrow(/'2' means 2 entries/)
+    expect(selectEntry(list, '#2')).toBe(list[1])
+  })
+
+  test('beyond the list means what is called so', () => {
+    expect(selectEntry([entry('7'), two], '7')).toMatchObject({ version: '7' })
+  })
+})
+
+test('a version means the entry of the system that runs, where another system has one as well', () => {
+  const own = entry('6.1.0', { id: 'own', cmdline: 'root=LABEL=a' })
+  const other = entry('6.1.0', { id: 'other', cmdline: 'root=LABEL=b', passedOver: 'another root file system' })
+  expect(selectEntry([other, own], '6.1.0')).toBe(own)
+  expect(selectEntry([other], '6.1.0')).toBe(other)
 })

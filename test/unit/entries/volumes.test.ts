@@ -117,6 +117,22 @@ test('a whole root whose /boot was separate, and nothing tells so: the file does
 })
 
 describe('btrfs', () => {
+  test('a subvolume whose top level is mounted as well: the path that is mounted as root', () => {
+    const system = new System(
+      makeTree({
+        '/proc/self/mountinfo': {
+          text: '30 1 0:31 /root / rw - btrfs /dev/sda1 rw,subvol=/root\n33 30 0:31 / /mnt/int rw - btrfs /dev/sda1 rw,subvol=/\n',
+        },
+        '/dev/disk/by-uuid/1111': { link: '../../sda1' },
+        '/boot/vmlinuz': 'empty',
+        '/mnt/int/root/boot/vmlinuz': 'empty',
+      }),
+    )
+    const volumes = new Volumes(system)
+    const located = volumes.locate('/root/boot/vmlinuz', '/boot/grub2/grub.cfg', volumes.find({ uuid: '1111' }))
+    expect(located).toEqual({ path: '/boot/vmlinuz', exists: true })
+  })
+
   const btrfs = `27 1 0:25 /@ / rw,relatime shared:1 - btrfs /dev/sda2 rw,subvolid=256,subvol=/@
 28 27 0:25 /@home /home rw - btrfs /dev/sda2 rw,subvol=/@home
 29 27 0:25 /@/boot/grub2/x86_64-efi /boot/grub2/x86_64-efi rw - btrfs /dev/sda2 rw

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { files, kernels, type Tree } from '../tree.ts'
+import { plan } from '../../../../src/plan/plan.ts'
+import { files, kernels, makeTree, type Tree } from '../tree.ts'
 import { loaderVariables, menuOf, type1 } from './tree.ts'
 
 /** Two kernels on an ESP that is mounted at /efi, as on Arch. */
@@ -73,6 +74,71 @@ describe('the default', () => {
     expect(await chosen(conf)).toEqual(['arch.conf', expect.anything()])
   })
 
+  describe('that names an entry without .conf', () => {
+    const conf = { '/efi/loader/loader.conf': { text: 'default arch-lts\n' } }
+    const full = { '/efi/loader/loader.conf': { text: 'default arch-lts.conf\n' } }
+    const info = (text: string) => loaderVariables({ LoaderInfo: text })
+
+    test('is taken where nothing tells the release of systemd-boot', async () => {
+      expect(await chosen(conf)).toEqual(['arch-lts.conf', 'default in /efi/loader/loader.conf names it without .conf'])
+    })
+
+    test('is the first entry for releases from 245 on, and the named one for those before', async () => {
+      expect((await chosen({ ...conf, ...info('systemd-boot 252.39-1') }))[0]).toBe('arch.conf')
+      expect((await chosen({ ...conf, ...info('systemd-boot 244') }))[0]).toBe('arch-lts.conf')
+      expect((await chosen({ ...full, ...info('systemd-boot 245') }))[0]).toBe('arch-lts.conf')
+      expect((await chosen({ ...full, ...info('systemd-boot 244') }))[0]).toBe('arch.conf')
+    })
+
+    test("is the named one for Pop!_OS's", async () => {
+      const pop = info('systemd-boot 249.11-0ubuntu3.12pop0~1700000000~22.04~abcdef0')
+      expect((await chosen({ ...conf, ...pop }))[0]).toBe('arch-lts.conf')
+      expect((await chosen({ ...full, ...pop }))[0]).toBe('arch-lts.conf')
+    })
+  })
+
+  describe('that names no entry where the first is for repairs', () => {
+    const tree: Tree = {
+      ...type1('/efi', {
+        'Pop_OS-current': 'linux /vmlinuz-linux\noptions root=/dev/sda2',
+        'Recovery-A1B2': 'title Recovery\nlinux /vmlinuz-linux\noptions boot=casper',
+      }),
+      '/efi/vmlinuz-linux': { kernel: '6.9.1-arch1-1' },
+      '/efi/loader/loader.conf': { text: 'default Pop_OS-gone\n' },
+    }
+
+    test('is not guessed: a plan without an entry is refused with the candidates', async () => {
+      const { entries, loaders } = await menuOf(tree)
+      expect(entries.some(({ isDefault }) => isDefault)).toBe(false)
+      expect(loaders[0]?.undecided).toMatch(
+        /'Pop_OS-gone' of default in .* names no entry, and the first .* is for repairs/,
+      )
+      const root = makeTree(tree)
+      await expect(plan({ root })).rejects.toMatchObject({
+        reason: 'ambiguous-entry',
+        hint: 'Correct it, or load one of: Pop_OS-current.conf.',
+      })
+      using named = await plan({ root, entry: 'newest' })
+      expect(named.decisions[0]?.choice).toBe('/efi/vmlinuz-linux')
+    })
+
+    test('is the first for a release of systemd-boot that is known, and is told', async () => {
+      const { entries, loaders, problems } = await menuOf({
+        ...tree,
+        ...loaderVariables({ LoaderInfo: 'systemd-boot 257' }),
+      })
+      expect(entries.find(({ isDefault }) => isDefault)?.id).toBe('Recovery-A1B2.conf')
+      expect(loaders[0]?.undecided).toBe(null)
+      expect(problems).toEqual([expect.stringContaining("default 'Pop_OS-gone' names no entry of the menu")])
+    })
+
+    test('in the EFI variable is told as well', async () => {
+      const { loaders, problems } = await menuOf({ ...tree, ...loaderVariables({ LoaderEntryDefault: 'gone.conf' }) })
+      expect(loaders[0]?.undecided).toMatch(/'gone\.conf' of the EFI variable LoaderEntryDefault/)
+      expect(problems[0]).toMatch(/LoaderEntryDefault is 'gone\.conf', which names no entry/)
+    })
+  })
+
   test('that names no entry is told, with what was meant; what the kernel leaves in OneShot is not', async () => {
     const conf = { '/efi/loader/loader.conf': { text: '# ours\ndefault arch-lts\n' } }
     const { entries, problems } = await menuOf({
@@ -80,7 +146,7 @@ describe('the default', () => {
       ...conf,
       ...loaderVariables({ LoaderEntryOneShot: 'kexec reboot' }),
     })
-    expect(entries[0]).toMatchObject({ id: 'arch.conf', isDefault: true })
+    expect(entries.find(({ isDefault }) => isDefault)?.id).toBe('arch-lts.conf')
     expect(problems).toEqual([
       "/efi/loader/loader.conf:2: default 'arch-lts' names no entry of the menu; 'arch-lts.conf' would.",
     ])

@@ -143,6 +143,53 @@ describe('variables, which are for GRUB', () => {
   })
 })
 
+test('to systemd-boot a $ is a text like any other, and an initrd line names one file', async () => {
+  const entry = await entryOf('linux /linux\ninitrd /a /b\noptions ro $kernelopts x=$y\n', {
+    '/boot/loader/loader.conf': { text: 'timeout 1\n' },
+    '/boot/grub2/grubenv': { text: '# GRUB Environment Block\nkernelopts=root=/dev/sda3\n' },
+  })
+  expect(entry).toMatchObject({ cmdline: 'ro $kernelopts x=$y' })
+  expect(entry?.initrds).toHaveLength(1)
+})
+
+test('a unified kernel image from the network is told as such', async () => {
+  expect(await entryOf('uki-url https://example.org/a.efi\n')).toMatchObject({
+    kernel: null,
+    problems: [expect.stringContaining('not local')],
+  })
+})
+
+test('/run/boot-loader-entries takes the place of an ESP, even where /run is a file system of its own', async () => {
+  const { entries } = await menuOf({
+    ...type1('/run/boot-loader-entries', {
+      nixos: 'linux /nixos/kernel\ninitrd /nixos/initrd\noptions root=LABEL=nixos',
+    }),
+    '/run/boot-loader-entries/nixos/kernel': { kernel: '6.6.63' },
+    '/run/boot-loader-entries/nixos/initrd': 'initrd',
+    '/proc/self/mountinfo': { text: '30 1 8:2 / / rw - ext4 /dev/sda2 rw\n31 30 0:20 / /run rw - tmpfs tmpfs rw\n' },
+    '/dev/disk/by-uuid/1234': { link: '../../sda2' },
+  })
+  expect(entries).toMatchObject([
+    {
+      kernel: '/run/boot-loader-entries/nixos/kernel',
+      initrds: ['/run/boot-loader-entries/nixos/initrd'],
+      cmdline: 'root=LABEL=nixos',
+      problems: [],
+    },
+  ])
+})
+
+test('of two files of one id the one with fewer tries done comes first, where as many are left', async () => {
+  const { entries } = await menuOf({
+    ...type1('/boot', { 'a+2-1': 'title tried\nlinux /linux\n', 'a+2': 'title fresh\nlinux /linux\n' }),
+    '/boot/linux': { kernel: '6.1.0' },
+  })
+  expect(entries.map(({ config }) => config)).toEqual([
+    '/boot/loader/entries/a+2.conf',
+    '/boot/loader/entries/a+2-1.conf',
+  ])
+})
+
 test('several initrds in one line, as GRUB takes them', async () => {
   const entry = await entryOf('linux /linux\ninitrd /a.img /b.img\n', files('initrd', '/efi/a.img', '/efi/b.img'))
   expect(entry).toMatchObject({ initrds: ['/efi/a.img', '/efi/b.img'], problems: [] })
