@@ -26,6 +26,8 @@ export interface ExtractOptions extends PartChoice {
   readonly vendorBoot?: ByteSource
   /** Most bytes a kernel may unpack to, default MAX_UNPACKED. */
   readonly limit?: number
+  /** What does not match its hashes is taken as it is; what cannot be unpacked is refused all the same. */
+  readonly ignoreDamage?: boolean
 }
 
 /** A kernel as the syscall takes it, and what its containers bring along. */
@@ -74,7 +76,7 @@ export async function* readPart(located: LocatedPart, options: ExtractOptions = 
   try {
     const layer = new VerifiedPart(located.part, located.source)
     yield* unpackPart(located.part, layer, options)
-    await layer.verify(() => throwIfAborted(options.signal))
+    if (!options.ignoreDamage) await layer.verify(() => throwIfAborted(options.signal))
   } catch (error) {
     throw asKexecError(error, options.path)
   }
@@ -133,6 +135,7 @@ class Extraction {
   }
 
   async #verify(layers: readonly VerifiedPart[]): Promise<void> {
+    if (this.#options.ignoreDamage) return
     for (const layer of layers) await layer.verify(() => throwIfAborted(this.#options.signal))
   }
 
@@ -172,13 +175,15 @@ class Extraction {
     this.#contents.push(contents)
     const kernel = contents.parts.find(({ kind }) => kind === 'kernel')
     const [problem] = [...contents.problems, ...image.problems]
-    if (problem !== undefined) throw new DamagedStream(`${image.description} cannot be unpacked: ${problem}`)
+    const isIgnored = this.#options.ignoreDamage && kernel !== undefined
+    if (problem !== undefined && !isIgnored)
+      throw new DamagedStream(`${image.description} cannot be unpacked: ${problem}`)
     if (kernel === undefined) throw new NotUnpackable(`${image.description} holds no kernel`)
     if (kernel.encryption !== null) throw new NotUnpackable(`the kernel in it is encrypted (${kernel.encryption})`)
     if (this.#chain.length >= MAX_NESTING) throw new NotUnpackable('it is nested more deeply than any kernel is')
     const located = contents.parts.map((part) => locate(source, part))
     for (const each of located) {
-      if (each.part.kind !== 'other') continue
+      if (each.part.kind !== 'other' || this.#options.ignoreDamage) continue
       await new VerifiedPart(each.part, each.source).verify(() => throwIfAborted(this.#options.signal))
     }
     this.#parts.push(...located.filter(({ part }) => part.kind !== 'kernel' && part.kind !== 'other'))

@@ -224,8 +224,8 @@ export class LoadPlan {
   }
 
   private preparation(): Preparation {
-    const { planned: kernel, choice, measures, engine } = this
-    return { kernel, choice, measures, engine }
+    const { planned: kernel, choice, measures, engine, tryAnyway: ignoreDamage } = this
+    return { kernel, choice, measures, engine, ignoreDamage }
   }
 
   /** From here on the descriptors are the load's: closing the plan meanwhile must not put other files in their place. */

@@ -49,6 +49,8 @@ export interface Preparation {
   readonly choice: InitrdChoice
   readonly measures: FastMeasures
   readonly engine: Engine
+  /** Whether what does not match its hashes is loaded anyway. */
+  readonly ignoreDamage: boolean
 }
 
 /**
@@ -57,14 +59,17 @@ export interface Preparation {
  * @throws KexecError 'file-changed' when a file was written since it was inspected, and what `extractKernel` throws
  */
 export async function prepare(preparation: Preparation, options: PrepareOptions = {}): Promise<Prepared> {
-  const { kernel, choice, measures, engine } = preparation
+  const { kernel, choice, measures, engine, ignoreDamage } = preparation
   const { signal } = options
   refuseIfChanged(kernel, choice)
-  const extracted = needsUnpacking(kernel) ? await extract(kernel, options) : null
+  const extracted = needsUnpacking(kernel) ? await extract(kernel, ignoreDamage, options) : null
   const unpacking = new Unpacking(kernel, extracted?.fd ?? (kernel.file.fd as number), engine, options)
   let unpacked: UnpackedParts | null = null
   try {
-    const given = [...ownParts(kernel, choice, extracted, signal), ...fileParts(choice)]
+    const given = [
+      ...ownParts(kernel, choice, extracted, { ignoreDamage, ...(signal ? { signal } : {}) }),
+      ...fileParts(choice),
+    ]
     if (measures.unpackInitrds) unpacked = await unpacking.unpackInitrds(given)
     const parts = unpacked?.parts ?? given
     if (choice.overlay.length > 0) parts.push(await overlayPart(choice, parts, extracted, signal))
@@ -138,6 +143,7 @@ function finish(
 
 function extract(
   { file, choice, vendor }: PlannedKernel,
+  ignoreDamage: boolean,
   { signal, onProgress }: PrepareOptions,
 ): Promise<ExtractedKernel> {
   const { fd, path } = file
@@ -145,6 +151,7 @@ function extract(
   return extractKernel(watched(file.source, seen), {
     ...choice,
     path,
+    ignoreDamage,
     ...(fd === null ? {} : { fd }),
     ...(vendor === null ? {} : { vendorBoot: vendor.file.source }),
     ...(signal ? { signal } : {}),
@@ -156,11 +163,11 @@ function ownParts(
   { unified, file }: PlannedKernel,
   { withOwn }: InitrdChoice,
   extracted: ExtractedKernel | null,
-  signal: AbortSignal | undefined,
+  how: { readonly ignoreDamage: boolean; readonly signal?: AbortSignal },
 ): InitrdPart[] {
   if (!withOwn) return []
   if (unified !== null) return unified.initrds.map(({ name, source }) => ({ name, bytes: source, fd: null }))
-  const options = { path: file.path, ...(signal ? { signal } : {}) }
+  const options = { path: file.path, ...how }
   return (extracted?.initrds ?? []).map((located) => ({
     name: `${file.path}:${located.part.name}`,
     bytes: readPart(located, options),
