@@ -72,6 +72,18 @@ test('without /sys nothing is said that is not so, and the kernel is asked', asy
   expect(started).toMatchObject({ status: 4, stderr: expect.stringContaining('no kernel is loaded') })
 })
 
+test('two loads at a time take turns: what is recorded is what the kernel holds', async () => {
+  const { older, newer } = machine
+  const both = await machine.vm.run(
+    `for round in 1 2; do linux-kexec load ${older} & one=$!; linux-kexec load ${newer} & two=$!
+      wait $one && wait $two && linux-kexec status || exit 1; done`,
+    { deadline: 280_000 },
+  )
+  expect(both, both.stderr).toMatchObject({ status: 0 })
+  expect(both.stdout.match(/loaded by linux-kexec$/gm)).toHaveLength(2)
+  expect(both.stdout).not.toContain('someone else')
+})
+
 test('a disk that does not answer is left behind, and nobody unloads the kernel on the way', async () => {
   const prepared =
     await machine.vm.run(`for each in /usr/lib/modules/$(uname -r)/kernel/dm-mod.ko /usr/lib/modules/$(uname -r)/kernel/dm_mod.ko; do

@@ -71,6 +71,17 @@ describe('systemd', () => {
     const next = await vm.booted(patience)
     expect([next.release, next.commandLine]).toEqual([newer(), planned.cmdline])
 
+    // A path beyond ASCII, with what systemd and the shell would resolve, is called as it is.
+    const odd = await vm.run(
+      `odd="/opt/ħ %h \\$HOME é"; mkdir -p "$odd"
+      cp -L /usr/bin/node "$odd/node"; cp -rL /usr/lib/node_modules/linux-kexec "$odd/package"
+      "$odd/node" "$odd/package/dist/linux-kexec.cjs" service install >/dev/null && systemctl daemon-reload
+      ${settled('linux-kexec-boot')}; linux-kexec unload; systemctl restart linux-kexec-boot; linux-kexec status
+      linux-kexec service install >/dev/null && systemctl daemon-reload`,
+      patience,
+    )
+    expect(odd.stdout, odd.stderr).toContain('/opt/ħ %h $HOME é/package/dist/linux-kexec.cjs')
+
     // The root file system is as it was; here at shutdown, only when that ends in a kexec.
     await vm.run(`${settled('linux-kexec-boot')}; linux-kexec unload
       systemctl disable linux-kexec-boot
