@@ -47,7 +47,12 @@ export const direct: InitSystem = {
       if (!allowFirmwareReboot) throw notStarted(error)
       report(`it was not started: ${error instanceof Error ? error.message : String(error)}`)
       report('rebooting through the firmware')
-      rebootFirmware()
+      try {
+        rebootFirmware()
+      } catch (cause) {
+        report(`that is not possible either: ${cause instanceof Error ? cause.message : String(cause)}`)
+        throw notStarted(error)
+      }
     }
   },
 }
