@@ -1,6 +1,7 @@
 import { KexecError } from '../errors.ts'
 import { oneLine } from '../plan/text.ts'
 import { currentFolderIsGone, isCurrentFolderGone } from '../system/current-folder.ts'
+import { asRoot } from './as-root.ts'
 import { type ExitStatus, exit, UsageError } from './command.ts'
 import { stderr } from './descriptor.ts'
 import { note, printJson, styled } from './output.ts'
@@ -16,8 +17,9 @@ export function reportFailure(error: unknown, json: boolean, command: string | u
   if (!(error instanceof KexecError) && isCurrentFolderGone(error))
     return reportFailure(currentFolderIsGone(error), json, command)
   if (error instanceof KexecError) {
-    if (json) printJson({ error: error.toJSON() })
-    describe(error)
+    const hint = asRoot(error, process.argv, process.geteuid?.()) ?? error.hint
+    if (json) printJson({ error: { ...error.toJSON(), hint } })
+    describe(error, hint)
     return statusOf(error)
   }
   const message = error instanceof Error ? error.message : String(error)
@@ -34,9 +36,9 @@ export function statusOf(error: KexecError): ExitStatus {
 }
 
 /** An error for people: what, where, what to do, and what was read to tell so. */
-export function describe(error: KexecError): void {
+export function describe(error: KexecError, hint: string | undefined = error.hint): void {
   note(`${red(error.refused ? 'refused:' : 'error:')} ${oneLine(error.message)}`)
-  if (error.hint !== undefined) note(`  ${oneLine(error.hint)}`)
+  if (hint !== undefined) note(`  ${oneLine(hint)}`)
   for (const { source, value } of error.evidence) note(styled('dim', `  ${oneLine(`${source}: ${value}`)}`, stderr))
 }
 

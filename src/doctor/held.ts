@@ -4,6 +4,7 @@ import { explainNotReserved } from '../crash-kernel/not-reserved.ts'
 import { howToReserve, recommendReservation } from '../crash-kernel/reservation.ts'
 import type { Evidence } from '../errors.ts'
 import { formatBytes } from '../plan/text.ts'
+import { afterLoad } from '../policy/after-load.ts'
 import { loadedImages } from '../state/loaded-image.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf, readEvidence } from './examination.ts'
@@ -18,7 +19,7 @@ export const held: Subject<'loaded-kernel' | 'crash-kernel'> = {
 
 const RELOAD = 'linux-kexec load'
 
-function loadedKernel({ held, system }: Examination): Finding<'loaded-kernel'> {
+function loadedKernel({ held, system, policy }: Examination): Finding<'loaded-kernel'> {
   const id = 'loaded-kernel'
   const evidence = readEvidence(system, '/sys/kernel/kexec_loaded', '/sys/kernel/kexec/loaded')
   if (!held.supported || held.loaded === null)
@@ -36,6 +37,8 @@ function loadedKernel({ held, system }: Examination): Finding<'loaded-kernel'> {
     return { ...seen, status: 'warning', summary, remedy: RELOAD }
   }
   const which = image.record?.version ?? undefined
+  const shut = afterLoad(policy)
+  if (shut !== null) return { ...seen, status: 'ok', summary: `${which ?? 'One'} is loaded. ${shut}` }
   return { ...seen, status: 'ok', summary: `${which ?? 'One'} is loaded; a new load takes its place.` }
 }
 

@@ -53,7 +53,7 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const { panic = false, tryAnyway = false } = options
     const unpacked = panic ? await unpackedBytes(choice, options.signal) : null
     const chosen = { target, kernel, choice, commandLine, panic, origin: originOf(options, target.entry) }
-    checkEverything(system, { ...chosen, unpackedBytes: unpacked }, findings)
+    checkEverything(system, { ...chosen, unpackedBytes: unpacked, tryAnyway }, findings)
     findings.add(aboutEngine)
     const verify = chooseVerification(engine, kernel, options, findings)
     if (engine === 'segments') checkPagingOfVmlinux(system, kernel.image, findings)
@@ -106,7 +106,7 @@ function chosenParts(options: PlanOptions, target: Target) {
 
 function checkEverything(
   system: System,
-  choices: Choices & Pick<PlannedSizes, 'unpackedBytes'>,
+  choices: Choices & Pick<PlannedSizes, 'unpackedBytes' | 'tryAnyway'>,
   findings: Findings,
 ): void {
   const { target, kernel, choice, commandLine } = choices

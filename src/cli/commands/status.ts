@@ -1,4 +1,6 @@
 import { status } from '../../engine/status.ts'
+import { afterLoad } from '../../policy/after-load.ts'
+import { detectPolicy } from '../../policy/index.ts'
 import { isHeld, loadedImages } from '../../state/index.ts'
 import { System } from '../../system/system.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
@@ -27,7 +29,11 @@ not mounted). Anyone may ask whether; root alone is told what, and by whom.`,
     const held = { ...told, loaded: isHeld(live, 'kernel', told), crashLoaded: isHeld(live, 'crash', told) }
     const images = loadedImages({ verify: args.flag('verify') })
     if (args.flag('json')) printJson({ ...held, ...images })
-    else print(statusReport(held, images.kernel, images.crash))
+    else {
+      print(statusReport(held, images.kernel, images.crash))
+      const shut = held.loaded ? afterLoad(detectPolicy()) : null
+      if (shut !== null) print(shut)
+    }
     if (held.loaded === null) return exit.failed
     return held.loaded ? exit.done : exit.nothingLoaded
   },

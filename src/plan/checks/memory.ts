@@ -1,5 +1,6 @@
 import { status } from '../../engine/status.ts'
 import { type Evidence, KexecError } from '../../errors.ts'
+import { isAtLeast } from '../../policy/signature-check.ts'
 import type { System } from '../../system/system.ts'
 import type { Findings } from '../decision.ts'
 import { formatBytes } from '../text.ts'
@@ -24,6 +25,8 @@ export interface LoadSizes {
 interface Memory {
   readonly total: number | null
   readonly available: number | null
+  /** All that could be freed, were nothing kept back for others: MemAvailable leaves some of it out. */
+  readonly most: number | null
   readonly swap: number
   readonly evidence: readonly Evidence[]
 }
@@ -87,8 +90,9 @@ export function requireAmpleMemory(system: System, sizes: LoadSizes): void {
 /**
  * Half of the memory is what sanity_check_segment_list of kernel/kexec_core.c allows; MemTotal is its totalram_pages().
  * MemAvailable is what can be had without swapping. Seen on Debian 6.1, 512 MiB and 1 GiB: a load whose peak was below it
- * succeeded, and one 2 to 5 % above was ended by the OOM killer, which may take any program. So beyond it, and the free
- * swap, is refused.
+ * succeeded, and one 2 to 5 % above was ended by the OOM killer, which may take any program. MemAvailable leaves out what the
+ * kernel keeps back, and half of the page cache at most, so it is a warning to go beyond it; beyond all that could be freed, and
+ * the free swap, is refused. The limit of half of the memory came with 4.8.
  */
 function checkGeneralMemory(
   system: System,
@@ -97,10 +101,11 @@ function checkGeneralMemory(
   panic: boolean,
   findings: Findings,
 ): void {
-  const { available, swap, evidence } = memory
+  const { available, most, swap, evidence } = memory
   const [placed, peak] = [panic ? 0 : placedBytes(sizes), peakBytes(sizes, panic)]
-  const room = available === null ? Number.POSITIVE_INFINITY : available + swap
-  const overHalf = placed > halfOf(memory)
+  // What MemAvailable leaves out the kernel may take all the same, and be short for others: that is no certain refusal.
+  const room = most === null ? Number.POSITIVE_INFINITY : most + swap
+  const overHalf = placed > halfOf(memory) && isAtLeast(system.runningRelease() ?? null, 4, 8) !== false
   if (overHalf || peak > room) {
     const problems = [
       ...(overHalf ? [overHalfOf(memory, placed)] : []),
@@ -118,7 +123,8 @@ function checkGeneralMemory(
       }),
     )
   } else if (available !== null && peak > available * CLOSE) {
-    const consequence = peak > available ? 'others will be swapped out' : 'that is close'
+    const others = peak > available + swap ? 'the kernel may end other programs for it' : 'others will be swapped out'
+    const consequence = peak > available ? others : 'that is close'
     findings.warn(`${shortage(peak, memory)}: ${consequence}`)
   }
 }
@@ -168,7 +174,13 @@ function readMemory(system: System): Memory {
     return Number(value) * 1024
   }
   const [total, available, swap] = [read('MemTotal'), read('MemAvailable'), read('SwapFree')]
-  return { total, available, swap: swap ?? 0, evidence }
+  const known = evidence.slice()
+  const [free, buffers, cached, shared, reclaimable] = ['MemFree', 'Buffers', 'Cached', 'Shmem', 'SReclaimable'].map(
+    read,
+  )
+  const freeable = (free ?? 0) + (buffers ?? 0) + Math.max(0, (cached ?? 0) - (shared ?? 0)) + (reclaimable ?? 0)
+  const most = available === null ? null : Math.max(available, freeable)
+  return { total, available, most, swap: swap ?? 0, evidence: known }
 }
 
 function pages(bytes: number): number {

@@ -36,17 +36,30 @@ export interface PlannedSizes {
   readonly source: Source | null
   /** What the initrd unpacks to; null where that is not known. */
   readonly unpackedBytes: number | null
+  readonly tryAnyway: boolean
+}
+
+/** What is refused for want of memory is only warned of where the kernel is to be asked anyway: it may judge otherwise. */
+function addMemory(found: Findings, tryAnyway: boolean, findings: Findings): void {
+  findings.warnings.push(...found.warnings)
+  findings.unchecked.push(...found.unchecked)
+  for (const refusal of found.refusals) {
+    if (tryAnyway) findings.warn(`${refusal.summary}; the kernel is asked anyway`)
+    else findings.refuse(refusal)
+  }
 }
 
 /** Refuses a kernel or an initrd that is too large for the syscall or for the memory. */
 export function checkSizes(system: System, planned: PlannedSizes, findings: Findings): void {
-  const { kernel, choice, panic, source, unpackedBytes } = planned
+  const { kernel, choice, panic, source, unpackedBytes, tryAnyway } = planned
   const sizes = { ...plannedSizes(kernel, choice), unpackedBytes }
   checkFileSize(system, { path: kernel.file.path, size: sizes.kernelFile, what: 'kernel' }, findings)
   const path = choice.initrds.map((initrd) => initrd.path).join(', ')
   checkFileSize(system, { path, size: sizes.initrdBytes, what: 'initrd' }, findings)
-  if (panic) checkCrashMemory(system, { sizes, architecture: kernel.image.architecture, source }, findings)
-  checkMemory(system, sizes, panic, findings)
+  const memory = new Findings()
+  if (panic) checkCrashMemory(system, { sizes, architecture: kernel.image.architecture, source }, memory)
+  checkMemory(system, sizes, panic, memory)
+  addMemory(memory, tryAnyway, findings)
 }
 
 /**
@@ -71,8 +84,10 @@ export function refuseWhatDoesNotFit(
   checkFileSize(system, { path: 'the initrd', size: initrdBytes, what: 'initrd' }, findings)
   const releasedBytes = engine === 'segments' ? prepared.memoryBytes : 0
   const sizes = { kernelFile, kernelMemory: image.memoryNeeded, initrdBytes, copiedBytes: 0, releasedBytes }
-  if (panic) checkCrashMemory(system, { sizes, architecture: image.architecture, source: null }, findings)
-  checkMemory(system, sizes, panic, findings)
+  const memory = new Findings()
+  if (panic) checkCrashMemory(system, { sizes, architecture: image.architecture, source: null }, memory)
+  checkMemory(system, sizes, panic, memory)
+  addMemory(memory, tryAnyway, findings)
   const [refusal] = findings.refusals
   if (refusal !== undefined) throw refusal
 }

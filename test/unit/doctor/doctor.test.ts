@@ -382,3 +382,11 @@ describe('other roots', () => {
     })
   })
 })
+
+test('a kernel that was loaded before loading was shut still starts, and no other takes its place', async () => {
+  const loaded = text('/sys/kernel/kexec_loaded', '1\n')
+  expect((await told('loaded-kernel', changed(loaded)))[1]).toContain('a new load takes its place')
+  const off = await told('loaded-kernel', changed(loaded, text('/proc/sys/kernel/kexec_load_disabled', '1\n')))
+  expect(off[1]).toContain('It still starts, but no other can take its place: loading is switched off')
+  expect((await told('loaded-kernel', changed(loaded, lockdown('integrity'))))[1]).toContain('must be signed')
+})

@@ -438,6 +438,25 @@ describe('the memory', () => {
     expect(hint(of(512, 400))?.hint).toContain('crashkernel=192M')
   })
 
+  test('what the kernel might take after all is warned of, not refused', () => {
+    const withCache = (available: number, cached: number): Tree => ({
+      '/proc/meminfo': {
+        text: `MemTotal: ${2048 * 1024} kB\nMemFree: ${200 * 1024} kB\nMemAvailable: ${available * 1024} kB\nCached: ${cached * 1024} kB\nShmem: 1024 kB\nSwapFree: 0 kB\n`,
+      },
+    })
+    expect(weigh(withCache(660, 700), 300)).toMatchObject({
+      refusals: [],
+      warnings: [expect.stringContaining('may end other programs')],
+    })
+    expect(weigh(withCache(660, 100), 300).refusals).toEqual(['no-memory ENOMEM'])
+  })
+
+  test('kernels before 4.8 load more than half of the memory', () => {
+    const old: Tree = { '/proc/sys/kernel/osrelease': { text: '3.10.0-1160.el7.x86_64\n' } }
+    expect(weigh(of(1024, 4096), 600).refusals).toEqual(['no-memory EINVAL'])
+    expect(weigh({ ...of(1024, 4096), ...old }, 600).refusals).toEqual([])
+  })
+
   test('half of the memory does not count for a crash kernel, and its own peak is smaller', () => {
     expect(weigh({ ...of(512, 400), ...crash(1024) }, 300, { panic: true }).refusals).toEqual([])
     expect(weigh({ ...of(512, 400), ...crash(1024) }, 300).refusals).toEqual(['no-memory EINVAL'])

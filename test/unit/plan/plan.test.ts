@@ -94,6 +94,16 @@ describe('decisions', () => {
   })
 })
 
+test('--try-anyway has a say about memory, too', async () => {
+  const meminfo = 'MemTotal: 60000 kB\nMemAvailable: 20000 kB\nSwapFree: 0 kB\n'
+  const root = makeMachine({ ...debian, '/proc/meminfo': { text: meminfo } })
+  const refused = await planned({ root })
+  expect(refused.refusals.map(({ reason }) => reason)).toEqual(['no-memory'])
+  const asked = await planned({ root, tryAnyway: true })
+  expect(asked.refusals).toEqual([])
+  expect(asked.warnings.join()).toContain('the kernel is asked anyway')
+})
+
 describe('warnings', () => {
   test('a kernel that every user may write', async () => {
     const root = makeMachine()
@@ -248,4 +258,14 @@ test('sizes for people', () => {
     '13.5 MiB',
     '3.0 GiB',
   ])
+})
+
+test('an entry that starts no Linux kernel: the hint names those that do', async () => {
+  const menu = 'menuentry other { chainloader +1 }\n'
+  const root = makeMachine({ ...debian, '/boot/grub/grub.cfg': { text: menu } })
+  const failed = plan({ root, entry: 'other' })
+  await expect(failed).rejects.toMatchObject({
+    reason: 'not-a-kernel',
+    hint: expect.stringMatching(/Load one of: .*6\.12/),
+  })
 })
