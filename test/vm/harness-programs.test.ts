@@ -13,7 +13,7 @@ const { buildGuest, newestKernels, startVm } = await import(${JSON.stringify(joi
 const kernels = await newestKernels({ count: 1 })
 const guest = await buildGuest({ kernels, tarball: ${JSON.stringify(tarball)} })
 const vm = await startVm({ guest, accelerator: 'tcg', bootLoader: 'shim' })
-const { release } = await vm.booted({ deadline: 400_000 })
+const { release } = await vm.booted({ deadline: 900_000 })
 console.log(release === kernels[0].release, (await vm.run('linux-kexec --version')).status, (await vm.stop()).kind)
 `
 
@@ -32,10 +32,10 @@ beforeAll(async () => {
   }
 })
 
-test('the harness does with the programs of its list alone', async () => {
+test('the harness does with the programs of its list alone', { timeout: 1_200_000 }, async () => {
   const { NODE_OPTIONS: _, ...environment } = process.env
   const env = { ...environment, PATH: bin, XDG_CACHE_HOME: join(folder, 'cache') }
   const args = ['--input-type=module', '--eval', program]
-  const { stdout } = await promisify(execFile)(process.execPath, args, { env, timeout: 580_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env, timeout: 1_190_000 })
   expect(stdout).toBe('true 0 passed\n')
 })
