@@ -5,6 +5,9 @@ import { programOf } from './program.ts'
 import type { MenuReading } from './reading.ts'
 import { parseType1, type Type1Keys, unquote } from './type1.ts'
 
+/** Files worth naming. */
+const MAX_NAMED = 8
+
 /** An entry of a type 1 file. @param path of the file. */
 export function type1Entry(path: string, file: string, text: string, reading: MenuReading): LoaderEntry {
   const { id, count } = splitBootCount(file)
@@ -44,7 +47,7 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
       architecture: program.architecture ?? machine,
       machineId: value('machine-id'),
       problems,
-      uncertainties: program.uncertainties,
+      uncertainties: [...program.uncertainties, ...extras(keys, path)],
     },
   }
 }
@@ -62,6 +65,14 @@ function releaseOf(version: string | null): string | null {
 
 function devicetreeOf(value: string | null, path: string, { survey }: MenuReading): string | null {
   return value === null ? null : survey.volumes.locate(value, path).path
+}
+
+/** Addons and credentials beside those that lie with the image (https://uapi-group.org/specifications/specs/boot_loader_specification/). */
+function extras(keys: Type1Keys, path: string): string[] {
+  const named = (keys.get('extra') ?? []).map(unquote).slice(0, MAX_NAMED)
+  return named.length === 0
+    ? []
+    : [`${path} names extra files for the image, which are not loaded: ${named.join(', ')}.`]
 }
 
 function overlays(keys: Type1Keys, path: string): string[] {

@@ -152,6 +152,12 @@ test('to systemd-boot a $ is a text like any other, and an initrd line names one
   expect(entry?.initrds).toHaveLength(1)
 })
 
+test('extra files for an image are told, and leave the entry sound', async () => {
+  const entry = await entryOf('linux /linux\nextra /a.addon.efi\nextra /b.cred\n')
+  expect(entry?.problems).toEqual([expect.stringContaining('not loaded: /a.addon.efi, /b.cred.')])
+  expect(entry).toMatchObject({ isNewest: true })
+})
+
 test('a unified kernel image from the network is told as such', async () => {
   expect(await entryOf('uki-url https://example.org/a.efi\n')).toMatchObject({
     kernel: null,
