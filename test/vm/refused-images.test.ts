@@ -125,7 +125,9 @@ async function predicted({ kernel, initrd, commandLine = 'root=/dev/vda1', panic
   for (const refusal of refusals) {
     expect(refusal).toMatchObject({ refused: true, hint: expect.any(String) })
   }
-  return refusals.map(({ reason, code }: { reason: string; code: string }) => `${reason} ${code}`)
+  // A kernel that was changed for a case is damaged, too: its signature is not over these bytes any more.
+  const others = refusals.filter(({ reason }: { reason: string }) => reason !== 'damaged-image')
+  return others.map(({ reason, code }: { reason: string; code: string }) => `${reason} ${code}`)
 }
 
 /** What the kernel answers. */
@@ -201,16 +203,16 @@ describe('a header that says', () => {
 
 describe('a file that is', () => {
   const files: [name: string, prediction: string[], answer: string][] = [
-    ['arm64', ['wrong-architecture ENOEXEC'], 'ENOEXEC'],
+    ['arm64', ['wrong-architecture ENOEXEC', 'truncated-kernel TRUNCATED_KERNEL'], 'ENOEXEC'],
     ['armhf', ['wrong-architecture ENOEXEC', 'truncated-kernel TRUNCATED_KERNEL'], 'ENOEXEC'],
-    ['riscv64', ['wrong-architecture ENOEXEC'], 'ENOEXEC'],
+    ['riscv64', ['wrong-architecture ENOEXEC', 'truncated-kernel TRUNCATED_KERNEL'], 'ENOEXEC'],
     ['s390x', ['wrong-architecture ENOEXEC'], 'ENOEXEC'],
     // It ends after its version line.
     ['vmlinux', ['truncated-kernel TRUNCATED_KERNEL', 'not-a-kernel ENOEXEC'], 'ENOEXEC'],
     ['lzo', ['not-a-kernel ENOEXEC'], 'ENOEXEC'],
     ['short', ['not-a-kernel ENOEXEC'], 'ENOEXEC'],
-    // This one we unpack before the kernel is asked.
-    ['bzImage.gz', [], 'ENOEXEC'],
+    // A head: what it unpacks to is shorter than its header says. We would unpack it before the kernel is asked.
+    ['bzImage.gz', ['truncated-kernel TRUNCATED_KERNEL'], 'ENOEXEC'],
   ]
   test.each(files)('%s', async (name, prediction, answer) => {
     const kernel = `/cases/${name}`
