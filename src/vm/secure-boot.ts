@@ -3,6 +3,7 @@ import { open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cachedFolder, cacheFolder, prune } from './cache.ts'
 import { DebianMirror, type Progress, packageFile } from './debian.ts'
+import { firmwarePackage } from './firmware.ts'
 import {
   certificateList,
   digestList,
@@ -40,17 +41,15 @@ export interface FirmwareOptions {
 
 /** Debian's build of edk2 for QEMU, that insists on system management mode, with these keys and switches. */
 export async function secureFirmware(options: FirmwareOptions, progress: Progress): Promise<Flash> {
-  const mirror = await DebianMirror.open({ progress })
-  const [ovmf] = await mirror.fetch(['ovmf'], { dependencies: false })
-  const part = (name: string) => packageFile(ovmf?.folder ?? '', `share/OVMF/${name}`)
-  const template = await readFile(await part('OVMF_VARS_4M.ms.fd'))
+  const part = await firmwarePackage('ovmf', progress)
+  const template = await readFile(await part('OVMF/OVMF_VARS_4M.ms.fd'))
   const variables = writeVariables(template, changedVariables(template, options))
   const key = createHash('sha256').update(variables).digest('hex').slice(0, 32)
   const folder = await cachedFolder(join(cacheFolder(), 'firmware', key), (unfinished) =>
     writeFile(join(unfinished, 'variables.fd'), variables),
   )
   await prune(join(cacheFolder(), 'firmware'), KEPT, AGE)
-  return { code: await part('OVMF_CODE_4M.secboot.fd'), variables: join(folder, 'variables.fd'), secure: true }
+  return { code: await part('OVMF/OVMF_CODE_4M.secboot.fd'), variables: join(folder, 'variables.fd'), secure: true }
 }
 
 function changedVariables(template: Buffer, options: FirmwareOptions) {
