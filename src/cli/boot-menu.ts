@@ -21,13 +21,15 @@ export interface ListingOptions {
 export function listing({ entries, loaders, problems }: BootMenu, { system, long }: ListingOptions): string {
   const width = terminalColumns(stdout) ?? DEFAULT_WIDTH
   const lines = entries.length === 0 ? [`No kernel was found${system.isLive ? '' : ` in ${system.root}`}.`] : []
-  lines.push(...(long ? entries.flatMap((entry, index) => block(entry, index, width)) : tableOf(entries, width)))
+  // Not as arguments of push(): there may be more lines than a call takes.
+  for (const line of long ? entries.flatMap((entry, index) => block(entry, index, width)) : tableOf(entries, width))
+    lines.push(line)
   const inCharge = loaders.find((loader) => loader.inCharge)
   if (long && inCharge !== undefined) {
     const preset = inCharge.reason === null ? '' : `; its default, as ${inCharge.reason}`
     lines.push(...wrap(`Menu of ${oneLine(inCharge.config)} (${inCharge.source})${oneLine(preset)}.`, width))
   }
-  for (const problem of problems) lines.push(...paragraph(problem, '', width))
+  for (const problem of problems) for (const line of paragraph(problem, '', width)) lines.push(line)
   return lines.join('\n')
 }
 
@@ -42,8 +44,8 @@ function tableOf(entries: readonly BootEntry[], width: number): string[] {
   entries.forEach((entry, index) => {
     const row = rows[index] ?? ''
     lines.push(entry.isRunning ? styled('bold', row) : row)
-    if (!fits) lines.push(...wrap(oneLine(nameOf(entry)), width - INDENT.length).map((line) => INDENT + line))
-    for (const problem of entry.problems) lines.push(...paragraph(problem, INDENT, width))
+    if (!fits) for (const line of wrap(oneLine(nameOf(entry)), width - INDENT.length)) lines.push(INDENT + line)
+    for (const problem of entry.problems) for (const line of paragraph(problem, INDENT, width)) lines.push(line)
   })
   return lines
 }

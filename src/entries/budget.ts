@@ -22,6 +22,7 @@ const limits = {
 export type Need = keyof typeof limits
 
 const MAX_PROBLEMS = 1000
+const MAX_PROBLEMS_OF_ONE = 100
 /** Characters of one that are kept: it may quote a whole file. */
 const MAX_PROBLEM = 1000
 
@@ -79,7 +80,7 @@ export class Budget {
   entriesOf<Item>(items: Iterable<Item>, make: (item: Item) => FoundEntry): FoundEntry[] {
     const entries: FoundEntry[] = []
     for (const item of items) {
-      if (!this.has('entries')) break
+      if (!this.has('entries') || !this.has('steps')) break
       const entry = make(item)
       if (!this.afford(entry)) break
       entries.push(entry)
@@ -92,10 +93,11 @@ export class Budget {
     return this.left[need] > 0 || this.take(need)
   }
 
-  /** Adds a problem to a list, unless a thousand are known already. */
-  note(problems: string[], text: string): void {
-    if (++this.problems <= MAX_PROBLEMS)
-      problems.push(text.length > MAX_PROBLEM ? `${text.slice(0, MAX_PROBLEM)}…` : text)
+  /** The problems of a list, until a thousand are known of all. */
+  problemsOf(texts: readonly string[]): string[] {
+    const room = Math.max(0, MAX_PROBLEMS - this.problems)
+    this.problems += texts.length
+    return texts.slice(0, room).map(clipped)
   }
 
   /** What was left out, as sentences. */
@@ -119,6 +121,16 @@ export class Budget {
   }
 }
 
+/** Adds a problem to the list of one reader, of which nobody reads more than these. */
+export function addProblem(problems: string[], text: string): void {
+  if (problems.length < MAX_PROBLEMS_OF_ONE) problems.push(clipped(text))
+  else if (problems.length === MAX_PROBLEMS_OF_ONE) problems.push('There is more like this, which is left out.')
+}
+
+function clipped(text: string): string {
+  return text.length > MAX_PROBLEM ? `${text.slice(0, MAX_PROBLEM)}…` : text
+}
+
 function lengthOf({
   id,
   title,
@@ -127,8 +139,10 @@ function lengthOf({
   cmdline,
   problems = [],
   uncertainties = [],
+  kernel,
+  version,
 }: FoundEntry): number {
-  let length = id.length + title.length + (cmdline?.length ?? 0)
+  let length = id.length + title.length + (cmdline?.length ?? 0) + (kernel?.length ?? 0) + (version?.length ?? 0)
   for (const texts of [submenus, initrds, problems, uncertainties]) for (const text of texts) length += text.length + 1
   return length
 }

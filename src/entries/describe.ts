@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import type { BootEntry } from './entry.ts'
 import { isRescue, kernelName } from './kernel-names.ts'
-import type { FoundEntry, Menu } from './source.ts'
+import { type FoundEntry, MAX_INITRDS, type Menu } from './source.ts'
 import type { Survey } from './survey.ts'
 import type { Belonging } from './this-system.ts'
 
@@ -13,15 +13,21 @@ export interface DescribedEntry
   readonly uncertain: number
 }
 
+/** More than anyone reads, of one entry. */
+const MAX_PROBLEMS = 100
+
 /** Looks at an entry's files, once each, and tells what they are and what is wrong with them. */
 export function describe(found: FoundEntry, menu: Menu, survey: Survey): DescribedEntry {
-  const { id, title, kernel, initrds, cmdline } = found
-  const uncertainties = found.uncertainties ?? []
+  const { id, title, kernel, cmdline } = found
+  const initrds = found.initrds.slice(0, MAX_INITRDS)
+  const uncertainties = (found.uncertainties ?? []).slice(0, MAX_PROBLEMS)
   const source = found.source ?? menu.source
   const file = kernel === null || found.described ? undefined : survey.kernelFile(kernel)
   const version = file?.version ?? found.version ?? nameVersion(kernel)
-  const problems = [...(found.problems ?? []), ...(file?.problems ?? [])]
-  if (!found.described) problems.push(...initrds.flatMap((path) => survey.initrdProblems(path)))
+  const problems = [...(found.problems ?? []).slice(0, MAX_PROBLEMS), ...(file?.problems ?? [])]
+  if (found.initrds.length > MAX_INITRDS)
+    problems.push(`It has more than ${MAX_INITRDS} initrds: the first are listed, and it cannot be loaded so.`)
+  if (!found.described) for (const path of initrds) problems.push(...survey.initrdProblems(path))
   const starting = { ...found, config: found.config ?? menu.config }
   const belonging = survey.thisSystem.belongs(starting)
   if (

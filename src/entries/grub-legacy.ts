@@ -37,7 +37,7 @@ function readMenu(config: string, survey: Survey): Menu[] {
     list.entries.length > 0 || !list.settings.some(({ name }) => name === 'kernel')
       ? list.entries
       : [{ title: posix.basename(config), line: 1, commands: list.settings }]
-  const entries = titled.map((commands) => grubLegacyEntry(commands, config, survey))
+  const entries = survey.budget.entriesOf(titled, (commands) => grubLegacyEntry(commands, config, survey))
   const problems = list.problems.map((problem) => `${config}: ${problem}`)
   if (entries.length === 0 && problems.length === 0) return []
   return [{ ...emptyMenu(config), entries, preset: presetOf(list, entries, config, survey), problems }]

@@ -5,7 +5,7 @@ import { selectedBy } from './limine/default-entry.ts'
 import { lastBooted } from './limine/last-booted.ts'
 import { locate } from './limine/path.ts'
 import { filesAt } from './loader-path.ts'
-import type { EntrySource, FoundEntry, Menu, Preset } from './source.ts'
+import { type EntrySource, type FoundEntry, MAX_INITRDS, type Menu, type Preset } from './source.ts'
 import type { Survey } from './survey.ts'
 
 /** Limine takes the first it finds on a partition (CONFIG.md, "Location of the config file"). */
@@ -41,10 +41,14 @@ function readMenu(config: string, survey: Survey): Menu {
   const text = survey.readText(config) ?? ''
   const configuration = parseLimine(text, /\.cfg$/i.test(config))
   const shown = configuration.entries.filter((entry) => !isHidden(entry, isEfi(survey.system)))
-  const found = new Map(
-    shown
-      .filter(({ hasChildren }) => !hasChildren)
-      .map((entry) => [entry, entryOf(entry, configuration, config, survey)]),
+  const found = new Map<LimineEntry, FoundEntry>()
+  survey.budget.entriesOf(
+    shown.filter(({ hasChildren }) => !hasChildren),
+    (entry) => {
+      const made = entryOf(entry, configuration, config, survey)
+      found.set(entry, made)
+      return made
+    },
   )
   return {
     source: 'limine',
@@ -106,7 +110,7 @@ function entryOf(entry: LimineEntry, configuration: LimineConfiguration, config:
   return {
     ...nothing(''),
     kernel,
-    initrds: modules.map(at),
+    initrds: modules.slice(0, MAX_INITRDS + 1).map(at),
     cmdline: cmdline ?? '',
     devicetree: devicetree === undefined ? null : at(devicetree),
     problems: [],

@@ -32,6 +32,7 @@ export function mergeMenus(menus: readonly Menu[], survey: Survey): MergedMenus 
     const preset = menu.preset === null ? undefined : merged[menu.entries.indexOf(menu.preset.entry)]
     if (preset !== undefined) presets.set(menu, preset)
   }
+  const problems = new Map(charge.menus.map((menu) => [menu, survey.budget.problemsOf(menu.problems)]))
   const chosen = charge.inCharge === null ? undefined : presets.get(charge.inCharge)
   if (chosen !== undefined) chosen.isDefault = true
   return {
@@ -43,9 +44,9 @@ export function mergeMenus(menus: readonly Menu[], survey: Survey): MergedMenus 
       default: presets.get(menu)?.id ?? null,
       reason: presets.has(menu) ? (menu.preset?.reason ?? null) : null,
       undecided: menu.undecided ?? null,
-      problems: menu.problems,
+      problems: problems.get(menu) ?? [],
     })),
-    problems: [...charge.menus.flatMap(({ problems }) => problems), ...disagreements(charge, presets)],
+    problems: [...[...problems.values()].flat(), ...disagreements(charge, presets)],
   }
 }
 
@@ -55,7 +56,9 @@ class EntryList {
   private readonly ids = new Set<string>()
   /** The highest number each id was given: a thousand entries of one id are numbered in one go. */
   private readonly numbers = new Map<string, number>()
-  private readonly byKey = new Map<string, { readonly entry: MergedEntry; readonly index: number }[]>()
+  private readonly byKey = new Map<string, MergedEntry[]>()
+  /** Of each kernel file, the first entry that boots it in the same way. */
+  private readonly byStart = new Map<string, MergedEntry>()
 
   constructor(survey: Survey) {
     this.survey = survey
@@ -63,43 +66,59 @@ class EntryList {
 
   /** Adds what is new in a menu. @returns for each of its entries the one that stands for it in the list. */
   add(menu: Menu): MergedEntry[] {
-    const before = this.entries.length
-    return menu.entries.map((found) => {
+    const added: [entry: MergedEntry, start: string | null][] = []
+    const merged = menu.entries.map((found) => {
       const entry = describe(found, menu, this.survey)
-      const same = before === 0 ? [] : this.sameAs(entry, before)
+      const start = this.startOf(entry)
+      const same = this.sameAs(entry, start)
       for (const known of same) if (!known.sources.includes(entry.source)) known.sources.push(entry.source)
-      return same[0] ?? this.append(entry)
+      if (same[0] !== undefined) return same[0]
+      const own = this.append(entry)
+      added.push([own, start])
+      return own
     })
+    // Only now: within one menu nothing is merged.
+    for (const [entry, start] of added) this.remember(entry, start)
+    return merged
   }
 
   private append(entry: DescribedEntry): MergedEntry {
     const merged = { ...entry, id: this.uniqueId(entry), sources: [...entry.sources], isDefault: false }
-    const index = this.entries.push(merged) - 1
-    for (const key of this.keysOf(entry)) {
-      const entries = this.byKey.get(key)
-      if (entries === undefined) this.byKey.set(key, [{ entry: merged, index }])
-      else entries.push({ entry: merged, index })
-    }
+    this.entries.push(merged)
     return merged
   }
 
-  /** What other menus, the first `before` entries, have of the same: every entry of a kernel that merely lies somewhere. */
-  private sameAs(entry: DescribedEntry, before: number): MergedEntry[] {
+  private remember(entry: MergedEntry, start: string | null): void {
+    for (const key of this.keysOf(entry)) {
+      if (key === '') continue
+      const entries = this.byKey.get(key)
+      if (entries === undefined) this.byKey.set(key, [entry])
+      else entries.push(entry)
+    }
+    if (start !== null && !this.byStart.has(start)) this.byStart.set(start, entry)
+  }
+
+  /** What other menus have of the same: every entry of a kernel that merely lies somewhere. */
+  private sameAs(entry: DescribedEntry, start: string | null): MergedEntry[] {
     const [file, version, config] = this.keysOf(entry)
-    const known = (key: string | undefined) =>
-      (this.byKey.get(key ?? '') ?? []).filter(({ index }) => index < before).map((found) => found.entry)
+    const known = (key: string | undefined): readonly MergedEntry[] => {
+      const entries = (key && this.byKey.get(key)) || []
+      return this.survey.budget.take('steps', entries.length) ? entries : entries.slice(0, 1)
+    }
     // One file of the Boot Loader Specification is one entry, whether GRUB or systemd-boot reads it.
     if (config !== undefined && known(config).length > 0) return known(config).slice(0, 1)
     if (entry.kernel === null) return []
     if (entry.source === 'modules-dir') return [...new Set([...known(file), ...known(version)])]
-    const { cmdline, initrds } = entry
-    if (cmdline === null) return known(file)
-    const isSame = (other: MergedEntry) =>
-      other.initrds.length === initrds.length &&
-      (other.profile ?? 0) === (entry.profile ?? 0) &&
-      other.cmdline !== null &&
-      sameCommandLine(other.cmdline, cmdline)
-    return known(file).filter(isSame).slice(0, 1)
+    if (start === null) return [...known(file)]
+    const same = this.byStart.get(start)
+    return same === undefined ? [] : [same]
+  }
+
+  /** Equal for entries that boot a kernel file in the same way; null where nothing tells how. */
+  private startOf({ kernel, cmdline, initrds, profile }: DescribedEntry): string | null {
+    if (kernel === null || cmdline === null) return null
+    const file = this.survey.resolve(kernel) ?? kernel
+    return [file, initrds.length, profile ?? 0, withoutLoaderMarks(cmdline)].join('\0')
   }
 
   /** A kernel is known by its file; those of modules folders, copies of the ones in /boot, by version as well. */

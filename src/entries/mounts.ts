@@ -13,6 +13,8 @@ export interface Mount {
 
 /** What systemd-logind reads in place of the ESP to start a boot loader's entry (`systemctl reboot --boot-loader-entry`). */
 const RUN_ENTRIES = '/run/boot-loader-entries'
+/** Each file that a boot loader names is looked for among them. */
+const MAX_MOUNTS = 1000
 
 /** Types that hold no boot files, and of which a busy machine has thousands mounted. */
 const pseudo = new Set(
@@ -31,7 +33,9 @@ export function readMounts(system: System): Mount[] {
     mounts.push({ mountPoint: '/', top: '/', device: null, type: null })
   // Entries for other boot loaders, which systemd takes for the ESP's; the tmpfs around it holds no others.
   if (system.exists(RUN_ENTRIES)) mounts.push({ mountPoint: RUN_ENTRIES, top: '/', device: null, type: null })
-  return mounts.sort((one, other) => other.mountPoint.length - one.mountPoint.length)
+  // Partitions for booting are mounted near the top; a machine with many containers has thousands of mounts far below it.
+  mounts.sort((one, other) => one.mountPoint.length - other.mountPoint.length)
+  return mounts.slice(0, MAX_MOUNTS).sort((one, other) => other.mountPoint.length - one.mountPoint.length)
 }
 
 /** proc_pid_mountinfo(5). A later mount hides an earlier one at the same place. */

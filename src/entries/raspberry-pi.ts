@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import { filesAt } from './loader-path.ts'
 import { type Board, boardOf, isModel } from './raspberry-pi/board.ts'
 import { type PiConfiguration, readPiConfiguration } from './raspberry-pi/configuration.ts'
-import type { EntrySource, FoundEntry, Menu } from './source.ts'
+import { type EntrySource, type FoundEntry, MAX_INITRDS, type Menu } from './source.ts'
 import type { Survey } from './survey.ts'
 
 /** Where the firmware's partition is mounted; Debian left a note of the same name at the old place, /boot. */
@@ -131,7 +131,10 @@ class Firmware {
     const named = this.setting('initramfs') ?? this.setting('ramfsfile')
     if (named !== undefined) {
       const files = named.split(/\s+/, 1)[0]?.split(',') ?? []
-      return files.filter((name) => name !== '').map((name) => this.locate(prefixed(prefix, name)))
+      return files
+        .filter((name) => name !== '')
+        .slice(0, MAX_INITRDS + 1)
+        .map((name) => this.locate(prefixed(prefix, name)))
     }
     if (this.setting('auto_initramfs') !== '1') return []
     const name = kernel.replace(/^kernel/, 'initramfs').replace(/\.img$/, '')

@@ -105,19 +105,21 @@ function kernelsShown(
 
 /** A stanza's own entry, and those of its submenu. */
 function stanzasShown(stanzas: readonly Stanza[], config: string, survey: Survey): Shown[] {
-  return stanzas
-    .filter(({ isDisabled }) => !isDisabled)
-    .map((stanza) => {
-      const entry = stanzaEntry(stanza, config, survey)
-      const submenus = stanza.submenus.filter(({ isDisabled }) => !isDisabled)
-      const below = submenus.map((submenu) => ({
-        ...stanzaEntry(submenu, config, survey),
-        id: `${stanza.title}/${submenu.title}`,
-        submenus: [stanza.title],
-      }))
-      const main = { entry, name: stanza.title, loader: stanza.loader ?? '', isSure: true }
-      return { entries: [entry, ...below], main }
-    })
+  const shown = stanzas.filter(({ isDisabled }) => !isDisabled)
+  const { budget } = survey
+  return shown.flatMap((stanza): Shown[] => {
+    if (!budget.has('entries')) return []
+    const entry = stanzaEntry(stanza, config, survey)
+    if (!budget.afford(entry)) return []
+    const submenus = stanza.submenus.filter(({ isDisabled }) => !isDisabled)
+    const below = budget.entriesOf(submenus, (submenu) => ({
+      ...stanzaEntry(submenu, config, survey),
+      id: `${stanza.title}/${submenu.title}`,
+      submenus: [stanza.title],
+    }))
+    const main = { entry, name: stanza.title, loader: stanza.loader ?? '', isSure: true }
+    return [{ entries: [entry, ...below], main }]
+  })
 }
 
 function stanzaEntry(stanza: Stanza, config: string, survey: Survey): FoundEntry {

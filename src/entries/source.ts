@@ -40,6 +40,9 @@ export interface FoundEntry {
   readonly described?: boolean
 }
 
+/** More files than any kernel is given; a source looks for one more, so that it is seen that there are. */
+export const MAX_INITRDS = 256
+
 /** What a boot loader would show, and what it would boot when nobody touches a key. */
 export interface Menu {
   readonly source: Source

@@ -43,7 +43,7 @@ export class Survey {
   constructor(system: System, identify: IdentifyKernel, budget = new Budget()) {
     this.system = system
     this.budget = budget
-    this.volumes = new Volumes(system)
+    this.volumes = new Volumes(system, budget)
     this.efiPrograms = new EfiPrograms(this)
     this.identify = identify
   }
@@ -74,7 +74,7 @@ export class Survey {
   }
 
   /** Takes steps, and those of the ways to files since it was last done. @returns whether they can be afforded */
-  private pay(steps: number): boolean {
+  pay(steps: number): boolean {
     const looks = this.system.looks - this.paidLooks
     this.paidLooks = this.system.looks
     return this.budget.take('steps', steps + looks)

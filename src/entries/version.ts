@@ -1,11 +1,15 @@
+/** What is behind this many characters does not count: thousands of such are sorted. */
+const LONGEST = 256
+
 /**
  * Compares two versions as the UAPI version format specification orders them
  * (https://uapi-group.org/specifications/specs/version_format_specification/, 1.0): `~` sorts lowest, then the end of the
  * text, then `-`, `^`, `.`, letters, and digits, which count by their value. Characters of no meaning separate.
  * @returns negative when `one` is older, positive when it is newer, 0 when they are equal.
  */
-export function compareVersions(one: string, other: string): number {
-  if (one === other) return 0
+export function compareVersions(first: string, second: string): number {
+  if (first === second) return 0
+  const [one, other] = [first.slice(0, LONGEST), second.slice(0, LONGEST)]
   let a = 0
   let b = 0
   for (;;) {

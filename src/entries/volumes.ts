@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { bytesOfText, textOfBytes } from '../exact-text.ts'
 import type { System } from '../system/system.ts'
+import { Budget } from './budget.ts'
 import { FileIndex } from './file-index.ts'
 import { type Mount, readMounts } from './mounts.ts'
 
@@ -57,16 +58,20 @@ export class Volumes {
   private readonly system: System
   private readonly byName = new Map<string, Volume | undefined>()
   private readonly located = new Map<string, Location>()
+  private readonly folders = new Map<string, readonly string[]>()
+  private readonly names = new Map<string, Set<string>>()
+  private readonly budget: Budget
 
-  constructor(system: System) {
+  constructor(system: System, budget = new Budget()) {
     this.system = system
+    this.budget = budget
     this.files = new FileIndex(system)
     this.mounts = readMounts(system)
   }
 
   /** Whether the system tells of all its file systems; if not, what `find` does not know may still be there. */
   get areAllKnown(): boolean {
-    return this.system.list('/dev/disk/by-uuid').length > 0
+    return this.linksIn('/dev/disk/by-uuid').length > 0
   }
 
   /**
@@ -88,7 +93,7 @@ export class Volumes {
       if (told !== undefined) return told
       const names = this.deviceNames(device)
       const folder = `/dev/disk/${links[kind]}`
-      const link = this.system.list(folder).find((entry) => {
+      const link = this.linksIn(folder).find((entry) => {
         const target = this.system.readLink(posix.join(folder, entry))
         return target !== undefined && names.has(posix.basename(target))
       })
@@ -100,6 +105,7 @@ export class Volumes {
   /** Every file system that is a partition of this number, from 1: what `(hd0,gpt2)` may mean. */
   partitions(number: number): Volume[] {
     const found = new Map<string, Volume>()
+    if (!this.budget.take('steps', Math.ceil(this.mounts.length / 8))) return []
     for (const { device } of this.mounts) {
       if (device === null) continue
       const volume = this.find({ device })
@@ -182,9 +188,9 @@ export class Volumes {
     const root = this.mountOf('/').device
     if (root === null) return false
     const names = this.deviceNames(root)
-    return this.system
-      .list('/dev/disk/by-uuid')
-      .some((uuid) => names.has(posix.basename(this.system.readLink(posix.join('/dev/disk/by-uuid', uuid)) ?? '')))
+    return this.linksIn('/dev/disk/by-uuid').some((uuid) =>
+      names.has(posix.basename(this.system.readLink(posix.join('/dev/disk/by-uuid', uuid)) ?? '')),
+    )
   }
 
   /** Where a file that is not there should be when nothing tells what is mounted: on the file system of its configuration. */
@@ -218,6 +224,7 @@ export class Volumes {
   }
 
   private look(name: VolumeName): Volume | undefined {
+    if (!this.budget.take('steps', this.mounts.length)) return undefined
     for (const [kind, folder] of Object.entries(links)) {
       const value = name[kind as keyof VolumeName]
       if (value === undefined) continue
@@ -250,14 +257,27 @@ export class Volumes {
 
   /** The kernel's name of the device that a /dev/disk link leads to: 'sda2', 'dm-0'. */
   private linkedDevice(folder: string, value: string): string | undefined {
-    const name = this.system.list(folder).find((candidate) => sameName(unescapeHex(candidate), value))
+    const name = this.linksIn(folder).find((candidate) => sameName(unescapeHex(candidate), value))
     if (name === undefined) return undefined
     const target = this.system.readLink(posix.join(folder, name))
     return target === undefined ? undefined : posix.basename(target)
   }
 
-  /** A device's own name and where its links lead: /dev/mapper/vg-root is dm-0 too. */
+  /** Names in a folder of /dev/disk, which is read once. Looking through them takes steps; none when they cannot be afforded. */
+  private linksIn(folder: string): readonly string[] {
+    const known = this.folders.get(folder) ?? this.system.list(folder)
+    this.folders.set(folder, known)
+    return this.budget.take('steps', known.length) ? known : []
+  }
+
   private deviceNames(device: string): Set<string> {
+    const known = this.names.get(device) ?? this.lookForNames(device)
+    this.names.set(device, known)
+    return known
+  }
+
+  /** A device's own name and where its links lead: /dev/mapper/vg-root is dm-0 too. */
+  private lookForNames(device: string): Set<string> {
     const spec = /^(UUID|LABEL|PARTUUID|PARTLABEL)=(.*)$/i.exec(device)
     if (spec !== null) {
       const folder = links[(spec[1] as string).toLowerCase() as keyof typeof links]

@@ -37,7 +37,9 @@ function sectionEntries(configuration: ZiplConfiguration, config: string, survey
   const menu = defaultMenu(configuration)
   const shown = menu === undefined ? undefined : [...menu.positions].sort(([one], [other]) => one - other)
   const names = shown?.map(([, name]) => name).filter((name) => sections.has(name)) ?? [...sections.keys()]
-  return [...new Set(names)].map((name) => sectionEntry(sections.get(name) as ZiplSection, config, survey))
+  return survey.budget.entriesOf(new Set(names), (name) =>
+    sectionEntry(sections.get(name) as ZiplSection, config, survey),
+  )
 }
 
 function sectionEntry({ name, line, values }: ZiplSection, config: string, survey: Survey): FoundEntry {
@@ -57,9 +59,17 @@ function sectionEntry({ name, line, values }: ZiplSection, config: string, surve
     title: name,
     kernel: absolute(image),
     initrds: ramdisk === undefined ? [] : [absolute(ramdisk)],
-    cmdline: [fromFile?.replace(/\s*\n\s*/g, ' ').trim(), values.get('parameters')].filter((part) => part).join(' '),
+    cmdline: [oneLine(fromFile), values.get('parameters')].filter((part) => part).join(' '),
     problems,
   }
+}
+
+function oneLine(text: string | undefined): string | undefined {
+  return text
+    ?.split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join(' ')
 }
 
 /** `image=/boot/image,0x10000`: a load address may follow the name. */

@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import { addProblem } from '../budget.ts'
 import type { FoundEntry, Preset } from '../source.ts'
 import type { Survey } from '../survey.ts'
 import { type Choice, choose, isMenuModule, menuCommand, textOf } from './choice.ts'
@@ -57,7 +58,7 @@ export class Follower {
     const { configuration, flavour } = this.parse(path, text, reading)
     // One by one: there may be more than a call takes arguments.
     for (const file of configuration.files) this.files.push(file)
-    for (const problem of configuration.problems) this.problems.push(problem)
+    for (const problem of configuration.problems) addProblem(this.problems, problem)
     const part = this.partOf(configuration, { ...reading, flavour })
     this.opened.set(path, part)
     return part
@@ -107,19 +108,23 @@ export class Follower {
   private partOfKernel(label: Label, reading: Reading): Part | undefined {
     const isSyslinux = reading.flavour === 'syslinux'
     if (isSyslinux && (label.isDisabled || label.isMove)) return nothing
+    if (!this.survey.budget.hasRoom) return nothing
     const entry = labelEntry(label, reading)
     if (isSyslinux && entry.kernel === null) return undefined
     const { kernel, initrds, cmdline } = entry
     const key = JSON.stringify([label.place, kernel, initrds, cmdline])
     const known = this.listed.get(key)
     if (known !== undefined) return { entries: [], preset: { entry: known, reason: '' } }
+    if (!this.survey.budget.afford(entry)) return nothing
     this.listed.set(key, entry)
     return { entries: [entry], preset: null }
   }
 
   private partOfCommand(label: Label, opened: Opened): Part {
     const { reading } = opened
+    if (!this.survey.budget.hasRoom) return nothing
     const entry = labelEntry(label, reading)
+    if (!this.survey.budget.afford(entry)) return nothing
     const submenus = [...(entry.submenus ?? []), entry.title]
     const text = textOf(label, reading) ?? ''
     const part = this.followed(text, { ...opened, reading: { ...reading, submenus } }, 0)

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { pathFrom } from '../loader-path.ts'
-import type { FoundEntry } from '../source.ts'
+import { type FoundEntry, MAX_INITRDS } from '../source.ts'
 import type { Survey } from '../survey.ts'
 import { type Label, submenusOf, withoutHotkey } from './configuration.ts'
 import { type Flavour, moduleName, splitWord } from './reader.ts'
@@ -97,7 +97,9 @@ function linux(name: string, options: string, initrd: string | null, reading: Re
   if (remote !== undefined) return nothing(`It is fetched over the network: ${remote}.`)
   return {
     kernel: locate(file ?? '', reading),
-    initrds: initrdNames(initrd, options, reading.flavour).map((path) => locate(path, reading)),
+    initrds: initrdNames(initrd, options, reading.flavour)
+      .slice(0, MAX_INITRDS + 1)
+      .map((path) => locate(path, reading)),
     cmdline: options,
     uncertainties: [
       ...(fit === undefined ? [] : [`U-Boot takes the configuration '${fit}' of the FIT image ${file}.`]),
@@ -126,7 +128,10 @@ function multiboot(text: string, reading: Reading): Started {
   const modules = parts.slice(1).map((part) => splitWord(part)[0])
   return {
     kernel: locate(kernel, reading),
-    initrds: modules.filter((name) => name !== '').map((name) => locate(name, reading)),
+    initrds: modules
+      .filter((name) => name !== '')
+      .slice(0, MAX_INITRDS + 1)
+      .map((name) => locate(name, reading)),
     cmdline: options,
     problems: [
       `It starts ${kernel} by the Multiboot protocol (mboot.c32), with its modules; kexec_file_load takes only Linux kernels.`,

@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import { addProblem } from '../budget.ts'
 import { type Configuration, type KernelKeyword, type Label, newLabel, newMenu } from './configuration.ts'
 
 /** Files included by files: what PXELINUX and U-Boot allow. */
@@ -6,7 +7,6 @@ const MAX_DEPTH = 16
 /** Files in all: one that includes itself twice would double at every depth. */
 const MAX_FILES = 256
 /** Files that cannot be included and the like, in all. */
-const MAX_PROBLEMS = 1000
 /** Labels in all. */
 const MAX_LABELS = 50_000
 /** Menus in menus. */
@@ -139,7 +139,8 @@ class Reader {
         return true
       case 'initrd':
         if (label !== null && label.initrd !== null && !(isFirst && isInAppend(label)))
-          label.problems.push(
+          addProblem(
+            label.problems,
             `${this.place}: a second INITRD in label ${label.name}; only the ${isFirst ? 'first' : 'last'} counts. ` +
               'Files are to be given in one line, with commas.',
           )
@@ -172,7 +173,7 @@ class Reader {
 
   private append(value: string): void {
     if (this.label === null && this.flavour === 'u-boot')
-      this.problems.push(`${this.place}: an APPEND outside of a label, which U-Boot ignores.`)
+      addProblem(this.problems, `${this.place}: an APPEND outside of a label, which U-Boot ignores.`)
     else if (this.label === null) this.globalAppend = value
     else {
       this.label.append = value
@@ -211,7 +212,7 @@ class Reader {
 
   private beginLabel(value: string): void {
     this.endLabel()
-    if (this.labels.length === MAX_LABELS) this.problems.push(`${this.place}: more than ${MAX_LABELS} labels.`)
+    if (this.labels.length === MAX_LABELS) addProblem(this.problems, `${this.place}: more than ${MAX_LABELS} labels.`)
     if (value === '' || this.labels.length > MAX_LABELS) return
     this.label = newLabel(value, this.place, this.menu)
     this.label.sysappend = this.globalSysappend
@@ -275,7 +276,8 @@ class Reader {
     this.endLabel()
     this.menuDepth++
     if (this.menuDepth > MAX_MENUS) {
-      if (this.menuDepth === MAX_MENUS + 1) this.problems.push(`${this.place}: menus nested too deeply; taken as one.`)
+      if (this.menuDepth === MAX_MENUS + 1)
+        addProblem(this.problems, `${this.place}: menus nested too deeply; taken as one.`)
       return
     }
     const menu = newMenu(title, this.menu)
@@ -294,9 +296,7 @@ class Reader {
   private include(value: string): void {
     const [name, title] = splitWord(value)
     const { place } = this
-    const problem = (sentence: string) => {
-      if (this.problems.length < MAX_PROBLEMS) this.problems.push(`${place}: ${sentence}`)
-    }
+    const problem = (sentence: string) => addProblem(this.problems, `${place}: ${sentence}`)
     if (this.depth >= MAX_DEPTH) problem(`files include each other more than ${MAX_DEPTH} deep; ${name} is left out.`)
     else if (this.files.length >= MAX_FILES) problem(`more than ${MAX_FILES} files are included; ${name} is left out.`)
     else {

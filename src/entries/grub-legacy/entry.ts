@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
-import type { FoundEntry } from '../source.ts'
+import { addProblem } from '../budget.ts'
+import { type FoundEntry, MAX_INITRDS } from '../source.ts'
 import type { Survey } from '../survey.ts'
 import type { Volume } from '../volumes.ts'
 import type { Command, TitledCommands } from './menu-list.ts'
@@ -13,6 +14,9 @@ export function grubLegacyEntry({ title, line, commands }: TitledCommands, confi
 
 /** Where files are looked for: a known file system, several that it may be, or, [], the menu's own. */
 type Root = readonly Volume[]
+
+/** '(hd0)12345+678'; more need not be looked at, characters. */
+const LONGEST_BLOCK_LIST = 100
 
 /** `(hd0,0)/vmlinuz`: its device, if it has one, and the path. */
 const fileName = /^(?:\(([^)]*)\))?(.*)$/s
@@ -64,7 +68,7 @@ class Script {
         break
       case 'module':
       case 'modulenounzip':
-        this.modules.push(this.locate(firstWord(argument)))
+        if (this.modules.length <= MAX_INITRDS) this.modules.push(this.locate(firstWord(argument)))
         break
       case 'chainloader':
         this.other = `the boot sector or EFI program ${argument} (chainloader)`
@@ -108,10 +112,10 @@ class Script {
     const words = withoutOptions(argument)
     const name = firstWord(words)
     if (name === '') {
-      this.problems.push(`${this.config}:${line}: the kernel command names no file.`)
+      addProblem(this.problems, `${this.config}:${line}: the kernel command names no file.`)
       return
     }
-    if (/^\([^)]*\)?\d*\+\d/.test(name)) {
+    if (/^\([^)]*\)?\d*\+\d/.test(name.slice(0, LONGEST_BLOCK_LIST))) {
       this.other = `what lies at ${name}, a list of blocks`
       return
     }
@@ -126,11 +130,14 @@ class Script {
   private setInitrd(argument: string, line: number): void {
     const names = argument.split(/\s+/).filter((name) => name !== '')
     if (this.hasInitrd)
-      this.problems.push(`${this.config}:${line}: a second initrd command takes the place of the one before it.`)
+      addProblem(this.problems, `${this.config}:${line}: a second initrd command takes the place of the one before it.`)
     this.hasInitrd = true
-    this.initrds = names.map((name) => this.locate(name))
+    this.initrds = names.slice(0, MAX_INITRDS + 1).map((name) => this.locate(name))
     if (names.length > 1)
-      this.uncertainties.push(`${this.config}:${line}: only some builds of GRUB legacy load more than one initrd.`)
+      addProblem(
+        this.uncertainties,
+        `${this.config}:${line}: only some builds of GRUB legacy load more than one initrd.`,
+      )
   }
 
   private locate(name: string): string {
@@ -158,7 +165,7 @@ class Script {
     if (uuid !== undefined) return volumesOf(this.survey.volumes.find({ uuid }))
     if (/^[nfc]d/.test(device) && !this.isRemote) {
       this.isRemote = true
-      this.uncertainties.push(`Its files are on (${device}): the network, or a medium that is not looked at.`)
+      addProblem(this.uncertainties, `Its files are on (${device}): the network, or a medium that is not looked at.`)
     }
     return []
   }

@@ -1,6 +1,10 @@
 import type { StartedKernel } from '../efi-program.ts'
+import { MAX_INITRDS } from '../source.ts'
 import type { GrubFile } from './devices.ts'
 import type { Boot } from './menu.ts'
+
+/** Of one entry. */
+const MAX_SENTENCES = 50
 
 /** What an entry's body has loaded so far: `linux`, `initrd` and their kin. */
 export class BootCommands {
@@ -48,9 +52,10 @@ export class BootCommands {
   }
 
   module(file: GrubFile, words: readonly string[]): void {
+    if (this.initrds.length > MAX_INITRDS) return
     this.initrds = [...this.initrds, file.path]
     this.note([file])
-    if (words.length > 0)
+    if (words.length > 0 && this.problems.length < MAX_SENTENCES)
       this.problems = [...this.problems, `Its module ${file.path} has the command line: ${commandLine(words)}`]
   }
 
@@ -77,7 +82,8 @@ export class BootCommands {
   }
 
   uncertain(sentence: string): void {
-    if (!this.uncertainties.includes(sentence)) this.uncertainties = [...this.uncertainties, sentence]
+    if (this.uncertainties.length < MAX_SENTENCES && !this.uncertainties.includes(sentence))
+      this.uncertainties = [...this.uncertainties, sentence]
   }
 
   copy(): BootCommands {
@@ -114,7 +120,7 @@ export class BootCommands {
 
   private note(files: readonly GrubFile[]): void {
     const found = files.flatMap(({ problem }) => problem ?? [])
-    if (found.length > 0) this.problems = [...this.problems, ...found]
+    if (found.length > 0 && this.problems.length < MAX_SENTENCES) this.problems = [...this.problems, ...found]
   }
 
   private key(): string {

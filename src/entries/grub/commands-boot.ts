@@ -1,4 +1,5 @@
 import { isEfi } from '../../system/efi-variables.ts'
+import { MAX_INITRDS } from '../source.ts'
 import type { CommandFunction } from './commands.ts'
 import { isPath } from './devices.ts'
 import type { Interpreter } from './interpreter.ts'
@@ -63,6 +64,7 @@ function linux(...[run, call]: Parameters<CommandFunction>): boolean {
   const [path, ...words] = withoutOptions(call.words, linuxOptions)
   if (path === undefined) return run.fails(errors.badArgument)
   if (!isPath(path)) return notAPath(run, path, 'kernel')
+  payForWords(run, words)
   run.boot.linux(run.locate(path), words)
   doubt(run, call.why, 'Its kernel or command line')
   const name = run.devices.madeUpIn(words)
@@ -81,6 +83,14 @@ function notAPath(run: Interpreter, word: string, what: 'kernel' | 'initrd' | 'd
   return run.fails(errors.badFileName)
 }
 
+/** A command line of some length has to be afforded before it is made; the others are, once they are part of an entry. */
+const LONG_LINE = 64 * 1024
+
+function payForWords({ survey }: Interpreter, words: readonly string[]): void {
+  const length = words.reduce((sum, word) => sum + word.length + 1, 0)
+  if (length > LONG_LINE) survey.budget.spend('text', length)
+}
+
 /** Options of linux16 for old kernels; the rest belongs to the kernel. */
 const linuxOptions = /^--(?:no-mem-option|type=.*)$/
 
@@ -89,7 +99,7 @@ function initrd(...[run, { words, why }]: Parameters<CommandFunction>): boolean 
   const paths = words.map((word) => word.replace(/^newc:[^:]*:/, ''))
   const wrong = paths.find((path) => !isPath(path))
   if (wrong !== undefined) return notAPath(run, wrong, 'initrd')
-  run.boot.initrd(paths.map((path) => run.locate(path)))
+  run.boot.initrd(paths.slice(0, MAX_INITRDS + 1).map((path) => run.locate(path)))
   doubt(run, why, 'Its initrd')
   return true
 }
@@ -97,6 +107,7 @@ function initrd(...[run, { words, why }]: Parameters<CommandFunction>): boolean 
 function multiboot(...[run, call]: Parameters<CommandFunction>): boolean {
   const [path, ...words] = withoutOptions(call.words, /^--quirk/)
   if (path === undefined) return false
+  payForWords(run, words)
   run.boot.multiboot(run.locate(path), words)
   doubt(run, call.why, 'Its kernel or command line')
   return true

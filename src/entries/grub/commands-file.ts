@@ -91,8 +91,10 @@ function loadEnv(run: Interpreter, { words }: CommandCall): Truth {
   const { name: block, file, names } = blockCall(run, words)
   const variables = run.environmentBlock(file.path)
   if (variables === undefined) return withoutBlock(run, block, file, names)
+  run.survey.budget.spend('steps', variables.size)
+  const wanted = new Set(names)
   for (const [name, value] of variables) {
-    if (names.length > 0 && !names.includes(name)) continue
+    if (wanted.size > 0 && !wanted.has(name)) continue
     run.set(name, value)
     if (!run.loaded.has(name)) run.loaded.set(name, { value, path: file.path })
   }

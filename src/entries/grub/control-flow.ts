@@ -30,24 +30,25 @@ export interface Split {
 }
 
 /** Runs an `if`; where a condition is not known, every branch that may be taken. */
-export function runIf(run: Interpreter, statement: If, index = 0): void {
-  const branch = statement.cases[index]
-  if (branch === undefined) {
-    run.status = true
-    if (statement.otherwise !== null) run.run(statement.otherwise)
-    return
-  }
-  const asked = ask(run, branch.condition)
-  if (run.jump !== null) return
-  if (asked.truth === true) run.run(branch.body)
-  else if (asked.truth === false) runIf(run, statement, index + 1)
-  else
+export function runIf(run: Interpreter, statement: If, from = 0): void {
+  for (let index = from; index < statement.cases.length; index++) {
+    const branch = statement.cases[index] as If['cases'][number]
+    const asked = ask(run, branch.condition)
+    if (run.jump !== null || asked.truth === true) {
+      if (run.jump === null) run.run(branch.body)
+      return
+    }
+    if (asked.truth === false) continue
     fork(
       run,
       asked.doubt,
       () => run.run(branch.body),
       () => runIf(run, statement, index + 1),
     )
+    return
+  }
+  run.status = true
+  if (statement.otherwise !== null) run.run(statement.otherwise)
 }
 
 /** Runs a condition, and tells on what its result depends when it is not known. */

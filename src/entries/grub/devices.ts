@@ -24,9 +24,8 @@ type Place =
   | { readonly kind: 'elsewhere'; readonly name: string }
   | { readonly kind: 'absent'; readonly name: string }
 
-/** Patterns beyond these are no file names, and would take long to match. */
+/** Longer patterns are no file names. */
 const MAX_PATTERN = 255
-const MAX_STARS = 4
 
 /** Files that one pattern may stand for. */
 const MAX_FILES = 1000
@@ -109,11 +108,12 @@ export class Devices {
     if (path === undefined) return []
     let found = [device]
     for (const part of path.split('/').slice(1)) {
-      const wanted = wildcard(part)
+      const isPattern = hasWildcards(part)
       found = found.flatMap((folder) => {
-        if (wanted === null) return [`${folder}/${part}`]
+        if (!isPattern) return [`${folder}/${part}`]
         const names = this.survey.system.list(this.locate(`${folder}/`, root).path)
-        return names.filter((name) => wanted.test(name)).map((name) => `${folder}/${name}`)
+        this.survey.budget.spend('steps', names.length)
+        return names.filter((name) => fits(part, name)).map((name) => `${folder}/${name}`)
       })
       found.length = Math.min(found.length, MAX_FILES)
     }
@@ -240,14 +240,29 @@ function withoutParentheses(device: string): string {
   return device.startsWith('(') && device.endsWith(')') ? device.slice(1, -1) : device
 }
 
-/** A pattern of one path part as an expression, or null when it has no wildcards. */
-function wildcard(part: string): RegExp | null {
-  if (!/[*?]/.test(part) || part.length > MAX_PATTERN || (part.match(/\*/g)?.length ?? 0) > MAX_STARS) return null
-  const source = part
-    .replace(/[.\\+^$(){}|[\]]/g, '\\$&')
-    .replace(/\*+/g, '.*')
-    .replaceAll('?', '.')
-  return new RegExp(`^${source}$`, 's')
+/** Whether a part of a path has wildcards, and is no longer than a name can be. */
+function hasWildcards(part: string): boolean {
+  return /[*?]/.test(part) && part.length <= MAX_PATTERN
+}
+
+/** Whether `*` and `?` of a pattern fit a name: only the last star needs to be tried again. */
+function fits(pattern: string, name: string): boolean {
+  let [at, from] = [0, 0]
+  let [star, taken] = [-1, 0]
+  while (from < name.length) {
+    if (pattern[at] === '*') {
+      star = at++
+      taken = from
+    } else if (pattern[at] === '?' || pattern[at] === name[from]) {
+      at++
+      from++
+    } else if (star >= 0) {
+      at = star + 1
+      from = ++taken
+    } else return false
+  }
+  while (pattern[at] === '*') at++
+  return at === pattern.length
 }
 
 /** What Linux calls a device that GRUB does not number. */

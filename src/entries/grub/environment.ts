@@ -8,9 +8,12 @@ export class Environment {
   private readonly own = new Map<string, Value | undefined>()
   private readonly exported: Set<string>
   private readonly below: Environment | undefined
+  /** Scopes below this one: what a look at a variable takes. */
+  readonly depth: number
 
   constructor(below?: Environment) {
     this.below = below
+    this.depth = below === undefined ? 0 : below.depth + 1
     this.exported = below?.exported ?? new Set()
   }
 
@@ -36,6 +39,11 @@ export class Environment {
 
   export(name: string): void {
     this.exported.add(name)
+  }
+
+  /** How many variables a submenu gets. */
+  get exports(): number {
+    return this.exported.size
   }
 
   /** The environment of a submenu, and of what configfile opens: only what is exported is seen there. */

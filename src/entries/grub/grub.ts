@@ -20,11 +20,11 @@ const systemPartitions = ['/boot/efi', '/efi', '/boot', '/esp', ''] as const
 /** GRUB 2: its configuration is a script, so it is run. */
 export const grub: EntrySource = {
   name: 'grub',
-  find: (survey) => {
+  find: async (survey) => {
     const menus: Menu[] = []
     const seen = new Set<string>()
     for (const config of configs(survey)) {
-      const menu = menuOf(survey, config)
+      const menu = await menuOf(survey, config)
       // EFI/debian/grub.cfg opens /boot/grub/grub.cfg: one menu, whichever way it is come to.
       const key = menu.entries.map(({ config: file, id, title }) => `${file}\0${id}\0${title}`).join('\0\0')
       if (menu.entries.length > 0 && seen.has(key)) continue
@@ -62,12 +62,12 @@ function configs(survey: Survey): string[] {
  * Where nothing tells which file systems GRUB's partitions are, the only one it names may be the configuration's own; of
  * several none is taken for it.
  */
-function menuOf(survey: Survey, config: string): Menu {
-  const { menu, guessed } = runOf(survey, config, false)
-  return guessed < 2 || survey.budget.isSpent ? menu : runOf(survey, config, true).menu
+async function menuOf(survey: Survey, config: string): Promise<Menu> {
+  const { menu, guessed } = await runOf(survey, config, false)
+  return guessed < 2 || survey.budget.isSpent ? menu : (await runOf(survey, config, true)).menu
 }
 
-function runOf(survey: Survey, config: string, isStrict: boolean): { menu: Menu; guessed: number } {
+async function runOf(survey: Survey, config: string, isStrict: boolean): Promise<{ menu: Menu; guessed: number }> {
   const environment = new Environment()
   const run = new Interpreter(survey, config, environment, isStrict)
   for (const [name, value] of presetVariables(survey, run, config)) {
@@ -81,7 +81,7 @@ function runOf(survey: Survey, config: string, isStrict: boolean): { menu: Menu;
   run.finish()
   if (!isRead.value) run.problem(`${config} cannot be read.`)
   const context = run.opened ?? withScriptAsEntry(run, config)
-  const level = menuTree(run, context)
+  const level = await menuTree(run, context)
   const entries = entriesOf(level)
   const menu: Menu = {
     source: 'grub',

@@ -1,3 +1,4 @@
+import { addProblem, BudgetSpent } from '../budget.ts'
 import type { Survey } from '../survey.ts'
 import type { BlsFile } from './bls-file.ts'
 import { BootCommands } from './boot-commands.ts'
@@ -18,13 +19,16 @@ const limits = {
   calls: 60,
   items: 20_000,
   problems: 100,
-  conditions: 50,
   files: 1000,
-  characters: 64 * 1024 * 1024,
+  /** Reasons for which an entry may not be shown; more make none clearer. */
+  conditions: 20,
 } as const
 
 /** Of a name that needs no telling where it is. */
 const nowhere = { unknown: null, problem: null }
+
+/** Steps that a mistake takes: an exception is slow. */
+const MISTAKE = 10
 
 /** Thrown when a bound is hit: the script is not run any further. */
 class LimitReached extends Error {}
@@ -78,7 +82,6 @@ export class Interpreter {
   readonly strangers = new Set<string>()
   private steps = 0
   private files = 0
-  private characters = 0
   private depth = 0
 
   /** @param isStrict whether a partition that nothing tells of is not to be taken for the configuration's own. */
@@ -99,9 +102,7 @@ export class Interpreter {
   runFile(path: string): boolean {
     const text = this.survey.readText(path)
     if (text === undefined) return false
-    this.files++
-    this.characters += text.length
-    if (this.files > limits.files || this.characters > limits.characters)
+    if (++this.files > limits.files)
       throw new LimitReached(`${path}: so many files are read that the rest is left out; one may read itself.`)
     const before = this.config
     this.config = path
@@ -146,10 +147,12 @@ export class Interpreter {
 
   /** Runs a script, line by line: one that has a mistake is told and passed over. */
   runText(text: string): void {
-    for (const chunk of parseScript(text)) {
-      if (chunk.problem !== undefined)
+    const { budget } = this.survey
+    for (const chunk of parseScript(text, (amount) => budget.take('statements', amount))) {
+      if (chunk.problem !== undefined) {
+        budget.spend('steps', MISTAKE)
         this.problem(`${this.config}:${chunk.problem.line}: ${chunk.problem.message}; GRUB passes over this.`)
-      else this.run(chunk.statements)
+      } else this.run(chunk.statements)
       if (this.jump !== null) return
     }
   }
@@ -160,8 +163,10 @@ export class Interpreter {
       run()
       return true
     } catch (error) {
-      if (!(error instanceof LimitReached) && !(error instanceof RangeError)) throw error
-      this.problem(error instanceof LimitReached ? error.message : `${this.config}: its blocks are nested too deeply.`)
+      if (error instanceof LimitReached) this.problem(error.message)
+      else if (error instanceof RangeError) this.problem(`${this.config}: its blocks are nested too deeply.`)
+      // What the budget is spent on is told once for all that is read.
+      else if (!(error instanceof BudgetSpent)) throw error
       this.depth = 0
       this.jump = null
       return false
@@ -176,13 +181,13 @@ export class Interpreter {
   }
 
   problem(text: string): void {
-    if (this.problems.length < limits.problems && !this.problems.includes(text)) this.problems.push(text)
+    if (this.problems.length < limits.problems && !this.problems.includes(text)) addProblem(this.problems, text)
   }
 
   add(item: MenuItem): void {
     if (this.context.items.length >= limits.items)
       throw new LimitReached(`${this.config}: a menu has more than ${limits.items} entries; the rest is left out.`)
-    const shown = this.conditions.map((condition) => `Shown only if ${condition}.`)
+    const shown = this.conditions.slice(0, limits.conditions).map((condition) => `Shown only if ${condition}.`)
     this.context.items.push(shown.length === 0 ? item : { ...item, uncertainties: [...item.uncertainties, ...shown] })
   }
 
@@ -250,6 +255,7 @@ export class Interpreter {
   }
 
   private statement(statement: Statement): void {
+    this.survey.budget.spend('steps', 1 + this.context.environment.depth)
     if (++this.steps > limits.steps)
       throw new LimitReached(
         `${this.config}: it does not come to an end; what it did up to line ${statement.line} counts.`,
@@ -287,6 +293,7 @@ export class Interpreter {
     return expand(words, {
       get: (name) => this.get(name),
       positional: this.positional,
+      spend: (steps) => this.survey.budget.spend('steps', steps),
       glob: this.hasWildcards ? (pattern) => this.glob(pattern) : null,
     })
   }

@@ -32,7 +32,8 @@ const MAX_ENTRIES = 30_000
  * Runs the body of every entry, which shows what it would start, and of every submenu, which shows its entries; each with the
  * variables its menu had in the end, and without a trace for the others.
  */
-export function menuTree(run: Interpreter, top: MenuContext): MenuLevel {
+export async function menuTree(run: Interpreter, top: MenuContext): Promise<MenuLevel> {
+  const { budget } = run.survey
   const root = levelOf(run, top)
   // A stack of our own: submenus may be nested a thousand deep.
   const pending: Pending[] = [{ context: top, level: root, submenus: [] }]
@@ -45,7 +46,13 @@ export function menuTree(run: Interpreter, top: MenuContext): MenuLevel {
         run.problem(`${item.config}: there are more than ${MAX_ENTRIES} entries; the rest is left out.`)
         return root
       }
+      await budget.pause()
+      // Every scope is copied.
+      const copied = context.functions.size + (item.isSubmenu ? context.environment.exports : 0)
+      if (!budget.has('steps') || !budget.take('steps', Math.ceil(copied / 4))) return root
       const node = nodeOf(run, item, context, submenus)
+      // One that came to an end too soon would be shown with half of what it does.
+      if (!budget.has('steps') || (node.node.entry !== null && !budget.afford(node.node.entry))) return root
       level.nodes.push(node.node)
       if (node.context !== null && node.node.menu !== null)
         inner.push({ context: node.context, level: node.node.menu, submenus: [...submenus, item.title] })

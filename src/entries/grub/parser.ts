@@ -1,3 +1,4 @@
+import { BudgetSpent } from '../budget.ts'
 import { Lexer, type Token } from './lexer.ts'
 import type { If, Statement, Word } from './syntax.ts'
 
@@ -64,9 +65,10 @@ class Mistake extends Error {
  * Reads a GRUB script as GRUB does: a line, and as many more as an open brace, quote, `if` or loop takes. What has a mistake
  * is dropped as a whole, and the next line is read as if nothing had been. The grammar is that of grub-script-check: no list
  * of commands is empty, `;` ends a command and stands nowhere else, functions are defined at the top only.
+ * @param afford told how many commands and words are to be kept. @throws BudgetSpent when they cannot be
  */
-export function* parseScript(text: string): Generator<Chunk> {
-  const parser = new Parser(new Lexer(text))
+export function* parseScript(text: string, afford: (amount: number) => boolean = () => true): Generator<Chunk> {
+  const parser = new Parser(new Lexer(text), afford)
   for (;;) {
     const chunk = parser.chunk()
     if (chunk === undefined) return
@@ -76,6 +78,7 @@ export function* parseScript(text: string): Generator<Chunk> {
 
 class Parser {
   private readonly lexer: Lexer
+  private readonly afford: (amount: number) => boolean
   private token: Token
   private statements: Statement[] = []
   private open: OpenList[] = []
@@ -87,8 +90,9 @@ class Parser {
   /** Whether the token at hand is still to be taken. */
   private isAhead = false
 
-  constructor(lexer: Lexer) {
+  constructor(lexer: Lexer, afford: (amount: number) => boolean) {
     this.lexer = lexer
+    this.afford = afford
     this.token = lexer.next()
   }
 
@@ -163,9 +167,10 @@ class Parser {
 
   /** Whether a keyword ends a list; then comes its statement's next part, or the statement is complete. */
   private endsList({ place, of, statements }: OpenList, keyword: string): boolean {
-    if (place === 'condition' && keyword === 'then' && of.kind === 'if')
-      this.next('then', { ...of, cases: [...of.cases, { condition: statements, body: [] }] })
-    else if (place === 'then' && (keyword === 'fi' || keyword === 'else' || keyword === 'elif') && of.kind === 'if') {
+    if (place === 'condition' && keyword === 'then' && of.kind === 'if') {
+      of.cases.push({ condition: statements, body: [] })
+      this.next('then', of)
+    } else if (place === 'then' && (keyword === 'fi' || keyword === 'else' || keyword === 'elif') && of.kind === 'if') {
       const last = of.cases.at(-1) as If['cases'][number]
       of.cases[of.cases.length - 1] = { ...last, body: statements }
       if (keyword === 'fi') this.finish({ ...of, otherwise: null })
@@ -195,6 +200,7 @@ class Parser {
   }
 
   private add(statement: Statement): void {
+    if (!this.afford(1)) throw new BudgetSpent()
     if (++this.count > MAX_STATEMENTS) this.fail(`there are more than ${MAX_STATEMENTS} commands in a line`)
     const list = this.open.at(-1)
     if (list === undefined) {
@@ -235,6 +241,7 @@ class Parser {
     const words: Word[] = []
     for (; this.token.kind === 'word'; this.advance()) {
       if (words.length >= MAX_WORDS) this.fail(`a command has more than ${MAX_WORDS} words`)
+      if (!this.afford(this.token.parts.length)) throw new BudgetSpent()
       words.push({ parts: this.token.parts, line: this.token.line })
     }
     return words

@@ -17,7 +17,12 @@ export interface Expansion {
   readonly unsure: { readonly name: string; readonly candidates: readonly string[] } | null
 }
 
+/** Characters that are handled in the time of a step. */
+const CHARACTERS_OF_A_STEP = 64
+
 export interface Variables {
+  /** Takes steps, for arguments as they are made. */
+  spend(steps: number): void
   get(name: string): Value | undefined
   /** `$1`, `$2`, …; `$@`, `$*`, `$#` are made of them. */
   readonly positional: readonly string[] | null
@@ -52,13 +57,19 @@ function combinations(unknown: ReadonlyMap<string, { candidates: readonly string
 }
 
 function argumentsOf(words: readonly Word[], variables: Variables, chosen: ReadonlyMap<string, string>): string[] {
-  return words.flatMap((word) => {
-    const found = argumentsOfWord(word, variables, chosen)
-    const [pattern] = found
-    if (variables.glob === null || pattern === undefined || found.length > 1 || !hasWildcard(word)) return found
-    const files = variables.glob(pattern)
-    return files.length > 0 ? files : found
-  })
+  const made: string[] = []
+  for (const word of words) {
+    const found = globbed(word, argumentsOfWord(word, variables, chosen), variables)
+    for (const argument of found) made.push(argument)
+  }
+  return made
+}
+
+function globbed(word: Word, found: string[], variables: Variables): readonly string[] {
+  const [pattern] = found
+  if (variables.glob === null || pattern === undefined || found.length > 1 || !hasWildcard(word)) return found
+  const files = variables.glob(pattern)
+  return files.length > 0 ? files : found
 }
 
 function hasWildcard({ parts }: Word): boolean {
@@ -67,10 +78,12 @@ function hasWildcard({ parts }: Word): boolean {
 
 function argumentsOfWord({ parts }: Word, variables: Variables, chosen: ReadonlyMap<string, string>): string[] {
   const [only] = parts
+  variables.spend(parts.length)
   if (parts.length === 1 && only?.kind === 'text') return [only.text]
   const finished: string[] = []
   let current: string | undefined
   const append = (text: string) => {
+    variables.spend(1 + Math.floor(text.length / CHARACTERS_OF_A_STEP))
     current = (current ?? '') + text
     if (current.length > MAX_ARGUMENT) current = current.slice(0, MAX_ARGUMENT)
   }
@@ -96,6 +109,7 @@ function argumentsOfWord({ parts }: Word, variables: Variables, chosen: Readonly
       continue
     }
     // Blanks keep pieces of one value apart; at its ends they do not part it from what stands beside it.
+    variables.spend(Math.floor(value.length / CHARACTERS_OF_A_STEP))
     value.split(/[ \t\n\v\f\r]+/).forEach((piece, index, pieces) => {
       if (piece === '') return
       if (index > 0 && pieces[index - 1] !== '' && current !== undefined) {
@@ -109,9 +123,20 @@ function argumentsOfWord({ parts }: Word, variables: Variables, chosen: Readonly
   return finished
 }
 
-function variableValue(name: string, { get, positional }: Variables, chosen: ReadonlyMap<string, string>): string {
+function variableValue(
+  name: string,
+  { get, positional, spend }: Variables,
+  chosen: ReadonlyMap<string, string>,
+): string {
   if (name === '#') return positional === null ? '' : String(positional.length)
-  if (name === '@' || name === '*') return positional?.join(' ') ?? ''
+  if (name === '@' || name === '*') return joined(positional ?? [], spend)
   if (/^\d+$/.test(name)) return name === '0' ? '' : (positional?.[Number(name) - 1] ?? '')
   return chosen.get(name) ?? candidatesOf(get(name))[0] ?? ''
+}
+
+function joined(texts: readonly string[], spend: Variables['spend']): string {
+  let length = 0
+  for (const text of texts) length += text.length
+  spend(texts.length + Math.floor(length / CHARACTERS_OF_A_STEP))
+  return texts.join(' ')
 }

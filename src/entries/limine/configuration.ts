@@ -1,3 +1,5 @@
+import { addProblem } from '../budget.ts'
+
 /** A line of the menu: an entry, or a directory of entries when others stand below it. */
 export interface LimineEntry {
   readonly title: string
@@ -55,7 +57,10 @@ export function parseLimine(text: string, isOld: boolean): LimineConfiguration {
       const rest = content.slice(marks)
       const title = rest.replace(/^\+/, '').trim()
       if (marks !== depth)
-        problems.push(`line ${number}: '${title.slice(0, 80)}' stands below no entry: Limine stops with an error.`)
+        addProblem(
+          problems,
+          `line ${number}: '${title.slice(0, 80)}' stands below no entry: Limine stops with an error.`,
+        )
       const last = entries.at(-1)
       if (last !== undefined && depth > last.depth) last.hasChildren = true
       around.length = depth - 1
@@ -115,7 +120,10 @@ function macrosOf(lines: readonly Line[], problems: string[]): Map<string, strin
     const [, name, value] = definition.exec(content) ?? []
     if (name === undefined || value === undefined) continue
     if (name.length > MAX_MACRO_NAME || value.length > MAX_MACRO_TEXT)
-      problems.push(`line ${number}: a macro longer than ${MAX_MACRO_TEXT} characters: Limine stops with an error.`)
+      addProblem(
+        problems,
+        `line ${number}: a macro longer than ${MAX_MACRO_TEXT} characters: Limine stops with an error.`,
+      )
     else macros.set(name, value)
   }
   return macros

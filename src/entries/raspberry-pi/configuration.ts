@@ -1,3 +1,4 @@
+import { addProblem } from '../budget.ts'
 import { type Board, isModel, isSerial, isType, type Truth } from './board.ts'
 
 /** One setting of config.txt. */
@@ -23,7 +24,12 @@ export type OpenInclude = (name: string) => string | undefined
 
 const MAX_DEPTH = 8
 const MAX_FILES = 64
-const MAX_PROBLEMS = 1000
+/** Filters that hold at a time, settings and overlays: a board has a handful. */
+const MAX_FILTERS = 64
+const MAX_SETTINGS = 1000
+
+/** `[EDID=…]` and `[gpio4=1]` are the longest, characters. */
+const LONGEST_FILTER = 80
 
 /**
  * Reads config.txt with what it includes
@@ -43,9 +49,10 @@ export function readPiConfiguration(name: string, text: string, board: Board, op
     const states = [...filters.values()]
     if (states.some(({ holds }) => holds === false)) return
     const unknown = states.find(({ holds }) => holds === undefined)
-    if (unknown !== undefined) undecided.push({ ...setting, filter: unknown.text })
-    else if (setting.key !== 'dtoverlay') values.set(setting.key, setting.value)
-    else if (setting.value !== '') overlays.push(setting.value)
+    if (unknown !== undefined) {
+      if (undecided.length < MAX_SETTINGS) undecided.push({ ...setting, filter: unknown.text })
+    } else if (setting.key !== 'dtoverlay') values.set(setting.key, setting.value)
+    else if (setting.value !== '' && overlays.length < MAX_SETTINGS) overlays.push(setting.value)
   }
 
   const read = (file: string, content: string, depth: number) => {
@@ -59,9 +66,8 @@ export function readPiConfiguration(name: string, text: string, board: Board, op
       if (filter !== undefined) applyFilter(filters, filter, board)
       else if (included !== undefined) {
         const inner = depth < MAX_DEPTH && files < MAX_FILES ? open(included) : undefined
-        if (inner === undefined) {
-          if (problems.length < MAX_PROBLEMS) problems.push(`${place}: ${included} cannot be included.`)
-        } else read(included, inner, depth + 1)
+        if (inner === undefined) addProblem(problems, `${place}: ${included} cannot be included.`)
+        else read(included, inner, depth + 1)
       } else {
         const setting = settingOf(statement, place)
         if (setting !== undefined) set(setting)
@@ -83,7 +89,7 @@ function settingOf(statement: string, place: string): Setting | undefined {
 }
 
 function applyFilter(filters: Map<string, { text: string; holds: Truth }>, text: string, board: Board): void {
-  const filter = text.toLowerCase()
+  const filter = text.slice(0, LONGEST_FILTER).toLowerCase()
   const set = (kind: string, holds: Truth) => filters.set(kind, { text: `[${text}]`, holds })
   const [name = '', value = ''] = filter.split('=', 2)
   if (filter === 'all') filters.clear()
@@ -94,5 +100,5 @@ function applyFilter(filters: Map<string, { text: string; holds: Truth }>, text:
   else if (name === 'board-type') set('model', isType(value, board))
   else if (/^0x[0-9a-f]+$/.test(filter)) set('serial', isSerial(filter, board))
   // The pins of `gpio4=1`, a display's `EDID=`, `HDMI:0`, `boot_partition=2`: only the firmware knows.
-  else set(name.split(':', 1)[0]?.replace(/\d+$/, '') ?? filter, undefined)
+  else if (filters.size < MAX_FILTERS) set(name.split(':', 1)[0]?.replace(/\d+$/, '') ?? filter, undefined)
 }

@@ -1,3 +1,4 @@
+import { addProblem } from '../budget.ts'
 import { wordsOf } from './words.ts'
 
 /** A `menuentry` or `submenuentry` of refind.conf. Null: not given. */
@@ -124,7 +125,8 @@ class Reader implements RefindConfiguration {
 
   private include(name: string, place: string): void {
     const text = this.open(name)
-    if (text === undefined) this.problems.push(`${place}: the included file ${name} is not there, or cannot be read.`)
+    if (text === undefined)
+      addProblem(this.problems, `${place}: the included file ${name} is not there, or cannot be read.`)
     else this.read(name, text, false)
   }
 
@@ -143,7 +145,8 @@ class Reader implements RefindConfiguration {
   private select(values: readonly string[], place: string): void {
     if (values.length === 1) this.selection = values[0] ?? ''
     else if (values.length === 3)
-      this.problems.push(
+      addProblem(
+        this.problems,
         `${place}: default_selection ${values[0]} holds from ${values[1]} to ${values[2]} only; it is left out here.`,
       )
   }

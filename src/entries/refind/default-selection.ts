@@ -2,6 +2,9 @@ import { posix } from 'node:path'
 import type { System } from '../../system/system.ts'
 import type { FoundEntry, Preset } from '../source.ts'
 
+/** More than anyone writes; each is looked for among all entries. */
+const MAX_PARTS = 100
+
 /** An entry of the main menu, with what rEFInd goes by. */
 export interface MainEntry {
   readonly entry: FoundEntry
@@ -43,7 +46,7 @@ export function presetOf(
   config: string,
   last: string | undefined,
 ): Preset | null {
-  for (const part of selection.split(',')) {
+  for (const part of selection.split(',', MAX_PARTS)) {
     const wanted = part === '+' ? last : part
     if (wanted === undefined || wanted === '') continue
     const found = part.length === 1 && part !== '+' ? byShortcut(part, main) : byTitle(wanted, main)

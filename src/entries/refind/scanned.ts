@@ -16,24 +16,27 @@ import { wordsOf } from './words.ts'
  */
 export function scannedEntries(folder: ScannedFolder, rules: ScanRules, survey: Survey): FoundEntry[] {
   const names = survey.system.list(folder.path)
+  const known = new Set(names)
   const lines = optionLines(survey.readText(folder.config) ?? '')
   const kernels = newestFirst(
-    names.filter((name) => isKernel(name, folder, names, rules, survey)),
+    names.filter((name) => isKernel(name, folder, known, rules, survey)),
     folder.path,
     survey,
   )
   const place = { folder, names, rules, survey }
   const [main] = kernels
-  return kernels.flatMap((kernel) =>
-    lines.map(([title, options], index) => {
-      const isFolded = rules.folds && kernel !== main
-      const entry = entryOf(kernel, options, index === 0 && !isFolded, place)
-      const id = index === 0 ? kernel : `${kernel}/${title}`
-      if (isFolded) return { ...entry, id, title: `${kernel}: ${title}`, submenus: [main as string] }
-      if (index > 0) return { ...entry, id, title, submenus: [kernel] }
-      return { ...entry, id, title: kernels.length === 1 ? title : `${title}, ${kernel}` }
-    }),
+  const wanted = kernels.flatMap((kernel) =>
+    lines.map(([title, options], index) => ({ kernel, title, options, index })),
   )
+  return survey.budget.entriesOf(wanted, ({ kernel, title, options, index }) => {
+    survey.pay(names.length)
+    const isFolded = rules.folds && kernel !== main
+    const entry = entryOf(kernel, options, index === 0 && !isFolded, place)
+    const id = index === 0 ? kernel : `${kernel}/${title}`
+    if (isFolded) return { ...entry, id, title: `${kernel}: ${title}`, submenus: [main as string] }
+    if (index > 0) return { ...entry, id, title, submenus: [kernel] }
+    return { ...entry, id, title: kernels.length === 1 ? title : `${title}, ${kernel}` }
+  })
 }
 
 /** Far more than anyone writes; each makes an entry of every kernel. */
@@ -51,7 +54,7 @@ function optionLines(text: string): [title: string, options: string][] {
 function isKernel(
   name: string,
   folder: ScannedFolder,
-  names: readonly string[],
+  names: ReadonlySet<string>,
   rules: ScanRules,
   survey: Survey,
 ): boolean {
@@ -59,8 +62,9 @@ function isKernel(
   if (!rules.linuxPrefixes.some((prefix) => lower.startsWith(prefix.toLowerCase()))) return false
   if (/\.(?:icns|png)$/.test(lower) || (!rules.allKernels && !lower.endsWith('.efi'))) return false
   const path = posix.join(folder.path, name)
+  if (!survey.pay(1 + rules.dontScanFiles.length + rules.linuxPrefixes.length)) return false
   if (!rules.followsLinks && survey.system.readLink(path) !== undefined) return false
-  if (names.includes(`${name}.efi.signed`) || isListed(name, folder, rules.dontScanFiles, survey)) return false
+  if (names.has(`${name}.efi.signed`) || isListed(name, folder, rules.dontScanFiles, survey)) return false
   return kernelName(name) !== undefined || survey.kernelFile(path).problems.length === 0
 }
 
