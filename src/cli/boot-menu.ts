@@ -17,20 +17,24 @@ export interface ListingOptions {
   readonly long: boolean
 }
 
-/** The boot menu as text: the entries, what is wrong with each below it, and what is wrong altogether at the end. */
-export function listing({ entries, loaders, problems }: BootMenu, { system, long }: ListingOptions): string {
+/**
+ * The boot menu as text: the entries, what is wrong with each below it, and what is wrong altogether at the end. In parts
+ * that each end a line: a hostile menu as one text would fill the memory.
+ */
+export function* listingParts(
+  { entries, loaders, problems }: BootMenu,
+  { system, long }: ListingOptions,
+): Generator<string> {
   const width = terminalColumns(stdout) ?? DEFAULT_WIDTH
-  const lines = entries.length === 0 ? [`No kernel was found${system.isLive ? '' : ` in ${system.root}`}.`] : []
-  // Not as arguments of push(): there may be more lines than a call takes.
-  for (const line of long ? entries.flatMap((entry, index) => block(entry, index, width)) : tableOf(entries, width))
-    lines.push(line)
+  if (entries.length === 0) yield `No kernel was found${system.isLive ? '' : ` in ${system.root}`}.`
+  if (long) for (const [index, entry] of entries.entries()) yield block(entry, index, width).join('\n')
+  else if (entries.length > 0) yield tableOf(entries, width).join('\n')
   const inCharge = loaders.find((loader) => loader.inCharge)
   if (long && inCharge !== undefined) {
     const preset = inCharge.reason === null ? '' : `; its default, as ${inCharge.reason}`
-    lines.push(...wrap(`Menu of ${oneLine(inCharge.config)} (${inCharge.source})${oneLine(preset)}.`, width))
+    yield wrap(`Menu of ${oneLine(inCharge.config)} (${inCharge.source})${oneLine(preset)}.`, width).join('\n')
   }
-  for (const problem of problems) for (const line of paragraph(problem, '', width)) lines.push(line)
-  return lines.join('\n')
+  for (const problem of problems) yield paragraph(problem, '', width).join('\n')
 }
 
 /** A line an entry; where that is too wide, each title, or the path of a kernel in no menu, on lines of its own. */

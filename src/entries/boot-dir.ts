@@ -35,7 +35,9 @@ export const bootDir: EntrySource = {
     const candidates = folders.flatMap((folder) => candidatesIn(folder, survey))
     const kernels = withoutSecondNames(candidates).map((candidate) => examine(candidate, survey))
     const foldersWithInitrd = new Set(kernels.filter(({ initrd }) => initrd !== undefined).map(({ folder }) => folder))
-    const entries = kernels.map((kernel) => entryOf(kernel, foldersWithInitrd.has(kernel.folder), survey))
+    const entries = survey.budget.entriesOf(kernels, (kernel) =>
+      entryOf(kernel, foldersWithInitrd.has(kernel.folder), survey),
+    )
     return entries.length === 0 ? [] : [menuWithoutPreset('boot-dir', folders[0]?.path ?? '/boot', entries)]
   },
 }

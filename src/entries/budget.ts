@@ -10,9 +10,9 @@ const limits = {
   /** Commands that are run, words that they are given, tries of a pattern, files that are examined. */
   steps: 3_000_000,
   /** Characters of configurations that are read. */
-  characters: 32 * 1024 * 1024,
+  characters: 24 * 1024 * 1024,
   /** Characters that are made of them: command lines and titles with their variables. */
-  text: 12 * 1024 * 1024,
+  text: 17 * 1024 * 1024,
   /** Commands and words of scripts that are kept at a time. */
   statements: 1_500_000,
   /** Entries of all menus. */
@@ -20,6 +20,9 @@ const limits = {
 } as const
 
 export type Need = keyof typeof limits
+
+/** Characters of one entry. */
+const MAX_ENTRY = 1024 * 1024
 
 const MAX_PROBLEMS = 1000
 const MAX_PROBLEMS_OF_ONE = 100
@@ -37,6 +40,7 @@ export class Budget {
   private readonly signal: AbortSignal | undefined
   private readonly left: Record<Need, number> = { ...limits }
   private readonly spent = new Set<Need>()
+  private kept: Partial<Record<Need, number>> = {}
   private problems = 0
   private turn = performance.now()
 
@@ -46,12 +50,13 @@ export class Budget {
 
   /** Takes a part of the budget. @returns false when there is not enough left: then the reader is to stop. */
   take(need: Need, amount = 1): boolean {
-    if (this.left[need] >= amount) {
+    const kept = this.kept[need] ?? 0
+    if (this.left[need] - kept >= amount) {
       this.left[need] -= amount
       return true
     }
     // What is too large by itself uses the rest up: nothing smaller is let in behind it.
-    this.left[need] = 0
+    this.left[need] = kept
     this.spent.add(need)
     return false
   }
@@ -61,9 +66,21 @@ export class Budget {
     if (!this.take(need, amount)) throw new BudgetSpent()
   }
 
-  /** Gives back what is no longer kept. */
-  giveBack(need: Need, amount: number): void {
-    this.left[need] += amount
+  /**
+   * Keeps a part of what is left for those that come later: a script that runs for ever must not hide what it did before, nor
+   * what others have to say.
+   * @returns ends that
+   */
+  keep(part: Partial<Record<Need, number>>): () => void {
+    const before = this.kept
+    this.kept = { ...before }
+    for (const [need, share] of Object.entries(part) as [Need, number][]) {
+      const kept = before[need] ?? 0
+      this.kept[need] = kept + Math.floor((this.left[need] - kept) * share)
+    }
+    return () => {
+      this.kept = before
+    }
   }
 
   /** Whether anything was left out. */
@@ -71,26 +88,36 @@ export class Budget {
     return this.spent.size > 0
   }
 
-  /** Takes what an entry needs. @returns whether it may be kept */
+  /** Whether there is any use in making further entries. */
+  get hasRoom(): boolean {
+    return this.has('entries') && this.has('text') && this.has('steps')
+  }
+
+  /** Takes what an entry needs; one that is as large as whole menus is left out by itself. @returns whether it may be kept */
   afford(entry: FoundEntry): boolean {
-    return this.take('entries') && this.take('text', lengthOf(entry))
+    const length = lengthOf(entry)
+    if (length > MAX_ENTRY) {
+      this.spent.add('text')
+      this.take('text', Math.ceil(length / 16))
+      return false
+    }
+    return this.take('entries') && this.take('text', length)
   }
 
   /** The entries that are made of some items, as many as can be afforded. */
   entriesOf<Item>(items: Iterable<Item>, make: (item: Item) => FoundEntry): FoundEntry[] {
     const entries: FoundEntry[] = []
     for (const item of items) {
-      if (!this.has('entries') || !this.has('steps')) break
+      if (!this.hasRoom) break
       const entry = make(item)
-      if (!this.afford(entry)) break
-      entries.push(entry)
+      if (this.afford(entry)) entries.push(entry)
     }
     return entries
   }
 
   /** Whether there is anything left; when not, something is left out. */
   has(need: Need): boolean {
-    return this.left[need] > 0 || this.take(need)
+    return this.left[need] > (this.kept[need] ?? 0) || this.take(need)
   }
 
   /** The problems of a list, until a thousand are known of all. */

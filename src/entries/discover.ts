@@ -105,6 +105,7 @@ async function menusOfSource(
   survey: Survey,
   found: readonly FoundEntry[],
 ): Promise<readonly Menu[]> {
+  const endKeeping = survey.budget.keep({ steps: 0.5, characters: 0.25 })
   try {
     return await source.find(survey, found)
   } catch (error) {
@@ -112,6 +113,8 @@ async function menusOfSource(
     if (error instanceof BudgetSpent) return []
     const problem = `What ${source.name} has could not be read, by a mistake in linux-kexec (${String(error)}): please report it.`
     return [{ source: source.name, config: '/', entries: [], preset: null, problems: [problem] }]
+  } finally {
+    endKeeping()
   }
 }
 

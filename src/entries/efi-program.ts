@@ -30,6 +30,9 @@ export type StartedKernel = Pick<
 /** More files than any command line names. */
 const MAX_INITRDS = 256
 
+/** Steps that it takes to read an image's sections. */
+const IMAGE = 300
+
 /** From this release on, the kernel's EFI stub takes the boot loader's initrds in place of those of its command line. */
 const TAKES_HANDED_INITRDS = '5.7'
 
@@ -56,9 +59,17 @@ export class EfiPrograms {
 
   /** A unified kernel image, or what is wrong with the file, to complete a sentence that begins with its path. */
   image(path: string): UnifiedImage | string {
-    const known = this.images.get(path) ?? readUnifiedImage(this.survey.system, path)
+    const known = this.images.get(path) ?? this.read(path)
     this.images.set(path, known)
     return known
+  }
+
+  private read(path: string): UnifiedImage | string {
+    const { budget, system } = this.survey
+    if (!this.survey.pay(IMAGE)) return 'is not looked at: there is more to read here than any machine needs'
+    const image = readUnifiedImage(system, path)
+    if (typeof image !== 'string') budget.take('characters', textOf(image))
+    return image
   }
 
   /** Null for a program that boots no Linux kernel, and for a file that is not there. */
@@ -163,6 +174,13 @@ export class EfiPrograms {
     // Where nothing tells what is mounted, the configuration's folder shows where its file system begins.
     return volumes.locate(path, volumes.mountOf(program).device === null ? config : program).path
   }
+}
+
+/** Characters that an image's profiles have. */
+function textOf({ profiles }: UnifiedImage): number {
+  return profiles
+    .flatMap(({ osRelease, commandLine, profile, uname }) => [osRelease, commandLine, profile, uname])
+    .reduce((sum, text) => sum + (text?.length ?? 0), 0)
 }
 
 /** What systemd-stub makes of its load options: `@N` at their start names a profile, and what is left is the command line. */

@@ -16,11 +16,12 @@ export const modulesDir: EntrySource = {
     )
     const bootFolder = survey.bootFolders[0] as string
     const inBoot = new Set(survey.system.list(bootFolder))
-    const entries: FoundEntry[] = []
-    for (const [release, folder] of survey.modules) {
-      if (known.has(release) || !survey.system.exists(posix.join(folder, 'vmlinuz'))) continue
-      entries.push(entryOf(release, folder, bootFolder, inBoot, survey))
-    }
+    const unknown = [...survey.modules].filter(
+      ([release, folder]) => !known.has(release) && survey.system.exists(posix.join(folder, 'vmlinuz')),
+    )
+    const entries = survey.budget.entriesOf(unknown, ([release, folder]) =>
+      entryOf(release, folder, bootFolder, inBoot, survey),
+    )
     return entries.length === 0 ? [] : [menuWithoutPreset('modules-dir', MODULES_FOLDERS[0], entries)]
   },
 }

@@ -27,8 +27,8 @@ that it does not know. The default, the running and the newest one are marked.`,
     const menu = await readBootMenu({ system, ...(buildTree === undefined ? {} : { buildTree }) })
     if (args.flag('json')) printJson(menu)
     else {
-      const { listing } = await import('../boot-menu.ts')
-      print(listing(menu, { system, long: args.flag('long') }))
+      const { listingParts } = await import('../boot-menu.ts')
+      for (const part of listingParts(menu, { system, long: args.flag('long') })) print(part)
     }
     return exit.done
   },

@@ -11,6 +11,9 @@ export interface AddonOptions {
   readonly problems: readonly string[]
 }
 
+/** Steps that it takes to read one. */
+const ADDON = 200
+
 /** Reads addons, each folder once: those for all images of a partition and those of one image. */
 export class Addons {
   private readonly survey: Survey
@@ -57,6 +60,7 @@ export class Addons {
   }
 
   private readFile(path: string): Addon | string {
+    if (!this.survey.pay(ADDON)) return 'is not looked at: there is more to read here than any machine needs'
     const fd = openRegular(this.survey.system, path)
     if (typeof fd === 'string') return fd
     try {

@@ -32,7 +32,7 @@ export class GrubVariables {
   private readonly survey: Survey
   private readonly values = new Map<string, string | undefined>()
   private blocks: readonly ReadonlyMap<string, string>[] | undefined
-  private configs: readonly string[] | undefined
+  private configs: readonly ReadonlyMap<string, string>[] | undefined
 
   constructor(survey: Survey) {
     this.survey = survey
@@ -74,9 +74,9 @@ export class GrubVariables {
       const value = block.get(name)
       if (value !== undefined) return value
     }
-    this.configs ??= this.files('grub.cfg')
+    this.configs ??= this.files('grub.cfg').map(plainSettings)
     for (const config of this.configs) {
-      const value = plainSetting(config, name)
+      const value = config.get(name)
       if (value !== undefined) return value
     }
     return undefined
@@ -100,16 +100,13 @@ function parseEnvironmentBlock(text: string): ReadonlyMap<string, string> {
   return values
 }
 
-/** What `set name="…"` sets in a configuration, if it is a plain text; the last one counts. */
-function plainSetting(config: string, name: string): string | undefined {
-  const command = `set ${name}=`
-  let value: string | undefined
-  for (let at = config.indexOf(command); at >= 0; at = config.indexOf(command, at + command.length)) {
-    if (at > 0 && !/\s/.test(config[at - 1] as string)) continue
-    const end = config.indexOf('\n', at)
-    const written = config.slice(at + command.length, end < 0 ? undefined : end).trim()
-    const plain = /^(["']?)([^"'$`\\]*)\1$/.exec(written)?.[2]
-    if (plain !== undefined) value = plain
+/** What `set name="…"` sets in a configuration, as far as it is a plain text; the last one counts. */
+function plainSettings(config: string): ReadonlyMap<string, string> {
+  const values = new Map<string, string>()
+  for (const match of config.matchAll(/(?:^|\s)set ([A-Za-z_]\w*)=([^\n]*)/g)) {
+    const [, name = '', written = ''] = match
+    const plain = /^(["']?)([^"'$`\\]*)\1$/.exec(written.trim())?.[2]
+    if (plain !== undefined) values.set(name, plain)
   }
-  return value
+  return values
 }

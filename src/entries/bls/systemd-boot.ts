@@ -62,20 +62,29 @@ function type1Entries({ entries }: BootPartition, reading: MenuReading, problems
   const found: LoaderEntry[] = []
   for (const [file, text] of survey.readTexts(entries, (name) => isEntryFile(name, '.conf'))) {
     const path = `${entries}/${file}`
-    if (text !== undefined) found.push(type1Entry(path, file, text, reading))
-    else if (survey.system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
+    const entry = text === undefined ? undefined : type1Entry(path, file, text, reading)
+    if (!survey.budget.hasRoom) break
+    if (entry !== undefined) {
+      if (survey.budget.afford(entry.found)) found.push(entry)
+    } else if (survey.system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
   }
   return found
 }
 
 function type2EntriesOf({ images }: BootPartition, reading: MenuReading): LoaderEntry[] {
   if (images === null) return []
-  const { system } = reading.survey
-  return system.list(images).flatMap((file) => {
-    if (!isEntryFile(file, '.efi')) return []
+  const { budget, system } = reading.survey
+  const found: LoaderEntry[] = []
+  for (const file of system.list(images)) {
+    if (!isEntryFile(file, '.efi')) continue
     const path = posix.join(images, file)
-    return system.stat(path)?.isDirectory() === true ? [] : type2Entries(path, file, reading)
-  })
+    if (system.stat(path)?.isDirectory() === true) continue
+    for (const entry of type2Entries(path, file, reading)) {
+      if (!budget.hasRoom) return found
+      if (budget.afford(entry.found)) found.push(entry)
+    }
+  }
+  return found
 }
 
 /** systemd-boot passes over hidden files, and over names that begin as those of the entries it makes itself. */

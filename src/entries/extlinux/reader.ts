@@ -6,7 +6,6 @@ import { type Configuration, type KernelKeyword, type Label, newLabel, newMenu }
 const MAX_DEPTH = 16
 /** Files in all: one that includes itself twice would double at every depth. */
 const MAX_FILES = 256
-/** Files that cannot be included and the like, in all. */
 /** Labels in all. */
 const MAX_LABELS = 50_000
 /** Menus in menus. */

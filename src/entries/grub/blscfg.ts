@@ -3,7 +3,7 @@ import { type BlsFile, blsItem, type Dialect, firstValue, readBlsFile } from './
 import type { CommandCall, CommandFunction } from './commands.ts'
 import { compareFileVersions } from './file-version.ts'
 import type { Interpreter } from './interpreter.ts'
-import { compareReleaseParts } from './package-version.ts'
+import { compareReleaseKeys, releaseKey } from './package-version.ts'
 import { errors, type Truth } from './values.ts'
 
 /** Where type 1 files lie, on the file system of `root`; Red Hat's GRUB looks in the second where the first is not. */
@@ -52,7 +52,9 @@ function redHat(run: Interpreter, { words }: CommandCall): Truth {
           ? { ...all, isDefault: false }
           : { isDefault: false, others: false, file: argument }
   const files = [...run.blsFiles, ...redHatsFiles(run, path)]
-  run.blsFiles = newestFirst(files, (one, other) => compareReleaseParts(one.id, other.id))
+  const keys = new Map(files.map((file) => [file, releaseKey(file.id)]))
+  const keyOf = (file: BlsFile) => keys.get(file) ?? []
+  run.blsFiles = newestFirst(files, (one, other) => compareReleaseKeys(keyOf(one), keyOf(other)))
   show(run, run.blsFiles, wanted, 'red-hat')
   return true
 }

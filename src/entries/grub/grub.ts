@@ -75,9 +75,12 @@ async function runOf(survey: Survey, config: string, isStrict: boolean): Promise
     environment.export(name)
   }
   const isRead = { value: true }
+  // The bodies of its entries are run after it.
+  const endKeeping = survey.budget.keep({ steps: 0.5 })
   run.bounded(() => {
     isRead.value = run.runFile(config)
   })
+  endKeeping()
   run.finish()
   if (!isRead.value) run.problem(`${config} cannot be read.`)
   const context = run.opened ?? withScriptAsEntry(run, config)

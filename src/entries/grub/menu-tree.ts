@@ -52,7 +52,8 @@ export async function menuTree(run: Interpreter, top: MenuContext): Promise<Menu
       if (!budget.has('steps') || !budget.take('steps', Math.ceil(copied / 4))) return root
       const node = nodeOf(run, item, context, submenus)
       // One that came to an end too soon would be shown with half of what it does.
-      if (!budget.has('steps') || (node.node.entry !== null && !budget.afford(node.node.entry))) return root
+      if (!budget.hasRoom) return root
+      if (node.node.entry !== null && !budget.afford(node.node.entry)) continue
       level.nodes.push(node.node)
       if (node.context !== null && node.node.menu !== null)
         inner.push({ context: node.context, level: node.node.menu, submenus: [...submenus, item.title] })

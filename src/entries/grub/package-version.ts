@@ -1,10 +1,20 @@
+/** The segments of name, version and release, for sorting many. */
+export type ReleaseKey = readonly (readonly string[])[]
+
+export function releaseKey(id: string): ReleaseKey {
+  return partsOf(id).map(segmentsOf)
+}
+
+export function compareReleaseKeys(one: ReleaseKey, other: ReleaseKey): number {
+  return one.reduce((order, part, index) => order || comparePart(part, other[index] ?? []), 0)
+}
+
 /**
  * Compares what Red Hat's GRUB sorts type 1 files by: names of the form name-version-release, part by part.
  * @returns negative when `one` is older
  */
 export function compareReleaseParts(one: string, other: string): number {
-  const [a, b] = [partsOf(one), partsOf(other)]
-  return a.reduce((order, part, index) => order || comparePart(part, b[index] ?? ''), 0)
+  return compareReleaseKeys(releaseKey(one), releaseKey(other))
 }
 
 /** Name, version and release, which the last two hyphens part; of one hyphen, name and version. */
@@ -17,9 +27,7 @@ function partsOf(id: string): [name: string, version: string, release: string] {
 }
 
 /** As rpm orders versions: digits and letters by turns, digits by value and above letters, `~` below everything. */
-function comparePart(one: string, other: string): number {
-  const a = segmentsOf(one)
-  const b = segmentsOf(other)
+function comparePart(a: readonly string[], b: readonly string[]): number {
   for (let index = 0; index < Math.max(a.length, b.length); index++) {
     const order = compareSegment(a[index], b[index])
     if (order !== 0) return order

@@ -93,7 +93,7 @@ test.each([
 ])('%s is no trap', (pattern, text) => {
   const started = performance.now()
   matchPattern(pattern, text)
-  expect(performance.now() - started).toBeLessThan(3000)
+  expect(performance.now() - started).toBeLessThan(10_000)
 })
 
 test.each([
