@@ -22,7 +22,7 @@ const limits = {
 export type Need = keyof typeof limits
 
 /** Characters of one entry. */
-const MAX_ENTRY = 1024 * 1024
+const MAX_ENTRY = 8 * 1024 * 1024
 
 const MAX_PROBLEMS = 1000
 const MAX_PROBLEMS_OF_ONE = 100

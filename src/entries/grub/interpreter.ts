@@ -165,8 +165,9 @@ export class Interpreter {
     } catch (error) {
       if (error instanceof LimitReached) this.problem(error.message)
       else if (error instanceof RangeError) this.problem(`${this.config}: its blocks are nested too deeply.`)
-      // What the budget is spent on is told once for all that is read.
-      else if (!(error instanceof BudgetSpent)) throw error
+      else if (error instanceof BudgetSpent)
+        this.problem(`${this.config}: it does not come to an end; what it did so far counts.`)
+      else throw error
       this.depth = 0
       this.jump = null
       return false
