@@ -74,16 +74,13 @@ const options: Record<string, string> = {
   '--entry': 'e',
 }
 
-/** `[-p DIR] [-f] [-d] [-n] [-e FILE]`; other words do not count. Undefined where GRUB would complain. */
+/** `[-p DIR] [-f] [-d] [-n] [-e FILE]`, and no other words: undefined where GRUB would complain. */
 export function upstreamOptions(words: readonly string[]): ReadonlyMap<string, string> | undefined {
   const found = new Map<string, string>()
   for (let at = 0; at < words.length; at++) {
     const [, name = '', value] = /^(--[^=]*)(?:=(.*))?$/s.exec(words[at] as string) ?? []
     const letters = name === '' ? /^-(\w+)$/.exec(words[at] as string)?.[1] : options[name]
-    if (letters === undefined) {
-      if (name !== '') return undefined
-      continue
-    }
+    if (letters === undefined) return undefined
     for (const letter of letters) {
       if (!'pfdne'.includes(letter)) return undefined
       found.set(letter, 'pe'.includes(letter) ? (value ?? words[++at] ?? '') : '')

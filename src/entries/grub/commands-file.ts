@@ -45,14 +45,19 @@ function search(run: Interpreter, words: readonly string[], standard: SearchKind
   for (let at = 0; at < words.length; at++) {
     const word = words[at] as string
     const set = /^(?:--set|-s)(?:=(.*))?$/.exec(word)
-    if (set !== null) variable = set[1] || 'root'
-    else if (/^--hint(?:-\w+)?$|^-h$/.test(word)) at++
+    if (set !== null) {
+      // `--set VAR`, with a blank: whatever follows and is no option is the variable.
+      const next = words[at + 1]
+      const isNamed = set[1] === undefined && next !== undefined && !next.startsWith('-')
+      variable = isNamed ? next : set[1] || 'root'
+      if (isNamed) at++
+    } else if (/^--hint(?:-\w+)?$|^-h$/.test(word)) at++
     else if (searchKinds[word] !== undefined) by = searchKinds[word]
     else if (!word.startsWith('-')) names.push(word)
   }
-  // `--set VAR NAME`, with a blank: the first of two names is the variable.
-  const name = names.at(-1)
-  if (names.length > 1 && variable === 'root') variable = names[0]
+  // GRUB 1.98 had no variable there: `--set NAME`.
+  const name = names.at(-1) ?? variable
+  if (names.length === 0) variable = 'root'
   return name === undefined ? false : find(run, by, name, variable)
 }
 

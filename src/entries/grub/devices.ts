@@ -214,12 +214,14 @@ export class Devices {
     return this.isStrict ? { kind: 'elsewhere', name: device } : { kind: 'own' }
   }
 
-  /** GRUB's own name for a partition, if no other can have it. */
+  /** GRUB's own name for a partition, if no other can have it; of one that is not mounted, on the disk of the configuration. */
   private numbered(volume: Volume): string | undefined {
-    const { partition } = volume
-    return partition !== null && this.survey.volumes.partitions(partition).length === 1
-      ? `hd0,gpt${partition}`
-      : undefined
+    const { volumes } = this.survey
+    const { partition, mounts, name } = volume
+    if (partition === null) return undefined
+    const same = volumes.partitions(partition).length
+    const isBeside = mounts.length === 0 && diskOf(name) === diskOf(volumes.volumeOf(this.config).name)
+    return same === 1 || (same === 0 && isBeside) ? `hd0,gpt${partition}` : undefined
   }
 }
 
