@@ -8,4 +8,4 @@ export {
   printCommandLine,
   sameKey,
 } from './parse.ts'
-export { markOf, reuseCommandLine, withoutAdded, withoutIdleMarks } from './reuse.ts'
+export { markOf, reuseCommandLine, withoutBoot, withoutIdleMarks } from './reuse.ts'

@@ -25,7 +25,7 @@ export function markOf(raw: string): string {
 }
 
 /** A command line without what an earlier load added for itself, and without the marks that say so. */
-export function withoutAdded(commandLine: CommandLine): CommandLine {
+function withoutAdded(commandLine: CommandLine): CommandLine {
   const marks = parametersNamed(commandLine, ADDED)
   if (marks.length === 0) return commandLine
   const added = new Set(marks.map(({ value }) => value))
@@ -52,8 +52,17 @@ const OF_THE_FIRST_KERNEL = ['crashkernel']
  */
 export function reuseCommandLine(procCmdline: string, options: { readonly panic?: boolean } = {}): CommandLine {
   // The newline is /proc's own; after a quote left open it would otherwise become part of the last word.
-  const commandLine = parseCommandLine(procCmdline.replace(/\n$/, ''))
-  const stale = options.panic === true ? [...OF_THE_BOOT, ...OF_THE_FIRST_KERNEL] : OF_THE_BOOT
-  const parameters = withoutAdded(commandLine).parameters.filter(({ key }) => !stale.some((name) => sameKey(name, key)))
-  return { ...commandLine, parameters }
+  const commandLine = withoutBoot(parseCommandLine(procCmdline.replace(/\n$/, '')))
+  if (options.panic !== true) return commandLine
+  return without(commandLine, OF_THE_FIRST_KERNEL)
+}
+
+/** A command line, of whatever origin, without what belongs to one boot: what the boot loader, the stub or a kexec adds. */
+export function withoutBoot(commandLine: CommandLine): CommandLine {
+  return without(withoutAdded(commandLine), OF_THE_BOOT)
+}
+
+function without(commandLine: CommandLine, names: readonly string[]): CommandLine {
+  const isStale = (key: string) => names.some((name) => sameKey(name, key))
+  return { ...commandLine, parameters: commandLine.parameters.filter(({ key }) => !isStale(key)) }
 }

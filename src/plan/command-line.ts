@@ -7,7 +7,7 @@ import {
   printCommandLine,
   removeParameter,
   reuseCommandLine,
-  withoutAdded,
+  withoutBoot,
   withoutIdleMarks,
 } from '../cmdline/index.ts'
 import { crashCommandLine } from '../crash-kernel/parameters.ts'
@@ -120,9 +120,8 @@ function chooseBase(
   const own = ownCommandLine(kernel)
   // Of an image that is an entry by itself, the menu does not know what a hypervisor adds.
   const isWholeEntry = entry?.source === 'uki' && own !== null
-  if (entry !== null && entry.cmdline !== null && !isWholeEntry)
-    return { line: withoutAdded(parseCommandLine(entry.cmdline)), reason: "the entry's own" }
-  if (own !== null) return { line: parseCommandLine(own), reason: 'the one that the image brings' }
+  if (entry !== null && entry.cmdline !== null && !isWholeEntry) return baseOf(entry.cmdline, "the entry's own")
+  if (own !== null) return baseOf(own, 'the one that the image brings')
   if (entry === null) {
     findings.refuse(
       new KexecError('a kernel file comes without a command line, and none was given', {
@@ -135,6 +134,14 @@ function chooseBase(
     return undefined
   }
   return runningCommandLine(system, 'the entry has none of its own', findings)
+}
+
+/** Of what a boot loader or a stub would load, the names leave the line: the initrds themselves are chosen already. */
+function baseOf(text: string, reason: string): Base {
+  const line = parseCommandLine(text)
+  const fit = withoutBoot(line)
+  const gone = line.parameters.filter((parameter) => !fit.parameters.includes(parameter)).map(({ key }) => key)
+  return { line: fit, reason: [reason, ...new Set(gone)].join(', without ') }
 }
 
 function runningCommandLine(system: System, why: string, findings: Findings): Base | undefined {

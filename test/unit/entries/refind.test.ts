@@ -32,7 +32,7 @@ test('refind_linux.conf: each kernel beside it, the first line as its own entry,
       title: 'Boot with standard options, vmlinuz-6.1.10-1-amd64',
       submenus: [],
       kernel: '/boot/vmlinuz-6.1.10-1-amd64',
-      cmdline: 'ro root=UUID=7a5e quiet',
+      cmdline: 'ro root=UUID=7a5e quiet initrd=boot\\initrd.img-6.1.10-1-amd64',
       isDefault: true,
     },
     {
@@ -252,6 +252,7 @@ describe('%v and the initrd beside a kernel', () => {
   test('extra_kernel_version_strings', async () => {
     const options = 'rw initrd=boot\\ucode.img initrd=boot\\initramfs-%v.img'
     const { entries } = await menuOf({ ...arch, ...linuxConf(options), ...conf(extra) })
+    expect(entries[0]?.cmdline).toBe('rw initrd=boot\\ucode.img initrd=boot\\initramfs-linux-lts.img')
     expect(entries.map(({ initrds, problems }) => [initrds, problems])).toEqual([
       [['/boot/ucode.img', '/boot/initramfs-linux-lts.img'], []],
       [['/boot/ucode.img', '/boot/initramfs-linux.img'], []],

@@ -106,3 +106,33 @@ test('what other parameters say counts: a mapped device made by the kernel, a fi
   expect(rootLookup('myfs', parseCommandLine('rootfstype=virtiofs'))).toBe('kernel')
   expect(rootLookup('UUID=1-2', parseCommandLine('rootfstype=ext4'))).toBe('initrd')
 })
+
+test('initrd= leaves the command line of whatever entry is planned; its files are the initrds', async () => {
+  const conf = (line: string) => `title A\n${line}\noptions initrd=${initrd.slice(5)} root=/dev/vda1 initrd=/gone\n`
+  const root = makeMachine({
+    ...debian,
+    '/boot/refind_linux.conf': { text: `"a" "root=/dev/vda1 initrd=${initrd}"\n` },
+  })
+  const refind = await planned({ root, entry: `vmlinuz-${newer}` })
+  expect(refind).toMatchObject({ initrds: [initrd], cmdline: 'root=/dev/vda1' })
+  const stub = makeMachine({
+    ...debian,
+    '/boot/loader/entries/a.conf': { text: conf(`efi /vmlinuz-${newer}`) },
+    '/boot/gone': 'initrd',
+  })
+  expect(await planned({ root: stub, entry: 'a.conf' })).toMatchObject({
+    initrds: [initrd, '/boot/gone'],
+    cmdline: 'root=/dev/vda1',
+  })
+  const extlinux = makeMachine({
+    ...debian,
+    '/boot/extlinux/extlinux.conf': {
+      text: `LABEL one\nLINUX ${kernel}\nAPPEND initrd=${initrd} root=/dev/vda1\n`,
+    },
+  })
+  const planOf = await planned({ root: extlinux, entry: 'one' })
+  expect(planOf).toMatchObject({ initrds: [initrd], cmdline: 'root=/dev/vda1' })
+  expect(planOf.decisions.find(({ subject }) => subject === 'command line')?.reason).toBe(
+    "the entry's own, without initrd",
+  )
+})
