@@ -106,9 +106,11 @@ END
     setsid /root/service </dev/null >/dev/null 2>&1 &
     until [ -s /mnt/data/service ]; do sleep 0.1; done
     linux-kexec load newest || exit 1
-    sync
+    echo kept > /mnt/stuck/lost; sync
     dmsetup suspend --noflush --nolockfs stuck
-    echo lost > /mnt/stuck/lost`)
+    # Whoever writes may have to wait for the disk itself.
+    setsid sh -c 'echo lost >> /mnt/stuck/lost; dd if=/dev/zero of=/mnt/stuck/more bs=4k count=8' </dev/null >/dev/null 2>&1 &
+    sleep 2`)
   expect(prepared, prepared.stderr).toMatchObject({ status: 0 })
   await machine.vm.spawn('linux-kexec reboot --via direct --deadline 20')
   expect((await machine.vm.booted({ deadline: 280_000 })).release).toBe(machine.newer)
