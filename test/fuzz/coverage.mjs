@@ -6,6 +6,8 @@ import { Session } from 'node:inspector'
 export class Coverage {
   /** Per function, one byte for each character of its source: 1 once it has run. */
   #functions = new Map()
+  /** Functions that have run: 'entries/limine/path.js locate'. */
+  #names = new Set()
   /** Runs of a function that looked just like this one are known already. */
   #seen = new Set()
   #session = new Session()
@@ -23,7 +25,9 @@ export class Coverage {
   take() {
     let fresh = 0
     for (const { url, functions } of this.#post('Profiler.takePreciseCoverage').result) {
-      if (url.includes(this.#folder)) for (const { ranges } of functions) fresh += this.#note(url, ranges)
+      if (url.includes(this.#folder)) {
+        for (const { ranges, functionName } of functions) fresh += this.#note(url, ranges, functionName)
+      }
     }
     return fresh
   }
@@ -35,9 +39,19 @@ export class Coverage {
     return count
   }
 
-  #note(url, ranges) {
+  /**
+   * Whether a function has run by the last `take`.
+   * @param module below the folder: 'entries/limine' is that file, and all in the directory of this name
+   */
+  ran(module, name) {
+    const isOfModule = (known) => known.startsWith(`${module}.js `) || known.startsWith(`${module}/`)
+    return [...this.#names].some((known) => isOfModule(known) && known.endsWith(` ${name}`))
+  }
+
+  #note(url, ranges, name) {
     const [whole] = ranges
     if (whole.count === 0) return 0
+    this.#names.add(`${url.slice(url.indexOf(this.#folder) + this.#folder.length)} ${name}`)
     const key = `${url}:${whole.startOffset}`
     const look = `${key} ${ranges.map(({ startOffset, endOffset, count }) => `${startOffset}-${endOffset}x${count}`)}`
     if (this.#seen.has(look)) return 0

@@ -1,90 +1,100 @@
 /**
- * Coverage-guided fuzzing of everything that reads boot loader files and kernel images: `npm run fuzz -- [--seconds N]
- * [--target NAME] [--seed N]`. Inputs are made from the fixtures; those that lead to code not run before are kept and changed further.
- * Each is listed as part of a tree, and the list has to be well formed, or read as an image. What fails is written to test/fuzz/findings.
- * Ends with 1 when anything was found.
+ * Coverage-guided fuzzing of everything that reads files and words from outside: `npm run fuzz -- [--seconds N | --each N]
+ * [--target NAME] [--seed N] [--jobs N]`. Inputs are made from the fixtures; those that lead to code not run before are kept and
+ * changed further. What is read has to be well formed, in little time and memory, and each target's seeds have to reach its parser:
+ * `--check` runs nothing but them. `--input FILE` runs one input again. Findings are written to test/fuzz/findings.
+ * Ends with 1 when there are any.
  */
+import { fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Worker } from 'node:worker_threads'
-import { imageTargets } from './image-targets.mjs'
-import { targets as treeTargets } from './targets.mjs'
+import { targets } from './targets.mjs'
 
-/** A run that gives no sign of life for this long hangs, milliseconds. */
-const HANG = 20_000
-
-const LARGEST = 256 * 1024
+/** Longest input that is shown beside its path, bytes. */
 const LARGEST_SHOWN = 6000
 
-const targets = [...treeTargets, ...imageTargets]
-const fixtures = join(import.meta.dirname, '../fixtures')
 const { values } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '60' },
+    seconds: { type: 'string' },
+    each: { type: 'string' },
+    check: { type: 'boolean', default: false },
+    input: { type: 'string' },
     target: { type: 'string', multiple: true },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    jobs: { type: 'string', default: String(Math.min(4, availableParallelism())) },
   },
 })
 const chosen = targets.filter(({ name }) => values.target?.includes(name) ?? true)
-if (chosen.length === 0) {
+if (chosen.length === 0 || values.target?.some((name) => !targets.some((target) => target.name === name))) {
   console.error(`There is no such target. There are: ${targets.map(({ name }) => name).join(', ')}.`)
   process.exit(2)
 }
-console.log(`Fuzzing ${chosen.length} targets for ${values.seconds} s, seed ${values.seed}.`)
+const jobs = Math.max(1, Math.min(Number(values.jobs), chosen.length))
+/** Milliseconds of a target of weight 1. */
+const each = values.check || values.input ? 0 : 1000 * Number(values.each ?? shareOf(Number(values.seconds ?? 60)))
+console.log(
+  `Fuzzing ${chosen.length} targets for ${(each / 1000).toFixed(1)} s each, ${jobs} at once, seed ${values.seed}.`,
+)
+
 /** What was found, told again at the end: the middle of a long log is soon lost. */
 const findings = []
 let runs = 0
-const share = weights(chosen)
-for (const target of chosen) runs += await fuzz(target, Number(values.seconds) * 1000 * share(target))
+// The longest first, so that the last to end is a short one.
+const waiting = [...chosen].sort((one, other) => weight(other) - weight(one))
+await Promise.all(Array.from({ length: jobs }, work))
 for (const finding of findings) console.log(finding)
-console.log(
-  `${runs} inputs, ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}, seed ${values.seed}.`,
-)
+const count = `${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}`
+console.log(`${runs} inputs, ${count}, seed ${values.seed}.`)
 process.exit(findings.length === 0 ? 0 : 1)
 
 /** GRUB's language is larger than all other formats together. */
-function weights(all) {
-  const weight = ({ name }) => (name === 'grub' ? 8 : 1)
-  const sum = all.reduce((total, target) => total + weight(target), 0)
-  return (target) => weight(target) / sum
+function weight({ name }) {
+  return name === 'grub' ? 8 : 1
 }
 
-async function fuzz(target, milliseconds) {
-  const header = new Int32Array(new SharedArrayBuffer(8))
-  const bytes = new Uint8Array(new SharedArrayBuffer(LARGEST))
-  const worker = new Worker(new URL('./worker.mjs', import.meta.url), {
-    workerData: { name: target.name, milliseconds, seed: Number(values.seed), fixtures, current: { header, bytes } },
-  })
-  const told = new Set()
-  const note = (finding, input) => {
-    const kind = finding.replace(/\d+/g, 'N').slice(0, 400)
-    if (told.has(kind)) return
-    told.add(kind)
-    const text = `${target.name}: ${finding}\n  the input is ${keep(target.name, input)}${shown(input)}`
-    findings.push(text)
-    console.log(text)
+function shareOf(seconds) {
+  return (seconds * jobs) / chosen.reduce((sum, target) => sum + weight(target), 0)
+}
+
+async function work() {
+  for (let target = waiting.shift(); target !== undefined; target = waiting.shift()) await fuzz(target)
+}
+
+/** In a process of its own, whose memory is that of this target alone. */
+async function fuzz(target) {
+  const settings = {
+    name: target.name,
+    milliseconds: each * weight(target),
+    seed: Number(values.seed),
+    input: values.input ?? null,
   }
-  let last = -1
-  const watch = setInterval(() => {
-    const count = Atomics.load(header, 0)
-    if (count === last) {
-      note('it hangs', Buffer.from(bytes.slice(0, Atomics.load(header, 1))))
-      worker.terminate()
-    }
-    last = count
-  }, HANG)
-  const result = await new Promise((resolve, reject) => {
-    worker.on('message', ({ done, finding, input }) => (done ? resolve(done) : note(finding, Buffer.from(input))))
-    worker.on('error', reject)
-    worker.on('exit', () => resolve({ runs: Math.max(last, 0), inputs: 0, covered: 0 }))
+  const child = fork(join(import.meta.dirname, 'supervise.mjs'), [JSON.stringify(settings)])
+  const told = new Set()
+  let result
+  child.on('message', ({ finding, input, done }) => {
+    if (done !== undefined) result = done
+    else note(target, finding, Buffer.from(input, 'base64'), told)
   })
-  clearInterval(watch)
-  await worker.terminate()
-  const { runs: count, inputs, covered } = result
-  console.log(`${target.name.padEnd(14)} ${count} inputs, ${inputs} kept, ${covered} characters of code ran`)
-  return count
+  const ending = await new Promise((resolve) => child.on('close', (code, signal) => resolve(signal ?? code)))
+  if (result === undefined) note(target, `its process ended with ${ending}`, Buffer.alloc(0), told)
+  runs += result?.runs ?? 0
+  const { runs: inputs = 0, kept = 0, covered = 0, megabytes = 0 } = result ?? {}
+  console.log(
+    `${target.name.padEnd(16)} ${inputs} inputs, ${kept} kept, ${covered} characters of code ran, ${megabytes} MB at most`,
+  )
+}
+
+/** One of each kind. */
+function note(target, finding, input, told) {
+  const kind = finding.replace(/\d+/g, 'N').slice(0, 400)
+  if (told.has(kind)) return
+  told.add(kind)
+  const text = `${target.name}: ${finding}\n  the input is ${keep(target.name, input)}${shown(input)}`
+  findings.push(text)
+  console.log(text)
 }
 
 /** The input itself, where it is small: the file does not outlive a machine that is thrown away. */

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import { archiveOf } from './archive.mjs'
 
 const fixtures = join(import.meta.dirname, '../fixtures/kernels')
 const text = Buffer.from('Linux version 6.6.1-test (me@here) #1 SMP\n\0'.repeat(3) + 'some more text, '.repeat(60))
@@ -30,27 +31,35 @@ const compressors = {
     ['zstd', '-q', '--no-check'],
   ],
 }
-export const streams = Object.fromEntries(
-  Object.entries(compressors).map(([name, commands]) => [
-    name,
-    commands.map(([program, ...args]) => execFileSync(program, [...args, '-c'], { input: text, stdio: 'pipe' })),
-  ]),
-)
 
-const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-seeds-'))
-const run = (program, ...args) => execFileSync(program, args, { cwd: folder, stdio: 'pipe' })
-const made = (name) => readFileSync(join(folder, name))
+/** A text as each compressor packs it. */
+export function streams(name, input = text) {
+  return compressors[name].map(([program, ...args]) => execFileSync(program, [...args, '-c'], { input, stdio: 'pipe' }))
+}
 
-function makeContainers() {
-  writeFileSync(join(folder, 'kernel'), streams.gzip[0])
-  writeFileSync(join(folder, 'initrd'), '070701')
-  writeFileSync(join(folder, 'board.dts'), '/dts-v1/; / { compatible = "a,b", "c"; model = "A"; };')
+/** Images by mkimage, dtc and mkbootimg, and PE files by hand. */
+export function containers() {
+  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-seeds-'))
+  try {
+    return makeContainers(folder)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function makeContainers(folder) {
+  const run = (program, ...args) => execFileSync(program, args, { cwd: folder, stdio: 'pipe' })
+  const made = (name) => readFileSync(join(folder, name))
+  writeFileSync(join(folder, 'kernel'), streams('gzip')[0])
+  writeFileSync(join(folder, 'initrd'), archiveOf({ init: 'x' }))
+  writeFileSync(join(folder, 'board.dts'), board)
   writeFileSync(join(folder, 'fit.its'), imageTree)
   run('dtc', '-O', 'dtb', '-o', 'board.dtb', 'board.dts')
   run('mkimage', '-f', 'fit.its', 'inside.itb')
   run('mkimage', '-E', '-f', 'fit.its', 'behind.itb')
   const facts = ['-A', 'arm64', '-O', 'linux', '-C', 'gzip', '-n', 'name']
   run('mkimage', ...facts, '-T', 'kernel', '-d', 'kernel', 'uImage')
+  run('mkimage', ...facts, '-T', 'ramdisk', '-d', 'initrd', 'uInitrd')
   run('mkimage', ...facts, '-T', 'multi', '-d', 'kernel:initrd', 'multi')
   const boot = ['--kernel', 'kernel', '--ramdisk', 'initrd', '--cmdline', 'quiet']
   run('mkbootimg', ...boot, '--pagesize', '2048', '--header_version', '1', '-o', 'boot1')
@@ -71,15 +80,26 @@ function makeContainers() {
   return {
     fit: [made('inside.itb'), made('behind.itb'), made('board.dtb')],
     uimage: [made('uImage'), made('multi')],
+    ramdisk: [made('uInitrd')],
+    tree: [made('board.dtb')],
     android: [made('boot1'), made('boot3'), made('vendor')],
     'unified-image': [peOf(['.cmdline', '.initrd', '.ucode', '.linux', '.profile', '.cmdline'])],
     zboot: [zboot()],
     'linux-image': kernels,
     vmlinux: [readFileSync('/bin/true').subarray(0, 8192)],
-    'compressed-image': Object.values(streams).flat(),
+    'compressed-image': Object.keys(compressors).flatMap((name) => streams(name)),
     s390: [gunzipSync(readFileSync(join(fixtures, 's390x-6.1.0-50.head.gz')))],
   }
 }
+
+const board = `/dts-v1/;
+/memreserve/ 0x1000 0x2000;
+/ {
+  #address-cells = <2>; #size-cells = <2>; compatible = "a,b", "c"; model = "A";
+  chosen { bootargs = "quiet"; stdout-path = "serial0"; linux,initrd-start = <0 0x1000>; };
+  memory@80000000 { device_type = "memory"; reg = <0 0x80000000 0 0x40000000>; };
+  reserved-memory { #address-cells = <2>; #size-cells = <2>; ranges; r@90000000 { reg = <0 0x90000000 0 0x1000>; no-map; }; };
+};`
 
 const imageTree = `/dts-v1/;
 / {
@@ -111,15 +131,12 @@ function peOf(names) {
 }
 
 function zboot() {
+  const [packed] = streams('xz')
   const head = Buffer.alloc(128)
   head.write('MZ\0\0zimg', 0, 'latin1')
   head.writeUInt32LE(128, 8)
-  head.writeUInt32LE(streams.xz[0].length, 12)
+  head.writeUInt32LE(packed.length, 12)
   head.write('xz', 0x18)
   head.writeUInt32LE(0x40, 0x3c)
-  return Buffer.concat([head, streams.xz[0]])
+  return Buffer.concat([head, packed])
 }
-
-/** Images by mkimage, dtc and mkbootimg, and PE files by hand. */
-export const containers = makeContainers()
-rmSync(folder, { recursive: true })

@@ -5,17 +5,40 @@ import { unzstd } from '../../dist/image/compression/zstd.js'
 import { inspect } from '../../dist/image/inspection.js'
 import { inspectNested } from '../../dist/image/nested.js'
 import { containers, streams } from './image-seeds.mjs'
+import { isSentence } from './sentence.mjs'
 
 /** More than any input should unpack to before it is refused, bytes. */
 const LIMIT = 16 * 1024 * 1024
 
-/**
- * Kernel images and compressed streams. `read` takes the bytes as they are and tells what does not hold, one sentence each;
- * what it throws is a finding.
- */
+/** Kernel images, each with the function that shows that its format was read. */
+const images = {
+  fit: ['image/fit', 'configurationsOf'],
+  uimage: ['image/uimage', 'headerProblems'],
+  android: ['image/android', 'layOut'],
+  'unified-image': ['image/uki', 'partOfSection'],
+  zboot: ['image/zboot', 'unpack'],
+  'linux-image': ['image/linux-images', 'textOffset'],
+  vmlinux: ['image/elf', 'extentOf'],
+  'compressed-image': ['image/compressed', 'unpack'],
+  s390: ['image/linux-images', 's390Version'],
+}
+
+const decoders = {
+  gzip: ['image/compression/node-zlib', 'through'],
+  bzip2: ['image/compression/bzip2', 'runs'],
+  xz: ['image/compression/xz', 'lzma2'],
+  lzma: ['image/compression/lzma', 'decode'],
+  lz4: ['image/compression/lz4', 'unpackBlock'],
+  zstd: ['image/compression/zstd', 'decode'],
+}
+
 export const imageTargets = [
-  ...Object.entries(containers).map(([name, more]) => ({ name, more, read: readImage })),
-  ...Object.entries(streams).map(([name, more]) => ({ name, more, read: (bytes) => readStream(name, bytes) })),
+  ...Object.entries(images).map(([name, [parser, reaches]]) => {
+    return { name, more: () => containers()[name], parser, reaches, read: readImage }
+  }),
+  ...Object.entries(decoders).map(([name, [parser, reaches]]) => {
+    return { name, more: () => streams(name), parser, reaches, read: (bytes) => readStream(name, bytes) }
+  }),
 ]
 
 async function readImage(bytes) {
@@ -56,8 +79,4 @@ async function readStream(name, bytes) {
     if (!isSentence(error.message)) return [`no sentence: ${error.message}`]
   }
   return []
-}
-
-function isSentence(text) {
-  return typeof text === 'string' && text !== '' && !/undefined|NaN|\[object /.test(text)
 }

@@ -1,81 +1,50 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { System } from '../../dist/system/system.js'
+import { imageTargets } from './image-targets.mjs'
+import { initrdTargets } from './initrd-targets.mjs'
+import { menuTargets } from './menu-targets.mjs'
+import { policyTargets } from './policy-targets.mjs'
+import { segmentTargets } from './segment-targets.mjs'
+import { signatureTargets } from './signature-targets.mjs'
+import { textTargets } from './text-targets.mjs'
+
+const fixtures = join(import.meta.dirname, '../fixtures')
 
 /**
- * What is fuzzed: a file of a boot partition, or text that a parser takes as it is.
- * - `path`: where the bytes are put in a tree that is then listed as a whole
- * - `seeds`: which files of test/fixtures are such files
- * - `more`: inputs that the fixtures lack
+ * What is fuzzed. Of each:
+ * - `read(bytes, { root, system })` tells what does not hold of what was read, one sentence each; what it throws is a finding
+ * - `path`: where the bytes are put below `root` before
+ * - `tree`: other files that are there, by path
+ * - `seeds`: which files of test/fixtures are such inputs; `more()`: inputs that the fixtures lack
+ * - `parser`: a file of src/ without its end, or a directory; words of the format are taken from there
+ * - `reaches`: a function of it that the seeds run, and an empty input does not
  */
 export const targets = [
-  { name: 'grub', path: '/boot/grub/grub.cfg', seeds: /\/grub2?\/(?:grub|custom)\.cfg$/ },
-  { name: 'grubenv', path: '/boot/grub/grubenv', seeds: /\/grubenv$/ },
-  { name: 'bls', path: '/boot/loader/entries/a+3-1.conf', seeds: /\/entries\/[^/]*\.conf$/ },
-  {
-    name: 'loader-conf',
-    path: '/boot/loader/loader.conf',
-    seeds: /\/loader\.conf$/,
-    more: ['default a*\ntimeout 3\n'],
-  },
-  { name: 'uki', path: '/boot/EFI/Linux/a.efi', seeds: /\/EFI\/Linux\/[^/]*\.efi$/i, more: [Buffer.from('MZ')] },
-  {
-    name: 'extlinux',
-    path: '/boot/extlinux/extlinux.conf',
-    seeds: /\/(?:extlinux\.conf|(?:isolinux|syslinux|menu|txt)\.cfg)$/,
-  },
-  { name: 'grub-legacy', path: '/boot/grub/menu.lst', seeds: /\/(?:menu\.lst|grub\.conf)$/ },
-  { name: 'zipl', path: '/etc/zipl.conf', seeds: /\/zipl\.conf$/ },
-  { name: 'raspberry-pi', path: '/boot/firmware/config.txt', seeds: /\/config\.txt$/ },
-  { name: 'refind', path: '/boot/EFI/refind/refind.conf', seeds: /\/refind\.conf$/ },
-  { name: 'refind-linux', path: '/boot/refind_linux.conf', seeds: /\/refind_linux\.conf$/ },
-  { name: 'limine', path: '/boot/limine.conf', seeds: /\/limine\.(?:conf|cfg)$/ },
-  { name: 'gentoo-kexec', path: '/etc/conf.d/kexec', seeds: /\/conf\.d\/kexec$/ },
-  { name: 'debian-kexec', path: '/etc/default/kexec', seeds: /\/default\/kexec$/ },
-  {
-    name: 'mountinfo',
-    path: '/proc/self/mountinfo',
-    seeds: /\/mountinfo$/,
-    more: ['27 1 0:25 /@ / rw,relatime shared:1 - btrfs /dev/sda2 rw,subvol=/@\n'],
-  },
-  {
-    name: 'fstab',
-    path: '/etc/fstab',
-    seeds: /\/fstab$/,
-    more: ['UUID=a / btrfs subvol=@ 0 0\nLABEL=b /boot ext4 defaults 0 2\n'],
-  },
-  {
-    name: 'os-release',
-    path: '/etc/os-release',
-    seeds: /\/os-release$/,
-    more: ['PRETTY_NAME="Debian GNU/Linux 12"\n'],
-  },
-  {
-    name: 'proc-cmdline',
-    path: '/proc/cmdline',
-    seeds: /\/cmdline$/,
-    more: ['BOOT_IMAGE=(hd0,gpt2)/vmlinuz root=/dev/sda1 x="a b" -- init=1\n'],
-  },
-  { name: 'kernel', path: '/boot/vmlinuz-6.6.0', seeds: /\/kernels\/[^/]*\.head$/ },
+  ...menuTargets,
+  ...imageTargets,
+  ...signatureTargets,
+  ...initrdTargets,
+  ...segmentTargets,
+  ...policyTargets,
+  ...textTargets,
 ]
 
-/** The rest of the tree: a kernel that entries may name, so that paths are found. */
-export function prepareTree(root, fixtures) {
-  const kernel = readFileSync(join(fixtures, 'kernels/vmlinuz-6.1.0-50-cloud-amd64.head'))
-  const put = (path, bytes) => {
-    mkdirSync(dirname(join(root, path)), { recursive: true })
-    writeFileSync(join(root, path), bytes)
+/** Lays out what is around the target's file. */
+export function prepare({ path, tree = {} }, root) {
+  if (path !== undefined) mkdirSync(dirname(join(root, path)), { recursive: true })
+  for (const [name, bytes] of Object.entries(tree)) {
+    mkdirSync(dirname(join(root, name)), { recursive: true })
+    writeFileSync(join(root, name), bytes)
   }
-  put('/boot/vmlinuz-6.1.0-50-cloud-amd64', kernel)
-  put('/boot/initrd.img-6.1.0-50-cloud-amd64', '070701')
-  put('/proc/sys/kernel/osrelease', '6.1.0-50-cloud-amd64\n')
-  for (const { path } of targets) mkdirSync(dirname(join(root, path)), { recursive: true })
+  return { root, system: new System(root) }
 }
 
-/** The inputs a target begins with. */
-export function seedsOf(target, fixtures) {
-  const found = filesBelow(fixtures).filter((path) => target.seeds?.test(path))
-  const seeds = [...found.map((path) => readFileSync(path)), ...(target.more ?? []).map((text) => Buffer.from(text))]
-  return seeds.length > 0 ? seeds : [Buffer.from('\n')]
+/** The inputs a target begins with, each once. */
+export function seedsOf({ seeds, more }) {
+  const found = filesBelow(fixtures).filter((path) => seeds?.test(path))
+  const all = [...found.map((path) => readFileSync(path)), ...(more?.() ?? []).map((input) => Buffer.from(input))]
+  return [...new Map(all.map((input) => [input.toString('latin1'), input])).values()]
 }
 
 /** Links are not followed: a boot partition's leads back to itself. */
@@ -85,37 +54,4 @@ function filesBelow(folder) {
     if (entry.isDirectory()) return filesBelow(path)
     return entry.isFile() ? [path] : []
   })
-}
-
-/** What must hold of every list, whatever was read. @returns what does not, one sentence each */
-export function violations({ entries, loaders, problems }) {
-  const wrong = []
-  const check = (holds, text) => holds || wrong.push(text)
-  check(new Set(entries.map(({ id }) => id)).size === entries.length, 'ids are not unique')
-  check(entries.filter(({ isDefault }) => isDefault).length <= 1, 'there are two defaults')
-  check(entries.filter(({ isNewest }) => isNewest).length === Math.min(1, entries.length), 'not one newest')
-  check(loaders.filter(({ inCharge }) => inCharge).length <= 1, 'two loaders are in charge')
-  for (const entry of entries) {
-    const paths = [entry.kernel, entry.devicetree, ...entry.initrds].filter((path) => path !== null)
-    for (const path of paths) check(isPath(path), `not a path inside the root: ${JSON.stringify(path)}`)
-    for (const text of [entry.id, entry.title, entry.config]) check(typeof text === 'string', 'a text is missing')
-    check(entry.sources[0] === entry.source, 'the first of sources is not source')
-    check(entry.kernel !== null || entry.problems.length > 0, `no kernel, and no word why: ${entry.title}`)
-    for (const problem of entry.problems) check(isSentence(problem), `no sentence: ${JSON.stringify(problem)}`)
-  }
-  for (const problem of problems) check(isSentence(problem), `no sentence: ${JSON.stringify(problem)}`)
-  return wrong
-}
-
-function isPath(path) {
-  // '(/dev/sda2)/boot/vmlinuz' lies on a file system that is not mounted.
-  return /^(?:\([^)]*\))?\//.test(path) && !path.split('/').includes('..')
-}
-
-function isSentence(problem) {
-  return (
-    typeof problem === 'string' &&
-    problem !== '' &&
-    !/\bat .*\.[jt]s:\d|undefined|\[object |please report/.test(problem)
-  )
 }

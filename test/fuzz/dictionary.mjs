@@ -1,0 +1,35 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const dist = join(import.meta.dirname, '../../dist')
+const LONGEST = 40
+
+/** The words of a target's format, for `mutate`: those its parser looks for are written in the parser itself. */
+export function dictionaryOf({ parser, words = [] }) {
+  const found = new Set(words)
+  for (const path of filesOf(parser)) {
+    const source = withoutComments(readFileSync(path, 'utf8'))
+    for (const [, , text] of source.matchAll(/(['"`])((?:\\.|(?!\1)[^\\\n])*)\1/g)) add(found, text)
+    for (const [, key] of source.matchAll(/^\s+([\w-]+):/gm)) add(found, key)
+    for (const [, pattern] of source.matchAll(/[(=,:[&|] ?\/((?:\\.|[^/\\\n])+)\/[a-z]*/g)) {
+      for (const [word] of pattern.replace(/\\[a-zA-Z]/g, ' ').matchAll(/[\w.@:-]{2,}/g)) add(found, word)
+    }
+  }
+  return [...found].map((word) => Buffer.from(word, 'latin1'))
+}
+
+/** Sentences are for people. */
+function add(found, text) {
+  if (text !== '' && text.length <= LONGEST && !/[\s\\]|\$\{/.test(text)) found.add(text)
+}
+
+function withoutComments(source) {
+  return source.replace(/\/\*.*?\*\//gs, '').replace(/^\s*\/\/.*$/gm, '')
+}
+
+/** 'entries/limine' is limine.js and what lies in the directory limine. */
+function filesOf(parser) {
+  const folder = join(dist, parser)
+  const inside = existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []
+  return [`${folder}.js`, ...inside].filter((path) => path.endsWith('.js') && existsSync(path))
+}

@@ -1,0 +1,164 @@
+import { isUtf8 } from 'node:buffer'
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { build } from 'esbuild'
+import {
+  appendParameters,
+  checkCommandLineText,
+  hasParameter,
+  parseCommandLine,
+  printCommandLine,
+  removeParameter,
+} from '../../dist/cmdline/index.js'
+import { KexecError } from '../../dist/errors.js'
+import { bytesOfText, hasEscapes, textOfBytes } from '../../dist/exact-text.js'
+import { isTerminalName, parseUtmp } from '../../dist/handover/utmp.js'
+import { parseRecord } from '../../dist/state/record.js'
+import { answered, Violations } from './sentence.mjs'
+
+const file = {
+  ...{ path: '/boot/vmlinuz', size: 1, device: 2, inode: 3, modifiedAt: 4.5, changedAt: null },
+  ...{ sample: 'a', sha256: null },
+}
+const record = {
+  ...{ schemaVersion: 1, kind: 'kernel', bootId: '3b5f6c1e-6f0c-4d8e-9a53-0f3c5d0a9b11' },
+  loadedAt: '2026-11-21T13:00:00.000Z',
+  by: { uid: 0, loginUid: 1000, sudoUser: 'tester', pid: 77, program: '/usr/bin/linux-kexec' },
+  ...{ packageVersion: '0.1.0', version: '6.12.1', kernel: file, initrds: [file], others: [], overlay: ['/a'] },
+  ...{ commandLine: 'root=/dev/vda1', engine: 'file', flags: 0, fingerprint: null, fingerprintProblem: 'why' },
+  origin: { selector: 'newest', entry: 'debian', title: 'Debian', source: 'bls' },
+}
+
+const kexec8 = join(import.meta.dirname, '../../src/cli/kexec8')
+
+export const textTargets = [
+  {
+    name: 'record',
+    more: () => [JSON.stringify(record), JSON.stringify({ ...record, fingerprint: 'x', fingerprintProblem: null })],
+    words: ['null', '[]', '{}', '-1', '1e999', '""', '"segments"', '"__proto__"'],
+    parser: 'state/record',
+    reaches: 'loadedAt',
+    read: (bytes) => {
+      const violations = new Violations()
+      const read = parseRecord(bytes.toString('utf8'), 'kernel')
+      if (typeof read === 'string') violations.sentences([read])
+      else violations.check(!Number.isNaN(Date.parse(read.loadedAt)) && Array.isArray(read.initrds), 'it is no record')
+      return violations.found
+    },
+  },
+  {
+    name: 'utmp',
+    seeds: /\/utmp\/.*\.utmp$/,
+    more: () => [Buffer.alloc(800, 'pts/0\0user\0').fill(0, 2, 8).fill(7, 0, 1).fill(0, 1, 2)],
+    parser: 'handover/utmp',
+    reaches: 'textAt',
+    read: (bytes) => {
+      const violations = new Violations()
+      for (const { user, terminal } of parseUtmp(bytes)) {
+        violations.check(user !== '' && isTerminalName(terminal), `'${user}' is logged in at '${terminal}'`)
+      }
+      return violations.found
+    },
+  },
+  {
+    name: 'kexec8-words',
+    more: () => [
+      '-l\0/boot/vmlinuz\0--initrd=/boot/initrd.img\0--reuse-cmdline\0--append=quiet\0-s',
+      '-e',
+      '-u',
+      '-p\0vmlinuz\0--command-l\0root=/dev/sda1\0--type=bzImage',
+      '--load-panic\0-S',
+      '-fdy\0kernel\0--mem-min=0x100000\0--console-serial\0--serial-baud=9600\0--\0-x',
+    ],
+    words: kexecOptions(),
+    parser: 'cli/kexec8/request',
+    reaches: 'specificationOf',
+    read: readKexecWords,
+  },
+  {
+    name: 'exact-text',
+    more: () => [
+      Buffer.from('a\xff\x80é', 'latin1'),
+      'é€😀',
+      Buffer.from('eda080f09f98', 'hex'),
+      Buffer.from('f4908080', 'hex'),
+    ],
+    parser: 'exact-text',
+    reaches: 'characterLength',
+    read: (bytes) => {
+      const violations = new Violations()
+      const text = textOfBytes(bytes)
+      violations.check(bytesOfText(text).equals(bytes), 'the bytes do not come back')
+      violations.check(hasEscapes(text) === !isUtf8(bytes), 'that it is not UTF-8 is not seen')
+      violations.check(textOfBytes(bytesOfText(text)) === text, 'the text does not come back')
+      return violations.found
+    },
+  },
+  {
+    name: 'command-line',
+    seeds: /\/cmdline(?:\.txt)?$/,
+    more: () => ['root=/dev/sda1 "a b"=c x="d e" quiet -- init --', Buffer.from('a=\xa0b à\xc3 "open', 'latin1')],
+    words: ['root=', 'initrd=', '--', '"', 'BOOT_IMAGE='],
+    parser: 'cmdline',
+    reaches: 'removeParameter',
+    read: readCommandLine,
+  },
+]
+
+/** Every option of kexec(8), as its list in src/ has them. */
+function kexecOptions() {
+  const source = readFileSync(join(kexec8, 'options.ts'), 'utf8')
+  const names = [...source.matchAll(/'([a-z]|[a-z][a-z-]+)'/g)].map(([, name]) => name)
+  return names.map((name) => (name.length === 1 ? `-${name}` : `--${name}=`))
+}
+
+/** The command is built as one bundle, of which this part is no file: it is made one. */
+async function compileRequest() {
+  const outfile = join(import.meta.dirname, '../../build/fuzz', String(process.pid), 'dist/cli/kexec8/request.js')
+  await build({ entryPoints: [join(kexec8, 'request.ts')], bundle: true, format: 'esm', platform: 'node', outfile })
+  const module = await import(outfile)
+  rmSync(join(outfile, '../../../..'), { recursive: true })
+  return module
+}
+
+let compiled
+
+async function readKexecWords(bytes) {
+  compiled ??= compileRequest()
+  const { readRequest } = await compiled
+  const violations = new Violations()
+  const words = bytes.toString('utf8').split('\0')
+  for (const posixly of [false, true]) {
+    for (const hasCrashMemory of [false, true]) {
+      const request = readRequest(words, { posixly, hasCrashMemory })
+      if (request.kind === 'wrong') violations.sentences([request.problem, ...(request.hint ? [request.hint] : [])])
+      if (request.kind === 'work') {
+        violations.check(request.load === null || request.load.kernel.length >= 0, 'a load has no kernel')
+        violations.check(['nothing', 'exec', 'reboot'].includes(request.finish), `it ends with ${request.finish}`)
+      }
+    }
+  }
+  return violations.found
+}
+
+/** What is printed means what was read, and a parameter that was taken away is gone. */
+function readCommandLine(bytes) {
+  const violations = new Violations()
+  const text = textOfBytes(bytes)
+  const line = parseCommandLine(text)
+  const printed = printCommandLine(line)
+  violations.check(isDeepStrictEqual(parseCommandLine(printed), line), 'what is printed is not what was read')
+  const first = line.parameters[0]?.key
+  if (first !== undefined) {
+    violations.check(hasParameter(line, first), 'a parameter that is there is not found')
+    violations.check(!hasParameter(removeParameter(line, first), first), 'a parameter that was taken away is there')
+  }
+  const isRefused = (error) => error instanceof KexecError
+  answered(violations, isRefused, () => checkCommandLineText(printed))
+  const longer = answered(violations, isRefused, () => appendParameters(line, 'added=1'))
+  if (longer !== undefined && line.init.length === 0) {
+    violations.check(hasParameter(longer, 'added'), 'a parameter that was added is not there')
+  }
+  return violations.found
+}
