@@ -44,7 +44,7 @@ export class Coverage {
    * @param module below the folder: 'entries/limine' is that file, and all in the directory of this name
    */
   ran(module, name) {
-    const isOfModule = (known) => known.startsWith(`${module}.js `) || known.startsWith(`${module}/`)
+    const isOfModule = (known) => known.startsWith(`${module}.`) || known.startsWith(`${module}/`)
     return [...this.#names].some((known) => isOfModule(known) && known.endsWith(` ${name}`))
   }
 

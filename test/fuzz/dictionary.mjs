@@ -18,9 +18,9 @@ export function dictionaryOf({ parser, words = [] }) {
   return [...found].map((word) => Buffer.from(word, 'latin1'))
 }
 
-/** Sentences are for people. */
+/** Sentences are for people, and modules for the program. */
 function add(found, text) {
-  if (text !== '' && text.length <= LONGEST && !/[\s\\]|\$\{/.test(text)) found.add(text)
+  if (text !== '' && text.length <= LONGEST && !/[\s\\]|\$\{|^\.\.?\/.*\.js$|^node:/.test(text)) found.add(text)
 }
 
 function withoutComments(source) {

@@ -101,7 +101,7 @@ function readFirmwareKeys(bytes) {
   return violations.found
 }
 
-function readSettings(bytes, { system }) {
+function readSettings(_bytes, { system }) {
   const violations = new Violations()
   for (const name of [
     'kernel.kexec_load_disabled',
