@@ -76,7 +76,7 @@ function linux(...[run, call]: Parameters<CommandFunction>): boolean {
 }
 
 /** GRUB knows it for no file name, and loads nothing of the whole line. */
-function notAPath(run: Interpreter, word: string, what: 'kernel' | 'initrd' | 'device tree'): false {
+function notAPath(run: Interpreter, word: string, what: 'kernel' | 'initrd' | 'module' | 'device tree'): false {
   run.boot.fault(
     `GRUB loads no ${what}: '${word}' on that line is not a path, as it begins with neither / nor (device)/.`,
   )
@@ -107,6 +107,7 @@ function initrd(...[run, { words, why }]: Parameters<CommandFunction>): boolean 
 function multiboot(...[run, call]: Parameters<CommandFunction>): boolean {
   const [path, ...words] = withoutOptions(call.words, /^--quirk/)
   if (path === undefined) return false
+  if (!isPath(path)) return notAPath(run, path, 'kernel')
   payForWords(run, words)
   run.boot.multiboot(run.locate(path), words)
   doubt(run, call.why, 'Its kernel or command line')
@@ -116,6 +117,7 @@ function multiboot(...[run, call]: Parameters<CommandFunction>): boolean {
 function module(...[run, call]: Parameters<CommandFunction>): boolean {
   const [path, ...words] = withoutOptions(call.words, /^--nounzip$/)
   if (path === undefined) return false
+  if (!isPath(path)) return notAPath(run, path, 'module')
   run.boot.module(run.locate(path), words)
   doubt(run, call.why, 'A module')
   return true

@@ -166,6 +166,17 @@ describe('what is not a path', () => {
     })
   })
 
+  test.each([
+    ['multiboot2 multiboot2 /xen.gz', "kernel: 'multiboot2'"],
+    ['multiboot /boot/vmlinuz-6.1.0\nmodule boot/initrd', "module: 'boot/initrd'"],
+  ])('%s', async (commands, what) => {
+    const { kernel, initrds, problems } = await entryOf(commands)
+    expect([kernel, ...initrds].filter((path) => path !== null && !path.startsWith('/'))).toEqual([])
+    expect(problems).toContain(
+      `GRUB loads no ${what} on that line is not a path, as it begins with neither / nor (device)/.`,
+    )
+  })
+
   test('several files, with names in the archive, are', async () => {
     const entry = await entryOf(`${linux}\ninitrd /boot/initrd.img-6.1.0 newc:etc/x:/boot/initrd.img-6.12.0`)
     expect(entry.initrds).toEqual(['/boot/initrd.img-6.1.0', '/boot/initrd.img-6.12.0'])
