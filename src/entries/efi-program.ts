@@ -1,4 +1,4 @@
-import { hasParameter, parseCommandLine, printCommandLine, removeParameter } from '../cmdline/index.ts'
+import { hasParameter } from '../cmdline/index.ts'
 import { stubCommandLine } from '../image/uki.ts'
 import { isSecureBoot } from '../system/efi-variables.ts'
 import { Addons } from './bls/addons.ts'
@@ -143,16 +143,15 @@ export class EfiPrograms {
   }
 
   /**
-   * The initrds that the kernel's stub loads, and the command line without their names. It asks the boot loader for them
+   * The initrds that the kernel's stub loads. The command line stays as it is passed: a plan takes their names off. The stub asks the boot loader for them
    * (LoadFile2), which systemd-boot answers for its `initrd` lines and systemd-stub for the image's own. Only where nobody
    * answers does it load the files of `initrd=` (efi_load_initrd in efi-stub-helper.c); before 5.7 it knew no other way,
    * and systemd-boot puts an `initrd=` for each of its own files first.
    */
   private withInitrds({ program, config, initrds = [] }: EfiStart, text: string, hasOwn: boolean) {
-    const line = parseCommandLine(text)
+    const cmdline = text
     const named = stubInitrds(text).map((path) => this.beside(program, path, config))
-    const cmdline = named.length === 0 ? text : printCommandLine(removeParameter(line, 'initrd'))
-    if (hasParameter(line, 'noinitrd')) return { initrds: [], cmdline, uncertainties: [] }
+    if (hasParameter(text, 'noinitrd')) return { initrds: [], cmdline, uncertainties: [] }
     const isHanded = hasOwn || (initrds.length > 0 && this.takesHandedInitrds(program))
     const uncertainties =
       isHanded && named.length > 0

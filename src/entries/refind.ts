@@ -139,7 +139,9 @@ function stanzaEntry(stanza: Stanza, config: string, survey: Survey): FoundEntry
   // Windows, macOS and other boot loaders are EFI programs; a Linux kernel is one too, and seldom ends so.
   if (started === null && /\.efi$/i.test(loader) && cmdline === '')
     return { ...nothing, problems: [`It starts no Linux kernel by itself: the EFI program ${loader}.`] }
-  const kernel = started ?? survey.efiPrograms.asKernel(start)
+  const found = started ?? survey.efiPrograms.asKernel(start)
+  // A unified kernel image has a command line of its own; of a kernel the options are shown as they are written.
+  const kernel = found.described === true ? found : { ...found, cmdline: options ?? '' }
   const unknown =
     volumeName !== null && volume === undefined
       ? [`Depends on the volume ${volumeName}, which this system does not know.`]

@@ -112,8 +112,6 @@ function entryOf(kernel: string, options: string, isMain: boolean, place: Place)
     )
   return {
     ...started,
-    // As refind_linux.conf has it, names of initrds and all; a plan takes them off.
-    ...(started.described === true ? {} : { cmdline }),
     id: kernel,
     title: kernel,
     initrds: isNamed || beside === undefined ? started.initrds : [posix.join(folder.path, beside)],

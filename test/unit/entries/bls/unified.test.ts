@@ -242,7 +242,7 @@ describe('type 1 files may name EFI programs', () => {
     expect(entry).toMatchObject({
       kernel: '/efi/vmlinuz',
       initrds: ['/efi/initrd.img'],
-      cmdline: 'root=/dev/sda2',
+      cmdline: 'root=/dev/sda2 initrd=\\initrd.img',
       problems: [],
     })
   })
