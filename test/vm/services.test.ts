@@ -77,7 +77,7 @@ describe('systemd', () => {
       cp -L /usr/bin/node "$odd/node"; cp -rL /usr/lib/node_modules/linux-kexec "$odd/package"
       "$odd/node" "$odd/package/dist/linux-kexec.cjs" service install >/dev/null && systemctl daemon-reload
       ${settled('linux-kexec-boot')}; linux-kexec unload; systemctl restart linux-kexec-boot; linux-kexec status
-      linux-kexec service install >/dev/null && systemctl daemon-reload`,
+      linux-kexec service install >/dev/null; rm /etc/systemd/system/linux-kexec-shutdown.service; systemctl daemon-reload`,
       patience,
     )
     expect(odd.stdout, odd.stderr).toContain('/opt/ħ %h $HOME é/package/dist/linux-kexec.cjs')
