@@ -83,7 +83,7 @@ function makeContainers(folder) {
     ramdisk: [made('uInitrd')],
     tree: [made('board.dtb')],
     android: [made('boot1'), made('boot3'), made('vendor')],
-    'unified-image': [peOf(['.cmdline', '.initrd', '.ucode', '.linux', '.profile', '.cmdline'])],
+    'unified-image': [peOf(['.cmdline', '.osrel', '.uname', '.initrd', '.ucode', '.linux', '.profile', '.cmdline'])],
     zboot: [zboot()],
     'linux-image': kernels,
     vmlinux: [readFileSync('/bin/true').subarray(0, 8192)],
