@@ -71,7 +71,11 @@ export async function readBootMenu(options: DiscoverOptions = {}): Promise<BootM
   const menus = options.buildTree === undefined ? await menusOf(survey) : [buildTree(survey, options.buildTree)]
   await lookAtFiles(menus, survey)
   const { entries, loaders, problems } = mergeMenus(menus, survey)
-  return { entries: rank(entries, system), loaders, problems: [...problems, ...unreadable(system), ...budget.remarks] }
+  return {
+    entries: rank(entries, system, survey.thisSystem.isInstalled()),
+    loaders,
+    problems: [...problems, ...unreadable(system), ...budget.remarks],
+  }
 }
 
 async function menusOf(survey: Survey): Promise<Menu[]> {

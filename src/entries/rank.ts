@@ -15,14 +15,14 @@ const unordered: readonly Source[] = ['boot-dir', 'modules-dir', 'build-tree']
  * order; after it the other kernels, newest first, a replaced kernel (.old) behind its like, kernels of unknown version
  * after all others, rescue kernels last.
  */
-export function rank(found: readonly MergedEntry[], system: System): BootEntry[] {
+export function rank(found: readonly MergedEntry[], system: System, isInstalled = true): BootEntry[] {
   const keyed = found.map((entry) => ({ entry, key: entry.version === null ? null : kernelVersionKey(entry.version) }))
   const ranked = [
     ...keyed.filter(({ entry }) => !unordered.includes(entry.source)),
     ...keyed.filter(({ entry }) => unordered.includes(entry.source)).sort(byVersion),
   ].map(({ entry }) => entry)
   const running = runningOf(ranked, system)
-  const passed = passedOver(found)
+  const passed = passedOver(found, isInstalled)
   const newest = newestOf(keyed, passed)
   return ranked.map((entry) => {
     const { problems, uncertain: _, otherSystem: __, isSnapshot: ___, ...rest } = entry
@@ -71,16 +71,22 @@ interface PassedOver {
   readonly reason: string
 }
 
-/** What is not in it may be the newest. */
-function passedOver(found: readonly MergedEntry[]): ReadonlyMap<MergedEntry, PassedOver> {
-  const own = found.filter(({ kernel, otherSystem }) => kernel !== null && otherSystem === null)
+/**
+ * What is not in it may be the newest.
+ * @param isInstalled whether anything tells of a system here: on the medium of a live system all entries start that one
+ */
+function passedOver(found: readonly MergedEntry[], isInstalled: boolean): ReadonlyMap<MergedEntry, PassedOver> {
+  const kernels = found.filter(({ kernel }) => kernel !== null)
+  const ofThisSystem = kernels.filter(({ otherSystem }) => otherSystem === null)
+  const isMedium = ofThisSystem.length === 0 && !isInstalled
+  const own = isMedium ? kernels : ofThisSystem
   // Where all look like snapshots, the system that runs is one of them.
   const hasProper = own.some(({ isSnapshot }) => !isSnapshot)
   const passed = new Map<MergedEntry, PassedOver>()
   for (const entry of found) {
     if (entry.kernel === null) continue
     const { otherSystem } = entry
-    if (otherSystem !== null) passed.set(entry, { kind: 'other system', reason: otherSystem })
+    if (otherSystem !== null && !isMedium) passed.set(entry, { kind: 'other system', reason: otherSystem })
     else if (entry.isSnapshot && hasProper) passed.set(entry, { kind: 'other system', reason: 'a snapshot' })
     else if (isRescue(entry.kernel)) passed.set(entry, { kind: 'spare', reason: 'a rescue kernel' })
     else if (isRecovery(entry)) passed.set(entry, { kind: 'spare', reason: 'a recovery mode' })

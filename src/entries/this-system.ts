@@ -80,6 +80,12 @@ export class ThisSystem {
     return isSameRoot === true ? null : this.otherInstallation(entry)
   }
 
+  /** Whether anything tells of an installed system here. The medium of a live system has files of its own alone. */
+  isInstalled(): boolean {
+    const isRunning = this.survey.system.runningCommandLine() !== undefined
+    return isRunning || this.roots.length > 0 || this.machineIds.size > 0
+  }
+
   /** What is mounted at /, or what fstab would mount there. */
   private mountedRoot(): { device: string | null; subvolume: string | null; isFact: boolean } {
     const { device, top, type } = this.survey.volumes.mountOf('/')

@@ -272,3 +272,11 @@ test('a plan names what it passed over, and why', async () => {
     "entry own.conf: chosen by 'newest', of 2 entries found; passed over: theirs.conf (another root file system: LABEL=b, where this system's is LABEL=a)",
   )
 })
+
+test('the medium of a live system: with no system here, its entries are those of this one', async () => {
+  const live = entries(options('boot=casper'), options('boot=casper'))
+  const newestOf = async (tree: Tree) => (await listed(tree)).find(({ isNewest }) => isNewest)?.id
+  expect(await newestOf(live)).toBe('theirs.conf')
+  expect(await newestOf({ ...live, ...running('root=/dev/sda1 ro') })).toBeUndefined()
+  expect(await newestOf({ ...live, ...fstab('UUID=1 / ext4') })).toBeUndefined()
+})
