@@ -14,6 +14,8 @@ export interface HookScript {
   readonly header?: readonly string[]
   /** Shell that leaves (`exit 0`) when it is called for something else than the end of a reboot. */
   readonly unless?: readonly string[]
+  /** Do nothing at a reboot that `linux-kexec reboot` did not ask for. */
+  readonly onlyAsked?: boolean
   /** Ours to call. Default: exec. */
   readonly command?: readonly string[]
   /**
@@ -29,7 +31,7 @@ export interface HookScript {
  * the kernel cannot be started, it waits for an administrator, because what follows it is a reboot through the firmware.
  */
 export function hookScript(script: HookScript): string {
-  const { program, header = [], unless = [], command = ['exec'], failure = 'wait' } = script
+  const { program, header = [], unless = [], onlyAsked = false, command = ['exec'], failure = 'wait' } = script
   const call = `${quoted(program.node)} ${quoted(program.command)}`
   return `#!/bin/sh
 ${[marking, ...header, '#', '# Starts the loaded kernel, if one is loaded, as the last step of a reboot.'].join('\n')}
@@ -39,10 +41,8 @@ ${unless.map((line) => `${line}\n`).join('')}PATH=/usr/sbin:/usr/bin:/sbin:/bin
 [ -e /sys/kernel ] || mount -t sysfs sysfs /sys
 loaded=0
 [ -r /sys/kernel/kexec_loaded ] && read -r loaded </sys/kernel/kexec_loaded
-# What \`linux-kexec reboot\` has asked for; nothing when this is a plain reboot.
-asked=
-[ -r ${MARK_FILE} ] && read -r asked <${MARK_FILE}
-if [ -z "$asked" ]; then
+${ASKED}
+${onlyAsked ? '[ -n "$asked" ] || exit 0\n' : ''}if [ -z "$asked" ]; then
   [ "$loaded" = 1 ] || exit 0
   for file in ${OPT_OUTS.join(' ')}; do
     [ -e "$file" ] && exit 0
@@ -55,6 +55,15 @@ echo 'linux-kexec: the loaded kernel was not started, see above'
 ${failure === 'wait' ? WAIT : ''}exit 0
 `
 }
+
+const BOOT_ID = '/proc/sys/kernel/random/boot_id'
+
+/** Shell that finds out what was asked for in this boot. */
+export const ASKED = `# What \`linux-kexec reboot\` has asked for in this boot; nothing when this is a plain reboot.
+asked= of= boot=
+[ -r ${MARK_FILE} ] && read -r asked of <${MARK_FILE}
+[ -r ${BOOT_ID} ] && read -r boot <${BOOT_ID}
+[ "$of" = "$boot" ] || asked=`
 
 /** Called with this word, a script does nothing but to print the version of what it would call. */
 export const CHECK = '--check'

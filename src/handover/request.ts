@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { KexecError } from '../errors.ts'
+import { bootIdOf } from '../state/record.ts'
 import { removeFile, replaceFile } from '../system/replace-file.ts'
 import type { System } from '../system/system.ts'
 import type { HandoverContext } from './init-system.ts'
@@ -8,9 +9,16 @@ import { keepLoaded } from './keep-loaded.ts'
 
 /**
  * Tells hook scripts that `linux-kexec reboot` asked, so that they never fall through to the firmware: one line, 'kexec', or
- * 'kexec-or-firmware' with --allow-firmware-reboot. /run keeps it until the kernel ends.
+ * 'kexec-or-firmware' with --allow-firmware-reboot, then the id of the boot that is to end. /run is no tmpfs on every machine:
+ * what an earlier boot has left there asks for nothing.
  */
 export const MARK_FILE = '/run/linux-kexec/handover'
+
+/** Whether a reboot of this boot was asked for. */
+export function isAsked(system: System): boolean {
+  const [, boot] = system.readText(MARK_FILE)?.trim().split(' ') ?? []
+  return boot !== undefined && boot === bootIdOf(system)
+}
 
 export interface Request {
   /** What is asked, for people: 'systemd'. */
@@ -44,7 +52,8 @@ export async function request(
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const mark = join(system.root, MARK_FILE)
   try {
-    replaceFile(mark, Buffer.from(context.allowFirmwareReboot ? 'kexec-or-firmware\n' : 'kexec\n'), { mode: 0o600 })
+    const asked = context.allowFirmwareReboot ? 'kexec-or-firmware' : 'kexec'
+    replaceFile(mark, Buffer.from(`${asked} ${bootIdOf(system) ?? ''}\n`), { mode: 0o600 })
     await ask()
   } catch (cause) {
     stopping.abort()

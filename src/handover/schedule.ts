@@ -5,7 +5,7 @@ import { StateFolder } from '../state/folder.ts'
 import { Lock } from '../state/lock.ts'
 import { bootIdOf } from '../state/record.ts'
 import type { System } from '../system/system.ts'
-import { MARK_FILE } from './request.ts'
+import { isAsked, MARK_FILE } from './request.ts'
 
 /** The reboot that a process waits with. Whoever takes the file away has called it off. */
 const FILE = 'reboot.json'
@@ -109,7 +109,7 @@ export function cancelScheduled(system: System): ScheduledReboot | undefined {
   try {
     const scheduled = scheduledReboot(system)
     if (scheduled === undefined) {
-      if (system.exists(MARK_FILE)) throw begun()
+      if (isAsked(system)) throw begun()
       return undefined
     }
     new StateFolder(system).remove(FILE)

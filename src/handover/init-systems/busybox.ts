@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import type { Program } from '../../program.ts'
 import type { System } from '../../system/system.ts'
 import { type Hook, marking } from '../hook.ts'
-import { hookScript, START_KERNEL } from '../hook-script.ts'
+import { ASKED, hookScript, START_KERNEL } from '../hook-script.ts'
 import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
 import { holdsString, programText } from '../program-text.ts'
 import { MARK_FILE, request } from '../request.ts'
@@ -92,11 +92,13 @@ ${marking}
 # busybox init becomes this when it is told to restart, after everything has been stopped. It is PID 1.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 trap '' HUP INT QUIT TERM
+[ -e /proc/self ] || mount -t proc proc /proc
+${ASKED}
 # What asked for it is gone where the shutdown actions have unmounted /run: nothing else has init restart.
-if [ ! -e ${MARK_FILE} ]; then
-  mount -t tmpfs run /run
+if [ -z "$asked" ]; then
+  [ -e ${MARK_FILE} ] || mount -t tmpfs run /run
   mkdir -p ${posix.dirname(MARK_FILE)}
-  echo kexec >${MARK_FILE}
+  echo "kexec $boot" >${MARK_FILE}
 fi
 ${START_KERNEL}
 trap - HUP INT QUIT TERM

@@ -1,6 +1,6 @@
 import { hookScript, START_KERNEL } from '../hook-script.ts'
 import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
-import { MARK_FILE, request } from '../request.ts'
+import { request } from '../request.ts'
 
 /** The boot scripts that procd runs, in the order of their names, with the word shutdown (rcS.c). */
 const SCRIPTS = '/etc/rc.d'
@@ -15,9 +15,9 @@ export const procd: InitSystem = {
   detect: (_, first) => (first.isNamed('procd') ? [] : undefined),
   examine(system, program) {
     // They run before a poweroff too, and what it is to be they are not told.
-    const unless = [`[ "$1" = shutdown ] && [ -e ${MARK_FILE} ] || exit 0`]
+    const unless = ['[ "$1" = shutdown ] || exit 0']
     const command = ['exec', '--end-processes', '--unmount']
-    const text = hookScript({ program, unless, command, failure: 'return' })
+    const text = hookScript({ program, unless, onlyAsked: true, command, failure: 'return' })
     const examination: InitExamination = {
       ...unremarkable,
       steps: [

@@ -13,6 +13,7 @@ import { loggedIn, tellUsers } from '../../../src/handover/users.ts'
 import { parseUtmp } from '../../../src/handover/utmp.ts'
 import { oneLine } from '../../../src/plan/text.ts'
 import { Lock } from '../../../src/state/lock.ts'
+import { bootIdOf } from '../../../src/state/record.ts'
 import { System } from '../../../src/system/system.ts'
 
 const roots: string[] = []
@@ -178,9 +179,12 @@ test('a reboot that is called off at the very moment its time comes does not go 
   // The other way round: once the time has come nobody can say that it was called off.
   const lock = await waitForTime(system, at, { remaining: () => 0, tick: () => {} })
   mkdirSync(join(system.root, 'run/linux-kexec'), { recursive: true })
-  writeFileSync(join(system.root, 'run/linux-kexec/handover'), 'kexec\n')
+  const mark = join(system.root, 'run/linux-kexec/handover')
+  writeFileSync(mark, `kexec ${bootIdOf(system)}\n`)
   lock.release()
   expect(() => cancelScheduled(system)).toThrow(/has begun/)
+  writeFileSync(mark, 'kexec of-an-earlier-boot\n')
+  expect(cancelScheduled(system), 'where /run outlives a boot').toBeUndefined()
 })
 
 test('a reboot that wakes long after its time does not start by itself', async () => {

@@ -107,7 +107,8 @@ export function conduct(init: Init): void {
     async () => {
       const { vm } = machine
       const { failing = 'waits' } = init
-      const { stdout } = await vm.run(`mkdir -p /run/linux-kexec; echo kexec >/run/linux-kexec/handover
+      const { stdout } =
+        await vm.run(`mkdir -p /run/linux-kexec; echo "kexec $(cat /proc/sys/kernel/random/boot_id)" >/run/linux-kexec/handover
       linux-kexec handover --install >/dev/null; cat /proc/sys/kernel/random/boot_id`)
       const waits = consoleSays(vm, 'type reboot here and press Enter')
       await vm.spawn(init.plainReboot ?? '')
