@@ -34,7 +34,7 @@ class Arguments {
     std::string text("\0", 1);
     void* start = nullptr;
     size_t length = 0;
-    if (wrong_) return std::string();
+    if (wrong_) return {};
     if (value.IsString()) text = value.As<Napi::String>().Utf8Value();
     if (Elements(value, napi_uint8_array, start, length)) text = std::string(static_cast<char*>(start), length);
     if (text.find('\0') == std::string::npos) return text;
