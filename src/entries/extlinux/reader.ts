@@ -19,7 +19,7 @@ export type OpenInclude = (name: string) => { readonly path: string; readonly te
  * SYSLINUX 6; doc/README.pxe and boot/pxe_utils.c of U-Boot):
  * - a keyword U-Boot does not know ends the label; SYSLINUX passes over it;
  * - SYSLINUX knows a global APPEND, `APPEND -`, submenus and hidden or disabled labels; U-Boot does not;
- * - of several INITRD the last counts for SYSLINUX, the first for U-Boot;
+ * - of several INITRD the last counts for SYSLINUX; the second ends the label for U-Boot, as does a second FDT;
  * - a label's name is the rest of the line for U-Boot and for SYSLINUX's menus, one word for SYSLINUX without a menu;
  * - FDT, FDTDIR and FDTOVERLAYS are U-Boot's alone.
  */
@@ -131,19 +131,27 @@ class Reader {
   /** @returns whether the keyword is one that belongs to labels. */
   private labelCommand(keyword: string, value: string): boolean {
     const { label } = this
-    const isFirst = this.flavour === 'u-boot'
+    if (this.flavour === 'u-boot' && label !== null && isRepeated(keyword, label)) {
+      addProblem(
+        label.problems,
+        `${this.place}: a second ${keyword.toUpperCase()} in label ${label.name}, where U-Boot ends the label.`,
+      )
+      this.endLabel()
+      return true
+    }
     switch (keyword) {
       case 'append':
         this.append(value)
         return true
       case 'initrd':
-        if (label !== null && label.initrd !== null && !(isFirst && isInAppend(label)))
+        if (label === null) return true
+        if (label.initrd !== null)
           addProblem(
             label.problems,
-            `${this.place}: a second INITRD in label ${label.name}; only the ${isFirst ? 'first' : 'last'} counts. ` +
+            `${this.place}: a second INITRD in label ${label.name}; only the last counts. ` +
               'Files are to be given in one line, with commas.',
           )
-        if (label !== null && (label.initrd === null || !isFirst)) label.initrd = value
+        label.initrd = value
         return true
       case 'fdt':
       case 'devicetree':
@@ -317,9 +325,26 @@ function markLabel(label: Label, keyword: string): void {
   else if (keyword === 'goto' || keyword === 'exit' || keyword === 'quit') label.isMove = true
 }
 
-/** U-Boot takes the files of `initrd=` in APPEND for an INITRD, and passes the parameter on. */
-function isInAppend({ append, initrd }: Label): boolean {
-  return append?.includes(`initrd=${initrd}`) ?? false
+/**
+ * Whether a label has had this already. U-Boot then leaves the value unread, takes it for a keyword that it does not know, and so
+ * ends the label (parse_label of boot/pxe_utils.c). An `initrd=` in APPEND counts for an INITRD.
+ */
+function isRepeated(keyword: string, { initrd, devicetree, devicetreeFolder, overlays }: Label): boolean {
+  switch (keyword) {
+    case 'initrd':
+      return initrd !== null
+    case 'fdt':
+    case 'devicetree':
+      return devicetree !== null
+    case 'fdtdir':
+    case 'devicetreedir':
+      return devicetreeFolder !== null
+    case 'fdtoverlays':
+    case 'devicetree-overlay':
+      return overlays !== null
+    default:
+      return false
+  }
 }
 
 /** The first word of a line and the rest, without the blanks around them. */

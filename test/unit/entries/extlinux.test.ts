@@ -463,13 +463,12 @@ describe("U-Boot's reading", () => {
   const uBoot = (text: string) =>
     menuOf({ '/boot/vmlinuz-6.1.0': arm64Kernel, '/boot/extlinux/extlinux.conf': { text } })
 
-  test('devicetrees; the first INITRD; no global APPEND; the first label without a default', async () => {
+  test('devicetrees; no global APPEND; the first label without a default', async () => {
     const { entries, problems } = await uBoot(`append ignored
 label Debian 12 kernel
 	menu label Debian
 	linux ../vmlinuz-6.1.0
 	initrd ../initrd.one
-	initrd ../initrd.two
 	fdt ../board.dtb
 	append root=/dev/mmcblk0p2 console=\${console}
 label l1
@@ -488,12 +487,23 @@ label l1
       },
       { id: 'l1', cmdline: '', devicetree: null },
     ])
-    expect(entries[0]?.problems).toContainEqual(expect.stringContaining('only the first counts'))
     expect(entries[0]?.problems.at(-1)).toMatch(/variables of U-Boot's environment/)
     expect(entries[1]?.problems).toEqual([
       expect.stringContaining('/usr/lib/linux-image-6.1.0/'),
       'U-Boot applies devicetree overlays: ../a.dtbo ../b.dtbo.',
     ])
+  })
+
+  test.each([
+    ['initrd ../a\ninitrd ../b', ['/boot/a'], ''],
+    ['append first initrd=/boot/a\ninitrd ../b', ['/boot/a'], 'first initrd=/boot/a'],
+    ['fdt ../a.dtb\ndevicetree ../b.dtb', [], ''],
+    ['fdtdir ../a\nfdtdir ../b', [], ''],
+    ['fdtoverlays ../a\nfdtoverlays ../b', [], ''],
+  ])('%j: the second ends the label', async (lines, initrds, cmdline) => {
+    const { entries } = await uBoot(`label a\nlinux ../vmlinuz-6.1.0\n${lines}\nappend late\n`)
+    expect(entries).toMatchObject([{ id: 'a', initrds, cmdline }])
+    expect(entries[0]?.problems).toContainEqual(expect.stringContaining('U-Boot ends the label'))
   })
 
   test('MENU DEFAULT counts where there is no DEFAULT', async () => {
