@@ -79,5 +79,6 @@ export function tellingProgram(name: string): Buffer {
   bytes.writeUInt32LE(0x60000020, section + 36)
   efiCode.copy(bytes, 0x200)
   bytes.write(`${name}\0`, NAME_AT, 'latin1')
-  return bytes
+  // rEFInd 0.14 takes nothing shorter for a loader.
+  return Buffer.concat([bytes], 0x4000)
 }

@@ -90,7 +90,8 @@ async function boot(image: string, more: Partial<QemuOptions>): Promise<readonly
     ...more,
   })
   try {
-    const text = await new Conversation(qemu.console).expect('@end')
+    // A boot takes seconds; one that never comes must not hold up all others.
+    const text = await new Conversation(qemu.console).expect('@end', 90_000)
     const [, kernel = '', options = '', initrd = ''] = FIELDS.exec(text) ?? []
     // Load options end with a NUL.
     return [kernel, options.replace(/\0.*$/s, ''), initrd]

@@ -92,10 +92,6 @@ export const syslinuxTrees: readonly LoaderTree[] = [
     'a submenu that is the default',
     `UI menu.c32\nTIMEOUT 1\n${label('a', 'one')}MENU BEGIN Sub\nMENU START\n${label('b', 'two')}MENU END\n`,
   ),
-  syslinuxTree(
-    'hidden and disabled labels',
-    `UI menu.c32\nTIMEOUT 1\n${label('x', 'one', 'MENU HIDE\n')}${label('y', 'one', 'MENU DISABLE\n')}${label('b', 'two')}`,
-  ),
 ]
 
 const refindDir = '/EFI/BOOT'
