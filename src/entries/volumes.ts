@@ -125,7 +125,9 @@ export class Volumes {
   /** Whether the number of each mounted partition is known: what has another number is then none of them. */
   get areNumbersKnown(): boolean {
     return this.mounts.every(
-      ({ device }) => device !== null && ![...this.deviceNames(device)].every((name) => isSpec.test(name)),
+      ({ device, type }) =>
+        // A pool names no partition.
+        type !== 'zfs' && device !== null && ![...this.deviceNames(device)].every((name) => isSpec.test(name)),
     )
   }
 
