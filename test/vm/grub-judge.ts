@@ -1,25 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fixtureFile, layFixture } from '../unit/entries/fixtures.ts'
-import { grubScript, grubScripts, layGrubMachine } from '../unit/entries/grub/scripts.ts'
+import { grubScript, grubScripts, type JudgedEntry, layGrubMachine } from '../unit/entries/grub/scripts.ts'
 import { type DiskPlan, pathInTree, readDiskPlan } from './boot-disk.ts'
 import { type RealGrub, type RunningGrub, serialConsole } from './real-grub.ts'
-
-/** An entry of GRUB's menu, as GRUB itself carried it out. */
-export interface JudgedEntry {
-  readonly submenus: readonly string[]
-  readonly title: string
-  /** GRUB's id of it, the title when it has none; null when nothing that it calls told. */
-  readonly id: string | null
-  /** Paths in the tree. */
-  readonly kernel: string | null
-  readonly initrds: readonly string[]
-  /** As GRUB's linux command would hand it to the kernel, without BOOT_IMAGE. */
-  readonly cmdline: string | null
-  readonly devicetree?: string
-  /** Commands that load something else, with their arguments: `chainloader +1`. */
-  readonly others?: readonly string[]
-}
 
 export interface Judgement {
   /** Index in `entries` of what GRUB boots when nobody touches a key; null when that is none of them. */

@@ -5,19 +5,12 @@ import { type BootEntry, readBootMenu } from '../../../../src/entries/index.ts'
 import type { System } from '../../../../src/system/system.ts'
 import { fixtureFile, fixtureNames, fixtureSystem } from '../fixtures.ts'
 import { identify } from '../tree.ts'
+import type { JudgedEntry } from './scripts.ts'
 
 /** What the real GRUB made of a tree, written down by test/vm/grub-judge.test.ts. */
 interface Judged {
   readonly default: number | null
-  readonly entries: readonly {
-    readonly submenus: readonly string[]
-    readonly title: string
-    readonly id: string | null
-    readonly kernel: string | null
-    readonly initrds: readonly string[]
-    readonly cmdline: string | null
-    readonly devicetree?: string
-  }[]
+  readonly entries: readonly JudgedEntry[]
 }
 
 const judgedNames = fixtureNames.filter(

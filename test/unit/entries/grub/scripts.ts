@@ -26,14 +26,19 @@ export function layGrubMachine(root: string): void {
   layFolder(folder, root)
 }
 
+/** An entry of GRUB's menu, as GRUB itself carried it out. */
 export interface JudgedEntry {
   readonly submenus: readonly string[]
   readonly title: string
+  /** GRUB's id of it, the title when it has none; null when nothing that it calls told. */
   readonly id: string | null
+  /** Paths in the tree. */
   readonly kernel: string | null
   readonly initrds: readonly string[]
+  /** As GRUB's linux command would hand it to the kernel, without BOOT_IMAGE. */
   readonly cmdline: string | null
   readonly devicetree?: string
+  /** Commands that load something else, with their arguments: `chainloader +1`. */
   readonly others?: readonly string[]
 }
 
