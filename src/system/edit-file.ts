@@ -8,14 +8,12 @@ import {
   ftruncateSync,
   openSync,
   readFileSync,
-  renameSync,
-  rmSync,
   type Stats,
   writeSync,
 } from 'node:fs'
 import { posix } from 'node:path'
 import { native } from '../native.ts'
-import { besideOf, removeFile, replaceFile, syncFolder } from './replace-file.ts'
+import { putInPlace, removeFile, replaceFile } from './replace-file.ts'
 
 /** The kernel makes these anew from what is in the file: IMA's hash and EVM's. */
 const OWN_OF_CONTENT = new Set(['security.ima', 'security.evm'])
@@ -39,28 +37,12 @@ export function editFile(path: string, content: Buffer): void {
 
 /** @returns false when the new file could not be made like the old one: nothing was changed then */
 function replaceAlike(path: string, content: Buffer, old: number, stats: Stats): boolean {
-  const beside = besideOf(path)
-  try {
-    const fd = openSync(beside, 'wx', 0o600)
-    try {
-      writeAll(fd, content)
-      fchownSync(fd, stats.uid, stats.gid)
-      fchmodSync(fd, stats.mode & 0o7777)
-      if (!copyAttributes(old, fd)) {
-        rmSync(beside)
-        return false
-      }
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    renameSync(beside, path)
-  } catch (error) {
-    rmSync(beside, { force: true })
-    throw error
-  }
-  syncFolder(path)
-  return true
+  return putInPlace(path, (fd) => {
+    writeAll(fd, content)
+    fchownSync(fd, stats.uid, stats.gid)
+    fchmodSync(fd, stats.mode & 0o7777)
+    return copyAttributes(old, fd)
+  })
 }
 
 /** @returns whether both files have the same now */

@@ -30,14 +30,29 @@ export interface FileAttributes {
  * are made. @throws Node's error; then nothing was changed
  */
 export function replaceFile(path: string, content: Buffer, { mode, owner }: FileAttributes): void {
+  putInPlace(path, (fd) => {
+    for (let written = 0; written < content.length; ) written += writeSync(fd, content, written)
+    if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid)
+    fchmodSync(fd, mode)
+    return true
+  })
+}
+
+/**
+ * Makes a file beside a path and puts it there in one step, once `fill` has done with it.
+ * @param fill returns false to leave everything as it was
+ * @returns what `fill` did @throws Node's error; then nothing was changed
+ */
+export function putInPlace(path: string, fill: (fd: number) => boolean): boolean {
   const beside = besideOf(path)
   try {
     // wx: never through a link that someone has put there.
     const fd = openSync(beside, 'wx', 0o600)
     try {
-      for (let written = 0; written < content.length; ) written += writeSync(fd, content, written)
-      if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid)
-      fchmodSync(fd, mode)
+      if (!fill(fd)) {
+        rmSync(beside)
+        return false
+      }
       fsyncSync(fd)
     } finally {
       closeSync(fd)
@@ -48,6 +63,7 @@ export function replaceFile(path: string, content: Buffer, { mode, owner }: File
     throw error
   }
   syncFolder(path)
+  return true
 }
 
 /** Puts a symbolic link at a path in one step. @throws Node's error; then nothing was changed */
@@ -71,7 +87,7 @@ export function removeFile(path: string, { force = false } = {}): void {
 }
 
 /** A hidden name, which folders of scripts pass over, that nobody can guess. */
-export function besideOf(path: string): string {
+function besideOf(path: string): string {
   const folder = posix.dirname(path)
   makeFolder(folder)
   return posix.join(folder, `.${posix.basename(path)}.${randomBytes(6).toString('hex')}`)
@@ -95,7 +111,7 @@ export function makeFolder(path: string, mode = FOLDER_MODE): void {
   chmodSync(path, mode)
 }
 
-export function syncFolder(path: string): void {
+function syncFolder(path: string): void {
   const fd = openSync(posix.dirname(path), 'r')
   try {
     fsyncSync(fd)
