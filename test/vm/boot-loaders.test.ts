@@ -34,6 +34,9 @@ else
   menuentry_id_option=""
 fi
 export menuentry_id_option
+function load_video {
+  insmod all_video
+}
 set extra=from_a_variable
 export extra
 ${entry('Debian GNU/Linux', 'gnulinux-simple', newer, 'from=simple')}
