@@ -91,7 +91,7 @@ function inProcess(name, trees, rounds) {
 
 /** In a process of its own: the first call is the one that a command makes. */
 async function once(folder) {
-  const { readBootMenu } = await import('../dist/entries/index.js')
+  const { readBootMenu } = await import('../dist/entries/discover.js')
   const { System } = await import('../dist/system/system.js')
   const timed = async (path) => {
     const started = performance.now()

@@ -1,19 +1,18 @@
 /** linux-kexec: boot a new Linux kernel from the running one, and know beforehand whether it will work. */
 
+export { appendParameters, removeParameter } from './cmdline/edit.ts'
 export {
-  appendParameters,
   type CommandLine,
   commandLineBytes,
   type Parameter,
   parseCommandLine,
   printCommandLine,
-  removeParameter,
-  reuseCommandLine,
-} from './cmdline/index.ts'
+} from './cmdline/parse.ts'
+export { reuseCommandLine } from './cmdline/reuse.ts'
 export { planShrinking, type Shrinking, shrinkReservation } from './crash-kernel/shrink.ts'
-export { type Check, type CheckStatus, type DiagnoseOptions, type Diagnosis, diagnose } from './doctor/index.ts'
+export type { Check, CheckStatus } from './doctor/check.ts'
+export { type DiagnoseOptions, type Diagnosis, diagnose } from './doctor/diagnosis.ts'
 export type { PlannedSegment } from './engine/segments/segment.ts'
-export { type LoadStatus, status } from './engine/status.ts'
 export { unload } from './engine/unload.ts'
 export { type BootLoader, type BootMenu, type DiscoverOptions, discover, readBootMenu } from './entries/discover.ts'
 export type { BootEntry, Source } from './entries/entry.ts'
@@ -35,69 +34,55 @@ export { type HookOptions, installHandover, removeHandover } from './handover/in
 export { cancelReboot, type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
 export type { ScheduledReboot } from './handover/schedule.ts'
 export {
-  type Configuration,
-  type EfiStub,
-  type FileSignatures,
-  type ImageFact,
-  type ImageHeader,
-  type ImageInput,
-  type ImagePart,
   type InspectedEngine,
-  type InspectedFile,
   type InspectedPart,
   type Inspection,
   type InspectionVerdict,
   type InspectOptions,
-  type IntegrityCheck,
   inspect,
-  inspectFile,
-  inspectSignatures,
-  type KernelImage,
-  type OpenImage,
-  type PartChoice,
-  type SetupHeader,
-  type SetupPayload,
-  type SignaturePresence,
-} from './image/index.ts'
+} from './image/inspect/inspection.ts'
+export type { IntegrityCheck } from './image/inspect/integrity.ts'
+export type { ImageInput, OpenImage } from './image/inspect/open.ts'
+export { type InspectedFile, inspectFile } from './image/inspect/open.ts'
+export { type FileSignatures, inspectSignatures } from './image/inspect/signatures.ts'
 export type {
-  ImaAttribute,
+  Configuration,
+  EfiStub,
+  ImageFact,
+  ImageHeader,
+  ImagePart,
+  KernelImage,
+  PartChoice,
+  SignaturePresence,
+} from './image/model/image.ts'
+export type { SetupHeader, SetupPayload } from './image/model/setup-header.ts'
+export type {
   ImageSignature,
-  InspectSignaturesOptions,
   SignatureCertificate,
   SignatureReport,
   SignatureVerdict,
   Signer,
-} from './image/signature/index.ts'
-export type { Overlay } from './initrd/index.ts'
+} from './image/signature/cms/report.ts'
+export type { ImaAttribute } from './image/signature/ima.ts'
+export type { InspectSignaturesOptions } from './image/signature/inspect.ts'
+export type { Overlay } from './initrd/overlay.ts'
 export type { Decision } from './plan/decision.ts'
 export type { PlannedInitrd } from './plan/initrds.ts'
 export type { PlanOptions } from './plan/options.ts'
 export { type LoadPlan, plan } from './plan/plan.ts'
 export type { PreparationProgress, PrepareOptions } from './plan/progress.ts'
-export {
-  type AppraisedFile,
-  type CallPolicy,
-  type Confinement,
-  detectPolicy,
-  type FirmwareKeys,
-  type ImaState,
-  type KexecPolicy,
-  type Keyrings,
-  type LoadLimits,
-  type Lockdown,
-  type Obstacle,
-  type PolicyMode,
-  type PolicyReason,
-  type PolicySubject,
-  type PredictOptions,
-  predict,
-  type SignatureCheck,
-  type SignatureLists,
-  type TrustedKey,
-  type UnreadFact,
-  type Verdict,
-  type VerdictImage,
-} from './policy/index.ts'
+export type { Confinement } from './policy/confinement.ts'
+export { detectPolicy } from './policy/detect.ts'
+export type { FirmwareKeys, SignatureLists } from './policy/firmware-keys.ts'
+export type { ImaState } from './policy/ima.ts'
+export type { AppraisedFile } from './policy/ima-verdict.ts'
+export type { Keyrings, TrustedKey } from './policy/keyrings.ts'
+export type { Lockdown } from './policy/lockdown.ts'
+export type { Obstacle } from './policy/obstacles.ts'
+export type { CallPolicy, KexecPolicy, LoadLimits, PolicyMode } from './policy/policy.ts'
+export { type PredictOptions, predict, type Verdict, type VerdictImage } from './policy/predict.ts'
+export type { SignatureCheck } from './policy/signature-check.ts'
+export type { PolicyReason, PolicySubject, UnreadFact } from './policy/survey.ts'
 export {
   type InstallServiceOptions,
   installServices,
@@ -107,16 +92,14 @@ export {
   showServices,
 } from './services/install.ts'
 export type { ServiceKind, ServiceName } from './services/service.ts'
+export type { FileIdentity } from './state/file-identity.ts'
 export {
-  type FileIdentity,
-  type ImageKind,
   type ImageState,
   type LoadedImage,
   type LoadedImagesOptions,
-  type Loader,
-  type LoadRecord,
   loadedImages,
-  type Origin,
   type StaleFile,
-} from './state/index.ts'
+} from './state/loaded-image.ts'
+export type { ImageKind, Loader, LoadRecord, Origin } from './state/record.ts'
+export { type LoadStatus, status } from './system/kexec-state.ts'
 export { System } from './system/system.ts'

@@ -1,7 +1,7 @@
 import type { BootMenu } from '../entries/discover.ts'
 import type { BootEntry } from '../entries/entry.ts'
-import { oneLine } from '../plan/text.ts'
 import type { System } from '../system/system.ts'
+import { oneLine } from '../text.ts'
 import { stdout, terminalColumns } from './descriptor.ts'
 import { styled, table, wrap } from './output.ts'
 

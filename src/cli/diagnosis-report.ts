@@ -1,5 +1,6 @@
-import { type Check, type CheckStatus, type Diagnosis, NO_MACHINE } from '../doctor/index.ts'
-import { oneLine } from '../plan/text.ts'
+import type { Check, CheckStatus } from '../doctor/check.ts'
+import { type Diagnosis, NO_MACHINE } from '../doctor/diagnosis.ts'
+import { oneLine } from '../text.ts'
 import { stdout, terminalColumns } from './descriptor.ts'
 import { styled, wrap } from './output.ts'
 

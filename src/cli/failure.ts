@@ -1,6 +1,6 @@
 import { KexecError } from '../errors.ts'
-import { oneLine } from '../plan/text.ts'
 import { currentFolderIsGone, isCurrentFolderGone } from '../system/current-folder.ts'
+import { oneLine } from '../text.ts'
 import { asRoot } from './as-root.ts'
 import { type ExitStatus, exit, UsageError } from './command.ts'
 import { stderr } from './descriptor.ts'

@@ -1,6 +1,6 @@
 import type { HandoverAssessment } from '../handover/assess.ts'
 import type { HookChange } from '../handover/hook-plan.ts'
-import { oneLine } from '../plan/text.ts'
+import { oneLine } from '../text.ts'
 import { styled } from './output.ts'
 
 const states = {

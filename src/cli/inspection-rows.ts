@@ -1,6 +1,9 @@
-import { canDecompress } from '../image/compression/decompress.ts'
-import type { ImagePart, Inspection, IntegrityCheck, KernelImage, SetupHeader } from '../image/index.ts'
-import { formatBytes } from '../plan/text.ts'
+import { canDecompress } from '../compression/decompress.ts'
+import type { Inspection } from '../image/inspect/inspection.ts'
+import type { IntegrityCheck } from '../image/inspect/integrity.ts'
+import type { ImagePart, KernelImage } from '../image/model/image.ts'
+import type { SetupHeader } from '../image/model/setup-header.ts'
+import { formatBytes } from '../text.ts'
 import { signatureGroups } from './signature-rows.ts'
 
 /** A name and a value; null where nothing is known, which is not shown. */

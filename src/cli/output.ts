@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { oneLine } from '../plan/text.ts'
+import { oneLine } from '../text.ts'
 import { type Descriptor, stderr, stdout, terminalColumns, write } from './descriptor.ts'
 
 /** Version of every JSON document this program prints; raised when a field changes its meaning. */

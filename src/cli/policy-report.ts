@@ -1,5 +1,5 @@
-import { oneLine } from '../plan/text.ts'
-import type { CallPolicy, KexecPolicy } from '../policy/index.ts'
+import type { CallPolicy, KexecPolicy } from '../policy/policy.ts'
+import { oneLine } from '../text.ts'
 import { stdout, terminalColumns } from './descriptor.ts'
 import { styled, wrap } from './output.ts'
 

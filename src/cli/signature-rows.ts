@@ -1,4 +1,6 @@
-import type { FileSignatures, ImageSignature, Inspection, SignatureReport } from '../image/index.ts'
+import type { Inspection } from '../image/inspect/inspection.ts'
+import type { FileSignatures } from '../image/inspect/signatures.ts'
+import type { ImageSignature, SignatureReport } from '../image/signature/cms/report.ts'
 import type { Group, Row } from './inspection-rows.ts'
 
 /** What an inspection tells of signatures: of the file, and of the kernel in it. */

@@ -1,6 +1,8 @@
-import type { LoadStatus } from '../engine/status.ts'
-import { formatBytes } from '../plan/text.ts'
-import type { FileIdentity, LoadedImage, LoadRecord } from '../state/index.ts'
+import type { FileIdentity } from '../state/file-identity.ts'
+import type { LoadedImage } from '../state/loaded-image.ts'
+import type { LoadRecord } from '../state/record.ts'
+import type { LoadStatus } from '../system/kexec-state.ts'
+import { formatBytes } from '../text.ts'
 import { styled, table } from './output.ts'
 
 /** What is loaded, for people. */

@@ -1,6 +1,7 @@
-import { type Parameter, parametersNamed } from '../cmdline/index.ts'
-import { formatBytes } from '../plan/text.ts'
+import { parametersNamed } from '../cmdline/look-up.ts'
+import type { Parameter } from '../cmdline/parse.ts'
 import type { System } from '../system/system.ts'
+import { formatBytes } from '../text.ts'
 
 /** Why a crashkernel= of the running kernel's command line has reserved nothing. */
 export interface NotReserved {

@@ -1,4 +1,5 @@
-import { type CommandLine, lastParameter, parseCommandLine, sameKey } from '../cmdline/index.ts'
+import { lastParameter } from '../cmdline/look-up.ts'
+import { type CommandLine, parseCommandLine, sameKey } from '../cmdline/parse.ts'
 
 /** A parameter that a crash kernel gets, and why. */
 export interface CrashParameter {

@@ -1,8 +1,8 @@
 import type { Source } from '../entries/entry.ts'
 import { howToSet, placeOfParameter } from '../entries/parameter-place.ts'
 import type { Evidence } from '../errors.ts'
-import { formatBytes } from '../plan/text.ts'
 import type { System } from '../system/system.ts'
+import { formatBytes } from '../text.ts'
 
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3

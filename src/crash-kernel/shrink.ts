@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
-import { status } from '../engine/status.ts'
 import { errnoName, KexecError } from '../errors.ts'
-import { formatBytes } from '../plan/text.ts'
+import { status } from '../system/kexec-state.ts'
 import { System } from '../system/system.ts'
+import { formatBytes } from '../text.ts'
 
 /** Where the size is read and written; newer kernels have both. */
 const FILES = ['/sys/kernel/kexec_crash_size', '/sys/kernel/kexec/crash_size']

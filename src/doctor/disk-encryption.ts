@@ -1,4 +1,5 @@
-import { parametersNamed, parseCommandLine } from '../cmdline/index.ts'
+import { parametersNamed } from '../cmdline/look-up.ts'
+import { parseCommandLine } from '../cmdline/parse.ts'
 import type { Evidence } from '../errors.ts'
 import { loaderVariable } from '../system/efi-variables.ts'
 import type { System } from '../system/system.ts'

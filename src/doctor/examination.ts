@@ -1,11 +1,12 @@
-import { type LoadStatus, status } from '../engine/status.ts'
 import { type BootMenu, readBootMenu } from '../entries/discover.ts'
 import { type Evidence, KexecError } from '../errors.ts'
 import { type LoadPlan, plan } from '../plan/plan.ts'
 import { type KernelConfiguration, readConfiguration } from '../policy/configuration.ts'
-import { detectPolicy, type KexecPolicy } from '../policy/index.ts'
+import { detectPolicy } from '../policy/detect.ts'
+import type { KexecPolicy } from '../policy/policy.ts'
 import { type Privileges, readPrivileges } from '../policy/privileges.ts'
 import { Survey } from '../policy/survey.ts'
+import { type LoadStatus, status } from '../system/kexec-state.ts'
 import type { System } from '../system/system.ts'
 
 /** What several subjects look at, read once. */

@@ -1,11 +1,11 @@
-import { hasParameter } from '../cmdline/index.ts'
+import { hasParameter } from '../cmdline/look-up.ts'
 import { hotplugAdvice, readCrashHotplug } from '../crash-kernel/hotplug.ts'
 import { explainNotReserved } from '../crash-kernel/not-reserved.ts'
 import { howToReserve, recommendReservation } from '../crash-kernel/reservation.ts'
 import type { Evidence } from '../errors.ts'
-import { formatBytes } from '../plan/text.ts'
 import { afterLoad } from '../policy/after-load.ts'
 import { loadedImages } from '../state/loaded-image.ts'
+import { formatBytes } from '../text.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf, readEvidence } from './examination.ts'
 

@@ -1,6 +1,6 @@
 import { servedArchitectures } from '../engine/segments/architecture.ts'
 import type { Evidence } from '../errors.ts'
-import type { CallPolicy } from '../policy/index.ts'
+import type { CallPolicy } from '../policy/policy.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf } from './examination.ts'
 import { sentence } from './sentence.ts'

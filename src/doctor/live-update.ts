@@ -1,4 +1,5 @@
-import { type CommandLine, parametersNamed, parseCommandLine } from '../cmdline/index.ts'
+import { parametersNamed } from '../cmdline/look-up.ts'
+import { type CommandLine, parseCommandLine } from '../cmdline/parse.ts'
 import type { Evidence } from '../errors.ts'
 import type { Finding, Subject } from './check.ts'
 import type { Examination } from './examination.ts'

@@ -1,4 +1,4 @@
-import { formatBytes } from '../plan/text.ts'
+import { formatBytes } from '../text.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf } from './examination.ts'
 import { sentence } from './sentence.ts'

@@ -1,11 +1,7 @@
 import type { Evidence } from '../errors.ts'
-import {
-  barriersOfProcess,
-  type CallPolicy,
-  type KexecPolicy,
-  type PolicySubject,
-  type Verdict,
-} from '../policy/index.ts'
+import type { CallPolicy, KexecPolicy } from '../policy/policy.ts'
+import { barriersOfProcess, type Verdict } from '../policy/predict.ts'
+import type { PolicySubject } from '../policy/survey.ts'
 import type { Finding, Subject } from './check.ts'
 import { type Examination, planOf } from './examination.ts'
 import { sentence } from './sentence.ts'

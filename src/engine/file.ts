@@ -3,12 +3,12 @@ import type { KexecError } from '../errors.ts'
 import { bytesOfText } from '../exact-text.ts'
 import { native } from '../native.ts'
 import { readLoadsLeft } from '../policy/switches.ts'
+import { status } from '../system/kexec-state.ts'
 import { System } from '../system/system.ts'
 import { unloadIfAborted } from './abort.ts'
 import { answerOf } from './answer.ts'
 import { diagnoseLoad } from './diagnose.ts'
 import { KernelLog } from './kernel-log.ts'
-import { status } from './status.ts'
 
 /** Flags of kexec_file_load(2): include/uapi/linux/kexec.h. */
 const KEXEC_FILE_ON_CRASH = 2

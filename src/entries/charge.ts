@@ -1,4 +1,4 @@
-import { lastParameter } from '../cmdline/index.ts'
+import { lastParameter } from '../cmdline/look-up.ts'
 import { loaderVariable } from '../system/efi-variables.ts'
 import type { System } from '../system/system.ts'
 import type { Source } from './entry.ts'

@@ -1,5 +1,5 @@
-import { hasParameter } from '../cmdline/index.ts'
-import { stubCommandLine } from '../image/uki.ts'
+import { hasParameter } from '../cmdline/look-up.ts'
+import { stubCommandLine } from '../image/formats/uki.ts'
 import { isSecureBoot } from '../system/efi-variables.ts'
 import { Addons } from './bls/addons.ts'
 import { parseAssignments } from './bls/os-release.ts'

@@ -1,4 +1,5 @@
-import { engineFor, inspectImage } from '../image/index.ts'
+import { inspectImage } from '../image/formats/inspect.ts'
+import { engineFor } from '../image/model/engines.ts'
 
 /** What discovery needs to know of a kernel file. */
 export interface Identity {
@@ -21,7 +22,8 @@ export interface Identity {
  */
 export type IdentifyKernel = (head: Buffer, size: number) => Identity
 
-export { HEAD_BYTES, S390_HEAD_BYTES } from '../image/index.ts'
+export { HEAD_BYTES } from '../image/formats/inspect.ts'
+export { S390_HEAD_BYTES } from '../image/formats/linux-images.ts'
 
 /** What the machine's own inspection says: a kernel is also what only kexec_load takes, such as a zImage of 32-bit ARM. */
 export const identifyKernel: IdentifyKernel = (head, size) => {

@@ -1,5 +1,7 @@
 import { posix } from 'node:path'
-import { lastParameter, parseCommandLine, printCommandLine, removeParameter } from '../cmdline/index.ts'
+import { removeParameter } from '../cmdline/edit.ts'
+import { lastParameter } from '../cmdline/look-up.ts'
+import { parseCommandLine, printCommandLine } from '../cmdline/parse.ts'
 import { type Assignments, parseAssignments } from './shell-assignments.ts'
 import type { EntrySource, FoundEntry, Menu } from './source.ts'
 import type { Survey } from './survey.ts'

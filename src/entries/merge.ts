@@ -1,4 +1,5 @@
-import { parseCommandLine, printCommandLine, removeParameter } from '../cmdline/index.ts'
+import { removeParameter } from '../cmdline/edit.ts'
+import { parseCommandLine, printCommandLine } from '../cmdline/parse.ts'
 import { type Charge, takeCharge } from './charge.ts'
 import { type DescribedEntry, describe } from './describe.ts'
 import type { BootLoader } from './discover.ts'

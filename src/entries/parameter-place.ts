@@ -1,4 +1,4 @@
-import { parametersNamed } from '../cmdline/index.ts'
+import { parametersNamed } from '../cmdline/look-up.ts'
 import type { System } from '../system/system.ts'
 import type { Source } from './entry.ts'
 

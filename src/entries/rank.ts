@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { lastParameter } from '../cmdline/index.ts'
+import { lastParameter } from '../cmdline/look-up.ts'
 import { loaderVariable } from '../system/efi-variables.ts'
 import type { System } from '../system/system.ts'
 import type { BootEntry, Source } from './entry.ts'

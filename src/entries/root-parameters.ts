@@ -1,4 +1,4 @@
-import { parseCommandLine } from '../cmdline/index.ts'
+import { parseCommandLine } from '../cmdline/parse.ts'
 
 /** What a command line says of the system that it starts. */
 export interface RootParameters {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { oneLine } from '../plan/text.ts'
 import type { System } from '../system/system.ts'
+import { oneLine } from '../text.ts'
 import { packageVersion } from '../version.ts'
 import type { Hook } from './hook.ts'
 import { CHECK, isHookScript } from './hook-script.ts'

@@ -1,6 +1,6 @@
 import { KexecError } from '../errors.ts'
-import { foreignText } from '../plan/text.ts'
 import type { System } from '../system/system.ts'
+import { foreignText } from '../text.ts'
 import { readAssignments } from './run-files.ts'
 
 /** Where systemd-logind keeps the locks that programs hold: sd-login's file format, one KEY=VALUE a line. */

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { native } from '../native.ts'
-import { foreignText } from '../plan/text.ts'
+import { foreignText } from '../text.ts'
 
 /** PF_KTHREAD of include/linux/sched.h: kernel threads take no signals. */
 const PF_KTHREAD = 0x00200000

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
+import { type ByteSource, partOf } from '../bytes/bytes.ts'
+import { canDecompress, DamagedStream, decompress } from '../compression/decompress.ts'
 import { KexecError } from '../errors.ts'
 import { textOfBytes } from '../exact-text.ts'
-import { type ByteSource, partOf } from '../image/bytes.ts'
-import { canDecompress, DamagedStream, decompress } from '../image/compression/decompress.ts'
-import { compressionAt } from '../image/image.ts'
+import { compressionAt } from '../image/model/image.ts'
 import { CPIO_ALIGNMENT, fileTypes } from './cpio.ts'
 
 /** A file, folder, link or device of an archive. */

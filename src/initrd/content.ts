@@ -1,7 +1,7 @@
-import { type ByteSource, partOf } from '../image/bytes.ts'
-import { canDecompress, decompressHead } from '../image/compression/decompress.ts'
-import { compressionAt, magicAt } from '../image/image.ts'
-import { HEAD_BYTES, inspectImage } from '../image/inspect.ts'
+import { type ByteSource, partOf } from '../bytes/bytes.ts'
+import { canDecompress, decompressHead } from '../compression/decompress.ts'
+import { HEAD_BYTES, inspectImage } from '../image/formats/inspect.ts'
+import { compressionAt, magicAt } from '../image/model/image.ts'
 import { type FirstArchives, isCpio, walkArchives } from './first-archives.ts'
 
 /** What an initrd turned out to be. */

@@ -1,5 +1,5 @@
-import type { ByteSource } from '../image/bytes.ts'
-import { compressionAt, magicAt } from '../image/image.ts'
+import type { ByteSource } from '../bytes/bytes.ts'
+import { compressionAt, magicAt } from '../image/model/image.ts'
 
 /** How the first archives of an initrd lie. Microcode comes in an archive of its own, before the others. */
 export interface FirstArchives {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
+import type { ByteSource } from '../bytes/bytes.ts'
 import { KexecError } from '../errors.ts'
-import type { ByteSource } from '../image/bytes.ts'
 import { MemoryFile } from '../system/memory-file.ts'
 import { cpioPadding } from './cpio.ts'
 

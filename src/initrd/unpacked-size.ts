@@ -1,4 +1,4 @@
-import type { ByteSource } from '../image/bytes.ts'
+import type { ByteSource } from '../bytes/bytes.ts'
 import { listArchive } from './archive-entries.ts'
 
 /** What a file takes beside its content: an inode and a name in memory (ramfs), about. */

@@ -1,7 +1,7 @@
-import type { ByteSource } from '../image/bytes.ts'
-import { partOf } from '../image/bytes.ts'
-import { uImage } from '../image/uimage.ts'
-import { mismatch, VerifiedPart } from '../image/verified.ts'
+import type { ByteSource } from '../bytes/bytes.ts'
+import { partOf } from '../bytes/bytes.ts'
+import { uImage } from '../image/formats/uimage.ts'
+import { mismatch, VerifiedPart } from '../image/unpack/verified.ts'
 
 /** What U-Boot's header was put around. */
 export interface WrappedInitrd {

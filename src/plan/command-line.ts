@@ -1,18 +1,9 @@
-import {
-  appendParameters,
-  type CommandLine,
-  checkCommandLineText,
-  commandLineBytes,
-  parseCommandLine,
-  printCommandLine,
-  removeParameter,
-  reuseCommandLine,
-  withoutBoot,
-  withoutIdleMarks,
-} from '../cmdline/index.ts'
+import { appendParameters, checkCommandLineText, removeParameter } from '../cmdline/edit.ts'
+import { type CommandLine, commandLineBytes, parseCommandLine, printCommandLine } from '../cmdline/parse.ts'
+import { reuseCommandLine, withoutBoot, withoutIdleMarks } from '../cmdline/reuse.ts'
 import { crashCommandLine } from '../crash-kernel/parameters.ts'
 import { KexecError } from '../errors.ts'
-import type { KernelImage } from '../image/index.ts'
+import type { KernelImage } from '../image/model/image.ts'
 import type { System } from '../system/system.ts'
 import { checkRoot } from './checks/root-device.ts'
 import type { Findings } from './decision.ts'

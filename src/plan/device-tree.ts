@@ -1,6 +1,6 @@
+import { MAX_BLOB, readDeviceTree } from '../device-tree/blob.ts'
+import type { DeviceTree } from '../device-tree/tree.ts'
 import { segmentArchitecture } from '../engine/segments/architecture.ts'
-import { MAX_BLOB, readDeviceTree } from '../engine/segments/device-tree/blob.ts'
-import type { DeviceTree } from '../engine/segments/device-tree/tree.ts'
 import { KexecError } from '../errors.ts'
 import type { System } from '../system/system.ts'
 import type { Findings } from './decision.ts'

@@ -1,13 +1,7 @@
-import {
-  appendParameters,
-  type CommandLine,
-  commandLineBytes,
-  markOf,
-  parseCommandLine,
-  printCommandLine,
-  sameKey,
-} from '../cmdline/index.ts'
-import type { KernelImage } from '../image/index.ts'
+import { appendParameters } from '../cmdline/edit.ts'
+import { type CommandLine, commandLineBytes, parseCommandLine, printCommandLine, sameKey } from '../cmdline/parse.ts'
+import { markOf } from '../cmdline/reuse.ts'
+import type { KernelImage } from '../image/model/image.ts'
 import type { System } from '../system/system.ts'
 import { listOf, type PlanOptions } from './options.ts'
 

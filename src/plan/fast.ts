@@ -1,17 +1,17 @@
-import { hasParameter } from '../cmdline/index.ts'
+import { hasParameter } from '../cmdline/look-up.ts'
 import { wantsKaslr } from '../engine/segments/x86_64/kaslr.ts'
-import type { KernelImage } from '../image/index.ts'
-import { hasUnpackablePayload } from '../image/payload.ts'
-import type { SetupHeader, SetupPayload } from '../image/setup-header.ts'
+import type { KernelImage } from '../image/model/image.ts'
+import type { SetupHeader, SetupPayload } from '../image/model/setup-header.ts'
+import { hasUnpackablePayload } from '../image/unpack/payload.ts'
 import { unpackableCompression } from '../initrd/unpacked.ts'
-import type { KexecPolicy } from '../policy/index.ts'
+import type { KexecPolicy } from '../policy/policy.ts'
 import type { System } from '../system/system.ts'
+import { formatBytes } from '../text.ts'
 import { leavesFiveLevels, readFlags } from './checks/paging.ts'
 import type { Findings } from './decision.ts'
 import type { Engine } from './engine.ts'
 import type { InitrdChoice } from './initrds.ts'
 import type { PlannedKernel } from './kernel.ts'
-import { formatBytes } from './text.ts'
 
 /** What a fast load does before the reboot instead of after it. */
 export interface FastMeasures {

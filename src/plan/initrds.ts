@@ -1,30 +1,21 @@
 import { throwIfAborted } from '../abort.ts'
+import type { ByteSource } from '../bytes/bytes.ts'
 import type { BootEntry } from '../entries/entry.ts'
 import { KexecError } from '../errors.ts'
-import {
-  type ByteSource,
-  HEAD_BYTES,
-  type ImageInput,
-  inspectImage,
-  type KernelImage,
-  type LocatedPart,
-  type OpenImage,
-  openInput,
-} from '../image/index.ts'
-import {
-  gatherOverlays,
-  MAX_BOOTCONFIG,
-  type Overlay,
-  type OverlayItem,
-  parseOverlay,
-  unwrapInitrd,
-} from '../initrd/index.ts'
+import { HEAD_BYTES, inspectImage } from '../image/formats/inspect.ts'
+import { type ImageInput, type OpenImage, openInput } from '../image/inspect/open.ts'
+import type { KernelImage } from '../image/model/image.ts'
+import type { LocatedPart } from '../image/unpack/nested.ts'
+import { MAX_BOOTCONFIG } from '../initrd/bootconfig.ts'
+import { gatherOverlays, type Overlay, type OverlayItem } from '../initrd/overlay.ts'
+import { parseOverlay } from '../initrd/overlay-option.ts'
+import { unwrapInitrd } from '../initrd/wrapped.ts'
 import type { System } from '../system/system.ts'
+import { formatBytes } from '../text.ts'
 import type { Findings } from './decision.ts'
 import { bootconfigOf, ownParts, type PlannedKernel, partName, partSource } from './kernel.ts'
 import type { PlanOptions } from './options.ts'
 import { absolute, nameOf, type Target } from './target.ts'
-import { formatBytes } from './text.ts'
 
 /** One of the archives that the initrd is joined of. */
 export interface PlannedInitrd {

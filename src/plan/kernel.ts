@@ -1,19 +1,11 @@
-import { hasParameter, parseCommandLine } from '../cmdline/index.ts'
+import type { ByteSource } from '../bytes/bytes.ts'
+import { hasParameter } from '../cmdline/look-up.ts'
+import { parseCommandLine } from '../cmdline/parse.ts'
 import { KexecError } from '../errors.ts'
-import {
-  type ByteSource,
-  type Contents,
-  type Examination,
-  examine,
-  type ImageInput,
-  type ImagePart,
-  inspectNested,
-  type KernelImage,
-  type LocatedPart,
-  type OpenImage,
-  openInput,
-  type PartChoice,
-} from '../image/index.ts'
+import { type Examination, examine } from '../image/inspect/inspection.ts'
+import { type ImageInput, type OpenImage, openInput } from '../image/inspect/open.ts'
+import type { Contents, ImagePart, KernelImage, PartChoice } from '../image/model/image.ts'
+import { inspectNested, type LocatedPart } from '../image/unpack/nested.ts'
 import type { System } from '../system/system.ts'
 import { type UnifiedInput, type UnifiedKernel, unifiedKernel } from './unified.ts'
 

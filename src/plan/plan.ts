@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { heed, throwIfAborted } from '../abort.ts'
-import { holdInput } from '../image/index.ts'
+import { holdInput } from '../image/inspect/open.ts'
 import { System } from '../system/system.ts'
 import { unpackedBytes } from './checks/crash-memory.ts'
 import { checkInitrds } from './checks/initrd-content.ts'

@@ -1,25 +1,15 @@
 import { fstatSync } from 'node:fs'
+import type { ByteSource } from '../bytes/bytes.ts'
+import { memoryBytes, watched } from '../bytes/bytes.ts'
 import { KexecError } from '../errors.ts'
-import { memoryBytes, watched } from '../image/bytes.ts'
-import {
-  type ByteSource,
-  type ExtractedKernel,
-  extractKernel,
-  type LocatedPart,
-  type OpenImage,
-  readPart,
-} from '../image/index.ts'
-import {
-  type ArchiveEntry,
-  bootconfigTrailer,
-  type InitrdDescriptor,
-  type InitrdPart,
-  InitrdTree,
-  joinInitrds,
-  joinInitrdsSync,
-  listArchive,
-  overlayArchive,
-} from '../initrd/index.ts'
+import type { OpenImage } from '../image/inspect/open.ts'
+import { type ExtractedKernel, extractKernel, readPart } from '../image/unpack/extract.ts'
+import type { LocatedPart } from '../image/unpack/nested.ts'
+import { type ArchiveEntry, listArchive } from '../initrd/archive-entries.ts'
+import { bootconfigTrailer } from '../initrd/bootconfig.ts'
+import { type InitrdDescriptor, type InitrdPart, joinInitrds, joinInitrdsSync } from '../initrd/join.ts'
+import { overlayArchive } from '../initrd/overlay.ts'
+import { InitrdTree } from '../initrd/tree.ts'
 import type { Engine } from './engine.ts'
 import type { FastMeasures } from './fast.ts'
 import type { InitrdChoice } from './initrds.ts'

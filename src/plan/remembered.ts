@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import type { BootEntry } from '../entries/entry.ts'
-import type { OpenImage } from '../image/index.ts'
+import type { OpenImage } from '../image/inspect/open.ts'
 import { type FileIdentity, identify } from '../state/file-identity.ts'
 import type { LoadFacts, Origin } from '../state/record.ts'
 import type { InitrdChoice } from './initrds.ts'

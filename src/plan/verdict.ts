@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { statfsSync } from 'node:fs'
 import { KexecError } from '../errors.ts'
-import type { OpenImage } from '../image/index.ts'
-import type { ImaAttribute } from '../image/signature/index.ts'
-import { type AppraisedFile, type KexecPolicy, predict, type Verdict } from '../policy/index.ts'
+import type { OpenImage } from '../image/inspect/open.ts'
+import type { ImaAttribute } from '../image/signature/ima.ts'
+import type { AppraisedFile } from '../policy/ima-verdict.ts'
+import type { KexecPolicy } from '../policy/policy.ts'
+import { predict, type Verdict } from '../policy/predict.ts'
 import type { Findings } from './decision.ts'
 import type { Engine } from './engine.ts'
 import type { InitrdChoice } from './initrds.ts'
@@ -118,7 +120,7 @@ async function appraisedFile(file: OpenImage): Promise<AppraisedFile> {
 /** Undefined when it cannot be read, for want of the addon. */
 async function attributeOf(fd: number): Promise<ImaAttribute | null | undefined> {
   try {
-    return (await import('../image/signature/index.ts')).readImaAttribute(fd)
+    return (await import('../image/signature/ima.ts')).readImaAttribute(fd)
   } catch {
     return undefined
   }

@@ -1,4 +1,5 @@
-import type { ImaAttribute, SignatureReport } from '../image/signature/index.ts'
+import type { SignatureReport } from '../image/signature/cms/report.ts'
+import type { ImaAttribute } from '../image/signature/ima.ts'
 import { applyImaRules, type ImaHook, type ImaSubject, parseImaRules } from './ima-rules.ts'
 import type { KexecPolicy } from './policy.ts'
 import type { CheckAnswer } from './signature-verdict.ts'

@@ -1,4 +1,5 @@
-import { parametersNamed, parseCommandLine } from '../cmdline/index.ts'
+import { parametersNamed } from '../cmdline/look-up.ts'
+import { parseCommandLine } from '../cmdline/parse.ts'
 import type { KernelConfiguration } from './configuration.ts'
 import { appraisesSignature, type ImaRule, parseImaRules } from './ima-rules.ts'
 import { all, any, type Known, not } from './known.ts'

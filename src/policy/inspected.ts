@@ -1,4 +1,4 @@
-import type { Inspection } from '../image/index.ts'
+import type { Inspection } from '../image/inspect/inspection.ts'
 import { System } from '../system/system.ts'
 import { detectPolicy } from './detect.ts'
 import { predict, type Verdict } from './predict.ts'

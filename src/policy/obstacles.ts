@@ -1,4 +1,4 @@
-import { lastParameter } from '../cmdline/index.ts'
+import { lastParameter } from '../cmdline/look-up.ts'
 import type { Evidence } from '../errors.ts'
 import type { System } from '../system/system.ts'
 import type { KernelConfiguration } from './configuration.ts'

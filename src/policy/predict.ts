@@ -1,5 +1,5 @@
 import type { Evidence, Reason } from '../errors.ts'
-import type { SignatureReport } from '../image/signature/index.ts'
+import type { SignatureReport } from '../image/signature/cms/report.ts'
 import { type AppraisedFile, checkAppraisal } from './ima-verdict.ts'
 import type { KexecPolicy } from './policy.ts'
 import { hintForCapability, PROCESS, USER_IDS } from './privileges.ts'

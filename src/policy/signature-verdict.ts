@@ -1,4 +1,4 @@
-import type { ImageSignature, SignatureReport } from '../image/signature/index.ts'
+import type { ImageSignature, SignatureReport } from '../image/signature/cms/report.ts'
 import type { KexecPolicy } from './policy.ts'
 import { isAtLeast } from './signature-check.ts'
 import { chainOf, trustOf } from './trust.ts'

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { parseCommandLine } from '../cmdline/index.ts'
+import { parseCommandLine } from '../cmdline/parse.ts'
 import { matchesGlob } from '../entries/bls/glob.ts'
 import type { System } from '../system/system.ts'
 

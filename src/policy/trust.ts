@@ -1,4 +1,4 @@
-import type { ImageSignature, SignatureCertificate } from '../image/signature/index.ts'
+import type { ImageSignature, SignatureCertificate } from '../image/signature/cms/report.ts'
 import type { TrustedKey } from './keyrings.ts'
 import type { KexecPolicy } from './policy.ts'
 

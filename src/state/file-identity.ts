@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { closeSync, fstatSync, type Stats } from 'node:fs'
-import type { ByteSource } from '../image/bytes.ts'
-import { fileBytes } from '../image/bytes.ts'
+import type { ByteSource } from '../bytes/bytes.ts'
+import { fileBytes } from '../bytes/bytes.ts'
 import type { System } from '../system/system.ts'
 
 /** Bytes of the head and of the tail that are hashed. */

@@ -1,4 +1,4 @@
-import { type LoadStatus, status } from '../engine/status.ts'
+import { type LoadStatus, status } from '../system/kexec-state.ts'
 import type { System } from '../system/system.ts'
 import { heldImage, imagePointers } from './fingerprint.ts'
 import { StateFolder } from './folder.ts'

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileBytes } from '../image/bytes.ts'
-import { extractKernel } from '../image/extract.ts'
+import { fileBytes } from '../bytes/bytes.ts'
+import { extractKernel } from '../image/unpack/extract.ts'
 import { cachedFolder, cacheFolder, prune } from './cache.ts'
 
 /** Kernels that stay in the cache, and milliseconds others stay after their last use. */

@@ -1,9 +1,9 @@
-import { memoryBytes } from '../../dist/image/bytes.js'
-import { decompress } from '../../dist/image/compression/decompress.js'
-import { DamagedStream } from '../../dist/image/compression/reader.js'
-import { unzstd } from '../../dist/image/compression/zstd.js'
-import { inspect } from '../../dist/image/inspection.js'
-import { inspectNested } from '../../dist/image/nested.js'
+import { memoryBytes } from '../../dist/bytes/bytes.js'
+import { decompress } from '../../dist/compression/decompress.js'
+import { DamagedStream } from '../../dist/compression/reader.js'
+import { unzstd } from '../../dist/compression/zstd.js'
+import { inspect } from '../../dist/image/inspect/inspection.js'
+import { inspectNested } from '../../dist/image/unpack/nested.js'
 import { containers, streams } from './image-seeds.mjs'
 import { isSentence } from './sentence.mjs'
 
@@ -12,24 +12,24 @@ const LIMIT = 16 * 1024 * 1024
 
 /** Kernel images, each with the function that shows that its format was read. */
 const images = {
-  fit: ['image/fit', 'configurationsOf'],
-  uimage: ['image/uimage', 'headerProblems'],
-  android: ['image/android', 'layOut'],
-  'unified-image': ['image/uki', 'partOfSection'],
-  zboot: ['image/zboot', 'unpack'],
-  'linux-image': ['image/linux-images', 'textOffset'],
-  vmlinux: ['image/elf', 'extentOf'],
-  'compressed-image': ['image/compressed', 'unpack'],
-  s390: ['image/linux-images', 's390Version'],
+  fit: ['image/formats/fit', 'configurationsOf'],
+  uimage: ['image/formats/uimage', 'headerProblems'],
+  android: ['image/formats/android', 'layOut'],
+  'unified-image': ['image/formats/uki', 'partOfSection'],
+  zboot: ['image/formats/zboot', 'unpack'],
+  'linux-image': ['image/formats/linux-images', 'textOffset'],
+  vmlinux: ['image/formats/elf', 'extentOf'],
+  'compressed-image': ['image/formats/compressed', 'unpack'],
+  s390: ['image/formats/linux-images', 's390Version'],
 }
 
 const decoders = {
-  gzip: ['image/compression/node-zlib', 'through'],
-  bzip2: ['image/compression/bzip2', 'runs'],
-  xz: ['image/compression/xz', 'lzma2'],
-  lzma: ['image/compression/lzma', 'decode'],
-  lz4: ['image/compression/lz4', 'unpackBlock'],
-  zstd: ['image/compression/zstd', 'decode'],
+  gzip: ['compression/node-zlib', 'through'],
+  bzip2: ['compression/bzip2', 'runs'],
+  xz: ['compression/xz', 'lzma2'],
+  lzma: ['compression/lzma', 'decode'],
+  lz4: ['compression/lz4', 'unpackBlock'],
+  zstd: ['compression/zstd', 'decode'],
 }
 
 export const imageTargets = [

@@ -1,16 +1,13 @@
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { memoryBytes } from '../../dist/bytes/bytes.js'
 import { KexecError } from '../../dist/errors.js'
-import { memoryBytes } from '../../dist/image/bytes.js'
+import { listArchive } from '../../dist/initrd/archive-entries.js'
 import { checkInitrdContent } from '../../dist/initrd/content.js'
-import {
-  gatherOverlays,
-  InitrdTree,
-  listArchive,
-  overlayArchive,
-  parseOverlay,
-  unwrapInitrd,
-} from '../../dist/initrd/index.js'
+import { gatherOverlays, overlayArchive } from '../../dist/initrd/overlay.js'
+import { parseOverlay } from '../../dist/initrd/overlay-option.js'
+import { InitrdTree } from '../../dist/initrd/tree.js'
+import { unwrapInitrd } from '../../dist/initrd/wrapped.js'
 import { archiveOf } from './archive.mjs'
 import { containers, streams } from './image-seeds.mjs'
 import { answered, Violations } from './sentence.mjs'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readBootMenu } from '../../dist/entries/index.js'
+import { readBootMenu } from '../../dist/entries/discover.js'
 import { System } from '../../dist/system/system.js'
 import { writeVariables } from './efi-variables.mjs'
 import { containers } from './image-seeds.mjs'
@@ -178,7 +178,7 @@ export const menuTargets = [
     name: 'kernel',
     path: '/boot/vmlinuz-6.6.0',
     seeds: /\/kernels\/[^/]*\.head$/,
-    parser: 'image/linux-images',
+    parser: 'image/formats/linux-images',
     reaches: 'textOffset',
   },
   {

@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { readDeviceTree, writeDeviceTree } from '../../dist/engine/segments/device-tree/blob.js'
+import { memoryBytes } from '../../dist/bytes/bytes.js'
+import { readDeviceTree, writeDeviceTree } from '../../dist/device-tree/blob.js'
+import { childOf, numberOf, parseFdt, stringsOf } from '../../dist/device-tree/fdt.js'
 import { adopted } from '../../dist/engine/segments/device-tree/given-tree.js'
 import { handOver } from '../../dist/engine/segments/device-tree/handed-over.js'
 import { memoryRanges, reservedRanges } from '../../dist/engine/segments/device-tree/memory.js'
@@ -10,8 +12,6 @@ import { readPpc64Kernel } from '../../dist/engine/segments/ppc64/vmlinux.js'
 import { unpackedKernel } from '../../dist/engine/segments/x86_64/unpacked-kernel.js'
 import { readVmlinux } from '../../dist/engine/segments/x86_64/vmlinux.js'
 import { KexecError } from '../../dist/errors.js'
-import { memoryBytes } from '../../dist/image/bytes.js'
-import { childOf, numberOf, parseFdt, stringsOf } from '../../dist/image/fdt.js'
 import { containers } from './image-seeds.mjs'
 import { answered, Violations } from './sentence.mjs'
 
@@ -20,11 +20,11 @@ const bzImage = readFileSync(join(fixtures, 'kernels/vmlinuz-6.1.0-50-cloud-amd6
 const isRefused = (error) => error instanceof KexecError
 
 export const segmentTargets = [
-  { name: 'fdt', more: trees, parser: 'image/fdt', reaches: 'readName', read: readFlatTree },
+  { name: 'fdt', more: trees, parser: 'device-tree/fdt', reaches: 'readName', read: readFlatTree },
   {
     name: 'device-tree',
     more: trees,
-    parser: 'engine/segments/device-tree',
+    parser: 'device-tree',
     reaches: 'writeNode',
     read: readAndWriteTree,
   },

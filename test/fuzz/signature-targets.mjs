@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { memoryBytes } from '../../dist/image/bytes.js'
-import { describeCertificate, readCertificate } from '../../dist/image/signature/certificate.js'
-import { readSignedData } from '../../dist/image/signature/cms.js'
-import { loadAsn1 } from '../../dist/image/signature/der.js'
+import { memoryBytes } from '../../dist/bytes/bytes.js'
+import { describeCertificate, readCertificate } from '../../dist/image/signature/cms/certificate.js'
+import { readSignedData } from '../../dist/image/signature/cms/cms.js'
+import { loadAsn1 } from '../../dist/image/signature/cms/der.js'
+import { Unreadable } from '../../dist/image/signature/cms/report.js'
 import { parseImaAttribute } from '../../dist/image/signature/ima.js'
 import { inspectSignatures } from '../../dist/image/signature/inspect.js'
 import { readAppendedSignature } from '../../dist/image/signature/module-signature.js'
 import { readPeLayout } from '../../dist/image/signature/pe-layout.js'
-import { Unreadable } from '../../dist/image/signature/report.js'
 import { readCertificateTable } from '../../dist/image/signature/win-certificates.js'
 import { answered, Violations } from './sentence.mjs'
 
@@ -32,11 +32,11 @@ export const signatureTargets = [
     reaches: 'checkAppendedSignature',
     read: readSignatures,
   },
-  { name: 'cms', more: messages, parser: 'image/signature/cms', reaches: 'readSigner', read: readMessage },
+  { name: 'cms', more: messages, parser: 'image/signature/cms/cms', reaches: 'readSigner', read: readMessage },
   {
     name: 'certificate',
     seeds: /\/signatures\/.*\.der$/,
-    parser: 'image/signature/certificate',
+    parser: 'image/signature/cms/certificate',
     reaches: 'readKeyId',
     read: readOneCertificate,
   },

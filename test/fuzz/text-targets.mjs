@@ -3,14 +3,9 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { build } from 'esbuild'
-import {
-  appendParameters,
-  checkCommandLineText,
-  hasParameter,
-  parseCommandLine,
-  printCommandLine,
-  removeParameter,
-} from '../../dist/cmdline/index.js'
+import { appendParameters, checkCommandLineText, removeParameter } from '../../dist/cmdline/edit.js'
+import { hasParameter } from '../../dist/cmdline/look-up.js'
+import { parseCommandLine, printCommandLine } from '../../dist/cmdline/parse.js'
 import { KexecError } from '../../dist/errors.js'
 import { bytesOfText, hasEscapes, textOfBytes } from '../../dist/exact-text.js'
 import { isTerminalName, parseUtmp } from '../../dist/handover/utmp.js'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { bytesOfText, hasEscapes, pathOf, textOfBytes } from '../../src/exact-text.ts'
-import { oneLine } from '../../src/plan/text.ts'
+import { oneLine } from '../../src/text.ts'
 
 describe('bytes as text', () => {
   test('any bytes come back as they were, through JSON as well', () => {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { fileBytes } from '../../src/image/bytes.ts'
-import { extractKernel } from '../../src/image/extract.ts'
+import { fileBytes } from '../../src/bytes/bytes.ts'
+import { extractKernel } from '../../src/image/unpack/extract.ts'
 import {
   type Boot,
   buildGuest,

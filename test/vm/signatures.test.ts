@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { beforeAll, expect, test } from 'vitest'
-import { fileBytes, memoryBytes } from '../../src/image/bytes.ts'
-import { inspectSignatures, type SignatureReport } from '../../src/image/signature/index.ts'
+import { fileBytes, memoryBytes } from '../../src/bytes/bytes.ts'
+import type { SignatureReport } from '../../src/image/signature/cms/report.ts'
+import { inspectSignatures } from '../../src/image/signature/inspect.ts'
 import { type Kernel, newestKernels } from '../../src/vm/index.ts'
 
 // Debian's own signed kernels, whole; nothing is booted.

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { fileBytes } from '../../src/image/bytes.ts'
+import { fileBytes } from '../../src/bytes/bytes.ts'
 import { unifiedKernel } from '../../src/plan/unified.ts'
 import { System } from '../../src/system/system.ts'
 import { writeCpio } from '../../src/vm/index.ts'

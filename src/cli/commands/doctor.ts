@@ -1,4 +1,4 @@
-import { diagnose } from '../../doctor/index.ts'
+import { diagnose } from '../../doctor/diagnosis.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { diagnosisReport } from '../diagnosis-report.ts'
 import { print, printJson } from '../output.ts'

@@ -1,6 +1,6 @@
 import { explainChoice } from '../../plan/explain.ts'
 import { plan } from '../../plan/plan.ts'
-import { oneLine } from '../../plan/text.ts'
+import { oneLine } from '../../text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { stderr } from '../descriptor.ts'
 import { describe, statusOf } from '../failure.ts'

@@ -1,4 +1,4 @@
-import { detectPolicy } from '../../policy/index.ts'
+import { detectPolicy } from '../../policy/detect.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { print, printJson } from '../output.ts'
 import { policyReport } from '../policy-report.ts'

@@ -1,6 +1,6 @@
 import { unload } from '../../engine/unload.ts'
 import { readPrivileges, requireCapability } from '../../policy/privileges.ts'
-import { isHeld } from '../../state/index.ts'
+import { isHeld } from '../../state/held.ts'
 import { System } from '../../system/system.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { print, printJson } from '../output.ts'

@@ -1,4 +1,4 @@
-import { oneLine } from '../../plan/text.ts'
+import { oneLine } from '../../text.ts'
 import { stderr } from '../descriptor.ts'
 import { note, styled } from '../output.ts'
 

@@ -1,4 +1,5 @@
-import { parseCommandLine, printCommandLine, reuseCommandLine } from '../../cmdline/index.ts'
+import { parseCommandLine, printCommandLine } from '../../cmdline/parse.ts'
+import { reuseCommandLine } from '../../cmdline/reuse.ts'
 import { KexecError } from '../../errors.ts'
 import type { PlanOptions } from '../../plan/options.ts'
 import { type LoadPlan, plan } from '../../plan/plan.ts'

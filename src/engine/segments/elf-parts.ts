@@ -1,5 +1,5 @@
+import type { ByteSource } from '../../bytes/bytes.ts'
 import { type Evidence, KexecError } from '../../errors.ts'
-import type { ByteSource } from '../../image/bytes.ts'
 import { formatAddress } from './segment.ts'
 
 export const ELF_HEADER = 64

@@ -1,5 +1,5 @@
+import type { DeviceTree } from '../../device-tree/tree.ts'
 import type { NativeSegment } from '../../native.ts'
-import type { DeviceTree } from './device-tree/tree.ts'
 
 /** Where a part of what is loaded will lie when the new kernel starts. Addresses and sizes in bytes, of whole pages. */
 export interface PlannedSegment {

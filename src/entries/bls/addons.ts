@@ -1,6 +1,6 @@
 import { closeSync, fstatSync } from 'node:fs'
-import { type Addon, type AddonUser, addonRefusal, isForAnother, readAddon } from '../../image/addon.ts'
-import { fileBytes } from '../../image/bytes.ts'
+import { fileBytes } from '../../bytes/bytes.ts'
+import { type Addon, type AddonUser, addonRefusal, isForAnother, readAddon } from '../../image/formats/addon.ts'
 import type { System } from '../../system/system.ts'
 import type { Survey } from '../survey.ts'
 import { companionFiles, companionFolders, openRegular, unreadable } from './companions.ts'

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
-import { status } from '../../engine/status.ts'
 import { KexecError } from '../../errors.ts'
+import { status } from '../../system/kexec-state.ts'
 import { execute } from '../execute.ts'
 import { type InitSystem, unremarkable } from '../init-system.ts'
 import { keepLoaded } from '../keep-loaded.ts'

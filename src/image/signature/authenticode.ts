@@ -1,11 +1,11 @@
-import type { ByteSource } from '../bytes.ts'
-import type { Certificate } from './certificate.ts'
-import { algorithmName, readSignedData, type SignedData } from './cms.ts'
-import { type Element, Fields, OCTET_STRING, SEQUENCE } from './der.ts'
+import type { ByteSource } from '../../bytes/bytes.ts'
+import type { Certificate } from './cms/certificate.ts'
+import { algorithmName, readSignedData, type SignedData } from './cms/cms.ts'
+import { type Element, Fields, OCTET_STRING, SEQUENCE } from './cms/der.ts'
+import { type ImageSignature, Unreadable } from './cms/report.ts'
+import { concludeSignature, unreadableSignature } from './cms/signer.ts'
 import { type Checksums, checksumPe, digestPe } from './pe-digest.ts'
 import type { PeLayout } from './pe-layout.ts'
-import { type ImageSignature, Unreadable } from './report.ts'
-import { concludeSignature, unreadableSignature } from './signer.ts'
 import { hasOtherThanZero, readCertificateTable } from './win-certificates.ts'
 
 /** SpcIndirectDataContent of Microsoft's "Windows Authenticode Portable Executable Signature Format". */

@@ -1,11 +1,11 @@
 import { heed } from '../../abort.ts'
-import type { ByteSource } from '../bytes.ts'
+import type { ByteSource } from '../../bytes/bytes.ts'
 import { type Authenticode, checkAuthenticode } from './authenticode.ts'
-import { type Certificate, readCertificate } from './certificate.ts'
-import { loadAsn1 } from './der.ts'
+import { type Certificate, readCertificate } from './cms/certificate.ts'
+import { loadAsn1 } from './cms/der.ts'
+import { type ImageSignature, type SignatureReport, type SignatureVerdict, Unreadable } from './cms/report.ts'
 import { checkAppendedSignature, readAppendedSignature } from './module-signature.ts'
 import { readPeLayout } from './pe-layout.ts'
-import { type ImageSignature, type SignatureReport, type SignatureVerdict, Unreadable } from './report.ts'
 
 export interface InspectSignaturesOptions {
   /** Certificates (DER) under which a signature is checked that brings none, as those on kernel modules. */

@@ -1,11 +1,11 @@
-import { type ByteSource, partOf } from '../bytes.ts'
-import type { Certificate } from './certificate.ts'
-import { PKCS7_DATA, readSignedData } from './cms.ts'
+import { type ByteSource, partOf } from '../../bytes/bytes.ts'
+import type { Certificate } from './cms/certificate.ts'
+import { PKCS7_DATA, readSignedData } from './cms/cms.ts'
+import { type ImageSignature, Unreadable } from './cms/report.ts'
+import { concludeSignature, unreadableSignature } from './cms/signer.ts'
+import { chunksOf } from './cms/stream.ts'
+import { beginVerify } from './cms/verify.ts'
 import { createHashes } from './pe-digest.ts'
-import { type ImageSignature, Unreadable } from './report.ts'
-import { concludeSignature, unreadableSignature } from './signer.ts'
-import { chunksOf } from './stream.ts'
-import { beginVerify } from './verify.ts'
 import { hasOtherThanZero } from './win-certificates.ts'
 
 /** A signature appended to a file, as scripts/sign-file.c does; include/linux/module_signature.h. */

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
-import type { ByteSource } from '../bytes.ts'
+import type { ByteSource } from '../../bytes/bytes.ts'
+import { chunksOf } from './cms/stream.ts'
 import type { PeLayout, Range } from './pe-layout.ts'
-import { chunksOf } from './stream.ts'
 
 export interface PeDigests {
   /** The Authenticode digest by each algorithm that was asked for and that this Node has. */

@@ -1,5 +1,5 @@
-import type { ByteSource } from '../bytes.ts'
-import { COFF_HEADER, readSectionTable, SECTION_HEADER } from '../pe-sections.ts'
+import type { ByteSource } from '../../bytes/bytes.ts'
+import { COFF_HEADER, readSectionTable, SECTION_HEADER } from '../model/pe-sections.ts'
 
 /** Where in a PE file Authenticode looks: Microsoft's "PE Format" and "Windows Authenticode Portable Executable Signature Format". */
 export interface PeLayout {

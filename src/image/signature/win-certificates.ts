@@ -1,4 +1,4 @@
-import type { ByteSource } from '../bytes.ts'
+import type { ByteSource } from '../../bytes/bytes.ts'
 import type { Range } from './pe-layout.ts'
 
 /** What the certificate table of a PE image holds. */

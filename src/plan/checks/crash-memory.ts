@@ -1,14 +1,14 @@
-import { lastParameter } from '../../cmdline/index.ts'
+import { lastParameter } from '../../cmdline/look-up.ts'
 import { explainNotReserved } from '../../crash-kernel/not-reserved.ts'
 import { howToReserve, recommendReservation } from '../../crash-kernel/reservation.ts'
-import { status } from '../../engine/status.ts'
 import type { Source } from '../../entries/entry.ts'
 import { type Evidence, KexecError } from '../../errors.ts'
-import { unpackedSize } from '../../initrd/index.ts'
+import { unpackedSize } from '../../initrd/unpacked-size.ts'
+import { status } from '../../system/kexec-state.ts'
 import type { System } from '../../system/system.ts'
+import { formatBytes } from '../../text.ts'
 import type { Findings } from '../decision.ts'
 import type { InitrdChoice } from '../initrds.ts'
-import { formatBytes } from '../text.ts'
 import { bytes, evidenceOf, type LoadSizes, placedBytes } from './memory.ts'
 
 /** What a crash kernel wants beyond itself and its initrd to come up, bytes: less is warned of. Debian's needs about 100 MiB. */

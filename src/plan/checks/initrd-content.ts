@@ -1,5 +1,5 @@
 import { KexecError } from '../../errors.ts'
-import { checkInitrdContent } from '../../initrd/index.ts'
+import { checkInitrdContent } from '../../initrd/content.ts'
 import type { Findings } from '../decision.ts'
 import type { InitrdChoice } from '../initrds.ts'
 

@@ -1,9 +1,9 @@
-import { status } from '../../engine/status.ts'
 import { type Evidence, KexecError } from '../../errors.ts'
 import { isAtLeast } from '../../policy/signature-check.ts'
+import { status } from '../../system/kexec-state.ts'
 import type { System } from '../../system/system.ts'
+import { formatBytes } from '../../text.ts'
 import type { Findings } from '../decision.ts'
-import { formatBytes } from '../text.ts'
 
 /** The sizes that count, bytes. */
 export interface LoadSizes {

@@ -1,4 +1,5 @@
-import { type CommandLine, lastParameter } from '../../cmdline/index.ts'
+import { lastParameter } from '../../cmdline/look-up.ts'
+import type { CommandLine } from '../../cmdline/parse.ts'
 import { KexecError } from '../../errors.ts'
 import type { Findings } from '../decision.ts'
 import type { InitrdChoice } from '../initrds.ts'

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { type ByteSource, joined, memoryBytes } from '../../image/bytes.ts'
+import { type ByteSource, joined, memoryBytes } from '../../bytes/bytes.ts'
 import { cpioHeader, cpioPadding, cpioTrailer, fileTypes, MAX_CPIO_FILE } from '../../initrd/cpio.ts'
 
 /** Larger files are left out. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ByteSource } from '../../image/bytes.ts'
+import type { ByteSource } from '../../bytes/bytes.ts'
 import type { System } from '../../system/system.ts'
 
 /** Microsoft's "Specifying Hardware IDs for a Computer": UUIDs (version 5) of this namespace over fields of the SMBIOS. */

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../../image/bytes.ts'
+import type { ByteSource } from '../../bytes/bytes.ts'
 
 /** One of the archives that an initrd is joined of. */
 export interface UnifiedPart {

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { appendParameters, printCommandLine, removeParameter, reuseCommandLine } from '../../../src/cmdline/index.ts'
+import { appendParameters, removeParameter } from '../../../src/cmdline/edit.ts'
+import { printCommandLine } from '../../../src/cmdline/parse.ts'
+import { reuseCommandLine } from '../../../src/cmdline/reuse.ts'
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/command-line.md'), 'utf8')
 const table = page.slice(page.indexOf('| before '), page.indexOf('These rows'))

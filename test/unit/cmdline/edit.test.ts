@@ -1,12 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  appendParameters,
-  checkCommandLineText,
-  parseCommandLine,
-  printCommandLine,
-  removeParameter,
-} from '../../../src/cmdline/index.ts'
+import { appendParameters, checkCommandLineText, removeParameter } from '../../../src/cmdline/edit.ts'
+import { parseCommandLine, printCommandLine } from '../../../src/cmdline/parse.ts'
 import { KexecError } from '../../../src/errors.ts'
 
 const append = (line: string, text: string) => printCommandLine(appendParameters(parseCommandLine(line), text))

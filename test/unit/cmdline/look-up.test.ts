@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { hasParameter, lastParameter, parametersNamed, parseCommandLine } from '../../../src/cmdline/index.ts'
+import { hasParameter, lastParameter, parametersNamed } from '../../../src/cmdline/look-up.ts'
+import { parseCommandLine } from '../../../src/cmdline/parse.ts'
 import { wantsKaslr } from '../../../src/engine/segments/x86_64/kaslr.ts'
 
 describe('a parameter is looked up as the kernel compares it', () => {

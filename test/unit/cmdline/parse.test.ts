@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { commandLineBytes, parseCommandLine, printCommandLine, sameKey } from '../../../src/cmdline/index.ts'
+import { commandLineBytes, parseCommandLine, printCommandLine, sameKey } from '../../../src/cmdline/parse.ts'
 import { commandLines } from './command-lines.ts'
 import { meaningOf } from './oracle.ts'
 

@@ -1,13 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  appendParameters,
-  parseCommandLine,
-  printCommandLine,
-  removeParameter,
-  reuseCommandLine,
-} from '../../../src/cmdline/index.ts'
-import { OF_THE_BOOT } from '../../../src/cmdline/reuse.ts'
+import { appendParameters, removeParameter } from '../../../src/cmdline/edit.ts'
+import { parseCommandLine, printCommandLine } from '../../../src/cmdline/parse.ts'
+import { OF_THE_BOOT, reuseCommandLine } from '../../../src/cmdline/reuse.ts'
 import { commandLines } from './command-lines.ts'
 
 const reuse = (text: string, panic = false) => printCommandLine(reuseCommandLine(text, { panic }))

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseCommandLine, printCommandLine } from '../../../src/cmdline/index.ts'
+import { parseCommandLine, printCommandLine } from '../../../src/cmdline/parse.ts'
 import { type CrashKernel, crashCommandLine } from '../../../src/crash-kernel/parameters.ts'
 
 const debian: CrashKernel = { architecture: 'x86_64', version: '6.1.0-50-amd64', append: [], bootApic: 0 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { subjects } from '../../../src/doctor/index.ts'
+import { subjects } from '../../../src/doctor/diagnosis.ts'
 
 const page = readFileSync('docs/doctor.md', 'utf8')
 

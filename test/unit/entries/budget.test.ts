@@ -1,7 +1,7 @@
 import { linkSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readBootMenu } from '../../../src/entries/index.ts'
+import { readBootMenu } from '../../../src/entries/discover.ts'
 import { System } from '../../../src/system/system.ts'
 import { identify, kernels, makeTree, type Tree } from './tree.ts'
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { discover } from '../../../src/entries/index.ts'
+import { discover } from '../../../src/entries/discover.ts'
 import { System } from '../../../src/system/system.ts'
 import { discoverTree, files, identify, kernelOf, kernels, makeTree, realHeads, type Tree } from './tree.ts'
 

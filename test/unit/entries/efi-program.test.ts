@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type BootEntry, readBootMenu } from '../../../src/entries/index.ts'
+import { readBootMenu } from '../../../src/entries/discover.ts'
+import type { BootEntry } from '../../../src/entries/entry.ts'
 import { System } from '../../../src/system/system.ts'
 import { peImage } from './bls/image.ts'
 import { type1 } from './bls/tree.ts'

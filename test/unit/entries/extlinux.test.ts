@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type BootLoader, readBootMenu } from '../../../src/entries/discover.ts'
-import type { IdentifyKernel } from '../../../src/entries/index.ts'
+import type { IdentifyKernel } from '../../../src/entries/identify.ts'
 import { System } from '../../../src/system/system.ts'
 import { files, identify, kernels, makeTree, type Tree } from './tree.ts'
 

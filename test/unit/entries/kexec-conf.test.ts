@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { discover } from '../../../src/entries/index.ts'
+import { discover } from '../../../src/entries/discover.ts'
 import { parseAssignments } from '../../../src/entries/shell-assignments.ts'
 import { System } from '../../../src/system/system.ts'
 import { files, identify, kernels, makeTree, type Tree } from './tree.ts'

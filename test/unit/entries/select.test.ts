@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { type BootEntry, nearest, selectEntry } from '../../../src/entries/index.ts'
+import type { BootEntry } from '../../../src/entries/entry.ts'
+import { nearest } from '../../../src/entries/nearest.ts'
+import { selectEntry } from '../../../src/entries/select.ts'
 import type { KexecError } from '../../../src/errors.ts'
 
 function entry(version: string, more: Partial<BootEntry> = {}): BootEntry {

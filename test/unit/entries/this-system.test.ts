@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { type BootEntry, readBootMenu, selectEntry } from '../../../src/entries/index.ts'
+import { readBootMenu } from '../../../src/entries/discover.ts'
+import type { BootEntry } from '../../../src/entries/entry.ts'
+import { selectEntry } from '../../../src/entries/select.ts'
 import { plan } from '../../../src/plan/plan.ts'
 import { System } from '../../../src/system/system.ts'
 import { peImage } from './bls/image.ts'

@@ -11,10 +11,10 @@ import { cancelScheduled, scheduledReboot, waitForTime } from '../../../src/hand
 import { scheduleOf } from '../../../src/handover/scheduled-reboot.ts'
 import { loggedIn, tellUsers } from '../../../src/handover/users.ts'
 import { parseUtmp } from '../../../src/handover/utmp.ts'
-import { oneLine } from '../../../src/plan/text.ts'
 import { Lock } from '../../../src/state/lock.ts'
 import { bootIdOf } from '../../../src/state/record.ts'
 import { System } from '../../../src/system/system.ts'
+import { oneLine } from '../../../src/text.ts'
 
 const roots: string[] = []
 afterEach(() => {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { memoryBytes } from '../../../src/image/bytes.ts'
-import { engineFor, engines } from '../../../src/image/engines.ts'
-import { inspectImage } from '../../../src/image/inspect.ts'
-import { inspectNested } from '../../../src/image/nested.ts'
+import { memoryBytes } from '../../../src/bytes/bytes.ts'
+import { inspectImage } from '../../../src/image/formats/inspect.ts'
+import { engineFor, engines } from '../../../src/image/model/engines.ts'
+import { inspectNested } from '../../../src/image/unpack/nested.ts'
 import { arm64Image, packed, zboot } from './tools.ts'
 
 const head = (name: string) => readFileSync(`test/fixtures/kernels/${name}`)

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { memoryBytes } from '../../../src/image/bytes.ts'
-import { decompress } from '../../../src/image/compression/decompress.ts'
-import { unzstd } from '../../../src/image/compression/zstd.ts'
-import { extractKernel } from '../../../src/image/extract.ts'
-import { inspectNested } from '../../../src/image/nested.ts'
+import { memoryBytes } from '../../../src/bytes/bytes.ts'
+import { decompress } from '../../../src/compression/decompress.ts'
+import { unzstd } from '../../../src/compression/zstd.ts'
+import { extractKernel } from '../../../src/image/unpack/extract.ts'
+import { inspectNested } from '../../../src/image/unpack/nested.ts'
 import { arm64Image, content, file, packed, tool, unpack } from './tools.ts'
 
 const run = promisify(execFile)

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { HEAD_BYTES, inspectFile, inspectImage } from '../../../src/image/index.ts'
+import { HEAD_BYTES, inspectImage } from '../../../src/image/formats/inspect.ts'
+import { inspectFile } from '../../../src/image/inspect/open.ts'
 
 // The first 20 KiB of Debian's signed kernels: test/fixtures/kernels/README.md tells how they were cut.
 const head = (name: string) => readFileSync(`test/fixtures/kernels/${name}`)

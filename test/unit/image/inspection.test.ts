@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { crc32 } from '../../../src/image/crc32.ts'
-import { type Inspection, inspect } from '../../../src/image/index.ts'
+import { crc32 } from '../../../src/bytes/crc32.ts'
+import { type Inspection, inspect } from '../../../src/image/inspect/inspection.ts'
 import { arm64Image, content, file, packed, path, tool, zboot } from './tools.ts'
 
 const head = (name: string) => readFileSync(`test/fixtures/kernels/${name}`)

@@ -3,9 +3,14 @@ import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync, stat
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
-import { fileBytes, memoryBytes } from '../../../src/image/bytes.ts'
-import { type ExtractedKernel, type ExtractOptions, extractKernel, readPart } from '../../../src/image/extract.ts'
-import type { LocatedPart } from '../../../src/image/nested.ts'
+import { fileBytes, memoryBytes } from '../../../src/bytes/bytes.ts'
+import {
+  type ExtractedKernel,
+  type ExtractOptions,
+  extractKernel,
+  readPart,
+} from '../../../src/image/unpack/extract.ts'
+import type { LocatedPart } from '../../../src/image/unpack/nested.ts'
 
 /** A folder of this file's tests. */
 export const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-image-'))

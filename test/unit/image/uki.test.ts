@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { memoryBytes } from '../../../src/image/bytes.ts'
-import { extractKernel } from '../../../src/image/extract.ts'
-import { inspectNested } from '../../../src/image/nested.ts'
+import { memoryBytes } from '../../../src/bytes/bytes.ts'
+import { extractKernel } from '../../../src/image/unpack/extract.ts'
+import { inspectNested } from '../../../src/image/unpack/nested.ts'
 import { arm64Image, bytesOf, file, packed, path, tool, unpack, zboot } from './tools.ts'
 
 type Section = readonly [name: string, content: Buffer | string]

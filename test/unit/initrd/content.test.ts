@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { memoryBytes } from '../../../src/image/bytes.ts'
+import { memoryBytes } from '../../../src/bytes/bytes.ts'
 import { checkInitrdContent } from '../../../src/initrd/content.ts'
 
 let folder: string

@@ -15,18 +15,13 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type ByteSource, fileBytes, memoryBytes } from '../../../src/bytes/bytes.ts'
 import type { KexecError } from '../../../src/errors.ts'
-import { type ByteSource, fileBytes, memoryBytes } from '../../../src/image/bytes.ts'
-import {
-  gatherOverlays,
-  InitrdTree,
-  joinInitrds,
-  joinInitrdsSync,
-  listArchive,
-  type Overlay,
-  overlayArchive,
-  parseOverlay,
-} from '../../../src/initrd/index.ts'
+import { listArchive } from '../../../src/initrd/archive-entries.ts'
+import { joinInitrds, joinInitrdsSync } from '../../../src/initrd/join.ts'
+import { gatherOverlays, type Overlay, overlayArchive } from '../../../src/initrd/overlay.ts'
+import { parseOverlay } from '../../../src/initrd/overlay-option.ts'
+import { InitrdTree } from '../../../src/initrd/tree.ts'
 import { System } from '../../../src/system/system.ts'
 
 let folder: string

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { fileBytes, memoryBytes } from '../../../src/image/bytes.ts'
+import { fileBytes, memoryBytes } from '../../../src/bytes/bytes.ts'
 import { unpackInitrd } from '../../../src/initrd/unpacked.ts'
 import { makeTree } from '../entries/tree.ts'
 

@@ -1,6 +1,6 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { inspectFile } from '../../../src/image/index.ts'
+import { inspectFile } from '../../../src/image/inspect/open.ts'
 import { kernelOf, makeTree, type Tree } from '../entries/tree.ts'
 
 export const older = '6.1.0-50-cloud-amd64'

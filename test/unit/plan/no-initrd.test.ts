@@ -1,7 +1,7 @@
 import { linkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { parseCommandLine } from '../../../src/cmdline/index.ts'
+import { parseCommandLine } from '../../../src/cmdline/parse.ts'
 import { type PlanOptions, plan } from '../../../src/index.ts'
 import { type RootLookup, rootLookup } from '../../../src/plan/checks/root-device.ts'
 import { debian, makeMachine, newer } from './debian.ts'

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { type PlanOptions, plan } from '../../../src/index.ts'
-import { formatBytes } from '../../../src/plan/text.ts'
+import { formatBytes } from '../../../src/text.ts'
 import { emptyArchive } from '../entries/tree.ts'
 import { debian, kernelOf, makeMachine, newer, older } from './debian.ts'
 

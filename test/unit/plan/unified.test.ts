@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { fileBytes, memoryBytes } from '../../../src/image/bytes.ts'
+import { fileBytes, memoryBytes } from '../../../src/bytes/bytes.ts'
 import { hardwareId } from '../../../src/plan/unified/hardware-ids.ts'
 import { explicitCommandLineWarning, splitProfile, unifiedKernel } from '../../../src/plan/unified.ts'
 import { System } from '../../../src/system/system.ts'

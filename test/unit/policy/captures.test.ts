@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { detectPolicy } from '../../../src/policy/index.ts'
+import { detectPolicy } from '../../../src/policy/detect.ts'
 import { System } from '../../../src/system/system.ts'
 import { archiveOf, recordedOutcome, recordedOutcomes, scenarios, tableOnPage } from '../../vm/modes/fixtures.ts'
 import { foretell, leftOpen, unpackCapture, wrongVerdicts } from '../../vm/modes/foretell.ts'

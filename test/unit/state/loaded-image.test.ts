@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { fileBytes } from '../../../src/image/bytes.ts'
+import { fileBytes } from '../../../src/bytes/bytes.ts'
 import { identify } from '../../../src/state/file-identity.ts'
 import { StateFolder } from '../../../src/state/folder.ts'
 import { loadedImages } from '../../../src/state/loaded-image.ts'

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { SignatureReport } from '../../../src/image/signature/index.ts'
+import type { SignatureReport } from '../../../src/image/signature/cms/report.ts'
 import { arm64 } from './arm64.ts'
 import type { ImageName, ModeImages } from './images.ts'
 import type { ScenarioOutcome } from './outcome.ts'

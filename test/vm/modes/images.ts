@@ -10,8 +10,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { fileBytes } from '../../../src/image/bytes.ts'
-import { inspectSignatures, type SignatureReport } from '../../../src/image/signature/index.ts'
+import { fileBytes } from '../../../src/bytes/bytes.ts'
+import type { SignatureReport } from '../../../src/image/signature/cms/report.ts'
+import { inspectSignatures } from '../../../src/image/signature/inspect.ts'
 import type { ImageEntry, Kernel } from '../../../src/vm/index.ts'
 
 /** The kernels that each machine is asked to take. */

@@ -1,7 +1,7 @@
 import { closeSync, readSync } from 'node:fs'
+import type { DeviceTree, TreeNode } from '../../../device-tree/tree.ts'
 import type { System } from '../../../system/system.ts'
 import { hasEfiMap } from '../device-tree/memory.ts'
-import type { DeviceTree, TreeNode } from '../device-tree/tree.ts'
 import type { MemoryRange } from '../ranges.ts'
 import { pageSize } from './page-size.ts'
 

@@ -1,10 +1,10 @@
+import { chosenNode, type DeviceTree } from '../../../device-tree/tree.ts'
 import { KexecError } from '../../../errors.ts'
 import type { System } from '../../../system/system.ts'
 import { without } from '../ranges.ts'
 import { withoutBoot } from './handed-over.ts'
 import { hasEfiMap, memoryNode, memoryNodes, memoryRanges, reservedRanges } from './memory.ts'
 import { readRunningTree } from './running-tree.ts'
-import { chosenNode, type DeviceTree } from './tree.ts'
 
 /**
  * The tree that the new kernel gets: the running one, or one from elsewhere with what only this machine's boot loader knows.

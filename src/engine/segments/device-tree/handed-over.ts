@@ -1,5 +1,3 @@
-import type { MemoryRange } from '../ranges.ts'
-import { rangesIn } from './memory.ts'
 import {
   addressIn,
   cellsOf,
@@ -8,7 +6,9 @@ import {
   type MemoryReservation,
   type TreeNode,
   textOf,
-} from './tree.ts'
+} from '../../../device-tree/tree.ts'
+import type { MemoryRange } from '../ranges.ts'
+import { rangesIn } from './memory.ts'
 
 /** What a new kernel is told by its device tree, besides what the machine is. Addresses and sizes in bytes. */
 export interface HandedOver {

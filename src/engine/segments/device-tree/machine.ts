@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import { writeDeviceTree } from '../../../device-tree/blob.ts'
+import type { DeviceTree } from '../../../device-tree/tree.ts'
 import { KexecError } from '../../../errors.ts'
 import type { System } from '../../../system/system.ts'
 import { type Resource, readResources, usableMemory } from '../memory-map.ts'
 import { type MemoryRange, wholePages, within, without } from '../ranges.ts'
 import type { PlannedSegment, SegmentImage } from '../segment.ts'
-import { writeDeviceTree } from './blob.ts'
 import { machineTree } from './given-tree.ts'
 import { type HandedOver, handOver, KASLR_SEED, RNG_SEED } from './handed-over.ts'
 import { hasEfiMap, memoryRanges, reservedRanges } from './memory.ts'
-import type { DeviceTree } from './tree.ts'
 
 /** What of a running machine counts whose new kernel needs nothing but its device tree. */
 export interface TreeMachine {

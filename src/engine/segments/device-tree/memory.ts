@@ -1,5 +1,5 @@
+import { cellsOf, type DeviceTree, type TreeNode, textOf } from '../../../device-tree/tree.ts'
 import type { MemoryRange } from '../ranges.ts'
-import { cellsOf, type DeviceTree, type TreeNode, textOf } from './tree.ts'
 
 /** Of an EFI machine, which has its memory map elsewhere: drivers/firmware/efi/fdtparams.c. */
 const EFI_MAP = 'linux,uefi-mmap-start'

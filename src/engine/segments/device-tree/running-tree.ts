@@ -1,7 +1,7 @@
+import { MAX_BLOB, readDeviceTree } from '../../../device-tree/blob.ts'
+import { type DeviceTree, MAX_DEPTH, type TreeNode } from '../../../device-tree/tree.ts'
 import { KexecError } from '../../../errors.ts'
 import type { System } from '../../../system/system.ts'
-import { MAX_BLOB, readDeviceTree } from './blob.ts'
-import { type DeviceTree, MAX_DEPTH, type TreeNode } from './tree.ts'
 
 /** The blob that the running kernel was started with: Documentation/ABI/testing/sysfs-firmware-ofw. */
 export const BLOB = '/sys/firmware/fdt'

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../../../image/bytes.ts'
+import type { ByteSource } from '../../../bytes/bytes.ts'
 import { damaged, ELF_HEADER, LARGEST, readProgramHeaders } from '../elf-parts.ts'
 import { HEAD } from './trampoline.ts'
 

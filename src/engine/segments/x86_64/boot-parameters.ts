@@ -1,4 +1,4 @@
-import { commandLineBytes } from '../../../cmdline/index.ts'
+import { commandLineBytes } from '../../../cmdline/parse.ts'
 import { bytesOfText } from '../../../exact-text.ts'
 import { E820_ENTRY_SIZE, E820_RAM, type E820Entry, encodeE820 } from './e820.ts'
 import { type EfiState, efiInfo } from './efi-state.ts'

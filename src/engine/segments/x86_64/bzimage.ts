@@ -1,4 +1,4 @@
-import type { SetupHeader } from '../../../image/setup-header.ts'
+import type { SetupHeader } from '../../../image/model/setup-header.ts'
 import { impossiblePlace } from '../placement.ts'
 import { roundUp } from '../ranges.ts'
 import type { X86Kernel } from './kernel.ts'

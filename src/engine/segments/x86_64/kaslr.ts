@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { hasParameter } from '../../../cmdline/index.ts'
+import { hasParameter } from '../../../cmdline/look-up.ts'
 import type { MemoryRange } from '../ranges.ts'
 import { roundUp } from '../ranges.ts'
 import { findRelocations, type LinkedRange, relocate } from './relocations.ts'

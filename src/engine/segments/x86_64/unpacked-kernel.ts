@@ -1,6 +1,6 @@
+import { memoryBytes } from '../../../bytes/bytes.ts'
 import { KexecError } from '../../../errors.ts'
-import { memoryBytes } from '../../../image/bytes.ts'
-import { readSetupHeader } from '../../../image/setup-header.ts'
+import { readSetupHeader } from '../../../image/model/setup-header.ts'
 import type { MemoryRange } from '../ranges.ts'
 import { randomizeVirtual, randomPhysical, wantsKaslr } from './kaslr.ts'
 import { field } from './running-boot.ts'

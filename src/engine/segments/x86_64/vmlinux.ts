@@ -1,5 +1,5 @@
+import type { ByteSource } from '../../../bytes/bytes.ts'
 import { KexecError } from '../../../errors.ts'
-import type { ByteSource } from '../../../image/bytes.ts'
 import { damaged, ELF_HEADER, HIGHEST, LARGEST, number, type ProgramHeader, readProgramHeaders } from '../elf-parts.ts'
 import { roundUp } from '../ranges.ts'
 import { formatAddress } from '../segment.ts'

@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { readDeviceTree, writeDeviceTree } from '../../../../src/device-tree/blob.ts'
+import { chosenNode } from '../../../../src/device-tree/tree.ts'
 import {
   type Arm64Load,
   buildArm64,
@@ -9,12 +11,11 @@ import {
   layOutArm64,
   readArm64Machine,
 } from '../../../../src/engine/segments/arm64.ts'
-import { readDeviceTree, writeDeviceTree } from '../../../../src/engine/segments/device-tree/blob.ts'
 import { readRunningTree } from '../../../../src/engine/segments/device-tree/running-tree.ts'
-import { chosenNode } from '../../../../src/engine/segments/device-tree/tree.ts'
 import type { MemoryRange } from '../../../../src/engine/segments/ranges.ts'
 import type { PlannedSegment, SegmentImage } from '../../../../src/engine/segments/segment.ts'
-import { inspectImage, type KernelImage } from '../../../../src/image/index.ts'
+import { inspectImage } from '../../../../src/image/formats/inspect.ts'
+import type { KernelImage } from '../../../../src/image/model/image.ts'
 import type { System } from '../../../../src/system/system.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
 import { type MachineName, segmentMachine } from './machines.ts'

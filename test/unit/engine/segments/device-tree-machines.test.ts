@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { memoryBytes } from '../../../../src/bytes/bytes.ts'
+import { readDeviceTree } from '../../../../src/device-tree/blob.ts'
+import { addressIn, chosenNode } from '../../../../src/device-tree/tree.ts'
 import { buildArm, isArmLoadable, layOutArm, readArmMachine } from '../../../../src/engine/segments/arm.ts'
-import { readDeviceTree } from '../../../../src/engine/segments/device-tree/blob.ts'
-import { addressIn, chosenNode } from '../../../../src/engine/segments/device-tree/tree.ts'
 import {
   buildRiscv64,
   isRiscv64Loadable,
@@ -10,9 +11,8 @@ import {
   readRiscv64Machine,
 } from '../../../../src/engine/segments/riscv64.ts'
 import type { SegmentImage } from '../../../../src/engine/segments/segment.ts'
-import { memoryBytes } from '../../../../src/image/bytes.ts'
-import { inspectImage } from '../../../../src/image/index.ts'
-import { type ZImageNeeds, zImageNeeds } from '../../../../src/image/zimage.ts'
+import { inspectImage } from '../../../../src/image/formats/inspect.ts'
+import { type ZImageNeeds, zImageNeeds } from '../../../../src/image/formats/zimage.ts'
 import { segmentMachine } from './machines.ts'
 
 // Architectures whose running kernel enters the new one as its boot protocol has it, by the device tree among the segments.

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readSetupHeader, type SetupHeader } from '../../../../src/image/setup-header.ts'
+import { readSetupHeader, type SetupHeader } from '../../../../src/image/model/setup-header.ts'
 import { System } from '../../../../src/system/system.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
 

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { memoryBytes } from '../../../../src/bytes/bytes.ts'
 import { readVmlinux, type VmlinuxOptions } from '../../../../src/engine/segments/x86_64/vmlinux.ts'
 import { buildX86, layOutX86, readX86Machine } from '../../../../src/engine/segments/x86_64.ts'
 import { KexecError } from '../../../../src/errors.ts'
-import { memoryBytes } from '../../../../src/image/bytes.ts'
 import { segmentMachine } from './machines.ts'
 
 const PAGE = 4096

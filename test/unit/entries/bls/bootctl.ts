@@ -31,11 +31,13 @@ export async function findBootctl(): Promise<Bootctl | string> {
   if (spawnSync('bootctl', ['--version']).status === 0) return { program: 'bootctl', libraries: null }
   try {
     const mirror = await DebianMirror.open()
-    const packages = await mirror.fetch(['systemd-boot', 'libsystemd-shared'], { dependencies: false })
+    // Since Debian 13 it has a package of its own.
+    const [holder = 'systemd-boot'] = await mirror.packageNames('systemd-boot-tools')
+    const packages = await mirror.fetch([holder, 'libsystemd-shared'], { dependencies: false })
     const folder = (name: string) => packages.find((unpacked) => unpacked.name === name)?.folder ?? ''
     const libraries = join(folder('libsystemd-shared'), 'usr/lib')
     return {
-      program: await packageFile(folder('systemd-boot'), 'bin/bootctl'),
+      program: await packageFile(folder(holder), 'bin/bootctl'),
       libraries: join(libraries, readdirSync(libraries)[0] ?? '', 'systemd'),
     }
   } catch (error) {

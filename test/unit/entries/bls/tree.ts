@@ -1,4 +1,4 @@
-import { type BootMenu, readBootMenu } from '../../../../src/entries/index.ts'
+import { type BootMenu, readBootMenu } from '../../../../src/entries/discover.ts'
 import { System } from '../../../../src/system/system.ts'
 import { identify, makeTree, type Tree } from '../tree.ts'
 

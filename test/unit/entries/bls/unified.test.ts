@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { selectEntry } from '../../../../src/entries/index.ts'
+import { selectEntry } from '../../../../src/entries/select.ts'
 import { kernelOf, type Tree } from '../tree.ts'
 import { type ImageParts, peImage } from './image.ts'
 import { menuOf, type1 } from './tree.ts'

@@ -1,4 +1,5 @@
-import { type BootEntry, type BootMenu, readBootMenu } from '../../../../src/entries/index.ts'
+import { type BootMenu, readBootMenu } from '../../../../src/entries/discover.ts'
+import type { BootEntry } from '../../../../src/entries/entry.ts'
 import { System } from '../../../../src/system/system.ts'
 import { files, identify, kernels, makeTree, type Tree } from '../tree.ts'
 

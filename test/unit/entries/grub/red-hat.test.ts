@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readBootMenu } from '../../../../src/entries/index.ts'
+import { readBootMenu } from '../../../../src/entries/discover.ts'
 import { fixtureSystem } from '../fixtures.ts'
 import { identify } from '../tree.ts'
 

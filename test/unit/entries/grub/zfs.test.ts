@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readBootMenu } from '../../../../src/entries/index.ts'
+import { readBootMenu } from '../../../../src/entries/discover.ts'
 import { System } from '../../../../src/system/system.ts'
 import { identify, makeTree } from '../tree.ts'
 

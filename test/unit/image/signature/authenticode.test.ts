@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { memoryBytes } from '../../../../src/image/bytes.ts'
-import { inspectSignatures } from '../../../../src/image/signature/index.ts'
+import { memoryBytes } from '../../../../src/bytes/bytes.ts'
+import { inspectSignatures } from '../../../../src/image/signature/inspect.ts'
 
 // Signed by sbsign, pesign and osslsigncode; test/fixtures/signatures/README.md tells how.
 const fixture = (name: string) => readFileSync(`test/fixtures/signatures/${name}`)

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type ByteSource, memoryBytes } from '../../../../src/image/bytes.ts'
-import { inspectSignatures } from '../../../../src/image/signature/index.ts'
+import { type ByteSource, memoryBytes } from '../../../../src/bytes/bytes.ts'
+import { inspectSignatures } from '../../../../src/image/signature/inspect.ts'
 
 const fixture = (name: string) => readFileSync(`test/fixtures/signatures/${name}`)
 const signed = ['sbsign.efi', 'twice.efi', 'nested.efi', 'module-signed', 'module-attributes'].map(fixture)

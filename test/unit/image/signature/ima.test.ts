@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
-import { memoryBytes } from '../../../../src/image/bytes.ts'
-import { inspectSignatures, parseImaAttribute, readImaAttribute } from '../../../../src/image/signature/index.ts'
+import { memoryBytes } from '../../../../src/bytes/bytes.ts'
+import { parseImaAttribute, readImaAttribute } from '../../../../src/image/signature/ima.ts'
+import { inspectSignatures } from '../../../../src/image/signature/inspect.ts'
 
 const fixture = (name: string) => readFileSync(`test/fixtures/signatures/${name}`)
 

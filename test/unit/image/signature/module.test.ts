@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { memoryBytes } from '../../../../src/image/bytes.ts'
-import { inspectSignatures } from '../../../../src/image/signature/index.ts'
+import { memoryBytes } from '../../../../src/bytes/bytes.ts'
+import { inspectSignatures } from '../../../../src/image/signature/inspect.ts'
 
 // Signed by the kernel's sign-file and by openssl; test/fixtures/signatures/README.md tells how.
 const fixture = (name: string) => readFileSync(`test/fixtures/signatures/${name}`)

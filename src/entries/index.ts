@@ -1,6 +1,0 @@
-export { type BootLoader, type BootMenu, type DiscoverOptions, discover, readBootMenu } from './discover.ts'
-export type { BootEntry, Source } from './entry.ts'
-export { HEAD_BYTES, type IdentifyKernel, type Identity, identifyKernel } from './identify.ts'
-export { nearest } from './nearest.ts'
-export { selectEntry } from './select.ts'
-export { compareKernelVersions, compareVersions } from './version.ts'

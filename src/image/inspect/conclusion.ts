@@ -1,0 +1,65 @@
+import { byteOrderOf, familyOf } from '../../system/architecture.ts'
+import { engineFor } from '../model/engines.ts'
+import type { KernelImage } from '../model/image.ts'
+import type { InspectedEngine, Inspection } from './inspection.ts'
+
+/** Which engine loads a kernel on a machine, and why; 'none' where the machine is another one. */
+export function engineOn(machine: string, kernel: KernelImage): InspectedEngine {
+  const { engine, reason } = engineFor(kernel)
+  const { architecture } = kernel
+  if (engine !== 'none' && !runsOn(machine, architecture)) {
+    return { engine: 'none', machine, reason: `it is built for ${architecture}, and this machine is ${machine}` }
+  }
+  if (engine === 'file' && !kernel.bootable) {
+    return { engine: 'none', machine, reason: kernel.problems.join('; ') }
+  }
+  return { engine, machine, reason }
+}
+
+/** Byte orders do not count: where the CPU can do both, the kernel of the one starts that of the other. */
+function runsOn(machine: string, architecture: string | null): boolean {
+  if (architecture === null) return false
+  const [family, own] = [familyOf(architecture), familyOf(machine)]
+  return family === own || (own === 'x86_64' && family === 'i386')
+}
+
+/** What all that is known comes to: what `plan` says to the same file, short of the policy of the machine. */
+export function verdictOf(
+  nested: readonly KernelImage[],
+  kernel: KernelImage,
+  damage: readonly unknown[],
+  { engine, machine, reason }: InspectedEngine,
+): Pick<Inspection, 'verdict' | 'verdictReason'> {
+  const { architecture } = kernel
+  if (damage.length > 0) return { verdict: 'damaged', verdictReason: 'it is damaged: do not load it' }
+  const choice = engineFor(kernel)
+  if (choice.engine === 'none') return { verdict: 'not-loadable', verdictReason: notKernel(nested, kernel) }
+  if (!runsOn(machine, architecture)) {
+    return { verdict: 'wrong-architecture', verdictReason: reason }
+  }
+  if (engine === 'none') {
+    return { verdict: 'not-loadable', verdictReason: `kexec_file_load does not take it: ${reason}` }
+  }
+  if (engine === 'segments' && !choice.isLaidOut) {
+    const verdictReason = `kexec_file_load does not take it: ${reason}; this version lays out no ${kernel.format} of ${architecture} for kexec_load`
+    return { verdict: 'not-loadable', verdictReason }
+  }
+  const call = engine === 'file' ? 'kexec_file_load takes' : 'kexec_load takes'
+  const order = byteOrderOf(architecture ?? '') === byteOrderOf(machine) ? '' : ', where the CPU can do its byte order'
+  const why = engine === 'file' ? '' : `: ${reason}`
+  if (nested.length === 1) {
+    const how = engine === 'file' ? 'it as it is' : 'it, laid out in memory'
+    return { verdict: 'loadable', verdictReason: `${call} ${how}${order}${why}` }
+  }
+  const verdictReason =
+    engine === 'file'
+      ? `kexec_file_load does not take it as it is: the kernel in it is unpacked first, in memory${order}`
+      : `${call} the kernel in it, unpacked and laid out in memory${order}${why}`
+  return { verdict: 'loadable-unpacked', verdictReason }
+}
+
+function notKernel(nested: readonly KernelImage[], kernel: KernelImage): string {
+  const problems = kernel.problems.length === 0 ? '' : `: ${kernel.problems.join('; ')}`
+  const inside = nested.length === 1 ? '' : `, within ${nested[0]?.description}`
+  return `it is no kernel that any engine loads, but ${kernel.description}${inside}${problems}`
+}
