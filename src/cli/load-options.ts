@@ -1,4 +1,4 @@
-import type { PlanOptions } from '../plan/options.ts'
+import type { PlanOptions } from '../plan/model/options.ts'
 import { type Arguments, type CommandOption, UsageError } from './command.ts'
 
 /** The options that say what to load; `plan`, `load` and later `rehearse` share them. */

@@ -1,7 +1,7 @@
 import { formatAddress, type PlannedSegment } from '../engine/segments/segment.ts'
 import { formatBytes, oneLine } from '../text.ts'
-import type { Decision } from './decision.ts'
 import type { LoadPlan } from './load-plan.ts'
+import type { Decision } from './model/decision.ts'
 
 const LABEL = 14
 

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fileBytes } from '../../src/bytes/bytes.ts'
-import { unifiedKernel } from '../../src/plan/unified.ts'
+import { unifiedKernel } from '../../src/plan/unified/unified-kernel.ts'
 import { System } from '../../src/system/system.ts'
 import { writeCpio } from '../../src/vm/index.ts'
 import { findUkify, type Ukify } from '../unit/image/ukify.ts'
@@ -24,7 +24,7 @@ import { RealFirmware, tailOf } from './real-stub.ts'
 
 /**
  * systemd-stub is the judge: real firmware starts a real systemd-boot, which starts a profile of a UKI made by the real
- * ukify, and the kernel inside tells what it was given. It has to be what src/plan/unified.ts makes of the same tree.
+ * ukify, and the kernel inside tells what it was given. It has to be what src/plan/unified makes of the same tree.
  */
 const BASE = 'console=ttyS0 retain_initrd panic=-1 no_timer_check'
 

@@ -1,7 +1,7 @@
 import { parseCommandLine, printCommandLine } from '../../cmdline/parse.ts'
 import { reuseCommandLine } from '../../cmdline/reuse.ts'
 import { KexecError } from '../../errors.ts'
-import type { PlanOptions } from '../../plan/options.ts'
+import type { PlanOptions } from '../../plan/model/options.ts'
 import { type LoadPlan, plan } from '../../plan/plan.ts'
 import { System } from '../../system/system.ts'
 import { describe } from '../failure.ts'

@@ -7,8 +7,8 @@ import { unpackedSize } from '../../initrd/unpacked-size.ts'
 import { status } from '../../system/kexec-state.ts'
 import type { System } from '../../system/system.ts'
 import { formatBytes } from '../../text.ts'
-import type { Findings } from '../decision.ts'
-import type { InitrdChoice } from '../initrds.ts'
+import type { InitrdChoice } from '../context/initrds.ts'
+import type { Findings } from '../model/decision.ts'
 import { bytes, evidenceOf, type LoadSizes, placedBytes } from './memory.ts'
 
 /** What a crash kernel wants beyond itself and its initrd to come up, bytes: less is warned of. Debian's needs about 100 MiB. */

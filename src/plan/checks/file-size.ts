@@ -1,8 +1,8 @@
 import { KexecError } from '../../errors.ts'
 import type { System } from '../../system/system.ts'
 import { formatBytes } from '../../text.ts'
-import type { Findings } from '../decision.ts'
-import { readRunningKernel } from './running-kernel.ts'
+import { readRunningKernel } from '../context/running-kernel.ts'
+import type { Findings } from '../model/decision.ts'
 
 /** KEXEC_FILE_SIZE_MAX of kernel/kexec_file.c, since Linux 6.0; before, INT_MAX (fs/kernel_read_file.c). */
 const MOST = 4 * 1024 ** 3

@@ -1,7 +1,7 @@
 import { KexecError } from '../../errors.ts'
 import { checkInitrdContent } from '../../initrd/content.ts'
-import type { Findings } from '../decision.ts'
-import type { InitrdChoice } from '../initrds.ts'
+import type { InitrdChoice } from '../context/initrds.ts'
+import type { Findings } from '../model/decision.ts'
 
 /** Refuses what no kernel takes as an initrd, and tells what it will not unpack. Reads little of each. */
 export async function checkInitrds({ initrds, overlay }: InitrdChoice, findings: Findings): Promise<void> {

@@ -6,10 +6,10 @@ import { engineFor } from '../../image/model/engines.ts'
 import type { KernelImage } from '../../image/model/image.ts'
 import type { System } from '../../system/system.ts'
 import { formatBytes } from '../../text.ts'
-import type { Findings } from '../decision.ts'
-import type { Engine } from '../engine.ts'
+import type { Engine } from '../choices/engine.ts'
+import { byteOrderOf, familyOf, type RunningKernel, readRunningKernel } from '../context/running-kernel.ts'
+import type { Findings } from '../model/decision.ts'
 import { FIVE_LEVELS, pagingOf, usesFiveLevels } from './paging.ts'
-import { byteOrderOf, familyOf, type RunningKernel, readRunningKernel } from './running-kernel.ts'
 
 /** What is to be judged. */
 export interface CheckedKernel {

@@ -3,7 +3,7 @@ import { isAtLeast } from '../../policy/signature-check.ts'
 import { status } from '../../system/kexec-state.ts'
 import type { System } from '../../system/system.ts'
 import { formatBytes } from '../../text.ts'
-import type { Findings } from '../decision.ts'
+import type { Findings } from '../model/decision.ts'
 
 /** The sizes that count, bytes. */
 export interface LoadSizes {

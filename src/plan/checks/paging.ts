@@ -2,8 +2,8 @@ import { hasParameter } from '../../cmdline/look-up.ts'
 import { PAGING, pagingLevels } from '../../image/formats/bzimage.ts'
 import type { KernelImage } from '../../image/model/image.ts'
 import type { System } from '../../system/system.ts'
-import type { Findings } from '../decision.ts'
-import { readRunningKernel } from './running-kernel.ts'
+import { readRunningKernel } from '../context/running-kernel.ts'
+import type { Findings } from '../model/decision.ts'
 
 /** What tells that the running kernel uses 5 levels of page tables: the flag goes away when it does not. */
 export const FIVE_LEVELS = [{ source: '/proc/cpuinfo flags', value: 'la57' }]

@@ -1,10 +1,10 @@
 import { lastParameter } from '../../cmdline/look-up.ts'
 import type { CommandLine } from '../../cmdline/parse.ts'
 import { KexecError } from '../../errors.ts'
-import type { Findings } from '../decision.ts'
-import type { InitrdChoice } from '../initrds.ts'
-import type { PlanOptions } from '../options.ts'
-import type { Target } from '../target.ts'
+import type { InitrdChoice } from '../context/initrds.ts'
+import type { Target } from '../context/target.ts'
+import type { Findings } from '../model/decision.ts'
+import type { PlanOptions } from '../model/options.ts'
 
 /** What the kernel makes of root= when no initrd looks for it. */
 export type RootLookup = 'kernel' | 'initrd' | 'unknown'

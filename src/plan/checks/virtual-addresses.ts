@@ -1,7 +1,7 @@
 import { type Evidence, KexecError } from '../../errors.ts'
 import type { System } from '../../system/system.ts'
-import type { Findings } from '../decision.ts'
-import { readRunningKernel } from './running-kernel.ts'
+import { readRunningKernel } from '../context/running-kernel.ts'
+import type { Findings } from '../model/decision.ts'
 
 /**
  * Kernels for arm64 that use 52 bits of virtual addresses with pages of 4 or 16 KiB (LPA2, since 6.9), and follow a wrong pointer

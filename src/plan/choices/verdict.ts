@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto'
 import { statfsSync } from 'node:fs'
-import { KexecError } from '../errors.ts'
-import type { OpenImage } from '../image/inspect/open.ts'
-import type { ImaAttribute } from '../image/signature/ima.ts'
-import type { AppraisedFile } from '../policy/ima-verdict.ts'
-import type { KexecPolicy } from '../policy/policy.ts'
-import { predict, type Verdict } from '../policy/predict.ts'
-import type { Findings } from './decision.ts'
+import { KexecError } from '../../errors.ts'
+import type { OpenImage } from '../../image/inspect/open.ts'
+import type { ImaAttribute } from '../../image/signature/ima.ts'
+import type { AppraisedFile } from '../../policy/ima-verdict.ts'
+import type { KexecPolicy } from '../../policy/policy.ts'
+import { predict, type Verdict } from '../../policy/predict.ts'
+import type { InitrdChoice } from '../context/initrds.ts'
+import { innerSource, needsUnpacking, type PlannedKernel } from '../context/kernel.ts'
+import type { Findings } from '../model/decision.ts'
+import type { PlanOptions } from '../model/options.ts'
 import type { Engine } from './engine.ts'
-import type { InitrdChoice } from './initrds.ts'
-import { innerSource, needsUnpacking, type PlannedKernel } from './kernel.ts'
-import type { PlanOptions } from './options.ts'
 
 /**
  * Asks beforehand what the kernel will say. A refusal that is certain becomes the plan's, unless `tryAnyway`. Signatures are
@@ -120,7 +120,7 @@ async function appraisedFile(file: OpenImage): Promise<AppraisedFile> {
 /** Undefined when it cannot be read, for want of the addon. */
 async function attributeOf(fd: number): Promise<ImaAttribute | null | undefined> {
   try {
-    return (await import('../image/signature/ima.ts')).readImaAttribute(fd)
+    return (await import('../../image/signature/ima.ts')).readImaAttribute(fd)
   } catch {
     return undefined
   }

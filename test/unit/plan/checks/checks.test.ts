@@ -3,21 +3,21 @@ import { readFileSync } from 'node:fs'
 import { endianness } from 'node:os'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { memoryBytes } from '../../../src/bytes/bytes.ts'
-import type { Source } from '../../../src/entries/entry.ts'
-import { inspectImage } from '../../../src/image/formats/inspect.ts'
-import type { KernelImage } from '../../../src/image/model/image.ts'
-import { inspectNested } from '../../../src/image/unpack/nested.ts'
-import { checkCrashMemory } from '../../../src/plan/checks/crash-memory.ts'
-import { checkFileSize } from '../../../src/plan/checks/file-size.ts'
-import { checkKernelImage } from '../../../src/plan/checks/kernel-image.ts'
-import { checkMemory, type LoadSizes, requireAmpleMemory } from '../../../src/plan/checks/memory.ts'
-import { checkPagingLeft } from '../../../src/plan/checks/paging.ts'
-import { readRunningKernel, trueArchitecture } from '../../../src/plan/checks/running-kernel.ts'
-import { checkVirtualAddresses } from '../../../src/plan/checks/virtual-addresses.ts'
-import { Findings } from '../../../src/plan/decision.ts'
-import { System } from '../../../src/system/system.ts'
-import { makeTree, type Tree } from '../entries/tree.ts'
+import { memoryBytes } from '../../../../src/bytes/bytes.ts'
+import type { Source } from '../../../../src/entries/entry.ts'
+import { inspectImage } from '../../../../src/image/formats/inspect.ts'
+import type { KernelImage } from '../../../../src/image/model/image.ts'
+import { inspectNested } from '../../../../src/image/unpack/nested.ts'
+import { checkCrashMemory } from '../../../../src/plan/checks/crash-memory.ts'
+import { checkFileSize } from '../../../../src/plan/checks/file-size.ts'
+import { checkKernelImage } from '../../../../src/plan/checks/kernel-image.ts'
+import { checkMemory, type LoadSizes, requireAmpleMemory } from '../../../../src/plan/checks/memory.ts'
+import { checkPagingLeft } from '../../../../src/plan/checks/paging.ts'
+import { checkVirtualAddresses } from '../../../../src/plan/checks/virtual-addresses.ts'
+import { readRunningKernel, trueArchitecture } from '../../../../src/plan/context/running-kernel.ts'
+import { Findings } from '../../../../src/plan/model/decision.ts'
+import { System } from '../../../../src/system/system.ts'
+import { makeTree, type Tree } from '../../entries/tree.ts'
 
 const head = (name: string) => readFileSync(`test/fixtures/kernels/${name}`)
 const kernels = {
@@ -122,7 +122,7 @@ describe('the machine', () => {
       machine('aarch64', {
         '/proc/sys/kernel/osrelease': { text: `${release}\n` },
         '/proc/self/auxv': { file: auxiliaryVector(pageSize) },
-        '/proc/kcore': { file: readFileSync(new URL(`../../fixtures/kcore/${kcore}`, import.meta.url)) },
+        '/proc/kcore': { file: readFileSync(new URL(`../../../fixtures/kcore/${kcore}`, import.meta.url)) },
       })
     const check = (system: System, tryAnyway = false) => {
       const findings = new Findings()

@@ -1,11 +1,11 @@
 import { posix } from 'node:path'
-import type { BootEntry } from '../entries/entry.ts'
-import type { OpenImage } from '../image/inspect/open.ts'
-import { type FileIdentity, identify } from '../state/file-identity.ts'
-import type { LoadFacts, Origin } from '../state/record.ts'
-import type { InitrdChoice } from './initrds.ts'
-import { kernelFiles, type PlannedKernel } from './kernel.ts'
-import type { PlanOptions } from './options.ts'
+import type { BootEntry } from '../../entries/entry.ts'
+import type { OpenImage } from '../../image/inspect/open.ts'
+import { type FileIdentity, identify } from '../../state/file-identity.ts'
+import type { LoadFacts, Origin } from '../../state/record.ts'
+import type { InitrdChoice } from '../context/initrds.ts'
+import { kernelFiles, type PlannedKernel } from '../context/kernel.ts'
+import type { PlanOptions } from '../model/options.ts'
 
 /** More names than anyone reads. */
 const MAX_OVERLAY = 100

@@ -1,9 +1,9 @@
-import { segmentArchitecture } from '../engine/segments/architecture.ts'
-import { KexecError } from '../errors.ts'
-import type { Findings } from './decision.ts'
+import { segmentArchitecture } from '../../engine/segments/architecture.ts'
+import { KexecError } from '../../errors.ts'
+import type { PlannedKernel } from '../context/kernel.ts'
+import type { Findings } from '../model/decision.ts'
+import type { PlanOptions } from '../model/options.ts'
 import type { Engine } from './engine.ts'
-import type { PlannedKernel } from './kernel.ts'
-import type { PlanOptions } from './options.ts'
 
 /** Decides whether what is loaded through kexec_load is hashed once more before the new kernel starts: only if asked for. */
 export function chooseVerification(

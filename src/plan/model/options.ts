@@ -1,6 +1,6 @@
-import type { ImageInput } from '../image/inspect/open.ts'
-import type { Overlay } from '../initrd/overlay.ts'
-import type { System } from '../system/system.ts'
+import type { ImageInput } from '../../image/inspect/open.ts'
+import type { Overlay } from '../../initrd/overlay.ts'
+import type { System } from '../../system/system.ts'
 
 /** What is to be loaded. Without `entry`, `kernel` and `target`: the boot loader's default if it says one, else the newest. */
 export interface PlanOptions {

@@ -1,15 +1,15 @@
 import { posix } from 'node:path'
-import type { BootMenu } from '../entries/discover.ts'
-import type { BootEntry } from '../entries/entry.ts'
-import { isName, listed, selectEntry } from '../entries/select.ts'
-import { compareKernelVersions } from '../entries/version.ts'
-import { KexecError } from '../errors.ts'
-import type { ImageInput } from '../image/inspect/open.ts'
-import { fromCurrentFolder } from '../system/current-folder.ts'
-import type { System } from '../system/system.ts'
-import type { Findings } from './decision.ts'
-import type { PlanOptions } from './options.ts'
-import { splitProfile } from './unified.ts'
+import type { BootMenu } from '../../entries/discover.ts'
+import type { BootEntry } from '../../entries/entry.ts'
+import { isName, listed, selectEntry } from '../../entries/select.ts'
+import { compareKernelVersions } from '../../entries/version.ts'
+import { KexecError } from '../../errors.ts'
+import type { ImageInput } from '../../image/inspect/open.ts'
+import { fromCurrentFolder } from '../../system/current-folder.ts'
+import type { System } from '../../system/system.ts'
+import type { Findings } from '../model/decision.ts'
+import type { PlanOptions } from '../model/options.ts'
+import { splitProfile } from '../unified/unified-kernel.ts'
 
 /** The kernel to load, and the boot entry that was chosen; null when a kernel was given. */
 export interface Target {
@@ -34,7 +34,7 @@ export async function chooseTarget(system: System, options: PlanOptions, finding
   const path = options.kernel ?? options.target
   if (path !== undefined && saysEverything(options)) return fileTarget(system, [], path, findings)
   // The readers of every boot loader's files take longer to load than the rest of a plan takes in all.
-  const { readBootMenu } = await import('../entries/discover.ts')
+  const { readBootMenu } = await import('../../entries/discover.ts')
   const menu = await readBootMenu({ system })
   const { entries } = menu
   const file = options.kernel ?? (isPath(options.target, entries) ? options.target : undefined)

@@ -1,11 +1,11 @@
-import { MAX_BLOB, readDeviceTree } from '../device-tree/blob.ts'
-import type { DeviceTree } from '../device-tree/tree.ts'
-import { segmentArchitecture } from '../engine/segments/architecture.ts'
-import { KexecError } from '../errors.ts'
-import type { System } from '../system/system.ts'
-import type { Findings } from './decision.ts'
-import type { PlannedKernel } from './kernel.ts'
-import type { PlanOptions } from './options.ts'
+import { MAX_BLOB, readDeviceTree } from '../../device-tree/blob.ts'
+import type { DeviceTree } from '../../device-tree/tree.ts'
+import { segmentArchitecture } from '../../engine/segments/architecture.ts'
+import { KexecError } from '../../errors.ts'
+import type { System } from '../../system/system.ts'
+import type { PlannedKernel } from '../context/kernel.ts'
+import type { Findings } from '../model/decision.ts'
+import type { PlanOptions } from '../model/options.ts'
 
 /** A device tree that was asked for, as it was when the plan was made. */
 export interface GivenTree {

@@ -1,9 +1,9 @@
-import { appendParameters } from '../cmdline/edit.ts'
-import { type CommandLine, commandLineBytes, parseCommandLine, printCommandLine, sameKey } from '../cmdline/parse.ts'
-import { markOf } from '../cmdline/reuse.ts'
-import type { KernelImage } from '../image/model/image.ts'
-import type { System } from '../system/system.ts'
-import { listOf, type PlanOptions } from './options.ts'
+import { appendParameters } from '../../cmdline/edit.ts'
+import { type CommandLine, commandLineBytes, parseCommandLine, printCommandLine, sameKey } from '../../cmdline/parse.ts'
+import { markOf } from '../../cmdline/reuse.ts'
+import type { KernelImage } from '../../image/model/image.ts'
+import type { System } from '../../system/system.ts'
+import { listOf, type PlanOptions } from '../model/options.ts'
 
 /** A parameter that lets the new kernel start sooner, with what it saves and what it gives up. */
 export interface FastParameter {

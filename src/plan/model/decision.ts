@@ -1,4 +1,4 @@
-import type { KexecError } from '../errors.ts'
+import type { KexecError } from '../../errors.ts'
 
 /** One choice a plan made, and why. */
 export interface Decision {

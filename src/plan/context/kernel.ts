@@ -1,13 +1,13 @@
-import type { ByteSource } from '../bytes/bytes.ts'
-import { hasParameter } from '../cmdline/look-up.ts'
-import { parseCommandLine } from '../cmdline/parse.ts'
-import { KexecError } from '../errors.ts'
-import { type Examination, examine } from '../image/inspect/inspection.ts'
-import { type ImageInput, type OpenImage, openInput } from '../image/inspect/open.ts'
-import type { Contents, ImagePart, KernelImage, PartChoice } from '../image/model/image.ts'
-import { inspectNested, type LocatedPart } from '../image/unpack/nested.ts'
-import type { System } from '../system/system.ts'
-import { type UnifiedInput, type UnifiedKernel, unifiedKernel } from './unified.ts'
+import type { ByteSource } from '../../bytes/bytes.ts'
+import { hasParameter } from '../../cmdline/look-up.ts'
+import { parseCommandLine } from '../../cmdline/parse.ts'
+import { KexecError } from '../../errors.ts'
+import { type Examination, examine } from '../../image/inspect/inspection.ts'
+import { type ImageInput, type OpenImage, openInput } from '../../image/inspect/open.ts'
+import type { Contents, ImagePart, KernelImage, PartChoice } from '../../image/model/image.ts'
+import { inspectNested, type LocatedPart } from '../../image/unpack/nested.ts'
+import type { System } from '../../system/system.ts'
+import { type UnifiedInput, type UnifiedKernel, unifiedKernel } from '../unified/unified-kernel.ts'
 
 /** The file that holds the kernel, and the kernel in it: the same where nothing is nested. */
 export interface PlannedKernel {
