@@ -72,7 +72,11 @@ describe('a device tree, 1 GiB, two processors', () => {
   })
 
   test('ten kexecs in a row, each release into each other: it has its command line, all memory, both processors and the machine’s tree', async () => {
-    const before = (await machine.vm.run(tree)).stdout
+    // The load before was one with --fast: what it added is not to come through a plain one.
+    const before = (await machine.vm.run(tree)).stdout.replace(
+      ' cryptomgr.notests linux_kexec.added=cryptomgr.notests',
+      '',
+    )
     const cold = await coldMemory(guest, { cpus: 2 })
     for (const [index, target] of tenKexecs(guest).entries()) {
       const { boot, planned } = await kexec(machine.vm, target, `--append round=${index} --remove round`)
