@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // node scripts/build-purgatory.mjs [FOLDER]
-// Compiles native/purgatory/x86_64.c into src/engine/segments/x86_64/verification-code.ts; with a folder, into verification.bin
-// there, and leaves the source as it is (test/unit/engine/segments/verification.test.ts compares them).
+// Compiles native/purgatory/x86_64.c into src/engine/layout/x86_64/verification-code.ts; with a folder, into verification.bin
+// there, and leaves the source as it is (test/unit/engine/layout/verification.test.ts compares them).
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -57,7 +57,7 @@ export const compiler = 'gcc ${compiler}'
 export const verificationCode =
 ${lines.map((line) => `  '${line}'`).join(' +\n')}
 `
-    writeFileSync(join(root, 'src/engine/segments/x86_64/verification-code.ts'), text)
+    writeFileSync(join(root, 'src/engine/layout/x86_64/verification-code.ts'), text)
   } finally {
     rmSync(made, { recursive: true, force: true })
   }

@@ -4,7 +4,7 @@
 //
 // It runs where it is put (position-independent), in long mode, on page tables that map memory to itself, on the
 // trampoline's stack, without interrupts, SSE or anyone to call. scripts/build-purgatory.mjs makes
-// src/engine/segments/x86_64/verification-code.ts of it.
+// src/engine/layout/x86_64/verification-code.ts of it.
 
 typedef unsigned char u8;
 typedef unsigned int u32;
@@ -15,7 +15,7 @@ struct range {
   u64 length;
 };
 
-// As src/engine/segments/x86_64/verification.ts writes it.
+// As src/engine/layout/x86_64/verification.ts writes it.
 struct table {
   u8 digest[32];
   u64 count;

@@ -1,4 +1,4 @@
-import { readPrivileges } from '../policy/privileges.ts'
+import { readPrivileges } from '../policy/process/privileges.ts'
 import { System } from '../system/system.ts'
 import { note } from './output.ts'
 

@@ -1,4 +1,4 @@
-import { servedArchitectures } from '../engine/segments/architecture.ts'
+import { servedArchitectures } from '../engine/layout/architectures.ts'
 import type { Evidence } from '../errors.ts'
 import type { CallPolicy } from '../policy/policy.ts'
 import type { Finding, Subject } from './check.ts'

@@ -1,4 +1,4 @@
-import type { Confinement } from '../policy/confinement.ts'
+import type { Confinement } from '../policy/process/confinement.ts'
 import type { System } from '../system/system.ts'
 import type { Finding, Subject } from './check.ts'
 import type { Examination } from './examination.ts'

@@ -1,14 +1,14 @@
 import { type Evidence, errnoName, KexecError, type Reason } from '../errors.ts'
 import { detectPolicy } from '../policy/detect.ts'
 import type { KexecPolicy } from '../policy/policy.ts'
-import { waysPastSignature } from '../policy/predict.ts'
 import { isAtLeast } from '../policy/signature-check.ts'
-import type { PolicySubject } from '../policy/survey.ts'
+import type { PolicySubject } from '../policy/survey/survey.ts'
+import { waysPastSignature } from '../policy/verdict/predict.ts'
+import { IOMEM, readResources, usableMemory } from '../system/memory-map.ts'
+import { type MemoryRange, without } from '../system/memory-ranges.ts'
 import type { System } from '../system/system.ts'
 import { formatBytes } from '../text.ts'
 import { diagnosePermission } from './permission.ts'
-import { IOMEM, readResources, usableMemory } from './segments/memory-map.ts'
-import { type MemoryRange, without } from './segments/ranges.ts'
 
 /** What is known of a call that failed. */
 export interface FailedCall {

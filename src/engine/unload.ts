@@ -1,6 +1,6 @@
 import { errnoName } from '../errors.ts'
 import { native } from '../native.ts'
-import { readLoadsLeft } from '../policy/switches.ts'
+import { readLoadsLeft } from '../policy/limits/switches.ts'
 import { Lock } from '../state/lock.ts'
 import { forgetLoad } from '../state/remember.ts'
 import { System } from '../system/system.ts'

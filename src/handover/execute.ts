@@ -1,6 +1,6 @@
 import { errnoName, KexecError } from '../errors.ts'
 import { native } from '../native.ts'
-import { readPrivileges, requireCapability, requireInitialPidNamespace } from '../policy/privileges.ts'
+import { readPrivileges, requireCapability, requireInitialPidNamespace } from '../policy/process/privileges.ts'
 import { isHeld } from '../state/held.ts'
 import { status } from '../system/kexec-state.ts'
 import { System } from '../system/system.ts'

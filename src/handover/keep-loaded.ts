@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { DISABLED } from '../policy/switches.ts'
+import { DISABLED } from '../policy/limits/switches.ts'
 
 /**
  * Makes the kernel refuse every further load and unload (Documentation/admin-guide/sysctl/kernel.rst, kexec_load_disabled).

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { type Evidence, errnoName, errnoNumber, KexecError } from '../errors.ts'
 import { native } from '../native.ts'
-import { CAPABILITIES, readCapabilities } from '../policy/privileges.ts'
+import { CAPABILITIES, readCapabilities } from '../policy/process/privileges.ts'
 import type { System } from '../system/system.ts'
 import { boundedCall } from './bounded-call.ts'
 

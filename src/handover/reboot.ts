@@ -1,6 +1,6 @@
 import { heed } from '../abort.ts'
 import { KexecError } from '../errors.ts'
-import { readPrivileges, requireCapability } from '../policy/privileges.ts'
+import { readPrivileges, requireCapability } from '../policy/process/privileges.ts'
 import { Lock } from '../state/lock.ts'
 import { status } from '../system/kexec-state.ts'
 import { System } from '../system/system.ts'

@@ -1,4 +1,4 @@
-import { formatAddress, type PlannedSegment } from '../engine/segments/segment.ts'
+import { formatAddress, type PlannedSegment } from '../engine/layout/segments/segment.ts'
 import { formatBytes, oneLine } from '../text.ts'
 import type { LoadPlan } from './load-plan.ts'
 import type { Decision } from './model/decision.ts'

@@ -1,10 +1,10 @@
-import type { KernelConfiguration } from './configuration.ts'
-import type { ImaState } from './ima.ts'
-import { applyImaRules, parseImaRules } from './ima-rules.ts'
-import { all, any, type Known } from './known.ts'
-import type { Lockdown } from './lockdown.ts'
+import { applyImaRules, parseImaRules } from './ima/rules.ts'
+import type { ImaState } from './ima/state.ts'
 import type { CallPolicy, LoadLimits, PolicyMode } from './policy.ts'
 import { lockdownRefuses, type SignatureCheck } from './signature-check.ts'
+import type { KernelConfiguration } from './survey/configuration.ts'
+import { all, any, type Known } from './survey/known.ts'
+import type { Lockdown } from './survey/lockdown.ts'
 
 export interface ModeFacts {
   readonly configuration: KernelConfiguration

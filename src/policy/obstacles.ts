@@ -1,9 +1,9 @@
 import { lastParameter } from '../cmdline/look-up.ts'
 import type { Evidence } from '../errors.ts'
 import type { System } from '../system/system.ts'
-import type { KernelConfiguration } from './configuration.ts'
 import { isAtLeast } from './signature-check.ts'
-import type { PolicyReason } from './survey.ts'
+import type { KernelConfiguration } from './survey/configuration.ts'
+import type { PolicyReason } from './survey/survey.ts'
 
 const CPUS = '/proc/device-tree/cpus'
 const POSSIBLE = '/sys/devices/system/cpu/possible'

@@ -1,12 +1,12 @@
 import type { Reason } from '../errors.ts'
-import type { Confinement } from './confinement.ts'
-import type { FirmwareKeys } from './firmware-keys.ts'
-import type { ImaState } from './ima.ts'
-import type { Keyrings } from './keyrings.ts'
-import type { Lockdown } from './lockdown.ts'
+import type { ImaState } from './ima/state.ts'
+import type { FirmwareKeys } from './keys/firmware-keys.ts'
+import type { Keyrings } from './keys/keyrings.ts'
 import type { Obstacle } from './obstacles.ts'
+import type { Confinement } from './process/confinement.ts'
 import type { SignatureCheck } from './signature-check.ts'
-import type { PolicyReason, UnreadFact } from './survey.ts'
+import type { Lockdown } from './survey/lockdown.ts'
+import type { PolicyReason, UnreadFact } from './survey/survey.ts'
 
 /**
  * What becomes of a kernel that is loaded, as far as policy goes:

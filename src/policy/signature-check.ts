@@ -1,9 +1,9 @@
-import type { KernelConfiguration } from './configuration.ts'
-import type { ImaState } from './ima.ts'
-import { all, any, type Known, not } from './known.ts'
-import { LOCKDOWN, type Lockdown } from './lockdown.ts'
-import type { Survey } from './survey.ts'
-import { kernelHasSymbol } from './symbols.ts'
+import type { ImaState } from './ima/state.ts'
+import type { KernelConfiguration } from './survey/configuration.ts'
+import { all, any, type Known, not } from './survey/known.ts'
+import { LOCKDOWN, type Lockdown } from './survey/lockdown.ts'
+import type { Survey } from './survey/survey.ts'
+import { kernelHasSymbol } from './survey/symbols.ts'
 
 /** What kexec_file_load does with the signature on a kernel: kimage_validate_signature of kernel/kexec_file.c. */
 export interface SignatureCheck {

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { parseSignatureLists } from '../../dist/policy/firmware-keys.js'
-import { applyImaRules, appraisesSignature, parseImaRules } from '../../dist/policy/ima-rules.js'
-import { parseKeys } from '../../dist/policy/keyrings.js'
-import { settingsOf } from '../../dist/policy/sysctl.js'
+import { applyImaRules, appraisesSignature, parseImaRules } from '../../dist/policy/ima/rules.js'
+import { parseSignatureLists } from '../../dist/policy/keys/firmware-keys.js'
+import { parseKeys } from '../../dist/policy/keys/keyrings.js'
+import { settingsOf } from '../../dist/policy/limits/sysctl.js'
 import { variableContent } from '../../dist/system/efi-variables.js'
 import { Violations } from './sentence.mjs'
 
@@ -22,21 +22,21 @@ export const policyTargets = [
       'measure func=KEXEC_CMDLINE template=ima-buf\nappraise fowner=0 uid>1000 euid<5 mask=MAY_EXEC\nappraise func=KEXEC_INITRAMFS_CHECK appraise_type=sigv3 digest_type=verity permit_directio\n',
       'appraise fowner<10 fsmagic=01021994\nappraise func=FILE_CHECK mask=^MAY_READ subj_type=a\n',
     ],
-    parser: 'policy/ima-rules',
+    parser: 'policy/ima/rules',
     reaches: 'compare',
     read: readImaRules,
   },
   {
     name: 'keyrings',
     more: () => ['secure-boot-mok', 'ima-with-key', 'lockdown-integrity'].map((name) => captured(name, '/proc/keys')),
-    parser: 'policy/keyrings',
+    parser: 'policy/keys/keyrings',
     reaches: 'readKey',
     read: readKeyrings,
   },
   {
     name: 'firmware-keys',
     more: firmwareKeys,
-    parser: 'policy/firmware-keys',
+    parser: 'policy/keys/firmware-keys',
     reaches: 'keyIdOf',
     read: readFirmwareKeys,
   },
@@ -49,7 +49,7 @@ export const policyTargets = [
       'kernel.[a-k]exec_load_disable?=1\nfs.protected_links = 1\n',
     ],
     words: ['kernel.kexec_load_disabled', 'kernel/kexec_load_disabled', 'kernel.', '*', '?', '[!a]', '[a-z]'],
-    parser: 'policy/sysctl',
+    parser: 'policy/limits/sysctl',
     reaches: 'withSlashes',
     read: readSettings,
   },

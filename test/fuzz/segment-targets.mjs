@@ -5,12 +5,12 @@ import { isDeepStrictEqual } from 'node:util'
 import { memoryBytes } from '../../dist/bytes/bytes.js'
 import { readDeviceTree, writeDeviceTree } from '../../dist/device-tree/blob.js'
 import { childOf, numberOf, parseFdt, stringsOf } from '../../dist/device-tree/fdt.js'
-import { adopted } from '../../dist/engine/segments/device-tree/given-tree.js'
-import { handOver } from '../../dist/engine/segments/device-tree/handed-over.js'
-import { memoryRanges, reservedRanges } from '../../dist/engine/segments/device-tree/memory.js'
-import { readPpc64Kernel } from '../../dist/engine/segments/ppc64/vmlinux.js'
-import { unpackedKernel } from '../../dist/engine/segments/x86_64/unpacked-kernel.js'
-import { readVmlinux } from '../../dist/engine/segments/x86_64/vmlinux.js'
+import { adopted } from '../../dist/engine/layout/device-tree/given-tree.js'
+import { handOver } from '../../dist/engine/layout/device-tree/handed-over.js'
+import { memoryRanges, reservedRanges } from '../../dist/engine/layout/device-tree/memory.js'
+import { readPpc64Kernel } from '../../dist/engine/layout/ppc64/vmlinux.js'
+import { unpackedKernel } from '../../dist/engine/layout/x86_64/unpacked-kernel.js'
+import { readVmlinux } from '../../dist/engine/layout/x86_64/vmlinux.js'
 import { KexecError } from '../../dist/errors.js'
 import { containers } from './image-seeds.mjs'
 import { answered, Violations } from './sentence.mjs'
@@ -32,14 +32,14 @@ export const segmentTargets = [
     name: 'elf-kernel',
     seeds: /\/kernels\/vmlinux-.*\.head$/,
     more: kernels,
-    parser: 'engine/segments/x86_64/vmlinux',
+    parser: 'engine/layout/x86_64/vmlinux',
     reaches: 'bytesOf',
     read: readKernel,
   },
   {
     name: 'relocations',
     more: kernels,
-    parser: 'engine/segments/x86_64',
+    parser: 'engine/layout/x86_64',
     reaches: 'placesOf',
     read: moveKernel,
   },

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { PlannedSegment } from '../../src/engine/segments/segment.ts'
+import type { PlannedSegment } from '../../src/engine/layout/segments/segment.ts'
 import { json, machineForFile } from './guests.ts'
 
 /** Cuts a vmlinux's parts into many: `cut.mjs FROM TO COUNT`; the new table of program headers comes last in the file. */
@@ -41,7 +41,7 @@ writeFileSync(to, image)
 /** What `load --engine segments --verify-in-purgatory` does, and a bit of the initrd that is another by the time it is copied. */
 const overwrite = `
 import { readFileSync } from 'node:fs'
-import { buildX86, readX86Machine } from '/usr/lib/node_modules/linux-kexec/dist/engine/segments/x86_64.js'
+import { buildX86, readX86Machine } from '/usr/lib/node_modules/linux-kexec/dist/engine/layout/x86_64/x86_64.js'
 import { native } from '/usr/lib/node_modules/linux-kexec/dist/native.js'
 import { System } from '/usr/lib/node_modules/linux-kexec/dist/system/system.js'
 const [kernel, initrd] = process.argv.slice(2).map((path) => readFileSync(path))

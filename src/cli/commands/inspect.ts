@@ -1,6 +1,6 @@
 import { type Inspection, inspect } from '../../image/inspect/inspection.ts'
-import { predictInspected } from '../../policy/inspected.ts'
-import type { Verdict } from '../../policy/predict.ts'
+import { predictInspected } from '../../policy/verdict/inspected.ts'
+import type { Verdict } from '../../policy/verdict/predict.ts'
 import { oneLine } from '../../text.ts'
 import { type Command, exit, jsonOption } from '../command.ts'
 import { stdout, terminalColumns } from '../descriptor.ts'

@@ -1,5 +1,5 @@
-import { afterLoad } from '../../policy/after-load.ts'
 import { detectPolicy } from '../../policy/detect.ts'
+import { afterLoad } from '../../policy/verdict/after-load.ts'
 import { isHeld } from '../../state/held.ts'
 import { loadedImages } from '../../state/loaded-image.ts'
 import { status } from '../../system/kexec-state.ts'

@@ -1,5 +1,5 @@
 import { unload } from '../../engine/unload.ts'
-import { readPrivileges, requireCapability } from '../../policy/privileges.ts'
+import { readPrivileges, requireCapability } from '../../policy/process/privileges.ts'
 import { isHeld } from '../../state/held.ts'
 import { System } from '../../system/system.ts'
 import { type Command, exit, jsonOption } from '../command.ts'

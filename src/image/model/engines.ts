@@ -8,7 +8,7 @@ export interface EngineChoice {
   readonly architecture: string
   readonly engine: ImageEngine
   readonly reason: string
-  /** Of 'segments': whether this version lays it out for kexec_load (the architectures of engine/segments). */
+  /** Of 'segments': whether this version lays it out for kexec_load (the architectures of engine/layout). */
   readonly isLaidOut?: boolean
 }
 

@@ -1,6 +1,6 @@
 import { MAX_BLOB, readDeviceTree } from '../../device-tree/blob.ts'
 import type { DeviceTree } from '../../device-tree/tree.ts'
-import { segmentArchitecture } from '../../engine/segments/architecture.ts'
+import { segmentArchitecture } from '../../engine/layout/architectures.ts'
 import { KexecError } from '../../errors.ts'
 import type { System } from '../../system/system.ts'
 import type { PlannedKernel } from '../context/kernel.ts'

@@ -1,5 +1,5 @@
 import { hasParameter } from '../../cmdline/look-up.ts'
-import { wantsKaslr } from '../../engine/segments/x86_64/kaslr.ts'
+import { wantsKaslr } from '../../engine/layout/x86_64/kaslr.ts'
 import type { KernelImage } from '../../image/model/image.ts'
 import type { SetupHeader, SetupPayload } from '../../image/model/setup-header.ts'
 import { hasUnpackablePayload } from '../../image/unpack/payload.ts'

@@ -1,4 +1,4 @@
-import { segmentArchitecture } from '../../engine/segments/architecture.ts'
+import { segmentArchitecture } from '../../engine/layout/architectures.ts'
 import { KexecError } from '../../errors.ts'
 import type { PlannedKernel } from '../context/kernel.ts'
 import type { Findings } from '../model/decision.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { hasParameter, lastParameter, parametersNamed } from '../../../src/cmdline/look-up.ts'
 import { parseCommandLine } from '../../../src/cmdline/parse.ts'
-import { wantsKaslr } from '../../../src/engine/segments/x86_64/kaslr.ts'
+import { wantsKaslr } from '../../../src/engine/layout/x86_64/kaslr.ts'
 
 describe('a parameter is looked up as the kernel compares it', () => {
   test.each([

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { type PlanOptions, plan } from '../../../src/index.ts'
-import { layMachine } from '../engine/segments/machines.ts'
+import { layMachine } from '../engine/layout/machines.ts'
 import type { Tree } from '../entries/tree.ts'
 import { arm64Image, packed, zboot } from '../image/tools.ts'
 import { bookworm, configuration, machine } from '../policy/machines.ts'

@@ -1,6 +1,6 @@
 import { errnoName } from '../../../src/errors.ts'
 import type { KexecPolicy } from '../../../src/policy/policy.ts'
-import type { Verdict } from '../../../src/policy/predict.ts'
+import type { Verdict } from '../../../src/policy/verdict/predict.ts'
 import { type Guest, type GuestKernel, startVm, type Vm } from '../../../src/vm/index.ts'
 import { captureScript } from './capture.ts'
 import type { ImageName, ModeImages } from './images.ts'

@@ -1,0 +1,87 @@
+import { memoryBytes } from '../../bytes/bytes.ts'
+import type { DeviceTree } from '../../device-tree/tree.ts'
+import { type ZImageNeeds, zImageNeeds } from '../../image/formats/zimage.ts'
+import type { KernelImage } from '../../image/model/image.ts'
+import { roundUp } from '../../system/memory-ranges.ts'
+import type { System } from '../../system/system.ts'
+import type { ReadLoad } from './architectures.ts'
+import { readTreeMachine, type TreeMachine, treeFor, treeImage } from './device-tree/machine.ts'
+import { type Piece, place } from './segments/placement.ts'
+import type { PlannedSegment, SegmentImage } from './segments/segment.ts'
+
+/** KEXEC_ARCH_ARM of include/uapi/linux/kexec.h. */
+const ARCHITECTURE = 40 * 2 ** 16
+
+const PAGE = 4096
+const MEBIBYTE = 2 ** 20
+
+/**
+ * A zImage takes the begin of the memory for the multiple of 128 MiB below itself, and unpacks the kernel there (AUTO_ZRELADDR,
+ * arch/arm/boot/compressed/head.S).
+ */
+const WINDOW = 128 * MEBIBYTE
+
+/** Kernels before 5.10 map the MiB that the tree begins in and the one behind it. */
+const TREE_LIMIT = MEBIBYTE
+
+/** Initrd and tree have to lie in low memory (Documentation/arch/arm/booting.rst): 760 MiB by default, less with vmalloc=. */
+const LOW_MEMORY = 512 * MEBIBYTE
+
+/** What is to be laid out, by size. */
+export interface ArmLoad {
+  readonly needs: ZImageNeeds
+  readonly commandLine: string
+  /** Bytes of the zImage. */
+  readonly kernelLength: number
+  /** 0 for none. */
+  readonly initrdLength: number
+}
+
+/** What tells that an image is one this file can lay out. */
+export function isArmLoadable({ format, problems }: KernelImage): boolean {
+  return format === 'ARM zImage' && problems.length === 0
+}
+
+/** @throws KexecError as `readTreeMachine` */
+export function readArmMachine(system: System, given: DeviceTree | null = null): TreeMachine {
+  return readTreeMachine(system, given, PAGE)
+}
+
+/**
+ * Finds a place for everything: the zImage behind what it unpacks to, so that it need not move itself first, and all else
+ * behind the zImage.
+ * @throws KexecError 'no-memory-hole'; 'damaged-image' for a device tree that is too large
+ */
+export function layOutArm(machine: TreeMachine, load: ArmLoad): PlannedSegment[] {
+  const { needs, kernelLength, commandLine, initrdLength } = load
+  const base = Math.floor(machine.base / WINDOW) * WINDOW
+  const lowest = base + roundUp(needs.textOffset + needs.unpacked, MEBIBYTE)
+  const size = roundUp(kernelLength + needs.workspace, PAGE)
+  const kernel = { name: 'kernel', length: kernelLength, size, alignment: PAGE, lowest, limit: base + WINDOW }
+  const placed = place([kernel], machine.usable)
+  const [{ address }] = placed as [PlannedSegment]
+  const treeLength = treeFor(machine, commandLine, { address: 0, length: initrdLength }, TREE_LIMIT).length
+  const behind = { lowest: address + size, limit: base + LOW_MEMORY, alignment: PAGE }
+  const pieces: Piece[] = [
+    { ...behind, name: 'device tree', length: treeLength, size: roundUp(treeLength, PAGE), alignment: TREE_LIMIT },
+  ]
+  if (initrdLength > 0) {
+    pieces.push({ ...behind, name: 'initrd', length: initrdLength, size: roundUp(initrdLength, PAGE) })
+  }
+  return [...placed, ...place(pieces, machine.usable)]
+}
+
+/**
+ * Makes what kexec_load takes. There is no trampoline: the running kernel finds the device tree among the segments, and enters
+ * the new one as the boot protocol has it, with 0 in r0 and the tree's address in r2 (arch/arm/kernel/machine_kexec.c,
+ * relocate_kernel.S).
+ * @throws KexecError as `layOutArm`
+ */
+export function buildArm(
+  machine: TreeMachine,
+  { kernel, initrd, commandLine }: Pick<ReadLoad, 'kernel' | 'initrd' | 'commandLine'>,
+): SegmentImage {
+  const sizes = { kernelLength: kernel.length, initrdLength: initrd?.length ?? 0 }
+  const layout = layOutArm(machine, { needs: zImageNeeds(memoryBytes(kernel)), commandLine, ...sizes })
+  return treeImage(machine, layout, { kernel, initrd, commandLine }, { flags: ARCHITECTURE, treeLimit: TREE_LIMIT })
+}

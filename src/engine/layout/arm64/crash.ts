@@ -1,0 +1,45 @@
+import type { Resource } from '../../../system/memory-map.ts'
+import { type MemoryRange, merged, without } from '../../../system/memory-ranges.ts'
+import type { System } from '../../../system/system.ts'
+import { CPUS, noCrashMemory, readNotes, unreadable } from '../crash-dump/crash-notes.ts'
+import { type CoreContents, MAX_ENTRIES, type MappedRange } from '../crash-dump/elf-core.ts'
+import { type Mappings, readMappings } from '../crash-dump/kernel-mappings.ts'
+
+/** What a crash kernel is loaded into, and told of. */
+export interface CrashState {
+  /** Where all of it must lie: what the running kernel has set aside. */
+  readonly region: MemoryRange
+  /** What it may use as memory: that region first, then one for devices that reach no further. */
+  readonly usable: readonly MemoryRange[]
+  readonly core: CoreContents
+}
+
+const EM_AARCH64 = 183
+
+/**
+ * Reads it, as load_other_segments and prepare_elf_headers of arch/arm64/kernel/machine_kexec_file.c do for kexec_file_load.
+ * @throws KexecError 'no-crash-memory', 'not-readable'
+ */
+export function readCrashState(system: System, resources: readonly Resource[]): CrashState {
+  const regions = resources
+    .filter(({ name }) => name === 'Crash kernel')
+    .map(({ start, end }) => ({ start, end }))
+    .sort((a, b) => b.start - a.start)
+  const [region] = regions
+  if (region === undefined) throw noCrashMemory()
+  const ram = merged(resources.filter(({ depth, name }) => depth === 0 && /^System RAM\b/.test(name)))
+  const memory = without(ram, regions)
+  const notes = readNotes(system)
+  if (notes.length + memory.length >= MAX_ENTRIES) throw unreadable(CPUS, 'there are more CPUs than a dump can tell of')
+  return { region, usable: regions, core: { machine: EM_AARCH64, notes, memory, ...readMappings(system, seeMapping) } }
+}
+
+/** With 48 bits of address; with 52 it begins lower, and what is mapped there still lies above. */
+const UPPER_HALF = 0xffff800000000000n
+
+/** The linear map is the lower half of the kernel's addresses: Documentation/arch/arm64/memory.rst. */
+function seeMapping(range: MappedRange, found: Mappings): void {
+  if (range.start === 0) return
+  if (range.virtual < UPPER_HALF) found.directMap ??= range.virtual - BigInt(range.start)
+  else found.kernel ??= range
+}

@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto'
+import { addressIn, chosenNode, type DeviceTree, type TreeNode } from '../../../device-tree/tree.ts'
+import { KexecError } from '../../../errors.ts'
+import { readResources, usableMemory } from '../../../system/memory-map.ts'
+import { type MemoryRange, wholePages, without } from '../../../system/memory-ranges.ts'
+import type { System } from '../../../system/system.ts'
+import { RNG_SEED } from '../device-tree/handed-over.ts'
+import type { TreeMachine } from '../device-tree/machine.ts'
+import { memoryNodes, memoryRanges, reservedRanges } from '../device-tree/memory.ts'
+import { readTreeOfFolders } from '../device-tree/running-tree.ts'
+import { REACH } from './trampoline.ts'
+
+/** What of a running machine counts. */
+export interface Ppc64Machine extends TreeMachine {
+  /** Where the running kernel ends, which begins at 0: kexec_load takes nothing below (machine_kexec_prepare). */
+  readonly kernelEnd: number
+  /** How far a processor reaches with its MMU off, for certain. */
+  readonly realModeEnd: number
+}
+
+/** The largest page of the architecture's kernels: segments of whole ones suit a running kernel of any page size. */
+export const PAGE = 65_536
+
+/** The kernel itself stays below, whatever the first node of memory says: ppc64_rma_size of arch/powerpc/mm. */
+const REAL_MODE_LIMIT = Math.min(2 ** 30, REACH)
+
+const KERNEL_END = 'linux,kernel-end'
+
+/** Of the running kernel, in /chosen: what its firmware told it, and what it tells a loader such as this one. */
+const own = [
+  KERNEL_END,
+  'linux,htab-base',
+  'linux,htab-size',
+  'linux,crashkernel-base',
+  'linux,crashkernel-size',
+  'linux,memory-limit',
+] as const
+
+/** What a crash kernel is told instead of all memory. */
+const crashMemory = ['linux,usable-memory', 'linux,drconf-usable-memory'] as const
+
+/**
+ * Reads what the new kernel has to be told of this machine. The tree is that of folders, which the running kernel keeps as
+ * processors and memory come and go.
+ * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'
+ */
+export function readPpc64Machine(system: System): Ppc64Machine {
+  const { ram, occupied } = usableMemory(readResources(system))
+  const tree = readTreeOfFolders(system)
+  const kernelEnd = addressIn(chosenNode(tree), KERNEL_END)
+  if (kernelEnd === undefined) throw noKernelEnd()
+  const firmware = firmwareRanges(tree)
+  const usable = without(ram, [...occupied, ...hashTable(tree), ...firmware, ...reservedRanges(tree)])
+  const handedOver = { ...tree, reservations: [...tree.reservations, ...firmware.map(reservationOf)] }
+  forget(handedOver)
+  return {
+    base: ram[0]?.start ?? 0,
+    usable: wholePages(usable, PAGE),
+    tree: handedOver,
+    seeds: { kaslrSeed: null, rngSeed: randomBytes(RNG_SEED) },
+    kernelEnd: Number(kernelEnd),
+    realModeEnd: Math.min(firstMemory(handedOver), REAL_MODE_LIMIT),
+  }
+}
+
+/** Where the memory ends that begins at 0: a guest's processors reach no further with their MMU off ("real mode area"). */
+function firstMemory(tree: DeviceTree): number {
+  return memoryRanges(tree).find(({ start }) => start === 0)?.end ?? 0
+}
+
+/** What firmware goes on using under the new kernel: as get_reserved_memory_ranges of arch/powerpc/kexec has it. */
+function firmwareRanges({ root }: DeviceTree): MemoryRange[] {
+  return nodesOf(root).flatMap((node) => {
+    if (node.name === 'rtas') return rangeIn(node, 'linux,rtas-base', 'rtas-size')
+    if (node.name === 'ibm,opal') return rangeIn(node, 'opal-base-address', 'opal-runtime-size')
+    // The tables of addresses that devices may write to.
+    if (node.properties.has('linux,tce-base')) return rangeIn(node, 'linux,tce-base', 'linux,tce-size')
+    return node === root ? pairsIn(node, 'reserved-ranges') : []
+  })
+}
+
+/** The table that a processor without radix trees finds memory by, as the running kernel has it outside of any guest. */
+function hashTable(tree: DeviceTree): MemoryRange[] {
+  return rangeIn(chosenNode(tree), 'linux,htab-base', 'linux,htab-size')
+}
+
+function nodesOf(node: TreeNode): TreeNode[] {
+  return [node, ...node.children.flatMap(nodesOf)]
+}
+
+function rangeIn(node: TreeNode, base: string, size: string): MemoryRange[] {
+  const [start, length] = [addressIn(node, base), addressIn(node, size)]
+  return start === undefined || length === undefined ? [] : rangeOf(start, length)
+}
+
+/** Addresses and sizes of two cells each. */
+function pairsIn(node: TreeNode, property: string): MemoryRange[] {
+  const value = node.properties.get(property) ?? Buffer.alloc(0)
+  const pairs = Array.from({ length: Math.floor(value.length / 16) }, (_, index) => index * 16)
+  return pairs.flatMap((at) => rangeOf(value.readBigUInt64BE(at), value.readBigUInt64BE(at + 8)))
+}
+
+function rangeOf(start: bigint, length: bigint): MemoryRange[] {
+  const end = start + length
+  return length > 0n && end <= BigInt(Number.MAX_SAFE_INTEGER) ? [{ start: Number(start), end: Number(end) }] : []
+}
+
+function reservationOf({ start, end }: MemoryRange) {
+  return { address: BigInt(start), size: BigInt(end - start) }
+}
+
+/** Takes out what is the running kernel's alone. */
+function forget(tree: DeviceTree): void {
+  const chosen = chosenNode(tree)
+  for (const name of own) chosen.properties.delete(name)
+  const dynamic = tree.root.children.filter(({ name }) => name === 'ibm,dynamic-reconfiguration-memory')
+  for (const node of [...memoryNodes(tree), ...dynamic]) {
+    for (const name of crashMemory) node.properties.delete(name)
+  }
+}
+
+function noKernelEnd(): KexecError {
+  return new KexecError('the running kernel does not say where it ends, which nothing may be loaded below', {
+    reason: 'not-found',
+    path: `/proc/device-tree/chosen/${KERNEL_END}`,
+    hint: 'Use a kernel built with CONFIG_KEXEC=y.',
+    refused: true,
+  })
+}

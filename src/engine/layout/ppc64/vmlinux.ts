@@ -1,0 +1,39 @@
+import type { ByteSource } from '../../../bytes/bytes.ts'
+import { damaged, ELF_HEADER, LARGEST, readProgramHeaders } from '../segments/elf-parts.ts'
+import { HEAD } from './trampoline.ts'
+
+/** A vmlinux of POWER: what is to be laid out, and its bytes. */
+export interface Ppc64Kernel {
+  /** Bytes that are copied. */
+  readonly length: number
+  /** Bytes that it takes up with its bss, which it clears itself. */
+  readonly size: number
+  bytes(): Buffer
+}
+
+/**
+ * Reads a kernel that is an ELF file. Its parts keep their distances, and it is entered at its first byte, wherever that lies:
+ * it moves itself to 0 (__after_prom_start of arch/powerpc/kernel/head_64.S).
+ * @throws KexecError 'damaged-image', 'truncated-kernel'
+ */
+export function readPpc64Kernel(source: ByteSource): Ppc64Kernel {
+  const head = source.read(0, ELF_HEADER)
+  const headers = readProgramHeaders(source, head)
+  const [first] = headers as [(typeof headers)[number]]
+  const start = first.physical
+  const length = Math.max(...headers.map((header) => header.physical - start + header.length))
+  const size = Math.max(...headers.map((header) => header.physical - start + header.size))
+  if (size > LARGEST) throw damaged('its parts lie further apart than a kernel can be large', headers)
+  if (first.length < HEAD) throw damaged('its first part has no room for what every kernel begins with', headers)
+  if (head.readUInt32LE(24) !== first.virtual) throw damaged('it is not entered at its first byte', headers)
+  return {
+    length,
+    size,
+    bytes() {
+      if (headers.length === 1) return source.read(first.offset, first.length)
+      const bytes = Buffer.alloc(length)
+      for (const part of headers) source.read(part.offset, part.length).copy(bytes, part.physical - start)
+      return bytes
+    },
+  }
+}

@@ -1,0 +1,91 @@
+import type { DeviceTree } from '../../device-tree/tree.ts'
+import type { KernelImage } from '../../image/model/image.ts'
+import type { Resource } from '../../system/memory-map.ts'
+import { type MemoryRange, roundUp } from '../../system/memory-ranges.ts'
+import type { System } from '../../system/system.ts'
+import type { PlannedLoad, ReadLoad } from './architectures.ts'
+import { readTreeMachine, type TreeMachine, treeFor, treeImage } from './device-tree/machine.ts'
+import { impossiblePlace, type Piece, place } from './segments/placement.ts'
+import type { PlannedSegment, SegmentImage } from './segments/segment.ts'
+
+/** KEXEC_ARCH_RISCV of include/uapi/linux/kexec.h. */
+const ARCHITECTURE = 243 * 2 ** 16
+
+const PAGE = 4096
+
+/** Documentation/arch/riscv/boot.rst, "Kernel location": aligned at a PMD, which is 2 MiB on rv64. */
+const KERNEL_ALIGNMENT = 2 * 2 ** 20
+
+/** The kernel maps the 2 MiB that the tree begins in and the 2 MiB behind it (create_fdt_early_page_table, arch/riscv/mm/init.c). */
+const TREE_LIMIT = 2 * 2 ** 20
+
+/** What is to be laid out, by size. */
+export type Riscv64Load = Pick<PlannedLoad, 'image' | 'commandLine' | 'kernelLength' | 'initrdLength'>
+
+/** What tells that an image is one this file can lay out. */
+export function isRiscv64Loadable({ format, bootable, imageHeader }: KernelImage): boolean {
+  return format === 'riscv Image' && bootable && imageHeader !== null
+}
+
+/** @throws KexecError as `readTreeMachine` */
+export function readRiscv64Machine(system: System, given: DeviceTree | null = null): TreeMachine {
+  return readTreeMachine(system, given, PAGE, kernelBlocks)
+}
+
+/**
+ * The running kernel's own memory, which nobody misses once the new kernel runs: its image, and what it reserves to fill the
+ * blocks of 2 MiB that it maps itself by (setup_bootmem of arch/riscv/mm/init.c).
+ */
+function kernelBlocks(resources: readonly Resource[]): MemoryRange[] {
+  const images = resources.filter(({ name, depth }) => name === 'Kernel image' && depth > 0)
+  return images.map(({ start, end }) => ({
+    start: Math.floor(start / KERNEL_ALIGNMENT) * KERNEL_ALIGNMENT,
+    end: roundUp(end, KERNEL_ALIGNMENT),
+  }))
+}
+
+/**
+ * Finds a place for everything. The kernel goes as low as can be, and all else above it: kernels before 6.4 use no memory
+ * below themselves.
+ * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
+ */
+export function layOutRiscv64(machine: TreeMachine, load: Riscv64Load): PlannedSegment[] {
+  const { commandLine, initrdLength } = load
+  const placed = place([kernelPiece(load)], machine.usable)
+  const [{ address, size }] = placed as [PlannedSegment]
+  const treeLength = treeFor(machine, commandLine, { address: 0, length: initrdLength }, TREE_LIMIT).length
+  const above = { lowest: address + size, limit: Number.POSITIVE_INFINITY, alignment: PAGE }
+  const pieces: Piece[] = [
+    { ...above, name: 'device tree', length: treeLength, size: roundUp(treeLength, PAGE), alignment: TREE_LIMIT },
+  ]
+  if (initrdLength > 0) {
+    pieces.push({ ...above, name: 'initrd', length: initrdLength, size: roundUp(initrdLength, PAGE) })
+  }
+  return [...placed, ...place(pieces, machine.usable)]
+}
+
+function kernelPiece({ image, kernelLength }: Riscv64Load): Piece {
+  const { memoryNeeded, imageHeader } = image
+  const offset = imageHeader?.textOffset ?? null
+  if (memoryNeeded === null || offset === null || offset % KERNEL_ALIGNMENT !== 0) {
+    throw impossiblePlace({ image_size: memoryNeeded, text_offset: offset })
+  }
+  const length = Math.min(kernelLength, memoryNeeded)
+  const anywhere = { lowest: 0, limit: Number.POSITIVE_INFINITY, alignment: KERNEL_ALIGNMENT }
+  return { ...anywhere, name: 'kernel', length, size: roundUp(memoryNeeded, PAGE) }
+}
+
+/**
+ * Makes what kexec_load takes. There is no trampoline: the running kernel finds the device tree among the segments, and enters
+ * the new one as the boot protocol has it, with the number of its hart in a0 and the tree's address in a1
+ * (arch/riscv/kernel/machine_kexec.c, kexec_relocate.S).
+ * @throws KexecError as `layOutRiscv64`
+ */
+export function buildRiscv64(
+  machine: TreeMachine,
+  { image, kernel, initrd, commandLine }: Pick<ReadLoad, 'image' | 'kernel' | 'initrd' | 'commandLine'>,
+): SegmentImage {
+  const sizes = { kernelLength: kernel.length, initrdLength: initrd?.length ?? 0 }
+  const layout = layOutRiscv64(machine, { image, commandLine, ...sizes })
+  return treeImage(machine, layout, { kernel, initrd, commandLine }, { flags: ARCHITECTURE, treeLimit: TREE_LIMIT })
+}

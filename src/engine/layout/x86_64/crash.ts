@@ -1,0 +1,87 @@
+import { KexecError } from '../../../errors.ts'
+import type { Resource } from '../../../system/memory-map.ts'
+import { type MemoryRange, merged, without } from '../../../system/memory-ranges.ts'
+import type { System } from '../../../system/system.ts'
+import { CPUS, noCrashMemory, readNotes, unreadable } from '../crash-dump/crash-notes.ts'
+import { type CoreContents, MAX_ENTRIES, type MappedRange } from '../crash-dump/elf-core.ts'
+import { type Mappings, readMappings } from '../crash-dump/kernel-mappings.ts'
+import { E820_RAM, type E820Entry } from './e820.ts'
+
+/** What a crash kernel is loaded into, and told of. */
+export interface CrashState {
+  /** Where all of it must lie: what the running kernel has set aside. */
+  readonly region: MemoryRange
+  /** What it may use as memory, and what it must know to be none. */
+  readonly e820: readonly E820Entry[]
+  readonly core: CoreContents
+  /**
+   * Bytes that the running kernel wants the ELF header to have, so that it can write it anew when CPUs or memory come or go
+   * (since Linux 6.6); 0 where it does not.
+   */
+  readonly headerSpace: number
+}
+
+/** Below, a running kernel since 5.6 has nothing that a dump needs, and the crash kernel may use it: crash_reserve_low_1M. */
+const LOW_MEMORY = 0x100000
+const RESERVES_LOW_MEMORY = 5006
+
+const EM_X86_64 = 62
+
+/**
+ * Reads it, as arch/x86/kernel/crash.c does for kexec_file_load.
+ * @param e820 the map that a kernel which takes over in peace would get
+ * @throws KexecError 'no-crash-memory', 'not-readable', 'invalid-argument'
+ */
+export function readCrashState(system: System, resources: readonly Resource[], e820: readonly E820Entry[]): CrashState {
+  refuseOldKernel(system.runningRelease())
+  const regions = resources.filter(({ name }) => name === 'Crash kernel').sort((a, b) => a.start - b.start)
+  // Of two, the lower one is for devices that reach no further; the kernel takes no segments there.
+  const region = regions.at(-1)
+  if (region === undefined) throw noCrashMemory()
+  const low = e820.filter(({ type }) => type === E820_RAM).flatMap(({ start, end }) => below(start, end))
+  const own = [...low, ...regions.map(({ start, end }) => ({ start, end }))].map((each) => ({
+    ...each,
+    type: E820_RAM,
+  }))
+  const others = e820.filter(({ type }) => type !== E820_RAM)
+  const ram = merged(resources.filter(({ depth, name }) => depth === 0 && /^System RAM\b/.test(name)))
+  const memory = without(ram, [{ start: 0, end: LOW_MEMORY }, ...regions])
+  const core = { machine: EM_X86_64, notes: readNotes(system), memory, ...readMappings(system, seeMapping) }
+  if (core.notes.length + memory.length >= MAX_ENTRIES)
+    throw unreadable(CPUS, 'there are more CPUs than a dump can tell of')
+  return { region, e820: [...own, ...others].sort((a, b) => a.start - b.start), core, headerSpace: headerSpace(system) }
+}
+
+function below(start: number, end: number): MemoryRange[] {
+  return start < LOW_MEMORY ? [{ start, end: Math.min(end, LOW_MEMORY) }] : []
+}
+
+/** Older kernels would have the first 640 KiB copied aside by whoever loads the crash kernel. */
+function refuseOldKernel(release: string | undefined): void {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(release ?? '') ?? []
+  if (major === undefined || Number(major) * 1000 + Number(minor) >= RESERVES_LOW_MEMORY) return
+  throw new KexecError(`kexec_load of a crash kernel is served from Linux 5.6 on, and ${release} is running`, {
+    reason: 'invalid-argument',
+    hint: 'Load it with `--engine file`.',
+    refused: true,
+  })
+}
+
+/** Where kernels map themselves, and where modules begin: Documentation/arch/x86/x86_64/mm.rst. */
+const KERNEL_MAP = 0xffffffff80000000n
+const KERNEL_MAP_END = 0xffffffffc0000000n
+
+function seeMapping(range: MappedRange, found: Mappings): void {
+  const isKernel = range.virtual >= KERNEL_MAP && range.virtual < KERNEL_MAP_END
+  if (isKernel && range.start > 0) found.kernel = range
+  else if (range.virtual < KERNEL_MAP) found.directMap ??= range.virtual - BigInt(range.start)
+}
+
+const MAX_HEADER_SPACE = 16 * 2 ** 20
+
+function headerSpace(system: System): number {
+  const paths = ['/sys/kernel/kexec/crash_elfcorehdr_size', '/sys/kernel/crash_elfcorehdr_size']
+  const text = paths.map((path) => system.readText(path)?.trim()).find((each) => each !== undefined) ?? '0'
+  const space = Number(text)
+  return Number.isInteger(space) && space > 0 && space <= MAX_HEADER_SPACE ? space : 0
+}

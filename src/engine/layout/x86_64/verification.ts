@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto'
+import type { NativeSegment } from '../../../native.ts'
+import { MAX_SEGMENTS } from '../segments/placement.ts'
+import { verificationCode } from './verification-code.ts'
+
+const code = Buffer.from(verificationCode, 'base64')
+
+/** struct table of native/purgatory/x86_64.c: the SHA-256, how many ranges there are, and of each its address and length. */
+const DIGEST = 32
+const COUNT = 8
+const RANGE = 16
+
+/** Where the table begins, behind the code. */
+export const TABLE = Math.ceil(code.length / 16) * 16
+
+/** Bytes that both take up. */
+export const VERIFICATION_SIZE = TABLE + DIGEST + COUNT + MAX_SEGMENTS * RANGE
+
+/**
+ * Code that hashes these segments where they will lie, entered at its first byte with the address of the table in rdi; it returns
+ * when they are then what they are now, and does not return otherwise. What is hashed are the bytes copied, not the zeros behind.
+ */
+export function verification(segments: readonly NativeSegment[]): Buffer {
+  const bytes = Buffer.alloc(VERIFICATION_SIZE)
+  code.copy(bytes)
+  const hash = createHash('sha256')
+  bytes.writeBigUInt64LE(BigInt(segments.length), TABLE + DIGEST)
+  for (const [index, { bytes: content, address }] of segments.entries()) {
+    const at = TABLE + DIGEST + COUNT + index * RANGE
+    bytes.writeBigUInt64LE(BigInt(address), at)
+    bytes.writeBigUInt64LE(BigInt(content.length), at + 8)
+    hash.update(content)
+  }
+  hash.digest().copy(bytes, TABLE)
+  return bytes
+}

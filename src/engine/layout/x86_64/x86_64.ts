@@ -1,0 +1,291 @@
+import { randomBytes } from 'node:crypto'
+import { type ByteSource, memoryBytes } from '../../../bytes/bytes.ts'
+import { KexecError } from '../../../errors.ts'
+import { type KernelImage, magicAt } from '../../../image/model/image.ts'
+import { readSetupHeader } from '../../../image/model/setup-header.ts'
+import type { NativeSegment } from '../../../native.ts'
+import { readFirmwareMap, readResources, usableMemory } from '../../../system/memory-map.ts'
+import { type MemoryRange, merged, roundUp, wholePages, within, without } from '../../../system/memory-ranges.ts'
+import type { System } from '../../../system/system.ts'
+import { coreHeader, coreHeaderSize } from '../crash-dump/elf-core.ts'
+import { longestFreeRange } from '../segments/free-memory.ts'
+import { layOutPreferring, type Piece, place } from '../segments/placement.ts'
+import { formatAddress, type MachineOptions, type PlannedSegment, type SegmentImage } from '../segments/segment.ts'
+import { type BootFacts, bootParameters, bootParametersSize } from './boot-parameters.ts'
+import { bzImageKernel } from './bzimage.ts'
+import { type CrashState, readCrashState } from './crash.ts'
+import { E820_RAM, e820For } from './e820.ts'
+import { readEfiState } from './efi-state.ts'
+import type { X86Kernel } from './kernel.ts'
+import { bootedE820, field, readBootParameters } from './running-boot.ts'
+import { TRAMPOLINE_SIZE, trampoline } from './trampoline.ts'
+import { unpackedKernel } from './unpacked-kernel.ts'
+import { TABLE, VERIFICATION_SIZE, verification } from './verification.ts'
+import { readVmlinux, type VmlinuxOptions, vmlinuxHeader } from './vmlinux.ts'
+
+/** KEXEC_ARCH_X86_64 of include/uapi/linux/kexec.h, and its flags. */
+const ARCHITECTURE = 62 * 2 ** 16
+const ON_CRASH = 1
+const UPDATE_ELFCOREHDR = 4
+
+const PAGE = 4096
+const MEBIBYTE = 2 ** 20
+const GIBIBYTE = 2 ** 30
+
+/** Bytes of the seed that the kernel's own loader gives: RNG_SEED_LENGTH of arch/x86/kernel/kexec-bzimage64.c. */
+const SEED = 32
+
+/** Below, the firmware of the old days has its own. */
+const LOWEST = MEBIBYTE
+
+/** What is to be laid out, by size. */
+export interface X86Load {
+  readonly kernel: X86Kernel
+  readonly commandLine: string
+  /** 0 for none. */
+  readonly initrdLength: number
+  /** Whether the trampoline hashes all of it before it jumps. */
+  readonly verify: boolean
+}
+
+/** How it is built. */
+export interface X86Options extends VmlinuxOptions {
+  /** As `X86Load` has it; default false. */
+  readonly verify?: boolean
+}
+
+/** What of the running machine counts. */
+export interface X86Machine {
+  /** Where segments may lie. */
+  readonly usable: readonly MemoryRange[]
+  readonly facts: Omit<BootFacts, 'commandLine'>
+  /** For a crash kernel; null for one that takes over in peace. */
+  readonly crash: CrashState | null
+  /** Memory that the running kernel gives to whoever asks next, where kernel and initrd are to lie; or null. */
+  readonly free: MemoryRange | null
+}
+
+export type X86MachineOptions = Partial<Pick<MachineOptions, 'panic' | 'inFreeMemory'>>
+
+/**
+ * Reads what the new kernel has to be told of this machine.
+ * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'; 'no-crash-memory'
+ */
+export function readX86Machine(system: System, { panic, inFreeMemory }: X86MachineOptions = {}): X86Machine {
+  const resources = readResources(system)
+  const running = readBootParameters(system)
+  const e820 = e820For(readFirmwareMap(system), bootedE820(running), resources)
+  if (e820.length === 0) {
+    throw new KexecError("the firmware's memory map, which the new kernel needs, cannot be read", {
+      reason: 'not-readable',
+      path: '/sys/firmware/memmap',
+      hint: 'Run it as root, with /sys mounted; or load a bzImage with `--engine file`.',
+      refused: true,
+    })
+  }
+  const efi = readEfiState(system, running)
+  const rsdp = running?.readBigUInt64LE(field.rsdp) || rsdpOfEfi(system)
+  const facts = { e820, running, efi, rsdp, seed: randomBytes(SEED) }
+  if (panic) {
+    const crash = readCrashState(system, resources, e820)
+    return { usable: wholePages([crash.region], PAGE), facts: { ...facts, e820: crash.e820 }, crash, free: null }
+  }
+  const { ram, occupied } = usableMemory(resources)
+  const told = merged(e820.filter(({ type }) => type === E820_RAM))
+  const free = within(without(ram, occupied), told)
+  const above = without(free, [{ start: 0, end: LOWEST }])
+  const usable = wholePages(above, PAGE)
+  return { usable, facts, crash: null, free: inFreeMemory ? longestFreeRange(system, usable, PAGE) : null }
+}
+
+/** ACPI's root pointer, where the running kernel was started by a loader that did not tell. */
+function rsdpOfEfi(system: System): bigint {
+  const [, address] = /^ACPI(?:20)?=(0x[0-9a-f]{1,16})$/m.exec(system.readText('/sys/firmware/efi/systab') ?? '') ?? []
+  return BigInt(address ?? 0)
+}
+
+/**
+ * Finds a place for everything. In memory that is free when it is loaded, the running kernel finds many of the pages that it
+ * keeps the bytes in until the reboot at the very address that they are to lie at (kimage_alloc_page of kernel/kexec_core.c):
+ * these it need not copy then.
+ * @returns what is copied, by address; a kernel of several parts has as many segments of that name
+ * @throws KexecError 'no-memory-hole'
+ */
+export function layOutX86(machine: X86Machine, load: X86Load): PlannedSegment[] {
+  return layOutPreferring(machine.free?.start ?? null, LOWEST, (lowest) => layOutAbove(machine, load, lowest))
+}
+
+/** @param lowest what kernel and initrd are to lie above */
+function layOutAbove({ usable, facts, crash }: X86Machine, load: X86Load, lowest: number): PlannedSegment[] {
+  const { kernel, commandLine, initrdLength, verify } = load
+  const code = TRAMPOLINE_SIZE + (verify ? VERIFICATION_SIZE : 0)
+  const parameters = bootParametersSize(crash === null ? { ...facts, commandLine } : largest(facts, commandLine))
+  // The kernel first: it needs the most in one piece. The page tables that it starts with may end at 4 GiB, by the protocol; those
+  // of kexec do not, and what is reserved for a crash kernel may lie above.
+  const low = { alignment: PAGE, lowest: LOWEST, limit: crash === null ? 4 * GIBIBYTE : Number.POSITIVE_INFINITY }
+  const placed = place(
+    [
+      above(kernel.whole, lowest),
+      { ...low, name: TRAMPOLINE, length: code, size: roundUp(code, PAGE) },
+      { ...low, name: 'boot parameters', length: parameters, size: roundUp(parameters, PAGE) },
+      ...(initrdLength > 0 ? [above(initrdPiece(kernel, initrdLength), lowest)] : []),
+      ...(crash === null ? [] : [coreHeaderPiece(crash)]),
+    ],
+    usable,
+  )
+  return placed.flatMap((segment) => (segment.name === KERNEL ? partsAt(kernel, segment.address) : [segment]))
+}
+
+/** A piece that has its place already stays there. */
+function above(piece: Piece, lowest: number): Piece {
+  const isFixed = piece.lowest + piece.size === piece.limit
+  return isFixed ? piece : { ...piece, lowest: Math.max(piece.lowest, lowest) }
+}
+
+/** Before it is known where the ELF header lies, which the command line tells, and which divides the memory. */
+function largest(facts: X86Machine['facts'], commandLine: string): BootFacts {
+  const divided = { start: 0, end: PAGE, type: E820_RAM }
+  const elfHeader = Number.MAX_SAFE_INTEGER
+  return { ...facts, e820: [...facts.e820, divided], commandLine: withCoreHeader(commandLine, elfHeader) }
+}
+
+/** As the kernel's own loader puts it: Documentation/admin-guide/kernel-parameters.txt. */
+function withCoreHeader(commandLine: string, address: number): string {
+  return `elfcorehdr=${formatAddress(address)} ${commandLine}`
+}
+
+const KERNEL = 'kernel'
+const CORE_HEADER = 'ELF core header'
+const TRAMPOLINE = 'trampoline'
+
+function partsAt({ parts }: X86Kernel, base: number): PlannedSegment[] {
+  return parts.map(({ offset, length, size }) => ({ name: KERNEL, address: base + offset, size, length }))
+}
+
+function initrdPiece({ initrdLimit }: X86Kernel, length: number): Piece {
+  const size = roundUp(length, PAGE)
+  return { name: 'initrd', length, size, alignment: PAGE, lowest: LOWEST, limit: initrdLimit }
+}
+
+/** With the space that the running kernel wants, to write it anew. */
+function coreHeaderPiece({ core, headerSpace }: CrashState): Piece {
+  const length = coreHeaderSize(core)
+  const size = roundUp(Math.max(length, headerSpace), PAGE)
+  const limit = Number.POSITIVE_INFINITY
+  return { name: CORE_HEADER, length, size, alignment: PAGE, lowest: LOWEST, limit }
+}
+
+/** What a crash kernel is told of where its own parts are: the ELF header is none of its memory. */
+function factsFor({ facts, crash }: X86Machine, layout: readonly PlannedSegment[], commandLine: string): BootFacts {
+  const header = layout.find(({ name }) => name === CORE_HEADER)
+  if (crash === null || header === undefined) return { ...facts, commandLine }
+  const own = { start: header.address, end: header.address + header.size }
+  const e820 = facts.e820.flatMap((entry) => without([entry], [own]).map((range) => ({ ...range, type: entry.type })))
+  return { ...facts, e820, commandLine: withCoreHeader(commandLine, header.address) }
+}
+
+/** What a load is made of, read. */
+export interface X86Parts {
+  /** A bzImage or a vmlinux, whole. */
+  readonly kernel: Buffer
+  /** What the bzImage would unpack, to be started in its place; is changed. */
+  readonly unpacked?: Buffer | null
+  /** null for none. */
+  readonly initrd: Buffer | null
+  readonly commandLine: string
+}
+
+/**
+ * Makes what kexec_load takes.
+ * @throws KexecError as `layOutX86`; 'damaged-image' and 'truncated-kernel' for headers with impossible numbers
+ */
+export function buildX86(machine: X86Machine, parts: X86Parts, options: X86Options = {}): SegmentImage {
+  const { initrd, commandLine } = parts
+  const { verify = false } = options
+  const { kernels, header } = readKernel(machine, parts, options)
+  const initrdLength = initrd?.length ?? 0
+  const { kernel, layout } = firstThatFits(machine, kernels, { commandLine, initrdLength, verify })
+  const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
+  const parameters = addressOf('boot parameters')
+  const entry = addressOf(KERNEL) - (kernel.parts[0]?.offset ?? 0) + kernel.entry
+  const facts = factsFor(machine, layout, commandLine)
+  const placed = initrd === null ? null : { address: addressOf('initrd'), length: initrd.length }
+  const kernelBytes = kernel.bytes()
+  const bytesOf = (name: string) => {
+    // The kernel's parts come in the order of their addresses, both here and there.
+    if (name === KERNEL) return kernelBytes.shift() as Buffer
+    if (name === CORE_HEADER) return coreHeader((machine.crash as CrashState).core)
+    return name === 'initrd' ? (initrd as Buffer) : bootParameters(facts, header, parameters, placed)
+  }
+  const others = layout
+    .filter(({ name }) => name !== TRAMPOLINE)
+    .map(({ name, address, size }) => ({ bytes: bytesOf(name), address, size }))
+  const [own] = layout.filter(({ name }) => name === TRAMPOLINE) as [PlannedSegment]
+  // The ELF header is the running kernel's to write anew.
+  const core = addressOf(CORE_HEADER)
+  const hashed = others.filter(({ address }) => address !== core)
+  const code = trampolineWith(verify ? hashed : null, own.address, parameters, entry)
+  const segments = [...others, { bytes: code, address: own.address, size: own.size }]
+  return {
+    entry: own.address,
+    flags: ARCHITECTURE + flagsFor(machine.crash),
+    segments: segments.sort((one, other) => one.address - other.address),
+  }
+}
+
+/** Since 6.6 kernels that want space for it know the flag by which they may write the ELF header anew. */
+function flagsFor(crash: CrashState | null): number {
+  if (crash === null) return 0
+  return ON_CRASH + (crash.headerSpace > 0 ? UPDATE_ELFCOREHDR : 0)
+}
+
+/** The trampoline, and behind it what hashes these segments before it jumps; null for nothing. */
+function trampolineWith(verified: readonly NativeSegment[] | null, address: number, parameters: number, entry: number) {
+  if (verified === null) return trampoline(address, parameters, entry, null)
+  const code = address + TRAMPOLINE_SIZE
+  const check = { code, table: code + TABLE }
+  return Buffer.concat([trampoline(address, parameters, entry, check), verification(verified)])
+}
+
+type ReadKernel = X86Kernel & { bytes(): Buffer[] }
+
+/** @throws KexecError what is wrong with the last one: it is the easiest to find a place for */
+function firstThatFits(machine: X86Machine, kernels: readonly ReadKernel[], load: Omit<X86Load, 'kernel'>) {
+  for (const [index, kernel] of kernels.entries()) {
+    try {
+      return { kernel, layout: layOutX86(machine, { ...load, kernel }) }
+    } catch (error) {
+      if (index === kernels.length - 1 || !(error instanceof KexecError)) throw error
+    }
+  }
+  throw new RangeError('no kernel is given')
+}
+
+/** A kernel with its bytes, the ways to place it, and what it says to boot loaders: the first kilobyte of a bzImage. */
+function readKernel(
+  { usable }: X86Machine,
+  { kernel, unpacked, commandLine }: X86Parts,
+  options: VmlinuxOptions,
+): { kernels: readonly ReadKernel[]; header: Buffer } {
+  if (magicAt(kernel, 0, '\x7fELF')) {
+    return { kernels: [readVmlinux(memoryBytes(kernel), options)], header: vmlinuxHeader(options) }
+  }
+  if (unpacked) return unpackedKernel(kernel, unpacked, usable, commandLine)
+  const header = readSetupHeader(kernel)
+  const bytes = () => [kernel.subarray(header.setupSize, header.end)]
+  return { kernels: [{ ...bzImageKernel(header), bytes }], header: kernel }
+}
+
+/**
+ * What is laid out of a kernel that has not been unpacked yet.
+ * @param source a vmlinux, whole; of a bzImage nothing is read
+ * @throws KexecError 'damaged-image', 'truncated-kernel'
+ */
+export function x86KernelOf({ setupHeader }: KernelImage, source: ByteSource): X86Kernel {
+  return setupHeader === null ? readVmlinux(source) : bzImageKernel(setupHeader)
+}
+
+/** What tells that an image is one this file can lay out. */
+export function isX86Loadable({ format, architecture, setupHeader }: KernelImage): boolean {
+  return architecture === 'x86_64' && (format === 'vmlinux' || (format === 'bzImage' && setupHeader !== null))
+}

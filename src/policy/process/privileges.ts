@@ -1,0 +1,120 @@
+import type { Evidence } from '../../errors.ts'
+import { KexecError } from '../../errors.ts'
+import type { System } from '../../system/system.ts'
+
+/** Capabilities and seccomp mode of this very process. */
+export const PROCESS = '/proc/self/status'
+/** Which user ids of the outer namespace its own are: absent in a kernel without user namespaces. */
+export const USER_IDS = '/proc/self/uid_map'
+
+/** Numbers of capabilities: include/uapi/linux/capability.h */
+export const CAPABILITIES = { CAP_KILL: 5n, CAP_SYS_ADMIN: 21n, CAP_SYS_BOOT: 22n } as const
+
+/** The initial pid namespace has a fixed inode number: PROC_PID_INIT_INO, include/linux/proc_ns.h. */
+const INITIAL_PID_NAMESPACE = 'pid:[4026531836]'
+/** PROC_USER_INIT_INO. A child namespace may map all ids as the initial one does, so the map alone does not tell. */
+const INITIAL_USER_NAMESPACE = 'user:[4026531837]'
+const WHOLE_MAP = '0 0 4294967295'
+
+/** Whether this process may ask the kernel to load an image and to kexec; each fact with where it was read. */
+export interface Privileges {
+  /** CAP_SYS_BOOT is in the effective set. */
+  readonly capable: boolean
+  /** The capability only counts in the initial user namespace (kexec_load_permitted, kernel/kexec_core.c). */
+  readonly initialUserNamespace: boolean
+  /** reboot(2) in a child pid namespace ends that namespace instead (reboot_pid_ns, kernel/pid_namespace.c). */
+  readonly initialPidNamespace: boolean
+  /** Effective user id; null when it cannot be read. */
+  readonly uid: number | null
+  /** The seccomp mode of this process: 0 none, 1 strict, 2 filter. */
+  readonly seccomp: number
+  readonly evidence: readonly Evidence[]
+}
+
+/** Reads what this very process may do. Unreadable facts count as granted: then the kernel is asked and its answer diagnosed. */
+export function readPrivileges(system: System): Privileges {
+  const status = system.readText(PROCESS) ?? ''
+  const capabilities = effectiveSet(status)
+  const uid = /^Uid:\s*\d+\s+(\d+)/m.exec(status)?.[1]
+  const seccomp = /^Seccomp:\s*(\d+)/m.exec(status)?.[1]
+  const uidMap = system.readText(USER_IDS)?.trim().replace(/\s+/g, ' ')
+  const pidNamespace = system.readLink('/proc/self/ns/pid')
+  const userNamespace = system.readLink('/proc/self/ns/user')
+  const evidence: Evidence[] = []
+  const add = (source: string, value: string | undefined) => {
+    if (value !== undefined) evidence.push({ source, value })
+  }
+  add('/proc/self/status CapEff', capabilities)
+  add(USER_IDS, uidMap)
+  add('/proc/self/ns/user', userNamespace)
+  add('/proc/self/ns/pid', pidNamespace)
+  if (seccomp !== '0') add('/proc/self/status Seccomp', seccomp)
+  return {
+    capable: capabilities === undefined || has(capabilities, CAPABILITIES.CAP_SYS_BOOT),
+    initialUserNamespace:
+      (userNamespace === undefined || userNamespace === INITIAL_USER_NAMESPACE) &&
+      (uidMap === undefined || uidMap === WHOLE_MAP),
+    initialPidNamespace: pidNamespace === undefined || pidNamespace === INITIAL_PID_NAMESPACE,
+    uid: uid === undefined ? null : Number(uid),
+    seccomp: Number(seccomp ?? 0),
+    evidence,
+  }
+}
+
+/** What to do for want of CAP_SYS_BOOT: root may have been made to do without it. */
+export function hintForCapability(uid: number | null): string {
+  return uid === 0
+    ? 'This is root, from whom it was taken: give the container or service CAP_SYS_BOOT (--cap-add=SYS_BOOT, CapabilityBoundingSet=), or run it on the host.'
+    : 'Run it as root.'
+}
+
+/** The capabilities of this very process that count; none where they cannot be read. */
+export function readCapabilities(system: System): { has(capability: bigint): boolean; evidence: readonly Evidence[] } {
+  const set = effectiveSet(system.readText(PROCESS) ?? '')
+  return {
+    has: (capability) => set !== undefined && has(set, capability),
+    evidence: [{ source: '/proc/self/status CapEff', value: set ?? 'unreadable' }],
+  }
+}
+
+function effectiveSet(status: string): string | undefined {
+  return /^CapEff:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1]
+}
+
+function has(set: string, capability: bigint): boolean {
+  return ((BigInt(`0x${set}`) >> capability) & 1n) === 1n
+}
+
+/** Refuses what needs CAP_SYS_BOOT when it is missing. @throws KexecError 'no-capability' or 'not-init-user-namespace'. */
+export function requireCapability(privileges: Privileges, operation: string): void {
+  if (!privileges.capable) {
+    throw new KexecError(`${operation} needs the capability CAP_SYS_BOOT, which this process does not have`, {
+      reason: 'no-capability',
+      code: 'EPERM',
+      hint: `${hintForCapability(privileges.uid)} list, inspect, plan and status work without.`,
+      evidence: privileges.evidence,
+      refused: true,
+    })
+  }
+  if (!privileges.initialUserNamespace) {
+    throw new KexecError(`${operation} is only allowed in the initial user namespace, and this process is in another`, {
+      reason: 'not-init-user-namespace',
+      code: 'EPERM',
+      hint: 'Run it on the host, outside of the container or `unshare --user`.',
+      evidence: privileges.evidence,
+      refused: true,
+    })
+  }
+}
+
+/** Refuses what ends in reboot(2) inside a child pid namespace. @throws KexecError 'not-init-pid-namespace'. */
+export function requireInitialPidNamespace(privileges: Privileges): void {
+  if (privileges.initialPidNamespace) return
+  throw new KexecError('this process is in a child pid namespace, where reboot(2) cannot kexec', {
+    reason: 'not-init-pid-namespace',
+    code: 'EINVAL',
+    hint: 'Run it on the host, outside of the container or `unshare --pid`.',
+    evidence: privileges.evidence,
+    refused: true,
+  })
+}

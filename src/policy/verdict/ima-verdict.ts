@@ -1,0 +1,72 @@
+import type { SignatureReport } from '../../image/signature/cms/report.ts'
+import type { ImaAttribute } from '../../image/signature/ima.ts'
+import { applyImaRules, type ImaHook, type ImaSubject, parseImaRules } from '../ima/rules.ts'
+import type { KexecPolicy } from '../policy.ts'
+import type { CheckAnswer } from './signature-verdict.ts'
+
+/** A file as IMA sees it when the kernel reads it. */
+export interface AppraisedFile extends ImaSubject {
+  /** Its security.ima; null when it has none, undefined when that is not known. */
+  readonly attribute: ImaAttribute | null | undefined
+  /** Whether the hash in security.ima is the file's; null when it was not compared, or there is none. */
+  readonly digestMatches: boolean | null
+}
+
+/** What IMA's appraisal of a file would come to: ima_appraise_measurement of ima_appraise.c. */
+export function checkAppraisal(
+  { ima, keyrings }: KexecPolicy,
+  hook: ImaHook,
+  file: AppraisedFile,
+  report: SignatureReport | null,
+): CheckAnswer {
+  if (ima.present === false || (ima.appraise !== null && ima.appraise !== 'enforce'))
+    return passes('IMA refuses nothing')
+  if (ima.policy === null) return unsure('whether IMA appraises it: its policy cannot be read')
+  const { requirement, modsig, rule } = applyImaRules(ima.rules.flatMap(parseImaRules), hook, file)
+  if (requirement === 'none') return passes('IMA does not appraise it')
+  if (ima.appraise === null) return unsure('whether IMA enforces what it appraises')
+  if (requirement === null) return unsure(`whether IMA's rule is for this file: ${rule}`)
+  if (modsig && report?.signatures.some(({ kind }) => kind === 'module')) {
+    return unsure('whether IMA trusts the signature appended to it')
+  }
+  const { attribute } = file
+  if (attribute === undefined) return unsure('its IMA signature (security.ima), which could not be read')
+  if (attribute === null) {
+    return fails(
+      requirement === 'hash'
+        ? 'it has no security.ima, and IMA asks for one'
+        : 'it has no IMA signature (security.ima)',
+    )
+  }
+  if (attribute.problems.length > 0 || attribute.kind === 'unknown')
+    return fails(attribute.problems[0] ?? 'its security.ima is of an unknown kind')
+  if (attribute.kind === 'hash') return checkHash(requirement, file.digestMatches)
+  const tail = attribute.keyId as string
+  const isKnown = keyrings.keys.some(({ keyId }) => keyId.endsWith(tail))
+  if (!isKnown && keyrings.visible) return fails(`no key of this kernel ends in ${tail}, which made its IMA signature`)
+  return unsure(
+    isKnown
+      ? 'whether its IMA signature is true of its bytes, which only the kernel verifies'
+      : 'which keys IMA trusts (/proc/keys shows them to root)',
+  )
+}
+
+function checkHash(requirement: 'hash' | 'signature', matches: boolean | null): CheckAnswer {
+  if (requirement === 'signature') return fails('IMA asks for a signature, and its security.ima is only a hash')
+  if (matches === null) return unsure('whether the hash in its security.ima is that of its bytes')
+  return matches
+    ? passes('the hash in its security.ima is right')
+    : fails('the hash in its security.ima is not that of its bytes')
+}
+
+function passes(why: string): CheckAnswer {
+  return { passes: true, why }
+}
+
+function fails(why: string): CheckAnswer {
+  return { passes: false, code: 'EACCES', why, changed: false }
+}
+
+function unsure(missing: string): CheckAnswer {
+  return { passes: null, missing }
+}

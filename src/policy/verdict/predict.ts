@@ -1,0 +1,262 @@
+import type { Evidence, Reason } from '../../errors.ts'
+import type { SignatureReport } from '../../image/signature/cms/report.ts'
+import { DISABLED, LIMIT } from '../limits/switches.ts'
+import type { KexecPolicy } from '../policy.ts'
+import { hintForCapability, PROCESS, USER_IDS } from '../process/privileges.ts'
+import type { PolicySubject } from '../survey/survey.ts'
+import { type AppraisedFile, checkAppraisal } from './ima-verdict.ts'
+import { checkSignature, type FailedCheck } from './signature-verdict.ts'
+
+/** What is known of the kernel that would be loaded, besides its signatures. */
+export interface VerdictImage {
+  /** Whether it is a PE image, which alone can have an Authenticode signature; null when that is not known. */
+  readonly isPe: boolean | null
+  /** The file that the kernel reads, for IMA: that of the kernel, or the memory it was unpacked into. */
+  readonly file: AppraisedFile
+  /** That of the initrd; null without one. */
+  readonly initrd: AppraisedFile | null
+}
+
+export interface PredictOptions {
+  /** For a crash kernel. */
+  readonly panic?: boolean
+  /** As if this process had every privilege. */
+  readonly privileged?: boolean
+  /** Which call is made; kexec_file_load unless told otherwise. */
+  readonly call?: 'kexec_file_load' | 'kexec_load'
+}
+
+/** What the running kernel will say to a load, before it is asked. */
+export interface Verdict {
+  readonly outcome: 'will-load' | 'will-be-refused' | 'cannot-tell'
+  /** Why, as one sentence. */
+  readonly summary: string
+  /** Of the error it would be; null unless it will be refused. */
+  readonly reason: Reason | null
+  /** The errno the kernel would give; null unless it will be refused. */
+  readonly code: string | null
+  readonly hint: string | null
+  /** What would have to be known to tell; empty unless it cannot be told. */
+  readonly missing: readonly string[]
+  /** What is worth knowing although it changes nothing. */
+  readonly notes: readonly string[]
+  readonly evidence: readonly Evidence[]
+  /** When this process lacks a privilege: what the verdict is for one that has it. Else null. */
+  readonly privileged: Verdict | null
+}
+
+/**
+ * Tells what kexec_file_load will say to this kernel, in the order in which it asks. It goes as far as policy goes: whether
+ * the image is sound and the memory suffices is another question.
+ * @param signatures of the very bytes that would be loaded; null when they were not looked at, which is enough where
+ *   `policy.signature.required` is false
+ */
+export function predict(
+  policy: KexecPolicy,
+  image: VerdictImage,
+  signatures: SignatureReport | null,
+  options: PredictOptions = {},
+): Verdict {
+  const byMachine = refusalOfMachine(policy, options)
+  const byProcess = options.privileged ? undefined : refusalOfProcess(policy)
+  // A call that is not there is answered before anyone's rights are asked for.
+  if (byMachine?.reason === 'no-kexec-support') return byMachine
+  if (byProcess !== undefined) {
+    return { ...byProcess, privileged: predict(policy, image, signatures, { ...options, privileged: true }) }
+  }
+  if (byMachine !== undefined) return byMachine
+  return options.call === 'kexec_load'
+    ? verdictOnSegments(policy, options)
+    : verdictOnImage(policy, image, signatures, options)
+}
+
+function refusalOfMachine(policy: KexecPolicy, { panic, call }: PredictOptions): Verdict | undefined {
+  const { kexecFileLoad, kexecLoad, limits, reasons } = policy
+  const { mode, why, reason, code, remedy } = call === 'kexec_load' ? kexecLoad : kexecFileLoad
+  const evidence = reasons.filter(({ subject }) => subject === 'limits' || subject === 'kernel').map(quote)
+  if (mode === 'unsupported') return refused(why, reason as Reason, code as string, hints.unsupported, evidence)
+  if (limits.disabled)
+    return refused(why, 'kexec-disabled', 'EPERM', `${hints.disabled} ${remedy ?? ''}`.trimEnd(), evidence)
+  if ((panic ? limits.panic : limits.reboot) === 0) {
+    const name = `kernel.kexec_load_limit_${panic ? 'panic' : 'reboot'}`
+    return refused(
+      `no more loads are allowed until the next boot (${name})`,
+      'load-limit',
+      'EPERM',
+      panic ? hints.limit : (remedy ?? hints.limit),
+      evidence,
+    )
+  }
+  return refusalOfPlatform(policy, panic)
+}
+
+function refusalOfPlatform({ obstacles }: KexecPolicy, panic: boolean | undefined): Verdict | undefined {
+  const found = obstacles.find(
+    ({ certain, code, concernsCrash }) => certain && code !== null && (concernsCrash || !panic),
+  )
+  return found && refused(found.summary, 'busy', found.code as string, found.remedy, found.evidence)
+}
+
+function refusalOfProcess(policy: KexecPolicy): Verdict | undefined {
+  const evidence = evidenceOf(policy, 'process')
+  if (policy.capability === false) {
+    const hint = hintForCapability(policy.uid)
+    return refused('this process does not have CAP_SYS_BOOT', 'no-capability', 'EPERM', hint, evidence)
+  }
+  if (policy.namespaces.user === false) {
+    const summary = 'CAP_SYS_BOOT only counts in the initial user namespace, and this process is in another'
+    return refused(
+      summary,
+      'not-init-user-namespace',
+      'EPERM',
+      'Run it on the host, outside of the container.',
+      evidence,
+    )
+  }
+  return undefined
+}
+
+/** kexec_load gets no file, so there is nothing to verify: it is open or shut. */
+function verdictOnSegments(policy: KexecPolicy, options: PredictOptions): Verdict {
+  const { mode, why, reason, code } = policy.kexecLoad
+  const evidence = evidenceOf(policy, 'lockdown', 'secure boot', 'ima')
+  if (reason !== null && code !== null) return refused(why, reason, code, hints.onlyFiles, evidence)
+  const missing = [
+    ...unreadOf(policy, options),
+    ...(mode === 'unknown' ? ['whether lockdown, or IMA under Secure Boot, shuts kexec_load'] : []),
+    ...barriersOf(policy, options),
+  ]
+  const notes = notesOn(policy, null)
+  const common = { reason: null, code: null, notes, evidence, hint: null, missing, privileged: null }
+  return { ...common, outcome: missing.length === 0 ? 'will-load' : 'cannot-tell', summary: why }
+}
+
+function verdictOnImage(
+  policy: KexecPolicy,
+  image: VerdictImage,
+  signatures: SignatureReport | null,
+  options: PredictOptions,
+): Verdict {
+  const missing = unreadOf(policy, options)
+  const notes = notesOn(policy, signatures)
+  const kernel = checkAppraisal(policy, 'KEXEC_KERNEL_CHECK', image.file, signatures)
+  if (kernel.passes === false) return appraisalRefused(policy, `the kernel's file: ${kernel.why}`)
+  if (kernel.passes === null) missing.push(kernel.missing)
+  const { required, requiredBy } = policy.signature
+  let why = policy.kexecFileLoad.why
+  if (required !== false) {
+    const check = checkSignature(policy, signatures, image.isPe)
+    // What comes later does not matter when this is sure to refuse.
+    if (check.passes === false && required) return signatureRefused(policy, check)
+    if (check.passes) why = check.why
+    else if (required === null)
+      missing.push(
+        `whether a signature is required${check.passes === false ? `, which this kernel would lack: ${check.why}` : ''}`,
+      )
+    if (check.passes === null) missing.push(check.missing)
+  }
+  if (image.initrd !== null) {
+    const initrd = checkAppraisal(policy, 'KEXEC_INITRAMFS_CHECK', image.initrd, null)
+    if (initrd.passes === false && missing.length === 0) return appraisalRefused(policy, `the initrd: ${initrd.why}`)
+    if (initrd.passes === null) missing.push(`of the initrd: ${initrd.missing}`)
+  }
+  missing.push(...barriersOf(policy, options))
+  const evidence = evidenceOf(policy, 'signature', 'lockdown', 'secure boot', 'ima')
+  const common = { reason: null, code: null, notes, evidence, privileged: null }
+  if (missing.length === 0) return { ...common, outcome: 'will-load', summary: why, hint: null, missing }
+  const summary = `it cannot be told beforehand: not known is ${missing[0]}`
+  const hint = requiredBy === null ? null : hints.unsure
+  return { ...common, outcome: 'cannot-tell', summary, hint, missing }
+}
+
+/** Switches, limits and rights that are there and could not be read. */
+function unreadOf({ unread }: KexecPolicy, { privileged, panic }: PredictOptions): string[] {
+  const ofProcess = privileged ? [] : [PROCESS, USER_IDS]
+  const deciding: string[] = [DISABLED, panic ? LIMIT.panic : LIMIT.normal, ...ofProcess]
+  return unread
+    .filter(({ path }) => deciding.includes(path))
+    .map(({ path, adds }) => `${adds} (${path}, which cannot be read)`)
+}
+
+/** What may refuse a call, and does not say what. */
+function barriersOf(policy: KexecPolicy, { privileged }: PredictOptions): string[] {
+  const ofMachine = policy.confinement.filter(({ scope }) => scope === 'machine').map(({ missing }) => missing)
+  return [...(privileged ? [] : barriersOfProcess(policy)), ...ofMachine]
+}
+
+/** The same of what is about this process alone: another one may be free of it. */
+export function barriersOfProcess({ seccomp, confinement }: KexecPolicy): string[] {
+  const filter = (seccomp ?? 0) > 0 ? ['what the seccomp filter on this process refuses'] : []
+  return [...filter, ...confinement.filter(({ scope }) => scope === 'process').map(({ missing }) => missing)]
+}
+
+/** Lockdown says EPERM whatever was wrong; what was built in or comes from Secure Boot gives the check's own errno. */
+function signatureRefused(policy: KexecPolicy, { code, why, changed }: FailedCheck): Verdict {
+  const { requiredBy } = policy.signature
+  const evidence = evidenceOf(policy, 'signature', 'lockdown', 'secure boot', 'keyrings')
+  if (requiredBy === 'lockdown') {
+    const summary = `the kernel is locked down (${policy.lockdown}) and takes only what it trusts: ${why}`
+    return refused(summary, 'lockdown', 'EPERM', changed ? hints.changed : hints.lockdown, evidence)
+  }
+  return refused(
+    `${policy.kexecFileLoad.why}; ${why}`,
+    'signature-rejected',
+    code,
+    changed ? hints.changed : waysPastSignature(policy),
+    evidence,
+  )
+}
+
+/** What can be done where a signature is required: only of EFI the kernel takes keys, and kexec_load may be open. */
+export function waysPastSignature({ efi, kexecLoad, signature }: KexecPolicy): string {
+  const first =
+    signature.format === 'none'
+      ? 'No image can pass here: boot a kernel that can verify signatures.'
+      : efi === false
+        ? "Load a kernel signed with a key of this kernel's own (`linux-kexec policy` lists them): without EFI no others can be enrolled."
+        : 'Load a kernel signed by the distribution, or enrol the key that signed this one (mokutil --import KEY.der) and boot once.'
+  const isOpen = kexecLoad.mode === 'unchecked' && signature.requiredBy !== 'lockdown'
+  return isOpen ? `${first} Or give --engine segments: kexec_load is open here and checks no signature.` : first
+}
+
+function appraisalRefused(policy: KexecPolicy, why: string): Verdict {
+  return refused(`IMA would refuse ${why}`, 'ima-appraisal', 'EACCES', hints.appraisal, evidenceOf(policy, 'ima'))
+}
+
+const hints = {
+  unsupported: 'Boot a kernel built with CONFIG_KEXEC_FILE=y.',
+  disabled: 'It cannot be switched on again while this kernel runs.',
+  limit: 'The limit can only be lowered while this kernel runs; reboot to load again.',
+  lockdown:
+    'Load a kernel signed with a key that this kernel has (`linux-kexec policy` lists them), or boot without lockdown: without lockdown= on the command line, with Secure Boot off.',
+  changed: 'Install it again (apt reinstall, dnf reinstall): the file is damaged, or was changed since it was signed.',
+  appraisal:
+    'Sign the file with a key that IMA trusts (evmctl ima_sign), or load the file itself instead of an unpacked or joined one.',
+  onlyFiles: 'Load it with --engine file, which takes a signed kernel.',
+  unsure: 'Run it as root to see all, or load it: the kernel tells, and a refusal changes nothing.',
+} as const
+
+function notesOn({ signature, firmware, obstacles }: KexecPolicy, report: SignatureReport | null): string[] {
+  const notes = obstacles.filter(({ certain, code }) => certain && code === null).map(({ summary }) => summary)
+  if (report === null) return notes
+  if (signature.required === false && report.verdict === 'damaged') {
+    notes.push('its signature does not hold, which this kernel does not mind')
+  }
+  const digest = report.authenticodeSha256
+  if (digest !== null && firmware.revoked.images.includes(digest)) {
+    notes.push('the firmware lists this image as revoked (dbx): it would not boot it, while kexec does not ask')
+  }
+  return notes
+}
+
+function refused(summary: string, reason: Reason, code: string, hint: string, evidence: readonly Evidence[]): Verdict {
+  return { outcome: 'will-be-refused', summary, reason, code, hint, missing: [], notes: [], evidence, privileged: null }
+}
+
+function evidenceOf({ reasons }: KexecPolicy, ...subjects: readonly PolicySubject[]): Evidence[] {
+  return reasons.filter(({ subject }) => subjects.includes(subject)).map(quote)
+}
+
+function quote({ source, value }: Evidence): Evidence {
+  return { source, value }
+}
