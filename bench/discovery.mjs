@@ -139,7 +139,7 @@ async function besideBootctl(trees, rounds) {
 /** This machine's, else Debian's as the harness unpacks it: to install it would put systemd-boot on the ESP. */
 async function findBootctl() {
   if (spawnSync('bootctl', ['--version']).status === 0) return { program: 'bootctl', libraries: '' }
-  const { DebianMirror, packageFile } = await import('../dist/vm/debian.js')
+  const { DebianMirror, packageFile } = await import('../dist/vm/provision/debian.js')
   const mirror = await DebianMirror.open()
   const packages = await mirror.fetch(['systemd-boot', 'libsystemd-shared'], { dependencies: false })
   const folderOf = (name) => packages.find((unpacked) => unpacked.name === name).folder

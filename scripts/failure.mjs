@@ -6,7 +6,7 @@ import { stripVTControlCharacters } from 'node:util'
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'build')
 
-/** What to do about a machine that ended in this way (src/vm/outcome.ts). */
+/** What to do about a machine that ended in this way (src/vm/machine/outcome.ts). */
 const remedies = {
   'timed-out': 'The machine took too long. Run this again when fewer programs use this computer.',
   panicked: 'The kernel in the machine crashed. Run this again; if it crashes again, report it with that file.',

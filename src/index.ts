@@ -10,8 +10,8 @@ export {
 } from './cmdline/parse.ts'
 export { reuseCommandLine } from './cmdline/reuse.ts'
 export { planShrinking, type Shrinking, shrinkReservation } from './crash-kernel/shrink.ts'
-export type { Check, CheckStatus } from './doctor/check.ts'
 export { type DiagnoseOptions, type Diagnosis, diagnose } from './doctor/diagnosis.ts'
+export type { Check, CheckStatus } from './doctor/examination/check.ts'
 export type { PlannedSegment } from './engine/layout/segments/segment.ts'
 export { unload } from './engine/unload.ts'
 export { type BootLoader, type BootMenu, type DiscoverOptions, discover, readBootMenu } from './entries/discover.ts'
@@ -27,17 +27,16 @@ export {
   reasons,
 } from './errors.ts'
 export { assessHandover, type HandoverAssessment } from './handover/assess.ts'
-export type { ExecuteOptions } from './handover/execute.ts'
-export { execute } from './handover/execute.ts'
-export type { HookChange, HookStanding, HookState } from './handover/hook-plan.ts'
 export { type HookOptions, installHandover, removeHandover } from './handover/install.ts'
+export type { ExecuteOptions } from './handover/jump/execute.ts'
+export { execute } from './handover/jump/execute.ts'
 export { cancelReboot, type Handover, type RebootOptions, reboot } from './handover/reboot.ts'
-export type { ScheduledReboot } from './handover/schedule.ts'
+export type { ScheduledReboot } from './handover/schedule/schedule.ts'
+export type { HookChange, HookStanding, HookState } from './hooks/hook-plan.ts'
+export type { InspectedEngine, InspectionVerdict } from './image/inspect/conclusion.ts'
 export {
-  type InspectedEngine,
   type InspectedPart,
   type Inspection,
-  type InspectionVerdict,
   type InspectOptions,
   inspect,
 } from './image/inspect/inspection.ts'

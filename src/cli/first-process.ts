@@ -1,6 +1,6 @@
 import { readPrivileges } from '../policy/process/privileges.ts'
 import { System } from '../system/system.ts'
-import { note } from './output.ts'
+import { note } from './output/output.ts'
 
 /** Whether the kernel panics when this process ends: it is PID 1, and not only that of a container. */
 export function isFirstProcess(): boolean {

@@ -1,5 +1,5 @@
-import { type Command, type CommandOption, helpOption } from './command.ts'
-import { styled, table } from './output.ts'
+import { type Command, type CommandOption, helpOption } from './arguments/command.ts'
+import { styled, table } from './output/output.ts'
 
 /** The help of one command. */
 export function commandHelp(command: Command): string {

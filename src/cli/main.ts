@@ -1,10 +1,10 @@
 import { basename } from 'node:path'
 import about from '../../package.json' with { type: 'json' }
 import { nearest } from '../entries/nearest.ts'
-import { type Command, type ExitStatus, exit, parse, UsageError } from './command.ts'
-import { reportFailure } from './failure.ts'
+import { type Command, type ExitStatus, exit, parse, UsageError } from './arguments/command.ts'
 import { commandHelp, programHelp } from './help.ts'
-import { note, print } from './output.ts'
+import { reportFailure } from './output/failure.ts'
+import { note, print } from './output/output.ts'
 import { callWords } from './words.ts'
 
 /** Every command, with what the program's help says of it; its file is loaded when it is called. */

@@ -1,27 +1,27 @@
 import { heed } from '../abort.ts'
 import { KexecError } from '../errors.ts'
 import { System } from '../system/system.ts'
-import { bootMount } from './boot-mount.ts'
-import type { Check, Subject } from './check.ts'
-import { diskEncryption } from './disk-encryption.ts'
-import { entries } from './entries.ts'
-import { type Examination, readMachine } from './examination.ts'
-import { held } from './held.ts'
-import { initSystem } from './init-system.ts'
-import { kernel } from './kernel.ts'
-import { liveUpdate } from './live-update.ts'
-import { memory } from './memory.ts'
-import { modules } from './modules.ts'
-import { platform } from './platform.ts'
-import { policy } from './policy.ts'
-import { process } from './process.ts'
-import { watchdog } from './watchdog.ts'
+import { bootMount } from './checks/boot-mount.ts'
+import { caller } from './checks/caller.ts'
+import { diskEncryption } from './checks/disk-encryption.ts'
+import { entries } from './checks/entries.ts'
+import { held } from './checks/held.ts'
+import { initSystem } from './checks/init-system.ts'
+import { kernel } from './checks/kernel.ts'
+import { liveUpdate } from './checks/live-update.ts'
+import { memory } from './checks/memory.ts'
+import { modules } from './checks/modules.ts'
+import { platform } from './checks/platform.ts'
+import { policy } from './checks/policy.ts'
+import { watchdog } from './checks/watchdog.ts'
+import type { Check, Subject } from './examination/check.ts'
+import { type Examination, readMachine } from './examination/examination.ts'
 
 /** Everything that is looked at, in the order it is told; adding a subject touches its file and this list. */
 export const subjects: readonly Subject[] = [
   kernel,
   policy,
-  process,
+  caller,
   platform,
   memory,
   entries,

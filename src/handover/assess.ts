@@ -1,14 +1,14 @@
 import type { Evidence } from '../errors.ts'
+import type { Hook } from '../hooks/hook.ts'
+import { failingScripts } from '../hooks/hook-check.ts'
+import { examineHook, type HookStanding } from '../hooks/hook-plan.ts'
+import { OPT_OUTS } from '../hooks/hook-script.ts'
 import { filesOfProgram, locateProgram, type Program } from '../program.ts'
 import { exposureWarnings } from '../system/exposure.ts'
 import type { System } from '../system/system.ts'
+import type { InitSystem } from './contract/init-system.ts'
 import { detectInit } from './detect.ts'
-import type { Hook } from './hook.ts'
-import { failingScripts } from './hook-check.ts'
-import { examineHook, type HookStanding } from './hook-plan.ts'
-import { OPT_OUTS } from './hook-script.ts'
-import type { InitSystem } from './init-system.ts'
-import { unreachableAtTheEnd } from './reachable.ts'
+import { unreachableAtTheEnd } from './precautions/reachable.ts'
 
 /** The way a reboot takes on a machine, and whether it ends in the loaded kernel. Plain data. */
 export interface HandoverAssessment {

@@ -1,8 +1,8 @@
 import type { Evidence } from '../errors.ts'
 import type { System } from '../system/system.ts'
-import type { InitSystem } from './init-system.ts'
-import { initSystems } from './init-systems/index.ts'
-import { type FirstProcess, readFirstProcess } from './pid1.ts'
+import type { InitSystem } from './contract/init-system.ts'
+import { type FirstProcess, readFirstProcess } from './first-process/pid1.ts'
+import { initSystems } from './init-systems/served.ts'
 
 /** Which program is PID 1, and what tells so. */
 export interface DetectedInit {

@@ -1,10 +1,10 @@
 import { KexecError } from '../errors.ts'
+import { applyChanges } from '../hooks/apply-changes.ts'
+import { examineHook, type HookChange } from '../hooks/hook-plan.ts'
 import { locateProgram } from '../program.ts'
 import { System } from '../system/system.ts'
-import { applyChanges } from './apply-changes.ts'
 import { assessHandover } from './assess.ts'
-import { examineHook, type HookChange } from './hook-plan.ts'
-import { initSystems } from './init-systems/index.ts'
+import { initSystems } from './init-systems/served.ts'
 
 export interface HookOptions {
   /** The running machine by default, or a folder with a root file system. */

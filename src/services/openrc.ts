@@ -1,4 +1,4 @@
-import { quoted } from '../handover/hook-script.ts'
+import { quoted } from '../hooks/hook-script.ts'
 import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles, variables } from './service.ts'
 
 /** A service of OpenRC each (openrc-run(8)), in the runlevel `default`: it is left before file systems are unmounted. */

@@ -1,5 +1,5 @@
 import type { KexecError } from '../errors.ts'
-import type { HookPart } from '../handover/hook.ts'
+import type { HookPart } from '../hooks/hook.ts'
 import type { Program } from '../program.ts'
 import type { System } from '../system/system.ts'
 

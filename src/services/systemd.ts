@@ -1,5 +1,5 @@
 import { KexecError } from '../errors.ts'
-import { quoted } from '../handover/hook-script.ts'
+import { quoted } from '../hooks/hook-script.ts'
 import type { Program } from '../program.ts'
 import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles, variables } from './service.ts'
 

@@ -1,5 +1,5 @@
-import type { HookPart } from '../handover/hook.ts'
-import { quoted } from '../handover/hook-script.ts'
+import type { HookPart } from '../hooks/hook.ts'
+import { quoted } from '../hooks/hook-script.ts'
 import type { System } from '../system/system.ts'
 import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles, variables } from './service.ts'
 

@@ -9,7 +9,7 @@ import {
   startVm,
   type Vm,
 } from '../../src/vm/index.ts'
-import { newestOfSeries } from '../../src/vm/kernels.ts'
+import { newestOfSeries } from '../../src/vm/provision/kernels.ts'
 import { makeOverlay as makeOverlayOf } from '../vm/checksum-init.ts'
 import { tarball } from '../vm/guests.ts'
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Boot, buildGuest, startVm, type Vm } from '../../src/vm/index.ts'
-import { newestOfSeries } from '../../src/vm/kernels.ts'
+import { newestOfSeries } from '../../src/vm/provision/kernels.ts'
 import { makeOverlay } from '../vm/checksum-init.ts'
 import { json, tarball } from '../vm/guests.ts'
 

@@ -8,7 +8,7 @@ import { hasParameter } from '../../dist/cmdline/look-up.js'
 import { parseCommandLine, printCommandLine } from '../../dist/cmdline/parse.js'
 import { KexecError } from '../../dist/errors.js'
 import { bytesOfText, hasEscapes, textOfBytes } from '../../dist/exact-text.js'
-import { isTerminalName, parseUtmp } from '../../dist/handover/utmp.js'
+import { isTerminalName, parseUtmp } from '../../dist/handover/precautions/utmp.js'
 import { parseRecord } from '../../dist/state/record.js'
 import { answered, Violations } from './sentence.mjs'
 

@@ -1,5 +1,5 @@
 import type { Vm } from '../../src/vm/index.ts'
-import { stageOne } from '../../src/vm/scripts.ts'
+import { stageOne } from '../../src/vm/initramfs/scripts.ts'
 
 /** /init of a guest's initrd that first tells the checksum of /payload in it: whether it arrived as it was. */
 export const initWithChecksum = `#!/bin/sh

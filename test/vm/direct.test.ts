@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { busyboxInit } from '../../src/vm/scripts.ts'
+import { busyboxInit } from '../../src/vm/initramfs/scripts.ts'
 import { blankDisk, examineDisk, findDisk } from './disk.ts'
 import { machineForFile } from './guests.ts'
 import { consoleSays } from './inits/conduct.ts'

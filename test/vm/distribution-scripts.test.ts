@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { ImageEntry } from '../../src/vm/cpio.ts'
+import type { ImageEntry } from '../../src/vm/initramfs/cpio.ts'
 import { machineForFile } from './guests.ts'
 
 /**

@@ -9,7 +9,7 @@ import {
   type Vm,
   type VmOptions,
 } from '../../src/vm/index.ts'
-import { newestOfSeries } from '../../src/vm/kernels.ts'
+import { newestOfSeries } from '../../src/vm/provision/kernels.ts'
 
 /** The package as users install it; scripts/setup.mjs packs it. */
 export const tarball = 'build/linux-kexec.tgz'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { findProgram } from '../../src/vm/process.ts'
+import { findProgram } from '../../src/vm/host/process.ts'
 import { tarball } from './guests.ts'
 
 /** From a mirror to a machine with firmware and GRUB, with nothing in the cache. */

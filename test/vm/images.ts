@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DebianMirror, packageFile } from '../../src/vm/debian.ts'
 import { type Disk, type GuestKernel, type ImageEntry, writeCpio } from '../../src/vm/index.ts'
+import { DebianMirror, packageFile } from '../../src/vm/provision/debian.ts'
 
 const progress = (message: string) => console.error(`  ${message}`)
 

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { inspect } from '../../src/image/inspect/inspection.ts'
 import { type Kernel, ProvisionError } from '../../src/vm/index.ts'
-import { foreignKernel, newestOfSeries } from '../../src/vm/kernels.ts'
+import { foreignKernel, newestOfSeries } from '../../src/vm/provision/kernels.ts'
 import { untestedKernel } from '../untested.ts'
 
 // Whole kernels as Debian ships them, signed and not, of every architecture that has kexec_file_load: nothing is booted. What

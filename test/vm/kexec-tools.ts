@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ImageEntry } from '../../src/vm/cpio.ts'
-import { DebianMirror } from '../../src/vm/debian.ts'
+import type { ImageEntry } from '../../src/vm/initramfs/cpio.ts'
+import { DebianMirror } from '../../src/vm/provision/debian.ts'
 
 /** Where the real kexec lies in a guest: only to compare with, no script finds it. */
 export const realKexec = '/opt/kexec-tools/kexec'

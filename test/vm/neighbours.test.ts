@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, type ExpectStatic, expect, test } from 'vitest'
 import { buildGuest, type GuestKernel, type Kernel, startVm, type Vm } from '../../src/vm/index.ts'
-import { newestOfSeries } from '../../src/vm/kernels.ts'
+import { newestOfSeries } from '../../src/vm/provision/kernels.ts'
 import { untestedKernel } from '../untested.ts'
 import { json, tarball } from './guests.ts'
 

@@ -1,9 +1,9 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DebianMirror, packageFile } from '../../src/vm/debian.ts'
-import { execute } from '../../src/vm/process.ts'
-import { type QemuProcess, startQemu } from '../../src/vm/qemu.ts'
+import { execute } from '../../src/vm/host/process.ts'
+import { type QemuProcess, startQemu } from '../../src/vm/machine/qemu.ts'
+import { DebianMirror, packageFile } from '../../src/vm/provision/debian.ts'
 import { type DiskPlan, writeBootDisk } from './boot-disk.ts'
 import { Conversation, Monitor } from './conversation.ts'
 

@@ -12,10 +12,10 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { DebianMirror, packageFile } from '../../src/vm/debian.ts'
+import { type KernelModule, modulesInOrder } from '../../src/vm/guest/modules.ts'
 import { newestKernels, writeCpio } from '../../src/vm/index.ts'
-import { type KernelModule, modulesInOrder } from '../../src/vm/modules.ts'
-import { startQemu } from '../../src/vm/qemu.ts'
+import { startQemu } from '../../src/vm/machine/qemu.ts'
+import { DebianMirror, packageFile } from '../../src/vm/provision/debian.ts'
 import { Conversation } from './conversation.ts'
 
 /** Bytes of the initrd's end that are compared one by one, for a message that shows something. */

@@ -5,7 +5,7 @@ import { memoryBytes } from '../../src/bytes/bytes.ts'
 import { decompress } from '../../src/compression/decompress.ts'
 import { inspectImage } from '../../src/image/formats/inspect.ts'
 import { newestKernels, ProvisionError, startVm, type Vm } from '../../src/vm/index.ts'
-import { foreignKernel } from '../../src/vm/kernels.ts'
+import { foreignKernel } from '../../src/vm/provision/kernels.ts'
 import { untested } from '../untested.ts'
 import { debianGuest } from './guests.ts'
 

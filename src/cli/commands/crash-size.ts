@@ -5,9 +5,9 @@ import { planShrinking, shrinkReservation } from '../../crash-kernel/shrink.ts'
 import { status } from '../../system/kexec-state.ts'
 import { System } from '../../system/system.ts'
 import { formatBytes } from '../../text.ts'
-import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../command.ts'
-import { stderr } from '../descriptor.ts'
-import { note, print, printJson, styled, table } from '../output.ts'
+import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../arguments/command.ts'
+import { stderr } from '../output/descriptor.ts'
+import { note, print, printJson, styled, table } from '../output/output.ts'
 
 export const command: Command = {
   name: 'crash-size',

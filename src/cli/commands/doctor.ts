@@ -1,8 +1,8 @@
 import { diagnose } from '../../doctor/diagnosis.ts'
-import { type Command, exit, jsonOption } from '../command.ts'
-import { diagnosisReport } from '../diagnosis-report.ts'
-import { print, printJson } from '../output.ts'
-import { rootOption, systemOf } from '../root-option.ts'
+import { type Command, exit, jsonOption } from '../arguments/command.ts'
+import { rootOption, systemOf } from '../arguments/root-option.ts'
+import { print, printJson } from '../output/output.ts'
+import { diagnosisReport } from '../reports/diagnosis-report.ts'
 
 export const command: Command = {
   name: 'doctor',

@@ -1,9 +1,9 @@
-import { cannotTell, execute, requireReadyToExecute } from '../../handover/execute.ts'
-import { requireDirect } from '../../handover/may-reboot.ts'
-import { endProcesses, outlive } from '../../handover/processes.ts'
+import { cannotTell, execute, requireReadyToExecute } from '../../handover/jump/execute.ts'
+import { requireDirect } from '../../handover/jump/may-reboot.ts'
+import { endProcesses, outlive } from '../../handover/jump/processes.ts'
 import { System } from '../../system/system.ts'
-import type { Command } from '../command.ts'
-import { noteLine } from '../output.ts'
+import type { Command } from '../arguments/command.ts'
+import { noteLine } from '../output/output.ts'
 
 /** What remains at the end of a shutdown has had its time, milliseconds. */
 const DEADLINE = 5000

@@ -1,12 +1,12 @@
 import { assessHandover, type HandoverAssessment } from '../../handover/assess.ts'
-import type { HookChange } from '../../handover/hook-plan.ts'
 import { installHandover, removeHandover } from '../../handover/install.ts'
+import type { HookChange } from '../../hooks/hook-plan.ts'
 import type { System } from '../../system/system.ts'
 import { oneLine } from '../../text.ts'
-import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../command.ts'
-import { changeLines, handoverReport } from '../handover-report.ts'
-import { note, print, printJson } from '../output.ts'
-import { rootOption, systemOf } from '../root-option.ts'
+import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../arguments/command.ts'
+import { rootOption, systemOf } from '../arguments/root-option.ts'
+import { note, print, printJson } from '../output/output.ts'
+import { changeLines, handoverReport } from '../reports/handover-report.ts'
 
 export const command: Command = {
   name: 'handover',

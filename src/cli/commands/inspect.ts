@@ -2,10 +2,11 @@ import { type Inspection, inspect } from '../../image/inspect/inspection.ts'
 import { predictInspected } from '../../policy/verdict/inspected.ts'
 import type { Verdict } from '../../policy/verdict/predict.ts'
 import { oneLine } from '../../text.ts'
-import { type Command, exit, jsonOption } from '../command.ts'
-import { stdout, terminalColumns } from '../descriptor.ts'
-import { type Group, inspectionGroups, type Row } from '../inspection-rows.ts'
-import { print, printJson, styled, wrap } from '../output.ts'
+import { type Command, exit, jsonOption } from '../arguments/command.ts'
+import { stdout, terminalColumns } from '../output/descriptor.ts'
+import { print, printJson, styled, wrap } from '../output/output.ts'
+import { inspectionGroups } from '../reports/inspection-rows.ts'
+import type { Group, Row } from '../reports/rows.ts'
 
 export const command: Command = {
   name: 'inspect',

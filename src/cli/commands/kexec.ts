@@ -1,4 +1,4 @@
-import type { Command } from '../command.ts'
+import type { Command } from '../arguments/command.ts'
 import { kexecHelp } from '../kexec8/help.ts'
 import { kexec8 } from '../kexec8/run.ts'
 

@@ -1,7 +1,7 @@
 import { readBootMenu } from '../../entries/discover.ts'
-import { type Command, exit, jsonOption } from '../command.ts'
-import { print, printJson } from '../output.ts'
-import { rootOption, systemOf } from '../root-option.ts'
+import { type Command, exit, jsonOption } from '../arguments/command.ts'
+import { rootOption, systemOf } from '../arguments/root-option.ts'
+import { print, printJson } from '../output/output.ts'
 
 export const command: Command = {
   name: 'list',
@@ -27,7 +27,7 @@ that it does not know. The default, the running and the newest one are marked.`,
     const menu = await readBootMenu({ system, ...(buildTree === undefined ? {} : { buildTree }) })
     if (args.flag('json')) printJson(menu)
     else {
-      const { listingParts } = await import('../boot-menu.ts')
+      const { listingParts } = await import('../reports/boot-menu.ts')
       for (const part of listingParts(menu, { system, long: args.flag('long') })) print(part)
     }
     return exit.done

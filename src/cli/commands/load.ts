@@ -1,12 +1,12 @@
 import { explainChoice } from '../../plan/explain.ts'
 import { plan } from '../../plan/plan.ts'
 import { oneLine } from '../../text.ts'
-import { type Command, exit, jsonOption } from '../command.ts'
-import { stderr } from '../descriptor.ts'
-import { describe, statusOf } from '../failure.ts'
-import { loadNotes, loadOptions, planOptions } from '../load-options.ts'
-import { note, print, printJson, styled } from '../output.ts'
-import { ProgressBar } from '../progress-bar.ts'
+import { type Command, exit, jsonOption } from '../arguments/command.ts'
+import { loadNotes, loadOptions, planOptions } from '../arguments/load-options.ts'
+import { stderr } from '../output/descriptor.ts'
+import { describe, statusOf } from '../output/failure.ts'
+import { note, print, printJson, styled } from '../output/output.ts'
+import { ProgressBar } from '../output/progress-bar.ts'
 
 export const command: Command = {
   name: 'load',

@@ -1,9 +1,9 @@
 import { plan } from '../../plan/plan.ts'
-import { type Command, exit, jsonOption } from '../command.ts'
-import { statusOf } from '../failure.ts'
-import { loadNotes, loadOptions, planOptions } from '../load-options.ts'
-import { print, printJson } from '../output.ts'
-import { rootOption, systemOf } from '../root-option.ts'
+import { type Command, exit, jsonOption } from '../arguments/command.ts'
+import { loadNotes, loadOptions, planOptions } from '../arguments/load-options.ts'
+import { rootOption, systemOf } from '../arguments/root-option.ts'
+import { statusOf } from '../output/failure.ts'
+import { print, printJson } from '../output/output.ts'
 
 export const command: Command = {
   name: 'plan',

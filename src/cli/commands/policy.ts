@@ -1,8 +1,8 @@
 import { detectPolicy } from '../../policy/detect.ts'
-import { type Command, exit, jsonOption } from '../command.ts'
-import { print, printJson } from '../output.ts'
-import { policyReport } from '../policy-report.ts'
-import { rootOption, systemOf } from '../root-option.ts'
+import { type Command, exit, jsonOption } from '../arguments/command.ts'
+import { rootOption, systemOf } from '../arguments/root-option.ts'
+import { print, printJson } from '../output/output.ts'
+import { policyReport } from '../reports/policy-report.ts'
 
 export const command: Command = {
   name: 'policy',

@@ -1,10 +1,10 @@
 import { KexecError } from '../../errors.ts'
-import { ways } from '../../handover/init-systems/index.ts'
+import { ways } from '../../handover/init-systems/served.ts'
 import { cancelReboot, type RebootOptions, reboot } from '../../handover/reboot.ts'
-import { type Arguments, type Command, type ExitStatus, exit, UsageError } from '../command.ts'
-import { describe } from '../failure.ts'
-import { parseDuration, parseTime } from '../moment.ts'
-import { noteLine, print } from '../output.ts'
+import { type Arguments, type Command, type ExitStatus, exit, UsageError } from '../arguments/command.ts'
+import { parseDuration, parseTime } from '../arguments/moment.ts'
+import { describe } from '../output/failure.ts'
+import { noteLine, print } from '../output/output.ts'
 
 export const command: Command = {
   name: 'reboot',

@@ -1,14 +1,14 @@
-import type { HookChange } from '../../handover/hook-plan.ts'
+import type { HookChange } from '../../hooks/hook-plan.ts'
 import { filesOfProgram, locateProgram } from '../../program.ts'
 import { installServices, removeServices, showServices } from '../../services/install.ts'
 import { type ServiceKind, type ServiceName, serviceKinds, serviceNames } from '../../services/service.ts'
 import { exposureWarnings } from '../../system/exposure.ts'
 import type { System } from '../../system/system.ts'
-import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../command.ts'
-import { stderr } from '../descriptor.ts'
-import { changeLines } from '../handover-report.ts'
-import { note, print, printJson, styled, table } from '../output.ts'
-import { rootOption, systemOf } from '../root-option.ts'
+import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../arguments/command.ts'
+import { rootOption, systemOf } from '../arguments/root-option.ts'
+import { stderr } from '../output/descriptor.ts'
+import { note, print, printJson, styled, table } from '../output/output.ts'
+import { changeLines } from '../reports/handover-report.ts'
 
 export const command: Command = {
   name: 'service',

@@ -4,9 +4,9 @@ import { isHeld } from '../../state/held.ts'
 import { loadedImages } from '../../state/loaded-image.ts'
 import { status } from '../../system/kexec-state.ts'
 import { System } from '../../system/system.ts'
-import { type Command, exit, jsonOption } from '../command.ts'
-import { print, printJson } from '../output.ts'
-import { statusReport } from '../status-report.ts'
+import { type Command, exit, jsonOption } from '../arguments/command.ts'
+import { print, printJson } from '../output/output.ts'
+import { statusReport } from '../reports/status-report.ts'
 
 const live = new System()
 

@@ -2,8 +2,8 @@ import { unload } from '../../engine/unload.ts'
 import { readPrivileges, requireCapability } from '../../policy/process/privileges.ts'
 import { isHeld } from '../../state/held.ts'
 import { System } from '../../system/system.ts'
-import { type Command, exit, jsonOption } from '../command.ts'
-import { print, printJson } from '../output.ts'
+import { type Command, exit, jsonOption } from '../arguments/command.ts'
+import { print, printJson } from '../output/output.ts'
 
 export const command: Command = {
   name: 'unload',

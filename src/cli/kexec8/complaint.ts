@@ -1,6 +1,6 @@
 import { oneLine } from '../../text.ts'
-import { stderr } from '../descriptor.ts'
-import { note, styled } from '../output.ts'
+import { stderr } from '../output/descriptor.ts'
+import { note, styled } from '../output/output.ts'
 
 /** A warning on standard error: what a script reads from standard output stays as it is. */
 export function warn(text: string): void {

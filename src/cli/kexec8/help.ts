@@ -1,5 +1,5 @@
 import about from '../../../package.json' with { type: 'json' }
-import { table } from '../output.ts'
+import { table } from '../output/output.ts'
 import { type KexecOption, kexecOptions } from './options.ts'
 
 /** The kexec-tools whose interface this is: scripts compare it. */

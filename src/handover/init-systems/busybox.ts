@@ -1,11 +1,12 @@
 import { posix } from 'node:path'
+import { type Hook, marking } from '../../hooks/hook.ts'
+import { ASKED, hookScript, START_KERNEL } from '../../hooks/hook-script.ts'
+import { MARK_FILE } from '../../hooks/request-mark.ts'
 import type { Program } from '../../program.ts'
 import type { System } from '../../system/system.ts'
-import { type Hook, marking } from '../hook.ts'
-import { ASKED, hookScript, START_KERNEL } from '../hook-script.ts'
-import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
-import { holdsString, programText } from '../program-text.ts'
-import { MARK_FILE, request } from '../request.ts'
+import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { request } from '../contract/request.ts'
+import { holdsString, programText } from '../first-process/program-text.ts'
 
 const INITTAB = '/etc/inittab'
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { askForKexec, CONTROL_SOCKET } from '../dinit-control.ts'
-import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
-import { holdsString, pathEndingIn, programText } from '../program-text.ts'
-import { request } from '../request.ts'
+import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { request } from '../contract/request.ts'
+import { askForKexec, CONTROL_SOCKET } from '../first-process/dinit-control.ts'
+import { holdsString, pathEndingIn, programText } from '../first-process/program-text.ts'
 
 /** How long dinit may take to answer, milliseconds: it answers before it stops anything. */
 const ANSWER = 10_000

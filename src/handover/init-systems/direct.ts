@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { KexecError } from '../../errors.ts'
 import { status } from '../../system/kexec-state.ts'
-import { execute } from '../execute.ts'
-import { type InitSystem, unremarkable } from '../init-system.ts'
-import { keepLoaded } from '../keep-loaded.ts'
-import { requireDirect } from '../may-reboot.ts'
-import { closeMounts, writeBack } from '../mounts.ts'
-import { endProcesses, outlive } from '../processes.ts'
+import { type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { keepLoaded } from '../contract/keep-loaded.ts'
+import { execute } from '../jump/execute.ts'
+import { requireDirect } from '../jump/may-reboot.ts'
+import { closeMounts, writeBack } from '../jump/mounts.ts'
+import { endProcesses, outlive } from '../jump/processes.ts'
 
 /** Without the help of an init system: for initramfs environments, PID 1 programs of one's own, and rescue. */
 export const direct: InitSystem = {

@@ -1,8 +1,8 @@
 import { posix } from 'node:path'
-import { hookScript } from '../hook-script.ts'
-import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
-import { holdsString, pathEndingIn, programText } from '../program-text.ts'
-import { request } from '../request.ts'
+import { hookScript } from '../../hooks/hook-script.ts'
+import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { request } from '../contract/request.ts'
+import { holdsString, pathEndingIn, programText } from '../first-process/program-text.ts'
 
 /** finit's API socket: only a running one makes it. */
 const SOCKET = '/run/finit/socket'

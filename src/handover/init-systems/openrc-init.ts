@@ -1,6 +1,6 @@
-import { type InitSystem, unremarkable } from '../init-system.ts'
-import { write } from '../initctl.ts'
-import { request } from '../request.ts'
+import { type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { request } from '../contract/request.ts'
+import { write } from '../first-process/initctl.ts'
 
 /** Where openrc-init reads one word at a time (openrc-shutdown(8)). */
 const FIFO = '/run/openrc/init.ctl'

@@ -1,6 +1,6 @@
-import type { InitSystem } from '../init-system.ts'
-import { request } from '../request.ts'
-import { examineRunlevelSix } from '../runlevel-six.ts'
+import type { InitSystem } from '../contract/init-system.ts'
+import { request } from '../contract/request.ts'
+import { examineRunlevelSix } from './runlevel-six.ts'
 import { asksSysvinit, isSysvinit } from './sysvinit.ts'
 
 /** Gentoo's and Debian's OpenRC, started by sysvinit. Nobody reads OpenRC's own FIFO there: it is sysvinit that is asked. */

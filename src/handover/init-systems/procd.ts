@@ -1,6 +1,6 @@
-import { hookScript, START_KERNEL } from '../hook-script.ts'
-import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
-import { request } from '../request.ts'
+import { hookScript, START_KERNEL } from '../../hooks/hook-script.ts'
+import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { request } from '../contract/request.ts'
 
 /** The boot scripts that procd runs, in the order of their names, with the word shutdown (rcS.c). */
 const SCRIPTS = '/etc/rc.d'

@@ -1,12 +1,12 @@
 import { chmodSync, closeSync, openSync } from 'node:fs'
 import { join, posix } from 'node:path'
+import type { Hook, HookPart } from '../../hooks/hook.ts'
+import { hookScript, START_KERNEL } from '../../hooks/hook-script.ts'
 import type { Program } from '../../program.ts'
 import type { System } from '../../system/system.ts'
-import type { Hook, HookPart } from '../hook.ts'
-import { hookScript, START_KERNEL } from '../hook-script.ts'
-import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
-import { holdsString, programText } from '../program-text.ts'
-import { request } from '../request.ts'
+import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { request } from '../contract/request.ts'
+import { holdsString, programText } from '../first-process/program-text.ts'
 
 /** What runs when the services are to be stopped; runit(8) reboots when it has ended. */
 const STAGE_3 = '/etc/runit/3'

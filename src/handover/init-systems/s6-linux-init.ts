@@ -1,11 +1,11 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Hook } from '../../hooks/hook.ts'
+import { hookScript, START_KERNEL } from '../../hooks/hook-script.ts'
 import type { Program } from '../../program.ts'
 import type { System } from '../../system/system.ts'
-import type { Hook } from '../hook.ts'
-import { hookScript, START_KERNEL } from '../hook-script.ts'
-import { type InitExamination, type InitSystem, unremarkable } from '../init-system.ts'
-import { request } from '../request.ts'
+import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { request } from '../contract/request.ts'
 
 /** The shutdown daemon's service, below s6-linux-init's own tmpfs. */
 const DAEMON = '/run/service/s6-linux-init-shutdownd'

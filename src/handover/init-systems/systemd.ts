@@ -1,7 +1,7 @@
 import type { System } from '../../system/system.ts'
-import { type InitSystem, unremarkable } from '../init-system.ts'
-import { request } from '../request.ts'
-import { servicesRunning } from './systemd-services.ts'
+import { type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { request } from '../contract/request.ts'
+import { servicesRunning } from '../first-process/systemd-services.ts'
 
 /**
  * systemd(1), "SIGRTMIN+6: Reboots the machine via kexec, equivalent to systemctl start kexec.target

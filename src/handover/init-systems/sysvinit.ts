@@ -1,9 +1,9 @@
 import type { System } from '../../system/system.ts'
-import type { InitSystem } from '../init-system.ts'
-import { enterRunlevel } from '../initctl.ts'
-import type { FirstProcess } from '../pid1.ts'
-import { type Request, request } from '../request.ts'
-import { examineRunlevelSix } from '../runlevel-six.ts'
+import type { InitSystem } from '../contract/init-system.ts'
+import { type Request, request } from '../contract/request.ts'
+import { enterRunlevel } from '../first-process/initctl.ts'
+import type { FirstProcess } from '../first-process/pid1.ts'
+import { examineRunlevelSix } from './runlevel-six.ts'
 
 /** Debian's, Devuan's, Slackware's, RHEL 6's: init(8) enters runlevel 6, and the boot scripts do the rest. */
 export const sysvinit: InitSystem = {

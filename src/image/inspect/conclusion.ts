@@ -1,7 +1,30 @@
 import { byteOrderOf, familyOf } from '../../system/architecture.ts'
-import { engineFor } from '../model/engines.ts'
+import { engineFor, type ImageEngine } from '../model/engines.ts'
 import type { KernelImage } from '../model/image.ts'
-import type { InspectedEngine, Inspection } from './inspection.ts'
+
+/**
+ * - 'loadable': kexec_file_load takes the file as it is; or, where `engine` is 'segments', kexec_load takes what is laid out of it
+ * - 'loadable-unpacked': the same of the kernel that is in it, which is unpacked first
+ * - 'damaged': `damage` says how; whatever it is, do not load it
+ * - 'wrong-architecture': it would, on another machine
+ * - 'not-loadable': it is no kernel, or one that this version gives to neither
+ */
+export type InspectionVerdict = 'loadable' | 'loadable-unpacked' | 'damaged' | 'wrong-architecture' | 'not-loadable'
+
+/** What an inspection comes to. */
+export interface Conclusion {
+  readonly verdict: InspectionVerdict
+  /** Why, in one sentence without a full stop. */
+  readonly verdictReason: string
+}
+
+/** Which engine loads an image on a machine. */
+export interface InspectedEngine {
+  readonly engine: ImageEngine
+  /** As `uname -m` prints it. */
+  readonly machine: string
+  readonly reason: string
+}
 
 /** Which engine loads a kernel on a machine, and why; 'none' where the machine is another one. */
 export function engineOn(machine: string, kernel: KernelImage): InspectedEngine {
@@ -29,7 +52,7 @@ export function verdictOf(
   kernel: KernelImage,
   damage: readonly unknown[],
   { engine, machine, reason }: InspectedEngine,
-): Pick<Inspection, 'verdict' | 'verdictReason'> {
+): Conclusion {
   const { architecture } = kernel
   if (damage.length > 0) return { verdict: 'damaged', verdictReason: 'it is damaged: do not load it' }
   const choice = engineFor(kernel)

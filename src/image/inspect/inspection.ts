@@ -6,12 +6,12 @@ import { System } from '../../system/system.ts'
 import { asVmlinux } from '../formats/elf.ts'
 import { HEAD_BYTES } from '../formats/inspect.ts'
 import { findVersion, isComplete, type Version } from '../model/banner.ts'
-import { engineFor, type ImageEngine } from '../model/engines.ts'
+import { engineFor } from '../model/engines.ts'
 import type { Configuration, ImagePart, KernelImage, PartChoice } from '../model/image.ts'
 import { readSetupHeader } from '../model/setup-header.ts'
 import type { SignatureReport } from '../signature/cms/report.ts'
 import { innermost, inspectNested, kernelPart, type Layer, type NestedImage } from '../unpack/nested.ts'
-import { engineOn, verdictOf } from './conclusion.ts'
+import { type Conclusion, engineOn, type InspectedEngine, verdictOf } from './conclusion.ts'
 import { type Damage, damageOf } from './damage.ts'
 import { checkIntegrity, type Integrity, type IntegrityCheck } from './integrity.ts'
 import { type ImageInput, type OpenImage, openInput } from './open.ts'
@@ -27,24 +27,12 @@ export interface InspectOptions extends PartChoice {
   readonly signal?: AbortSignal
 }
 
-/**
- * - 'loadable': kexec_file_load takes the file as it is; or, where `engine` is 'segments', kexec_load takes what is laid out of it
- * - 'loadable-unpacked': the same of the kernel that is in it, which is unpacked first
- * - 'damaged': `damage` says how; whatever it is, do not load it
- * - 'wrong-architecture': it would, on another machine
- * - 'not-loadable': it is no kernel, or one that this version gives to neither
- */
-export type InspectionVerdict = 'loadable' | 'loadable-unpacked' | 'damaged' | 'wrong-architecture' | 'not-loadable'
-
 /** All that a file tells: the fields of a KernelImage are those of the file itself. Plain data. */
-export interface Inspection extends KernelImage {
+export interface Inspection extends KernelImage, Conclusion {
   /** Of what came without one, what to call it: '(bytes)', '(stream)'. */
   readonly path: string
   /** Bytes. */
   readonly size: number
-  readonly verdict: InspectionVerdict
-  /** Why, in one sentence without a full stop. */
-  readonly verdictReason: string
   /** From the file itself to the kernel inside; one element where nothing is nested. */
   readonly nested: readonly KernelImage[]
   /** The last of them, with what only its containers or its unpacked bytes tell. */
@@ -67,14 +55,6 @@ export interface Inspection extends KernelImage {
   readonly signatures: FileSignatures
   /** Of the kernel, where it lies in the file as it is: what a kernel that wants signatures looks at. Else null. */
   readonly kernelSignatures: SignatureReport | null
-}
-
-/** Which engine loads an image on a machine. */
-export interface InspectedEngine {
-  readonly engine: ImageEngine
-  /** As `uname -m` prints it. */
-  readonly machine: string
-  readonly reason: string
 }
 
 /** A part of a container, with `layer`: an index into `nested`. */

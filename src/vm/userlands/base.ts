@@ -1,6 +1,6 @@
-import type { Architecture } from '../architectures.ts'
-import { AGENT, agent } from '../scripts.ts'
-import type { FileTree } from '../tree.ts'
+import { AGENT, agent } from '../initramfs/scripts.ts'
+import type { FileTree } from '../initramfs/tree.ts'
+import type { Architecture } from '../machine/architectures.ts'
 import { initPrograms } from './userland.ts'
 
 /** What every guest has: the folders, busybox, dash as /bin/sh, the agent, users and groups. */

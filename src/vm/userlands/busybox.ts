@@ -1,4 +1,4 @@
-import { busyboxInit } from '../scripts.ts'
+import { busyboxInit } from '../initramfs/scripts.ts'
 import { addApplets } from './base.ts'
 import type { Userland } from './userland.ts'
 

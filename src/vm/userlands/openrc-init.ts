@@ -1,4 +1,4 @@
-import { AGENT } from '../scripts.ts'
+import { AGENT } from '../initramfs/scripts.ts'
 import { addAppletsBesideInit } from './base.ts'
 import { configureOpenrc, openrcPackages } from './openrc-sysvinit.ts'
 import { CONFIGURE } from './sysvinit.ts'

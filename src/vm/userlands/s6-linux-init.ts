@@ -1,4 +1,4 @@
-import { AGENT } from '../scripts.ts'
+import { AGENT } from '../initramfs/scripts.ts'
 import { addAppletsBesideInit } from './base.ts'
 import { mountEarly } from './early.ts'
 import type { Userland } from './userland.ts'

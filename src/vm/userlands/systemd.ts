@@ -1,4 +1,4 @@
-import { agentUnit } from '../scripts.ts'
+import { agentUnit } from '../initramfs/scripts.ts'
 import { addAppletsBesideInit } from './base.ts'
 import type { Userland } from './userland.ts'
 

@@ -1,4 +1,4 @@
-import type { FileTree } from '../tree.ts'
+import type { FileTree } from '../initramfs/tree.ts'
 
 /** What a guest runs as PID 1, and what completes the packages to a system that boots. One file of this folder each. */
 export interface Userland {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { detectInit } from '../../../src/handover/detect.ts'
 import { kexecSignal, systemd } from '../../../src/handover/init-systems/systemd.ts'
-import { mountsToClose } from '../../../src/handover/mounts.ts'
-import { remainingProcesses } from '../../../src/handover/processes.ts'
+import { mountsToClose } from '../../../src/handover/jump/mounts.ts'
+import { remainingProcesses } from '../../../src/handover/jump/processes.ts'
 import { System } from '../../../src/system/system.ts'
 import { machine, program } from './machine.ts'
 

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { DebianMirror, packageFile } from '../../../src/vm/debian.ts'
+import { DebianMirror, packageFile } from '../../../src/vm/provision/debian.ts'
 
 /** systemd's own tool that makes unified kernel images, and the stubs that it puts before them. */
 export interface Ukify {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { DebianMirror, packageFile } from '../../../../src/vm/debian.ts'
+import { DebianMirror, packageFile } from '../../../../src/vm/provision/debian.ts'
 
 /** What `bootctl list --json=short` says of an entry. */
 export interface BootctlEntry {

@@ -1,0 +1,75 @@
+import type { PlanOptions } from '../../plan/model/options.ts'
+import { type Arguments, type CommandOption, UsageError } from './command.ts'
+
+/** The options that say what to load; `plan`, `load` and later `rehearse` share them. */
+export const loadOptions = {
+  initrd: {
+    type: 'string',
+    multiple: true,
+    value: 'FILE',
+    help: "an initrd, in place of the entry's own (repeatable, in order)",
+  },
+  overlay: {
+    type: 'string',
+    multiple: true,
+    value: 'SRC[:DEST]',
+    help: 'add a file or folder to the initrd, in memory (repeatable)',
+  },
+  'no-initrd': { type: 'boolean', help: 'load without an initrd' },
+  'reuse-cmdline': { type: 'boolean', help: "take the running kernel's command line" },
+  'command-line': { type: 'string', value: 'STR', help: 'take this command line' },
+  append: { type: 'string', multiple: true, value: 'STR', help: 'add parameters at the end (repeatable)' },
+  remove: { type: 'string', multiple: true, value: 'KEY', help: 'take a parameter away (repeatable)' },
+  configuration: { type: 'string', value: 'NAME', help: 'which configuration of a FIT image' },
+  'vendor-boot': { type: 'string', value: 'FILE', help: "an Android boot image's vendor_boot image" },
+  dtb: { type: 'string', value: 'FILE', help: 'a device tree' },
+  panic: { type: 'boolean', help: 'load as the crash kernel' },
+  fast: { type: 'boolean', help: 'the shortest downtime that the policy allows' },
+  'verify-in-purgatory': {
+    type: 'boolean',
+    help: 'with the engine segments: hash all before the new kernel starts',
+  },
+  'try-anyway': { type: 'boolean', help: 'ask the kernel although its policy says that it will refuse' },
+  engine: { type: 'string', value: 'ENGINE', help: 'auto, file (kexec_file_load) or segments (kexec_load)' },
+} as const satisfies Record<string, CommandOption>
+
+export const loadNotes = `ENTRY is newest, default, running, an entry's id or title, a kernel version, or its number in
+\`linux-kexec list\`. FILE is a kernel; its command line must come from --reuse-cmdline
+or --command-line. Without either: the boot loader's default if it tells one, else the newest.`
+
+/** The plan these arguments ask for. @throws UsageError when they contradict each other */
+export function planOptions(args: Arguments): PlanOptions {
+  const engine = args.text('engine') ?? 'auto'
+  if (engine !== 'auto' && engine !== 'file' && engine !== 'segments') {
+    throw new UsageError(`--engine takes auto, file or segments, not '${engine}'`)
+  }
+  if (args.flag('no-initrd') && args.texts('initrd'))
+    throw new UsageError('--initrd and --no-initrd exclude each other')
+  if (args.flag('reuse-cmdline') && args.text('command-line') !== undefined) {
+    throw new UsageError(
+      '--reuse-cmdline and --command-line exclude each other (use --append to add to the one reused)',
+    )
+  }
+  return {
+    engine,
+    noInitrd: args.flag('no-initrd'),
+    reuseCommandLine: args.flag('reuse-cmdline'),
+    panic: args.flag('panic'),
+    fast: args.flag('fast'),
+    verifyInPurgatory: args.flag('verify-in-purgatory'),
+    tryAnyway: args.flag('try-anyway'),
+    ...given('target', args.positionals[0]),
+    ...given('initrds', args.texts('initrd')),
+    ...given('overlay', args.texts('overlay')),
+    ...given('commandLine', args.text('command-line')),
+    ...given('append', args.texts('append')),
+    ...given('remove', args.texts('remove')),
+    ...given('configuration', args.text('configuration')),
+    ...given('vendorBoot', args.text('vendor-boot')),
+    ...given('devicetree', args.text('dtb')),
+  }
+}
+
+function given<Key extends string, Value>(key: Key, value: Value | undefined): { [name in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { [name in Key]: Value })
+}

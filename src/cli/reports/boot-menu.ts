@@ -1,0 +1,109 @@
+import type { BootMenu } from '../../entries/discover.ts'
+import type { BootEntry } from '../../entries/entry.ts'
+import type { System } from '../../system/system.ts'
+import { oneLine } from '../../text.ts'
+import { stdout, terminalColumns } from '../output/descriptor.ts'
+import { styled, table, wrap } from '../output/output.ts'
+
+const DEFAULT_WIDTH = 80
+const INDENT = ' '.repeat(4)
+
+/** Longest version in the table: numbers and marks still fit beside it. A release may have 64 characters. */
+const MAX_VERSION = 44
+
+export interface ListingOptions {
+  readonly system: System
+  /** Everything known of each entry instead of a table. */
+  readonly long: boolean
+}
+
+/**
+ * The boot menu as text: the entries, what is wrong with each below it, and what is wrong altogether at the end. In parts
+ * that each end a line: a hostile menu as one text would fill the memory.
+ */
+export function* listingParts(
+  { entries, loaders, problems }: BootMenu,
+  { system, long }: ListingOptions,
+): Generator<string> {
+  const width = terminalColumns(stdout) ?? DEFAULT_WIDTH
+  if (entries.length === 0) yield `No kernel was found${system.isLive ? '' : ` in ${system.root}`}.`
+  if (long) for (const [index, entry] of entries.entries()) yield block(entry, index, width).join('\n')
+  else if (entries.length > 0) yield tableOf(entries, width).join('\n')
+  const inCharge = loaders.find((loader) => loader.inCharge)
+  if (long && inCharge !== undefined) {
+    const preset = inCharge.reason === null ? '' : `; its default, as ${inCharge.reason}`
+    yield wrap(`Menu of ${oneLine(inCharge.config)} (${inCharge.source})${oneLine(preset)}.`, width).join('\n')
+  }
+  for (const problem of problems) yield paragraph(problem, '', width).join('\n')
+}
+
+/** A line an entry; where that is too wide, each title, or the path of a kernel in no menu, on lines of its own. */
+function tableOf(entries: readonly BootEntry[], width: number): string[] {
+  if (entries.length === 0) return []
+  const columns = entries.map((entry, index) => [`${index + 1}`, shortened(entry.version ?? '-'), marks(entry)])
+  const whole = table([['#', 'VERSION', '', 'ENTRY'], ...columns.map((row, index) => [...row, nameOf(entries[index])])])
+  const fits = whole.every((line) => line.length <= width)
+  const [header = '', ...rows] = fits ? whole : table([['#', 'VERSION', ''], ...columns])
+  const lines = [styled('dim', header)]
+  entries.forEach((entry, index) => {
+    const row = rows[index] ?? ''
+    lines.push(entry.isRunning ? styled('bold', row) : row)
+    if (!fits) for (const line of wrap(oneLine(nameOf(entry)), width - INDENT.length)) lines.push(INDENT + line)
+    for (const problem of entry.problems) for (const line of paragraph(problem, INDENT, width)) lines.push(line)
+  })
+  return lines
+}
+
+/** What a menu shows, submenus first; a kernel that is in no menu is known by its file. */
+function nameOf(entry: BootEntry | undefined): string {
+  if (entry === undefined) return ''
+  if (entry.cmdline === null && entry.kernel !== null) return entry.kernel
+  return [...entry.submenus, entry.title].join(' > ')
+}
+
+/** An entry with all its fields, as lines, ended by an empty one. */
+function block(entry: BootEntry, index: number, width: number): string[] {
+  const mark = marks(entry).split(' ').filter(Boolean).join(', ')
+  const title = [...entry.submenus, entry.title].join(' > ')
+  const head = wrap(oneLine(`${index + 1}  ${title}${mark === '' ? '' : `  [${mark}]`}`), width)
+  const fields: readonly (readonly [string, string | null])[] = [
+    ['id', entry.id],
+    ['version', [entry.version, entry.architecture].filter((text) => text !== null).join(', ')],
+    ['kernel', entry.kernel],
+    ...entry.initrds.map((initrd): [string, string] => ['initrd', initrd]),
+    ['cmdline', entry.cmdline],
+    ['dtb', entry.devicetree],
+    ['config', `${entry.config} (${entry.sources.join(', ')})`],
+  ]
+  return [
+    ...head.map((line, row) => (row === 0 ? styled('bold', line) : INDENT + line)),
+    ...fields.flatMap(([name, value]) => (value === null || value === '' ? [] : field(name, value, width))),
+    ...entry.problems.flatMap((problem) => paragraph(problem, INDENT, width)),
+    '',
+  ]
+}
+
+const FIELD = 9
+
+function field(name: string, value: string, width: number): string[] {
+  const lines = wrap(oneLine(value), width - INDENT.length - FIELD)
+  return lines.map((line, row) => INDENT + (row === 0 ? name : '').padEnd(FIELD) + line)
+}
+
+function paragraph(problem: string, indent: string, width: number): string[] {
+  const [first = '', ...more] = wrap(`problem: ${oneLine(problem)}`, width - indent.length - 2)
+  return [
+    indent + first.replace('problem:', (word) => styled('yellow', word)),
+    ...more.map((rest) => `${indent}  ${rest}`),
+  ]
+}
+
+function shortened(version: string): string {
+  return version.length > MAX_VERSION ? `${version.slice(0, MAX_VERSION - 1)}…` : version
+}
+
+function marks(entry: BootEntry): string {
+  return [entry.isDefault && 'default', entry.isRunning && 'running', entry.isNewest && 'newest']
+    .filter(Boolean)
+    .join(' ')
+}

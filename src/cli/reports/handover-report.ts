@@ -1,0 +1,75 @@
+import type { HandoverAssessment } from '../../handover/assess.ts'
+import type { HookChange } from '../../hooks/hook-plan.ts'
+import { oneLine } from '../../text.ts'
+import { styled } from '../output/output.ts'
+
+const states = {
+  absent: 'not installed',
+  installed: 'installed',
+  outdated: 'there, and not the one that belongs here',
+  foreign: 'something else lies at its place',
+} as const
+
+/** The way a reboot takes, for people. */
+export function handoverReport(assessment: HandoverAssessment): string {
+  const { title, via, proven, steps, obstacles, hook, install, notes, remedy, evidence } = assessment
+  const told = evidence.map(({ source, value }) => `${source}: ${value}`).join(', ')
+  const lines = [row('init system', title), row('told by', told)]
+  if (via !== null) {
+    lines.push(row('way', `--via ${via}`))
+    for (const [index, step] of steps.entries()) lines.push(row('', `${index + 1}. ${step}`))
+    lines.push(row('hook', hook === null ? 'none needed' : states[hook.state]))
+    for (const { path } of [...(hook?.toInstall ?? []), ...(hook?.foreign ?? []).map((path) => ({ path }))])
+      lines.push(row('', path))
+  }
+  lines.push(row('proven', proven ? styled('green', 'yes') : styled('yellow', 'no')))
+  for (const text of obstacles) lines.push(row('', `- ${text}`))
+  for (const text of install) lines.push(row('install', text))
+  for (const text of notes) lines.push(row('note', text))
+  if (remedy !== null) lines.push(row(styled('bold', 'do'), remedy, 'do'.length))
+  return lines.join('\n')
+}
+
+const LABEL = 13
+
+function row(label: string, text: string, width = label.length): string {
+  return `${label}${' '.repeat(Math.max(1, LABEL - width))}${text.includes('\x1b') ? text : oneLine(text)}`
+}
+
+/** Changes for review: each file with what is taken out and put in, unchanged lines left out. */
+export function changeLines(changes: readonly HookChange[], dryRun: boolean): string[] {
+  if (changes.length === 0) return ['nothing to change']
+  return changes.flatMap((change) => [headline(change, dryRun), ...difference(change)])
+}
+
+const verbs = {
+  create: ['would create', 'created'],
+  replace: ['would replace', 'replaced'],
+  edit: ['would edit', 'edited'],
+  remove: ['would remove', 'removed'],
+} as const
+
+function headline({ path, kind, action, mode, old, new: text }: HookChange, dryRun: boolean): string {
+  const verb = verbs[action][dryRun ? 0 : 1]
+  if (kind === 'link') return oneLine(`${verb} ${path} -> ${text ?? old}`)
+  return oneLine(`${verb} ${path}${mode === null ? '' : ` (mode ${mode.toString(8).padStart(4, '0')})`}`)
+}
+
+function difference({ kind, old, new: text }: HookChange): string[] {
+  if (kind === 'link' || text === null) return []
+  const [before, after] = [old === null ? [] : linesOf(old), linesOf(text)]
+  let head = 0
+  while (head < before.length && head < after.length && before[head] === after[head]) head++
+  let tail = 0
+  while (tail < before.length - head && tail < after.length - head && before.at(-1 - tail) === after.at(-1 - tail))
+    tail++
+  return [
+    ...before.slice(head, before.length - tail).map((line) => styled('red', oneLine(`  - ${line}`))),
+    ...after.slice(head, after.length - tail).map((line) => styled('green', oneLine(`  + ${line}`))),
+  ]
+}
+
+/** Changes hold bytes as latin1, and people read UTF-8. */
+function linesOf(text: string): string[] {
+  return Buffer.from(text, 'latin1').toString('utf8').replace(/\n$/, '').split('\n')
+}

@@ -1,0 +1,58 @@
+import type { CallPolicy, KexecPolicy } from '../../policy/policy.ts'
+import { oneLine } from '../../text.ts'
+import { stdout, terminalColumns } from '../output/descriptor.ts'
+import { styled, wrap } from '../output/output.ts'
+
+const DEFAULT_WIDTH = 80
+const LABEL = 17
+
+/** A policy for people: what becomes of a kernel that is loaded, then every fact with its source, then what is not known. */
+export function policyReport(policy: KexecPolicy): string {
+  const width = terminalColumns(stdout) ?? DEFAULT_WIDTH
+  const lines = [
+    ...call('kexec_file_load', policy.kexecFileLoad, width),
+    ...call('kexec_load', policy.kexecLoad, width),
+    '',
+    ...facts(policy, width),
+    ...trustedKeys(policy, width),
+  ]
+  if (policy.unread.length > 0) lines.push('', 'Not known:')
+  for (const { path, why, adds } of policy.unread) {
+    lines.push(...entry('', `${path} (${why}): it would tell ${adds}`, width))
+  }
+  return lines.join('\n')
+}
+
+function call(name: string, { mode, why }: CallPolicy, width: number): string[] {
+  const colour = mode === 'unchecked' || mode === 'permissive' ? 'green' : mode === 'enforced' ? 'yellow' : 'red'
+  const [first = '', ...more] = entry(name, mode, width)
+  return [first.replace(mode, styled(colour, mode)), ...more, ...entry('', why, width)]
+}
+
+function facts({ kernel, reasons }: KexecPolicy, width: number): string[] {
+  const running = [kernel.release, kernel.architecture].filter((text) => text !== null).join(', ')
+  let last = ''
+  const lines = reasons.flatMap(({ subject, text, source, value }) => {
+    const label = subject === last ? '' : subject
+    last = subject
+    // Where the text already says what stands there, it is not said twice.
+    const quoted = text.includes(value) ? source : `${source}: ${value}`
+    return [...entry(label, text, width), ...entry('', quoted, width).map((line) => styled('dim', line))]
+  })
+  return [...(running === '' ? [] : entry('running', running, width)), ...lines]
+}
+
+/** Those that could vouch for a kernel, by name. */
+function trustedKeys({ keyrings: { keys } }: KexecPolicy, width: number): string[] {
+  return keys.flatMap(({ description, keyId, keyring }, index) =>
+    keyring === 'other'
+      ? []
+      : entry(index === 0 ? 'keys' : '', `${description || 'no name'} (${keyring}), ${keyId}`, width),
+  )
+}
+
+function entry(label: string, text: string, width: number): string[] {
+  return wrap(oneLine(text), width - LABEL).map((line, row) =>
+    ((row === 0 ? label : '').padEnd(LABEL) + line).trimEnd(),
+  )
+}

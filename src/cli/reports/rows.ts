@@ -1,0 +1,8 @@
+/** A name and a value; null where nothing is known, which is not shown. */
+export type Row = readonly [name: string, value: string | null]
+
+/** Rows under a heading. */
+export interface Group {
+  readonly heading: string
+  readonly rows: readonly Row[]
+}

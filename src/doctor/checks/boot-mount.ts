@@ -1,0 +1,89 @@
+import type { Evidence } from '../../errors.ts'
+import type { System } from '../../system/system.ts'
+import type { Finding, Subject } from '../examination/check.ts'
+import type { Examination } from '../examination/examination.ts'
+
+const FSTAB = '/etc/fstab'
+const MOUNTS = '/proc/self/mountinfo'
+
+/** Where the boot partition and the EFI system partition are mounted: hier(7), systemd-gpt-auto-generator(8). */
+const places = ['/boot', '/efi', '/boot/efi', '/boot/firmware']
+
+/** Where systemd-gpt-auto-generator writes the units of partitions that it found by their type. */
+const GENERATED = '/run/systemd/generator.late'
+
+/** Whether the partitions with kernels and boot menus are there: what lies below a mount point is stale, or nothing. */
+export const bootMount: Subject<'boot-mount'> = {
+  name: 'entries',
+  ids: ['boot-mount'],
+  needsMachine: false,
+  examine: ({ system }: Examination) => [mountsOf(system)],
+}
+
+/** A place that something is to be mounted on, and what says so. */
+interface Wanted {
+  readonly place: string
+  readonly evidence: Evidence
+}
+
+function mountsOf(system: System): Finding<'boot-mount'> {
+  const id = 'boot-mount'
+  const wanted = [...fromFstab(system), ...fromGenerator(system)]
+  const evidence = wanted.map((each) => each.evidence)
+  const mounted = mountPoints(system)
+  const missing = wanted.filter(({ place }) => (mounted === undefined ? isEmpty(system, place) : !mounted.has(place)))
+  if (missing.length > 0) {
+    const names = [...new Set(missing.map(({ place }) => place))].join(' and ')
+    const how = mounted === undefined ? 'has nothing in it' : 'not mounted'
+    const summary = `${names} is configured, but ${how}: entries may be missing or stale.`
+    const proof = mounted === undefined ? [] : [{ source: MOUNTS, value: `no ${names}` }]
+    const remedy = system.isLive ? `mount ${missing[0]?.place}` : `mount it on ${system.root}${missing[0]?.place}`
+    return { id, status: 'warning', summary, evidence: [...evidence, ...proof], remedy }
+  }
+  if (wanted.length === 0)
+    return {
+      id,
+      status: 'ok',
+      summary: 'No separate /boot or ESP is configured.',
+      evidence: [{ source: FSTAB, value: 'names none' }],
+    }
+  const names = [...new Set(wanted.map(({ place }) => place))].join(', ')
+  return {
+    id,
+    status: 'ok',
+    summary: `${mounted === undefined ? 'Configured, and not empty' : 'Mounted, as configured'}: ${names}.`,
+    evidence,
+  }
+}
+
+/** fstab(5). */
+function fromFstab(system: System): Wanted[] {
+  return (system.readText(FSTAB) ?? '').split('\n').flatMap((line) => {
+    const [device, mountPoint] = line.trim().split(/\s+/)
+    if (device === undefined || device === '' || device.startsWith('#') || mountPoint === undefined) return []
+    const place = mountPoint.replace(/(.)\/+$/, '$1')
+    return places.includes(place) ? [{ place, evidence: { source: FSTAB, value: line.trim() } }] : []
+  })
+}
+
+/** systemd.mount(5): the unit is named after its place. */
+function fromGenerator(system: System): Wanted[] {
+  return places.flatMap((place) => {
+    const unit = `${GENERATED}/${place.slice(1).replaceAll('/', '-')}.mount`
+    return system.exists(unit) ? [{ place, evidence: { source: unit, value: 'present' } }] : []
+  })
+}
+
+/** proc_pid_mountinfo(5); an automount point counts, for looking into it mounts. Undefined where no machine tells. */
+function mountPoints(system: System): ReadonlySet<string> | undefined {
+  const text = system.readText(MOUNTS)
+  if (text === undefined) return undefined
+  const all = text.split('\n').flatMap((line) => line.split(' ')[4] ?? [])
+  // The /proc that is mounted in a folder for a chroot tells the host's names.
+  const below = system.isLive ? [] : all.filter((place) => place === system.root || place.startsWith(`${system.root}/`))
+  return new Set(below.length === 0 ? all : below.map((place) => place.slice(system.root.length) || '/'))
+}
+
+function isEmpty(system: System, place: string): boolean {
+  return system.list(place).length === 0 && !system.denied.has(place)
+}

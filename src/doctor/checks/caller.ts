@@ -1,0 +1,108 @@
+import type { Confinement } from '../../policy/process/confinement.ts'
+import type { System } from '../../system/system.ts'
+import type { Finding, Subject } from '../examination/check.ts'
+import type { Examination } from '../examination/examination.ts'
+
+/** include/uapi/linux/capability.h */
+const CAP_SYS_BOOT = 22n
+
+/** Whether this process, or one that its user starts, may load a kernel and reboot. */
+export const caller: Subject<'capability' | 'namespaces' | 'seccomp' | 'confinement'> = {
+  name: 'process',
+  ids: ['capability', 'namespaces', 'seccomp', 'confinement'],
+  needsMachine: true,
+  examine: (examination) => [
+    capability(examination),
+    namespaces(examination),
+    ...seccomp(examination),
+    ...confinement(examination),
+  ],
+}
+
+function capability({ policy, privileges, system }: Examination): Finding<'capability'> {
+  const id = 'capability'
+  const { evidence } = privileges
+  if (policy.capability === null) return { id, status: 'unknown', summary: 'It cannot be read (/proc/self/status).' }
+  if (policy.capability) return { id, status: 'ok', summary: 'This process has CAP_SYS_BOOT.', evidence }
+  const barrier = readBarrier(system)
+  if (barrier === undefined) {
+    const summary = 'This user may not load a kernel; root may (CAP_SYS_BOOT).'
+    return { id, status: 'warning', summary, evidence, remedy: 'sudo linux-kexec load' }
+  }
+  const remedy = 'Run it in a service or container that is given CAP_SYS_BOOT, or on the host.'
+  return {
+    id,
+    status: 'problem',
+    summary: `This process does not have CAP_SYS_BOOT, nor can it get it: ${barrier.why}.`,
+    evidence: [...evidence, { source: `/proc/self/status ${barrier.field}`, value: barrier.value }],
+    remedy,
+  }
+}
+
+/** What keeps a process from gaining a capability by running a program as root: capabilities(7), PR_SET_NO_NEW_PRIVS(2const). */
+function readBarrier(system: System): { why: string; field: string; value: string } | undefined {
+  const status = system.readText('/proc/self/status') ?? ''
+  const bounding = /^CapBnd:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1]
+  if (bounding !== undefined && ((BigInt(`0x${bounding}`) >> CAP_SYS_BOOT) & 1n) === 0n)
+    return { why: 'it was taken out of its bounding set', field: 'CapBnd', value: bounding }
+  if (/^NoNewPrivs:\s*1$/m.test(status))
+    return { why: 'it may gain no privileges (no_new_privs)', field: 'NoNewPrivs', value: '1' }
+  return undefined
+}
+
+function namespaces({ policy, privileges }: Examination): Finding<'namespaces'> {
+  const id = 'namespaces'
+  const { user, pid } = policy.namespaces
+  const { evidence } = privileges
+  const place = policy.container === null ? 'namespace' : `namespace, in a container (${policy.container})`
+  const remedy = 'Run it on the host, outside of the container or `unshare`.'
+  if (user === false) {
+    const summary = `This process is in another user ${place}: CAP_SYS_BOOT counts only in the initial one.`
+    return { id, status: 'problem', summary, evidence, remedy }
+  }
+  if (pid === false) {
+    const summary = `This process is in a child pid ${place}: it can load a kernel, but not start it.`
+    return { id, status: 'problem', summary, evidence, remedy }
+  }
+  if (user === null || pid === null)
+    return { id, status: 'unknown', summary: 'They cannot be read (/proc/self/ns).', evidence }
+  if (policy.container !== null) {
+    const summary = `This is a container (${policy.container}): what is found to boot is what it sees, not the host's.`
+    return { id, status: 'warning', summary, evidence, remedy }
+  }
+  return { id, status: 'ok', summary: 'This process is in the initial ones.', evidence }
+}
+
+/** Nothing is said where there is no filter. */
+function seccomp({ policy, privileges }: Examination): Finding<'seccomp'>[] {
+  if (policy.seccomp === null || policy.seccomp === 0) return []
+  const summary = 'A seccomp filter is on this process, and what it refuses cannot be read.'
+  const remedy = 'Run it in a shell of the host, without the filter.'
+  return [{ id: 'seccomp', status: 'warning', summary, evidence: privileges.evidence, remedy }]
+}
+
+const modules = {
+  apparmor: 'AppArmor',
+  selinux: 'SELinux',
+  loadpin: 'LoadPin',
+  ipe: 'IPE',
+  unknown: 'A security module',
+}
+
+/** Nothing is said where no module confines this process or pins what may be loaded. */
+function confinement({ policy }: Examination): Finding<'confinement'>[] {
+  const [first, ...others] = policy.confinement
+  if (first === undefined) return []
+  const told = ({ module, label, missing }: Confinement) =>
+    module === 'unknown'
+      ? `It cannot be read ${missing}.`
+      : `${modules[module]} may refuse the load${label === null ? '' : ` (${label})`}; what it refuses cannot be read.`
+  const evidence = policy.reasons
+    .filter(({ subject, source }) => subject === 'process' && source.includes('/attr/'))
+    .map(({ source, value }) => ({ source, value }))
+  const remedy =
+    first.scope === 'process'
+      ? 'Run it from an unconfined shell of the host.'
+      : 'linux-kexec load, and see what it says'
+  return [{ id: 'confinement', status: 'warning', summary: told(first), detail: others.map(told), evidence, remedy }]
+}

@@ -1,0 +1,181 @@
+import { lastParameter } from '../../cmdline/look-up.ts'
+import { commandLineBytes } from '../../cmdline/parse.ts'
+import type { Evidence, KexecError, Reason } from '../../errors.ts'
+import type { LoadPlan } from '../../plan/plan.ts'
+import type { System } from '../../system/system.ts'
+import { formatBytes } from '../../text.ts'
+import type { Finding, Subject } from '../examination/check.ts'
+import { type Examination, planOf } from '../examination/examination.ts'
+import { sentence } from '../examination/sentence.ts'
+import { SHORTAGE } from './memory.ts'
+
+type Id = 'boot-entries' | 'default-entry' | 'initrd' | 'command-line'
+
+/** What the machine could boot, and what a bare `load` would take of it. */
+export const entries: Subject<Id> = {
+  name: 'entries',
+  ids: ['boot-entries', 'default-entry', 'initrd', 'command-line'],
+  needsMachine: false,
+  examine: (examination) => {
+    const plan = planOf(examination)
+    return [
+      bootEntries(examination),
+      plan === undefined ? noPlan(examination.plan as KexecError, examination) : defaultEntry(plan, examination),
+      ...(plan === undefined ? [] : [initrd(plan, examination), commandLine(plan, examination.system)]),
+    ]
+  },
+}
+
+function bootEntries({ menu: { entries, loaders, problems } }: Examination): Finding<Id> {
+  const id = 'boot-entries'
+  const evidence = loaders.map(({ config, source }) => ({ source: config, value: source }))
+  const bootable = entries.filter(({ kernel }) => kernel !== null)
+  if (bootable.length === 0) {
+    const summary = 'No kernel was found in /boot, /usr/lib/modules or the menu of a boot loader.'
+    const remedy = 'Install a kernel, or mount /boot; or name a file: linux-kexec load FILE --reuse-cmdline'
+    return { id, status: 'problem', summary, detail: problems, evidence, remedy }
+  }
+  const inCharge = loaders.find((loader) => loader.inCharge)
+  const from = inCharge === undefined ? '' : `, the menu from ${inCharge.config}`
+  const count = `${bootable.length} ${bootable.length === 1 ? 'kernel' : 'kernels'} to boot${from}.`
+  if (problems.length === 0) return { id, status: 'ok', summary: count, evidence }
+  return {
+    id,
+    status: 'warning',
+    summary: problems[0] as string,
+    detail: [count, ...problems.slice(1)],
+    evidence,
+    remedy: LIST,
+  }
+}
+
+const LIST = 'linux-kexec list --long'
+
+/** Refusals that the checks of the kernel, its policy and the memory tell. */
+const ofMachine = new Set<Reason>([
+  'no-kexec-support',
+  'kexec-disabled',
+  'load-limit',
+  'lockdown',
+  'signature-rejected',
+  'ima-appraisal',
+  'no-memory',
+])
+
+const ofInitrd = new Set<Reason>(['not-an-initrd', 'no-initrd', 'initrd-too-large'])
+const ofCommandLine = new Set<Reason>(['no-command-line', 'cmdline-too-long'])
+
+/** Warnings of a plan that other checks give, with their remedy. */
+const saidElsewhere = [
+  /^this process /,
+  /^whether the kernel takes it cannot be told beforehand/,
+  SHORTAGE,
+  /^there is no \/lib\/modules\//,
+  /^There is no modules folder for /,
+  /^No initrd was found for /,
+]
+
+function noPlan(error: KexecError, { menu }: Examination): Finding<Id> {
+  if (menu.entries.length === 0) return { id: 'default-entry', status: 'unknown', summary: 'There is none to choose.' }
+  const { summary, path, hint, evidence } = error
+  const where = path === undefined ? '' : ` (${path})`
+  return {
+    id: 'default-entry',
+    status: 'problem',
+    summary: sentence(`${summary}${where}`),
+    evidence,
+    remedy: hint ?? LIST,
+  }
+}
+
+function defaultEntry(plan: LoadPlan, { menu }: Examination): Finding<Id> {
+  const id = 'default-entry'
+  const { kernel, image, decisions } = plan
+  const refusals = plan.refusals.filter(
+    ({ reason, path }) =>
+      !ofMachine.has(reason) && !ofInitrd.has(reason) && !ofCommandLine.has(reason) && !isInitrd(plan, path),
+  )
+  if (refusals.length > 0) return refusedBy(id, refusals)
+  const entry = menu.entries.find((each) => each.id === plan.entry)
+  const evidence = decisions
+    .filter(({ subject }) => subject === 'kernel')
+    .map(({ choice, reason }) => ({ source: choice, value: reason }))
+  const kind = entry?.isDefault ? 'the default' : 'the newest, as no default is set'
+  const chosen = `${image.version ?? kernel.path}, ${kind}.`
+  const stated = new Set(menu.problems)
+  const warnings = plan.warnings.filter(
+    (warning) => !stated.has(warning) && !saidElsewhere.some((pattern) => pattern.test(warning)),
+  )
+  const [first, ...more] = warnings.map((warning) => sentence(warning))
+  if (first === undefined) return { id, status: 'ok', summary: sentence(chosen), evidence }
+  return { id, status: 'warning', summary: first, detail: [chosen, ...more], evidence, remedy: 'linux-kexec plan' }
+}
+
+/** An initrd that cannot be opened is refused with the reason any file is. */
+function isInitrd(plan: LoadPlan, path: string | undefined): boolean {
+  return path !== undefined && plan.toJSON().initrds.includes(path)
+}
+
+function initrd(plan: LoadPlan, { menu }: Examination): Finding<Id> {
+  const id = 'initrd'
+  const { initrds } = plan
+  const refusals = plan.refusals.filter(({ reason, path }) => ofInitrd.has(reason) || isInitrd(plan, path))
+  if (refusals.length > 0) return refusedBy(id, refusals)
+  const evidence = initrds.map(({ path, size }) => ({ source: path, value: formatBytes(size) }))
+  if (initrds.length === 0) {
+    const entry = menu.entries.find((each) => each.id === plan.entry)
+    // The boot loader boots it without as well.
+    if (entry?.cmdline != null)
+      return { id, status: 'ok', summary: 'None, as in the menu of the boot loader.', evidence }
+    const summary = 'None was found for it: the kernel must find the root file system without modules.'
+    const remedy =
+      'update-initramfs -c -k VERSION, dracut -f or mkinitcpio -P, unless the kernel has all drivers built in'
+    return { id, status: 'warning', summary, evidence, remedy }
+  }
+  const size = formatBytes(initrds.reduce((sum, each) => sum + each.size, 0))
+  const summary = initrds.length === 1 ? `One of ${size}.` : `${initrds.length} of ${size} together.`
+  return { id, status: 'ok', summary, evidence }
+}
+
+function commandLine(plan: LoadPlan, system: System): Finding<Id> {
+  const id = 'command-line'
+  const refusals = plan.refusals.filter(({ reason }) => ofCommandLine.has(reason))
+  if (refusals.length > 0) return refusedBy(id, refusals)
+  const reason = plan.decisions.find(({ subject }) => subject === 'command line')?.reason ?? ''
+  const evidence = [{ source: reason, value: plan.commandLine }]
+  const missing = missingRoot(plan.commandLine, system)
+  if (missing !== undefined) {
+    const summary = `It names ${missing.word}, and there is no such file system here.`
+    const remedy = `blkid, and correct root= in the boot loader's configuration`
+    return { id, status: 'warning', summary, evidence: [...evidence, missing.evidence], remedy }
+  }
+  const most = plan.image.maxCommandLine
+  const length = `${commandLineBytes(plan.commandLine)}${most === null ? '' : ` of at most ${most}`} bytes`
+  return { id, status: 'ok', summary: sentence(length), evidence }
+}
+
+/** The kernel and initrds find the root file system by its links in /dev/disk, where udev makes them. */
+function missingRoot(text: string, system: System): { word: string; evidence: Evidence } | undefined {
+  const root = lastParameter(text, 'root')
+  const [, kind, name] = /^(UUID|PARTUUID|LABEL|PARTLABEL)=(.+)$/.exec(root?.value ?? '') ?? []
+  if (kind === undefined || name === undefined || name.includes('/')) return undefined
+  const folder = `/dev/disk/by-${kind.toLowerCase()}`
+  // A folder without names says nothing: udev may not run. Labels have other characters escaped.
+  const names = system.list(folder)
+  if (names.length === 0 || !/^[\w.-]+$/.test(name)) return undefined
+  if (names.some((each) => each.toLowerCase() === name.toLowerCase())) return undefined
+  return { word: `root=${kind}=${name}`, evidence: { source: folder, value: names.join(' ') } }
+}
+
+function refusedBy(id: Id, refusals: readonly KexecError[]): Finding<Id> {
+  const [first, ...more] = refusals as readonly [KexecError, ...KexecError[]]
+  const told = ({ summary, path }: KexecError) => sentence(`${path === undefined ? '' : `${path}: `}${summary}`)
+  return {
+    id,
+    status: 'problem',
+    summary: told(first),
+    detail: more.map(told),
+    evidence: refusals.flatMap(({ evidence }) => evidence),
+    remedy: first.hint ?? 'linux-kexec plan',
+  }
+}

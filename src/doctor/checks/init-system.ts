@@ -1,0 +1,44 @@
+import { assessHandover } from '../../handover/assess.ts'
+import type { Finding, Subject } from '../examination/check.ts'
+import type { Examination } from '../examination/examination.ts'
+import { sentence } from '../examination/sentence.ts'
+
+/** Whether the init system can stop the services and end in the loaded kernel. */
+export const initSystem: Subject<'init-system'> = {
+  name: 'handover',
+  ids: ['init-system'],
+  needsMachine: true,
+  examine: (examination) => [way(examination)],
+}
+
+function way({ system }: Examination): Finding<'init-system'> {
+  const id = 'init-system'
+  const { init, title, via, proven, obstacles, install, notes, evidence, ...assessment } = assessHandover(system)
+  const remedy = assessment.remedy ?? 'linux-kexec reboot --via direct'
+  if (via === null) {
+    const what = init === 'unknown' ? 'not one that is known' : `${title}, which is not served`
+    return {
+      id,
+      status: 'warning',
+      summary: `It is ${what}: no service would be stopped in its order.`,
+      evidence,
+      remedy,
+    }
+  }
+  if (proven)
+    return {
+      id,
+      status: 'ok',
+      summary: `${title} stops the services, then starts the kernel.`,
+      detail: notes,
+      evidence,
+    }
+  // Only root reads what the signal's number depends on.
+  if (system.denied.has('/proc/1/maps') && obstacles.length === 1) {
+    const summary = `${title} is there; whether it can be asked only root can read.`
+    const detail = obstacles.map((obstacle) => sentence(obstacle))
+    return { id, status: 'unknown', summary, detail, evidence, remedy: 'sudo linux-kexec doctor' }
+  }
+  const summary = `${title} would not end in the new kernel: ${obstacles.join('; ')}.`
+  return { id, status: 'warning', summary, detail: [...install.map(sentence), ...notes], evidence, remedy }
+}

@@ -1,0 +1,38 @@
+import { formatBytes } from '../../text.ts'
+import type { Finding, Subject } from '../examination/check.ts'
+import { type Examination, planOf } from '../examination/examination.ts'
+import { sentence } from '../examination/sentence.ts'
+
+const MEMORY = '/proc/meminfo'
+
+/** Whether there is room for the kernel that a bare `load` takes: the plan knows how much it needs. */
+export const memory: Subject<'memory'> = {
+  name: 'memory',
+  ids: ['memory'],
+  needsMachine: true,
+  examine: (examination) => [room(examination)],
+}
+
+/** How a plan begins to warn of memory that hardly suffices. */
+export const SHORTAGE = /^loading takes /
+
+function room(examination: Examination): Finding<'memory'> {
+  const id = 'memory'
+  const plan = planOf(examination)
+  const refusal = plan?.refusals.find(({ reason }) => reason === 'no-memory')
+  if (refusal !== undefined) {
+    const { summary, evidence, hint = 'Stop programs, or make a smaller initrd.' } = refusal
+    return { id, status: 'problem', summary: sentence(summary), evidence, remedy: hint }
+  }
+  const kibibytes = /^MemAvailable:\s*(\d{1,12}) kB$/m.exec(examination.system.readText(MEMORY) ?? '')?.[1]
+  if (kibibytes === undefined) return { id, status: 'unknown', summary: 'It cannot be read (/proc/meminfo).' }
+  const available = formatBytes(Number(kibibytes) * 1024)
+  const evidence = [{ source: `${MEMORY} MemAvailable`, value: `${kibibytes} kB` }]
+  if (plan === undefined) return { id, status: 'unknown', summary: `${available} are free; nothing to load.`, evidence }
+  const warning = plan.warnings.find((each) => SHORTAGE.test(each))
+  if (warning !== undefined) {
+    const remedy = 'Load early after boot, or stop a large service before.'
+    return { id, status: 'warning', summary: sentence(warning), evidence, remedy }
+  }
+  return { id, status: 'ok', summary: `${available} are free, and that suffices.`, evidence }
+}

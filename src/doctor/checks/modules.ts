@@ -1,0 +1,61 @@
+import type { BootEntry } from '../../entries/entry.ts'
+import { isRescue } from '../../entries/kernel-names.ts'
+import { MODULES_FOLDERS } from '../../entries/survey.ts'
+import { compareKernelVersions } from '../../entries/version.ts'
+import type { Finding, Subject } from '../examination/check.ts'
+import type { Examination } from '../examination/examination.ts'
+
+/** Whether the newest kernel has its modules: its package may be half installed, or half removed. */
+export const modules: Subject<'modules'> = {
+  name: 'entries',
+  ids: ['modules'],
+  needsMachine: false,
+  examine: (examination) => [ofNewest(examination)],
+}
+
+/** By its version alone: of the entries, one without modules is passed over for `newest`. */
+function newestOf(entries: readonly BootEntry[]): string | undefined {
+  const own = entries.filter(({ kernel, passedOver }) => kernel !== null && passedOver === null && !isRescue(kernel))
+  return own
+    .flatMap(({ version }) => version ?? [])
+    .sort(compareKernelVersions)
+    .at(-1)
+}
+
+function ofNewest({ system, menu }: Examination): Finding<'modules'> {
+  const id = 'modules'
+  const version = newestOf(menu.entries)
+  if (version === undefined) return { id, status: 'unknown', summary: 'No release of a newest kernel is known.' }
+  const folder = MODULES_FOLDERS.map((parent) => `${parent}/${version}`).find((path) =>
+    system.stat(path)?.isDirectory(),
+  )
+  if (folder === undefined) {
+    const absent = `/lib/modules/${version}`
+    // A boot partition by itself holds no modules of any kernel.
+    if (MODULES_FOLDERS.every((parent) => system.list(parent).length === 0))
+      return {
+        id,
+        status: 'unknown',
+        summary: 'There are no modules of any kernel here.',
+        evidence: [{ source: '/lib/modules', value: 'absent or empty' }],
+      }
+    const summary = `The newest kernel, ${version}, has none: ${absent} is absent.`
+    const remedy = `Install the package with the modules of ${version} again, or remove that kernel.`
+    return { id, status: 'warning', summary, evidence: [{ source: absent, value: 'absent' }], remedy }
+  }
+  const index = `${folder}/modules.dep`
+  const hasModules = system.stat(`${folder}/kernel`)?.isDirectory() ?? false
+  const isIndexed = ['modules.dep', 'modules.dep.bin'].some((name) => system.exists(`${folder}/${name}`))
+  if (hasModules && !isIndexed) {
+    const summary = `Those of ${version} have no index, without which none can be loaded: ${index} is absent.`
+    return {
+      id,
+      status: 'warning',
+      summary,
+      evidence: [{ source: index, value: 'absent' }],
+      remedy: `depmod ${version}`,
+    }
+  }
+  const evidence = [{ source: folder, value: 'present' }]
+  return { id, status: 'ok', summary: `The newest kernel, ${version}, has them.`, evidence }
+}

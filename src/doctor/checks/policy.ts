@@ -1,0 +1,95 @@
+import type { Evidence } from '../../errors.ts'
+import type { CallPolicy, KexecPolicy } from '../../policy/policy.ts'
+import type { PolicySubject } from '../../policy/survey/survey.ts'
+import { barriersOfProcess, type Verdict } from '../../policy/verdict/predict.ts'
+import type { Finding, Subject } from '../examination/check.ts'
+import { type Examination, planOf } from '../examination/examination.ts'
+import { sentence } from '../examination/sentence.ts'
+
+/** Whether the kernel would take the one that a bare `load` takes, as far as its switches and signatures go. */
+export const policy: Subject<'load-switch' | 'signature'> = {
+  name: 'policy',
+  ids: ['load-switch', 'signature'],
+  needsMachine: true,
+  examine: (examination) => [loadSwitch(examination), signature(examination)],
+}
+
+/** What is known of the call that a bare `load` makes. */
+function callOf(examination: Examination): CallPolicy {
+  const { kexecFileLoad, kexecLoad } = examination.policy
+  return planOf(examination)?.engine === 'segments' ? kexecLoad : kexecFileLoad
+}
+
+function loadSwitch(examination: Examination): Finding<'load-switch'> {
+  const id = 'load-switch'
+  const { limits, reasons } = examination.policy
+  if (callOf(examination).mode === 'unsupported')
+    return { id, status: 'unknown', summary: 'It does not come to that: there is no such call.' }
+  const evidence = evidenceOf(reasons, 'limits')
+  if (limits.disabled) {
+    const summary = 'Loading is switched off until the next boot: kernel.kexec_load_disabled is 1.'
+    const remedy = examination.policy.kexecFileLoad.remedy ?? examination.policy.kexecLoad.remedy ?? 'Reboot.'
+    return { id, status: 'problem', summary, evidence, remedy }
+  }
+  if (limits.reboot === 0) {
+    const summary = 'No more loads are allowed until the next boot: kernel.kexec_load_limit_reboot is 0.'
+    const remedy =
+      callOf(examination).remedy ??
+      'Reboot through the firmware: while this kernel runs, the limit can only be lowered.'
+    return { id, status: 'problem', summary, evidence, remedy }
+  }
+  if (limits.disabled === null) return { id, status: 'unknown', summary: 'Whether loading is allowed cannot be read.' }
+  if (limits.reboot === 1) {
+    const summary = 'One load is left until the next boot, and one that fails uses it up.'
+    return { id, status: 'warning', summary, evidence, remedy: 'linux-kexec plan, to be sure before it is used' }
+  }
+  const left = limits.reboot === null ? 'without a limit' : `${limits.reboot} more times`
+  return { id, status: 'ok', summary: `Loading is allowed, ${left}.`, evidence }
+}
+
+const agreeable: Readonly<Record<string, string>> = {
+  unchecked: 'No signature is looked at.',
+  permissive: 'Signatures are looked at; wrong ones are accepted.',
+  enforced: 'The kernel to load is signed as is asked for.',
+}
+
+function signature(examination: Examination): Finding<'signature'> {
+  const id = 'signature'
+  const evidence = evidenceOf(examination.policy.reasons, 'signature', 'lockdown', 'secure boot', 'ima')
+  const { mode, why } = callOf(examination)
+  if (mode === 'unsupported' || mode === 'disabled')
+    return { id, status: 'unknown', summary: 'It does not come to that: every load is refused.', evidence }
+  const verdict = planOf(examination)?.verdict
+  if (verdict == null) {
+    const isOpen = mode === 'unchecked' || mode === 'permissive'
+    const summary = isOpen ? (agreeable[mode] as string) : `Without a kernel to load it cannot be told (${mode}).`
+    return { id, status: isOpen ? 'ok' : 'unknown', summary, detail: [sentence(why)], evidence }
+  }
+  return judged(verdict.privileged ?? verdict, examination.policy, { mode, evidence })
+}
+
+/** By the verdict for a process that has the privileges: whether this one has them is another check's, as is its filter. */
+function judged(
+  { outcome, summary, hint, missing }: Verdict,
+  policy: KexecPolicy,
+  { mode, evidence }: { readonly mode: string; readonly evidence: readonly Evidence[] },
+): Finding<'signature'> {
+  const id = 'signature'
+  const others = barriersOfProcess(policy)
+  const unknown = missing.filter((each) => !others.includes(each))
+  if (outcome === 'will-be-refused') {
+    const remedy = hint ?? 'linux-kexec policy'
+    return { id, status: 'problem', summary: sentence(`the kernel would refuse it: ${summary}`), evidence, remedy }
+  }
+  if (unknown.length === 0) {
+    const detail = outcome === 'will-load' ? [sentence(summary)] : []
+    return { id, status: 'ok', summary: agreeable[mode] ?? 'Nothing speaks against it.', detail, evidence }
+  }
+  const detail = unknown.map((each) => sentence(`not known: ${each}`))
+  const unsure = 'Whether the kernel takes it cannot be told beforehand.'
+  return { id, status: 'warning', summary: unsure, detail, evidence, remedy: hint ?? 'sudo linux-kexec policy' }
+}
+
+function evidenceOf(reasons: KexecPolicy['reasons'], ...subjects: readonly PolicySubject[]): Evidence[] {
+  return reasons.filter(({ subject }) => subjects.includes(subject)).map(({ source, value }) => ({ source, value }))
+}

@@ -1,0 +1,39 @@
+import { errnoName } from '../../errors.ts'
+import { native } from '../../native.ts'
+import type { System } from '../../system/system.ts'
+
+/** How often it is looked whether a call has come back, milliseconds. */
+const POLL = 10
+
+/**
+ * Waits for a call that a child makes (native.ts), as long as there is progress: a slow disk may take minutes for what is
+ * still to be written, and one that does not answer takes nothing. systemd-shutdown's sync waits by the same rule.
+ * @param patience milliseconds without progress after which it is given up; the child stays where it is
+ * @returns 0 or the errno; undefined when it was given up
+ */
+export function boundedCall(system: System, start: () => number, patience: number): number | undefined {
+  const child = start()
+  if (child < 0) return -child
+  let least = unwritten(system)
+  for (let begin = performance.now(); performance.now() - begin < patience; pause(POLL)) {
+    const result = native().childResult(child)
+    if (result >= 0) return result
+    if (errnoName(result) !== 'EAGAIN') return -result
+    const now = unwritten(system)
+    if (now >= least) continue
+    least = now
+    begin = performance.now()
+  }
+  return undefined
+}
+
+/** What waits in memory for the disks, KiB: Dirty and Writeback of proc_meminfo(5). */
+function unwritten(system: System): number {
+  const matches = (system.readText('/proc/meminfo') ?? '').matchAll(/^(?:Dirty|Writeback):\s*(\d{1,15}) kB$/gm)
+  return [...matches].reduce((sum, [, kibibytes]) => sum + Number(kibibytes), 0)
+}
+
+/** `execute` cannot return to the event loop, and nobody else needs it by then. */
+function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+}

@@ -1,0 +1,86 @@
+import { errnoName } from '../../errors.ts'
+import { bytesOfText } from '../../exact-text.ts'
+import { native } from '../../native.ts'
+import type { System } from '../../system/system.ts'
+import { boundedCall } from './bounded-call.ts'
+
+const MNT_DETACH = 2
+
+/** File systems without anything to write back: they need no unmounting. */
+const VIRTUAL = new Set(
+  `autofs bdev binder binfmt_misc bpf cgroup cgroup2 configfs cpuset debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue
+  nsfs pipefs proc pstore ramfs resctrl rootfs rpc_pipefs securityfs selinuxfs sockfs sysfs tmpfs tracefs`.split(/\s+/),
+)
+
+/** File systems that hang when their server or daemon is gone, as it is by now: they are only detached. */
+const REMOTE = /^(nfs|nfs4|cifs|smb3|smbfs|ceph|9p|virtiofs|afs|gfs2|ocfs2|glusterfs|fuse|fuse\..*|davfs|sshfs)$/
+
+export interface Mount {
+  readonly target: string
+  readonly type: string
+  readonly readOnly: boolean
+}
+
+/** The mounts that have to be written back and closed, innermost first. */
+export function mountsToClose(system: System): Mount[] {
+  return mounts(system)
+    .filter(({ type }) => !VIRTUAL.has(type))
+    .reverse()
+}
+
+/** All mounts in the order they were made; none where they cannot be read. Format: proc_pid_mountinfo(5). */
+export function mounts(system: System): Mount[] {
+  const found: Mount[] = []
+  for (const line of (system.readText('/proc/self/mountinfo') ?? '').split('\n')) {
+    const fields = line.split(' ')
+    const dash = fields.indexOf('-')
+    const [target, options, type, superOptions] = [fields[4], fields[5], fields[dash + 1], fields[dash + 3]]
+    if (dash < 0 || target === undefined || options === undefined || type === undefined) continue
+    const readOnly = options.split(',').includes('ro') && (superOptions ?? '').split(',').includes('ro')
+    found.push({ target: unescapeOctal(target), type, readOnly })
+  }
+  return found
+}
+
+/** How long a disk may take to answer, milliseconds without anything written. */
+const SYNC_PATIENCE = 30_000
+const UNMOUNT_PATIENCE = 10_000
+
+/** Writes everything to disk. @returns what keeps it from being written, a sentence; undefined when all is */
+export function writeBack(system: System): string | undefined {
+  const errno = boundedCall(system, () => native().sync(), SYNC_PATIENCE)
+  if (errno === 0) return undefined
+  if (errno !== undefined) return `not everything could be written to disk: ${errnoName(errno)}`
+  return `a file system does not answer: nothing was written for ${SYNC_PATIENCE / 1000} s, and what it has not written yet is lost`
+}
+
+/**
+ * Unmounts what can be unmounted and remounts the rest read-only, so that every file system is clean. One that does not
+ * answer is left as it is.
+ * @returns what could not be made clean, one sentence each
+ */
+export function closeMounts(system: System): string[] {
+  return mountsToClose(system).flatMap((mount) => closeMount(system, mount) ?? [])
+}
+
+function closeMount(system: System, { target, type, readOnly }: Mount): string | undefined {
+  const call = (start: () => number) => boundedCall(system, start, UNMOUNT_PATIENCE)
+  const path = bytesOfText(target)
+  const silent = `${target} (${type}) does not answer, and is left as it is`
+  if (REMOTE.test(type)) return call(() => native().unmount(path, MNT_DETACH)) === undefined ? silent : undefined
+  if (target !== '/') {
+    const errno = call(() => native().unmount(path, 0))
+    if (errno === 0) return undefined
+    // A remount would wait for the same.
+    if (errno === undefined) return silent
+  }
+  if (readOnly) return undefined
+  const errno = call(() => native().remountReadOnly(path))
+  if (errno === undefined) return silent
+  return errno === 0 ? undefined : `${target} (${type}) could not be remounted read-only: ${errnoName(errno)}`
+}
+
+/** mountinfo writes space, tab, newline and backslash in octal. */
+function unescapeOctal(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
+}

@@ -1,0 +1,52 @@
+import { KexecError } from '../../errors.ts'
+import type { System } from '../../system/system.ts'
+import { foreignText } from '../../text.ts'
+import { readAssignments } from './run-files.ts'
+
+/** Where systemd-logind keeps the locks that programs hold: sd-login's file format, one KEY=VALUE a line. */
+const FOLDER = '/run/systemd/inhibit'
+
+/** More locks than any machine has. */
+const MAX_LOCKS = 1000
+
+/** The most that are named: anyone may hold as many as logind lets them. */
+const MAX_TOLD = 20
+
+/** A program that asks for the machine not to be shut down: org.freedesktop.login1(5), systemd-inhibit(1). */
+export interface Inhibitor {
+  readonly who: string
+  readonly why: string
+  readonly uid: string
+  readonly pid: string
+}
+
+/** The locks that block a shutdown; those that only delay one are not among them. */
+export function blockingInhibitors(system: System): Inhibitor[] {
+  const names = system.list(FOLDER).filter((name) => /^\w{1,64}$/.test(name))
+  return names.slice(0, MAX_LOCKS).flatMap((name) => {
+    const lock = readAssignments(system, `${FOLDER}/${name}`)
+    if (lock.get('MODE') !== 'block' || !lock.get('WHAT')?.split(':').includes('shutdown')) return []
+    const text = (key: string) => foreignText(lock.get(key) ?? 'unknown')
+    return [{ who: text('WHO'), why: text('WHY'), uid: text('UID'), pid: text('PID') }]
+  })
+}
+
+/**
+ * The signal by which PID 1 is asked passes logind by, so its locks are looked at here.
+ * @throws KexecError 'inhibited', unless they are to be ignored
+ * @returns what was ignored, one sentence each
+ */
+export function checkInhibitors(system: System, { ignore = false }: { ignore?: boolean | undefined } = {}): string[] {
+  const inhibitors = blockingInhibitors(system)
+  const [first, ...others] = inhibitors
+  if (first === undefined) return []
+  const told = inhibitors.slice(0, MAX_TOLD).map(({ who, why, uid, pid }) => `${who} (pid ${pid}, uid ${uid}): ${why}`)
+  if (ignore) return told.map((lock) => `Ignored, it asks for no shutdown: ${lock}.`)
+  const more = others.length === 0 ? '' : `, and ${others.length} more`
+  throw new KexecError(`${first.who} asks for the machine not to be shut down (${first.why})${more}`, {
+    reason: 'inhibited',
+    hint: 'Wait until it is done, or: --ignore-inhibitors. `systemd-inhibit --list` shows all of them.',
+    evidence: told.map((value) => ({ source: FOLDER, value })),
+    refused: true,
+  })
+}

@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { KexecError } from '../../errors.ts'
+import { isAsked, MARK_FILE } from '../../hooks/request-mark.ts'
+import { StateFolder } from '../../state/folder.ts'
+import { Lock } from '../../state/lock.ts'
+import { bootIdOf } from '../../state/record.ts'
+import type { System } from '../../system/system.ts'
+
+/** The reboot that a process waits with. Whoever takes the file away has called it off. */
+const FILE = 'reboot.json'
+
+/** How often the time and the file are looked at, milliseconds. */
+const POLL = 500
+
+/** A reboot that is to come. */
+export interface ScheduledReboot {
+  /** ISO 8601, UTC. */
+  readonly at: string
+  /** The process that waits. */
+  readonly pid: number
+}
+
+interface Entry extends ScheduledReboot {
+  readonly bootId: string
+  /** When that process was started, in clock ticks since boot: another one may get its number later. */
+  readonly started: string
+  readonly token: string
+}
+
+/** Later than this nobody expects it any more, milliseconds: the machine was suspended, or its clock was set. */
+const LATE = 60_000
+
+/**
+ * Waits until a time, which `cancelReboot` of any process or the signal ends early. A reboot that is scheduled later takes the
+ * place of this one.
+ * @param remaining milliseconds left, called again and again
+ * @param tick called with them about twice a second
+ * @returns the lock, under which it was seen that nobody has called it off; from here on nobody can
+ * @throws KexecError 'aborted' when it was called off, or the time passed long before this process went on; 'io' when it
+ *   cannot be noted; 'busy'
+ */
+export async function waitForTime(
+  system: System,
+  at: Date,
+  {
+    remaining,
+    tick,
+    signal,
+  }: { remaining: () => number; tick: (left: number) => void; signal?: AbortSignal | undefined },
+): Promise<Lock> {
+  const folder = new StateFolder(system)
+  const token = randomUUID()
+  const entry = {
+    at: at.toISOString(),
+    pid: process.pid,
+    bootId: bootIdOf(system) ?? '',
+    started: startOf(system, process.pid) ?? '',
+    token,
+  }
+  await underLock(system, () => write(folder, entry), signal)
+  const isOurs = () => readEntry(system, folder)?.token === token
+  let lock: Lock | undefined
+  try {
+    for (let left = remaining(); left > 0; left = remaining()) {
+      if (signal?.aborted) throw calledOff('interrupted', signal.reason)
+      if (!isOurs()) throw calledOff('called off, or another reboot was scheduled')
+      tick(left)
+      // An interruption ends the pause, and is then seen above.
+      await pause(Math.min(left, POLL), undefined, signal === undefined ? {} : { signal }).catch(() => {})
+    }
+    lock = await Lock.take(system, 'reboot', { signal })
+    if (signal?.aborted) throw calledOff('interrupted', signal.reason)
+    if (!isOurs()) throw calledOff('called off, or another reboot was scheduled')
+    if (remaining() < -LATE) throw late(at)
+    folder.remove(FILE)
+    return lock
+  } catch (error) {
+    // Under the lock, or another one's might be taken away; why it is not waited for any more counts for more than that.
+    const own = lock ?? (await Lock.take(system, 'reboot', { deadline: CANCEL_DEADLINE }).catch(() => undefined))
+    if (own !== undefined && isOurs()) folder.remove(FILE)
+    own?.release()
+    throw error
+  }
+}
+
+async function underLock(system: System, act: () => void, signal: AbortSignal | undefined): Promise<void> {
+  const lock = await Lock.take(system, 'reboot', { signal })
+  try {
+    act()
+  } finally {
+    lock.release()
+  }
+}
+
+/** The reboot that a process waits with; undefined when there is none. */
+export function scheduledReboot(system: System): ScheduledReboot | undefined {
+  const entry = readEntry(system, new StateFolder(system))
+  return entry === undefined ? undefined : { at: entry.at, pid: entry.pid }
+}
+
+/**
+ * Calls off the reboot that a process waits with.
+ * @returns what was called off; undefined when there was none
+ * @throws KexecError 'io' when it may not be; 'busy' when it has begun already
+ */
+export function cancelScheduled(system: System): ScheduledReboot | undefined {
+  const lock = Lock.takeSync(system, 'reboot --cancel', { deadline: CANCEL_DEADLINE })
+  try {
+    const scheduled = scheduledReboot(system)
+    if (scheduled === undefined) {
+      if (isAsked(system)) throw begun()
+      return undefined
+    }
+    new StateFolder(system).remove(FILE)
+    return scheduled
+  } catch (cause) {
+    if (cause instanceof KexecError) throw cause
+    throw failed('the scheduled reboot cannot be called off', cause)
+  } finally {
+    lock.release()
+  }
+}
+
+/** A reboot that has begun holds the lock until the init system was asked, milliseconds. */
+const CANCEL_DEADLINE = 15_000
+
+function begun(): KexecError {
+  return new KexecError('a reboot has begun, and cannot be called off any more: the init system was asked for it', {
+    reason: 'busy',
+    code: 'EBUSY',
+    evidence: [{ source: MARK_FILE, value: 'present' }],
+    refused: true,
+  })
+}
+
+function late(at: Date): KexecError {
+  const summary = `the reboot was meant for ${at.toISOString()}, and it is ${new Date().toISOString()}: the machine was suspended or its clock was set; nothing was stopped`
+  return new KexecError(summary, {
+    reason: 'aborted',
+    hint: 'What is loaded still is. To start it now: linux-kexec reboot',
+  })
+}
+
+/** An entry counts while its process lives, in this boot. */
+function readEntry(system: System, folder: StateFolder): Entry | undefined {
+  const found = folder.read(FILE)
+  if (!('text' in found)) return undefined
+  try {
+    const { at, pid, bootId, started, token } = JSON.parse(found.text) as Partial<Entry>
+    if (typeof at !== 'string' || typeof started !== 'string' || typeof token !== 'string') return undefined
+    if (typeof pid !== 'number' || !Number.isInteger(pid) || bootId !== (bootIdOf(system) ?? '')) return undefined
+    return startOf(system, pid) === started ? { at, pid, bootId, started, token } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function write(folder: StateFolder, entry: Entry): void {
+  try {
+    folder.write(FILE, `${JSON.stringify(entry)}\n`)
+  } catch (cause) {
+    throw failed('the reboot cannot be scheduled', cause)
+  }
+}
+
+/** starttime of proc_pid_stat(5), the twentieth field behind the name, which may hold spaces and parentheses. */
+function startOf(system: System, pid: number): string | undefined {
+  const stat = system.readText(`/proc/${pid}/stat`)
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+}
+
+function calledOff(how: string, cause?: unknown): KexecError {
+  const summary = `the scheduled reboot was ${how}; nothing was stopped, and what is loaded still is`
+  return new KexecError(summary, { reason: 'aborted', ...(cause === undefined ? {} : { cause }) })
+}
+
+function failed(what: string, cause: unknown): KexecError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new KexecError(`${what}: ${why}`, { reason: 'io', cause, refused: true, hint: 'Root alone may do it.' })
+}

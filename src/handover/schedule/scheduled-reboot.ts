@@ -1,0 +1,60 @@
+import { KexecError } from '../../errors.ts'
+import type { Lock } from '../../state/lock.ts'
+import type { System } from '../../system/system.ts'
+import { tellUsers } from '../precautions/users.ts'
+import { waitForTime } from './schedule.ts'
+
+/** When a reboot is to begin, and how long that is. */
+export interface Schedule {
+  readonly at: Date
+  /** Milliseconds left. */
+  readonly remaining: () => number
+}
+
+/** How long before the time the message is repeated, milliseconds. */
+const REMINDERS = [10, 5, 1].map((minutes) => minutes * 60_000)
+
+/** Further ahead than anyone means, milliseconds. */
+const MAX_AHEAD = 366 * 24 * 60 * 60 * 1000
+
+/**
+ * A time of day goes by the clock, and a delay by the time that passes, whatever is done to the clock.
+ * @throws KexecError 'invalid-argument'
+ */
+export function scheduleOf({ at, delay }: { readonly at?: Date; readonly delay?: number }): Schedule | undefined {
+  if (at !== undefined && delay !== undefined) throw invalid('a time and a delay exclude each other')
+  if (at !== undefined) {
+    const ahead = at.getTime() - Date.now()
+    if (!(ahead > 0 && ahead <= MAX_AHEAD)) throw invalid('the time is not one of the year to come')
+    return { at, remaining: () => at.getTime() - Date.now() }
+  }
+  if (delay === undefined) return undefined
+  if (!(delay >= 0 && delay <= MAX_AHEAD)) throw invalid('the delay is not one of 0 to 366 days')
+  const end = performance.now() + delay
+  return { at: new Date(Date.now() + delay), remaining: () => end - performance.now() }
+}
+
+/** Waits for the time, and reminds those that are logged in of the message. @returns as `waitForTime`. @throws as `waitForTime` */
+export async function waitTelling(
+  system: System,
+  { at, remaining }: Schedule,
+  { message, signal }: { readonly message?: string; readonly signal?: AbortSignal },
+  report: (step: string) => void,
+): Promise<Lock> {
+  const tell = () => {
+    if (message !== undefined) tellUsers(system, `${message}\nThis machine starts a new kernel at ${at.toISOString()}.`)
+  }
+  report(`waiting until ${at.toISOString()}; Ctrl-C, or \`linux-kexec reboot --cancel\`, calls it off`)
+  tell()
+  let due = REMINDERS.filter((reminder) => reminder < remaining())
+  const tick = (left: number) => {
+    if (!due.some((reminder) => left <= reminder)) return
+    due = due.filter((reminder) => left > reminder)
+    tell()
+  }
+  return waitForTime(system, at, { remaining, tick, signal })
+}
+
+function invalid(summary: string): KexecError {
+  return new KexecError(summary, { reason: 'invalid-argument', refused: true })
+}

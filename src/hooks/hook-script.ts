@@ -1,0 +1,97 @@
+import type { Program } from '../program.ts'
+import { type HookFile, type HookPart, marking } from './hook.ts'
+import { MARK_FILE } from './request-mark.ts'
+
+/** Files by which an administrator says that a reboot is to go through the firmware: Gentoo's, and Debian's new and old. */
+export const OPT_OUTS = ['/nokexec', '/no-kexec-reboot', '/tmp/no-kexec-reboot']
+
+/** Where our script lies: /etc is on the root file system everywhere, and that is what is left at the end. */
+export const START_KERNEL = '/etc/linux-kexec/start-kernel'
+
+export interface HookScript {
+  readonly program: Program
+  /** Comment lines for the init system, such as an LSB header. */
+  readonly header?: readonly string[]
+  /** Shell that leaves (`exit 0`) when it is called for something else than the end of a reboot. */
+  readonly unless?: readonly string[]
+  /** Do nothing at a reboot that `linux-kexec reboot` did not ask for. */
+  readonly onlyAsked?: boolean
+  /** Ours to call. Default: exec. */
+  readonly command?: readonly string[]
+  /**
+   * What becomes of a reboot that was asked for when the kernel cannot be started: 'wait' (default) for an administrator,
+   * where the firmware would be next; 'return' where what called the script takes care of it.
+   */
+  readonly failure?: 'wait' | 'return'
+}
+
+/**
+ * The script that starts the loaded kernel as the last step of a shutdown, in POSIX sh. It does nothing when no kernel is
+ * loaded or an opt-out is there, so that a plain reboot stays one. When `linux-kexec reboot` asked for it (request-mark.ts) and
+ * the kernel cannot be started, it waits for an administrator, because what follows it is a reboot through the firmware.
+ */
+export function hookScript(script: HookScript): string {
+  const { program, header = [], unless = [], onlyAsked = false, command = ['exec'], failure = 'wait' } = script
+  const call = `${quoted(program.node)} ${quoted(program.command)}`
+  return `#!/bin/sh
+${[marking, ...header, '#', '# Starts the loaded kernel, if one is loaded, as the last step of a reboot.'].join('\n')}
+${checkMode(call)}
+${unless.map((line) => `${line}\n`).join('')}PATH=/usr/sbin:/usr/bin:/sbin:/bin
+[ -e /proc/self ] || mount -t proc proc /proc
+[ -e /sys/kernel ] || mount -t sysfs sysfs /sys
+loaded=0
+[ -r /sys/kernel/kexec_loaded ] && read -r loaded </sys/kernel/kexec_loaded
+${ASKED}
+${onlyAsked ? '[ -n "$asked" ] || exit 0\n' : ''}if [ -z "$asked" ]; then
+  [ "$loaded" = 1 ] || exit 0
+  for file in ${OPT_OUTS.join(' ')}; do
+    [ -e "$file" ] && exit 0
+  done
+fi
+# Whether the console can be written to: if not, exec would end this script.
+if (: >/dev/console) 2>/dev/null; then exec >/dev/console 2>&1; fi
+${call} ${command.map(quoted).join(' ')}
+echo 'linux-kexec: the loaded kernel was not started, see above'
+${failure === 'wait' ? WAIT : ''}exit 0
+`
+}
+
+const BOOT_ID = '/proc/sys/kernel/random/boot_id'
+
+/** Shell that finds out what was asked for in this boot. */
+export const ASKED = `# What \`linux-kexec reboot\` has asked for in this boot; nothing when this is a plain reboot.
+asked= of= boot=
+[ -r ${MARK_FILE} ] && read -r asked of <${MARK_FILE}
+[ -r ${BOOT_ID} ] && read -r boot <${BOOT_ID}
+[ "$of" = "$boot" ] || asked=`
+
+/** Called with this word, a script does nothing but to print the version of what it would call. */
+export const CHECK = '--check'
+
+const checkMode = (call: string) => `[ "$1" = ${CHECK} ] && exec ${call} --version`
+
+/** Whether a part of a hook is one of these scripts. */
+export function isHookScript(part: HookPart): part is HookFile {
+  return part.kind === 'file' && part.text.includes(`\n[ "$1" = ${CHECK} ] && exec `)
+}
+
+/** What a script does when it may not go on with a reboot through the firmware. */
+const WAIT = `case $asked in
+  kexec) ;;
+  *)
+    echo 'linux-kexec: going on with a reboot through the firmware'
+    exit 0
+    ;;
+esac
+echo 'linux-kexec: all services are stopped; a reboot through the firmware was not allowed (--allow-firmware-reboot).'
+echo 'linux-kexec: to reboot through the firmware, type reboot here and press Enter.'
+answer=
+until [ "$answer" = reboot ]; do
+  read -r answer </dev/console || sleep 60
+done
+`
+
+/** A word as the shell takes it literally. */
+export function quoted(word: string): string {
+  return /^[\w/.:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}

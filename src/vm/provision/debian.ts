@@ -1,0 +1,252 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { cachedFolder, cacheFolder, markUsed, present, prune, replaceFile } from '../host/cache.ts'
+import { execute, findProgram, ProvisionError } from '../host/process.ts'
+import { type AptSource, debianSources, otherSuites, parseDeb822, parseOneLine, printDeb822 } from './sources.ts'
+
+/** Told what takes time: downloads, unpacking, building. One sentence without a full stop. */
+export type Progress = (message: string) => void
+
+/** Age in milliseconds after which the package lists are fetched again. */
+const LISTS_AGE = 24 * 60 * 60 * 1000
+
+/** Milliseconds an unpacked package stays in the cache after its last use. */
+const PACKAGE_AGE = 30 * 24 * 60 * 60 * 1000
+
+/** Seconds to wait for another process of ours that is using the same apt state. */
+const LOCK_TIMEOUT = 600
+
+/** A package as it lies unpacked in the cache. */
+export interface UnpackedPackage {
+  readonly name: string
+  readonly version: string
+  /** Folder of the host with the package's files, laid out as from '/'. */
+  readonly folder: string
+}
+
+export interface MirrorOptions {
+  readonly progress?: Progress | undefined
+  /** Look at the mirror now, even if its package lists are less than a day old. */
+  readonly refresh?: boolean
+  /** Suites to look at in place of the machine's own: ['trixie-backports']. Their lists and the machine's stay apart. */
+  readonly suites?: readonly string[]
+  /** Debian's name of the architecture whose packages are wanted: 'arm64'. Default: the machine's own. */
+  readonly architecture?: string
+}
+
+/** A file of a package on the host: `bin/x` may lie in usr/bin, where later suites keep it. @throws ProvisionError */
+export async function packageFile(folder: string, path: string): Promise<string> {
+  for (const file of [join(folder, path), join(folder, 'usr', path)]) if (await present(file)) return file
+  throw new ProvisionError(`${basename(folder)} holds no ${path}`)
+}
+
+/**
+ * The Debian mirror this machine uses, through a private apt: own lists, own cache, an empty dpkg status, never as root,
+ * and nothing of the machine's own apt or dpkg state is read or changed but its sources, proxies and keys.
+ */
+export class DebianMirror {
+  readonly #folder: string
+  readonly #progress: Progress
+  readonly #suites: readonly string[] | undefined
+  readonly #architecture: string | undefined
+
+  private constructor({ progress, suites, architecture }: MirrorOptions) {
+    const name = ['apt', ...(suites ?? []), ...(architecture === undefined ? [] : [architecture])].join('-')
+    this.#folder = join(cacheFolder(), name)
+    this.#progress = progress ?? (() => {})
+    this.#suites = suites
+    this.#architecture = architecture
+  }
+
+  /**
+   * Opens the mirror; fetches its package lists when they are missing or a day old. Offline, old lists do.
+   * @throws ProvisionError where there is no apt, no Debian source, no such suite, or no list at all.
+   */
+  static async open(options: MirrorOptions = {}): Promise<DebianMirror> {
+    for (const program of ['apt-get', 'apt-cache', 'dpkg-deb', 'flock']) {
+      if (findProgram(program)) continue
+      throw new ProvisionError(`kernels and packages are provisioned from a Debian mirror, and ${program} is missing`, {
+        hint: 'Run this on Debian, or give buildGuest kernels of your own and no packages.',
+      })
+    }
+    const mirror = new DebianMirror(options)
+    const sourcesChanged = await mirror.#configure()
+    await mirror.#refresh((options.refresh ?? false) || sourcesChanged)
+    await prune(join(cacheFolder(), 'packages'), 0, PACKAGE_AGE)
+    return mirror
+  }
+
+  /** Names of the packages the mirror has, by prefix. */
+  async packageNames(prefix: string): Promise<string[]> {
+    return (await this.#apt('apt-cache', ['pkgnames', prefix])).split('\n').filter((name) => name !== '')
+  }
+
+  /** Names in the Depends and Pre-Depends of a package, alternatives included. */
+  async dependencies(name: string): Promise<string[]> {
+    const record = await this.#apt('apt-cache', ['show', '--no-all-versions', name])
+    const fields = [...record.matchAll(/^(?:Pre-)?Depends:(.*)$/gm)].map((match) => match[1] ?? '')
+    return fields.flatMap((field) => field.split(/[,|]/).map((part) => part.trim().split(/[\s:(]/)[0] ?? ''))
+  }
+
+  /**
+   * The packages, downloaded and unpacked unless they are in the cache. No maintainer script runs.
+   * @param options.dependencies all they depend on, too; Recommends never.
+   */
+  async fetch(names: readonly string[], options: { dependencies: boolean }): Promise<UnpackedPackage[]> {
+    const action = options.dependencies ? ['install', '--yes', '--download-only'] : ['download']
+    try {
+      return await this.#fetch([...action, ...names])
+    } catch (error) {
+      // Old lists name files that a mirror no longer has: look again, once.
+      if (!(error instanceof ProvisionError) || !/404|Failed to fetch|Unable to fetch/.test(error.message)) throw error
+      await this.#refresh(true)
+      return this.#fetch([...action, ...names])
+    }
+  }
+
+  async #fetch(command: string[]): Promise<UnpackedPackage[]> {
+    // An empty folder of its own: apt leaves out of its answer what lies in its archives, or in the working folder, already.
+    const archives = await mkdtemp(join(this.#folder, 'download-'))
+    try {
+      await mkdir(join(archives, 'partial'))
+      const packages = await this.#whatToFetch(command, archives)
+      const missing: typeof packages = []
+      for (const entry of packages) {
+        if (await present(entry.folder)) await markUsed(entry.folder)
+        else missing.push(entry)
+      }
+      if (missing.length > 0) {
+        const megabytes = (missing.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1)
+        this.#progress(
+          `downloading ${missing.length === 1 ? missing[0]?.name : `${missing.length} packages`} (${megabytes} MB)`,
+        )
+        await this.#apt('apt-get', ['-qq', ...command], archives)
+      }
+      for (const { file, folder } of missing) {
+        const unpack = (into: string) => execute('dpkg-deb', ['--extract', join(archives, file), into])
+        await cachedFolder(folder, async (unfinished) => void (await unpack(unfinished)))
+      }
+      return packages
+    } finally {
+      await rm(archives, { recursive: true, force: true })
+    }
+  }
+
+  async #whatToFetch(
+    command: string[],
+    archives: string,
+  ): Promise<(UnpackedPackage & { file: string; size: number })[]> {
+    const uris = await this.#apt('apt-get', ['-qq', '--print-uris', ...command], archives)
+    return [...uris.matchAll(/^'[^']+' (\S+\.deb) (\d+)/gm)].map(([, file = '', size]) => {
+      const identity = file.slice(0, -'.deb'.length)
+      const [name = '', version = ''] = decodeURIComponent(identity).split('_')
+      return { name, version, folder: join(cacheFolder(), 'packages', identity), file, size: Number(size) }
+    })
+  }
+
+  /** @returns whether the machine's sources are others than when the lists were fetched. */
+  async #configure(): Promise<boolean> {
+    const folder = this.#folder
+    const parts = join(folder, 'sources.list.d')
+    for (const path of [
+      parts,
+      join(folder, 'state', 'lists', 'partial'),
+      join(folder, 'cache', 'archives', 'partial'),
+    ]) {
+      await mkdir(path, { recursive: true })
+    }
+    const architecture = this.#architecture ?? (await execute('dpkg', ['--print-architecture'])).toString().trim()
+    await replaceFile(join(folder, 'status'), '')
+    await replaceFile(join(folder, 'apt.conf'), configuration(folder, architecture))
+    const own = await machineSources()
+    const chosen = this.#suites === undefined ? own : otherSuites(own, this.#suites)
+    if (chosen.length === 0)
+      throw new ProvisionError(`no apt source of this machine can serve ${this.#suites?.join(' ')}`)
+    const sources = printDeb822(chosen)
+    const before = await readFile(join(parts, 'debian.sources'), 'utf8').catch(() => sources)
+    await replaceFile(join(parts, 'debian.sources'), sources)
+    return sources !== before
+  }
+
+  async #refresh(force: boolean): Promise<void> {
+    const stamp = join(this.#folder, 'refreshed')
+    const age = await stat(stamp).then(
+      (stats) => Date.now() - stats.mtimeMs,
+      () => undefined,
+    )
+    if (!force && age !== undefined && age < LISTS_AGE) return
+    const what = [this.#suites?.join(' '), this.#architecture].filter((word) => word !== undefined).join(' for ')
+    this.#progress(`fetching the Debian mirror's package lists${what === '' ? '' : ` of ${what}`}`)
+    try {
+      await this.#apt('apt-get', ['-qq', '-o', 'APT::Update::Error-Mode=any', 'update'])
+      await replaceFile(stamp, '')
+    } catch (error) {
+      if (age === undefined) throw error
+      this.#progress(`the mirror cannot be reached; going on with package lists ${Math.round(age / 3_600_000)} h old`)
+    }
+  }
+
+  /** Runs an apt program on the private state, one at a time: apt itself gives up at once when another holds its lock. */
+  async #apt(program: string, args: readonly string[], archives?: string): Promise<string> {
+    const lock = ['--wait', String(LOCK_TIMEOUT), join(this.#folder, 'lock')]
+    const own = archives === undefined ? [] : ['-o', `Dir::Cache::archives=${archives}`]
+    const command = [...lock, program, `--config-file=${join(this.#folder, 'apt.conf')}`, ...own, ...args]
+    const env = { ...process.env, LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive' }
+    return (await execute('flock', command, { env, cwd: archives ?? this.#folder })).toString()
+  }
+}
+
+/** apt reads this after the machine's own configuration, whose proxies and credentials stay in force. */
+function configuration(folder: string, architecture: string): string {
+  return `Dir::State "${join(folder, 'state')}";
+Dir::State::status "${join(folder, 'status')}";
+Dir::Cache "${join(folder, 'cache')}";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "${join(folder, 'sources.list.d')}";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+// Hooks of the machine would act on the machine.
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Pre-Invoke;
+#clear DPkg::Post-Invoke;
+#clear DPkg::Pre-Install-Pkgs;
+#clear APT::Architectures;
+APT::Architecture "${architecture}";
+APT::Architectures { "${architecture}"; };
+APT::Default-Release "";
+APT::Install-Recommends "false";
+APT::Install-Suggests "false";
+// The cache belongs to whoever runs this, so the user _apt could not write to it.
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+Acquire::IndexTargets::deb::DEP-11-icons::DefaultEnabled "false";
+Acquire::IndexTargets::deb::DEP-11-icons-small::DefaultEnabled "false";
+Acquire::IndexTargets::deb::DEP-11-icons-large::DefaultEnabled "false";
+`
+}
+
+async function machineSources(): Promise<AptSource[]> {
+  const osRelease = await readFile('/etc/os-release', 'utf8').catch(() => '')
+  const codename = /^VERSION_CODENAME="?([a-z]+)/m.exec(osRelease)?.[1] ?? 'stable'
+  const found: AptSource[] = []
+  const folder = '/etc/apt/sources.list.d'
+  for (const file of [
+    '/etc/apt/sources.list',
+    ...(await readdir(folder).catch(() => [])).map((name) => join(folder, name)),
+  ]) {
+    const parse = file.endsWith('.sources') ? parseDeb822 : file.endsWith('.list') ? parseOneLine : undefined
+    if (parse) found.push(...parse(await readFile(file, 'utf8').catch(() => '')))
+  }
+  const debian = debianSources(found, codename)
+  if (debian.length > 0) return debian
+  throw new ProvisionError(`no apt source of this machine serves Debian ${codename}`, {
+    hint: 'The harness reads /etc/apt/sources.list and /etc/apt/sources.list.d; add a Debian mirror there.',
+  })
+}
