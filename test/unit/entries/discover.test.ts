@@ -117,6 +117,18 @@ describe('what is broken is listed and says so', () => {
     expect(second).toMatchObject({ problems: [], isNewest: true })
   })
 
+  test('a rescue kernel does without them, its initrd has them all', async () => {
+    const found = await discoverTree({
+      '/boot/vmlinuz-0-rescue-abc': { kernel: '6.5.0' },
+      '/boot/vmlinuz-6.4.0': { kernel: '6.4.0' },
+      ...files('initrd', '/boot/initramfs-0-rescue-abc.img', '/boot/initramfs-6.4.0.img'),
+      '/lib/modules/6.1.0': 'folder',
+    })
+    const lacking = found.filter(({ problems }) => JSON.stringify(problems).includes('no modules'))
+    expect(found).toHaveLength(2)
+    expect(lacking.map(({ id }) => id)).toEqual(['vmlinuz-6.4.0'])
+  })
+
   test('when every entry has problems, the newest of them is the newest', async () => {
     const found = await discoverTree({ ...kernels('/boot', 'vmlinuz-', '6.1.0', '6.2.0') })
     expect(found.map(({ version, isNewest }) => [version, isNewest])).toEqual([

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -11,11 +11,15 @@ afterAll(() => rmSync(root, { recursive: true }))
 
 /** /proc/kpageflags of as many pages as there are letters: f for a free one, u for one in use. */
 function machineOf(pages: string): System {
+  mkdirSync(join(root, 'proc'), { recursive: true })
+  writeFileSync(join(root, 'proc/kpageflags'), machineFlags(pages))
+  return new System(root)
+}
+
+function machineFlags(pages: string): Buffer {
   const flags = Buffer.alloc(pages.length * 8)
   for (const [index, page] of [...pages].entries()) flags.writeUInt32LE(page === 'f' ? 1 << 10 : 1 << 5, index * 8)
-  mkdirSync(join(root, 'proc'), { recursive: true })
-  writeFileSync(join(root, 'proc/kpageflags'), flags)
-  return new System(root)
+  return flags
 }
 
 const range = (first: number, last: number) => ({ start: first * PAGE, end: last * PAGE })
@@ -35,4 +39,18 @@ test('null where nothing is free, or the kernel does not tell', () => {
   expect(longestFreeRange(machineOf('uuuu'), [range(0, 4)], PAGE)).toBeNull()
   rmSync(join(root, 'proc'), { recursive: true })
   expect(longestFreeRange(new System(root), [range(0, 4)], PAGE)).toBeNull()
+})
+
+test('the first 32 GiB of pages are looked at, however many ranges they are spread over', () => {
+  const bound = 8 * 2 ** 20
+  const system = machineOf('')
+  const flags = join(root, 'proc/kpageflags')
+  // All in use, without taking room on the disk; the one free page lies behind the bound.
+  truncateSync(flags, bound * 8)
+  writeFileSync(flags, machineFlags('uf'), { flag: 'a' })
+  expect(longestFreeRange(system, [range(0, bound), range(bound, bound + 2)], PAGE)).toBeNull()
+  expect(longestFreeRange(system, [range(1, bound), range(bound, bound + 2)], PAGE)).toBeNull()
+  expect(longestFreeRange(system, [range(2, bound), range(bound, bound + 2)], PAGE)).toEqual(
+    range(bound + 1, bound + 2),
+  )
 })
