@@ -1,0 +1,171 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import ts from 'typescript'
+import { describe, expect, test } from 'vitest'
+
+/**
+ * The order of directories that docs/architecture.md lists is the order that the imports keep, those of types included. What
+ * is listed here as known is still to be mended; what no longer holds has to go from the list.
+ */
+const known: Readonly<Record<string, readonly string[]>> = {
+  direction: [],
+  files: ['src/entries', 'src/entries/grub', 'src/engine', 'src/engine/layout', 'src/plan'],
+  directories: ['src/entries', 'src/engine', 'src/plan'],
+  sizes: ['src/entries', 'src/entries/bls', 'src/entries/grub'],
+  namesakes: ['src/entries'],
+}
+
+/** More of them, and a directory has more than one subject. */
+const MAX_FILES = 15
+
+const root = join(import.meta.dirname, '../..')
+const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
+
+/** Directories and files directly in src/, the lowest first. */
+const order = [...page.matchAll(/^\| (`src\/.*?) \|/gm)].flatMap(([, cell]) =>
+  [...(cell as string).matchAll(/`(src\/[\w.-]+)\/?`/g)].map(([, unit]) => unit as string),
+)
+
+/** What other programs start from. */
+const entryPoints = ['src/cli', 'src/index.ts', 'src/vm']
+
+const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => join('src', name))
+  .sort()
+
+/** Which files a file imports, whether at its start or when it runs. */
+const imports = new Map(files.map((file) => [file, importsOf(file)]))
+
+function importsOf(file: string): string[] {
+  const { importedFiles } = ts.preProcessFile(readFileSync(join(root, file), 'utf8'), true, true)
+  return importedFiles
+    .filter(({ fileName }) => fileName.startsWith('.'))
+    .map(({ fileName }) => normalize(join(dirname(file), fileName)))
+    .filter((path) => path.startsWith('src/'))
+}
+
+const edges = [...imports].flatMap(([from, targets]) => targets.map((to) => [from, to] as const))
+
+/** The directory or file directly in src/ that a file belongs to. */
+function unitOf(file: string): string {
+  return file.split('/').slice(0, 2).join('/')
+}
+
+type Graph = ReadonlyMap<string, readonly string[]>
+
+/** Every set of nodes in which each leads to each other, by Tarjan's algorithm; single nodes left out. */
+function cyclesOf(graph: Graph): string[][] {
+  const cycles: string[][] = []
+  const numbers = new Map<string, number>()
+  const stack: string[] = []
+  const visit = (node: string): number => {
+    const number = numbers.size
+    numbers.set(node, number)
+    const position = stack.push(node) - 1
+    let lowest = number
+    for (const next of graph.get(node) ?? []) {
+      const reached = numbers.get(next)
+      if (reached === undefined) lowest = Math.min(lowest, visit(next))
+      else if (stack.includes(next)) lowest = Math.min(lowest, reached)
+    }
+    if (lowest === number) {
+      const cycle = stack.splice(position)
+      if (cycle.length > 1) cycles.push(cycle.sort())
+    }
+    return lowest
+  }
+  for (const node of graph.keys()) if (!numbers.has(node)) visit(node)
+  return cycles
+}
+
+/** The deepest directory that holds all of them. */
+function commonDirectory(paths: readonly string[]): string {
+  const [first, ...others] = paths.map((path) => path.split('/'))
+  const parts = (first as string[]).slice(0, -1)
+  while (others.some((other) => !other.join('/').startsWith(`${parts.join('/')}/`))) parts.pop()
+  return parts.join('/')
+}
+
+/** Compares what is found, by where, with what is known; a failure names the imports. */
+function expectKnown(rule: string, found: readonly (readonly [where: string, what: string])[]): void {
+  const places = [...new Set(found.map(([where]) => where))].sort()
+  const listed = known[rule] ?? []
+  const whats = found.filter(([where]) => !listed.includes(where)).map(([, what]) => what)
+  expect(places, whats.join('\n')).toEqual([...listed].sort())
+}
+
+describe('the directories of src/', () => {
+  test('are those that docs/architecture.md lists', () => {
+    expect([...order].sort()).toEqual([...new Set(files.map(unitOf))].sort())
+  })
+
+  test('import only what stands above them there', () => {
+    const rank = (file: string) => order.indexOf(unitOf(file))
+    const wrong = edges.filter(([from, to]) => rank(from) < rank(to))
+    expectKnown(
+      'direction',
+      wrong.map(([from, to]) => [`${unitOf(from)} imports ${unitOf(to)}`, `${from} imports ${to}`]),
+    )
+  })
+
+  test.each(entryPoints)('%s is imported by nothing else in src/', (unit) => {
+    const wrong = edges.filter(([from, to]) => unitOf(to) === unit && unitOf(from) !== unit)
+    expect(wrong).toEqual([])
+  })
+
+  test('have no cycles of files', () => {
+    expectKnown(
+      'files',
+      cyclesOf(imports).map((cycle) => [commonDirectory(cycle), cycle.join(' ')]),
+    )
+  })
+
+  // Between the directories directly in src/ the order rules cycles out: what is left are those within one.
+  test('have no cycles of directories, parents and children counted apart', () => {
+    const graph = new Map<string, string[]>()
+    for (const [from, to] of edges) {
+      const [one, other] = [dirname(from), dirname(to)]
+      if (unitOf(from) !== unitOf(to) || one === other) continue
+      graph.set(one, [...(graph.get(one) ?? []), other])
+    }
+    expectKnown(
+      'directories',
+      cyclesOf(graph).map((cycle) => [unitOf(cycle[0] as string), cycle.join(' ')]),
+    )
+  })
+
+  test(`hold at most ${MAX_FILES} files each`, () => {
+    const sizes = new Map<string, number>()
+    for (const file of files) sizes.set(dirname(file), (sizes.get(dirname(file)) ?? 0) + 1)
+    const big = [...sizes].filter(([, size]) => size > MAX_FILES)
+    expectKnown(
+      'sizes',
+      big.map(([directory, size]) => [directory, `${directory} holds ${size} files`]),
+    )
+  })
+
+  test('share their names with no file beside them', () => {
+    const directories = new Set(files.map(dirname))
+    const namesakes = files.map((file) => file.replace(/\.ts$/, '')).filter((name) => directories.has(name))
+    expectKnown(
+      'namesakes',
+      namesakes.map((name) => [dirname(name), `${name}.ts stands beside ${name}/`]),
+    )
+  })
+})
+
+test('the imports are found: of types, of values, and while a program runs', () => {
+  expect(edges).toContainEqual(['src/cli/main.ts', 'src/cli/commands/list.ts'])
+  expect(edges).toContainEqual(['src/abort.ts', 'src/errors.ts'])
+  expect(edges).toContainEqual(['src/vm/machine/qemu.ts', 'src/vm/machine/architectures.ts'])
+  expect(
+    cyclesOf(
+      new Map([
+        ['a', ['b']],
+        ['b', ['c']],
+        ['c', ['b']],
+      ]),
+    ),
+  ).toEqual([['b', 'c']])
+})
