@@ -14,8 +14,9 @@ export { type DiagnoseOptions, type Diagnosis, diagnose } from './doctor/diagnos
 export type { Check, CheckStatus } from './doctor/examination/check.ts'
 export type { PlannedSegment } from './engine/layout/segments/segment.ts'
 export { unload } from './engine/unload.ts'
-export { type BootLoader, type BootMenu, type DiscoverOptions, discover, readBootMenu } from './entries/discover.ts'
-export type { BootEntry, Source } from './entries/entry.ts'
+export { type DiscoverOptions, discover, readBootMenu } from './entries/discover.ts'
+export type { BootLoader, BootMenu } from './entries/model/boot-menu.ts'
+export type { BootEntry, Source } from './entries/model/entry.ts'
 export { selectEntry } from './entries/select.ts'
 export {
   type Evidence,

@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import about from '../../package.json' with { type: 'json' }
-import { nearest } from '../entries/nearest.ts'
+import { nearest } from '../text.ts'
 import { type Command, type ExitStatus, exit, parse, UsageError } from './arguments/command.ts'
 import { commandHelp, programHelp } from './help.ts'
 import { reportFailure } from './output/failure.ts'

@@ -1,5 +1,5 @@
-import type { Source } from '../entries/entry.ts'
-import { howToSet, placeOfParameter } from '../entries/parameter-place.ts'
+import type { Source } from '../entries/model/entry.ts'
+import { howToSet, placeOfParameter } from '../entries/paths/parameter-place.ts'
 import type { Evidence } from '../errors.ts'
 import type { System } from '../system/system.ts'
 import { formatBytes } from '../text.ts'

@@ -1,8 +1,8 @@
 import { lastParameter } from '../cmdline/look-up.ts'
 import { loaderVariable } from '../system/efi-variables.ts'
 import type { System } from '../system/system.ts'
-import type { Source } from './entry.ts'
-import type { Menu } from './source.ts'
+import type { Source } from './model/entry.ts'
+import type { Menu } from './model/found-entry.ts'
 
 /** Without evidence: the boot loader that is there only when someone chose it comes first. */
 const precedence: readonly Source[] = [

@@ -1,9 +1,9 @@
 import { posix } from 'node:path'
-import type { BootEntry } from './entry.ts'
-import { isRescue, kernelName } from './kernel-names.ts'
-import { type FoundEntry, MAX_INITRDS, type Menu } from './source.ts'
-import type { Survey } from './survey.ts'
-import type { Belonging } from './this-system.ts'
+import type { BootEntry } from './model/entry.ts'
+import { type FoundEntry, MAX_INITRDS, type Menu } from './model/found-entry.ts'
+import { isRescue, kernelName } from './names/kernel-names.ts'
+import type { Survey } from './survey/survey.ts'
+import type { Belonging } from './survey/this-system.ts'
 
 /** An entry with everything that its menu and its files tell; what other entries tell of it is still to come. */
 export interface DescribedEntry

@@ -3,15 +3,17 @@ import { throwIfAborted } from '../abort.ts'
 import { KexecError } from '../errors.ts'
 import { fromCurrentFolder } from '../system/current-folder.ts'
 import { System } from '../system/system.ts'
-import { Budget, BudgetSpent } from './budget.ts'
-import { buildTreeMenu } from './build-tree.ts'
-import type { BootEntry, Source } from './entry.ts'
-import { type IdentifyKernel, identifyKernel } from './identify.ts'
 import { mergeMenus } from './merge.ts'
+import type { BootMenu } from './model/boot-menu.ts'
+import { Budget, BudgetSpent } from './model/budget.ts'
+import type { BootEntry } from './model/entry.ts'
+import type { FoundEntry, Menu } from './model/found-entry.ts'
+import { type IdentifyKernel, identifyKernel } from './names/identify.ts'
+import { buildTreeMenu } from './places/build-tree.ts'
 import { rank } from './rank.ts'
-import type { EntrySource, FoundEntry, Menu } from './source.ts'
 import { sources } from './sources.ts'
-import { Survey } from './survey.ts'
+import type { EntrySource } from './survey/entry-source.ts'
+import { Survey } from './survey/survey.ts'
 
 export interface DiscoverOptions {
   /** The machine to look at; the running one when left out. */
@@ -22,33 +24,6 @@ export interface DiscoverOptions {
   readonly buildTree?: string
   /** Ends it early, between two files or entries. */
   readonly signal?: AbortSignal
-}
-
-/** One boot loader's menu, or another place that kernels were found in, as part of a BootMenu. */
-export interface BootLoader {
-  readonly source: Source
-  /** The file the boot loader starts from, or the folder the kernels lie in. */
-  readonly config: string
-  /** Whether it is the one whose menu this machine shows, as far as that can be told; at most one is. */
-  readonly inCharge: boolean
-  /** Id of the entry it would boot when nobody touches a key, or null when it tells none. */
-  readonly default: string | null
-  /** Why that one, to complete "the default, as …". */
-  readonly reason: string | null
-  /** Why it cannot be known which entry it would boot, one sentence without its stop; null where it is known. */
-  readonly undecided: string | null
-  /** What is wrong with its configuration as a whole, one sentence each. */
-  readonly problems: readonly string[]
-}
-
-/** Everything a system can boot, and who says so. */
-export interface BootMenu {
-  /** The boot loader's menu in its own order, then what only others know; see `discover`. */
-  readonly entries: readonly BootEntry[]
-  /** In the order in which their entries count. */
-  readonly loaders: readonly BootLoader[]
-  /** What concerns no single entry, one sentence each: boot loaders that disagree about the default, broken files. */
-  readonly problems: readonly string[]
 }
 
 /**

@@ -2,11 +2,11 @@ import { removeParameter } from '../cmdline/edit.ts'
 import { parseCommandLine, printCommandLine } from '../cmdline/parse.ts'
 import { type Charge, takeCharge } from './charge.ts'
 import { type DescribedEntry, describe } from './describe.ts'
-import type { BootLoader } from './discover.ts'
-import type { Source } from './entry.ts'
-import { isRescue } from './kernel-names.ts'
-import type { Menu } from './source.ts'
-import type { Survey } from './survey.ts'
+import type { BootLoader } from './model/boot-menu.ts'
+import type { Source } from './model/entry.ts'
+import type { Menu } from './model/found-entry.ts'
+import { isRescue } from './names/kernel-names.ts'
+import type { Survey } from './survey/survey.ts'
 
 /** An entry of the one list, ready to be ranked. */
 export interface MergedEntry extends Omit<DescribedEntry, 'sources'> {

@@ -2,10 +2,11 @@ import { posix } from 'node:path'
 import { lastParameter } from '../cmdline/look-up.ts'
 import { loaderVariable } from '../system/efi-variables.ts'
 import type { System } from '../system/system.ts'
-import type { BootEntry, Source } from './entry.ts'
-import { isReplaced, isRescue } from './kernel-names.ts'
 import { type MergedEntry, sameCommandLine } from './merge.ts'
-import { compareVersions, kernelVersionKey } from './version.ts'
+import type { BootEntry, Source } from './model/entry.ts'
+import { isReplaced, isRescue } from './names/kernel-names.ts'
+import { isRecovery, isSpare } from './names/spare.ts'
+import { compareVersions, kernelVersionKey } from './names/version.ts'
 
 /** Kernels that merely lie somewhere have no order of their own. */
 const unordered: readonly Source[] = ['boot-dir', 'modules-dir', 'build-tree']
@@ -43,20 +44,6 @@ function byVersion(one: Keyed, other: Keyed): number {
     compareKeys(other.key, one.key) ||
     Number(isReplaced(one.entry.kernel)) - Number(isReplaced(other.entry.kernel))
   )
-}
-
-/** Whether an entry is kept only as a way back, or for repairs: select() prefers another of the same version. */
-export function isSpare(entry: Pick<BootEntry, 'kernel' | 'cmdline'>): boolean {
-  return isRescue(entry.kernel) || isReplaced(entry.kernel) || isRecovery(entry)
-}
-
-/** Words that ask for a single user, a shell instead of an init, or what erases the system or lends out its disks. */
-const recoveryWord =
-  /(?:^| )(?:single|[sS1]|recovery|rescue|emergency|rd\.break(?:=\S*)?|init=\/bin\/(?:ba|da)?sh|systemd\.factory_reset(?:=\S*)?|(?:rd\.)?systemd\.unit=(?:rescue|emergency|runlevel1|factory-reset|storage-target-mode)\.target)(?: |$)/
-
-/** Whether an entry is for repairs, by its command line: GRUB's "(recovery mode)". */
-function isRecovery({ cmdline }: Pick<BootEntry, 'cmdline'>): boolean {
-  return cmdline !== null && recoveryWord.test(cmdline)
 }
 
 function compareKeys(one: string | null, other: string | null): number {

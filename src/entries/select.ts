@@ -1,7 +1,7 @@
 import { KexecError } from '../errors.ts'
-import type { BootEntry } from './entry.ts'
-import { nearest } from './nearest.ts'
-import { isSpare } from './rank.ts'
+import { nearest } from '../text.ts'
+import type { BootEntry } from './model/entry.ts'
+import { isSpare } from './names/spare.ts'
 
 /** Most entries that an error lists before it says how many more there are. */
 const MOST_LISTED = 12

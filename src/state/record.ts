@@ -1,4 +1,4 @@
-import type { Source } from '../entries/entry.ts'
+import type { Source } from '../entries/model/entry.ts'
 import type { System } from '../system/system.ts'
 import type { FileIdentity } from './file-identity.ts'
 

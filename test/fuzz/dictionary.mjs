@@ -27,9 +27,9 @@ function withoutComments(source) {
   return source.replace(/\/\*.*?\*\//gs, '').replace(/^\s*\/\/.*$/gm, '')
 }
 
-/** 'entries/limine' is limine.js and what lies in the directory limine. */
+/** 'entries/limine' is limine.js and whatever lies below the directory limine. */
 function filesOf(parser) {
   const folder = join(dist, parser)
-  const inside = existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []
+  const inside = existsSync(folder) ? readdirSync(folder, { recursive: true }).map((name) => join(folder, name)) : []
   return [`${folder}.js`, ...inside].filter((path) => path.endsWith('.js') && existsSync(path))
 }

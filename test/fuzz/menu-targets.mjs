@@ -130,7 +130,7 @@ export const menuTargets = [
     seeds: /\/conf\.d\/kexec$/,
     more: () => more.gentooKexec,
     words: ['KNAME', 'INITRD', 'BOOTPART', 'ROOTPART', 'KPARAM', 'KEXEC_OPT_ARGS'],
-    parser: 'entries/shell-assignments',
+    parser: 'entries/places/shell-assignments',
     reaches: 'doubleQuoted',
   },
   {
@@ -139,7 +139,7 @@ export const menuTargets = [
     seeds: /\/default\/kexec$/,
     more: () => more.debianKexec,
     words: ['LOAD_KEXEC', 'KERNEL_IMAGE', 'INITRD', 'APPEND', 'USE_GRUB_CONFIG'],
-    parser: 'entries/kexec-conf',
+    parser: 'entries/places/kexec-conf',
     reaches: 'menu',
   },
   {
@@ -147,7 +147,7 @@ export const menuTargets = [
     path: '/proc/self/mountinfo',
     seeds: /\/mountinfo$/,
     more: () => ['27 1 0:25 /@ / rw,relatime shared:1 - btrfs /dev/sda2 rw,subvol=/@\n'],
-    parser: 'entries/mounts',
+    parser: 'entries/paths/mounts',
     reaches: 'unescapeOctal',
   },
   {
@@ -155,7 +155,7 @@ export const menuTargets = [
     path: '/etc/fstab',
     seeds: /\/fstab$/,
     more: () => ['UUID=a / btrfs subvol=@ 0 0\nLABEL=b /boot ext4 defaults 0 2\n'],
-    parser: 'entries/mounts',
+    parser: 'entries/paths/mounts',
     reaches: 'unescapeOctal',
   },
   {
@@ -163,7 +163,7 @@ export const menuTargets = [
     path: '/etc/os-release',
     seeds: /\/os-release$/,
     more: () => ['PRETTY_NAME="Debian GNU/Linux 12"\n'],
-    parser: 'entries/bls',
+    parser: 'entries/efi',
     reaches: 'unquote',
   },
   {
@@ -190,7 +190,7 @@ export const menuTargets = [
       return read(bytes, place)
     },
     parser: 'entries/bls',
-    reaches: 'matchesGlob',
+    reaches: 'bare',
   },
 ].map(listed)
 

@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { nearest } from '../../entries/nearest.ts'
+import { nearest } from '../../text.ts'
 
 /** One option of a command: its type for the parser, and how help shows it. */
 export interface CommandOption {

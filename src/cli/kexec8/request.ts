@@ -1,4 +1,4 @@
-import { nearest } from '../../entries/nearest.ts'
+import { nearest } from '../../text.ts'
 import { type GivenOption, readWords } from './getopt.ts'
 import { type KexecOption, kexecOptions } from './options.ts'
 

@@ -1,5 +1,5 @@
-import type { BootMenu } from '../../entries/discover.ts'
-import type { BootEntry } from '../../entries/entry.ts'
+import type { BootMenu } from '../../entries/model/boot-menu.ts'
+import type { BootEntry } from '../../entries/model/entry.ts'
 import type { System } from '../../system/system.ts'
 import { oneLine } from '../../text.ts'
 import { stdout, terminalColumns } from '../output/descriptor.ts'

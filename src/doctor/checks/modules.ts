@@ -1,7 +1,7 @@
-import type { BootEntry } from '../../entries/entry.ts'
-import { isRescue } from '../../entries/kernel-names.ts'
-import { MODULES_FOLDERS } from '../../entries/survey.ts'
-import { compareKernelVersions } from '../../entries/version.ts'
+import type { BootEntry } from '../../entries/model/entry.ts'
+import { isRescue } from '../../entries/names/kernel-names.ts'
+import { compareKernelVersions } from '../../entries/names/version.ts'
+import { MODULES_FOLDERS } from '../../entries/survey/survey.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import type { Examination } from '../examination/examination.ts'
 

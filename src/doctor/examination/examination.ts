@@ -1,4 +1,5 @@
-import { type BootMenu, readBootMenu } from '../../entries/discover.ts'
+import { readBootMenu } from '../../entries/discover.ts'
+import type { BootMenu } from '../../entries/model/boot-menu.ts'
 import { type Evidence, KexecError } from '../../errors.ts'
 import { type LoadPlan, plan } from '../../plan/plan.ts'
 import { detectPolicy } from '../../policy/detect.ts'

@@ -1,9 +1,9 @@
 import { posix } from 'node:path'
 import { loaderVariables } from '../../system/efi-variables.ts'
-import type { Survey } from '../survey.ts'
+import type { BootPartition } from '../efi/partitions.ts'
+import type { Survey } from '../survey/survey.ts'
 import type { LoaderConf } from './loader-conf.ts'
 import type { LoaderEntry } from './loader-entry.ts'
-import type { BootPartition } from './partitions.ts'
 
 /** Entries that systemd-boot makes for what it finds, systemd-boot(7): ids, titles, and the file that gives each away. */
 const known: readonly { readonly id: string; readonly title: string; readonly file?: string }[] = [

@@ -1,5 +1,5 @@
-import type { Survey } from '../survey.ts'
-import { thisMachine } from './architectures.ts'
+import { thisMachine } from '../efi/architectures.ts'
+import type { Survey } from '../survey/survey.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import type { Survey } from '../survey.ts'
+import type { Survey } from '../survey/survey.ts'
 
 /** Where GRUB's environment block and configuration may be, below a boot partition or the root. */
 const grubFolders = [

@@ -1,4 +1,5 @@
-import { forEachKeyValue, unquote } from './type1.ts'
+import { unquote } from '../efi/blanks.ts'
+import { forEachKeyValue } from './type1.ts'
 
 /** What loader.conf(5) says of the menu and its default. */
 export interface LoaderConf {

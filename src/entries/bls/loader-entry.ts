@@ -1,5 +1,5 @@
-import type { FoundEntry } from '../source.ts'
-import type { BootCount } from './boot-counting.ts'
+import type { BootCount } from '../efi/boot-counting.ts'
+import type { FoundEntry } from '../model/found-entry.ts'
 
 /** An entry of systemd-boot's menu before it is sorted and its title made unique. */
 export interface LoaderEntry {

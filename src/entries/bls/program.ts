@@ -1,6 +1,7 @@
-import type { StartedKernel } from '../efi-program.ts'
+import { unquote } from '../efi/blanks.ts'
+import type { StartedKernel } from '../efi/efi-program.ts'
 import type { MenuReading } from './reading.ts'
-import { type Type1Keys, unquote } from './type1.ts'
+import type { Type1Keys } from './type1.ts'
 
 /** What a type 1 entry starts, and with what. */
 export interface BootProgram {

@@ -1,4 +1,4 @@
-import type { Survey } from '../survey.ts'
+import type { Survey } from '../survey/survey.ts'
 import type { GrubVariables } from './grub-variables.ts'
 
 /** What the reading of one menu's entries has in common. */

@@ -1,4 +1,4 @@
-import { compareVersions } from '../version.ts'
+import { compareVersions } from '../names/version.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 
 /**

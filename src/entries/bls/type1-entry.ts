@@ -1,9 +1,10 @@
-import { machineOf } from './architectures.ts'
-import { splitBootCount } from './boot-counting.ts'
+import { machineOf } from '../efi/architectures.ts'
+import { unquote } from '../efi/blanks.ts'
+import { splitBootCount } from '../efi/boot-counting.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 import { programOf } from './program.ts'
 import type { MenuReading } from './reading.ts'
-import { parseType1, type Type1Keys, unquote } from './type1.ts'
+import { parseType1, type Type1Keys } from './type1.ts'
 
 /** Files worth naming. */
 const MAX_NAMED = 8

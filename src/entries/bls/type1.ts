@@ -1,3 +1,5 @@
+import { isBlank, trimBlanks } from '../efi/blanks.ts'
+
 /**
  * The keys of a Boot Loader Specification type 1 file with their values, in the order of the file: `initrd` and `options`
  * may be repeated (https://uapi-group.org/specifications/specs/boot_loader_specification/). Keys are case-sensitive.
@@ -41,24 +43,4 @@ function visitLine(text: string, number: number, visit: (key: string, value: str
   let blank = 1
   while (blank < line.length && !isBlank(line.charCodeAt(blank))) blank++
   if (blank < line.length) visit(line.slice(0, blank), trimBlanks(line.slice(blank)), number)
-}
-
-/** Takes off the quotes around a whole value, as systemd-boot does: also from `"a=b" c="d"`, which is a mistake to write. */
-export function unquote(value: string): string {
-  const quote = value[0]
-  if ((quote !== '"' && quote !== "'") || !value.endsWith(quote)) return value
-  return value.length === 1 ? '' : value.slice(1, -1)
-}
-
-/** Without spaces and tabs at both ends; other white space belongs to the value. */
-export function trimBlanks(text: string): string {
-  let start = 0
-  let end = text.length
-  while (start < end && isBlank(text.charCodeAt(start))) start++
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
-  return text.slice(start, end)
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09
 }

@@ -1,8 +1,8 @@
-import { splitBootCount } from './boot-counting.ts'
+import { splitBootCount } from '../efi/boot-counting.ts'
+import { parseOsRelease, systemName } from '../efi/os-release.ts'
+import type { ImageProfile, UnifiedImage } from '../efi/uki.ts'
 import type { LoaderEntry } from './loader-entry.ts'
-import { parseAssignments, systemName } from './os-release.ts'
 import type { MenuReading } from './reading.ts'
-import type { ImageProfile, UnifiedImage } from './uki.ts'
 
 /** The entries of a unified kernel image in EFI/Linux: one for each of its profiles. @param path of the file. */
 export function type2Entries(path: string, file: string, reading: MenuReading): LoaderEntry[] {
@@ -20,8 +20,8 @@ function profileEntry(
   reading: MenuReading,
 ): LoaderEntry {
   const { id, count } = splitBootCount(file)
-  const name = systemName(parseAssignments(profile.osRelease ?? ''))
-  const own = parseAssignments(profile.profile ?? '')
+  const name = systemName(parseOsRelease(profile.osRelease ?? ''))
+  const own = parseOsRelease(profile.profile ?? '')
   const { options: _, problems, ...start } = reading.survey.efiPrograms.profile(path, profile, image)
   if (name === undefined)
     problems.push(`${path} has no .osrel section that names a system, so systemd-boot does not show it.`)

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
-import { filesAt } from '../loader-path.ts'
-import type { Survey } from '../survey.ts'
+import { filesAt } from '../paths/loader-path.ts'
+import type { Survey } from '../survey/survey.ts'
 import type { Variant } from './selectors.ts'
 
 /** Where SYSLINUX, its variants and U-Boot look, and where media have theirs, below each top; letter case does not count. */

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { addProblem } from '../budget.ts'
+import { addProblem } from '../model/budget.ts'
 import { type Configuration, type KernelKeyword, type Label, newLabel, newMenu } from './configuration.ts'
 
 /** Files included by files: what PXELINUX and U-Boot allow. */

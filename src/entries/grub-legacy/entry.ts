@@ -1,8 +1,8 @@
 import { posix } from 'node:path'
-import { addProblem } from '../budget.ts'
-import { type FoundEntry, MAX_INITRDS } from '../source.ts'
-import type { Survey } from '../survey.ts'
-import type { Volume } from '../volumes.ts'
+import { addProblem } from '../model/budget.ts'
+import { type FoundEntry, MAX_INITRDS } from '../model/found-entry.ts'
+import type { Volume } from '../paths/volumes.ts'
+import type { Survey } from '../survey/survey.ts'
 import type { Command, TitledCommands } from './menu-list.ts'
 
 /** Runs the commands of one title, as far as they tell what is started. */

@@ -1,4 +1,4 @@
-import type { FoundEntry } from '../source.ts'
+import type { FoundEntry } from '../model/found-entry.ts'
 import type { MenuLevel, MenuNode } from './menu-tree.ts'
 
 /** The entry that is booted when nobody touches a key. */

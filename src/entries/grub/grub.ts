@@ -1,13 +1,15 @@
 import { posix } from 'node:path'
 import { isEfi } from '../../system/efi-variables.ts'
-import type { EntrySource, FoundEntry, Menu, Preset } from '../source.ts'
-import type { Survey } from '../survey.ts'
+import type { FoundEntry, Menu, Preset } from '../model/found-entry.ts'
+import type { EntrySource } from '../survey/entry-source.ts'
+import type { Survey } from '../survey/survey.ts'
 import { defaultEntry } from './default.ts'
-import { Environment } from './environment.ts'
-import { Interpreter } from './interpreter.ts'
-import type { MenuContext } from './menu.ts'
+import { Interpreter } from './interpreter/interpreter.ts'
+import type { MenuContext } from './interpreter/menu.ts'
 import { entriesOf, type MenuLevel, menuTree } from './menu-tree.ts'
-import type { Value } from './values.ts'
+import { runStatement } from './run-statement.ts'
+import { Environment } from './script/environment.ts'
+import type { Value } from './script/values.ts'
 
 /** Where GRUB's own folder is, with its configuration and environment block; Flatcar has one of its own, as CoreOS had. */
 const folders = ['/boot', ''].flatMap((top) =>
@@ -69,7 +71,7 @@ async function menuOf(survey: Survey, config: string): Promise<Menu> {
 
 async function runOf(survey: Survey, config: string, isStrict: boolean): Promise<{ menu: Menu; guessed: number }> {
   const environment = new Environment()
-  const run = new Interpreter(survey, config, environment, isStrict)
+  const run = new Interpreter(survey, config, environment, runStatement, isStrict)
   for (const [name, value] of presetVariables(survey, run, config)) {
     environment.set(name, value)
     environment.export(name)

@@ -1,8 +1,8 @@
-import type { FoundEntry } from '../source.ts'
-import { BootCommands } from './boot-commands.ts'
-import { Environment } from './environment.ts'
-import type { Interpreter } from './interpreter.ts'
-import type { MenuContext, MenuItem } from './menu.ts'
+import type { FoundEntry } from '../model/found-entry.ts'
+import { BootCommands } from './interpreter/boot-commands.ts'
+import type { Interpreter } from './interpreter/interpreter.ts'
+import type { MenuContext, MenuItem } from './interpreter/menu.ts'
+import { Environment } from './script/environment.ts'
 
 /** A menu with what its entries start and what its submenus hold. */
 export interface MenuNode {

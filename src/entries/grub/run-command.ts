@@ -1,8 +1,9 @@
-import { type CommandCall, commands } from './commands.ts'
-import type { Interpreter } from './interpreter.ts'
-import type { Command } from './syntax.ts'
-import { not } from './values.ts'
-import type { Expansion } from './words.ts'
+import { commands } from './commands/commands.ts'
+import type { CommandCall } from './interpreter/command.ts'
+import type { Interpreter } from './interpreter/interpreter.ts'
+import type { Command } from './script/syntax.ts'
+import { not } from './script/values.ts'
+import type { Expansion } from './script/words.ts'
 
 /** Runs a command: one of GRUB's, a function of the script, or an assignment. */
 export function runCommand(run: Interpreter, command: Command): void {

@@ -1,4 +1,4 @@
-import { addProblem } from '../budget.ts'
+import { addProblem } from '../model/budget.ts'
 
 /** A line of the menu: an entry, or a directory of entries when others stand below it. */
 export interface LimineEntry {

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
-import type { Survey } from '../survey.ts'
-import type { Volume } from '../volumes.ts'
+import type { Volume } from '../paths/volumes.ts'
+import type { Survey } from '../survey/survey.ts'
 
 /** `boot():/vmlinuz`, before version 8 `boot:///vmlinuz`; `$` before it: compressed, `#` after it: a checksum. */
 const resource = /^\$?([a-z]+)(?:\(([^)]*)\):|:\/\/([^/]*))(.*)$/is

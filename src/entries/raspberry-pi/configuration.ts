@@ -1,4 +1,4 @@
-import { addProblem } from '../budget.ts'
+import { addProblem } from '../model/budget.ts'
 import { type Board, isModel, isSerial, isType, type Truth } from './board.ts'
 
 /** One setting of config.txt. */

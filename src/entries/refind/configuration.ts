@@ -1,4 +1,4 @@
-import { addProblem } from '../budget.ts'
+import { addProblem } from '../model/budget.ts'
 import { wordsOf } from './words.ts'
 
 /** A `menuentry` or `submenuentry` of refind.conf. Null: not given. */

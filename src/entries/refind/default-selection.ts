@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import type { System } from '../../system/system.ts'
-import type { FoundEntry, Preset } from '../source.ts'
+import type { FoundEntry, Preset } from '../model/found-entry.ts'
 
 /** More than anyone writes; each is looked for among all entries. */
 const MAX_PARTS = 100

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
-import type { Survey } from '../survey.ts'
-import type { Volume } from '../volumes.ts'
+import type { Volume } from '../paths/volumes.ts'
+import type { Survey } from '../survey/survey.ts'
 import type { ScanRules } from './configuration.ts'
 
 /** A folder with a refind_linux.conf. */

@@ -1,7 +1,7 @@
 import { lastParameter } from '../../cmdline/look-up.ts'
 import { explainNotReserved } from '../../crash-kernel/not-reserved.ts'
 import { howToReserve, recommendReservation } from '../../crash-kernel/reservation.ts'
-import type { Source } from '../../entries/entry.ts'
+import type { Source } from '../../entries/model/entry.ts'
 import { type Evidence, KexecError } from '../../errors.ts'
 import { unpackedSize } from '../../initrd/unpacked-size.ts'
 import { status } from '../../system/kexec-state.ts'

@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs'
-import type { Source } from '../../entries/entry.ts'
+import type { Source } from '../../entries/model/entry.ts'
 import type { System } from '../../system/system.ts'
 import type { Engine } from '../choices/engine.ts'
 import type { InitrdChoice } from '../context/initrds.ts'

@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../../abort.ts'
 import type { ByteSource } from '../../bytes/bytes.ts'
-import type { BootEntry } from '../../entries/entry.ts'
+import type { BootEntry } from '../../entries/model/entry.ts'
 import { KexecError } from '../../errors.ts'
 import { HEAD_BYTES, inspectImage } from '../../image/formats/inspect.ts'
 import { type ImageInput, type OpenImage, openInput } from '../../image/inspect/open.ts'

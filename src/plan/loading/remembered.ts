@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import type { BootEntry } from '../../entries/entry.ts'
+import type { BootEntry } from '../../entries/model/entry.ts'
 import type { OpenImage } from '../../image/inspect/open.ts'
 import { type FileIdentity, identify } from '../../state/file-identity.ts'
 import type { LoadFacts, Origin } from '../../state/record.ts'

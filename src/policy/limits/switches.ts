@@ -1,4 +1,4 @@
-import { placeOfParameter } from '../../entries/parameter-place.ts'
+import { placeOfParameter } from '../../entries/paths/parameter-place.ts'
 import type { System } from '../../system/system.ts'
 import { type SysctlSetting, settingsOf } from './sysctl.ts'
 

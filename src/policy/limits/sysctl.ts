@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { parseCommandLine } from '../../cmdline/parse.ts'
-import { matchesGlob } from '../../entries/bls/glob.ts'
+import { matchesGlob } from '../../entries/names/glob.ts'
 import type { System } from '../../system/system.ts'
 
 /** One line that sets a switch when the machine boots. */

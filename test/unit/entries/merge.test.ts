@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { mergeMenus } from '../../../src/entries/merge.ts'
+import type { FoundEntry, Menu } from '../../../src/entries/model/found-entry.ts'
 import { rank } from '../../../src/entries/rank.ts'
-import type { FoundEntry, Menu } from '../../../src/entries/source.ts'
-import { Survey } from '../../../src/entries/survey.ts'
+import { Survey } from '../../../src/entries/survey/survey.ts'
 import { System } from '../../../src/system/system.ts'
 import { files, identify, kernels, makeTree, type Tree } from './tree.ts'
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { BootEntry } from '../../../src/entries/entry.ts'
-import { nearest } from '../../../src/entries/nearest.ts'
+import type { BootEntry } from '../../../src/entries/model/entry.ts'
 import { selectEntry } from '../../../src/entries/select.ts'
 import type { KexecError } from '../../../src/errors.ts'
+import { nearest } from '../../../src/text.ts'
 
 function entry(version: string, more: Partial<BootEntry> = {}): BootEntry {
   const id = `vmlinuz-${version}`

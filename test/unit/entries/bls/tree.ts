@@ -1,4 +1,5 @@
-import { type BootMenu, readBootMenu } from '../../../../src/entries/discover.ts'
+import { readBootMenu } from '../../../../src/entries/discover.ts'
+import type { BootMenu } from '../../../../src/entries/model/boot-menu.ts'
 import { System } from '../../../../src/system/system.ts'
 import { identify, makeTree, type Tree } from '../tree.ts'
 

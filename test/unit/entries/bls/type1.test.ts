@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { matchesGlob } from '../../../../src/entries/bls/glob.ts'
 import { parseType1 } from '../../../../src/entries/bls/type1.ts'
 import { readBootMenu } from '../../../../src/entries/discover.ts'
+import { matchesGlob } from '../../../../src/entries/names/glob.ts'
 import { fixtureSystem } from '../fixtures.ts'
 import { files, identify, kernels, type Tree } from '../tree.ts'
 import { loaderVariables, menuOf, type1 } from './tree.ts'

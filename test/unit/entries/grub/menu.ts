@@ -1,5 +1,6 @@
-import { type BootMenu, readBootMenu } from '../../../../src/entries/discover.ts'
-import type { BootEntry } from '../../../../src/entries/entry.ts'
+import { readBootMenu } from '../../../../src/entries/discover.ts'
+import type { BootMenu } from '../../../../src/entries/model/boot-menu.ts'
+import type { BootEntry } from '../../../../src/entries/model/entry.ts'
 import { System } from '../../../../src/system/system.ts'
 import { files, identify, kernels, makeTree, type Tree } from '../tree.ts'
 

@@ -1,0 +1,85 @@
+import { closeSync, fstatSync } from 'node:fs'
+import { fileBytes } from '../../bytes/bytes.ts'
+import { type Addon, type AddonUser, addonRefusal, isForAnother, readAddon } from '../../image/formats/addon.ts'
+import type { System } from '../../system/system.ts'
+import type { SystemFiles } from '../paths/system-files.ts'
+import { companionFiles, companionFolders, openRegular, unreadable } from './companions.ts'
+
+/** What the addons of a unified kernel image add to its command line (systemd-stub(7)). */
+export interface AddonOptions {
+  readonly options: readonly string[]
+  readonly problems: readonly string[]
+}
+
+/** Steps that it takes to read one. */
+const ADDON = 200
+
+/** Reads addons, each folder once: those for all images of a partition and those of one image. */
+export class Addons {
+  private readonly files: SystemFiles
+  private readonly folders = new Map<string, readonly FoundAddon[]>()
+
+  constructor(files: SystemFiles) {
+    this.files = files
+  }
+
+  /**
+   * What is appended to the command line of an image: first by the addons for all, then by its own; in each folder in the
+   * order of names.
+   * @param shared folder of the addons for all images on its partition
+   */
+  optionsFor(path: string, shared: string | null, image: AddonUser): AddonOptions {
+    const options: string[] = []
+    const problems: string[] = []
+    for (const folder of [...(shared === null ? [] : [shared]), ...companionFolders(path)]) {
+      for (const { path: file, addon } of this.inFolder(folder)) {
+        const refusal = typeof addon === 'string' ? addon : addonRefusal(addon, image)
+        if (typeof addon !== 'string' && refusal === null)
+          options.push(...(addon.commandLine === null ? [] : [addon.commandLine]))
+        // Of a folder for several kernels nothing need be said.
+        else if (typeof addon === 'string' || !isForAnother(addon, image))
+          problems.push(`The addon ${file} ${refusal}.`)
+      }
+    }
+    return { options, problems }
+  }
+
+  private inFolder(folder: string): readonly FoundAddon[] {
+    let addons = this.folders.get(folder)
+    if (addons === undefined) {
+      const { files } = this.files.volumes
+      const spelled = files.ignoringCase(folder)
+      addons = spelled === undefined ? [] : this.read(spelled)
+      this.folders.set(folder, addons)
+    }
+    return addons
+  }
+
+  private read(folder: string): FoundAddon[] {
+    return addonFiles(this.files.system, folder).map((path) => ({ path, addon: this.readFile(path) }))
+  }
+
+  private readFile(path: string): Addon | string {
+    if (!this.files.pay(ADDON)) return 'is not looked at: there is more to read here than any machine needs'
+    const fd = openRegular(this.files.system, path)
+    if (typeof fd === 'string') return fd
+    try {
+      return readAddon(fileBytes(fd, fstatSync(fd).size))
+    } catch (error) {
+      return unreadable(error)
+    } finally {
+      closeSync(fd)
+    }
+  }
+}
+
+interface FoundAddon {
+  readonly path: string
+  /** Or what is wrong with it. */
+  readonly addon: Addon | string
+}
+
+/** The addons in a folder, in the order in which they count. */
+export function addonFiles(system: System, folder: string): string[] {
+  return companionFiles(system, folder, (name) => name.endsWith('.addon.efi'))
+}

@@ -1,0 +1,154 @@
+import type { StartedKernel } from '../../efi/efi-program.ts'
+import { MAX_INITRDS } from '../../model/found-entry.ts'
+import type { GrubFile } from './devices.ts'
+import type { Boot } from './menu.ts'
+
+/** Of one entry. */
+const MAX_SENTENCES = 50
+
+/** What an entry's body has loaded so far: `linux`, `initrd` and their kin. */
+export class BootCommands {
+  private kernel: string | null = null
+  private cmdline: string | null = null
+  private initrds: readonly string[] = []
+  private devicetree: string | null = null
+  private problems: readonly string[] = []
+  private uncertainties: readonly string[] = []
+  /** What only the file of an EFI program tells: its profile, version and architecture. */
+  private started: StartedKernel | null = null
+
+  /** Whether there is anything to boot. */
+  get isLoaded(): boolean {
+    return this.kernel !== null || this.problems.length > 0
+  }
+
+  /** An EFI program brings its initrds, or names them in its load options. */
+  get takesInitrds(): boolean {
+    return this.isLoaded && this.started === null
+  }
+
+  /** A kernel takes the place of the one before, and of its initrds. */
+  linux(file: GrubFile, words: readonly string[]): void {
+    this.start(file)
+    this.cmdline = commandLine(words)
+  }
+
+  initrd(files: readonly GrubFile[]): void {
+    // GRUB knows one initrd, made of all files of the last command.
+    this.initrds = files.map(({ path }) => path)
+    this.note(files)
+  }
+
+  devicetreeFile(file: GrubFile): void {
+    this.devicetree = file.path
+    this.note([file])
+  }
+
+  /** A kernel for multiboot: Xen, tboot. What it is given is no Linux kernel that kexec_file_load would take. */
+  multiboot(file: GrubFile, words: readonly string[]): void {
+    this.start(file)
+    this.cmdline = commandLine(words)
+    this.problems = [...this.problems, `${file.path} is a multiboot kernel, which kexec_file_load does not take.`]
+  }
+
+  module(file: GrubFile, words: readonly string[]): void {
+    if (this.initrds.length > MAX_INITRDS) return
+    this.initrds = [...this.initrds, file.path]
+    this.note([file])
+    if (words.length > 0 && this.problems.length < MAX_SENTENCES)
+      this.problems = [...this.problems, `Its module ${file.path} has the command line: ${commandLine(words)}`]
+  }
+
+  /** An EFI program that boots a Linux kernel. */
+  program(started: StartedKernel): void {
+    this.start(null)
+    this.started = started
+    this.kernel = started.kernel
+    this.cmdline = started.cmdline
+    this.initrds = started.initrds
+    this.problems = started.problems
+    for (const sentence of started.uncertainties) this.uncertain(sentence)
+  }
+
+  /** What starts no Linux kernel at all. @param what a sentence */
+  other(what: string): void {
+    this.start(null)
+    this.problems = [what]
+  }
+
+  /** What GRUB complains of, and goes on without. */
+  fault(sentence: string): void {
+    this.problems = [...this.problems, sentence]
+  }
+
+  uncertain(sentence: string): void {
+    if (this.uncertainties.length < MAX_SENTENCES && !this.uncertainties.includes(sentence))
+      this.uncertainties = [...this.uncertainties, sentence]
+  }
+
+  copy(): BootCommands {
+    return Object.assign(new BootCommands(), this)
+  }
+
+  /** What is loaded when either of two branches was taken. */
+  join(other: BootCommands, why: string): BootCommands {
+    const [likely, lesser] = this.isLoaded || !other.isLoaded ? [this, other] : [other, this]
+    const joined = likely.copy()
+    for (const sentence of lesser.uncertainties) joined.uncertain(sentence)
+    if (likely.key() !== lesser.key()) {
+      const how = lesser.isLoaded ? `: it may as well be ${lesser.summary()}` : ', without which it starts nothing'
+      joined.uncertain(`What it starts depends on ${why}${how}.`)
+    }
+    return joined
+  }
+
+  /** Null when the body loads nothing. */
+  result(): Boot | null {
+    if (!this.isLoaded) return null
+    const { kernel, cmdline, initrds, devicetree, problems, uncertainties } = this
+    return { ...this.started, kernel, cmdline, initrds, devicetree, problems, uncertainties }
+  }
+
+  private start(file: GrubFile | null): void {
+    this.started = null
+    this.kernel = file?.path ?? null
+    this.cmdline = null
+    this.initrds = []
+    this.problems = []
+    if (file !== null) this.note([file])
+  }
+
+  private note(files: readonly GrubFile[]): void {
+    const found = files.flatMap(({ problem }) => problem ?? [])
+    if (found.length > 0 && this.problems.length < MAX_SENTENCES) this.problems = [...this.problems, ...found]
+  }
+
+  private key(): string {
+    return JSON.stringify([
+      this.kernel,
+      this.started?.profile,
+      this.cmdline,
+      this.initrds,
+      this.devicetree,
+      this.problems,
+    ])
+  }
+
+  private summary(): string {
+    const { kernel, initrds, cmdline } = this
+    return `${kernel ?? this.problems[0]}${initrds.map((initrd) => `, ${initrd}`).join('')}${cmdline ? `, ${cmdline}` : ''}`
+  }
+}
+
+/**
+ * The text that GRUB passes for arguments: joined by spaces; one that has a space is put in double quotes, and quotes and
+ * backslashes get a backslash, apart from that of `\xNN`.
+ */
+export function commandLine(words: readonly string[]): string {
+  return words.map(quoted).join(' ')
+}
+
+function quoted(word: string): string {
+  const escaped = word.replace(/\\(?!x[0-9a-fA-F]{2})|['"]/g, '\\$&')
+  return word.includes(' ') ? `"${escaped}"` : escaped
+}

@@ -1,0 +1,183 @@
+import { setImmediate } from 'node:timers/promises'
+import { throwIfAborted } from '../../abort.ts'
+import type { FoundEntry } from './found-entry.ts'
+
+/**
+ * What one discovery may take, whatever lies on the disk: far more than any machine needs, a few seconds and some hundred
+ * megabytes.
+ */
+const limits = {
+  /** Commands that are run, words that they are given, tries of a pattern, files that are examined. */
+  steps: 3_000_000,
+  /** Characters of configurations that are read. */
+  characters: 24 * 1024 * 1024,
+  /** Characters that are made of them: command lines and titles with their variables. */
+  text: 17 * 1024 * 1024,
+  /** Commands and words of scripts that are kept at a time. */
+  statements: 1_500_000,
+  /** Entries of all menus. */
+  entries: 30_000,
+} as const
+
+export type Need = keyof typeof limits
+
+/** Characters of one entry. */
+const MAX_ENTRY = 8 * 1024 * 1024
+
+const MAX_PROBLEMS = 1000
+const MAX_PROBLEMS_OF_ONE = 100
+/** Characters of one that are kept: it may quote a whole file. */
+const MAX_PROBLEM = 1000
+
+/** Milliseconds of work after which others get their turn. */
+const TURN = 50
+
+/** Thrown by `spend` when a budget is used up: what was read so far counts. */
+export class BudgetSpent extends Error {}
+
+/** One for a whole discovery: every reader draws from it, so that many small files are bounded as one large file is. */
+export class Budget {
+  private readonly signal: AbortSignal | undefined
+  private readonly left: Record<Need, number> = { ...limits }
+  private readonly spent = new Set<Need>()
+  private kept: Partial<Record<Need, number>> = {}
+  private problems = 0
+  private turn = performance.now()
+
+  constructor(signal?: AbortSignal) {
+    this.signal = signal
+  }
+
+  /** Takes a part of the budget. @returns false when there is not enough left: then the reader is to stop. */
+  take(need: Need, amount = 1): boolean {
+    const kept = this.kept[need] ?? 0
+    if (this.left[need] - kept >= amount) {
+      this.left[need] -= amount
+      return true
+    }
+    // What is too large by itself uses the rest up: nothing smaller is let in behind it.
+    this.left[need] = kept
+    this.spent.add(need)
+    return false
+  }
+
+  /** As `take`, for readers that stop by an exception. @throws BudgetSpent */
+  spend(need: Need, amount = 1): void {
+    if (!this.take(need, amount)) throw new BudgetSpent()
+  }
+
+  /**
+   * Keeps a part of what is left for those that come later: a script that runs for ever must not hide what it did before, nor
+   * what others have to say.
+   * @returns ends that
+   */
+  keep(part: Partial<Record<Need, number>>): () => void {
+    const before = this.kept
+    this.kept = { ...before }
+    for (const [need, share] of Object.entries(part) as [Need, number][]) {
+      const kept = before[need] ?? 0
+      this.kept[need] = kept + Math.floor((this.left[need] - kept) * share)
+    }
+    return () => {
+      this.kept = before
+    }
+  }
+
+  /** Whether anything was left out. */
+  get isSpent(): boolean {
+    return this.spent.size > 0
+  }
+
+  /** Whether there is any use in making further entries. */
+  get hasRoom(): boolean {
+    return this.has('entries') && this.has('text') && this.has('steps')
+  }
+
+  /** Takes what an entry needs; one that is as large as whole menus is left out by itself. @returns whether it may be kept */
+  afford(entry: FoundEntry): boolean {
+    const length = lengthOf(entry)
+    if (length > MAX_ENTRY) {
+      this.spent.add('text')
+      this.take('text', Math.ceil(length / 16))
+      return false
+    }
+    return this.take('entries') && this.take('text', length)
+  }
+
+  /** The entries that are made of some items, as many as can be afforded. */
+  entriesOf<Item>(items: Iterable<Item>, make: (item: Item) => FoundEntry): FoundEntry[] {
+    const entries: FoundEntry[] = []
+    for (const item of items) {
+      if (!this.hasRoom) break
+      const entry = make(item)
+      if (this.afford(entry)) entries.push(entry)
+    }
+    return entries
+  }
+
+  /** Whether there is anything left; when not, something is left out. */
+  has(need: Need): boolean {
+    return this.left[need] > (this.kept[need] ?? 0) || this.take(need)
+  }
+
+  /** The problems of a list, until a thousand are known of all. */
+  problemsOf(texts: readonly string[]): string[] {
+    const room = Math.max(0, MAX_PROBLEMS - this.problems)
+    this.problems += texts.length
+    return texts.slice(0, room).map(clipped)
+  }
+
+  /** What was left out, as sentences. */
+  get remarks(): string[] {
+    const remarks: string[] = []
+    if (this.spent.size > 0)
+      remarks.push(
+        `There is more to read here than any machine needs (${[...this.spent].map((need) => names[need]).join(', ')}): ` +
+          'what was read so far is listed, the rest is left out.',
+      )
+    if (this.problems > MAX_PROBLEMS) remarks.push(`${this.problems - MAX_PROBLEMS} more problems are left out.`)
+    return remarks
+  }
+
+  /** Lets others run when it is their turn. @throws KexecError 'aborted' once the signal has fired */
+  async pause(): Promise<void> {
+    if (performance.now() - this.turn < TURN) return
+    await setImmediate()
+    this.turn = performance.now()
+    throwIfAborted(this.signal)
+  }
+}
+
+/** Adds a problem to the list of one reader, of which nobody reads more than these. */
+export function addProblem(problems: string[], text: string): void {
+  if (problems.length < MAX_PROBLEMS_OF_ONE) problems.push(clipped(text))
+  else if (problems.length === MAX_PROBLEMS_OF_ONE) problems.push('There is more like this, which is left out.')
+}
+
+function clipped(text: string): string {
+  return text.length > MAX_PROBLEM ? `${text.slice(0, MAX_PROBLEM)}…` : text
+}
+
+function lengthOf({
+  id,
+  title,
+  submenus = [],
+  initrds,
+  cmdline,
+  problems = [],
+  uncertainties = [],
+  kernel,
+  version,
+}: FoundEntry): number {
+  let length = id.length + title.length + (cmdline?.length ?? 0) + (kernel?.length ?? 0) + (version?.length ?? 0)
+  for (const texts of [submenus, initrds, problems, uncertainties]) for (const text of texts) length += text.length + 1
+  return length
+}
+
+const names: Readonly<Record<Need, string>> = {
+  steps: `${limits.steps} steps`,
+  characters: `${limits.characters / 1024 ** 2} MiB of text`,
+  text: `${limits.text / 1024 ** 2} MiB of command lines and titles`,
+  statements: `${limits.statements} commands and words`,
+  entries: `${limits.entries} entries`,
+}

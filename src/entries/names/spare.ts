@@ -1,0 +1,21 @@
+import { isReplaced, isRescue } from './kernel-names.ts'
+
+/** What tells of an entry what it is kept for. */
+interface Started {
+  readonly kernel: string | null
+  readonly cmdline: string | null
+}
+
+/** Whether an entry is kept only as a way back, or for repairs: select() prefers another of the same version. */
+export function isSpare(entry: Started): boolean {
+  return isRescue(entry.kernel) || isReplaced(entry.kernel) || isRecovery(entry)
+}
+
+/** Words that ask for a single user, a shell instead of an init, or what erases the system or lends out its disks. */
+const recoveryWord =
+  /(?:^| )(?:single|[sS1]|recovery|rescue|emergency|rd\.break(?:=\S*)?|init=\/bin\/(?:ba|da)?sh|systemd\.factory_reset(?:=\S*)?|(?:rd\.)?systemd\.unit=(?:rescue|emergency|runlevel1|factory-reset|storage-target-mode)\.target)(?: |$)/
+
+/** Whether an entry is for repairs, by its command line: GRUB's "(recovery mode)". */
+export function isRecovery({ cmdline }: Pick<Started, 'cmdline'>): boolean {
+  return cmdline !== null && recoveryWord.test(cmdline)
+}

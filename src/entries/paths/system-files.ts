@@ -1,0 +1,183 @@
+import { closeSync, type Stats } from 'node:fs'
+import { fileType, type System } from '../../system/system.ts'
+import { Budget } from '../model/budget.ts'
+import { HEAD_BYTES, type IdentifyKernel, type Identity, S390_HEAD_BYTES } from '../names/identify.ts'
+import { Volumes } from './volumes.ts'
+
+/** A kernel file as found. */
+export interface KernelFile {
+  readonly version: string | null
+  readonly architecture: string | null
+  /** What is wrong with it, one sentence each; empty when it is a kernel that can be read. */
+  readonly problems: readonly string[]
+}
+
+/** Steps that it takes to open a file, beside those of the way to it. */
+const FILE = 10
+/** Steps that it takes to tell what a kernel file is: 36 KiB are read, and may be unpacked. */
+const KERNEL = 200
+
+/** The files of a system, each read once and within the budget of one discovery. */
+export class SystemFiles {
+  readonly system: System
+  /** The file systems, and where a path that a boot loader names is. */
+  readonly volumes: Volumes
+  /** What it may take: every reader draws from it. */
+  readonly budget: Budget
+  private readonly identify: IdentifyKernel
+  private readonly resolved = new Map<string, string | undefined>()
+  private readonly kernelFiles = new Map<string, KernelFile>()
+  private readonly initrdFiles = new Map<string, string[]>()
+  private paidLooks = 0
+
+  constructor(system: System, identify: IdentifyKernel, budget = new Budget()) {
+    this.system = system
+    this.budget = budget
+    this.volumes = new Volumes(system, budget)
+    this.identify = identify
+  }
+
+  /**
+   * The folders that kernels lie in by themselves: /boot, and the top, where they are when the root is a boot partition.
+   * A boot partition often has a link `boot -> .`; its files are then named from the top.
+   */
+  get bootFolders(): string[] {
+    return this.resolve('/boot') === '/' ? ['/'] : ['/boot', '/']
+  }
+
+  /** As `system.readText`, and undefined when no more can be afforded. */
+  readText(path: string): string | undefined {
+    const { budget, system } = this
+    if (!this.pay(FILE) || !budget.has('characters')) return undefined
+    const text = system.readText(path)
+    return text === undefined || budget.take('characters', text.length) ? text : undefined
+  }
+
+  /** As `system.readTexts`, as many as can be afforded. */
+  *readTexts(path: string, isWanted: (name: string) => boolean): Generator<[name: string, text: string | undefined]> {
+    const { budget, system } = this
+    for (const [name, text] of system.readTexts(path, isWanted)) {
+      if (!this.pay(FILE) || !budget.take('characters', text?.length ?? 0)) return
+      yield [name, text]
+    }
+  }
+
+  /** Takes steps, and those of the ways to files since it was last done. @returns whether they can be afforded */
+  pay(steps: number): boolean {
+    const looks = this.system.looks - this.paidLooks
+    this.paidLooks = this.system.looks
+    return this.budget.take('steps', steps + looks)
+  }
+
+  /** Reads the head of a kernel file and tells what it is. Never throws. */
+  kernelFile(path: string): KernelFile {
+    return remembered(this.kernelFiles, path, () => this.examineKernel(path))
+  }
+
+  private examineKernel(path: string): KernelFile {
+    const nothing = { version: null, architecture: null }
+    if (!this.pay(KERNEL)) return { ...nothing, problems: [`${path} ${notLookedAt}`] }
+    const { stats, problem } = this.file(path)
+    if (stats === undefined) return { ...nothing, problems: [problem] }
+    try {
+      const identity = this.identifyFile(path, stats.size)
+      const { version, architecture, bootable } = identity
+      return { version, architecture, problems: bootable ? [] : [notBootable(path, identity)] }
+    } catch (error) {
+      return { ...nothing, problems: [unreadable(path, error)] }
+    }
+  }
+
+  /** Only what nothing else is gets a second look. */
+  private identifyFile(path: string, size: number): Identity {
+    const identity = this.identify(this.system.readHead(path, HEAD_BYTES), size)
+    const isKnown = identity.bootable || identity.architecture !== null
+    return isKnown || size < S390_HEAD_BYTES
+      ? identity
+      : this.identify(this.system.readHead(path, S390_HEAD_BYTES), size)
+  }
+
+  /** What keeps a file from being loaded as an initrd, as a list of at most one sentence. Never throws. */
+  initrdProblems(path: string): string[] {
+    return remembered(this.initrdFiles, path, () => this.examineInitrd(path))
+  }
+
+  private examineInitrd(path: string): string[] {
+    if (!this.pay(FILE)) return [`${path} ${notLookedAt}`]
+    const { stats, problem } = this.file(path)
+    if (stats === undefined) return [problem]
+    try {
+      closeSync(this.system.open(path))
+      return []
+    } catch (error) {
+      return [unreadable(path, error)]
+    }
+  }
+
+  /** Where links lead, or undefined when they lead nowhere. */
+  resolve(path: string): string | undefined {
+    if (!this.resolved.has(path)) {
+      this.pay(1)
+      this.resolved.set(path, this.follow(path))
+    }
+    return this.resolved.get(path)
+  }
+
+  private follow(path: string): string | undefined {
+    try {
+      return this.system.resolve(path)
+    } catch {
+      return undefined
+    }
+  }
+
+  private file(path: string): { stats: Stats; problem?: never } | { stats?: never; problem: string } {
+    const stats = this.system.stat(path)
+    if (stats === undefined) return { problem: this.absence(path) }
+    if (!stats.isFile()) return { problem: `${path} is a ${fileType(stats)}, not a file.` }
+    if (stats.size === 0) return { problem: `${path} is empty.` }
+    return { stats }
+  }
+
+  private absence(path: string): string {
+    const unmounted = /^\(([^)]+)\)(.*)$/.exec(path)
+    // GRUB's names of disks are no names of this system.
+    if (unmounted !== null && /^hd\d/.test(unmounted[1] as string))
+      return `${unmounted[2]} is on (${unmounted[1]}), which is none of the file systems that are mounted here.`
+    if (unmounted !== null) return `${unmounted[2]} is on ${unmounted[1]}, which is not mounted.`
+    try {
+      this.system.resolve(path)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ELOOP') return `${path} is a link that leads back to itself.`
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') return unreadable(path, error)
+    }
+    if (!this.system.exists(path)) return `${path} does not exist.`
+    return this.system.isLive
+      ? `${path} is a link to a file that does not exist.`
+      : `${path} is a link to a file that does not exist in this root.`
+  }
+}
+
+const notLookedAt = 'is not looked at: there is more to read here than any machine needs.'
+
+function notBootable(path: string, { description, problems = [] }: Identity): string {
+  if (problems.length === 0) return `${path} is ${description}, not a kernel.`
+  return `${path} is ${description}, but ${problems.join('; ')}.`
+}
+
+/** Many entries share a kernel or an initrd; each file is looked at once. */
+function remembered<Value>(known: Map<string, Value>, path: string, look: () => Value): Value {
+  let value = known.get(path)
+  if (value === undefined) {
+    value = look()
+    known.set(path, value)
+  }
+  return value
+}
+
+function unreadable(path: string, error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EACCES' || code === 'EPERM') return `${path} cannot be read without root's rights (${code}).`
+  return `${path} cannot be read (${code ?? message}).`
+}

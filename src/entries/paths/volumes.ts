@@ -1,0 +1,322 @@
+import { posix } from 'node:path'
+import type { System } from '../../system/system.ts'
+import { Budget } from '../model/budget.ts'
+import { FileIndex } from './file-index.ts'
+import { type Mount, readMounts } from './mounts.ts'
+import { unescapeHex } from './udev-names.ts'
+
+/** By what a boot loader names a file system. `device` is a name below /dev ('/dev/sda2') or a Linux root= form of it. */
+export interface VolumeName {
+  readonly uuid?: string
+  readonly label?: string
+  readonly partuuid?: string
+  readonly partlabel?: string
+  readonly device?: string
+}
+
+/** A file system that boot loaders name, and where the system has it mounted. */
+export interface Volume {
+  /** For messages: '/dev/sda2', 'UUID=1234-ABCD'. */
+  readonly name: string
+  /** Number of the partition on its disk, from 1, or null: it is no partition, or nothing tells. */
+  readonly partition: number | null
+  /** Where it, or parts of it, are mounted; empty when it is there but not mounted. */
+  readonly mounts: readonly Mount[]
+}
+
+/** Where a path that a boot loader names is in the system's own tree. */
+export interface Location {
+  readonly path: string
+  /** Whether something is there. */
+  readonly exists: boolean
+}
+
+/** A device as fstab names it by what is on it. */
+const isSpec = /^(?:UUID|LABEL|PARTUUID|PARTLABEL)=/i
+
+const links = {
+  uuid: 'by-uuid',
+  label: 'by-label',
+  partuuid: 'by-partuuid',
+  partlabel: 'by-partlabel',
+} as const satisfies Record<Exclude<keyof VolumeName, 'device'>, string>
+
+/** Where distributions mount the partitions that boot loaders read. */
+const usualMountPoints = ['/', '/boot', '/efi', '/boot/efi', '/boot/firmware', '/esp'] as const
+
+/** A folder at the top of a partition that a boot loader's configuration lies in; what is before it is the mount point. */
+const configFolders = /^(.*)\/(?:grub2?|loader|extlinux|syslinux|isolinux|efi|limine)(?:\/.*)?$/i
+
+/**
+ * The file systems of a system, and the way from a path as a boot loader names it, from the top of the file system that
+ * holds it, to the path in the running system's tree.
+ */
+export class Volumes {
+  /** The deepest mount point first. */
+  readonly mounts: readonly Mount[]
+  readonly files: FileIndex
+  private readonly system: System
+  private readonly byName = new Map<string, Volume | undefined>()
+  private readonly located = new Map<string, Location>()
+  private readonly folders = new Map<string, readonly string[]>()
+  private readonly names = new Map<string, Set<string>>()
+  private readonly budget: Budget
+
+  constructor(system: System, budget = new Budget()) {
+    this.system = system
+    this.budget = budget
+    this.files = new FileIndex(system)
+    this.mounts = readMounts(system)
+  }
+
+  /** Whether the system tells of all its file systems; if not, what `find` does not know may still be there. */
+  get areAllKnown(): boolean {
+    return this.linksIn('/dev/disk/by-uuid').length > 0
+  }
+
+  /**
+   * The file system of that name, told by /dev/disk/by-* or by what fstab calls it. Undefined when there is none, and when
+   * nothing tells: see `areAllKnown`.
+   */
+  find(name: VolumeName): Volume | undefined {
+    const key = JSON.stringify(name)
+    if (!this.byName.has(key)) this.byName.set(key, this.look(name))
+    return this.byName.get(key)
+  }
+
+  /** The UUID or label of a file system or its partition, if anything tells. */
+  nameBy(kind: keyof typeof links, { name, mounts }: Volume): string | undefined {
+    const devices = [name, ...mounts.map(({ device }) => device ?? '')]
+    const spec = new RegExp(`^${kind}=(.*)$`, 'i')
+    for (const device of devices) {
+      const told = spec.exec(device)?.[1]
+      if (told !== undefined) return told
+      const names = this.deviceNames(device)
+      const folder = `/dev/disk/${links[kind]}`
+      const link = this.linksIn(folder).find((entry) => {
+        const target = this.system.readLink(posix.join(folder, entry))
+        return target !== undefined && names.has(posix.basename(target))
+      })
+      if (link !== undefined) return unescapeHex(link)
+    }
+    return undefined
+  }
+
+  /** Every file system that is a partition of this number, from 1: what `(hd0,gpt2)` may mean. */
+  partitions(number: number): Volume[] {
+    const found = new Map<string, Volume>()
+    if (!this.budget.take('steps', Math.ceil(this.mounts.length / 8))) return []
+    for (const { device } of this.mounts) {
+      if (device === null) continue
+      const volume = this.find({ device })
+      if (volume !== undefined && volume.partition === number) found.set(volume.name, volume)
+    }
+    return [...found.values()]
+  }
+
+  /** Whether any disk has a partition of this number, mounted or not, as far as `areAllKnown`. */
+  hasPartition(number: number): boolean {
+    const folder = '/dev/disk/by-uuid'
+    return this.system
+      .list(folder)
+      .some((uuid) => partitionOf(this.system.readLink(posix.join(folder, uuid))) === number)
+  }
+
+  /** Whether the number of each mounted partition is known: what has another number is then none of them. */
+  get areNumbersKnown(): boolean {
+    return this.mounts.every(
+      ({ device, type }) =>
+        // A pool names no partition.
+        type !== 'zfs' && device !== null && ![...this.deviceNames(device)].every((name) => isSpec.test(name)),
+    )
+  }
+
+  /** The mount that a path of the system's tree lies in. */
+  mountOf(path: string): Mount {
+    const mount = this.mounts.find(({ mountPoint }) => isWithin(path, mountPoint))
+    return mount ?? { mountPoint: '/', top: '/', device: null, type: null }
+  }
+
+  /** The file system that a path of the system's tree lies on. */
+  volumeOf(path: string): Volume {
+    const mount = this.mountOf(path)
+    return (
+      (mount.device === null ? undefined : this.find({ device: mount.device })) ?? {
+        name: mount.device ?? mount.mountPoint,
+        partition: null,
+        mounts: [mount],
+      }
+    )
+  }
+
+  /**
+   * Finds a file that a boot loader names.
+   * @param path from the top of a file system, `/` or `\` between its parts.
+   * @param config file, in the system's tree, that names it: what it names lies on the same file system, if `volume` does
+   *   not say otherwise.
+   * @param volume the file system the boot loader looks on.
+   * @returns where it is; if nothing of that name is to be found, where it should be; for a file system that is not mounted,
+   *   the device in parentheses and the path on it, as in '(/dev/sda2)/boot/vmlinuz', which is nowhere in the tree.
+   */
+  locate(path: string, config: string, volume?: Volume): Location {
+    const key = `${path}\0${config.slice(0, config.lastIndexOf('/'))}\0${volume?.name ?? ''}`
+    let location = this.located.get(key)
+    if (location === undefined) {
+      const clean = posix.normalize(posix.join('/', path.replace(/\\/g, '/')))
+      location = this.search(clean, config, volume)
+      this.located.set(key, location)
+    }
+    return location
+  }
+
+  private search(path: string, config: string, volume: Volume | undefined): Location {
+    if (volume !== undefined && this.isElsewhere(volume)) return { path: `(${volume.name})${path}`, exists: false }
+    const candidates = [...new Set(this.candidates(path, config, volume))]
+    const exact = candidates.find((candidate) => this.files.has(candidate))
+    if (exact !== undefined) return { path: exact, exists: true }
+    for (const candidate of candidates) {
+      const spelled = this.files.ignoringCase(candidate)
+      if (spelled !== undefined) return { path: spelled, exists: true }
+    }
+    return { path: this.expected(path, config, volume) ?? candidates[0] ?? path, exists: false }
+  }
+
+  /**
+   * Whether a file system is there, but not mounted: another system's /boot/vmlinuz must not be taken for the one of the same
+   * name here. It counts only where the root's own device is among those that /dev/disk tells of.
+   */
+  private isElsewhere(volume: Volume): boolean {
+    if (volume.mounts.length > 0) return false
+    const root = this.mountOf('/').device
+    if (root === null) return false
+    const names = this.deviceNames(root)
+    return this.linksIn('/dev/disk/by-uuid').some((uuid) =>
+      names.has(posix.basename(this.system.readLink(posix.join('/dev/disk/by-uuid', uuid)) ?? '')),
+    )
+  }
+
+  /** Where a file that is not there should be when nothing tells what is mounted: on the file system of its configuration. */
+  private expected(path: string, config: string, volume: Volume | undefined): string | undefined {
+    const top = configFolders.exec(posix.dirname(config))?.[1]
+    if (volume !== undefined || this.mountOf(config).device !== null || top === undefined) return undefined
+    return isWithin(path, top === '' ? '/' : top) ? undefined : posix.join(top, path)
+  }
+
+  /** Where a path may be, the likeliest first. */
+  private candidates(path: string, config: string, volume: Volume | undefined): string[] {
+    // Of btrfs subvolumes that hold the path the innermost counts: the root's own, not one below where the whole is mounted.
+    const mounts = [...(volume?.mounts ?? [this.mountOf(config)])].sort(
+      (one, other) => other.top.length - one.top.length,
+    )
+    const candidates = mounts.flatMap((mount) => {
+      const below = beneath(path, mount.top)
+      return below === undefined ? [] : [posix.join(mount.mountPoint, below)]
+    })
+    // btrfs: a path may be named from the default subvolume as well, which is what is mounted.
+    for (const mount of mounts) if (mount.top !== '/') candidates.push(posix.join(mount.mountPoint, path))
+    const known = volume?.mounts.some(({ device }) => device !== null)
+    if (known && this.system.isLive) return candidates
+    // A captured tree may lack what tells its file systems apart, or be one partition of several.
+    const top = configFolders.exec(posix.dirname(config))?.[1]
+    const tops = [...(top === undefined ? [] : [top]), ...usualMountPoints]
+    candidates.push(...tops.map((folder) => posix.join(folder, path)))
+    const inSubvolume = withoutSubvolume(path)
+    if (inSubvolume !== undefined) candidates.push(...tops.map((folder) => posix.join(folder, inSubvolume)))
+    return candidates
+  }
+
+  private look(name: VolumeName): Volume | undefined {
+    if (!this.budget.take('steps', this.mounts.length)) return undefined
+    for (const [kind, folder] of Object.entries(links)) {
+      const value = name[kind as keyof VolumeName]
+      if (value === undefined) continue
+      const device = this.linkedDevice(`/dev/disk/${folder}`, value)
+      const spec = `${kind.toUpperCase()}=${value}`
+      const mounts = this.mounts.filter(
+        (mount) =>
+          mount.device !== null &&
+          (sameName(mount.device, spec) || (device !== undefined && this.deviceNames(mount.device).has(device))),
+      )
+      if (device === undefined && mounts.length === 0) continue
+      return { name: device === undefined ? spec : `/dev/${device}`, partition: partitionOf(device), mounts }
+    }
+    return name.device === undefined ? undefined : this.byDevice(name.device)
+  }
+
+  private byDevice(device: string): Volume | undefined {
+    const spec = /^(UUID|LABEL|PARTUUID|PARTLABEL)=(.*)$/i.exec(device)
+    if (spec !== null) {
+      const kind = (spec[1] as string).toLowerCase()
+      return this.look({ [kind]: spec[2] as string })
+    }
+    const names = this.deviceNames(device)
+    const mounts = this.mounts.filter(
+      (mount) => mount.device !== null && [...this.deviceNames(mount.device)].some((name) => names.has(name)),
+    )
+    if (mounts.length === 0 && !this.system.exists(device)) return undefined
+    return { name: device, partition: partitionOf([...names].at(-1)), mounts }
+  }
+
+  /** The kernel's name of the device that a /dev/disk link leads to: 'sda2', 'dm-0'. */
+  private linkedDevice(folder: string, value: string): string | undefined {
+    const name = this.linksIn(folder).find((candidate) => sameName(unescapeHex(candidate), value))
+    if (name === undefined) return undefined
+    const target = this.system.readLink(posix.join(folder, name))
+    return target === undefined ? undefined : posix.basename(target)
+  }
+
+  /** Names in a folder of /dev/disk, which is read once. Looking through them takes steps; none when they cannot be afforded. */
+  private linksIn(folder: string): readonly string[] {
+    const known = this.folders.get(folder) ?? this.system.list(folder)
+    this.folders.set(folder, known)
+    return this.budget.take('steps', known.length) ? known : []
+  }
+
+  private deviceNames(device: string): Set<string> {
+    const known = this.names.get(device) ?? this.lookForNames(device)
+    this.names.set(device, known)
+    return known
+  }
+
+  /** A device's own name and where its links lead: /dev/mapper/vg-root is dm-0 too. */
+  private lookForNames(device: string): Set<string> {
+    const spec = /^(UUID|LABEL|PARTUUID|PARTLABEL)=(.*)$/i.exec(device)
+    if (spec !== null) {
+      const folder = links[(spec[1] as string).toLowerCase() as keyof typeof links]
+      const linked = this.linkedDevice(`/dev/disk/${folder}`, spec[2] as string)
+      return new Set(linked === undefined ? [device] : [device, linked])
+    }
+    const target = this.system.readLink(device)
+    return new Set([posix.basename(device), ...(target === undefined ? [] : [posix.basename(target)])])
+  }
+}
+
+/** Number of a partition by the kernel's name: sda2, nvme0n1p2, mmcblk0p1, vda1; null for dm-0 and whole disks. */
+function partitionOf(device: string | undefined): number | null {
+  const digits = /^(?:[shv]d[a-z]+|xvd[a-z]+|(?:nvme\d+n\d+|mmcblk\d+|md\d+|loop\d+|nbd\d+)p)(\d+)$/.exec(
+    posix.basename(device ?? ''),
+  )?.[1]
+  return digits === undefined ? null : Number(digits)
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return folder === '/' || path === folder || path.startsWith(`${folder}/`)
+}
+
+/** The rest of a path below a folder, or undefined when it is not below it. */
+function beneath(path: string, folder: string): string | undefined {
+  if (!isWithin(path, folder)) return undefined
+  return folder === '/' ? path : path.slice(folder.length) || '/'
+}
+
+/** '/boot/vmlinuz' of '/@/boot/vmlinuz', '/@rootfs/boot/vmlinuz', '/@/.snapshots/1/snapshot/boot/vmlinuz', 'pool@/boot/…'. */
+function withoutSubvolume(path: string): string | undefined {
+  const inner = /^(?:\/[^/]*@[^/]*)?(?:\/\.snapshots\/\d+\/snapshot)?(\/.+)$/.exec(path)?.[1]
+  if (inner !== undefined && inner !== path) return inner
+  return /^\/[^/]+(\/boot\/.+)$/.exec(path)?.[1] ?? /@(\/.+)$/.exec(path)?.[1]
+}
+
+/** UUIDs and FAT serial numbers are written in either letter case. */
+function sameName(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase()
+}

@@ -1,0 +1,114 @@
+import { posix } from 'node:path'
+import { type FoundEntry, menuWithoutPreset } from '../model/found-entry.ts'
+import { initrdNames, microcodeIn, noInitrd } from '../names/initrd-names.ts'
+import { isReplaced, isRescue, type KernelName, kernelName } from '../names/kernel-names.ts'
+import type { KernelFile } from '../paths/system-files.ts'
+import type { EntrySource } from '../survey/entry-source.ts'
+import type { Survey } from '../survey/survey.ts'
+
+interface Folder {
+  readonly path: string
+  readonly names: ReadonlySet<string>
+}
+
+/** A file whose name is a kernel's. */
+interface Candidate {
+  readonly folder: Folder
+  readonly name: KernelName
+  readonly path: string
+  /** Where links lead; undefined when they lead nowhere. */
+  readonly target: string | undefined
+}
+
+/** A kernel with what was found beside it. */
+interface Kernel extends Candidate {
+  readonly file: KernelFile
+  readonly version: string | null
+  /** Names that were looked for, the likeliest first, and the one that was there. */
+  readonly initrdNames: readonly string[]
+  readonly initrd: string | undefined
+}
+
+/** Kernels that merely lie in /boot, or at the top of a boot partition: found by name, described by what they say. */
+export const bootDir: EntrySource = {
+  name: 'boot-dir',
+  find: (survey) => {
+    const folders = survey.bootFolders.map((path) => ({ path, names: new Set(survey.system.list(path)) }))
+    const candidates = folders.flatMap((folder) => candidatesIn(folder, survey))
+    const kernels = withoutSecondNames(candidates).map((candidate) => examine(candidate, survey))
+    const foldersWithInitrd = new Set(kernels.filter(({ initrd }) => initrd !== undefined).map(({ folder }) => folder))
+    const entries = survey.budget.entriesOf(kernels, (kernel) =>
+      entryOf(kernel, foldersWithInitrd.has(kernel.folder), survey),
+    )
+    return entries.length === 0 ? [] : [menuWithoutPreset('boot-dir', folders[0]?.path ?? '/boot', entries)]
+  },
+}
+
+function candidatesIn(folder: Folder, survey: Survey): Candidate[] {
+  const candidates: Candidate[] = []
+  for (const file of folder.names) {
+    const name = kernelName(file)
+    if (name === undefined || isDebugCopy(file, folder.names)) continue
+    const path = posix.join(folder.path, file)
+    if (!name.unmistakable && survey.system.stat(path)?.isFile() === false) continue
+    candidates.push({ folder, name, path, target: survey.resolve(path) })
+  }
+  return candidates
+}
+
+/** SUSE puts the unstripped ELF file, vmlinux-V.gz, beside the kernel that boots, vmlinuz-V. */
+function isDebugCopy(file: string, names: ReadonlySet<string>): boolean {
+  const version = /^vmlinux-(.+?)(?:\.(?:gz|bz2|xz|zst))?$/.exec(file)?.[1]
+  return version !== undefined && names.has(`vmlinuz-${version}`)
+}
+
+/**
+ * Drops links to a kernel that is there by another name: /vmlinuz -> boot/vmlinuz-6.1.0-50-amd64 is no second kernel.
+ * Where all names are links (SUSE's lead to /usr/lib/modules), the one with the version stays.
+ */
+function withoutSecondNames(candidates: readonly Candidate[]): Candidate[] {
+  const files = candidates.filter(({ path, target }) => target === path)
+  const seen = new Set(files.map(({ path }) => path))
+  const links = candidates
+    .filter(({ path, target }) => target !== path)
+    .sort((one, other) => Number(one.name.version === null) - Number(other.name.version === null))
+    .filter(({ target }) => {
+      if (target === undefined) return true
+      const isNew = !seen.has(target)
+      seen.add(target)
+      return isNew
+    })
+  return [...files, ...links]
+}
+
+function examine(candidate: Candidate, survey: Survey): Kernel {
+  const { folder, name, path } = candidate
+  const file = survey.kernelFile(path)
+  const names = initrdNames(name.suffix, file.version, file.architecture)
+  const initrd = names.find((initrdName) => folder.names.has(initrdName))
+  return { ...candidate, file, version: file.version ?? name.version, initrdNames: names, initrd }
+}
+
+function entryOf(kernel: Kernel, othersHaveInitrd: boolean, survey: Survey): FoundEntry {
+  const { folder, name, path, file, version, initrd } = kernel
+  const initrds = [...microcodeIn(folder.names, file.architecture), ...(initrd === undefined ? [] : [initrd])].map(
+    (initrdName) => posix.join(folder.path, initrdName),
+  )
+  const problems = [...file.problems, ...initrds.flatMap((initrdPath) => survey.initrdProblems(initrdPath))]
+  if (initrd === undefined && (name.expectsInitrd || othersHaveInitrd))
+    problems.push(noInitrd(path, kernel.initrdNames, folder.path))
+  // A rescue kernel's initrd brings every module it needs; the kernel's own folder went with its package.
+  return {
+    id: name.file,
+    title: `${survey.title(version, path)}${isRescue(path) ? ' (rescue)' : isReplaced(path) ? ' (replaced)' : ''}`,
+    version,
+    config: folder.path,
+    kernel: path,
+    initrds,
+    cmdline: null,
+    devicetree: null,
+    architecture: file.architecture,
+    problems,
+    described: true,
+  }
+}

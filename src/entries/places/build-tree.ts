@@ -1,0 +1,61 @@
+import { posix } from 'node:path'
+import { type FoundEntry, type Menu, menuWithoutPreset } from '../model/found-entry.ts'
+import type { Survey } from '../survey/survey.ts'
+
+/** Kernels as `make` leaves them below arch/, the one to boot first (Documentation/kbuild, `make help`). */
+const images: readonly (readonly [architecture: string, names: readonly string[]])[] = [
+  ['x86', ['bzImage']],
+  ['arm64', ['Image.gz', 'vmlinuz.efi', 'Image']],
+  ['riscv', ['Image.gz', 'vmlinuz.efi', 'Image']],
+  ['arm', ['zImage']],
+  ['powerpc', ['zImage']],
+  ['s390', ['bzImage']],
+  ['loongarch', ['vmlinuz.efi', 'vmlinux.efi']],
+]
+
+/**
+ * The kernels that were built in a source tree, or in the folder that `make O=` was given: one entry for each architecture
+ * that was built. Without any, the ELF file `vmlinux`, which powerpc boots and x86 does not.
+ * @param folder in the system's tree; ids are paths below it.
+ */
+export function buildTreeMenu(survey: Survey, folder: string): Menu {
+  const built = images.flatMap(([architecture, names]) => {
+    const boot = `arch/${architecture}/boot`
+    // arch/x86_64/boot and arch/i386/boot are links to the same file.
+    const name = names.find((candidate) => isFile(posix.join(folder, boot, candidate), survey))
+    return name === undefined ? [] : [`${boot}/${name}`]
+  })
+  const paths = built.length > 0 ? built : isFile(posix.join(folder, 'vmlinux'), survey) ? ['vmlinux'] : []
+  const release = survey.readText(posix.join(folder, 'include/config/kernel.release'))?.trim().split('\n')[0]
+  return menuWithoutPreset(
+    'build-tree',
+    folder,
+    paths.map((path) => entryOf(path, folder, release || null, survey)),
+  )
+}
+
+function isFile(path: string, survey: Survey): boolean {
+  return survey.system.stat(path)?.isFile() ?? false
+}
+
+function entryOf(path: string, folder: string, release: string | null, survey: Survey): FoundEntry {
+  const kernel = posix.join(folder, path)
+  const file = survey.kernelFile(kernel)
+  const version = file.version ?? release
+  const problems = [...file.problems]
+  if (file.version !== null && release !== null && file.version !== release)
+    problems.push(`${kernel} is ${file.version}, but the tree is set up for ${release}: it is to be built again.`)
+  return {
+    id: path,
+    title: `Linux ${version ?? 'of unknown version'} (build tree)`,
+    version,
+    kernel,
+    initrds: [],
+    cmdline: null,
+    architecture: file.architecture,
+    problems,
+    // A kernel with all drivers built in needs none: no modules is not yet a fault.
+    uncertainties: survey.modulesProblems(version),
+    described: true,
+  }
+}

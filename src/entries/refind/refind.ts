@@ -1,0 +1,151 @@
+import { posix } from 'node:path'
+import type { FoundEntry, Menu } from '../model/found-entry.ts'
+import { filesAt } from '../paths/loader-path.ts'
+import type { EntrySource } from '../survey/entry-source.ts'
+import type { Survey } from '../survey/survey.ts'
+import { type RefindConfiguration, readRefind, type Stanza } from './configuration.ts'
+import { lastStarted, type MainEntry, presetOf } from './default-selection.ts'
+import { scannedFolder, volumeOf } from './scan-rules.ts'
+import { scannedEntries } from './scanned.ts'
+
+const tops = ['/boot/efi', '/efi', '/boot', ''] as const
+
+/**
+ * rEFInd: what its files say, the stanzas of refind.conf and the kernels beside a refind_linux.conf. Whatever else it finds
+ * by itself, other systems' boot loaders among it, is not looked for.
+ */
+export const refind: EntrySource = {
+  name: 'refind',
+  find: (survey) => {
+    const config = filesAt(
+      tops.flatMap((top) => ['refind', 'BOOT'].map((folder) => `${top}/EFI/${folder}/refind.conf`)),
+      survey,
+    )[0]
+    const configuration = readConfiguration(config, survey)
+    const linuxConfigs = filesAt(linuxConfigPaths(configuration, survey), survey)
+    const start = config ?? linuxConfigs[0]
+    return start === undefined ? [] : [readMenu(start, configuration, linuxConfigs, survey)]
+  },
+}
+
+function readConfiguration(config: string | undefined, survey: Survey): RefindConfiguration {
+  if (config === undefined) return readRefind('', '', () => undefined)
+  return readRefind(config, survey.readText(config) ?? '', (name) =>
+    survey.readText(posix.join(posix.dirname(config), name.replaceAll('\\', '/'))),
+  )
+}
+
+/** In /boot, at the top, in the folders of the EFI partition that distributions keep kernels in, and where refind.conf says. */
+function linuxConfigPaths({ rules }: RefindConfiguration, survey: Survey): string[] {
+  const folders = tops.flatMap((top) => survey.system.list(`${top}/EFI`).map((name) => `${top}/EFI/${name}`))
+  const also = rules.alsoScanDirs.slice(0, 50).map((name) => name.replace(/^[^:]*:/, '').replaceAll('\\', '/'))
+  const further = tops.flatMap((top) => also.map((name) => posix.join('/', top, name)))
+  return [...tops, ...folders.slice(0, 200), ...further].map((folder) => `${folder}/refind_linux.conf`)
+}
+
+function readMenu(
+  start: string,
+  configuration: RefindConfiguration,
+  linuxConfigs: readonly string[],
+  survey: Survey,
+): Menu {
+  const { scanFor } = configuration
+  const kinds = [...new Set(scanFor)].filter((kind) => /[imeo]/.test(kind))
+  const shown = kinds.flatMap((kind): Shown[] => {
+    if (kind === 'm') return stanzasShown(configuration.stanzas, start, survey)
+    if (kind === 'i') return kernelsShown(configuration, linuxConfigs, survey)
+    // Whether a disk is an external one nothing here tells.
+    const isNew = !scanFor.includes('i') && kind === kinds.find((one) => /[eo]/.test(one))
+    return isNew ? kernelsShown(configuration, linuxConfigs, survey, onlyExternal) : []
+  })
+  const entries = shown.flatMap((one) => one.entries)
+  const main = shown.map((one) => one.main)
+  const preset = presetOf(configuration.selection, main, start, lastStarted(survey.system, start))
+  return { source: 'refind', config: start, entries, preset, problems: configuration.problems }
+}
+
+/** An entry of the main menu, and those of its submenu behind it. */
+interface Shown {
+  readonly entries: readonly FoundEntry[]
+  readonly main: MainEntry
+}
+
+const onlyExternal = 'Shown only if its disk is an external one: scanfor in refind.conf leaves internal ones out.'
+
+/** @param doubt why it is not sure that rEFInd finds them, a sentence. */
+function kernelsShown(
+  { rules }: RefindConfiguration,
+  linuxConfigs: readonly string[],
+  survey: Survey,
+  doubt?: string,
+): Shown[] {
+  return linuxConfigs.flatMap((config) => {
+    const folder = scannedFolder(config, rules, survey)
+    if (folder === undefined) return []
+    const doubts = [
+      ...(doubt === undefined ? [] : [doubt]),
+      ...(folder.isSure ? [] : [`Shown only if rEFInd looks into ${folder.onVolume}.`]),
+    ]
+    const entries = scannedEntries(folder, rules, survey).map((entry) => ({
+      ...entry,
+      config,
+      uncertainties: [...(entry.uncertainties ?? []), ...doubts],
+    }))
+    const starts = entries.flatMap((entry, index) => (entry.submenus === undefined ? [index] : []))
+    return starts.map((start, index): Shown => {
+      const group = entries.slice(start, starts[index + 1])
+      const entry = group[0] as FoundEntry
+      const name = posix
+        .join(folder.onVolume, posix.basename(entry.kernel ?? ''))
+        .slice(1)
+        .replaceAll('/', '\\')
+      return { entries: group, main: { entry, name, loader: name, isSure: doubts.length === 0 } }
+    })
+  })
+}
+
+/** A stanza's own entry, and those of its submenu. */
+function stanzasShown(stanzas: readonly Stanza[], config: string, survey: Survey): Shown[] {
+  const shown = stanzas.filter(({ isDisabled }) => !isDisabled)
+  const { budget } = survey
+  return shown.flatMap((stanza): Shown[] => {
+    if (!budget.has('entries')) return []
+    const entry = stanzaEntry(stanza, config, survey)
+    if (!budget.afford(entry)) return []
+    const submenus = stanza.submenus.filter(({ isDisabled }) => !isDisabled)
+    const below = budget.entriesOf(submenus, (submenu) => ({
+      ...stanzaEntry(submenu, config, survey),
+      id: `${stanza.title}/${submenu.title}`,
+      submenus: [stanza.title],
+    }))
+    const main = { entry, name: stanza.title, loader: stanza.loader ?? '', isSure: true }
+    return [{ entries: [entry, ...below], main }]
+  })
+}
+
+function stanzaEntry(stanza: Stanza, config: string, survey: Survey): FoundEntry {
+  const { title, line, loader, initrd, options, volume: volumeName } = stanza
+  const nothing = { id: title, title, kernel: null, initrds: [], cmdline: null }
+  if (stanza.firmwareOption !== null)
+    return { ...nothing, problems: [`It starts boot option ${stanza.firmwareOption} of the firmware.`] }
+  if (loader === null) return { ...nothing, problems: [`${line}: the entry names no loader.`] }
+  const volume = volumeName === null ? undefined : volumeOf(volumeName, survey)
+  // From the top of the volume, with or without a slash before it.
+  const program = survey.volumes.locate(posix.join('/', loader.replaceAll('\\', '/')), config, volume).path
+  // rEFInd hands over no initrd: it names the one of the stanza behind the options, for the kernel's own stub.
+  const added = initrd === null || initrd === '' ? [] : [`initrd=${initrd}`]
+  const cmdline = [...(options === null ? [] : [options]), ...added].join(' ')
+  const start = { program, options: cmdline, config }
+  const started = survey.efiPrograms.started(start)
+  // Windows, macOS and other boot loaders are EFI programs; a Linux kernel is one too, and seldom ends so.
+  if (started === null && /\.efi$/i.test(loader) && cmdline === '')
+    return { ...nothing, problems: [`It starts no Linux kernel by itself: the EFI program ${loader}.`] }
+  const found = started ?? survey.efiPrograms.asKernel(start)
+  // A unified kernel image has a command line of its own; of a kernel the options are shown as they are written.
+  const kernel = found.described === true ? found : { ...found, cmdline: options ?? '' }
+  const unknown =
+    volumeName !== null && volume === undefined
+      ? [`Depends on the volume ${volumeName}, which this system does not know.`]
+      : []
+  return { ...nothing, ...kernel, uncertainties: [...unknown, ...kernel.uncertainties] }
+}

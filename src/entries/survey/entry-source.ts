@@ -1,0 +1,14 @@
+import type { Source } from '../model/entry.ts'
+import type { FoundEntry, Menu } from '../model/found-entry.ts'
+import type { Survey } from './survey.ts'
+
+/** A kind of configuration that boot entries are read from: one object in one file, and one line in sources.ts. */
+export interface EntrySource {
+  readonly name: Source
+  /**
+   * The menus of this kind, [] when the system has none. Never throws for what it reads: a broken entry says so in its
+   * `problems`, a broken file in the menu's. It stops when `survey.budget` is spent, and keeps what it has.
+   * @param earlier what the sources before this one found.
+   */
+  find(survey: Survey, earlier: readonly FoundEntry[]): readonly Menu[] | Promise<readonly Menu[]>
+}
