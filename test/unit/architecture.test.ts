@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
@@ -168,4 +168,34 @@ test('the imports are found: of types, of values, and while a program runs', () 
       ]),
     ),
   ).toEqual([['b', 'c']])
+})
+
+describe('docs/architecture.md', () => {
+  const paths = [...page.matchAll(/`(src\/[\w./-]+)`/g)].map(([, path]) => path as string)
+  const declared = [...page.matchAll(/`(\w+)` \(`(src\/[\w./-]+\.ts)`\)/g)].map(
+    ([, name, file]) => [name, file] as const,
+  )
+  /** What the picture shows of data that goes from one directory to another. */
+  const arrows = [...page.matchAll(/^ {2}([\w-]+) -- .+ --> ([\w-]+)$/gm)]
+    .map(([, from, to]) => [`src/${from}`, `src/${to}`] as const)
+    .filter(([from, to]) => order.includes(from) && order.includes(to))
+
+  test('names only files and directories that are there', () => {
+    expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([])
+  })
+
+  test('finds every type and list where it says', () => {
+    expect(declared.length).toBeGreaterThan(15)
+    const missing = declared.filter(([name, file]) => {
+      const declaration = new RegExp(`^(export )?(const|interface|type|class|(async )?function) ${name}\\b`, 'm')
+      return !declaration.test(readFileSync(join(root, file), 'utf8'))
+    })
+    expect(missing).toEqual([])
+  })
+
+  test('draws an arrow only where one of the two directories imports the other', () => {
+    expect(arrows.length).toBeGreaterThan(8)
+    const pairs = new Set(edges.map(([from, to]) => `${unitOf(from)} ${unitOf(to)}`))
+    expect(arrows.filter(([from, to]) => !pairs.has(`${to} ${from}`) && !pairs.has(`${from} ${to}`))).toEqual([])
+  })
 })
