@@ -173,7 +173,7 @@ test('the imports are found: of types, of values, and while a program runs', () 
 describe('docs/architecture.md', () => {
   const paths = [...page.matchAll(/`(src\/[\w./-]+)`/g)].map(([, path]) => path as string)
   const declared = [...page.matchAll(/`(\w+)` \(`(src\/[\w./-]+\.ts)`\)/g)].map(
-    ([, name, file]) => [name, file] as const,
+    ([, name, file]) => [name as string, file as string] as const,
   )
   /** What the picture shows of data that goes from one directory to another. */
   const arrows = [...page.matchAll(/^ {2}([\w-]+) -- .+ --> ([\w-]+)$/gm)]
