@@ -74,7 +74,11 @@ describe('files', () => {
 })
 
 describe('requests', () => {
-  test('a kernel file without a command line', () => refused(`linux-kexec load ${kernel()}`, 'no-command-line'))
+  test('an installed kernel named by its path, without its initrd', () =>
+    refused(`linux-kexec load ${kernel()} --reuse-cmdline`, 'no-initrd'))
+
+  test('a kernel file without a command line', () =>
+    refused(`linux-kexec load ${kernel()} --no-initrd`, 'no-command-line'))
 
   test('an entry that is not there, with the nearest one suggested', async () => {
     const error = await refused('linux-kexec load newset', 'no-such-entry')
