@@ -41,15 +41,14 @@ writeFileSync(to, image)
 /** What `load --engine segments --verify-in-purgatory` does, and a bit of the initrd that is another by the time it is copied. */
 const overwrite = `
 import { readFileSync } from 'node:fs'
-import { buildX86, readX86Machine } from '/usr/lib/node_modules/linux-kexec/dist/engine/layout/x86_64/x86_64.js'
+import { x86_64 } from '/usr/lib/node_modules/linux-kexec/dist/engine/layout/x86_64/x86_64.js'
 import { native } from '/usr/lib/node_modules/linux-kexec/dist/native.js'
 import { System } from '/usr/lib/node_modules/linux-kexec/dist/system/system.js'
 const [kernel, initrd] = process.argv.slice(2).map((path) => readFileSync(path))
 const commandLine = readFileSync('/proc/cmdline', 'utf8').trim()
-const { entry, segments, flags } = buildX86(
-  readX86Machine(new System()),
-  { kernel, initrd, commandLine },
-  { verify: true },
+const { entry, segments, flags } = x86_64.build(
+  x86_64.readMachine(new System()),
+  { kernel, initrd, commandLine, verify: true },
 )
 initrd[initrd.length >> 1] ^= 1
 console.log(native().kexecLoadSync(entry, segments, flags))

@@ -1,13 +1,12 @@
 import { memoryBytes } from '../../bytes/bytes.ts'
-import type { DeviceTree } from '../../device-tree/tree.ts'
 import { type ZImageNeeds, zImageNeeds } from '../../image/formats/zimage.ts'
 import type { KernelImage } from '../../image/model/image.ts'
 import { roundUp } from '../../system/memory-ranges.ts'
 import type { System } from '../../system/system.ts'
-import type { ReadLoad } from './architectures.ts'
 import { readTreeMachine, type TreeMachine, treeFor, treeImage } from './device-tree/machine.ts'
+import type { PlannedLoad, ReadLoad, SegmentArchitecture } from './segments/architecture.ts'
 import { type Piece, place } from './segments/placement.ts'
-import type { PlannedSegment, SegmentImage } from './segments/segment.ts'
+import type { MachineOptions, PlannedSegment, SegmentImage } from './segments/segment.ts'
 
 /** KEXEC_ARCH_ARM of include/uapi/linux/kexec.h. */
 const ARCHITECTURE = 40 * 2 ** 16
@@ -27,24 +26,23 @@ const TREE_LIMIT = MEBIBYTE
 /** Initrd and tree have to lie in low memory (Documentation/arch/arm/booting.rst): 760 MiB by default, less with vmalloc=. */
 const LOW_MEMORY = 512 * MEBIBYTE
 
-/** What is to be laid out, by size. */
-export interface ArmLoad {
-  readonly needs: ZImageNeeds
-  readonly commandLine: string
-  /** Bytes of the zImage. */
-  readonly kernelLength: number
-  /** 0 for none. */
-  readonly initrdLength: number
-}
+export const arm = {
+  name: 'arm',
+  hasDeviceTree: true,
+  loadsCrashKernels: false,
+  verifies: false,
+  isLoadable: ({ format, problems }: KernelImage) => format === 'ARM zImage' && problems.length === 0,
+  readMachine: (system: System, { deviceTree }: Pick<MachineOptions, 'deviceTree'>) =>
+    readTreeMachine(system, deviceTree, PAGE),
+  layOut,
+  build,
+} satisfies SegmentArchitecture<TreeMachine>
 
-/** What tells that an image is one this file can lay out. */
-export function isArmLoadable({ format, problems }: KernelImage): boolean {
-  return format === 'ARM zImage' && problems.length === 0
-}
+type ArmLoad = Pick<PlannedLoad, 'source' | 'commandLine' | 'kernelLength' | 'initrdLength'>
 
-/** @throws KexecError as `readTreeMachine` */
-export function readArmMachine(system: System, given: DeviceTree | null = null): TreeMachine {
-  return readTreeMachine(system, given, PAGE)
+/** @returns null where the zImage's needs cannot be read yet */
+function layOut(machine: TreeMachine, { source, ...sizes }: ArmLoad): PlannedSegment[] | null {
+  return source && layOutZImage(machine, zImageNeeds(source), sizes)
 }
 
 /**
@@ -52,8 +50,11 @@ export function readArmMachine(system: System, given: DeviceTree | null = null):
  * behind the zImage.
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a device tree that is too large
  */
-export function layOutArm(machine: TreeMachine, load: ArmLoad): PlannedSegment[] {
-  const { needs, kernelLength, commandLine, initrdLength } = load
+function layOutZImage(
+  machine: TreeMachine,
+  needs: ZImageNeeds,
+  { kernelLength, commandLine, initrdLength }: Omit<ArmLoad, 'source'>,
+): PlannedSegment[] {
   const base = Math.floor(machine.base / WINDOW) * WINDOW
   const lowest = base + roundUp(needs.textOffset + needs.unpacked, MEBIBYTE)
   const size = roundUp(kernelLength + needs.workspace, PAGE)
@@ -75,13 +76,13 @@ export function layOutArm(machine: TreeMachine, load: ArmLoad): PlannedSegment[]
  * Makes what kexec_load takes. There is no trampoline: the running kernel finds the device tree among the segments, and enters
  * the new one as the boot protocol has it, with 0 in r0 and the tree's address in r2 (arch/arm/kernel/machine_kexec.c,
  * relocate_kernel.S).
- * @throws KexecError as `layOutArm`
+ * @throws KexecError as `layOut`
  */
-export function buildArm(
+function build(
   machine: TreeMachine,
   { kernel, initrd, commandLine }: Pick<ReadLoad, 'kernel' | 'initrd' | 'commandLine'>,
 ): SegmentImage {
   const sizes = { kernelLength: kernel.length, initrdLength: initrd?.length ?? 0 }
-  const layout = layOutArm(machine, { needs: zImageNeeds(memoryBytes(kernel)), commandLine, ...sizes })
+  const layout = layOutZImage(machine, zImageNeeds(memoryBytes(kernel)), { commandLine, ...sizes })
   return treeImage(machine, layout, { kernel, initrd, commandLine }, { flags: ARCHITECTURE, treeLimit: TREE_LIMIT })
 }

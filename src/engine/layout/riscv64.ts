@@ -1,12 +1,11 @@
-import type { DeviceTree } from '../../device-tree/tree.ts'
 import type { KernelImage } from '../../image/model/image.ts'
 import type { Resource } from '../../system/memory-map.ts'
 import { type MemoryRange, roundUp } from '../../system/memory-ranges.ts'
 import type { System } from '../../system/system.ts'
-import type { PlannedLoad, ReadLoad } from './architectures.ts'
 import { readTreeMachine, type TreeMachine, treeFor, treeImage } from './device-tree/machine.ts'
+import type { PlannedLoad, ReadLoad, SegmentArchitecture } from './segments/architecture.ts'
 import { impossiblePlace, type Piece, place } from './segments/placement.ts'
-import type { PlannedSegment, SegmentImage } from './segments/segment.ts'
+import type { MachineOptions, PlannedSegment, SegmentImage } from './segments/segment.ts'
 
 /** KEXEC_ARCH_RISCV of include/uapi/linux/kexec.h. */
 const ARCHITECTURE = 243 * 2 ** 16
@@ -19,18 +18,20 @@ const KERNEL_ALIGNMENT = 2 * 2 ** 20
 /** The kernel maps the 2 MiB that the tree begins in and the 2 MiB behind it (create_fdt_early_page_table, arch/riscv/mm/init.c). */
 const TREE_LIMIT = 2 * 2 ** 20
 
-/** What is to be laid out, by size. */
-export type Riscv64Load = Pick<PlannedLoad, 'image' | 'commandLine' | 'kernelLength' | 'initrdLength'>
+export const riscv64 = {
+  name: 'riscv64',
+  hasDeviceTree: true,
+  loadsCrashKernels: false,
+  verifies: false,
+  isLoadable: ({ format, bootable, imageHeader }: KernelImage) =>
+    format === 'riscv Image' && bootable && imageHeader !== null,
+  readMachine: (system: System, { deviceTree }: Pick<MachineOptions, 'deviceTree'>) =>
+    readTreeMachine(system, deviceTree, PAGE, kernelBlocks),
+  layOut,
+  build,
+} satisfies SegmentArchitecture<TreeMachine>
 
-/** What tells that an image is one this file can lay out. */
-export function isRiscv64Loadable({ format, bootable, imageHeader }: KernelImage): boolean {
-  return format === 'riscv Image' && bootable && imageHeader !== null
-}
-
-/** @throws KexecError as `readTreeMachine` */
-export function readRiscv64Machine(system: System, given: DeviceTree | null = null): TreeMachine {
-  return readTreeMachine(system, given, PAGE, kernelBlocks)
-}
+type Riscv64Load = Pick<PlannedLoad, 'image' | 'commandLine' | 'kernelLength' | 'initrdLength'>
 
 /**
  * The running kernel's own memory, which nobody misses once the new kernel runs: its image, and what it reserves to fill the
@@ -49,7 +50,7 @@ function kernelBlocks(resources: readonly Resource[]): MemoryRange[] {
  * below themselves.
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
  */
-export function layOutRiscv64(machine: TreeMachine, load: Riscv64Load): PlannedSegment[] {
+function layOut(machine: TreeMachine, load: Riscv64Load): PlannedSegment[] {
   const { commandLine, initrdLength } = load
   const placed = place([kernelPiece(load)], machine.usable)
   const [{ address, size }] = placed as [PlannedSegment]
@@ -79,13 +80,13 @@ function kernelPiece({ image, kernelLength }: Riscv64Load): Piece {
  * Makes what kexec_load takes. There is no trampoline: the running kernel finds the device tree among the segments, and enters
  * the new one as the boot protocol has it, with the number of its hart in a0 and the tree's address in a1
  * (arch/riscv/kernel/machine_kexec.c, kexec_relocate.S).
- * @throws KexecError as `layOutRiscv64`
+ * @throws KexecError as `layOut`
  */
-export function buildRiscv64(
+function build(
   machine: TreeMachine,
   { image, kernel, initrd, commandLine }: Pick<ReadLoad, 'image' | 'kernel' | 'initrd' | 'commandLine'>,
 ): SegmentImage {
   const sizes = { kernelLength: kernel.length, initrdLength: initrd?.length ?? 0 }
-  const layout = layOutRiscv64(machine, { image, commandLine, ...sizes })
+  const layout = layOut(machine, { image, commandLine, ...sizes })
   return treeImage(machine, layout, { kernel, initrd, commandLine }, { flags: ARCHITECTURE, treeLimit: TREE_LIMIT })
 }

@@ -1,6 +1,6 @@
 import type { DeviceTree } from '../../device-tree/tree.ts'
 import { readContents, readContentsSync } from '../../engine/contents.ts'
-import { type SegmentMachine, segmentArchitecture } from '../../engine/layout/architectures.ts'
+import { segmentArchitecture } from '../../engine/layout/architectures.ts'
 import type { PlannedSegment, SegmentImage } from '../../engine/layout/segments/segment.ts'
 import { KexecError } from '../../errors.ts'
 import type { KernelImage } from '../../image/model/image.ts'
@@ -33,9 +33,8 @@ export function planSegments(
   if (architecture === undefined) return null
   const { kernelFile: kernelLength, initrdBytes: initrdLength } = plannedSizes(kernel, choice)
   try {
-    return architecture
-      .readMachine(system, { panic, deviceTree, inFreeMemory })
-      .layOut({ image, source, commandLine, kernelLength, initrdLength, verify })
+    const machine = architecture.readMachine(system, { panic, deviceTree, inFreeMemory })
+    return architecture.layOut(machine, { image, source, commandLine, kernelLength, initrdLength, verify })
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     if (error.reason === 'not-readable' || error.reason === 'not-found') {
@@ -85,13 +84,12 @@ export function buildSegmentsSync(system: System, parts: SegmentParts): SegmentI
 
 function build(system: System, parts: SegmentParts, kernel: Buffer, initrd: Buffer | null): SegmentImage {
   const { image, commandLine, verify, unpackedKernel } = parts
-  const unpacked = unpackedKernel?.content ?? null
-  return machineFor(system, parts).build({ image, commandLine, kernel, unpacked, initrd, verify })
-}
-
-/** Last, when nothing more is allocated here. Plans with an image that nobody lays out are refused long before. */
-function machineFor(system: System, { image, ...options }: SegmentParts): SegmentMachine {
   const architecture = segmentArchitecture(image)
-  if (architecture !== undefined) return architecture.readMachine(system, options)
-  throw new KexecError(`kexec_load is given no ${image.format} here`, { reason: 'not-a-kernel', refused: true })
+  // Plans with such an image are refused long before.
+  if (architecture === undefined)
+    throw new KexecError(`kexec_load is given no ${image.format} here`, { reason: 'not-a-kernel', refused: true })
+  // Last, when nothing more is allocated here.
+  const machine = architecture.readMachine(system, parts)
+  const unpacked = unpackedKernel?.content ?? null
+  return architecture.build(machine, { image, commandLine, kernel, unpacked, initrd, verify })
 }

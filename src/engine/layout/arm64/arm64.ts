@@ -10,6 +10,7 @@ import { machineTree } from '../device-tree/given-tree.ts'
 import { type HandedOver, KASLR_SEED, RNG_SEED } from '../device-tree/handed-over.ts'
 import { handedOverTree } from '../device-tree/machine.ts'
 import { hasEfiMap, memoryRanges, reservedRanges } from '../device-tree/memory.ts'
+import type { PlannedLoad, ReadLoad, SegmentArchitecture } from '../segments/architecture.ts'
 import { longestFreeRange } from '../segments/free-memory.ts'
 import { impossiblePlace, layOutPreferring, type Piece, place } from '../segments/placement.ts'
 import type { MachineOptions, PlannedSegment, SegmentImage } from '../segments/segment.ts'
@@ -39,18 +40,22 @@ const WINDOW = 32 * GIBIBYTE
 /** Places that are tried for the kernel, so that the initrd fits into its window. */
 const MAX_TRIES = 64
 
-/** What is to be laid out, by size. */
-export interface Arm64Load {
-  readonly image: KernelImage
-  readonly commandLine: string
-  /** Bytes of the Image. */
-  readonly kernelLength: number
-  /** 0 for none. */
-  readonly initrdLength: number
-}
+export const arm64 = {
+  name: 'aarch64',
+  hasDeviceTree: true,
+  loadsCrashKernels: true,
+  verifies: false,
+  isLoadable: ({ format, bootable, imageHeader }: KernelImage) =>
+    format === 'arm64 Image' && bootable && imageHeader !== null,
+  readMachine,
+  layOut,
+  build,
+} satisfies SegmentArchitecture<Arm64Machine>
+
+type Arm64Load = Pick<PlannedLoad, 'image' | 'commandLine' | 'kernelLength' | 'initrdLength'>
 
 /** What of the running machine counts. */
-export interface Arm64Machine {
+interface Arm64Machine {
   /** Where segments may lie. */
   readonly usable: readonly MemoryRange[]
   /** What of a range must be left alone although it counts as usable; asked only for where something would lie. */
@@ -63,16 +68,11 @@ export interface Arm64Machine {
   readonly seeds: Pick<HandedOver, 'kaslrSeed' | 'rngSeed'>
 }
 
-/** What tells that an image is one this file can lay out. */
-export function isArm64Loadable({ format, bootable, imageHeader }: KernelImage): boolean {
-  return format === 'arm64 Image' && bootable && imageHeader !== null
-}
-
 /**
  * Reads what the new kernel has to be told of this machine.
  * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'; 'no-crash-memory'
  */
-export function readArm64Machine(
+function readMachine(
   system: System,
   { panic = false, deviceTree: given = null, inFreeMemory = false }: Partial<MachineOptions> = {},
 ): Arm64Machine {
@@ -93,11 +93,11 @@ export function readArm64Machine(
 }
 
 /**
- * Finds a place for everything: in free memory where that is wanted, for the reason that `layOutX86` tells, and where the kernel
+ * Finds a place for everything: in free memory where that is wanted, for the reason that `layOutKernel` of x86_64 gives, and where the kernel
  * can use the memory below itself.
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
  */
-export function layOutArm64(machine: Arm64Machine, load: Arm64Load): PlannedSegment[] {
+function layOut(machine: Arm64Machine, load: Arm64Load): PlannedSegment[] {
   const { free, usable } = machine
   const kernel = kernelPiece(load)
   const others = otherPieces(machine, load)
@@ -232,19 +232,14 @@ function noMemory(): KexecError {
 
 /**
  * Makes what kexec_load takes.
- * @param kernel an Image, whole
- * @param initrd null for none
- * @throws KexecError as `layOutArm64`
+ * @throws KexecError as `layOut`
  */
-export function buildArm64(
+function build(
   machine: Arm64Machine,
-  image: KernelImage,
-  kernel: Buffer,
-  initrd: Buffer | null,
-  commandLine: string,
+  { image, kernel, initrd, commandLine }: Pick<ReadLoad, 'image' | 'kernel' | 'initrd' | 'commandLine'>,
 ): SegmentImage {
   const initrdLength = initrd?.length ?? 0
-  const layout = layOutArm64(machine, { image, commandLine, kernelLength: kernel.length, initrdLength })
+  const layout = layOut(machine, { image, commandLine, kernelLength: kernel.length, initrdLength })
   const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
   const { crash } = machine
   const bytes: Record<string, Uint8Array> = {

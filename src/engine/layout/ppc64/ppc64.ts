@@ -2,28 +2,35 @@ import { memoryBytes } from '../../../bytes/bytes.ts'
 import { MAX_BLOB } from '../../../device-tree/blob.ts'
 import type { KernelImage } from '../../../image/model/image.ts'
 import { roundUp } from '../../../system/memory-ranges.ts'
-import type { ReadLoad } from '../architectures.ts'
 import { treeFor, treeImage } from '../device-tree/machine.ts'
+import type { PlannedLoad, ReadLoad, SegmentArchitecture } from '../segments/architecture.ts'
 import { type Piece, place } from '../segments/placement.ts'
 import type { PlannedSegment, SegmentImage } from '../segments/segment.ts'
-import { PAGE, type Ppc64Machine } from './machine.ts'
+import { PAGE, type Ppc64Machine, readPpc64Machine } from './machine.ts'
 import { HEAD, trampoline } from './trampoline.ts'
 import { type Ppc64Kernel, readPpc64Kernel } from './vmlinux.ts'
 
 /** KEXEC_ARCH_PPC64 of include/uapi/linux/kexec.h. */
 const ARCHITECTURE = 21 * 2 ** 16
 
-/** What is to be laid out, by size. */
-export interface Ppc64Load {
-  readonly kernel: Pick<Ppc64Kernel, 'length' | 'size'>
-  readonly commandLine: string
-  /** Bytes; 0 for none. */
-  readonly initrdLength: number
-}
+/** Its tree is the firmware's own: none is taken from elsewhere. */
+export const ppc64 = {
+  name: 'ppc64',
+  hasDeviceTree: false,
+  loadsCrashKernels: false,
+  verifies: false,
+  isLoadable: ({ format, architecture, bootable }: KernelImage) =>
+    format === 'vmlinux' && architecture === 'ppc64le' && bootable,
+  readMachine: readPpc64Machine,
+  layOut,
+  build,
+} satisfies SegmentArchitecture<Ppc64Machine>
 
-/** What tells that an image is one this file can lay out. */
-export function isPpc64Loadable({ format, architecture, bootable }: KernelImage): boolean {
-  return format === 'vmlinux' && architecture === 'ppc64le' && bootable
+type Ppc64Load = Pick<PlannedLoad, 'commandLine' | 'initrdLength'>
+
+/** @returns null while the kernel is not unpacked */
+function layOut(machine: Ppc64Machine, { source, ...load }: Ppc64Load & Pick<PlannedLoad, 'source'>) {
+  return source && layOutKernel(machine, readPpc64Kernel(source), load)
 }
 
 /**
@@ -31,7 +38,11 @@ export function isPpc64Loadable({ format, architecture, bootable }: KernelImage)
  * but the initrd lie where processors reach them with their MMU off.
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a device tree that is too large
  */
-export function layOutPpc64(machine: Ppc64Machine, { kernel, commandLine, initrdLength }: Ppc64Load): PlannedSegment[] {
+function layOutKernel(
+  machine: Ppc64Machine,
+  kernel: Pick<Ppc64Kernel, 'length' | 'size'>,
+  { commandLine, initrdLength }: Ppc64Load,
+): PlannedSegment[] {
   const lowest = Math.max(machine.kernelEnd, kernel.size)
   const piece = (name: string, length: number, size = length): Piece => ({
     name,
@@ -55,14 +66,14 @@ const TRAMPOLINE_LENGTH = trampoline(Buffer.alloc(HEAD), 0, 0).length
 
 /**
  * Makes what kexec_load takes.
- * @throws KexecError as `layOutPpc64`; 'damaged-image', 'truncated-kernel'
+ * @throws KexecError as `layOut`; 'damaged-image', 'truncated-kernel'
  */
-export function buildPpc64(
+function build(
   machine: Ppc64Machine,
   { kernel: file, initrd, commandLine }: Pick<ReadLoad, 'kernel' | 'initrd' | 'commandLine'>,
 ): SegmentImage {
   const read = readPpc64Kernel(memoryBytes(file))
-  const layout = layOutPpc64(machine, { kernel: read, commandLine, initrdLength: initrd?.length ?? 0 })
+  const layout = layOutKernel(machine, read, { commandLine, initrdLength: initrd?.length ?? 0 })
   const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
   const kernel = read.bytes()
   const entered = trampoline(kernel, addressOf('device tree'), addressOf('kernel'))

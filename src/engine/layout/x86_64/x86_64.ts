@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type ByteSource, memoryBytes } from '../../../bytes/bytes.ts'
+import { memoryBytes } from '../../../bytes/bytes.ts'
 import { KexecError } from '../../../errors.ts'
 import { type KernelImage, magicAt } from '../../../image/model/image.ts'
 import { readSetupHeader } from '../../../image/model/setup-header.ts'
@@ -8,6 +8,7 @@ import { readFirmwareMap, readResources, usableMemory } from '../../../system/me
 import { type MemoryRange, merged, roundUp, wholePages, within, without } from '../../../system/memory-ranges.ts'
 import type { System } from '../../../system/system.ts'
 import { coreHeader, coreHeaderSize } from '../crash-dump/elf-core.ts'
+import type { PlannedLoad, ReadLoad, SegmentArchitecture } from '../segments/architecture.ts'
 import { longestFreeRange } from '../segments/free-memory.ts'
 import { layOutPreferring, type Piece, place } from '../segments/placement.ts'
 import { formatAddress, type MachineOptions, type PlannedSegment, type SegmentImage } from '../segments/segment.ts'
@@ -38,24 +39,23 @@ const SEED = 32
 /** Below, the firmware of the old days has its own. */
 const LOWEST = MEBIBYTE
 
-/** What is to be laid out, by size. */
-export interface X86Load {
-  readonly kernel: X86Kernel
-  readonly commandLine: string
-  /** 0 for none. */
-  readonly initrdLength: number
-  /** Whether the trampoline hashes all of it before it jumps. */
-  readonly verify: boolean
-}
+export const x86_64 = {
+  name: 'x86_64',
+  hasDeviceTree: false,
+  loadsCrashKernels: true,
+  verifies: true,
+  isLoadable: ({ format, architecture, setupHeader }: KernelImage) =>
+    architecture === 'x86_64' && (format === 'vmlinux' || (format === 'bzImage' && setupHeader !== null)),
+  readMachine,
+  layOut,
+  build,
+} satisfies SegmentArchitecture<X86Machine>
 
-/** How it is built. */
-export interface X86Options extends VmlinuxOptions {
-  /** As `X86Load` has it; default false. */
-  readonly verify?: boolean
-}
+/** What is to be laid out besides the kernel. */
+type X86Load = Pick<PlannedLoad, 'commandLine' | 'initrdLength' | 'verify'>
 
 /** What of the running machine counts. */
-export interface X86Machine {
+interface X86Machine {
   /** Where segments may lie. */
   readonly usable: readonly MemoryRange[]
   readonly facts: Omit<BootFacts, 'commandLine'>
@@ -65,13 +65,14 @@ export interface X86Machine {
   readonly free: MemoryRange | null
 }
 
-export type X86MachineOptions = Partial<Pick<MachineOptions, 'panic' | 'inFreeMemory'>>
-
 /**
  * Reads what the new kernel has to be told of this machine.
  * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'; 'no-crash-memory'
  */
-export function readX86Machine(system: System, { panic, inFreeMemory }: X86MachineOptions = {}): X86Machine {
+function readMachine(
+  system: System,
+  { panic = false, inFreeMemory = false }: Partial<MachineOptions> = {},
+): X86Machine {
   const resources = readResources(system)
   const running = readBootParameters(system)
   const e820 = e820For(readFirmwareMap(system), bootedE820(running), resources)
@@ -105,19 +106,32 @@ function rsdpOfEfi(system: System): bigint {
 }
 
 /**
+ * @returns null of a vmlinux that is not unpacked yet
+ * @throws KexecError as `layOutKernel`; 'damaged-image', 'truncated-kernel'
+ */
+function layOut(machine: X86Machine, { image, source, ...load }: X86Load & Pick<PlannedLoad, 'image' | 'source'>) {
+  if (image.setupHeader !== null) return layOutKernel(machine, bzImageKernel(image.setupHeader), load)
+  return source && layOutKernel(machine, readVmlinux(source), load)
+}
+
+/**
  * Finds a place for everything. In memory that is free when it is loaded, the running kernel finds many of the pages that it
  * keeps the bytes in until the reboot at the very address that they are to lie at (kimage_alloc_page of kernel/kexec_core.c):
  * these it need not copy then.
  * @returns what is copied, by address; a kernel of several parts has as many segments of that name
  * @throws KexecError 'no-memory-hole'
  */
-export function layOutX86(machine: X86Machine, load: X86Load): PlannedSegment[] {
-  return layOutPreferring(machine.free?.start ?? null, LOWEST, (lowest) => layOutAbove(machine, load, lowest))
+export function layOutKernel(machine: X86Machine, kernel: X86Kernel, load: X86Load): PlannedSegment[] {
+  return layOutPreferring(machine.free?.start ?? null, LOWEST, (lowest) => layOutAbove(machine, kernel, load, lowest))
 }
 
 /** @param lowest what kernel and initrd are to lie above */
-function layOutAbove({ usable, facts, crash }: X86Machine, load: X86Load, lowest: number): PlannedSegment[] {
-  const { kernel, commandLine, initrdLength, verify } = load
+function layOutAbove(
+  { usable, facts, crash }: X86Machine,
+  kernel: X86Kernel,
+  { commandLine, initrdLength, verify }: X86Load,
+  lowest: number,
+): PlannedSegment[] {
   const code = TRAMPOLINE_SIZE + (verify ? VERIFICATION_SIZE : 0)
   const parameters = bootParametersSize(crash === null ? { ...facts, commandLine } : largest(facts, commandLine))
   // The kernel first: it needs the most in one piece. The page tables that it starts with may end at 4 GiB, by the protocol; those
@@ -184,24 +198,15 @@ function factsFor({ facts, crash }: X86Machine, layout: readonly PlannedSegment[
   return { ...facts, e820, commandLine: withCoreHeader(commandLine, header.address) }
 }
 
-/** What a load is made of, read. */
-export interface X86Parts {
-  /** A bzImage or a vmlinux, whole. */
-  readonly kernel: Buffer
-  /** What the bzImage would unpack, to be started in its place; is changed. */
-  readonly unpacked?: Buffer | null
-  /** null for none. */
-  readonly initrd: Buffer | null
-  readonly commandLine: string
-}
+/** What a load is made of: a bzImage or a vmlinux, whole, and what the bzImage would unpack, which is changed. */
+type X86Parts = Pick<ReadLoad, 'kernel' | 'initrd' | 'commandLine'> & Partial<Pick<ReadLoad, 'unpacked' | 'verify'>>
 
 /**
  * Makes what kexec_load takes.
- * @throws KexecError as `layOutX86`; 'damaged-image' and 'truncated-kernel' for headers with impossible numbers
+ * @throws KexecError as `layOutKernel`; 'damaged-image' and 'truncated-kernel' for headers with impossible numbers
  */
-export function buildX86(machine: X86Machine, parts: X86Parts, options: X86Options = {}): SegmentImage {
-  const { initrd, commandLine } = parts
-  const { verify = false } = options
+function build(machine: X86Machine, parts: X86Parts, options: VmlinuxOptions = {}): SegmentImage {
+  const { initrd, commandLine, verify = false } = parts
   const { kernels, header } = readKernel(machine, parts, options)
   const initrdLength = initrd?.length ?? 0
   const { kernel, layout } = firstThatFits(machine, kernels, { commandLine, initrdLength, verify })
@@ -250,10 +255,10 @@ function trampolineWith(verified: readonly NativeSegment[] | null, address: numb
 type ReadKernel = X86Kernel & { bytes(): Buffer[] }
 
 /** @throws KexecError what is wrong with the last one: it is the easiest to find a place for */
-function firstThatFits(machine: X86Machine, kernels: readonly ReadKernel[], load: Omit<X86Load, 'kernel'>) {
+function firstThatFits(machine: X86Machine, kernels: readonly ReadKernel[], load: X86Load) {
   for (const [index, kernel] of kernels.entries()) {
     try {
-      return { kernel, layout: layOutX86(machine, { ...load, kernel }) }
+      return { kernel, layout: layOutKernel(machine, kernel, load) }
     } catch (error) {
       if (index === kernels.length - 1 || !(error instanceof KexecError)) throw error
     }
@@ -274,18 +279,4 @@ function readKernel(
   const header = readSetupHeader(kernel)
   const bytes = () => [kernel.subarray(header.setupSize, header.end)]
   return { kernels: [{ ...bzImageKernel(header), bytes }], header: kernel }
-}
-
-/**
- * What is laid out of a kernel that has not been unpacked yet.
- * @param source a vmlinux, whole; of a bzImage nothing is read
- * @throws KexecError 'damaged-image', 'truncated-kernel'
- */
-export function x86KernelOf({ setupHeader }: KernelImage, source: ByteSource): X86Kernel {
-  return setupHeader === null ? readVmlinux(source) : bzImageKernel(setupHeader)
-}
-
-/** What tells that an image is one this file can lay out. */
-export function isX86Loadable({ format, architecture, setupHeader }: KernelImage): boolean {
-  return architecture === 'x86_64' && (format === 'vmlinux' || (format === 'bzImage' && setupHeader !== null))
 }

@@ -4,13 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readDeviceTree, writeDeviceTree } from '../../../../src/device-tree/blob.ts'
 import { chosenNode } from '../../../../src/device-tree/tree.ts'
-import {
-  type Arm64Load,
-  buildArm64,
-  isArm64Loadable,
-  layOutArm64,
-  readArm64Machine,
-} from '../../../../src/engine/layout/arm64/arm64.ts'
+import { arm64 } from '../../../../src/engine/layout/arm64/arm64.ts'
 import { readRunningTree } from '../../../../src/engine/layout/device-tree/running-tree.ts'
 import type { PlannedSegment, SegmentImage } from '../../../../src/engine/layout/segments/segment.ts'
 import { inspectImage } from '../../../../src/image/formats/inspect.ts'
@@ -30,14 +24,14 @@ const kernel = Buffer.alloc(26 * MEBIBYTE)
 const image = inspectImage(head, kernel.length)
 head.copy(kernel)
 
-const load: Arm64Load = { image, commandLine: 'ro', kernelLength: kernel.length, initrdLength: 5000 }
+const load = { image, commandLine: 'ro', kernelLength: kernel.length, initrdLength: 5000 }
 
 function build(
   system: System,
   initrd: Buffer | null = Buffer.alloc(5000, 'initrd'),
   commandLine = 'root=/dev/vda1 ro',
 ) {
-  return buildArm64(readArm64Machine(system), image, kernel, initrd, commandLine)
+  return arm64.build(arm64.readMachine(system), { image, kernel, initrd, commandLine })
 }
 
 /** The registers after the trampoline, as objdump's reading of its instructions says. */
@@ -168,9 +162,9 @@ function machineWith(...ram: readonly (readonly [number, number])[]): System {
 test('kernel and initrd lie in one window of 32 GiB: in higher memory where the lowest is too small for both', () => {
   const low = [2 * GIBIBYTE, 3 * GIBIBYTE] as const
   const high = [512 * GIBIBYTE, 520 * GIBIBYTE] as const
-  const machine = readArm64Machine(machineWith(low, high))
+  const machine = arm64.readMachine(machineWith(low, high))
   const placedAt = (initrdLength: number) => {
-    const layout = layOutArm64(machine, { ...load, initrdLength })
+    const layout = arm64.layOut(machine, { ...load, initrdLength })
     return ['kernel', 'initrd'].map((wanted) => layout.find(({ name }) => name === wanted)?.address ?? 0)
   }
   expect(placedAt(MEBIBYTE).every((address) => address < 3 * GIBIBYTE)).toBe(true)
@@ -188,8 +182,8 @@ test('kernel and initrd lie in one window of 32 GiB: in higher memory where the 
 
 test('a kernel of the old days lies as low as can be, its text offset behind 2 MiB', () => {
   const old: KernelImage = { ...image, imageHeader: { textOffset: 0x80000, runsAnywhere: false } }
-  const machine = readArm64Machine(machineWith([GIBIBYTE, 2 * GIBIBYTE]))
-  const layout = layOutArm64(machine, { ...load, image: old })
+  const machine = arm64.readMachine(machineWith([GIBIBYTE, 2 * GIBIBYTE]))
+  const layout = arm64.layOut(machine, { ...load, image: old })
   expect(layout.find(({ name }) => name === 'kernel')?.address).toBe(GIBIBYTE + 0x80000)
 })
 
@@ -199,11 +193,11 @@ test('in memory that is free now, where it fits; a kernel of the old days as low
   const flags = Buffer.alloc((free.end / 4096) * 8)
   for (let at = 0; at < flags.length; at += 8) flags.writeUInt32LE(at < (free.start / 4096) * 8 ? 1 << 12 : 1 << 10, at)
   const system = segmentMachine('arm64-tree-6.1', { '/proc/kpageflags': { file: flags } })
-  const machine = readArm64Machine(system, { inFreeMemory: true })
+  const machine = arm64.readMachine(system, { inFreeMemory: true })
   expect(machine.free).toEqual(free)
   const isFree = (segment: PlannedSegment) =>
     segment.address >= free.start && segment.address + segment.size <= free.end
-  const layout = (changes: Partial<typeof load>) => layOutArm64(machine, { ...load, ...changes })
+  const layout = (changes: Partial<typeof load>) => arm64.layOut(machine, { ...load, ...changes })
   expect(layout({}).every(isFree)).toBe(true)
   expect(layout({ initrdLength: 240 * MEBIBYTE }).every(isFree)).toBe(false)
   const old: KernelImage = { ...image, imageHeader: { textOffset: 0x80000, runsAnywhere: false } }
@@ -211,40 +205,40 @@ test('in memory that is free now, where it fits; a kernel of the old days as low
   // Where the kernel does not tell of pages, or of their size, none is known to be free.
   for (const path of ['/proc/kpageflags', '/proc/self/smaps']) {
     const system = segmentMachine('arm64-tree-6.1', { [path]: { text: '' } })
-    expect(readArm64Machine(system, { inFreeMemory: true }).free).toBeNull()
+    expect(arm64.readMachine(system, { inFreeMemory: true }).free).toBeNull()
   }
 })
 
 test('a header with impossible numbers, and a tree too large for any kernel, are told', () => {
-  const machine = readArm64Machine(segmentMachine('arm64-tree-6.1'))
+  const machine = arm64.readMachine(segmentMachine('arm64-tree-6.1'))
   for (const wrong of [
     { memoryNeeded: null },
     { imageHeader: { textOffset: null, runsAnywhere: true } },
     { imageHeader: { textOffset: 0x80010, runsAnywhere: true } },
   ]) {
-    expect(() => layOutArm64(machine, { ...load, image: { ...image, ...wrong } })).toThrow(
+    expect(() => arm64.layOut(machine, { ...load, image: { ...image, ...wrong } })).toThrow(
       expect.objectContaining({ reason: 'damaged-image', refused: true }),
     )
   }
   const tree = readRunningTree(segmentMachine('arm64-tree-6.1'))
   tree.root.properties.set('firmware', Buffer.alloc(2 * MEBIBYTE))
   expect(writeDeviceTree(tree).length).toBeGreaterThan(2 * MEBIBYTE)
-  expect(() => layOutArm64({ ...machine, tree }, load)).toThrow(/kernels map at most 2097152/)
+  expect(() => arm64.layOut({ ...machine, tree }, load)).toThrow(/kernels map at most 2097152/)
 })
 
 test('who may not see addresses or the tree is told so', () => {
   const zeros = '00000000-00000000 : System RAM\n  00000000-00000000 : Kernel code\n'
   const hidden = segmentMachine('arm64-tree-6.1', { '/proc/iomem': { text: zeros } })
-  expect(() => readArm64Machine(hidden)).toThrow(
+  expect(() => arm64.readMachine(hidden)).toThrow(
     expect.objectContaining({ reason: 'not-readable', path: '/proc/iomem' }),
   )
 })
 
 test('what is laid out here: Images of either byte order that can be booted', () => {
   const riscv = readFileSync('test/fixtures/kernels/riscv64-6.12.107+deb13.head')
-  expect(isArm64Loadable(image)).toBe(true)
-  expect(isArm64Loadable({ ...image, bootable: false })).toBe(false)
-  expect(isArm64Loadable(inspectImage(riscv, 2 ** 25))).toBe(false)
+  expect(arm64.isLoadable(image)).toBe(true)
+  expect(arm64.isLoadable({ ...image, bootable: false })).toBe(false)
+  expect(arm64.isLoadable(inspectImage(riscv, 2 ** 25))).toBe(false)
 })
 
 /** What Debian's 6.12 shows in /proc/kcore on a machine of 1280 MiB: its own place, vmalloc, modules, memory, vmemmap. */
@@ -282,8 +276,13 @@ function crashMachine(changes: Tree = {}): System {
 }
 
 test('a crash kernel lies in what is reserved, and is told what it may use and where the memory that crashed is', () => {
-  const machine = readArm64Machine(crashMachine(), { panic: true })
-  const made = buildArm64(machine, image, kernel, Buffer.from('the initrd'), 'nr_cpus=1')
+  const machine = arm64.readMachine(crashMachine(), { panic: true })
+  const made = arm64.build(machine, {
+    image,
+    kernel,
+    initrd: Buffer.from('the initrd'),
+    commandLine: 'nr_cpus=1',
+  })
   expect(made.flags).toBe(183 * 2 ** 16 + 1)
   for (const each of made.segments) {
     const { start, end } = rangeOf(each)
@@ -318,7 +317,7 @@ test('a crash kernel lies in what is reserved, and is told what it may use and w
 
 test('without reserved memory, or what a dump needs, a crash kernel is refused', () => {
   const refused = (system: System, reason: string) =>
-    expect(() => readArm64Machine(system, { panic: true })).toThrow(expect.objectContaining({ reason, refused: true }))
+    expect(() => arm64.readMachine(system, { panic: true })).toThrow(expect.objectContaining({ reason, refused: true }))
   refused(segmentMachine('arm64-tree-6.1'), 'no-crash-memory')
   refused(crashMachine({ '/proc/kcore': { text: '' } }), 'not-readable')
   refused(crashMachine({ '/sys/kernel/vmcoreinfo': { text: '' } }), 'not-readable')

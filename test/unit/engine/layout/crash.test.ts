@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { buildX86, readX86Machine } from '../../../../src/engine/layout/x86_64/x86_64.ts'
+import { x86_64 } from '../../../../src/engine/layout/x86_64/x86_64.ts'
 import { KexecError } from '../../../../src/errors.ts'
 import type { System } from '../../../../src/system/system.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
@@ -15,11 +15,12 @@ const { bytes: kernel } = debianKernel()
 const region = { start: 0x3f000000, end: 0x4f000000 }
 
 function build(system: System = segmentMachine('crash-6.12'), verify = false) {
-  const image = buildX86(
-    readX86Machine(system, { panic: true }),
-    { kernel, initrd: Buffer.alloc(5000, 'initrd'), commandLine: 'root=/dev/vda1' },
-    { verify },
-  )
+  const image = x86_64.build(x86_64.readMachine(system, { panic: true }), {
+    kernel,
+    initrd: Buffer.alloc(5000, 'initrd'),
+    commandLine: 'root=/dev/vda1',
+    verify,
+  })
   const holding = (text: string, at: number) => {
     const found = image.segments.find(
       ({ bytes }) => Buffer.from(bytes).toString('latin1', at, at + text.length) === text,

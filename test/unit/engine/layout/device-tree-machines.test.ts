@@ -3,13 +3,8 @@ import { expect, test } from 'vitest'
 import { memoryBytes } from '../../../../src/bytes/bytes.ts'
 import { readDeviceTree } from '../../../../src/device-tree/blob.ts'
 import { addressIn, chosenNode } from '../../../../src/device-tree/tree.ts'
-import { buildArm, isArmLoadable, layOutArm, readArmMachine } from '../../../../src/engine/layout/arm.ts'
-import {
-  buildRiscv64,
-  isRiscv64Loadable,
-  layOutRiscv64,
-  readRiscv64Machine,
-} from '../../../../src/engine/layout/riscv64.ts'
+import { arm } from '../../../../src/engine/layout/arm.ts'
+import { riscv64 as architecture } from '../../../../src/engine/layout/riscv64.ts'
 import type { SegmentImage } from '../../../../src/engine/layout/segments/segment.ts'
 import { inspectImage } from '../../../../src/image/formats/inspect.ts'
 import { type ZImageNeeds, zImageNeeds } from '../../../../src/image/formats/zimage.ts'
@@ -46,9 +41,9 @@ function expectInitrdTold(made: SegmentImage): void {
 }
 
 test('riscv64: the kernel takes the running one’s place, all else lies above it, and the running kernel’s reservations stay', () => {
-  const machine = readRiscv64Machine(segmentMachine('riscv64-6.12'))
-  expect(isRiscv64Loadable(riscv64.image)).toBe(true)
-  const made = buildRiscv64(machine, { image: riscv64.image, kernel: riscv64.bytes, initrd, commandLine })
+  const machine = architecture.readMachine(segmentMachine('riscv64-6.12'), { deviceTree: null })
+  expect(architecture.isLoadable(riscv64.image)).toBe(true)
+  const made = architecture.build(machine, { image: riscv64.image, kernel: riscv64.bytes, initrd, commandLine })
   // Seen in /proc/iomem: the firmware's 512 KiB, then the running kernel from 0x80200000 on.
   expect(made.entry).toBe(0x80200000)
   const [kernel, ...others] = made.segments
@@ -63,15 +58,15 @@ test('riscv64: the kernel takes the running one’s place, all else lies above i
 })
 
 test('riscv64: a header with impossible numbers is told', () => {
-  const machine = readRiscv64Machine(segmentMachine('riscv64-6.12'))
+  const machine = architecture.readMachine(segmentMachine('riscv64-6.12'), { deviceTree: null })
   const sizes = { commandLine, kernelLength: riscv64.bytes.length, initrdLength: 0 }
   for (const wrong of [{ memoryNeeded: null }, { imageHeader: { textOffset: 0x80000, runsAnywhere: true } }]) {
     const image = { ...riscv64.image, ...wrong }
-    expect(() => layOutRiscv64(machine, { image, ...sizes })).toThrow(
+    expect(() => architecture.layOut(machine, { image, ...sizes })).toThrow(
       expect.objectContaining({ reason: 'damaged-image', refused: true }),
     )
   }
-  expect(() => layOutRiscv64(machine, { image: riscv64.image, ...sizes, initrdLength: 2 ** 31 })).toThrow(
+  expect(() => architecture.layOut(machine, { image: riscv64.image, ...sizes, initrdLength: 2 ** 31 })).toThrow(
     expect.objectContaining({ reason: 'no-memory-hole', summary: expect.stringContaining('the initrd') }),
   )
 })
@@ -111,9 +106,9 @@ test('arm: what a zImage says of its sizes, and what is assumed of one that does
 
 test('arm: the zImage lies behind what it unpacks to, in its window of 128 MiB, and all else behind it in low memory', () => {
   const system = segmentMachine('armhf-6.12')
-  expect(isArmLoadable(armhf.image)).toBe(true)
+  expect(arm.isLoadable(armhf.image)).toBe(true)
   const kernel = withTable(words)
-  const made = buildArm(readArmMachine(system), { kernel, initrd, commandLine })
+  const made = arm.build(arm.readMachine(system, { deviceTree: null }), { kernel, initrd, commandLine })
   // The machine's memory begins at 1 GiB.
   const base = 0x40000000
   expect(made.entry).toBeGreaterThanOrEqual(base + 0x208000 + unpackedSize + 0x6ace8)
@@ -131,8 +126,8 @@ test('arm: the zImage lies behind what it unpacks to, in its window of 128 MiB, 
 
 test('arm: a machine too small for the unpacked kernel and its zImage is told beforehand', () => {
   const system = segmentMachine('armhf-6.12', { '/proc/iomem': { text: '40000000-417fffff : System RAM\n' } })
-  const load = { needs: needsOf(withTable(words)), commandLine, kernelLength: armhf.bytes.length, initrdLength: 0 }
-  expect(() => layOutArm(readArmMachine(system), load)).toThrow(
+  const load = { source: memoryBytes(withTable(words)), commandLine, kernelLength: armhf.bytes.length, initrdLength: 0 }
+  expect(() => arm.layOut(arm.readMachine(system, { deviceTree: null }), load)).toThrow(
     expect.objectContaining({ reason: 'no-memory-hole', summary: expect.stringContaining('the kernel') }),
   )
 })

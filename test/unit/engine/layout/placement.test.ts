@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Piece, place } from '../../../../src/engine/layout/segments/placement.ts'
-import { readX86Machine } from '../../../../src/engine/layout/x86_64/x86_64.ts'
+import { x86_64 } from '../../../../src/engine/layout/x86_64/x86_64.ts'
 import { KexecError } from '../../../../src/errors.ts'
 import { readResources, usableMemory } from '../../../../src/system/memory-map.ts'
 import { type MemoryRange, merged, wholePages, within, without } from '../../../../src/system/memory-ranges.ts'
@@ -106,7 +106,7 @@ test('whatever /proc/iomem, the firmware map and the boot parameters hold, it is
           '/sys/firmware/efi/runtime-map/0/type': { text: start },
         })
         try {
-          readX86Machine(new System(root))
+          x86_64.readMachine(new System(root))
         } catch (error) {
           expect(error).toBeInstanceOf(KexecError)
         }

@@ -7,7 +7,7 @@ import { memoryBytes } from '../../../../src/bytes/bytes.ts'
 import { readDeviceTree } from '../../../../src/device-tree/blob.ts'
 import { addressIn, cellsOf, chosenNode } from '../../../../src/device-tree/tree.ts'
 import { readPpc64Machine } from '../../../../src/engine/layout/ppc64/machine.ts'
-import { buildPpc64, isPpc64Loadable, layOutPpc64 } from '../../../../src/engine/layout/ppc64/ppc64.ts'
+import { ppc64 } from '../../../../src/engine/layout/ppc64/ppc64.ts'
 import { trampoline } from '../../../../src/engine/layout/ppc64/trampoline.ts'
 import { readPpc64Kernel } from '../../../../src/engine/layout/ppc64/vmlinux.ts'
 import { KexecError } from '../../../../src/errors.ts'
@@ -31,14 +31,14 @@ const [kernelEnd, rtas, memory] = [0x287f000, 0x2ffff000, 2 ** 30]
 const chosen = '/proc/device-tree/chosen'
 
 function build(system = segmentMachine('ppc64le-6.12')) {
-  const made = buildPpc64(readPpc64Machine(system), { kernel, initrd, commandLine })
+  const made = ppc64.build(readPpc64Machine(system), { kernel, initrd, commandLine })
   const at = (address: number) => Buffer.from(made.segments.find((each) => each.address === address)?.bytes ?? [])
   const tree = made.segments.find(({ bytes }) => Buffer.from(bytes.subarray(0, 4)).readUInt32BE(0) === 0xd00dfeed)
   return { made, at, tree: readDeviceTree(Buffer.from(tree?.bytes ?? []), 'x'), treeAddress: tree?.address ?? 0 }
 }
 
 test('the map: above the running kernel and what the new one moves to, around RTAS, within reach with the MMU off', () => {
-  expect(isPpc64Loadable(inspectImage(head, kernel.length))).toBe(true)
+  expect(ppc64.isLoadable(inspectImage(head, kernel.length))).toBe(true)
   const { made } = build()
   expect(made.segments).toHaveLength(4)
   expect(made.flags >>> 16).toBe(21)
@@ -55,8 +55,8 @@ test('the map: above the running kernel and what the new one moves to, around RT
 test('a large initrd lies behind RTAS, a still larger one nowhere; a kernel never where the MMU has to be on', () => {
   const system = segmentMachine('ppc64le-6.12')
   const sized = (initrdLength: number, from = readPpc64Machine(system)) =>
-    layOutPpc64(from, { kernel: { length, size }, commandLine, initrdLength })
-  const initrdOf = (layout: ReturnType<typeof sized>) => layout.find(({ name }) => name === 'initrd')
+    ppc64.layOut(from, { source: memoryBytes(kernel), commandLine, initrdLength })
+  const initrdOf = (layout: ReturnType<typeof sized>) => layout?.find(({ name }) => name === 'initrd')
   expect(initrdOf(sized(100 * MEBIBYTE))?.address).toBeLessThan(rtas)
   const large = sized(255 * MEBIBYTE, { ...readPpc64Machine(system), kernelEnd: rtas - 128 * MEBIBYTE })
   expect(initrdOf(large)?.address).toBe(rtas + 0x1000)

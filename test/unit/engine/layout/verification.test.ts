@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { TABLE, verification } from '../../../../src/engine/layout/x86_64/verification.ts'
 import { compiler, verificationCode } from '../../../../src/engine/layout/x86_64/verification-code.ts'
-import { buildX86, readX86Machine } from '../../../../src/engine/layout/x86_64/x86_64.ts'
+import { x86_64 } from '../../../../src/engine/layout/x86_64/x86_64.ts'
 import { untested } from '../../../untested.ts'
 import { debianKernel, segmentMachine } from './machines.ts'
 
@@ -99,9 +99,9 @@ describe.runIf(hasCompiler)('the code that is run between the kernels', () => {
 
 test('the table says where everything that is copied will lie, but for the code itself', () => {
   const { bytes: kernel } = debianKernel()
-  const machine = readX86Machine(segmentMachine('bios-6.1'))
+  const machine = x86_64.readMachine(segmentMachine('bios-6.1'))
   const parts = { kernel, initrd: Buffer.alloc(5000, 'initrd'), commandLine: 'ro' }
-  const image = buildX86(machine, parts, { verify: true })
+  const image = x86_64.build(machine, { ...parts, verify: true })
   const own = image.segments.find(({ address }) => address === image.entry)
   const others = image.segments.filter((segment) => segment !== own)
   const table = Buffer.from(own?.bytes.subarray(4096 + TABLE) ?? [])

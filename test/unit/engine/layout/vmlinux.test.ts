@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { memoryBytes } from '../../../../src/bytes/bytes.ts'
 import { readVmlinux, type VmlinuxOptions } from '../../../../src/engine/layout/x86_64/vmlinux.ts'
-import { buildX86, layOutX86, readX86Machine } from '../../../../src/engine/layout/x86_64/x86_64.ts'
+import { layOutKernel, x86_64 } from '../../../../src/engine/layout/x86_64/x86_64.ts'
 import { KexecError } from '../../../../src/errors.ts'
 import { segmentMachine } from './machines.ts'
 
@@ -53,7 +53,11 @@ function debian(release: string, length: number): Buffer {
 }
 
 function build(kernel: Buffer, options: VmlinuxOptions = {}, system = segmentMachine('bios-6.1')) {
-  return buildX86(readX86Machine(system), { kernel, initrd: Buffer.from('an initrd'), commandLine: 'ro' }, options)
+  return x86_64.build(
+    x86_64.readMachine(system),
+    { kernel, initrd: Buffer.from('an initrd'), commandLine: 'ro' },
+    options,
+  )
 }
 
 /** Where the trampoline jumps to: the operand of its last `mov rax`. */
@@ -150,11 +154,11 @@ describe('its parts', () => {
         fill: String.fromCharCode(65 + index),
       }
     })
-    const machine = readX86Machine(segmentMachine('bios-6.1'))
+    const machine = x86_64.readMachine(segmentMachine('bios-6.1'))
     const kernel = read(elf(many))
-    expect(layOutX86(machine, { kernel, commandLine: '', initrdLength: 1, verify: true }).length).toBeLessThanOrEqual(
-      16,
-    )
+    expect(
+      layOutKernel(machine, kernel, { commandLine: '', initrdLength: 1, verify: true }).length,
+    ).toBeLessThanOrEqual(16)
     const memory = Buffer.alloc(kernel.whole.size)
     for (const [index, { offset }] of kernel.parts.entries()) kernel.contents[index]?.copy(memory, offset)
     for (const { physical, fill } of many) {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { SegmentImage } from '../../../../src/engine/layout/segments/segment.ts'
 import { bzImageKernel } from '../../../../src/engine/layout/x86_64/bzimage.ts'
-import { buildX86, layOutX86, readX86Machine } from '../../../../src/engine/layout/x86_64/x86_64.ts'
+import { layOutKernel, x86_64 } from '../../../../src/engine/layout/x86_64/x86_64.ts'
 import type { System } from '../../../../src/system/system.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
 import { debianKernel, type MachineName, segmentMachine } from './machines.ts'
@@ -19,7 +19,7 @@ function build(
   initrd: Buffer | null = Buffer.alloc(5000, 'initrd'),
   commandLine = 'root=/dev/vda1 ro',
 ) {
-  return buildX86(readX86Machine(system), { kernel, initrd, commandLine })
+  return x86_64.build(x86_64.readMachine(system), { kernel, initrd, commandLine })
 }
 
 /** What lies at a physical address when the new kernel starts. */
@@ -252,9 +252,9 @@ test('without a firmware map the one that the kernel was booted with does', () =
 })
 
 test('a large initrd goes where it fits, above 4 GiB if need be; an old kernel cannot have it there', () => {
-  const machine = readX86Machine(segmentMachine('bios-6.12-5g'))
+  const machine = x86_64.readMachine(segmentMachine('bios-6.12-5g'))
   const initrdAt = (initrdLength: number, from = header) =>
-    layOutX86(machine, { kernel: bzImageKernel(from), commandLine: '', initrdLength, verify: false }).find(
+    layOutKernel(machine, bzImageKernel(from), { commandLine: '', initrdLength, verify: false }).find(
       ({ name }) => name === 'initrd',
     )?.address
   expect(initrdAt(8 * MEBIBYTE)).toBeLessThan(16 * MEBIBYTE)
@@ -268,7 +268,7 @@ test('a large initrd goes where it fits, above 4 GiB if need be; an old kernel c
 test('zeros in place of addresses are told as such', () => {
   const text = '00000000-00000000 : Reserved\n00000000-00000000 : System RAM\n  00000000-00000000 : Kernel code\n'
   const system = segmentMachine('bios-6.1', { '/proc/iomem': { text } })
-  expect(() => readX86Machine(system)).toThrow(
+  expect(() => x86_64.readMachine(system)).toThrow(
     expect.objectContaining({ reason: 'not-readable', path: '/proc/iomem', hint: expect.stringContaining('root') }),
   )
 })
