@@ -1,13 +1,8 @@
-import { throwIfAborted } from '../abort.ts'
-import type { KexecError } from '../errors.ts'
+import type { Evidence } from '../errors.ts'
 import { native } from '../native.ts'
-import { readLoadsLeft } from '../policy/limits/switches.ts'
-import { System } from '../system/system.ts'
-import { unloadIfAborted } from './abort.ts'
-import { answerOf } from './answer.ts'
-import { diagnoseLoad } from './diagnose.ts'
-import { KernelLog } from './kernel-log.ts'
-import type { SegmentImage } from './layout/segments/segment.ts'
+import { KEXEC_ON_CRASH } from '../system/kexec-abi.ts'
+import type { KexecCall, LoadCall } from './call.ts'
+import { formatAddress, type SegmentImage } from './layout/segments/segment.ts'
 
 /** What goes into the kernel: memory, laid out to the byte. */
 export interface SegmentLoad {
@@ -17,52 +12,38 @@ export interface SegmentLoad {
   readonly panic: boolean
 }
 
-const SYSCALL = 'kexec_load'
-
-const live = new System()
-
-/**
- * Loads through kexec_load(2), off the event loop. The signal is heeded as by `loadFile`.
- * @throws KexecError with the cause as far as the machine's state and the kernel log tell it. A failed load leaves the image
- *   that was loaded before in place.
- */
-export async function loadSegments(load: SegmentLoad, signal?: AbortSignal): Promise<void> {
-  throwIfAborted(signal)
-  const call = prepare(load)
-  try {
-    const { entry, segments, flags } = load.image
-    const errno = await answerOf((thread) => native().kexecLoad(entry, segments, flags, thread), {
-      syscall: SYSCALL,
-      path: load.path,
-      log: call.log,
-    })
-    if (errno !== 0) throw failure(load, errno, call)
-  } finally {
-    call.log.close()
-  }
-  unloadIfAborted(load, SYSCALL, signal)
-}
-
-/** As `loadSegments`, but blocks the event loop until the kernel has copied everything. */
-export function loadSegmentsSync(load: SegmentLoad): void {
-  const call = prepare(load)
-  try {
-    const { entry, segments, flags } = load.image
-    const errno = native().kexecLoadSync(entry, segments, flags)
-    if (errno !== 0) throw failure(load, errno, call)
-  } finally {
-    call.log.close()
+/** A load through kexec_load(2), which copies the segments. */
+export function kexecLoad({ image: { entry, segments, flags }, path, panic }: SegmentLoad): LoadCall {
+  return {
+    syscall: 'kexec_load',
+    path,
+    panic,
+    flags,
+    given: evidenceOf({ entry, segments, flags }),
+    make: (thread) => native().kexecLoad(entry, segments, flags, thread),
+    makeSync: () => native().kexecLoadSync(entry, segments, flags),
   }
 }
 
-function prepare({ panic }: SegmentLoad) {
-  return { log: new KernelLog(), loadsLeft: readLoadsLeft(live, panic) }
+/** Unloads what either call has loaded: no segments. */
+export function kexecUnload(panic: boolean): KexecCall {
+  const flags = panic ? KEXEC_ON_CRASH : 0
+  return {
+    syscall: 'kexec_load',
+    panic,
+    flags,
+    given: [],
+    makeSync: () => native().kexecLoadSync(0, [], flags),
+  }
 }
 
-function failure(
-  { path, panic }: SegmentLoad,
-  errno: number,
-  { log, loadsLeft }: ReturnType<typeof prepare>,
-): KexecError {
-  return diagnoseLoad(live, { errno, syscall: SYSCALL, path, panic, loadsLeft, log: log.evidence() })
+/** The kernel says EINVAL or EADDRNOTAVAIL of any of them, and not of which. */
+function evidenceOf({ entry, segments, flags }: SegmentImage): Evidence[] {
+  return [
+    { source: 'kexec_load', value: `entry ${formatAddress(entry)}, flags ${formatAddress(flags)}` },
+    ...segments.map(({ name, address, size, bytes }) => ({
+      source: `kexec_load segment (${name})`,
+      value: `${formatAddress(address)}-${formatAddress(address + size - 1)}, ${bytes.length} bytes copied`,
+    })),
+  ]
 }

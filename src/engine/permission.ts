@@ -6,7 +6,7 @@ import { MODULES } from '../policy/process/confinement.ts'
 import { hintForCapability } from '../policy/process/privileges.ts'
 import type { Known } from '../policy/survey/known.ts'
 import type { System } from '../system/system.ts'
-import type { Diagnosis, FailedCall } from './diagnose.ts'
+import type { Diagnosis, FailedCall } from './failed-call.ts'
 
 /** One cause of EPERM or EACCES: whether it was this one, or may have been. */
 interface Cause extends Diagnosis {

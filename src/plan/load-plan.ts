@@ -1,7 +1,9 @@
 import { heed, throwIfAborted } from '../abort.ts'
-import { type FileLoad, fileLoadFlags, loadFile, loadFileSync } from '../engine/kexec-file-load.ts'
-import { loadSegments, loadSegmentsSync } from '../engine/kexec-load.ts'
+import { type LoadCall, makeCallSync } from '../engine/call.ts'
+import { kexecFileLoad } from '../engine/kexec-file-load.ts'
+import { kexecLoad } from '../engine/kexec-load.ts'
 import type { PlannedSegment } from '../engine/layout/segments/segment.ts'
+import { load } from '../engine/load.ts'
 import { KexecError } from '../errors.ts'
 import type { OpenImage } from '../image/inspect/open.ts'
 import type { KernelImage } from '../image/model/image.ts'
@@ -149,8 +151,9 @@ export class LoadPlan {
       refuseIfChanged(this.planned, this.choice)
       this.refuseWhatDoesNotFit(this.prepared)
       const remembering = beginToRemember()
-      const flags = await this.ask(this.prepared, options.signal)
-      this.remember(flags, await remembering)
+      const call = await this.call(this.prepared, options.signal)
+      await load(call, options.signal)
+      this.remember(call.flags, await remembering)
     } finally {
       lock?.release()
       this.closeFiles()
@@ -170,7 +173,9 @@ export class LoadPlan {
       lock = Lock.takeSync(new System(), 'load')
       refuseIfChanged(this.planned, this.choice)
       this.refuseWhatDoesNotFit(this.prepared)
-      this.remember(this.askSync(this.prepared))
+      const call = this.callSync(this.prepared)
+      makeCallSync(call)
+      this.remember(call.flags)
     } finally {
       lock?.release()
       this.closeFiles()
@@ -260,28 +265,19 @@ export class LoadPlan {
     closeFiles(this.planned, this.choice)
   }
 
-  /** @returns the flags of the call */
-  private async ask(prepared: Prepared, signal: AbortSignal | undefined): Promise<number> {
-    if (this.engine === 'file') {
-      await loadFile(this.fileLoad(prepared), signal)
-      return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
-    }
+  private async call(prepared: Prepared, signal: AbortSignal | undefined): Promise<LoadCall> {
+    if (this.engine === 'file') return this.fileCall(prepared)
     const image = await buildSegments(new System(), this.segmentParts(prepared), signal)
     // It was read: the kernel can have the memory.
     prepared.close()
-    await loadSegments({ image, path: this.kernel.path, panic: this.panic }, signal)
-    return image.flags
+    return kexecLoad({ image, path: this.kernel.path, panic: this.panic })
   }
 
-  private askSync(prepared: Prepared): number {
-    if (this.engine === 'file') {
-      loadFileSync(this.fileLoad(prepared))
-      return fileLoadFlags({ panic: this.panic, initrdFd: prepared.initrdFd })
-    }
+  private callSync(prepared: Prepared): LoadCall {
+    if (this.engine === 'file') return this.fileCall(prepared)
     const image = buildSegmentsSync(new System(), this.segmentParts(prepared))
     prepared.close()
-    loadSegmentsSync({ image, path: this.kernel.path, panic: this.panic })
-    return image.flags
+    return kexecLoad({ image, path: this.kernel.path, panic: this.panic })
   }
 
   private remember(flags: number, pointers?: Awaited<ReturnType<typeof beginToRemember>>): void {
@@ -298,8 +294,9 @@ export class LoadPlan {
     return { kernelFd, unpackedKernel, initrdFd, image, commandLine, verify, panic, deviceTree, inFreeMemory }
   }
 
-  private fileLoad({ kernelFd, initrdFd }: Prepared): FileLoad {
-    return { kernelFd, initrdFd, commandLine: this.commandLine, panic: this.panic, path: this.kernel.path }
+  private fileCall({ kernelFd, initrdFd }: Prepared): LoadCall {
+    const { commandLine, panic } = this
+    return kexecFileLoad({ kernelFd, initrdFd, commandLine, panic, path: this.kernel.path })
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { KEXEC_SEGMENT_MAX } from '../system/kexec-abi.ts'
 import type { KernelMemory } from './kernel-memory.ts'
 
 /**
@@ -11,7 +12,6 @@ const HEAD = 0
 const COUNT = 56
 const SEGMENTS = 64
 const SEGMENT = 32
-const MAX_SEGMENTS = 16
 const PAGE = 4096
 
 /** Flags in the low bits of an entry of the page list. */
@@ -34,7 +34,7 @@ export function readHeldImage(memory: KernelMemory, pointer: bigint): HeldImage 
   const address = memory.read(pointer, 8)?.readBigUInt64LE()
   if (address === undefined) return { unreadable: "the kernel's pointer to the image cannot be read" }
   if (address === 0n) return { empty: true }
-  const image = memory.read(address, SEGMENTS + MAX_SEGMENTS * SEGMENT)
+  const image = memory.read(address, SEGMENTS + KEXEC_SEGMENT_MAX * SEGMENT)
   if (image === undefined) return { unreadable: "the kernel's description of the image cannot be read" }
   const count = Number(image.readBigUInt64LE(COUNT))
   if (!hasSegments(image, count)) return { unreadable: 'this kernel describes its image in a way that is not known' }
@@ -45,7 +45,7 @@ export function readHeldImage(memory: KernelMemory, pointer: bigint): HeldImage 
 }
 
 function hasSegments(image: Buffer, count: number): boolean {
-  if (count < 1 || count > MAX_SEGMENTS) return false
+  if (count < 1 || count > KEXEC_SEGMENT_MAX) return false
   for (let index = 0; index < count; index++) {
     const at = SEGMENTS + index * SEGMENT
     const size = image.readBigUInt64LE(at + 8)

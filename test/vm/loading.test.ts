@@ -68,10 +68,12 @@ describe('transactions', () => {
   test("a kernel that the kernel itself refuses is told with the kernel's own words", async () => {
     const { status, stdout } = await machine.vm.run(`cat > /root/fail.mjs <<'END'
 import { plan, status } from '/usr/lib/node_modules/linux-kexec/dist/index.js'
-import { loadFile } from '/usr/lib/node_modules/linux-kexec/dist/engine/kexec-file-load.js'
+import { makeCall } from '/usr/lib/node_modules/linux-kexec/dist/engine/call.js'
+import { kexecFileLoad } from '/usr/lib/node_modules/linux-kexec/dist/engine/kexec-file-load.js'
 import { openSync } from 'node:fs'
 try {
-  await loadFile({ kernelFd: openSync('/etc/passwd'), initrdFd: -1, commandLine: '', panic: false, path: '/etc/passwd' })
+  const path = '/etc/passwd'
+  await makeCall(kexecFileLoad({ kernelFd: openSync(path), initrdFd: -1, commandLine: '', panic: false, path }))
 } catch (error) {
   console.log(JSON.stringify(error))
 }

@@ -1,15 +1,13 @@
 import { memoryBytes } from '../../bytes/bytes.ts'
 import { type ZImageNeeds, zImageNeeds } from '../../image/formats/zimage.ts'
 import type { KernelImage } from '../../image/model/image.ts'
+import { kexecArchitecture } from '../../system/kexec-abi.ts'
 import { roundUp } from '../../system/memory-ranges.ts'
 import type { System } from '../../system/system.ts'
 import { readTreeMachine, type TreeMachine, treeFor, treeImage } from './device-tree/machine.ts'
 import type { PlannedLoad, ReadLoad, SegmentArchitecture } from './segments/architecture.ts'
 import { type Piece, place } from './segments/placement.ts'
 import type { MachineOptions, PlannedSegment, SegmentImage } from './segments/segment.ts'
-
-/** KEXEC_ARCH_ARM of include/uapi/linux/kexec.h. */
-const ARCHITECTURE = 40 * 2 ** 16
 
 const PAGE = 4096
 const MEBIBYTE = 2 ** 20
@@ -84,5 +82,10 @@ function build(
 ): SegmentImage {
   const sizes = { kernelLength: kernel.length, initrdLength: initrd?.length ?? 0 }
   const layout = layOutZImage(machine, zImageNeeds(memoryBytes(kernel)), { commandLine, ...sizes })
-  return treeImage(machine, layout, { kernel, initrd, commandLine }, { flags: ARCHITECTURE, treeLimit: TREE_LIMIT })
+  return treeImage(
+    machine,
+    layout,
+    { kernel, initrd, commandLine },
+    { flags: kexecArchitecture('arm'), treeLimit: TREE_LIMIT },
+  )
 }

@@ -1,4 +1,5 @@
 import type { KernelImage } from '../../image/model/image.ts'
+import { kexecArchitecture } from '../../system/kexec-abi.ts'
 import type { Resource } from '../../system/memory-map.ts'
 import { type MemoryRange, roundUp } from '../../system/memory-ranges.ts'
 import type { System } from '../../system/system.ts'
@@ -6,9 +7,6 @@ import { readTreeMachine, type TreeMachine, treeFor, treeImage } from './device-
 import type { PlannedLoad, ReadLoad, SegmentArchitecture } from './segments/architecture.ts'
 import { impossiblePlace, type Piece, place } from './segments/placement.ts'
 import type { MachineOptions, PlannedSegment, SegmentImage } from './segments/segment.ts'
-
-/** KEXEC_ARCH_RISCV of include/uapi/linux/kexec.h. */
-const ARCHITECTURE = 243 * 2 ** 16
 
 const PAGE = 4096
 
@@ -88,5 +86,10 @@ function build(
 ): SegmentImage {
   const sizes = { kernelLength: kernel.length, initrdLength: initrd?.length ?? 0 }
   const layout = layOut(machine, { image, commandLine, ...sizes })
-  return treeImage(machine, layout, { kernel, initrd, commandLine }, { flags: ARCHITECTURE, treeLimit: TREE_LIMIT })
+  return treeImage(
+    machine,
+    layout,
+    { kernel, initrd, commandLine },
+    { flags: kexecArchitecture('riscv64'), treeLimit: TREE_LIMIT },
+  )
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { DeviceTree } from '../../../device-tree/tree.ts'
 import { KexecError } from '../../../errors.ts'
 import type { KernelImage } from '../../../image/model/image.ts'
+import { KEXEC_ON_CRASH, kexecArchitecture } from '../../../system/kexec-abi.ts'
 import { readResources, usableMemory } from '../../../system/memory-map.ts'
 import { type MemoryRange, roundUp, wholePages, within, without } from '../../../system/memory-ranges.ts'
 import type { System } from '../../../system/system.ts'
@@ -18,10 +19,6 @@ import { type CrashState, readCrashState } from './crash.ts'
 import { interruptTables } from './interrupt-tables.ts'
 import { pageSize } from './page-size.ts'
 import { trampoline } from './trampoline.ts'
-
-/** KEXEC_ARCH_AARCH64 of include/uapi/linux/kexec.h. */
-const ARCHITECTURE = 183 * 2 ** 16
-const ON_CRASH = 1
 
 /** The largest page of the architecture: segments of whole ones suit a running kernel of any page size. */
 const PAGE = 65_536
@@ -251,8 +248,9 @@ function build(
   }
   return {
     entry: addressOf('trampoline'),
-    flags: ARCHITECTURE + (crash === null ? 0 : ON_CRASH),
+    flags: kexecArchitecture('aarch64') + (crash === null ? 0 : KEXEC_ON_CRASH),
     segments: layout.map(({ name, address, size, length }) => ({
+      name,
       bytes: (bytes[name] as Uint8Array).subarray(0, length),
       address,
       size,

@@ -1,3 +1,4 @@
+import { elfMachine } from '../../../system/kexec-abi.ts'
 import type { Resource } from '../../../system/memory-map.ts'
 import { type MemoryRange, merged, without } from '../../../system/memory-ranges.ts'
 import type { System } from '../../../system/system.ts'
@@ -14,8 +15,6 @@ export interface CrashState {
   readonly core: CoreContents
 }
 
-const EM_AARCH64 = 183
-
 /**
  * Reads it, as load_other_segments and prepare_elf_headers of arch/arm64/kernel/machine_kexec_file.c do for kexec_file_load.
  * @throws KexecError 'no-crash-memory', 'not-readable'
@@ -31,7 +30,11 @@ export function readCrashState(system: System, resources: readonly Resource[]): 
   const memory = without(ram, regions)
   const notes = readNotes(system)
   if (notes.length + memory.length >= MAX_ENTRIES) throw unreadable(CPUS, 'there are more CPUs than a dump can tell of')
-  return { region, usable: regions, core: { machine: EM_AARCH64, notes, memory, ...readMappings(system, seeMapping) } }
+  return {
+    region,
+    usable: regions,
+    core: { machine: elfMachine.aarch64, notes, memory, ...readMappings(system, seeMapping) },
+  }
 }
 
 /** With 48 bits of address; with 52 it begins lower, and what is mapped there still lies above. */

@@ -98,6 +98,7 @@ export function treeImage(
     entry: addressOf(trampoline === undefined ? 'kernel' : 'trampoline'),
     flags,
     segments: layout.map(({ name, address, size, length }) => ({
+      name,
       bytes: (bytes[name] as Uint8Array).subarray(0, length),
       address,
       size,

@@ -1,6 +1,7 @@
 import { memoryBytes } from '../../../bytes/bytes.ts'
 import { MAX_BLOB } from '../../../device-tree/blob.ts'
 import type { KernelImage } from '../../../image/model/image.ts'
+import { kexecArchitecture } from '../../../system/kexec-abi.ts'
 import { roundUp } from '../../../system/memory-ranges.ts'
 import { treeFor, treeImage } from '../device-tree/machine.ts'
 import type { PlannedLoad, ReadLoad, SegmentArchitecture } from '../segments/architecture.ts'
@@ -9,9 +10,6 @@ import type { PlannedSegment, SegmentImage } from '../segments/segment.ts'
 import { PAGE, type Ppc64Machine, readPpc64Machine } from './machine.ts'
 import { HEAD, trampoline } from './trampoline.ts'
 import { type Ppc64Kernel, readPpc64Kernel } from './vmlinux.ts'
-
-/** KEXEC_ARCH_PPC64 of include/uapi/linux/kexec.h. */
-const ARCHITECTURE = 21 * 2 ** 16
 
 /** Its tree is the firmware's own: none is taken from elsewhere. */
 export const ppc64 = {
@@ -78,5 +76,5 @@ function build(
   const kernel = read.bytes()
   const entered = trampoline(kernel, addressOf('device tree'), addressOf('kernel'))
   const contents = { kernel, initrd, commandLine, trampoline: entered }
-  return treeImage(machine, layout, contents, { flags: ARCHITECTURE, treeLimit: MAX_BLOB })
+  return treeImage(machine, layout, contents, { flags: kexecArchitecture('ppc64'), treeLimit: MAX_BLOB })
 }

@@ -1,4 +1,5 @@
 import { KexecError } from '../../../errors.ts'
+import { KEXEC_SEGMENT_MAX } from '../../../system/kexec-abi.ts'
 import { type MemoryRange, roundUp, without } from '../../../system/memory-ranges.ts'
 import { formatAddress, type PlannedSegment } from './segment.ts'
 
@@ -18,9 +19,6 @@ export interface Piece {
   readonly limit: number
 }
 
-/** The most that kexec_load takes: KEXEC_SEGMENT_MAX of include/uapi/linux/kexec.h. */
-export const MAX_SEGMENTS = 16
-
 /**
  * Finds a place for each piece, one after the other, each at the lowest address that it can have. From the bottom up, since
  * firmware allocates from the top down: what it left in memory that it calls free, such as the tables that EFI's configuration
@@ -28,8 +26,8 @@ export const MAX_SEGMENTS = 16
  * @throws KexecError 'no-memory-hole'; 'kernel-refused' for more than 16 pieces
  */
 export function place(pieces: readonly Piece[], usable: readonly MemoryRange[]): PlannedSegment[] {
-  if (pieces.length > MAX_SEGMENTS) {
-    throw new KexecError(`the kernel takes ${pieces.length} segments, and kexec_load at most ${MAX_SEGMENTS}`, {
+  if (pieces.length > KEXEC_SEGMENT_MAX) {
+    throw new KexecError(`the kernel takes ${pieces.length} segments, and kexec_load at most ${KEXEC_SEGMENT_MAX}`, {
       reason: 'kernel-refused',
       code: 'EINVAL',
       hint: 'Give a kernel in fewer pieces: its bzImage, where there is one.',

@@ -12,11 +12,17 @@ export interface PlannedSegment {
   readonly length: number
 }
 
+/** A segment with its bytes. */
+export interface FilledSegment extends NativeSegment {
+  /** As `PlannedSegment` has it. */
+  readonly name: string
+}
+
 /** What kexec_load takes. */
 export interface SegmentImage {
   /** Where the running kernel jumps to, physical. */
   readonly entry: number
-  readonly segments: readonly NativeSegment[]
+  readonly segments: readonly FilledSegment[]
   /** Architecture, in the upper half. */
   readonly flags: number
 }

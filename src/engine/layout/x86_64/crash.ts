@@ -1,4 +1,5 @@
 import { KexecError } from '../../../errors.ts'
+import { elfMachine } from '../../../system/kexec-abi.ts'
 import type { Resource } from '../../../system/memory-map.ts'
 import { type MemoryRange, merged, without } from '../../../system/memory-ranges.ts'
 import type { System } from '../../../system/system.ts'
@@ -25,8 +26,6 @@ export interface CrashState {
 const LOW_MEMORY = 0x100000
 const RESERVES_LOW_MEMORY = 5006
 
-const EM_X86_64 = 62
-
 /**
  * Reads it, as arch/x86/kernel/crash.c does for kexec_file_load.
  * @param e820 the map that a kernel which takes over in peace would get
@@ -46,7 +45,7 @@ export function readCrashState(system: System, resources: readonly Resource[], e
   const others = e820.filter(({ type }) => type !== E820_RAM)
   const ram = merged(resources.filter(({ depth, name }) => depth === 0 && /^System RAM\b/.test(name)))
   const memory = without(ram, [{ start: 0, end: LOW_MEMORY }, ...regions])
-  const core = { machine: EM_X86_64, notes: readNotes(system), memory, ...readMappings(system, seeMapping) }
+  const core = { machine: elfMachine.x86_64, notes: readNotes(system), memory, ...readMappings(system, seeMapping) }
   if (core.notes.length + memory.length >= MAX_ENTRIES)
     throw unreadable(CPUS, 'there are more CPUs than a dump can tell of')
   return { region, e820: [...own, ...others].sort((a, b) => a.start - b.start), core, headerSpace: headerSpace(system) }

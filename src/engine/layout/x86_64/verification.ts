@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { NativeSegment } from '../../../native.ts'
-import { MAX_SEGMENTS } from '../segments/placement.ts'
+import { KEXEC_SEGMENT_MAX } from '../../../system/kexec-abi.ts'
 import { verificationCode } from './verification-code.ts'
 
 const code = Buffer.from(verificationCode, 'base64')
@@ -14,7 +14,7 @@ const RANGE = 16
 export const TABLE = Math.ceil(code.length / 16) * 16
 
 /** Bytes that both take up. */
-export const VERIFICATION_SIZE = TABLE + DIGEST + COUNT + MAX_SEGMENTS * RANGE
+export const VERIFICATION_SIZE = TABLE + DIGEST + COUNT + KEXEC_SEGMENT_MAX * RANGE
 
 /**
  * Code that hashes these segments where they will lie, entered at its first byte with the address of the table in rdi; it returns

@@ -4,6 +4,7 @@ import { KexecError } from '../../../errors.ts'
 import { type KernelImage, magicAt } from '../../../image/model/image.ts'
 import { readSetupHeader } from '../../../image/model/setup-header.ts'
 import type { NativeSegment } from '../../../native.ts'
+import { KEXEC_ON_CRASH, KEXEC_UPDATE_ELFCOREHDR, kexecArchitecture } from '../../../system/kexec-abi.ts'
 import { readFirmwareMap, readResources, usableMemory } from '../../../system/memory-map.ts'
 import { type MemoryRange, merged, roundUp, wholePages, within, without } from '../../../system/memory-ranges.ts'
 import type { System } from '../../../system/system.ts'
@@ -23,11 +24,6 @@ import { TRAMPOLINE_SIZE, trampoline } from './trampoline.ts'
 import { unpackedKernel } from './unpacked-kernel.ts'
 import { TABLE, VERIFICATION_SIZE, verification } from './verification.ts'
 import { readVmlinux, type VmlinuxOptions, vmlinuxHeader } from './vmlinux.ts'
-
-/** KEXEC_ARCH_X86_64 of include/uapi/linux/kexec.h, and its flags. */
-const ARCHITECTURE = 62 * 2 ** 16
-const ON_CRASH = 1
-const UPDATE_ELFCOREHDR = 4
 
 const PAGE = 4096
 const MEBIBYTE = 2 ** 20
@@ -224,16 +220,16 @@ function build(machine: X86Machine, parts: X86Parts, options: VmlinuxOptions = {
   }
   const others = layout
     .filter(({ name }) => name !== TRAMPOLINE)
-    .map(({ name, address, size }) => ({ bytes: bytesOf(name), address, size }))
+    .map(({ name, address, size }) => ({ name, bytes: bytesOf(name), address, size }))
   const [own] = layout.filter(({ name }) => name === TRAMPOLINE) as [PlannedSegment]
   // The ELF header is the running kernel's to write anew.
   const core = addressOf(CORE_HEADER)
   const hashed = others.filter(({ address }) => address !== core)
   const code = trampolineWith(verify ? hashed : null, own.address, parameters, entry)
-  const segments = [...others, { bytes: code, address: own.address, size: own.size }]
+  const segments = [...others, { name: own.name, bytes: code, address: own.address, size: own.size }]
   return {
     entry: own.address,
-    flags: ARCHITECTURE + flagsFor(machine.crash),
+    flags: kexecArchitecture('x86_64') + flagsFor(machine.crash),
     segments: segments.sort((one, other) => one.address - other.address),
   }
 }
@@ -241,7 +237,7 @@ function build(machine: X86Machine, parts: X86Parts, options: VmlinuxOptions = {
 /** Since 6.6 kernels that want space for it know the flag by which they may write the ELF header anew. */
 function flagsFor(crash: CrashState | null): number {
   if (crash === null) return 0
-  return ON_CRASH + (crash.headerSpace > 0 ? UPDATE_ELFCOREHDR : 0)
+  return KEXEC_ON_CRASH + (crash.headerSpace > 0 ? KEXEC_UPDATE_ELFCOREHDR : 0)
 }
 
 /** The trampoline, and behind it what hashes these segments before it jumps; null for nothing. */

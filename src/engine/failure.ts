@@ -1,4 +1,4 @@
-import { type Evidence, errnoName, KexecError, type Reason } from '../errors.ts'
+import { type Evidence, errnoName, KexecError } from '../errors.ts'
 import { detectPolicy } from '../policy/detect.ts'
 import type { KexecPolicy } from '../policy/policy.ts'
 import { isAtLeast } from '../policy/signature-check.ts'
@@ -8,31 +8,11 @@ import { IOMEM, readResources, usableMemory } from '../system/memory-map.ts'
 import { type MemoryRange, without } from '../system/memory-ranges.ts'
 import type { System } from '../system/system.ts'
 import { formatBytes } from '../text.ts'
+import type { Diagnosis, FailedCall } from './failed-call.ts'
 import { diagnosePermission } from './permission.ts'
 
-/** What is known of a call that failed. */
-export interface FailedCall {
-  /** Positive errno. */
-  readonly errno: number
-  readonly syscall: string
-  readonly path?: string
-  readonly panic: boolean
-  /** Loads that were still allowed before the call, which itself uses one up; null for any number. */
-  readonly loadsLeft: number | null
-  /** A crash kernel was loaded before the call, and none is any more. */
-  readonly lostCrashKernel?: boolean
-  /** What the kernel logged during the call. */
-  readonly log: readonly Evidence[]
-}
-
-export interface Diagnosis {
-  readonly reason: Reason
-  readonly summary: string
-  readonly hint?: string
-}
-
 /** Joins an errno of kexec_file_load or kexec_load with the policy, the process, the memory and the kernel's own words into one error. */
-export function diagnoseLoad(system: System, call: FailedCall): KexecError {
+export function failureOf(system: System, call: FailedCall): KexecError {
   const policy = detectPolicy({ system })
   const name = errnoName(call.errno)
   const permission = name === 'EPERM' || name === 'EACCES' ? diagnosePermission(system, policy, call, name) : undefined
@@ -56,6 +36,7 @@ export function diagnoseLoad(system: System, call: FailedCall): KexecError {
       ...(permission?.evidence ?? []),
       ...(known?.evidence ?? []),
       ...evidenceFor(name, system, policy),
+      ...(call.given ?? []),
     ],
   })
 }

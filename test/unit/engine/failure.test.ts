@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { diagnoseLoad } from '../../../src/engine/diagnose.ts'
+import { failureOf } from '../../../src/engine/failure.ts'
 import { errnoNumber, System } from '../../../src/index.ts'
 import { makeTree, type Tree } from '../entries/tree.ts'
 import { backports, bookworm, lockdown, machine, secureBoot } from '../policy/machines.ts'
@@ -19,7 +19,7 @@ interface Call {
 
 /** What is made of an errno on a machine. */
 function diagnosed(errno: string, tree: Tree, call: Call = {}) {
-  return diagnoseLoad(new System(makeTree(tree)), {
+  return failureOf(new System(makeTree(tree)), {
     errno: errnoNumber(errno) as number,
     syscall: 'kexec_file_load',
     path: '/boot/vmlinuz',
