@@ -11,6 +11,7 @@ import { arm64, runArm64 } from './modes/arm64.ts'
 import { writeCapture } from './modes/capture.ts'
 import { conduct, predictProgram, type Run } from './modes/conduct.ts'
 import { libraryDependencies } from './modes/dependencies.ts'
+import { Ending } from './modes/ending.ts'
 import {
   archiveOf,
   recordedOutcome,
@@ -23,7 +24,7 @@ import {
 import { foretell, unpackCapture, wrongVerdicts } from './modes/foretell.ts'
 import { type ImageName, makeImages } from './modes/images.ts'
 import type { CallOutcome, ScenarioOutcome } from './modes/outcome.ts'
-import { type ModeMachine, machines } from './modes/scenarios.ts'
+import { machines } from './modes/scenarios.ts'
 import { tableOf } from './modes/table.ts'
 
 /**
@@ -39,8 +40,8 @@ const chosen = machines.filter(({ scenarios }) => scenarios.some(({ name }) => n
 const AT_ONCE = 2
 
 const build = join(import.meta.dirname, '../../build')
-const runs = new Map<string, Run>()
-const ends = new Map<ModeMachine, Promise<unknown>>()
+/** How each scenario ended, by its name: its own tests wait for it alone, however many others its machine goes through. */
+const endings = new Map(scenarios.map(({ name }) => [name, new Ending()]))
 
 beforeAll(async () => {
   const [older, newer] = (await newestKernels()) as [Kernel, Kernel]
@@ -50,21 +51,15 @@ beforeAll(async () => {
     packages: ['attr', 'keyutils'],
     files: [...images.entries, ...libraryDependencies(), ...programs()],
   })
-  const start = new Map<ModeMachine, () => void>()
-  for (const machine of chosen) {
-    const turn = new Promise<void>((resolve) => start.set(machine, resolve))
-    ends.set(
-      machine,
-      turn.then(() => conduct(machine, guest, images, { withCapture: isUpdate, onRun: keep })),
-    )
-  }
   const waiting = [...chosen]
-  const next = () => {
+  const next = (): void => {
     const machine = waiting.shift()
     if (machine === undefined) return
-    start.get(machine)?.()
-    // Its own tests tell how it ended; the next one is started all the same.
-    void ends.get(machine)?.then(next, next)
+    const failed = (error: unknown) => {
+      for (const { name } of machine.scenarios) endings.get(name)?.fail(error)
+    }
+    // The tests of its scenarios report how it ended; the next one starts in any case.
+    void conduct(machine, guest, images, { withCapture: isUpdate, onRun: keep }).catch(failed).then(next)
   }
   for (let count = 0; count < AT_ONCE; count++) next()
   if (isUpdate) recordImages(images)
@@ -83,14 +78,14 @@ function programs() {
 }
 
 function keep(run: Run): void {
-  runs.set(run.scenario.name, run)
+  endings.get(run.scenario.name)?.reach(run)
   if (run.captured === null) return
   recordOutcome(run.scenario.name, run.outcome)
   writeCapture(archiveOf(run.scenario.name), run.captured)
 }
 
 afterAll(() => {
-  const seen = scenarios.flatMap(({ name }) => runs.get(name)?.outcome ?? [])
+  const seen = scenarios.flatMap(({ name }) => endings.get(name)?.run?.outcome ?? [])
   console.log(`\n${tableOf(seen)}`)
   if (isUpdate) writeTable(tableOf(recordedOutcomes()))
 })
@@ -100,68 +95,59 @@ const errnos = ({ images, kexecLoad }: ScenarioOutcome) =>
     [...Object.entries(images), ['kexec_load', kexecLoad] as const].map(([name, { errno }]) => [name, errno]),
   )
 
-describe.each(chosen.flatMap((machine) => machine.scenarios.map((scenario) => ({ ...scenario, machine }))))(
-  '$name',
-  ({ name, machine, within, unknowable }) => {
-    let run: Run
-    beforeAll(async () => {
-      const failure = await ends.get(machine)?.then(
-        () => undefined,
-        (error: unknown) => error,
-      )
-      const found = runs.get(name)
-      if (found === undefined) throw failure
-      run = found
-    })
+describe.each(chosen.flatMap((machine) => machine.scenarios))('$name', ({ name, within, unknowable }) => {
+  let run: Run
+  beforeAll(async () => {
+    run = await (endings.get(name) as Ending).reached
+  })
 
-    test('the kernel does what is recorded of it', () => {
-      expect(errnos(run.outcome)).toEqual(errnos(recordedOutcome(name)))
-    })
+  test('the kernel does what is recorded of it', () => {
+    expect(errnos(run.outcome)).toEqual(errnos(recordedOutcome(name)))
+  })
 
-    test('every image: what is said beforehand is what the kernel does', () => {
-      const outcomes: string[] = []
-      for (const [image, { outcome, code, summary }] of Object.entries(run.verdicts)) {
-        outcomes.push(outcome)
-        if (unknowable !== undefined && outcome === 'cannot-tell') continue
-        const { errno } = run.outcome.images[image as ImageName] as CallOutcome
-        const done = { outcome: errno === null ? 'will-load' : 'will-be-refused', code: errno }
-        expect({ outcome, code }, `${image}: ${summary}`).toEqual(done)
-      }
-      if (unknowable !== undefined) expect(outcomes, unknowable).toContain('cannot-tell')
-    })
+  test('every image: what is said beforehand is what the kernel does', () => {
+    const outcomes: string[] = []
+    for (const [image, { outcome, code, summary }] of Object.entries(run.verdicts)) {
+      outcomes.push(outcome)
+      if (unknowable !== undefined && outcome === 'cannot-tell') continue
+      const { errno } = run.outcome.images[image as ImageName] as CallOutcome
+      const done = { outcome: errno === null ? 'will-load' : 'will-be-refused', code: errno }
+      expect({ outcome, code }, `${image}: ${summary}`).toEqual(done)
+    }
+    if (unknowable !== undefined) expect(outcomes, unknowable).toContain('cannot-tell')
+  })
 
-    test('so it is with kexec_load', () => {
-      const { mode, code, why } = run.policy.kexecLoad
-      // What the process may not do is said apart from what the machine does.
-      if (within !== undefined || (unknowable !== undefined && mode === 'unknown')) return
-      const said = mode === 'disabled' || mode === 'unsupported' ? code : 'EINVAL'
-      expect({ mode, said }, why).toEqual({ mode, said: run.outcome.kexecLoad.errno })
-    })
+  test('so it is with kexec_load', () => {
+    const { mode, code, why } = run.policy.kexecLoad
+    // What the process may not do is said apart from what the machine does.
+    if (within !== undefined || (unknowable !== undefined && mode === 'unknown')) return
+    const said = mode === 'disabled' || mode === 'unsupported' ? code : 'EINVAL'
+    expect({ mode, said }, why).toEqual({ mode, said: run.outcome.kexecLoad.errno })
+  })
 
-    test('whatever is refused is explained by its cause', () => {
-      for (const [image, error] of Object.entries(run.errors)) {
-        const { summary, hint, reason, evidence, code } = error
-        expect({ image, code }).toEqual({ image, code: run.outcome.images[image as ImageName]?.errno })
-        expect([image, reason], summary).not.toContain('kernel-refused')
-        const verdict = run.verdicts[image as ImageName]
-        if (verdict?.outcome === 'will-be-refused') expect({ image, reason }).toEqual({ image, reason: verdict.reason })
-        expect(hint, image).toBeTruthy()
-        expect(evidence.length, image).toBeGreaterThan(0)
-      }
-    })
+  test('whatever is refused is explained by its cause', () => {
+    for (const [image, error] of Object.entries(run.errors)) {
+      const { summary, hint, reason, evidence, code } = error
+      expect({ image, code }).toEqual({ image, code: run.outcome.images[image as ImageName]?.errno })
+      expect([image, reason], summary).not.toContain('kernel-refused')
+      const verdict = run.verdicts[image as ImageName]
+      if (verdict?.outcome === 'will-be-refused') expect({ image, reason }).toEqual({ image, reason: verdict.reason })
+      expect(hint, image).toBeTruthy()
+      expect(evidence.length, image).toBeGreaterThan(0)
+    }
+  })
 
-    test('the commands say what the library says', () => {
-      if (run.commands === null) return
-      const { policy, plan } = run.commands
-      expect({ ...policy, schemaVersion: undefined }).toEqual({ ...run.policy, schemaVersion: undefined })
-      expect(plan.verdict).toEqual(Object.values(run.verdicts)[0])
-    })
+  test('the commands say what the library says', () => {
+    if (run.commands === null) return
+    const { policy, plan } = run.commands
+    expect({ ...policy, schemaVersion: undefined }).toEqual({ ...run.policy, schemaVersion: undefined })
+    expect(plan.verdict).toEqual(Object.values(run.verdicts)[0])
+  })
 
-    test('nothing said beforehand has changed the machine', () => {
-      expect(run.states[1]).toBe(run.states[0])
-    })
-  },
-)
+  test('nothing said beforehand has changed the machine', () => {
+    expect(run.states[1]).toBe(run.states[0])
+  })
+})
 
 // The harness does not run it, and so Node is not in it: what would be said is asked of the files that it showed.
 test.runIf(arm64.name.includes(only))('arm64, where the kernel has no kexec_file_load', async () => {
