@@ -1,12 +1,28 @@
 import { formatAddress, type PlannedSegment } from '../engine/layout/segments/segment.ts'
+import type { KexecError } from '../errors.ts'
+import type { OpenImage } from '../image/inspect/open.ts'
+import type { KernelImage } from '../image/model/image.ts'
 import { formatBytes, oneLine } from '../text.ts'
-import type { LoadPlan } from './load-plan.ts'
+import type { PlannedInitrd } from './context/initrds.ts'
 import type { Decision } from './model/decision.ts'
 
 const LABEL = 14
 
+/** What of a plan is shown. */
+export interface ExplainedPlan {
+  readonly kernel: Pick<OpenImage, 'size'>
+  readonly image: KernelImage
+  readonly nested: readonly KernelImage[]
+  readonly initrds: readonly PlannedInitrd[]
+  readonly segments: readonly PlannedSegment[] | null
+  readonly decisions: readonly Decision[]
+  readonly warnings: readonly string[]
+  readonly refusals: readonly KexecError[]
+  readonly unchecked: readonly string[]
+}
+
 /** A plan for people: what is chosen, below it the reason; then warnings, refusals with their remedy, and what was not checked. */
-export function explain(plan: LoadPlan): string {
+export function explain(plan: ExplainedPlan): string {
   const lines = plan.decisions.flatMap((decision) => decisionLines(plan, decision))
   for (const warning of plan.warnings) lines.push(`${'warning:'.padEnd(LABEL)}${warning}`)
   for (const refusal of plan.refusals) {
@@ -28,7 +44,7 @@ const ofWhatRuns: ReadonlySet<Decision['subject']> = new Set([
 ])
 
 /** The part of `explain` that says which kernel, initrd and command line were chosen, with the reasons. */
-export function explainChoice(plan: LoadPlan): string {
+export function explainChoice(plan: ExplainedPlan): string {
   const decisions = plan.decisions.filter(({ subject }) => ofWhatRuns.has(subject))
   return decisions
     .flatMap((decision) => decisionLines(plan, decision))
@@ -36,7 +52,7 @@ export function explainChoice(plan: LoadPlan): string {
     .join('\n')
 }
 
-function decisionLines(plan: LoadPlan, { subject, choice, reason }: Decision): string[] {
+function decisionLines(plan: ExplainedPlan, { subject, choice, reason }: Decision): string[] {
   const lines = [`${subject.padEnd(LABEL)}${choice === '' ? '(empty)' : choice}`]
   if (subject === 'kernel') lines.push(indent(kernelFacts(plan)))
   if (subject === 'initrd' && plan.initrds.length > 0) lines.push(indent(plan.initrds.map(initrdFacts).join('; ')))
@@ -45,7 +61,7 @@ function decisionLines(plan: LoadPlan, { subject, choice, reason }: Decision): s
   return lines
 }
 
-function initrdFacts({ size, image }: LoadPlan['initrds'][number]): string {
+function initrdFacts({ size, image }: PlannedInitrd): string {
   return `${formatBytes(size)}${image === null ? '' : `, ${image.description}`}`
 }
 
@@ -62,7 +78,7 @@ function segmentMap(segments: readonly PlannedSegment[]): string[] {
   )
 }
 
-function kernelFacts({ kernel: { size }, image, nested }: LoadPlan): string {
+function kernelFacts({ kernel: { size }, image, nested }: ExplainedPlan): string {
   const signed = image.signature === 'present' ? ', signed' : image.signature === 'absent' ? ', not signed' : ''
   const architecture = image.architecture === null ? '' : ` for ${image.architecture}`
   const what = image.version === null ? image.description : `${image.version}, ${image.format}${architecture}`

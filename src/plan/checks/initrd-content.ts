@@ -1,22 +1,25 @@
 import { KexecError } from '../../errors.ts'
 import { checkInitrdContent } from '../../initrd/content.ts'
-import type { InitrdChoice } from '../context/initrds.ts'
-import type { Findings } from '../model/decision.ts'
+import type { PlannedInitrds } from '../context/initrds.ts'
+import { type Remark, remarksOn } from '../model/remark.ts'
+
+const { warning, refusal } = remarksOn('initrd')
 
 /** Refuses what no kernel takes as an initrd, and tells what it will not unpack. Reads little of each. */
-export async function checkInitrds({ initrds, overlay }: InitrdChoice, findings: Findings): Promise<void> {
-  for (const { path, source, file, image, isWrapped } of initrds) {
+export async function checkInitrds({ archives, overlay }: PlannedInitrds): Promise<Remark[]> {
+  const remarks: Remark[] = []
+  for (const { path, source, file, image, isWrapped } of archives) {
     if (source === null) continue
-    const { description, isArchive, refusal, warnings } = await checkInitrdContent(
-      source,
-      (isWrapped ? image : file?.image)?.description,
-    )
-    for (const warning of warnings) findings.warn(`${path} ${warning}`)
-    if (refusal !== null) {
-      const { summary, hint } = refusal
-      findings.refuse(new KexecError(summary, { reason: 'not-an-initrd', path, hint, refused: true }))
-    } else if (!isArchive && overlay.length > 0) {
-      findings.warn(`${path} is ${description}, not an archive that is unpacked: the overlay will not be seen`)
+    const known = (isWrapped ? image : file?.image)?.description
+    const content = await checkInitrdContent(source, known)
+    remarks.push(...content.warnings.map((text) => warning('initrd-not-archive', `${path} ${text}`)))
+    if (content.refusal !== null) {
+      const { summary, hint } = content.refusal
+      remarks.push(refusal(new KexecError(summary, { reason: 'not-an-initrd', path, hint, refused: true })))
+    } else if (!content.isArchive && overlay.length > 0) {
+      const text = `${path} is ${content.description}, not an archive that is unpacked: the overlay will not be seen`
+      remarks.push(remarksOn('overlay').warning('overlay-not-unpacked', text))
     }
   }
+  return remarks
 }

@@ -4,12 +4,17 @@ import { bzImageProblems, pagingLevels } from '../../image/formats/bzimage.ts'
 import { TRUNCATED } from '../../image/formats/inspect.ts'
 import { engineFor } from '../../image/model/engines.ts'
 import type { KernelImage } from '../../image/model/image.ts'
-import type { System } from '../../system/system.ts'
+import { byteOrderOf, familyOf } from '../../system/architecture.ts'
 import { formatBytes } from '../../text.ts'
 import type { Engine } from '../choices/engine.ts'
-import { byteOrderOf, familyOf, type RunningKernel, readRunningKernel } from '../context/running-kernel.ts'
-import type { Findings } from '../model/decision.ts'
-import { FIVE_LEVELS, pagingOf, usesFiveLevels } from './paging.ts'
+import { pagingOf, usesFiveLevels } from '../context/paging.ts'
+import type { RunningMachine } from '../context/running-machine.ts'
+import { type Remark, refusalsIn, remarksOn } from '../model/remark.ts'
+
+const { warning, refusal, unchecked } = remarksOn('kernel')
+
+/** What tells that the running kernel uses 5 levels of page tables: the flag goes away when it does not. */
+const FIVE_LEVELS = [{ source: '/proc/cpuinfo flags', value: 'la57' }]
 
 /** What is to be judged. */
 export interface CheckedKernel {
@@ -33,67 +38,56 @@ export interface WayIn {
   readonly tryAnyway: boolean
 }
 
-/** How what is refused is told: the reason, the sentence and the remedy. */
+/** A refusal of this kernel, by the reason, the sentence and the remedy. */
 type Refuse = (
   reason: Reason,
   summary: string,
   hint: string,
   more?: { readonly code?: string | null; readonly evidence?: KexecError['evidence'] },
-) => void
+) => Remark
 
 /**
  * Refuses a kernel that kexec_file_load would not take, or that would not run on this machine. All is told that is wrong with
  * it, each once; what only the kernel can know is warned of, since it refuses that itself.
  */
-export function checkKernelImage(system: System, kernel: CheckedKernel, findings: Findings): void {
-  const running = readRunningKernel(system)
+export function checkKernelImage(running: RunningMachine, kernel: CheckedKernel): Remark[] {
   const refuse: Refuse = (reason, summary, hint, { code, evidence = [] } = {}) => {
     const errno = code === null ? {} : { code: code ?? unknownFormatCode(running) }
-    findings.refuse(new KexecError(summary, { reason, path: kernel.path, hint, evidence, refused: true, ...errno }))
+    return refusal(new KexecError(summary, { reason, path: kernel.path, hint, evidence, refused: true, ...errno }))
   }
-  const fits = checkArchitecture(kernel, running, refuse, findings)
-  checkLength(kernel, refuse, findings)
-  checkRelocation(kernel, refuse)
-  if (fits) {
-    checkFormat(kernel, running, refuse)
-    checkPaging(system, kernel, refuse)
-    checkPageSize(kernel, running, refuse, findings)
-    if (kernel.way.engine === 'file') checkRelease(kernel, running, findings)
-  }
+  const stranger = checkArchitecture(kernel, running, refuse)
+  const anywhere = [...stranger, ...checkLength(kernel, refuse), ...checkRelocation(kernel, refuse)]
+  if (refusalsIn(stranger).length > 0) return anywhere
+  return [
+    ...anywhere,
+    ...checkFormat(kernel, running, refuse),
+    ...checkPaging(kernel, running, refuse),
+    ...checkPageSize(kernel, running, refuse),
+    ...checkRelease(kernel, running),
+  ]
 }
 
 /** What the loaders answer to a format they do not know: seen on x86_64 and arm64; RISC-V and LoongArch from their sources. */
-function unknownFormatCode({ architecture }: RunningKernel): string {
+function unknownFormatCode({ architecture }: RunningMachine): string {
   return /^(aarch64|riscv|loongarch)/.test(architecture ?? '') ? 'EINVAL' : 'ENOEXEC'
 }
 
-/** @returns whether the kernel is one for this machine, as far as it is known */
-function checkArchitecture(
-  { image }: CheckedKernel,
-  running: RunningKernel,
-  refuse: Refuse,
-  findings: Findings,
-): boolean {
-  if (image.architecture === null) return true
+/** Refuses a kernel that is not one for this machine, as far as it is known. */
+function checkArchitecture({ image }: CheckedKernel, running: RunningMachine, refuse: Refuse): Remark[] {
+  if (image.architecture === null) return []
   if (running.architecture === null) {
-    findings.leaveUnchecked(
-      `whether a kernel for ${image.architecture} suits the machine: the root folder has no /proc that tells of one`,
-    )
-    return true
+    const text = `whether a kernel for ${image.architecture} suits the machine: the root folder has no /proc that tells of one`
+    return [unchecked('architecture', text)]
   }
   if (familyOf(image.architecture) !== familyOf(running.architecture)) {
     const { summary, hint } = strangerTo(running.architecture, image)
-    refuse('wrong-architecture', summary, hint, { evidence: running.evidence })
-    return false
+    return [refuse('wrong-architecture', summary, hint, { evidence: running.evidence })]
   }
   const own = byteOrderOf(running.architecture)
   const order = image.byteOrder ?? byteOrderOf(image.architecture)
-  if (order !== own) {
-    findings.warn(
-      `this kernel is ${order}-endian and the running one ${own}-endian: the running kernel refuses it when the CPU cannot do both, and programs of the one do not run under the other`,
-    )
-  }
-  return true
+  if (order === own) return []
+  const text = `this kernel is ${order}-endian and the running one ${own}-endian: the running kernel refuses it when the CPU cannot do both, and programs of the one do not run under the other`
+  return [warning('other-byte-order', text)]
 }
 
 function strangerTo(running: string, image: KernelImage): { summary: string; hint: string } {
@@ -115,59 +109,47 @@ const LEAST_BZIMAGE = 1024
 export const REINSTALL = 'Copy or install the kernel again.'
 
 /** Refuses a file that is shorter than its header says. */
-function checkLength(
-  { image, chain, fileSize, loadedSize, way }: CheckedKernel,
-  refuse: Refuse,
-  findings: Findings,
-): void {
+function checkLength({ image, chain, fileSize, loadedSize, way }: CheckedKernel, refuse: Refuse): Remark[] {
   const size = chain.length === 1 ? fileSize : loadedSize
-  if (image.minimumSize === null || size === null || size >= image.minimumSize) return
+  if (image.minimumSize === null || size === null || size >= image.minimumSize) return []
   const missing = `it has ${size} bytes where its header asks for ${image.minimumSize}`
   const summary = `this is ${image.description}, cut off: ${missing}`
-  if (way.tryAnyway) findings.warn(`${summary}: it is loaded anyway`)
-  else refuse('truncated-kernel', summary, REINSTALL, { code: size < LEAST_BZIMAGE ? 'ENOEXEC' : null })
+  if (way.tryAnyway) return [warning('truncated-kernel', `${summary}: it is loaded anyway`)]
+  return [refuse('truncated-kernel', summary, REINSTALL, { code: size < LEAST_BZIMAGE ? 'ENOEXEC' : null })]
 }
 
 /** A kernel that must be where it was linked to be: the place is the running kernel's, and for a crash kernel never its own. */
-function checkRelocation({ image }: CheckedKernel, refuse: Refuse): void {
-  if (image.relocatable !== false) return
+function checkRelocation({ image }: CheckedKernel, refuse: Refuse): Remark[] {
+  if (image.relocatable !== false) return []
   const told = image.problems.includes(bzImageProblems.boundToItsAddress)
-  refuse(
-    'not-relocatable',
-    `this is ${image.description}, which runs only at the address it was linked for, and kexec_file_load places it elsewhere`,
-    'Choose a kernel that was built with CONFIG_RELOCATABLE=y.',
-    // That header field alone bzImage64_probe does not look at.
-    told ? {} : { code: null },
-  )
+  const summary = `this is ${image.description}, which runs only at the address it was linked for, and kexec_file_load places it elsewhere`
+  const hint = 'Choose a kernel that was built with CONFIG_RELOCATABLE=y.'
+  // That header field alone bzImage64_probe does not look at.
+  return [refuse('not-relocatable', summary, hint, told ? {} : { code: null })]
 }
 
 /** Refuses what is no kernel, or one in a form that the loaders of this architecture do not take. */
-function checkFormat({ image, chain, way }: CheckedKernel, running: RunningKernel, refuse: Refuse): void {
+function checkFormat({ image, chain, way }: CheckedKernel, running: RunningMachine, refuse: Refuse): Remark[] {
   const { engine, reason } = engineFor(image)
   const taken = takenBy(running.architecture ?? image.architecture)
   if (engine === 'segments') {
-    if (way.engine === 'segments') return
+    if (way.engine === 'segments') return []
     const other = way.barring === null ? '' : `; kexec_load, which does, is not used: ${way.barring}`
-    refuse(
-      'not-a-kernel',
-      `this is ${image.description}, which kexec_file_load does not take: ${reason}${other}`,
-      taken,
-    )
-    return
+    const summary = `this is ${image.description}, which kexec_file_load does not take: ${reason}${other}`
+    return [refuse('not-a-kernel', summary, taken)]
   }
   const packed = chain.find(({ compression }) => compression !== null && !canDecompress(compression))
   if (packed !== undefined && !image.bootable) {
     const how = `compressed with ${packed.compression}, which is not unpacked here`
-    refuse('not-a-kernel', `this is ${packed.description}, ${how}`, `Make it with gzip, zstd or xz. ${taken}`)
-    return
+    return [refuse('not-a-kernel', `this is ${packed.description}, ${how}`, `Make it with gzip, zstd or xz. ${taken}`)]
   }
   const told: readonly string[] = Object.values(bzImageProblems)
   const others = image.problems.filter((problem) => !told.includes(problem) && !problem.startsWith(TRUNCATED))
-  if (image.bootable || (others.length === 0 && image.problems.length > 0)) return
+  if (image.bootable || (others.length === 0 && image.problems.length > 0)) return []
   const what = others.length > 0 ? `${image.description}: ${others.join('; ')}` : image.description
   const wrappings = chain.slice(0, -1).map(({ description }) => ` in ${description}`)
   const where = wrappings.reverse().join('')
-  refuse('not-a-kernel', `this is ${what}${where}, not a kernel that kexec_file_load takes`, taken)
+  return [refuse('not-a-kernel', `this is ${what}${where}, not a kernel that kexec_file_load takes`, taken)]
 }
 
 /** What to give instead. */
@@ -190,46 +172,33 @@ function takenBy(architecture: string | null): string {
 }
 
 /** bzImage64_probe of arch/x86/kernel/kexec-bzimage64.c. */
-function checkPaging(system: System, { image }: CheckedKernel, refuse: Refuse): void {
-  if (pagingOf(image) !== pagingLevels.unknown || !usesFiveLevels(system)) return
-  refuse(
-    'wrong-architecture',
-    `this is ${image.description}, which knows 4 levels of page tables, and the running kernel uses 5`,
-    'Choose a newer kernel, or boot the running one with no5lvl on its command line first.',
-    { evidence: FIVE_LEVELS },
-  )
+function checkPaging({ image }: CheckedKernel, running: RunningMachine, refuse: Refuse): Remark[] {
+  if (pagingOf(image) !== pagingLevels.unknown || !usesFiveLevels(running)) return []
+  const summary = `this is ${image.description}, which knows 4 levels of page tables, and the running kernel uses 5`
+  const hint = 'Choose a newer kernel, or boot the running one with no5lvl on its command line first.'
+  return [refuse('wrong-architecture', summary, hint, { evidence: FIVE_LEVELS })]
 }
 
 /**
  * Legal where the CPU can do both, which no file tells: ID_AA64MMFR0_EL1 hides it. kexec_file_load knows and answers EINVAL.
  * With kexec_load nobody looks, and a kernel on a CPU that cannot do it stops before its first message (booting.rst).
  */
-function checkPageSize(
-  { image, way }: CheckedKernel,
-  running: RunningKernel,
-  refuse: Refuse,
-  findings: Findings,
-): void {
-  if (image.pageSize === null) return
+function checkPageSize({ image, way }: CheckedKernel, running: RunningMachine, refuse: Refuse): Remark[] {
+  if (image.pageSize === null) return []
   const ownPages = `pages of ${formatBytes(image.pageSize)}`
   if (running.pageSize === null) {
-    findings.leaveUnchecked(`whether the machine can do ${ownPages}, which this kernel uses`)
-    return
+    return [unchecked('page-size', `whether the machine can do ${ownPages}, which this kernel uses`)]
   }
-  if (image.pageSize === running.pageSize) return
+  if (image.pageSize === running.pageSize) return []
   const differs = `this kernel uses ${ownPages} and the running one of ${formatBytes(running.pageSize)}`
-  if (way.engine === 'file') {
-    findings.warn(`${differs}: the running kernel refuses it when the CPU cannot do both`)
-  } else if (way.tryAnyway) {
-    findings.warn(`${differs}: where the CPU cannot do both, it stops before its first message`)
-  } else {
-    refuse(
-      'wrong-architecture',
-      `${differs}: whether the CPU can do both is not known, and with kexec_load nobody asks it`,
-      `Choose a kernel with pages of ${formatBytes(running.pageSize)}; or, on a CPU that is known to do both, give --try-anyway.`,
-      { evidence: running.evidence.filter(({ source }) => source.includes('AT_PAGESZ')) },
-    )
-  }
+  if (way.engine === 'file')
+    return [warning('other-page-size', `${differs}: the running kernel refuses it when the CPU cannot do both`)]
+  if (way.tryAnyway)
+    return [warning('other-page-size', `${differs}: where the CPU cannot do both, it stops before its first message`)]
+  const summary = `${differs}: whether the CPU can do both is not known, and with kexec_load nobody asks it`
+  const hint = `Choose a kernel with pages of ${formatBytes(running.pageSize)}; or, on a CPU that is known to do both, give --try-anyway.`
+  const evidence = running.evidence.filter(({ source }) => source.includes('AT_PAGESZ'))
+  return [refuse('wrong-architecture', summary, hint, { evidence })]
 }
 
 /** Since when kexec_file_load of an architecture takes a format. Vendors bring features back, so it is only warned of. */
@@ -242,12 +211,12 @@ const SINCE: readonly (readonly [format: string, architecture: string, series: n
   ['s390 Image', 's390x', 4017],
 ]
 
-function checkRelease({ image }: CheckedKernel, { series, architecture }: RunningKernel, findings: Findings): void {
+function checkRelease({ image, way }: CheckedKernel, { series, architecture }: RunningMachine): Remark[] {
+  if (way.engine !== 'file') return []
   const [, , since] =
     SINCE.find(([format, machine]) => format === image.format && machine === familyOf(architecture ?? '')) ?? []
-  if (since === undefined || series === null || series >= since) return
+  if (since === undefined || series === null || series >= since) return []
   const name = (number: number) => `${Math.floor(number / 1000)}.${number % 1000}`
-  findings.warn(
-    `kexec_file_load takes a ${image.format} on ${architecture} since Linux ${name(since)}, and Linux ${name(series)} is running`,
-  )
+  const text = `kexec_file_load takes a ${image.format} on ${architecture} since Linux ${name(since)}, and Linux ${name(series)} is running`
+  return [warning('format-too-new', text)]
 }

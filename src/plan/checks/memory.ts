@@ -1,25 +1,12 @@
 import { type Evidence, KexecError } from '../../errors.ts'
 import { isAtLeast } from '../../policy/signature-check.ts'
-import { status } from '../../system/kexec-state.ts'
 import type { System } from '../../system/system.ts'
 import { formatBytes } from '../../text.ts'
-import type { Findings } from '../model/decision.ts'
+import type { RunningMachine } from '../context/running-machine.ts'
+import type { LoadSizes } from '../context/sizes.ts'
+import { type Remark, remarksOn } from '../model/remark.ts'
 
-/** The sizes that count, bytes. */
-export interface LoadSizes {
-  /** The kernel as the syscall reads it: unpacked. */
-  readonly kernelFile: number
-  /** What the kernel says it takes up at its place (init_size, image_size); null where it does not say. */
-  readonly kernelMemory: number | null
-  /** All that is joined to the initrd. */
-  readonly initrdBytes: number
-  /** What is yet to be written to memory files before the syscall: unpacked and joined. */
-  readonly copiedBytes: number
-  /** Of what is in memory files already, what is given back before the kernel copies. Default 0. */
-  readonly releasedBytes?: number
-  /** What the initrd unpacks to once the new kernel runs; null where that is not known. Looked at for crash kernels only. */
-  readonly unpackedBytes?: number | null
-}
+const { warning, refusal, unchecked } = remarksOn('memory')
 
 /** What of /proc/meminfo counts, bytes; null for what the kernel does not tell. */
 interface Memory {
@@ -40,13 +27,18 @@ const LISTED_PER_PAGE = 512
 /** Beyond this part of what is available a load is called close: others need memory meanwhile. */
 const CLOSE = 0.9
 
+/** What is to fit into memory. */
+export interface MemoryLoad {
+  readonly sizes: LoadSizes
+  readonly panic: boolean
+}
+
 /** Refuses what certainly does not fit into memory, and warns of what hardly does; all numbers are in the evidence. */
-export function checkMemory(system: System, sizes: LoadSizes, panic: boolean, findings: Findings): void {
+export function checkMemory(system: System, running: RunningMachine, load: MemoryLoad): Remark[] {
   const memory = readMemory(system)
-  if (memory.total === null && memory.available === null) {
-    findings.leaveUnchecked(`whether the memory suffices: there is no ${MEMINFO}`)
-  }
-  checkGeneralMemory(system, sizes, memory, panic, findings)
+  const isKnown = memory.total !== null || memory.available !== null
+  const remarks = isKnown ? [] : [unchecked('memory', `whether the memory suffices: there is no ${MEMINFO}`)]
+  return [...remarks, ...checkGeneralMemory(running, load, memory)]
 }
 
 /** What stays until the new kernel starts: one page for each page it gets. */
@@ -94,39 +86,32 @@ export function requireAmpleMemory(system: System, sizes: LoadSizes): void {
  * kernel keeps back, and half of the page cache at most, so it is a warning to go beyond it; beyond all that could be freed, and
  * the free swap, is refused. The limit of half of the memory came with 4.8.
  */
-function checkGeneralMemory(
-  system: System,
-  sizes: LoadSizes,
-  memory: Memory,
-  panic: boolean,
-  findings: Findings,
-): void {
+function checkGeneralMemory(running: RunningMachine, { sizes, panic }: MemoryLoad, memory: Memory): Remark[] {
   const { available, most, swap, evidence } = memory
   const [placed, peak] = [panic ? 0 : placedBytes(sizes), peakBytes(sizes, panic)]
   // What MemAvailable leaves out the kernel may take all the same, and be short for others: that is no certain refusal.
   const room = most === null ? Number.POSITIVE_INFINITY : most + swap
-  const overHalf = placed > halfOf(memory) && isAtLeast(system.runningRelease() ?? null, 4, 8) !== false
+  const overHalf = placed > halfOf(memory) && isAtLeast(running.release, 4, 8) !== false
   if (overHalf || peak > room) {
     const problems = [
       ...(overHalf ? [overHalfOf(memory, placed)] : []),
       ...(peak > room ? [shortage(peak, memory)] : []),
     ]
     const sums = [bytes('what stays loaded', placed), bytes('what loading takes at its peak', peak)]
-    findings.refuse(
-      new KexecError(problems.join('; '), {
-        reason: 'no-memory',
-        // In the order the kernel meets them.
-        code: overHalf && readBytes(sizes) <= room ? 'EINVAL' : 'ENOMEM',
-        hint: hintFor(system, sizes, overHalf || panic),
-        evidence: [...evidence, ...evidenceOf(sizes), ...sums],
-        refused: true,
-      }),
-    )
-  } else if (available !== null && peak > available * CLOSE) {
-    const others = peak > available + swap ? 'the kernel may end other programs for it' : 'others will be swapped out'
-    const consequence = peak > available ? others : 'that is close'
-    findings.warn(`${shortage(peak, memory)}: ${consequence}`)
+    const error = new KexecError(problems.join('; '), {
+      reason: 'no-memory',
+      // In the order the kernel meets them.
+      code: overHalf && readBytes(sizes) <= room ? 'EINVAL' : 'ENOMEM',
+      hint: hintFor(running, sizes, overHalf || panic),
+      evidence: [...evidence, ...evidenceOf(sizes), ...sums],
+      refused: true,
+    })
+    return [refusal(error)]
   }
+  if (available === null || peak <= available * CLOSE) return []
+  const others = peak > available + swap ? 'the kernel may end other programs for it' : 'others will be swapped out'
+  const consequence = peak > available ? others : 'that is close'
+  return [warning('memory-short', `${shortage(peak, memory)}: ${consequence}`)]
 }
 
 function halfOf({ total }: Memory): number {
@@ -142,8 +127,8 @@ function shortage(peak: number, { available, swap }: Memory): string {
   return `loading takes ${formatBytes(peak)} for a moment, and ${formatBytes(available ?? 0)} of memory${more} are available`
 }
 
-function hintFor(system: System, { initrdBytes, kernelFile }: LoadSizes, onlySmaller: boolean): string {
-  if (!onlySmaller && status(system).loaded) return '`linux-kexec unload` frees what is loaded now; or stop programs.'
+function hintFor({ held }: RunningMachine, { initrdBytes, kernelFile }: LoadSizes, onlySmaller: boolean): string {
+  if (!onlySmaller && held.loaded) return '`linux-kexec unload` frees what is loaded now; or stop programs.'
   const smaller = initrdBytes > kernelFile
   if (onlySmaller) return smaller ? 'Use a smaller initrd.' : 'Use a smaller kernel, or stop programs.'
   return smaller ? 'Use a smaller initrd, or stop programs.' : 'Stop programs.'

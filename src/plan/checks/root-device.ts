@@ -1,10 +1,12 @@
 import { lastParameter } from '../../cmdline/look-up.ts'
 import type { CommandLine } from '../../cmdline/parse.ts'
 import { KexecError } from '../../errors.ts'
-import type { InitrdChoice } from '../context/initrds.ts'
+import type { PlannedInitrds } from '../context/initrds.ts'
 import type { Target } from '../context/target.ts'
-import type { Findings } from '../model/decision.ts'
 import type { PlanOptions } from '../model/options.ts'
+import { type Remark, remarksOn } from '../model/remark.ts'
+
+const { warning, refusal } = remarksOn('initrd')
 
 /** What the kernel makes of root= when no initrd looks for it. */
 export type RootLookup = 'kernel' | 'initrd' | 'unknown'
@@ -47,35 +49,33 @@ function isConfigured({ entry }: Target): boolean {
  */
 export function checkRoot(
   line: CommandLine,
-  initrds: InitrdChoice,
+  initrds: Pick<PlannedInitrds, 'paths'>,
   { target, options }: { readonly target: Target; readonly options: PlanOptions },
-  findings: Findings,
-): void {
-  if (initrds.paths.length > 0) return
+): Remark[] {
+  if (initrds.paths.length > 0) return []
   const root = lastParameter(line, 'root')
   if (root === undefined) {
-    findings.warn(
-      'the command line has no root= and there is no initrd: the new kernel will not find its root file system',
-    )
-    return
+    const text =
+      'the command line has no root= and there is no initrd: the new kernel will not find its root file system'
+    return [warning('no-root', text)]
   }
   const lookup = rootLookup(root.value ?? '', line)
-  if (lookup === 'kernel') return
+  if (lookup === 'kernel') return []
   const summary =
     lookup === 'initrd'
       ? `there is no initrd, and only an initrd finds ${root.raw}: the kernel by itself knows device names, PARTUUID= and PARTLABEL=`
       : `there is no initrd, and whether the kernel by itself finds ${root.raw} is unknown`
   const isMeant = options.noInitrd === true || options.exactCommandLine !== undefined || isConfigured(target)
-  if (lookup === 'unknown' || isMeant) {
-    findings.warn(`${summary}; it starts only if it has an initramfs built in`)
-    return
-  }
-  findings.refuse(
-    new KexecError(summary, {
-      reason: 'no-initrd',
-      ...(target.entry === null ? {} : { path: target.entry.kernel ?? '' }),
-      hint: 'Name the initrd with --initrd FILE. For a kernel with an initramfs built in, add --no-initrd.',
-      refused: true,
-    }),
-  )
+  if (lookup === 'unknown' || isMeant)
+    return [warning('root-needs-initrd', `${summary}; it starts only if it has an initramfs built in`)]
+  return [
+    refusal(
+      new KexecError(summary, {
+        reason: 'no-initrd',
+        ...(target.entry === null ? {} : { path: target.entry.kernel ?? '' }),
+        hint: 'Name the initrd with --initrd FILE. For a kernel with an initramfs built in, add --no-initrd.',
+        refused: true,
+      }),
+    ),
+  ]
 }

@@ -1,7 +1,7 @@
 import { type Evidence, KexecError } from '../../errors.ts'
 import type { System } from '../../system/system.ts'
-import { readRunningKernel } from '../context/running-kernel.ts'
-import type { Findings } from '../model/decision.ts'
+import type { RunningMachine } from '../context/running-machine.ts'
+import { type Remark, remarksOn } from '../model/remark.ts'
 
 /**
  * Kernels for arm64 that use 52 bits of virtual addresses with pages of 4 or 16 KiB (LPA2, since 6.9), and follow a wrong pointer
@@ -29,21 +29,19 @@ const START_OF_48 = 0xffff000000000000n
  * Refuses a load that the running kernel would not survive: it oopses in the system call, which never returns, and kexec stays
  * locked until the machine is reset. A crash kernel has no page tables copied for it. Without privilege nothing is known.
  */
-export function checkVirtualAddresses(system: System, tryAnyway: boolean, findings: Findings): void {
-  const { architecture, pageSize, series } = readRunningKernel(system)
+export function checkVirtualAddresses(system: System, running: RunningMachine, tryAnyway: boolean): Remark[] {
+  const { architecture, pageSize, series } = running
   const isOld = series !== null && series >= CRASH_SINCE && series <= CRASHED_LAST
-  if (!isOld || architecture !== 'aarch64' || pageSize === null || pageSize > LARGEST_PAGE) return
+  if (!isOld || architecture !== 'aarch64' || pageSize === null || pageSize > LARGEST_PAGE) return []
   const evidence = findWideMapping(system)
-  if (evidence === null) return
+  if (evidence === null) return []
+  const { warning, refusal } = remarksOn('machine')
   const summary =
     'the running kernel uses 52 bits of virtual addresses, and Linux 6.12 on arm64 was seen to crash then while it loads any kernel'
-  if (tryAnyway) {
-    findings.warn(summary)
-    return
-  }
+  if (tryAnyway) return [warning('may-crash-running-kernel', summary)]
   const hint =
     'Boot the running kernel with arm64.nolva on its command line first, or a newer one; where it is mended, give --try-anyway.'
-  findings.refuse(new KexecError(summary, { reason: 'no-kexec-support', hint, evidence: [evidence], refused: true }))
+  return [refusal(new KexecError(summary, { reason: 'no-kexec-support', hint, evidence: [evidence], refused: true }))]
 }
 
 function findWideMapping(system: System): Evidence | null {

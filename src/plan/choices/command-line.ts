@@ -1,17 +1,22 @@
 import { appendParameters, checkCommandLineText, removeParameter } from '../../cmdline/edit.ts'
-import { type CommandLine, commandLineBytes, parseCommandLine, printCommandLine } from '../../cmdline/parse.ts'
+import { type CommandLine, parseCommandLine, printCommandLine } from '../../cmdline/parse.ts'
 import { reuseCommandLine, withoutBoot, withoutIdleMarks } from '../../cmdline/reuse.ts'
 import { crashCommandLine } from '../../crash-kernel/parameters.ts'
 import { KexecError } from '../../errors.ts'
-import type { KernelImage } from '../../image/model/image.ts'
 import type { System } from '../../system/system.ts'
-import { checkRoot } from '../checks/root-device.ts'
-import type { InitrdChoice } from '../context/initrds.ts'
-import { ownCommandLine, type PlannedKernel } from '../context/kernel.ts'
-import type { Target } from '../context/target.ts'
-import type { Findings } from '../model/decision.ts'
-import { listOf, type PlanOptions } from '../model/options.ts'
+import type { Context } from '../context/context.ts'
+import { ownCommandLine } from '../context/kernel.ts'
+import type { Choice, Decision } from '../model/decision.ts'
+import { listOf } from '../model/options.ts'
+import { type Remark, remarksOn } from '../model/remark.ts'
 import { fastParameters } from './fast-parameters.ts'
+
+/** The command line that was chosen. */
+export interface ChosenCommandLine {
+  readonly text: string
+  /** Null where none could be chosen; the text is empty then. */
+  readonly parsed: CommandLine | null
+}
 
 interface Base {
   readonly line: CommandLine
@@ -20,24 +25,29 @@ interface Base {
   readonly isVerbatim?: boolean
 }
 
-/** Chooses the command line, adds what `fast` does, and applies `remove`, then `append`. What cannot be chosen becomes a refusal and an empty line. */
-export function chooseCommandLine(
-  system: System,
-  options: PlanOptions,
-  target: Target,
-  kernel: PlannedKernel,
-  initrds: InitrdChoice,
-  findings: Findings,
-): string {
-  if (options.exactCommandLine !== undefined) {
-    const exact = options.exactCommandLine
-    findings.decide('command line', exact, 'given, and taken to the letter')
-    checkRoot(parseCommandLine(exact), initrds, { target, options }, findings)
-    return exact
+const { warning, refusal } = remarksOn('command line')
+
+/** Chooses the command line, adds what `fast` does, and applies `remove`, then `append`. What cannot be chosen becomes a refusal. */
+export function chooseCommandLine(context: Context): Choice<ChosenCommandLine> {
+  const { exactCommandLine: exact } = context.options
+  if (exact !== undefined) {
+    const value = { text: exact, parsed: parseCommandLine(exact) }
+    return { value, decisions: [decision(exact, 'given, and taken to the letter')], remarks: [] }
   }
-  const base = chooseBase(system, options, target, kernel, findings)
-  if (base === undefined) return ''
-  const forCrash = options.panic && !base.isVerbatim ? forCrashKernel(system, base.line, options, kernel) : null
+  const base = chooseBase(context)
+  return base instanceof KexecError
+    ? { value: { text: '', parsed: null }, decisions: [], remarks: [refusal(base)] }
+    : edited(context, base)
+}
+
+function decision(text: string, reason: string): Decision {
+  return { subject: 'command line', choice: text, reason }
+}
+
+/** The base as it is loaded, with the reasons for all that was changed. */
+function edited(context: Context, base: Base): Choice<ChosenCommandLine> {
+  const { options, kernel, system } = context
+  const forCrash = options.panic && !base.isVerbatim ? forCrashKernel(context, base.line) : null
   const isFast = options.fast && !options.panic
   const sooner = isFast ? fastParameters(system, base.line, options, kernel.image) : null
   const reasons = [
@@ -45,31 +55,36 @@ export function chooseCommandLine(
     ...(forCrash?.reasons ?? []),
     ...(sooner?.added.map(({ raw }) => `with ${raw} for --fast`) ?? []),
   ]
+  const remarks: Remark[] = []
   let line = forCrash?.line ?? sooner?.line ?? base.line
   for (const key of listOf(options.remove)) {
     const shorter = removeParameter(line, key)
-    if (shorter.parameters.length === line.parameters.length && !wasThere(sooner?.line ?? base.line, key))
-      findings.warn(`--remove ${key}: the command line has no such parameter`)
-    else reasons.push(`without ${key}`)
+    if (shorter.parameters.length < line.parameters.length || wasThere(sooner?.line ?? base.line, key))
+      reasons.push(`without ${key}`)
+    else remarks.push(warning('no-such-parameter', `--remove ${key}: the command line has no such parameter`))
     line = withoutIdleMarks(shorter)
   }
   for (const text of listOf(options.append)) {
     line = appendParameters(line, text)
     reasons.push(`with ${text} appended`)
   }
-  const commandLine = printCommandLine(line)
-  findings.decide('command line', commandLine, reasons.join(', '))
-  const isStillThere = (raw: string) => line.parameters.some((parameter) => parameter.raw === raw)
-  for (const { raw, reason } of forCrash?.added ?? []) if (isStillThere(raw)) findings.decide('parameter', raw, reason)
-  for (const { raw, choice, reason } of sooner?.added ?? [])
-    if (isStillThere(raw)) findings.decide('fast', choice, reason)
-  checkRoot(line, initrds, { target, options }, findings)
-  return commandLine
+  const text = printCommandLine(line)
+  const isStillThere = ({ raw }: { readonly raw: string }) => line.parameters.some((parameter) => parameter.raw === raw)
+  const decisions: Decision[] = [
+    decision(text, reasons.join(', ')),
+    ...(forCrash?.added ?? [])
+      .filter(isStillThere)
+      .map(({ raw, reason }): Decision => ({ subject: 'parameter', choice: raw, reason })),
+    ...(sooner?.added ?? [])
+      .filter(isStillThere)
+      .map(({ choice, reason }): Decision => ({ subject: 'fast', choice, reason })),
+  ]
+  return { value: { text, parsed: line }, decisions, remarks }
 }
 
 /** What a crash kernel needs of its command line, and what it must not have. */
-function forCrashKernel(system: System, own: CommandLine, options: PlanOptions, { image }: PlannedKernel) {
-  const { architecture, version } = image
+function forCrashKernel({ system, options, kernel }: Context, own: CommandLine) {
+  const { architecture, version } = kernel.image
   const append = listOf(options.append)
   const { line, removed, added } = crashCommandLine(own, { architecture, version, append, bootApic: bootApic(system) })
   const reasons = [
@@ -90,13 +105,8 @@ function wasThere(line: CommandLine, selector: string): boolean {
   return removeParameter(line, selector).parameters.length < line.parameters.length
 }
 
-function chooseBase(
-  system: System,
-  options: PlanOptions,
-  { entry }: Target,
-  kernel: PlannedKernel,
-  findings: Findings,
-): Base | undefined {
+/** @returns the refusal where there is none */
+function chooseBase({ system, options, target: { entry }, kernel }: Context): Base | KexecError {
   if (options.commandLine !== undefined && options.reuseCommandLine) {
     throw new KexecError('--command-line and --reuse-cmdline exclude each other', {
       reason: 'invalid-argument',
@@ -107,24 +117,19 @@ function chooseBase(
     checkCommandLineText(options.commandLine)
     return { line: parseCommandLine(options.commandLine), reason: 'given with --command-line', isVerbatim: true }
   }
-  if (options.reuseCommandLine) return runningCommandLine(system, 'asked for with --reuse-cmdline', findings)
+  if (options.reuseCommandLine) return runningCommandLine(system, 'asked for with --reuse-cmdline')
   const own = ownCommandLine(kernel)
   // Of an image that is an entry by itself, the menu does not know what a hypervisor adds.
   const isWholeEntry = entry?.source === 'uki' && own !== null
   if (entry !== null && entry.cmdline !== null && !isWholeEntry) return baseOf(entry.cmdline, "the entry's own")
   if (own !== null) return baseOf(own, 'the one that the image brings')
-  if (entry === null) {
-    findings.refuse(
-      new KexecError('a kernel file comes without a command line, and none was given', {
-        reason: 'no-command-line',
-        path: kernel.file.path,
-        hint: "Add --reuse-cmdline for the running kernel's, or --command-line 'root=… ro'.",
-        refused: true,
-      }),
-    )
-    return undefined
-  }
-  return runningCommandLine(system, 'the entry has none of its own', findings)
+  if (entry !== null) return runningCommandLine(system, 'the entry has none of its own')
+  return new KexecError('a kernel file comes without a command line, and none was given', {
+    reason: 'no-command-line',
+    path: kernel.file.path,
+    hint: "Add --reuse-cmdline for the running kernel's, or --command-line 'root=… ro'.",
+    refused: true,
+  })
 }
 
 /** Of what a boot loader or a stub would load, the names leave the line: the initrds themselves are chosen already. */
@@ -135,45 +140,16 @@ function baseOf(text: string, reason: string): Base {
   return { line: fit, reason: [reason, ...new Set(gone)].join(', without ') }
 }
 
-function runningCommandLine(system: System, why: string, findings: Findings): Base | undefined {
+function runningCommandLine(system: System, why: string): Base | KexecError {
   const running = system.runningCommandLine()
   if (running === undefined) {
-    findings.refuse(
-      new KexecError('there is no running command line to reuse', {
-        reason: 'no-command-line',
-        path: '/proc/cmdline',
-        hint: "Give the command line with --command-line 'root=… ro'.",
-        refused: true,
-      }),
-    )
-    return undefined
+    return new KexecError('there is no running command line to reuse', {
+      reason: 'no-command-line',
+      path: '/proc/cmdline',
+      hint: "Give the command line with --command-line 'root=… ro'.",
+      refused: true,
+    })
   }
   const reason = `the running kernel's without BOOT_IMAGE and initrd: ${why}`
   return { line: reuseCommandLine(running), reason }
-}
-
-/** Formats whose loaders compare the command line with the limit: bzImage64_load, and kexec_file_add_components of s390. */
-const refusesLongLines = new Set(['bzImage', 's390 Image'])
-
-/** Refuses a command line longer than the image takes: the kernel would answer EINVAL, or cut it off. */
-export function checkLength(commandLine: string, image: KernelImage, path: string, findings: Findings): void {
-  const length = commandLineBytes(commandLine)
-  if (image.maxCommandLine === null || length <= image.maxCommandLine) return
-  const excess = length - image.maxCommandLine
-  findings.refuse(
-    new KexecError(`the command line has ${length} bytes, and this kernel takes at most ${image.maxCommandLine}`, {
-      reason: 'cmdline-too-long',
-      path,
-      // Other loaders do not look: the new kernel cuts it off.
-      ...(refusesLongLines.has(image.format) ? { code: 'EINVAL' } : {}),
-      hint: `Take away at least ${excess} ${excess === 1 ? 'byte' : 'bytes'} with --remove KEY.`,
-      evidence: [
-        {
-          source: image.format === 'bzImage' ? `${path} cmdline_size` : `COMMAND_LINE_SIZE of ${image.format}`,
-          value: `${image.maxCommandLine} usable`,
-        },
-      ],
-      refused: true,
-    }),
-  )
 }

@@ -3,9 +3,10 @@ import type { DeviceTree } from '../../device-tree/tree.ts'
 import { segmentArchitecture } from '../../engine/layout/architectures.ts'
 import { KexecError } from '../../errors.ts'
 import type { System } from '../../system/system.ts'
-import type { PlannedKernel } from '../context/kernel.ts'
-import type { Findings } from '../model/decision.ts'
-import type { PlanOptions } from '../model/options.ts'
+import type { Context } from '../context/context.ts'
+import { type Choice, silent } from '../model/decision.ts'
+import { remarksOn } from '../model/remark.ts'
+import { type Engine, takesDeviceTree } from './engine.ts'
 
 /** A device tree that was asked for, as it was when the plan was made. */
 export interface GivenTree {
@@ -13,23 +14,37 @@ export interface GivenTree {
   readonly tree: DeviceTree
 }
 
+const { refusal } = remarksOn('device tree')
+
 /** Reads what `devicetree` names, for kernels that are given one; what cannot be read or is none is refused. */
-export function readGivenTree(
-  system: System,
-  { image }: PlannedKernel,
-  { devicetree: path }: PlanOptions,
-  findings: Findings,
-): GivenTree | null {
-  if (path === undefined || !segmentArchitecture(image)?.hasDeviceTree) return null
+export function chooseDeviceTree(context: Context, engine: Engine): Choice<GivenTree | null> {
+  const { system, kernel, options } = context
+  const { devicetree: path } = options
+  if (path === undefined) return silent(null)
+  const remarks = whyNoTree(context, engine).map(refusal)
+  if (engine === 'file' || !segmentArchitecture(kernel.image)?.hasDeviceTree) return { ...silent(null), remarks }
   try {
     const tree = readDeviceTree(readAll(system, path), path)
-    findings.decide('device tree', path, 'asked for with --dtb, in place of the running one')
-    return { path, tree }
+    const reason = 'asked for with --dtb, in place of the running one'
+    return { value: { path, tree }, decisions: [{ subject: 'device tree', choice: path, reason }], remarks }
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
-    findings.refuse(error)
-    return null
+    return { ...silent(null), remarks: [...remarks, refusal(error)] }
   }
+}
+
+/** Why a device tree cannot be given. */
+function whyNoTree(context: Context, engine: Engine): KexecError[] {
+  const refuse = (summary: string, hint: string) => [
+    new KexecError(summary, { reason: 'invalid-argument', hint, refused: true }),
+  ]
+  if (!takesDeviceTree(context)) {
+    const { format, architecture } = context.kernel.image
+    return refuse(`a ${format} of ${architecture} is given no device tree`, 'Leave --dtb away.')
+  }
+  if (engine !== 'file') return []
+  const hint = 'Leave --dtb away, or give --engine segments.'
+  return refuse('the engine `file` (kexec_file_load) gives the new kernel the running device tree', hint)
 }
 
 function readAll(system: System, path: string): Buffer {

@@ -1,42 +1,37 @@
 import { segmentArchitecture } from '../../engine/layout/architectures.ts'
 import { KexecError } from '../../errors.ts'
 import { engineFor } from '../../image/model/engines.ts'
-import { detectPolicy } from '../../policy/detect.ts'
-import { DISABLED } from '../../policy/limits/switches.ts'
 import type { KexecPolicy } from '../../policy/policy.ts'
-import type { System } from '../../system/system.ts'
-import { whyItMayTrip } from '../checks/paging.ts'
-import type { PlannedKernel } from '../context/kernel.ts'
-import { familyOf, hasKexecFileLoad, readRunningKernel } from '../context/running-kernel.ts'
-import type { Findings } from '../model/decision.ts'
-import type { PlanOptions } from '../model/options.ts'
+import { familyOf } from '../../system/architecture.ts'
+import type { Context } from '../context/context.ts'
+import { whyItMayTrip } from '../context/paging.ts'
+import { hasKexecFileLoad } from '../context/running-machine.ts'
+import type { Choice, Decision } from '../model/decision.ts'
+import { type Remark, remarksOn } from '../model/remark.ts'
 
 /** Which syscall loads a plan: 'file' is kexec_file_load(2), 'segments' is kexec_load(2). */
 export type Engine = 'file' | 'segments'
 
-/** The policy of the machine the plan is for; null for a folder that holds no /proc of one. */
-export function policyFor(system: System): KexecPolicy | null {
-  return !system.isLive && !system.exists(DISABLED) ? null : detectPolicy({ system })
-}
-
-/** What the engine is chosen for. */
-export interface ChosenLoad {
-  readonly kernel: PlannedKernel
-  readonly commandLine: string
-  /** Of the running machine; null for another one. */
-  readonly policy: KexecPolicy | null
-}
+const { warning, refusal } = remarksOn('engine')
 
 /**
  * Chooses the engine. `auto` is kexec_file_load wherever the running kernel has it, also where that refuses an image: another
  * way in must not be a way around a signature.
  */
-export function chooseEngine(system: System, load: ChosenLoad, options: PlanOptions, findings: Findings): Engine {
-  const { kernel } = load
-  const engine = engineOf(system, load, options, findings)
-  if (options.panic) findings.decide('kind', 'crash kernel', 'asked for with --panic; a panic starts it')
-  if (options.devicetree !== undefined) refuseDeviceTree(system, kernel, engine, findings)
-  return engine
+export function chooseEngine(context: Context, commandLine: string): Choice<Engine> {
+  const { engine = 'auto', panic } = context.options
+  const kind: Decision[] = panic
+    ? [{ subject: 'kind', choice: 'crash kernel', reason: 'asked for with --panic; a panic starts it' }]
+    : []
+  const decide = (choice: Engine, reason: string): Decision[] => [{ subject: 'engine', choice, reason }, ...kind]
+  if (engine === 'segments') {
+    const reason = `asked for with --engine. ${WHAT.segments}`
+    return { value: engine, decisions: decide(engine, reason), remarks: remarksOnSegments(context) }
+  }
+  const why = engine === 'auto' && isServed(context) ? whySegments(context, commandLine) : null
+  const chosen = why === null ? 'file' : 'segments'
+  const reason = why === null ? WHAT.file : `${why}. ${WHAT.segments}`
+  return { value: chosen, decisions: decide(chosen, reason), remarks: [] }
 }
 
 const WHAT = {
@@ -44,38 +39,19 @@ const WHAT = {
   segments: 'kexec_load: the image is laid out here, and nothing checks its signature',
 } as const
 
-function engineOf(system: System, load: ChosenLoad, options: PlanOptions, findings: Findings): Engine {
-  const { kernel, policy } = load
-  const { engine = 'auto', panic } = options
-  if (engine === 'segments') {
-    findings.decide('engine', engine, `asked for with --engine. ${WHAT.segments}`)
-    refuseWhatSegmentsLack(system, kernel, panic, findings)
-    if (policy?.signature.required) {
-      findings.warn('the running kernel requires signatures of kexec_file_load, and kexec_load checks none')
-    }
-    return engine
-  }
-  const why = engine === 'auto' && isServed(system, kernel) ? whySegments(system, load, options) : null
-  const chosen = why === null ? 'file' : 'segments'
-  findings.decide('engine', chosen, why === null ? WHAT.file : `${why}. ${WHAT.segments}`)
-  return chosen
-}
-
 /** Why `auto` takes kexec_load for a kernel that it serves; null when it does not. */
-function whySegments(
-  system: System,
-  { kernel, commandLine, policy }: ChosenLoad,
-  { panic, fast, devicetree }: PlanOptions,
-): string | null {
-  if (barring(kernel, policy, panic) === null) {
+function whySegments(context: Context, commandLine: string): string | null {
+  const { kernel, policy, running, options } = context
+  const { panic, fast, devicetree } = options
+  if (barring(context) === null) {
     if (engineFor(kernel.image).engine === 'segments') return `kexec_file_load takes no ${kernel.image.format} here`
-    if (devicetree !== undefined && takesDeviceTree(system, kernel)) return 'kexec_file_load takes no device tree'
-    if (whyItMayTrip(system, kernel.image, commandLine) !== null)
+    if (devicetree !== undefined && takesDeviceTree(context)) return 'kexec_file_load takes no device tree'
+    if (whyItMayTrip(running, kernel.image, commandLine) !== null)
       return 'the new kernel may trip over the 5 levels of page tables of the running one (la57), which this engine mends'
   }
-  const isMissing = policy?.kexecFileLoad.mode === 'unsupported' || !hasKexecFileLoad(readRunningKernel(system))
+  const isMissing = policy?.kexecFileLoad.mode === 'unsupported' || !hasKexecFileLoad(running)
   const hasOther = policy !== null && policy.kexecLoad.mode !== 'unsupported'
-  if (isMissing && hasOther && !lacksCrash(kernel, panic)) return 'the running kernel has no kexec_file_load'
+  if (isMissing && hasOther && !lacksCrash(context)) return 'the running kernel has no kexec_file_load'
   if (fast && !panic && checksNothing(policy)) return 'the faster of the two, for --fast'
   return null
 }
@@ -84,19 +60,15 @@ function whySegments(
  * What an image that only kexec_load takes has against it; null when there is nothing, and for an image that needs no kexec_load
  * or that nobody lays out. It is the kernel's refusal then that is told.
  */
-export function whyNotSegments(
-  system: System,
-  kernel: PlannedKernel,
-  policy: KexecPolicy | null,
-  { engine = 'auto', panic }: PlanOptions,
-): string | null {
-  if (engineFor(kernel.image).engine !== 'segments' || !isServed(system, kernel)) return null
-  return engine === 'file' ? 'the engine `file` was asked for' : barring(kernel, policy, panic)
+export function whyNotSegments(context: Context): string | null {
+  if (engineFor(context.kernel.image).engine !== 'segments' || !isServed(context)) return null
+  return context.options.engine === 'file' ? 'the engine `file` was asked for' : barring(context)
 }
 
 /** Why an image is not given to kexec_load by itself, although nothing else takes it; null when it is. */
-function barring(kernel: PlannedKernel, policy: KexecPolicy | null, panic: boolean | undefined): string | null {
-  if (lacksCrash(kernel, panic)) return 'no crash kernels are loaded so in this version'
+function barring(context: Context): string | null {
+  const { policy } = context
+  if (lacksCrash(context)) return 'no crash kernels are loaded so in this version'
   if (policy === null || checksNothing(policy)) return null
   const { kexecLoad, signature } = policy
   if (kexecLoad.mode !== 'unchecked') return kexecLoad.why
@@ -114,48 +86,41 @@ function checksNothing(policy: KexecPolicy | null): boolean {
 }
 
 /** Whether there is someone to lay out such a kernel, and the machine is one that it runs on. */
-function isServed(system: System, { image }: PlannedKernel): boolean {
-  const { architecture } = readRunningKernel(system)
-  const served = segmentArchitecture(image)
+function isServed({ kernel, running: { architecture } }: Context): boolean {
+  const served = segmentArchitecture(kernel.image)
   return served !== undefined && (architecture === null || familyOf(architecture) === served.name)
 }
 
-function takesDeviceTree(system: System, kernel: PlannedKernel): boolean {
-  return isServed(system, kernel) && segmentArchitecture(kernel.image)?.hasDeviceTree === true
-}
-
-function refuseDeviceTree(system: System, kernel: PlannedKernel, engine: Engine, findings: Findings): void {
-  if (!takesDeviceTree(system, kernel)) {
-    const { format, architecture } = kernel.image
-    refuse(findings, `a ${format} of ${architecture} is given no device tree`, 'Leave --dtb away.')
-  } else if (engine === 'file') {
-    const hint = 'Leave --dtb away, or give --engine segments.'
-    refuse(findings, 'the engine `file` (kexec_file_load) gives the new kernel the running device tree', hint)
-  }
+/** Whether a kernel can be given another device tree than the running one. */
+export function takesDeviceTree(context: Context): boolean {
+  return isServed(context) && segmentArchitecture(context.kernel.image)?.hasDeviceTree === true
 }
 
 /** Whether a crash kernel is asked for of an architecture that has none through kexec_load. */
-function lacksCrash({ image }: PlannedKernel, panic: boolean | undefined): boolean {
-  return panic === true && segmentArchitecture(image)?.loadsCrashKernels !== true
+function lacksCrash({ kernel, options }: Context): boolean {
+  return options.panic === true && segmentArchitecture(kernel.image)?.loadsCrashKernels !== true
 }
 
-function refuseWhatSegmentsLack(
-  system: System,
-  kernel: PlannedKernel,
-  panic: boolean | undefined,
-  findings: Findings,
-): void {
-  const without = 'Leave --engine away, or give --engine file.'
-  if (lacksCrash(kernel, panic) && isServed(system, kernel)) {
-    refuse(findings, 'the engine `segments` (kexec_load) loads no crash kernels here in this version', without)
+/** What the engine `segments` lacks, where it was asked for. */
+function remarksOnSegments(context: Context): Remark[] {
+  const { kernel, policy } = context
+  const remarks: Remark[] = []
+  if (lacksCrash(context) && isServed(context)) {
+    remarks.push(refuse('the engine `segments` (kexec_load) loads no crash kernels here in this version'))
   }
   // What the image is and why that will not do is told by itself when it is no kernel at all.
-  else if (kernel.image.bootable && !isServed(system, kernel)) {
+  else if (kernel.image.bootable && !isServed(context)) {
     const what = `${kernel.image.format} of ${kernel.image.architecture ?? 'an unknown architecture'}`
-    refuse(findings, `the engine \`segments\` (kexec_load) loads no ${what} in this version`, without)
+    remarks.push(refuse(`the engine \`segments\` (kexec_load) loads no ${what} in this version`))
   }
+  if (policy?.signature.required) {
+    const text = 'the running kernel requires signatures of kexec_file_load, and kexec_load checks none'
+    remarks.push(warning('signature-not-checked', text))
+  }
+  return remarks
 }
 
-function refuse(findings: Findings, summary: string, hint: string): void {
-  findings.refuse(new KexecError(summary, { reason: 'invalid-argument', hint, refused: true }))
+function refuse(summary: string): Remark {
+  const hint = 'Leave --engine away, or give --engine file.'
+  return refusal(new KexecError(summary, { reason: 'invalid-argument', hint, refused: true }))
 }

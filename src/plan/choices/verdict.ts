@@ -6,40 +6,30 @@ import type { ImaAttribute } from '../../image/signature/ima.ts'
 import type { KexecPolicy } from '../../policy/policy.ts'
 import type { AppraisedFile } from '../../policy/verdict/ima-verdict.ts'
 import { predict, type Verdict } from '../../policy/verdict/predict.ts'
-import type { InitrdChoice } from '../context/initrds.ts'
+import type { Context } from '../context/context.ts'
 import { innerSource, needsUnpacking, type PlannedKernel } from '../context/kernel.ts'
-import type { Findings } from '../model/decision.ts'
-import type { PlanOptions } from '../model/options.ts'
+import { type Choice, type Decision, silent } from '../model/decision.ts'
+import { remarksOn } from '../model/remark.ts'
 import type { Engine } from './engine.ts'
+
+const { warning, refusal } = remarksOn('verdict')
 
 /**
  * Asks beforehand what the kernel will say. A refusal that is certain becomes the plan's, unless `tryAnyway`. Signatures are
  * looked at only where the policy makes them matter: else the kernel is not read for this.
- * @param policy null for a folder that holds no /proc of a machine
- * @returns null then, too
+ * @returns null for a directory that holds no /proc of a machine
  */
-export async function judge(
-  policy: KexecPolicy | null,
-  engine: Engine,
-  kernel: PlannedKernel,
-  choice: InitrdChoice,
-  options: PlanOptions,
-  findings: Findings,
-): Promise<Verdict | null> {
-  if (policy === null) return null
+export async function judge(context: Context, engine: Engine): Promise<Choice<Verdict | null>> {
+  const { policy, kernel, options } = context
+  if (policy === null) return silent(null)
   const { panic = false } = options
   // kexec_load is given no files.
   const isFile = engine === 'file'
   const signatures = isFile && policy.signature.required !== false ? signaturesOf(kernel) : null
-  const files = isFile ? await appraisedFiles(policy, kernel, choice) : { file: memory, initrd: null }
+  const files = isFile ? await appraisedFiles(policy, context) : { file: memory, initrd: null }
   const call = isFile ? 'kexec_file_load' : 'kexec_load'
   const verdict = predict(policy, { isPe: isPe(kernel), ...files }, signatures, { panic, call })
-  report(verdict, kernel, options, findings)
-  if (policy.namespaces.pid === false)
-    findings.warn(
-      'this process is in a child pid namespace: it can load, but `reboot` and `exec` only work outside of it',
-    )
-  return verdict
+  return told(verdict, context)
 }
 
 const outcomes = {
@@ -48,17 +38,20 @@ const outcomes = {
   'cannot-tell': 'whether the kernel takes it cannot be told beforehand',
 } as const
 
-function report(verdict: Verdict, { file }: PlannedKernel, { tryAnyway }: PlanOptions, findings: Findings): void {
+function told(verdict: Verdict, { kernel, options }: Context): Choice<Verdict> {
   // What this process may not do is no fault of the plan: planning needs no privilege. `load` refuses then.
   const machine = verdict.privileged ?? verdict
   const ask = machine === verdict ? '' : 'for a process with the privilege to load: '
   const missing = machine.missing.length > 0 ? `not known is ${machine.missing.join('; ')}` : machine.summary
-  findings.decide('verdict', outcomes[machine.outcome], ask + missing)
-  for (const note of machine.notes) findings.warn(note)
-  if (machine.outcome === 'cannot-tell') findings.warn(`${outcomes['cannot-tell']}: ${missing}`)
-  if (machine.outcome !== 'will-be-refused') return
-  if (tryAnyway) findings.warn(`the kernel will refuse it, and is asked all the same: ${machine.summary}`)
-  else findings.refuse(errorOf(machine, file.path))
+  const remarks = machine.notes.map((note) => warning('platform-obstacle', note))
+  if (machine.outcome === 'cannot-tell')
+    remarks.push(warning('verdict-unknown', `${outcomes['cannot-tell']}: ${missing}`))
+  if (machine.outcome === 'will-be-refused') {
+    const anyway = `the kernel will refuse it, and is asked all the same: ${machine.summary}`
+    remarks.push(options.tryAnyway ? warning('asked-anyway', anyway) : refusal(errorOf(machine, kernel.file.path)))
+  }
+  const decisions: Decision[] = [{ subject: 'verdict', choice: outcomes[machine.outcome], reason: ask + missing }]
+  return { value: verdict, decisions, remarks }
 }
 
 const aboutFile: readonly Verdict['reason'][] = ['signature-rejected', 'ima-appraisal', 'lockdown']
@@ -94,10 +87,11 @@ const MEMORY = 0x01021994
 const memory: AppraisedFile = { owner: 0, fileSystem: MEMORY, attribute: null, digestMatches: null }
 
 /** What IMA would look at. Where it refuses nothing, the files are left alone. */
-async function appraisedFiles(policy: KexecPolicy, kernel: PlannedKernel, { initrds, withOwn, overlay }: InitrdChoice) {
+async function appraisedFiles(policy: KexecPolicy, { kernel, initrds }: Context) {
+  const { archives, withOwn, overlay } = initrds
   const isNeeded = policy.ima.present !== false && (policy.ima.rules.length > 0 || policy.ima.policy === null)
   const describe = async (file: OpenImage) => (isNeeded ? appraisedFile(file) : { ...memory, attribute: undefined })
-  const [only, ...others] = initrds
+  const [only, ...others] = archives
   const isJoined = withOwn || others.length > 0 || overlay.length > 0
   const initrd = isJoined || only?.file?.fd == null || only.isWrapped ? memory : await describe(only.file)
   return {

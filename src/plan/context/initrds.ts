@@ -12,8 +12,9 @@ import { parseOverlay } from '../../initrd/overlay-option.ts'
 import { unwrapInitrd } from '../../initrd/wrapped.ts'
 import type { System } from '../../system/system.ts'
 import { formatBytes } from '../../text.ts'
-import type { Findings } from '../model/decision.ts'
+import { type Choice, type Decision, silent } from '../model/decision.ts'
 import type { PlanOptions } from '../model/options.ts'
+import { type Remark, remarksOn } from '../model/remark.ts'
 import { bootconfigOf, ownParts, type PlannedKernel, partName, partSource } from './kernel.ts'
 import { absolute, nameOf, type Target } from './target.ts'
 
@@ -32,10 +33,10 @@ export interface PlannedInitrd {
 }
 
 /** What was chosen, also where it cannot be opened. */
-export interface InitrdChoice {
+export interface PlannedInitrds {
   readonly paths: readonly string[]
   /** Those that could be opened. */
-  readonly initrds: readonly PlannedInitrd[]
+  readonly archives: readonly PlannedInitrd[]
   /** Whether the image's own are among them. */
   readonly withOwn: boolean
   /** What is added to them. */
@@ -53,102 +54,143 @@ export async function chooseInitrds(
   options: PlanOptions,
   target: Target,
   kernel: PlannedKernel,
-  findings: Findings,
-): Promise<InitrdChoice> {
-  const choice = await chooseArchives(system, options, target, kernel, findings)
-  const overlay = chooseOverlay(system, options, findings)
-  return { ...choice, overlay, bootconfig: chooseBootconfig(kernel, choice, findings) }
+): Promise<Choice<PlannedInitrds>> {
+  const archives = await chooseArchives(system, options, target, kernel)
+  try {
+    const overlay = chooseOverlay(system, options)
+    const bootconfig = chooseBootconfig(kernel, archives.value)
+    return {
+      value: { ...archives.value, overlay: overlay.value, bootconfig: bootconfig.value },
+      decisions: [archives, overlay, bootconfig].flatMap(({ decisions }) => decisions),
+      remarks: [archives, overlay, bootconfig].flatMap(({ remarks }) => remarks),
+    }
+  } catch (error) {
+    closeArchives(archives.value)
+    throw error
+  }
 }
 
-type Archives = Omit<InitrdChoice, 'overlay' | 'bootconfig'>
+type Archives = Omit<PlannedInitrds, 'overlay' | 'bootconfig'>
+
+const { warning, refusal } = remarksOn('initrd')
 
 /** Android's boot loader puts it behind the initrd, with what only that loader knows. */
-function chooseBootconfig(kernel: PlannedKernel, { withOwn }: Archives, findings: Findings): LocatedPart | null {
+function chooseBootconfig(kernel: PlannedKernel, { withOwn }: Archives): Choice<LocatedPart | null> {
   const located = bootconfigOf(kernel)
-  if (located === null) return null
+  if (located === null) return silent(null)
+  const about = remarksOn('bootconfig')
   const name = partName(kernel, located.part)
-  if (!withOwn) {
-    findings.warn(`the bootconfig ${name} is not handed on, as the initrd of its image is not`)
-    return null
+  const { length } = located.part
+  const obstacle = !withOwn
+    ? `the bootconfig ${name} is not handed on, as the initrd of its image is not`
+    : length > MAX_BOOTCONFIG
+      ? `the bootconfig ${name} has ${length} bytes, and kernels read at most ${MAX_BOOTCONFIG}`
+      : null
+  if (obstacle !== null)
+    return { value: null, decisions: [], remarks: [about.warning('bootconfig-left-out', obstacle)] }
+  const reason = 'the image brings it; it goes behind the initrd'
+  const text = `the bootconfig ${name} is handed on as it is: what a boot loader adds to it (androidboot.slot_suffix and others) is not known`
+  return {
+    value: located,
+    decisions: [{ subject: 'bootconfig', choice: name, reason }],
+    remarks: [about.warning('bootconfig-incomplete', text)],
   }
-  if (located.part.length > MAX_BOOTCONFIG) {
-    findings.warn(`the bootconfig ${name} has ${located.part.length} bytes, and kernels read at most ${MAX_BOOTCONFIG}`)
-    return null
-  }
-  findings.decide('bootconfig', name, 'the image brings it; it goes behind the initrd')
-  findings.warn(
-    `the bootconfig ${name} is handed on as it is: what a boot loader adds to it (androidboot.slot_suffix and others) is not known`,
-  )
-  return located
 }
 
 async function chooseArchives(
   system: System,
   options: PlanOptions,
-  { entry, sibling }: Target,
+  target: Target,
   kernel: PlannedKernel,
-  findings: Findings,
-): Promise<Archives> {
+): Promise<Choice<Archives>> {
   const given = options.initrds ?? []
-  if (options.noInitrd && given.length > 0) {
+  if (!options.noInitrd)
+    return given.length > 0
+      ? givenArchives(system, options, target, kernel)
+      : ownArchives(system, options, target, kernel)
+  if (given.length > 0) {
     throw new KexecError('--initrd and --no-initrd exclude each other', { reason: 'invalid-argument', refused: true })
   }
-  if (options.noInitrd) {
-    findings.decide('initrd', 'none', 'asked for with --no-initrd')
-    return { paths: [], initrds: [], withOwn: false }
-  }
+  return { value: none, decisions: [decision('none', 'asked for with --no-initrd')], remarks: [] }
+}
+
+const none: Archives = { paths: [], archives: [], withOwn: false }
+
+function decision(choice: string, reason: string): Decision {
+  return { subject: 'initrd', choice, reason }
+}
+
+async function givenArchives(
+  system: System,
+  options: PlanOptions,
+  { entry }: Target,
+  kernel: PlannedKernel,
+): Promise<Choice<Archives>> {
+  const given = options.initrds ?? []
+  const others = [
+    ...(ownInitrds(kernel).length > 0 ? ["the image's"] : []),
+    ...(entry?.initrds.length ? ["the entry's"] : []),
+  ]
+  const instead = others.length > 0 ? `, in place of ${others.join(' and ')} own` : ''
+  const { remarks, ...opened } = await openAll(
+    system,
+    given.map((input) => located(system, input)),
+    options,
+  )
+  const decisions = [decision(given.map(nameOf).join(', '), `given with --initrd${instead}`)]
+  return { value: { ...opened, withOwn: false }, decisions, remarks }
+}
+
+async function ownArchives(
+  system: System,
+  options: PlanOptions,
+  { entry, sibling }: Target,
+  kernel: PlannedKernel,
+): Promise<Choice<Archives>> {
   const own = ownInitrds(kernel)
-  if (given.length > 0) {
-    const others = [...(own.length > 0 ? ["the image's"] : []), ...(entry?.initrds.length ? ["the entry's"] : [])]
-    const instead = others.length > 0 ? `, in place of ${others.join(' and ')} own` : ''
-    findings.decide('initrd', given.map(nameOf).join(', '), `given with --initrd${instead}`)
-    return {
-      ...(await openAll(
-        system,
-        given.map((input) => located(system, input)),
-        findings,
-        options,
-      )),
-      withOwn: false,
-    }
-  }
   const ofEntry = entry?.initrds ?? []
-  const opened = await openAll(system, ofEntry, findings, options)
-  const choice = {
-    paths: [...own.map(({ path }) => path), ...opened.paths],
-    initrds: [...own, ...opened.initrds],
+  const { paths, archives, remarks } = await openAll(system, ofEntry, options)
+  const value = {
+    paths: [...own.map(({ path }) => path), ...paths],
+    archives: [...own, ...archives],
     withOwn: own.length > 0,
   }
-  decide(choice, ofEntry.length, findings)
-  if (choice.paths.length === 0 && sibling !== null && sibling.initrds.length > 0) {
-    // kexec(8) loads what is named and nothing else.
-    if (options.exactCommandLine === undefined) findings.refuse(withoutItsInitrd(kernel, sibling))
-    else findings.warn(`no initrd was named, but ${sibling.initrds.join(' and ')} belongs to this kernel`)
+  const isForgotten = value.paths.length === 0 && sibling !== null && sibling.initrds.length > 0
+  return {
+    value,
+    decisions: [decide(value, ofEntry.length)],
+    remarks: isForgotten ? [...remarks, withoutItsInitrd(options, kernel, sibling)] : remarks,
   }
-  return choice
 }
 
 /** Nobody installs a kernel with an initrd to boot it without: whoever means it says so. */
-function withoutItsInitrd({ file }: PlannedKernel, { id, initrds }: BootEntry): KexecError {
+function withoutItsInitrd(options: PlanOptions, { file }: PlannedKernel, { id, initrds }: BootEntry): Remark {
+  // kexec(8) loads what is named and nothing else.
+  if (options.exactCommandLine !== undefined) {
+    return warning('initrd-not-loaded', `no initrd was named, but ${initrds.join(' and ')} belongs to this kernel`)
+  }
   const named = initrds.map((path) => `--initrd ${path}`).join(' ')
-  return new KexecError(`this is the kernel of the entry '${id}', and no initrd was named with it`, {
-    reason: 'no-initrd',
-    path: file.path,
-    hint: `Load the entry with its initrd: linux-kexec load '${id}'. Or add ${named}, or --no-initrd to load it without one.`,
-    refused: true,
-  })
+  return refusal(
+    new KexecError(`this is the kernel of the entry '${id}', and no initrd was named with it`, {
+      reason: 'no-initrd',
+      path: file.path,
+      hint: `Load the entry with its initrd: linux-kexec load '${id}'. Or add ${named}, or --no-initrd to load it without one.`,
+      refused: true,
+    }),
+  )
 }
 
-function chooseOverlay(system: System, { overlay = [] }: PlanOptions, findings: Findings): readonly OverlayItem[] {
-  if (overlay.length === 0) return []
+function chooseOverlay(system: System, { overlay = [] }: PlanOptions): Choice<readonly OverlayItem[]> {
+  if (overlay.length === 0) return silent([])
   const located = overlay.map((each) => locatedOverlay(system, each))
-  const items = gatherOverlays(system, located, (refusal) => findings.refuse(refusal))
+  const remarks: Remark[] = []
+  const items = gatherOverlays(system, located, (error) => remarks.push(remarksOn('overlay').refusal(error)))
   const size = items.reduce((sum, { content }) => sum + content.size, 0)
   const shown = items.slice(0, 3).map(({ path }) => path)
   const more = items.length > shown.length ? ` and ${items.length - shown.length} more` : ''
   const choice = `${shown.join(', ')}${more}, ${formatBytes(size)}`
-  findings.decide('overlay', choice, 'given with --overlay, laid over the initrd in memory')
-  return items
+  const reason = 'given with --overlay, laid over the initrd in memory'
+  return { value: items, decisions: [{ subject: 'overlay', choice, reason }], remarks }
 }
 
 function locatedOverlay(system: System, overlay: Overlay | string): Overlay {
@@ -157,11 +199,10 @@ function locatedOverlay(system: System, overlay: Overlay | string): Overlay {
   return { ...rest, source: typeof source === 'string' ? absolute(system, source) : source }
 }
 
-function decide({ paths, withOwn }: Archives, ofEntry: number, findings: Findings): void {
+function decide({ paths, withOwn }: Archives, ofEntry: number): Decision {
   const [subject, owners] = [paths.length > 1 ? 'they belong' : 'it belongs', withOwn ? 'image' : 'entry']
   const whose = withOwn && ofEntry > 0 ? "the image's own, then the entry's" : `${subject} to the ${owners}`
-  if (paths.length === 0) findings.decide('initrd', 'none', 'none was found or named')
-  else findings.decide('initrd', paths.join(', '), whose)
+  return paths.length === 0 ? decision('none', 'none was found or named') : decision(paths.join(', '), whose)
 }
 
 function ownInitrds(kernel: PlannedKernel): PlannedInitrd[] {
@@ -181,6 +222,10 @@ function ownInitrds(kernel: PlannedKernel): PlannedInitrd[] {
   })
 }
 
+export function closeArchives({ archives }: Pick<PlannedInitrds, 'archives'>): void {
+  for (const { file } of archives) file?.close()
+}
+
 function located(system: System, input: ImageInput): ImageInput {
   return typeof input === 'string' ? absolute(system, input) : input
 }
@@ -188,48 +233,50 @@ function located(system: System, input: ImageInput): ImageInput {
 async function openAll(
   system: System,
   inputs: readonly ImageInput[],
-  findings: Findings,
   options: Pick<PlanOptions, 'signal' | 'tryAnyway'>,
-): Promise<Pick<Archives, 'paths' | 'initrds'>> {
+): Promise<Pick<Archives, 'paths' | 'archives'> & { readonly remarks: Remark[] }> {
   const { signal } = options
   const paths: string[] = []
-  const initrds: PlannedInitrd[] = []
+  const archives: PlannedInitrd[] = []
+  const remarks: Remark[] = []
   try {
     for (const input of inputs) {
       paths.push(nameOf(input))
       try {
         const file = await openInput(system, input, { name: 'initrd', signal })
         const opened = { path: file.path, size: file.size, image: file.image, file, source: file.source }
-        initrds.push(opened)
-        const unwrapped = await unwrap(file, options, findings)
-        if (unwrapped !== null) initrds.splice(-1, 1, { ...opened, ...unwrapped })
+        archives.push(opened)
+        const unwrapped = await unwrap(file, options)
+        if (unwrapped === null) continue
+        archives.splice(-1, 1, { ...opened, ...unwrapped.value })
+        remarks.push(...unwrapped.remarks)
       } catch (error) {
         if (!(error instanceof KexecError) || error.reason === 'aborted') throw error
-        findings.refuse(error)
+        remarks.push(refusal(error))
       }
     }
   } catch (error) {
-    for (const { file } of initrds) file?.close()
+    closeArchives({ archives })
     throw error
   }
-  return { paths, initrds }
+  return { paths, archives, remarks }
 }
 
 /** Takes U-Boot's header off, as U-Boot does. @returns null for a file that has none */
 async function unwrap(
   { source, path, image }: OpenImage,
   { signal, tryAnyway }: Pick<PlanOptions, 'signal' | 'tryAnyway'>,
-  findings: Findings,
-): Promise<Partial<PlannedInitrd> | null> {
+): Promise<Choice<Partial<PlannedInitrd>> | null> {
   const wrapped = await unwrapInitrd(source, () => throwIfAborted(signal))
   if (wrapped === null) return null
   const { source: inside, problems } = wrapped
-  if (problems.length > 0) {
-    const summary = `this is ${image.description}, damaged: ${problems.join('; ')}`
-    const hint = 'Copy or make it again (mkimage -T ramdisk, flash-kernel).'
-    if (tryAnyway) findings.warn(`${path}: ${summary}: it is loaded anyway`)
-    else findings.refuse(new KexecError(summary, { reason: 'damaged-image', path, hint, refused: true }))
-  }
   const { size } = inside
-  return { source: inside, size, image: inspectImage(inside.read(0, HEAD_BYTES), size), isWrapped: true }
+  const value = { source: inside, size, image: inspectImage(inside.read(0, HEAD_BYTES), size), isWrapped: true }
+  if (problems.length === 0) return silent(value)
+  const summary = `this is ${image.description}, damaged: ${problems.join('; ')}`
+  const hint = 'Copy or make it again (mkimage -T ramdisk, flash-kernel).'
+  const remark = tryAnyway
+    ? warning('damaged-image', `${path}: ${summary}: it is loaded anyway`)
+    : refusal(new KexecError(summary, { reason: 'damaged-image', path, hint, refused: true }))
+  return { value, decisions: [], remarks: [remark] }
 }

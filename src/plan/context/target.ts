@@ -7,8 +7,9 @@ import { KexecError } from '../../errors.ts'
 import type { ImageInput } from '../../image/inspect/open.ts'
 import { fromCurrentFolder } from '../../system/current-folder.ts'
 import type { System } from '../../system/system.ts'
-import type { Findings } from '../model/decision.ts'
+import type { Choice } from '../model/decision.ts'
 import type { PlanOptions } from '../model/options.ts'
+import { type Remark, remarksOn } from '../model/remark.ts'
 import { splitProfile } from '../unified/unified-kernel.ts'
 
 /** The kernel to load, and the boot entry that was chosen; null when a kernel was given. */
@@ -25,27 +26,27 @@ export interface Target {
  * Finds what is to be loaded: a boot entry, or the file that was named.
  * @throws KexecError 'no-such-entry', 'ambiguous-entry' or 'invalid-argument'
  */
-export async function chooseTarget(system: System, options: PlanOptions, findings: Findings): Promise<Target> {
+export async function chooseTarget(system: System, options: PlanOptions): Promise<Choice<Target>> {
   const named = [options.entry, options.kernel, options.target].filter((option) => option !== undefined)
   if (named.length > 1) {
     throw invalid('entry, kernel and target exclude each other')
   }
-  if (options.kernel !== undefined && typeof options.kernel !== 'string') return inputTarget(options.kernel, findings)
+  if (options.kernel !== undefined && typeof options.kernel !== 'string') return inputTarget(options.kernel)
   const path = options.kernel ?? options.target
-  if (path !== undefined && saysEverything(options)) return fileTarget(system, [], path, findings)
+  if (path !== undefined && saysEverything(options)) return fileTarget(system, [], path)
   // The readers of every boot loader's files take longer to load than the rest of a plan takes in all.
   const { readBootMenu } = await import('../../entries/discover.ts')
   const menu = await readBootMenu({ system })
   const { entries } = menu
   const file = options.kernel ?? (isPath(options.target, entries) ? options.target : undefined)
-  if (file !== undefined) return fileTarget(system, entries, file, findings)
+  if (file !== undefined) return fileTarget(system, entries, file)
   refuseUndecided(options, menu)
   try {
-    return entryTarget(options, selectEntry(entries, options.entry ?? options.target), menu, findings)
+    return entryTarget(options, selectEntry(entries, options.entry ?? options.target), menu)
   } catch (error) {
     const { target } = options
     if (target === undefined || !isFile(system, target)) throw error
-    return fileTarget(system, entries, target, findings)
+    return fileTarget(system, entries, target)
   }
 }
 
@@ -87,7 +88,7 @@ function candidates({ entries }: BootMenu): string {
   return kernels.length === 0 ? 'a kernel file' : listed(kernels.map(({ id }) => id))
 }
 
-function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu, findings: Findings): Target {
+function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu): Choice<Target> {
   if (entry.kernel === null) {
     throw new KexecError(`the entry '${entry.title}' starts no Linux kernel`, {
       reason: 'not-a-kernel',
@@ -96,14 +97,27 @@ function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu, fin
       refused: true,
     })
   }
-  findings.decide('kernel', entry.kernel, `entry ${entry.id}: ${reasonFor(options, entry, menu)}`)
-  if (entry.isDefault && isDefaultWanted(options)) for (const problem of menu.problems) findings.warn(problem)
-  for (const problem of entry.problems) findings.warn(problem)
-  if (entry.devicetree !== null && options.devicetree === undefined)
-    findings.warn(
-      `the entry names the device tree ${entry.devicetree}: the new kernel gets the running one, which the boot loader has filled in`,
-    )
-  return { entry, kernel: entry.kernel, profile: entry.profile, sibling: null }
+  return chosen(
+    { entry, kernel: entry.kernel, profile: entry.profile, sibling: null },
+    `entry ${entry.id}: ${reasonFor(options, entry, menu)}`,
+    remarksOnEntry(options, entry, menu),
+  )
+}
+
+function remarksOnEntry(options: PlanOptions, entry: BootEntry, menu: BootMenu): Remark[] {
+  const { warning } = remarksOn('kernel')
+  const menuProblems = entry.isDefault && isDefaultWanted(options) ? menu.problems : []
+  const text = `the entry names the device tree ${entry.devicetree}: the new kernel gets the running one, which the boot loader has filled in`
+  const isTreeLost = entry.devicetree !== null && options.devicetree === undefined
+  return [
+    ...menuProblems.map((problem) => warning('menu-problem', problem)),
+    ...entry.problems.map((problem) => warning('entry-problem', problem)),
+    ...(isTreeLost ? [remarksOn('device tree').warning('device-tree-not-passed', text)] : []),
+  ]
+}
+
+function chosen(target: Target, reason: string, remarks: readonly Remark[] = []): Choice<Target> {
+  return { value: target, decisions: [{ subject: 'kernel', choice: nameOf(target.kernel), reason }], remarks }
 }
 
 function reasonFor(options: PlanOptions, entry: BootEntry, { entries, loaders }: BootMenu): string {
@@ -137,11 +151,11 @@ function isDefaultWanted(options: PlanOptions): boolean {
   return (options.entry ?? options.target ?? 'default') === 'default'
 }
 
-function fileTarget(system: System, entries: readonly BootEntry[], file: string, findings: Findings): Target {
+function fileTarget(system: System, entries: readonly BootEntry[], file: string): Choice<Target> {
   const { path: kernel, profile } = splitProfile(system, absolute(system, file))
   const which = profile === null ? '' : `, its profile ${profile}`
-  findings.decide('kernel', kernel, `the file that was named${which}`)
-  return { entry: null, kernel, profile, sibling: entryOfFile(system, entries, kernel) }
+  const target = { entry: null, kernel, profile, sibling: entryOfFile(system, entries, kernel) }
+  return chosen(target, `the file that was named${which}`)
 }
 
 /** The entry whose kernel is this file, by whatever name: /vmlinuz is a link to it, a bind mount or a hard link another path. */
@@ -158,9 +172,8 @@ function entryOfFile(system: System, entries: readonly BootEntry[], path: string
 }
 
 /** A kernel that comes from no file system: nothing is known of it but its bytes. */
-function inputTarget(kernel: ImageInput, findings: Findings): Target {
-  findings.decide('kernel', nameOf(kernel), 'the kernel that was given')
-  return { entry: null, kernel, profile: null, sibling: null }
+function inputTarget(kernel: ImageInput): Choice<Target> {
+  return chosen({ entry: null, kernel, profile: null, sibling: null }, 'the kernel that was given')
 }
 
 /** What to call an input in a plan. */

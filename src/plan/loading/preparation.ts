@@ -10,10 +10,11 @@ import { bootconfigTrailer } from '../../initrd/bootconfig.ts'
 import { type InitrdDescriptor, type InitrdPart, joinInitrds, joinInitrdsSync } from '../../initrd/join.ts'
 import { overlayArchive } from '../../initrd/overlay.ts'
 import { InitrdTree } from '../../initrd/tree.ts'
-import type { Engine } from '../choices/engine.ts'
-import type { FastMeasures } from '../choices/fast.ts'
-import type { InitrdChoice } from '../context/initrds.ts'
-import { kernelFiles, needsUnpacking, type PlannedKernel } from '../context/kernel.ts'
+import type { Choices } from '../choices/choices.ts'
+import type { Context } from '../context/context.ts'
+import type { PlannedInitrds } from '../context/initrds.ts'
+import { kernelFiles, needsUnpacking } from '../context/kernel.ts'
+import type { Warning } from '../model/remark.ts'
 import type { PrepareOptions } from './progress.ts'
 import { type UnpackedBzImage, type UnpackedParts, Unpacking } from './unpacking.ts'
 
@@ -27,20 +28,10 @@ export interface Prepared {
   /** What of both is in memory files, bytes. */
   readonly memoryBytes: number
   /** What of the measures could not be taken after all. */
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
   /** What was unpacked, or null where the file itself is loaded. */
   readonly extracted: ExtractedKernel | null
   close(): void
-}
-
-/** What is to be prepared. */
-export interface Preparation {
-  readonly kernel: PlannedKernel
-  readonly choice: InitrdChoice
-  readonly measures: FastMeasures
-  readonly engine: Engine
-  /** Whether what does not match its hashes is loaded anyway. */
-  readonly ignoreDamage: boolean
 }
 
 /**
@@ -48,25 +39,26 @@ export interface Preparation {
  * syscall reads.
  * @throws KexecError 'file-changed' when a file was written since it was inspected, and what `extractKernel` throws
  */
-export async function prepare(preparation: Preparation, options: PrepareOptions = {}): Promise<Prepared> {
-  const { kernel, choice, measures, engine, ignoreDamage } = preparation
+export async function prepare(
+  context: Context,
+  { engine, measures }: Choices,
+  options: PrepareOptions = {},
+): Promise<Prepared> {
+  const { kernel, initrds } = context
   const { signal } = options
-  refuseIfChanged(kernel, choice)
-  const extracted = needsUnpacking(kernel) ? await extract(kernel, ignoreDamage, options) : null
+  refuseIfChanged(context)
+  const extracted = needsUnpacking(kernel) ? await extract(context, options) : null
   const unpacking = new Unpacking(kernel, extracted?.fd ?? (kernel.file.fd as number), engine, options)
   let unpacked: UnpackedParts | null = null
   try {
-    const given = [
-      ...ownParts(kernel, choice, extracted, { ignoreDamage, ...(signal ? { signal } : {}) }),
-      ...fileParts(choice),
-    ]
+    const given = [...ownParts(context, extracted, signal), ...fileParts(initrds)]
     if (measures.unpackInitrds) unpacked = await unpacking.unpackInitrds(given)
     const parts = unpacked?.parts ?? given
-    if (choice.overlay.length > 0) parts.push(await overlayPart(choice, parts, extracted, signal))
-    if (choice.bootconfig !== null) parts.push(bootconfigPart(choice.bootconfig))
+    if (initrds.overlay.length > 0) parts.push(await overlayPart(initrds, parts, extracted, signal))
+    if (initrds.bootconfig !== null) parts.push(bootconfigPart(initrds.bootconfig))
     const unpackedKernel = measures.unpackKernel ? await unpacking.unpackKernel(parts) : null
     const initrd = alsoClosing(await joinInitrds(parts, { signal }), unpacked)
-    return finish(kernel, choice, { extracted, unpackedKernel, initrd, warnings: unpacking.warnings })
+    return finish(context, { extracted, unpackedKernel, initrd, warnings: unpacking.warnings })
   } catch (error) {
     unpacked?.close()
     extracted?.close()
@@ -89,9 +81,10 @@ function alsoClosing(initrd: InitrdDescriptor, unpacked: UnpackedParts | null): 
  * The same at once, where nothing need be unpacked.
  * @throws KexecError also 'invalid-argument' where something has to be
  */
-export function prepareSync({ kernel, choice, measures }: Preparation): Prepared {
+export function prepareSync(context: Context, { measures }: Choices): Prepared {
+  const { kernel, initrds } = context
   const isUnpacking = needsUnpacking(kernel) || measures.unpackInitrds || measures.unpackKernel
-  if (isUnpacking || choice.overlay.length > 0 || choice.bootconfig !== null) {
+  if (isUnpacking || initrds.overlay.length > 0 || initrds.bootconfig !== null) {
     throw new KexecError('this plan has to be prepared first, which cannot be done at once', {
       reason: 'invalid-argument',
       path: kernel.file.path,
@@ -99,49 +92,43 @@ export function prepareSync({ kernel, choice, measures }: Preparation): Prepared
       refused: true,
     })
   }
-  refuseIfChanged(kernel, choice)
-  return finish(kernel, choice, {
-    extracted: null,
-    unpackedKernel: null,
-    initrd: joinInitrdsSync(fileParts(choice)),
-    warnings: [],
-  })
+  refuseIfChanged(context)
+  const initrd = joinInitrdsSync(fileParts(initrds))
+  return finish(context, { extracted: null, unpackedKernel: null, initrd, warnings: [] })
 }
 
 function finish(
-  kernel: PlannedKernel,
-  choice: InitrdChoice,
+  context: Context,
   made: Pick<Prepared, 'extracted' | 'unpackedKernel' | 'warnings'> & { initrd: InitrdDescriptor },
 ): Prepared {
   const { extracted, unpackedKernel, initrd, warnings } = made
+  const { kernel, initrds } = context
   const close = () => {
     extracted?.close()
     initrd.close()
   }
   try {
     // Once more: what was copied meanwhile must be what was inspected.
-    refuseIfChanged(kernel, choice)
+    refuseIfChanged(context)
   } catch (error) {
     close()
     throw error
   }
   const kernelFd = extracted?.fd ?? (kernel.file.fd as number)
-  const isFile = initrd.fd === -1 || choice.initrds.some(({ file }) => file?.fd === initrd.fd)
+  const isFile = initrd.fd === -1 || initrds.archives.some(({ file }) => file?.fd === initrd.fd)
   const memoryBytes = (extracted === null ? 0 : fstatSync(extracted.fd).size) + (isFile ? 0 : fstatSync(initrd.fd).size)
   return { kernelFd, unpackedKernel, initrdFd: initrd.fd, memoryBytes, extracted, warnings, close }
 }
 
-function extract(
-  { file, choice, vendor }: PlannedKernel,
-  ignoreDamage: boolean,
-  { signal, onProgress }: PrepareOptions,
-): Promise<ExtractedKernel> {
+function extract({ kernel, options }: Context, { signal, onProgress }: PrepareOptions): Promise<ExtractedKernel> {
+  const { file, choice, vendor } = kernel
   const { fd, path } = file
   const seen = (done: number, total: number) => onProgress?.({ step: 'unpacking the kernel', done, total })
   return extractKernel(watched(file.source, seen), {
     ...choice,
     path,
-    ignoreDamage,
+    // What does not match its hashes is loaded anyway then.
+    ignoreDamage: options.tryAnyway ?? false,
     ...(fd === null ? {} : { fd }),
     ...(vendor === null ? {} : { vendorBoot: vendor.file.source }),
     ...(signal ? { signal } : {}),
@@ -150,14 +137,13 @@ function extract(
 
 /** Those that the image brings. */
 function ownParts(
-  { unified, file }: PlannedKernel,
-  { withOwn }: InitrdChoice,
+  { kernel: { unified, file }, initrds, options: { tryAnyway: ignoreDamage = false } }: Context,
   extracted: ExtractedKernel | null,
-  how: { readonly ignoreDamage: boolean; readonly signal?: AbortSignal },
+  signal: AbortSignal | undefined,
 ): InitrdPart[] {
-  if (!withOwn) return []
+  if (!initrds.withOwn) return []
   if (unified !== null) return unified.initrds.map(({ name, source }) => ({ name, bytes: source, fd: null }))
-  const options = { path: file.path, ...how }
+  const options = { path: file.path, ignoreDamage, ...(signal ? { signal } : {}) }
   return (extracted?.initrds ?? []).map((located) => ({
     name: `${file.path}:${located.part.name}`,
     bytes: readPart(located, options),
@@ -165,8 +151,8 @@ function ownParts(
   }))
 }
 
-function fileParts({ initrds }: InitrdChoice): (InitrdPart & { readonly bytes: ByteSource })[] {
-  return initrds.flatMap(({ path, file, source, isWrapped }) =>
+function fileParts({ archives }: PlannedInitrds): (InitrdPart & { readonly bytes: ByteSource })[] {
+  return archives.flatMap(({ path, file, source, isWrapped }) =>
     file === null ? [] : [{ name: path, bytes: source ?? file.source, fd: isWrapped ? null : file.fd }],
   )
 }
@@ -178,7 +164,7 @@ function bootconfigPart({ source }: LocatedPart): InitrdPart {
 
 /** The overlay is laid out for what the archives before it unpack to. */
 async function overlayPart(
-  { overlay, withOwn }: InitrdChoice,
+  { overlay, withOwn }: PlannedInitrds,
   parts: readonly InitrdPart[],
   extracted: ExtractedKernel | null,
   signal: AbortSignal | undefined,
@@ -194,10 +180,9 @@ async function overlayPart(
 }
 
 /** @throws KexecError 'file-changed' */
-export function refuseIfChanged(kernel: PlannedKernel, { initrds }: InitrdChoice): void {
-  for (const file of [...kernelFiles(kernel), ...initrds.flatMap((initrd) => initrd.file ?? [])]) {
-    checkUnchanged(file)
-  }
+export function refuseIfChanged({ kernel, initrds }: Context): void {
+  const files = initrds.archives.flatMap(({ file }) => file ?? [])
+  for (const file of [...kernelFiles(kernel), ...files]) checkUnchanged(file)
 }
 
 function checkUnchanged({ fd, stats, path }: OpenImage): void {

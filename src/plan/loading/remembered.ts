@@ -3,29 +3,26 @@ import type { BootEntry } from '../../entries/model/entry.ts'
 import type { OpenImage } from '../../image/inspect/open.ts'
 import { type FileIdentity, identify } from '../../state/file-identity.ts'
 import type { LoadFacts, Origin } from '../../state/record.ts'
-import type { InitrdChoice } from '../context/initrds.ts'
-import { kernelFiles, type PlannedKernel } from '../context/kernel.ts'
+import type { Context } from '../context/context.ts'
+import { kernelFiles } from '../context/kernel.ts'
 import type { PlanOptions } from '../model/options.ts'
 
 /** More names than anyone reads. */
 const MAX_OVERLAY = 100
 
-/**
- * What a record keeps of the files of a load, which are still open: nothing of them is read again but head and tail.
- * @param root what the paths of the plan are seen from
- */
-export function filesOf(
-  kernel: PlannedKernel,
-  { initrds, overlay }: InitrdChoice,
-  root: string,
-): Pick<LoadFacts, 'version' | 'kernel' | 'initrds' | 'others' | 'overlay'> {
+/** What a record keeps of the files of a load, which are still open: nothing of them is read again but head and tail. */
+export function filesOf({
+  system: { root },
+  kernel,
+  initrds: { archives, overlay },
+}: Context): Pick<LoadFacts, 'version' | 'kernel' | 'initrds' | 'others' | 'overlay'> {
   const identityOf = ({ path, source, stats }: OpenImage): FileIdentity =>
     identify(stats === null ? path : posix.join(root, path), source, stats)
   const [, ...others] = kernelFiles(kernel)
   return {
     version: kernel.image.version,
     kernel: identityOf(kernel.file),
-    initrds: initrds.flatMap(({ file }) => (file === null ? [] : [identityOf(file)])),
+    initrds: archives.flatMap(({ file }) => (file === null ? [] : [identityOf(file)])),
     others: others.map(identityOf),
     overlay: overlay.slice(0, MAX_OVERLAY).map(({ from }) => from),
   }

@@ -11,6 +11,7 @@ import { System } from '../../system/system.ts'
 import { requireAmpleMemory } from '../checks/memory.ts'
 import type { Engine } from '../choices/engine.ts'
 import type { PlannedKernel } from '../context/kernel.ts'
+import type { Warning } from '../model/remark.ts'
 import type { PrepareOptions } from './progress.ts'
 
 /** A bzImage, and what it would unpack when it starts. */
@@ -28,7 +29,7 @@ export interface UnpackedParts {
 /** What `fast` unpacks before the load, as long as memory lasts: what does not fit is left compressed, and told of. */
 export class Unpacking {
   /** What was left compressed after all, and why. */
-  readonly warnings: string[] = []
+  readonly warnings: Warning[] = []
   private readonly kernel: PlannedKernel
   private readonly kernelFd: number
   private readonly engine: Engine
@@ -96,7 +97,7 @@ export class Unpacking {
       const bzImage = await readContents(this.kernelFd, 'kernel', signal)
       const content = await unpackPayload(watched(memoryBytes(bzImage), seen), setupHeader, signal)
       if (findRelocations(content) !== null) return { bzImage, content }
-      this.warnings.push(UNKNOWN_LAYOUT)
+      this.warnings.push({ code: 'left-compressed', text: UNKNOWN_LAYOUT })
     } catch (error) {
       this.leaveCompressed('kernel', error)
     }
@@ -106,7 +107,8 @@ export class Unpacking {
   /** @throws what is not for want of memory */
   private leaveCompressed(what: string, error: unknown): void {
     if (!(error instanceof KexecError && error.reason === 'no-memory')) throw error
-    this.warnings.push(`the ${what} is left compressed after all: with it unpacked ${error.summary}`)
+    const text = `the ${what} is left compressed after all: with it unpacked ${error.summary}`
+    this.warnings.push({ code: 'left-compressed', text })
   }
 
   /** @throws KexecError 'no-memory' */

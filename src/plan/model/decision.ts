@@ -1,53 +1,34 @@
-import type { KexecError } from '../../errors.ts'
+import type { Remark, Subject } from './remark.ts'
 
 /** One choice a plan made, and why. */
 export interface Decision {
-  readonly subject:
-    | 'kernel'
-    | 'initrd'
-    | 'overlay'
-    | 'bootconfig'
-    | 'command line'
-    | 'parameter'
-    | 'engine'
-    | 'device tree'
-    | 'fast'
-    | 'purgatory'
-    | 'kind'
-    | 'verdict'
+  readonly subject: Exclude<Subject, 'files' | 'memory' | 'segments' | 'machine'>
   readonly choice: string
   readonly reason: string
 }
 
-/** What a plan collects while it is made: everything is told together, not one thing at a time. */
-export class Findings {
-  readonly decisions: Decision[] = []
-  readonly warnings: string[] = []
-  readonly refusals: KexecError[] = []
-  readonly unchecked: string[] = []
+/** What was chosen, with the reasons for people, and what else is to be said about it. */
+export interface Choice<Value> {
+  readonly value: Value
+  readonly decisions: readonly Decision[]
+  readonly remarks: readonly Remark[]
+}
 
-  decide(subject: Decision['subject'], choice: string, reason: string): void {
-    this.decisions.push({ subject, choice, reason })
-  }
+/** A choice of which there is nothing to say. */
+export function silent<Value>(value: Value): Choice<Value> {
+  return { value, decisions: [], remarks: [] }
+}
 
-  warn(warning: string): void {
-    this.warnings.push(warning)
-  }
-
-  refuse(refusal: KexecError): void {
-    this.refusals.push(refusal)
-  }
-
-  /** What could not be known, and why: nothing is guessed. */
-  leaveUnchecked(what: string): void {
-    this.unchecked.push(what)
-  }
-
-  /** Takes over what was found elsewhere. */
-  add({ decisions, warnings, refusals, unchecked }: Findings): void {
-    this.decisions.push(...decisions)
-    this.warnings.push(...warnings)
-    this.refusals.push(...refusals)
-    this.unchecked.push(...unchecked)
+/** Several choices as one, whose value has the value of each. */
+export function together<Values extends object>(
+  choices: {
+    readonly [Name in keyof Values]: Choice<Values[Name]>
+  },
+): Choice<Values> {
+  const all = Object.entries<Choice<unknown>>(choices)
+  return {
+    value: Object.fromEntries(all.map(([name, { value }]) => [name, value])) as Values,
+    decisions: all.flatMap(([, { decisions }]) => decisions),
+    remarks: all.flatMap(([, { remarks }]) => remarks),
   }
 }

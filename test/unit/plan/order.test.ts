@@ -12,7 +12,7 @@ async function planned(options: PlanOptions) {
 
 const begins = (texts: readonly string[]) => texts.map((text) => text.split(' ').slice(0, 4).join(' '))
 
-test('what is said is told in one order, whatever found it', async () => {
+test('decisions and warnings come in the order of their subjects, whatever found them', async () => {
   const { [`/usr/lib/modules/${newer}`]: _, ...without } = debian
   const root = makeMachine({
     ...without,
@@ -40,27 +40,27 @@ test('what is said is told in one order, whatever found it', async () => {
     'initrd',
     'overlay',
     'command line',
-    'fast',
     'engine',
     'purgatory',
+    'fast',
     'fast',
     'fast',
     'fast',
   ])
   expect(begins(made.warnings)).toEqual([
     'There is no modules',
+    '/tmp/disk is a squashfs',
+    '/tmp/disk is a squashfs',
     '--remove quite: the command',
-    '/tmp/disk is a squashfs',
-    '/tmp/disk is a squashfs',
+    'the new kernel uses',
     `/boot/vmlinuz-${newer} is writable by`,
     'loading takes 65.1 MiB',
-    'the new kernel uses',
     'the firmware is 32-bit',
   ])
   expect(made.refusals).toEqual([])
 })
 
-test('and so is what refuses it', async () => {
+test('refusals do, too', async () => {
   const root = makeMachine({ ...debian, '/boot/not': { text: 'nothing' }, '/boot/none': 'empty' })
   const made = await planned({
     root,
@@ -71,11 +71,11 @@ test('and so is what refuses it', async () => {
     devicetree: '/boot/x.dtb',
   })
   expect(made.refusals.map(({ reason, path }) => `${reason} ${path}`)).toEqual([
-    'not-found /boot/absent',
-    'not-found /absent',
     'not-a-kernel /boot/not',
-    'no-command-line /boot/not',
+    'not-found /boot/absent',
     'not-an-initrd /boot/none',
+    'not-found /absent',
+    'no-command-line /boot/not',
     'invalid-argument undefined',
   ])
   expect(begins(made.unchecked)).toEqual(['whether the memory reserved', 'whether the memory suffices:'])

@@ -179,7 +179,7 @@ describe('refusals', () => {
       panic: true,
       devicetree: '/boot/x.dtb',
     })
-    expect(reasons(made)).toEqual(['not-found', 'not-a-kernel', 'no-command-line', 'not-an-initrd', 'invalid-argument'])
+    expect(reasons(made)).toEqual(['not-a-kernel', 'not-found', 'not-an-initrd', 'no-command-line', 'invalid-argument'])
     for (const refusal of made.refusals) expect(refusal).toMatchObject({ refused: true, hint: expect.any(String) })
   })
 

@@ -11,11 +11,14 @@ import { inspectNested } from '../../../../src/image/unpack/nested.ts'
 import { checkCrashMemory } from '../../../../src/plan/checks/crash-memory.ts'
 import { checkFileSize } from '../../../../src/plan/checks/file-size.ts'
 import { checkKernelImage } from '../../../../src/plan/checks/kernel-image.ts'
-import { checkMemory, type LoadSizes, requireAmpleMemory } from '../../../../src/plan/checks/memory.ts'
+import { checkMemory, requireAmpleMemory } from '../../../../src/plan/checks/memory.ts'
 import { checkPagingLeft } from '../../../../src/plan/checks/paging.ts'
 import { checkVirtualAddresses } from '../../../../src/plan/checks/virtual-addresses.ts'
-import { readRunningKernel, trueArchitecture } from '../../../../src/plan/context/running-kernel.ts'
-import { Findings } from '../../../../src/plan/model/decision.ts'
+import { readRunningMachine } from '../../../../src/plan/context/running-machine.ts'
+import type { LoadSizes } from '../../../../src/plan/context/sizes.ts'
+import { sortFindings } from '../../../../src/plan/findings.ts'
+import type { Remark } from '../../../../src/plan/model/remark.ts'
+import { trueArchitecture } from '../../../../src/system/architecture.ts'
 import { System } from '../../../../src/system/system.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
 
@@ -50,15 +53,17 @@ const way = { engine: 'file', barring: null, tryAnyway: false } as const
 
 /** What is found of a kernel of full length; with `size`, of one of that length. */
 function judge(system: System, bytes: Buffer, size?: number) {
-  const findings = new Findings()
   const whole = inspectImage(bytes, Number.MAX_SAFE_INTEGER, memoryBytes(bytes))
   const fileSize = size ?? whole.minimumSize ?? bytes.length
   const image = inspectImage(bytes, fileSize, memoryBytes(bytes))
-  checkKernelImage(system, { path: '/boot/k', image, chain: [image], fileSize, loadedSize: null, way }, findings)
-  return told(findings)
+  const kernel = { path: '/boot/k', image, chain: [image], fileSize, loadedSize: null, way }
+  return told(checkKernelImage(readRunningMachine(system), kernel))
 }
 
-function told({ refusals, warnings, unchecked }: Findings) {
+function told(remarks: readonly Remark[]) {
+  const { refusals, ...others } = sortFindings([], remarks)
+  const warnings = others.warnings.map(({ text }) => text)
+  const unchecked = others.unchecked.map(({ text }) => text)
   for (const { hint, refused, path } of refusals)
     expect({ hint, refused, path }).toMatchObject({ hint: expect.any(String), refused: true })
   return { refusals: refusals.map(({ reason, code }) => `${reason} ${code}`), warnings, unchecked, errors: refusals }
@@ -125,9 +130,7 @@ describe('the machine', () => {
         '/proc/kcore': { file: readFileSync(new URL(`../../../fixtures/kcore/${kcore}`, import.meta.url)) },
       })
     const check = (system: System, tryAnyway = false) => {
-      const findings = new Findings()
-      checkVirtualAddresses(system, tryAnyway, findings)
-      return told(findings)
+      return told(checkVirtualAddresses(system, readRunningMachine(system), tryAnyway))
     }
     const { refusals, errors } = check(running('52-bit'))
     expect(refusals).toEqual(['no-kexec-support NO_KEXEC_SUPPORT'])
@@ -163,9 +166,7 @@ describe('the machine', () => {
         '/proc/sys/kernel/osrelease': { text: `${release}\n` },
       })
     const warnings = (system: System, bytes: Buffer, commandLine = 'ro') => {
-      const findings = new Findings()
-      checkPagingLeft(system, inspectImage(bytes, 20_000_000), commandLine, findings)
-      return findings.warnings
+      return told(checkPagingLeft(readRunningMachine(system), inspectImage(bytes, 20_000_000), commandLine)).warnings
     }
     // Debian's 5.10 has 0x3f.
     const without = patched(kernels.x86_64, 0x236, 0x3f)
@@ -209,7 +210,7 @@ describe('the machine', () => {
   })
 
   test('this one is known, whatever it is', () => {
-    const { architecture, pageSize, series, evidence } = readRunningKernel(new System())
+    const { architecture, pageSize, series, evidence } = readRunningMachine(new System())
     expect({ architecture, series }).toEqual({ architecture: expect.any(String), series: expect.any(Number) })
     expect(pageSize).toBe(Number(execFileSync('getconf', ['PAGESIZE']).toString()))
     expect(evidence.length).toBeGreaterThan(2)
@@ -273,9 +274,8 @@ describe('the kernel', () => {
     zboot.write('lzo', 0x18)
     zboot.write('\x89LZO\0\r\n\x1a\n', 4096, 'latin1')
     const { image, chain } = await inspectNested(memoryBytes(zboot))
-    const findings = new Findings()
-    checkKernelImage(x86(), { path: '/k', image, chain, fileSize: zboot.length, loadedSize: null, way }, findings)
-    expect(told(findings).errors).toMatchObject([
+    const kernel = { path: '/k', image, chain, fileSize: zboot.length, loadedSize: null, way }
+    expect(told(checkKernelImage(readRunningMachine(x86()), kernel)).errors).toMatchObject([
       { reason: 'not-a-kernel', summary: expect.stringContaining('compressed with lzo, which is not unpacked here') },
     ])
   })
@@ -284,9 +284,8 @@ describe('the kernel', () => {
     const image: KernelImage = inspectImage(kernels.x86_64, 20_000_000)
     const outer = inspectImage(Buffer.from('\x1f\x8b\x08', 'latin1'), 3)
     const check = (loadedSize: number | null) => {
-      const findings = new Findings()
-      checkKernelImage(x86(), { path: '/k', image, chain: [outer, image], fileSize: 3, loadedSize, way }, findings)
-      return told(findings).refusals
+      const kernel = { path: '/k', image, chain: [outer, image], fileSize: 3, loadedSize, way }
+      return told(checkKernelImage(readRunningMachine(x86()), kernel)).refusals
     }
     expect(check(null)).toEqual([])
     expect(check(image.minimumSize)).toEqual([])
@@ -317,7 +316,6 @@ describe('the memory', () => {
   }
 
   function weigh(tree: Tree, initrd: number, { panic = false, copied = 0, unpacked, source }: Weight = {}) {
-    const findings = new Findings()
     const system = new System(makeTree(tree))
     const unpackedBytes = typeof unpacked === 'number' ? unpacked * MIB : unpacked
     const all = {
@@ -327,9 +325,11 @@ describe('the memory', () => {
       ...(unpackedBytes === undefined ? {} : { unpackedBytes }),
     }
     const crash = { sizes: all, architecture: 'x86_64', source: source ?? null }
-    if (panic) checkCrashMemory(system, crash, findings)
-    checkMemory(system, all, panic, findings)
-    return told(findings)
+    const running = readRunningMachine(system)
+    return told([
+      ...(panic ? checkCrashMemory(system, running, crash) : []),
+      ...checkMemory(system, running, { sizes: all, panic }),
+    ])
   }
 
   test('half of it may stay loaded, and not one page more', () => {
@@ -479,10 +479,9 @@ describe('the memory', () => {
     ['5.10.0-30-amd64', 2047, [], 0],
     ['5.10.0-30-amd64', 2048, [], 1],
   ])('Linux %s and an initrd of %i MiB', (release, size, refusals, warnings) => {
-    const findings = new Findings()
-    const system = machine('x86_64', { '/proc/sys/kernel/osrelease': { text: `${release}\n` } })
-    checkFileSize(system, { path: '/initrd', size: size * MIB, what: 'initrd' }, findings)
-    expect(told(findings).refusals).toEqual(refusals)
-    expect(findings.warnings).toHaveLength(warnings)
+    const running = readRunningMachine(machine('x86_64', { '/proc/sys/kernel/osrelease': { text: `${release}\n` } }))
+    const found = told(checkFileSize(running, { path: '/initrd', size: size * MIB, what: 'initrd' }))
+    expect(found.refusals).toEqual(refusals)
+    expect(found.warnings).toHaveLength(warnings)
   })
 })

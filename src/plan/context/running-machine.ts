@@ -1,23 +1,30 @@
 import { endianness } from 'node:os'
 import type { Evidence } from '../../errors.ts'
 import { familyOf, readArchitecture } from '../../system/architecture.ts'
+import { type LoadStatus, status } from '../../system/kexec-state.ts'
 import type { System } from '../../system/system.ts'
 
-export { byteOrderOf, familyOf, trueArchitecture } from '../../system/architecture.ts'
-
-/** What is known of the kernel that runs and would be asked to load another. */
-export interface RunningKernel {
+/** What is known of the machine that runs, whose kernel would be asked to load another. */
+export interface RunningMachine {
   /** As `uname -m` prints it to a program of the kernel's own word size; null when it is not known. */
   readonly architecture: string | null
   /** Bytes; null when it is not known. */
   readonly pageSize: number | null
   /** Its version as a number to compare, 6.12 as 6012; null when it is not known. */
   readonly series: number | null
+  /** As `uname -r` prints it. */
+  readonly release: string | null
+  /** The flags of the first CPU; none where they are not known, and on other machines than x86. */
+  readonly flags: ReadonlySet<string>
+  readonly commandLine: string | undefined
+  /** What is loaded already, and what is reserved for a crash kernel. */
+  readonly held: LoadStatus
+  /** Of architecture, release and page size. */
   readonly evidence: readonly Evidence[]
 }
 
-/** Reads what the kernel says of itself. */
-export function readRunningKernel(system: System): RunningKernel {
+/** Reads what the kernel says of itself and of the machine. */
+export function readRunningMachine(system: System): RunningMachine {
   const evidence: Evidence[] = []
   const add = <Value>(source: string, value: Value): Value => {
     if (value !== null && value !== undefined) evidence.push({ source, value: String(value) })
@@ -26,13 +33,34 @@ export function readRunningKernel(system: System): RunningKernel {
   const architecture = readArchitecture(system, add)
   const release = add('/proc/sys/kernel/osrelease', system.runningRelease())
   const pageSize = add('/proc/self/auxv AT_PAGESZ', ownPageSize(system))
-  return { architecture, pageSize, series: seriesOf(release), evidence }
+  return {
+    architecture,
+    pageSize,
+    series: seriesOf(release),
+    release: release ?? null,
+    flags: readFlags(system),
+    commandLine: system.runningCommandLine(),
+    held: status(system),
+    evidence,
+  }
 }
 
 /** 6012 of '6.12.107+deb12', to compare. */
 function seriesOf(release: string | undefined): number | null {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(release ?? '') ?? []
   return major === undefined ? null : Number(major) * 1000 + Number(minor)
+}
+
+/** One CPU tells of all: its flags come within the first bytes. */
+const FIRST_CPU = 16 * 1024
+
+function readFlags(system: System): ReadonlySet<string> {
+  try {
+    const text = system.readHead('/proc/cpuinfo', FIRST_CPU).toString('latin1')
+    return new Set(/^flags\s*:(.*)$/m.exec(text)?.[1]?.trim().split(' '))
+  } catch {
+    return new Set()
+  }
 }
 
 /** include/uapi/linux/auxvec.h */
@@ -58,6 +86,6 @@ function ownPageSize(system: System): number | null {
 const WITH_KEXEC_FILE_LOAD = new Set(['x86_64', 'aarch64', 'ppc64', 's390x', 'riscv64', 'loongarch64', 'parisc64'])
 
 /** False where no kernel of this architecture has kexec_file_load; true also where the architecture is not known. */
-export function hasKexecFileLoad({ architecture }: RunningKernel): boolean {
+export function hasKexecFileLoad({ architecture }: RunningMachine): boolean {
   return architecture === null || WITH_KEXEC_FILE_LOAD.has(familyOf(architecture))
 }

@@ -1,0 +1,16 @@
+import type { Context } from '../context/context.ts'
+import { type Remark, remarksOn } from '../model/remark.ts'
+import { explicitCommandLineWarning } from '../unified/unified-kernel.ts'
+
+/** What kexec does otherwise than the stub of a unified kernel image would. */
+export function checkUnified({ kernel: { unified }, options }: Context): Remark[] {
+  if (unified === null) return []
+  const { warning } = remarksOn('kernel')
+  const given = options.exactCommandLine ?? options.commandLine
+  const isOwn = given === undefined && !options.reuseCommandLine && !options.append && !options.remove
+  const text = isOwn ? null : explicitCommandLineWarning(unified)
+  return [
+    ...unified.warnings.map((each) => warning('file-left-out', each)),
+    ...(text === null ? [] : [warning('command-line-not-signed', text)]),
+  ]
+}

@@ -1,0 +1,39 @@
+import type { PlannedSegment } from '../../engine/layout/segments/segment.ts'
+import type { Verdict } from '../../policy/verdict/predict.ts'
+import type { Context } from '../context/context.ts'
+import { type Choice, together } from '../model/decision.ts'
+import { type ChosenCommandLine, chooseCommandLine } from './command-line.ts'
+import { chooseDeviceTree, type GivenTree } from './device-tree.ts'
+import { chooseEngine, type Engine } from './engine.ts'
+import { chooseFastMeasures, type FastMeasures } from './fast.ts'
+import { placeSegments } from './segments.ts'
+import { judge } from './verdict.ts'
+import { chooseVerification } from './verification.ts'
+
+/** How what was found is to be loaded. */
+export interface Choices {
+  readonly commandLine: ChosenCommandLine
+  readonly engine: Engine
+  /** With the engine `segments`: whether all of it is hashed before the new kernel starts. */
+  readonly verify: boolean
+  readonly deviceTree: GivenTree | null
+  readonly measures: FastMeasures
+  /** With the engine `segments`: where each will lie, as far as that is known before the load; else null. */
+  readonly segments: readonly PlannedSegment[] | null
+  /** What the kernel will say, as far as its policy goes; null for another machine than the running one. */
+  readonly verdict: Verdict | null
+}
+
+/** Makes all choices, each from the context and the choices before it. */
+export async function choose(context: Context): Promise<Choice<Choices>> {
+  const commandLine = chooseCommandLine(context)
+  const { text } = commandLine.value
+  const engine = chooseEngine(context, text)
+  const verify = chooseVerification(context, engine.value)
+  const deviceTree = chooseDeviceTree(context, engine.value)
+  const load = { engine: engine.value, commandLine: text, verify: verify.value }
+  const measures = chooseFastMeasures(context, load)
+  const segments = placeSegments(context, { ...load, deviceTree: deviceTree.value, measures: measures.value })
+  const verdict = await judge(context, engine.value)
+  return together({ commandLine, engine, verify, deviceTree, measures, segments, verdict })
+}

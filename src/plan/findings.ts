@@ -1,0 +1,31 @@
+import type { KexecError } from '../errors.ts'
+import type { Decision } from './model/decision.ts'
+import { bySubject, type Remark, refusalsIn, type Unchecked, type Warning } from './model/remark.ts'
+
+/** What a plan has to say, each list in the order of subjects. */
+export interface Findings {
+  readonly decisions: readonly Decision[]
+  readonly warnings: readonly Warning[]
+  readonly refusals: readonly KexecError[]
+  readonly unchecked: readonly Unchecked[]
+}
+
+/** Everything that was found, put in order. */
+export function sortFindings(decisions: readonly Decision[], remarks: readonly Remark[]): Findings {
+  const sorted = withoutRepeats(bySubject(remarks))
+  return {
+    decisions: bySubject(decisions),
+    warnings: sorted.flatMap((remark) => ('warning' in remark ? [remark.warning] : [])),
+    refusals: refusalsIn(sorted),
+    unchecked: sorted.flatMap((remark) => ('unchecked' in remark ? [remark.unchecked] : [])),
+  }
+}
+
+/** Laying the segments out stops at what a check has named already, and better. */
+function withoutRepeats(remarks: readonly Remark[]): Remark[] {
+  const isLayout = ({ subject }: Remark) => subject === 'segments'
+  const reasons = refusalsIn(remarks.filter((remark) => !isLayout(remark))).map(({ reason }) => reason)
+  return remarks.filter(
+    (remark) => !(isLayout(remark) && 'refusal' in remark && reasons.includes(remark.refusal.reason)),
+  )
+}
