@@ -4,7 +4,7 @@ import type { Evidence, Reason } from '../errors.ts'
 export interface FailedCall {
   /** Positive errno. */
   readonly errno: number
-  readonly syscall: string
+  readonly syscall: 'kexec_file_load' | 'kexec_load'
   readonly path?: string
   readonly panic: boolean
   /** What the call was given. */

@@ -1,4 +1,5 @@
 import { type Evidence, errnoName, KexecError } from '../errors.ts'
+import { type Cause, noSuchCall, REINSTALL, seccompFilter, signatureRejected } from '../policy/causes/causes.ts'
 import { detectPolicy } from '../policy/detect.ts'
 import type { KexecPolicy } from '../policy/policy.ts'
 import { isAtLeast } from '../policy/signature-check.ts'
@@ -147,50 +148,34 @@ function earlierCrash(system: System): { diagnosis: Diagnosis; evidence: Evidenc
 
 /** Where the policy tells more than the errno. */
 function fromPolicy(name: string, policy: KexecPolicy, call: FailedCall): Diagnosis | undefined {
-  const { kexecFileLoad, kexecLoad, seccomp, signature } = policy
+  const { kexecFileLoad, kexecLoad, seccomp } = policy
   const asked = call.syscall === 'kexec_load' ? kexecLoad : kexecFileLoad
-  if (name === 'ENOSYS' && asked.mode === 'unsupported') {
-    return { reason: 'no-kexec-support', summary: asked.why, hint: buildWith(call) }
-  }
+  if (name === 'ENOSYS' && asked.mode === 'unsupported') return diagnosisOf(noSuchCall(call.syscall))
   if (name === 'ENOSYS' && (seccomp ?? 0) > 0) {
-    return {
-      reason: 'not-permitted',
-      summary: `the call is hidden from this process: by a seccomp filter, or the running kernel has no ${call.syscall}`,
-      hint: 'Run it outside of the container or service that set the filter; `linux-kexec policy` there tells whether the kernel has it.',
-    }
+    const summary = `the call is hidden from this process: by a seccomp filter, or the running kernel has no ${call.syscall}`
+    const hint = `${seccompFilter.remedy} \`linux-kexec policy\` there tells whether the kernel has it.`
+    return { reason: seccompFilter.reason, summary, hint }
   }
-  if (wrongSignature.has(name) && call.log.some(({ value }) => /digest mismatch/i.test(value))) {
-    return { ...SIGNATURE, summary: 'the kernel image is not the one that was signed', hint: INSTALL_AGAIN }
-  }
-  if (name === 'EKEYREJECTED' && signature.format === 'none') {
-    const summary =
-      'the running kernel requires signatures, and was built without the code that verifies those of such images'
-    return { ...SIGNATURE, summary, hint: waysPastSignature(policy) }
-  }
-  const wrong = wrongSignature.get(name)
-  if (wrong === undefined) return undefined
-  // Before 5.4 an image without a signature was rejected, too.
-  const mayBeUnsigned = name === 'EKEYREJECTED' && isAtLeast(policy.kernel.release, 5, 4) === false
-  const summary = mayBeUnsigned ? 'the kernel image is not signed, or its signature was rejected' : wrong
-  return { ...SIGNATURE, summary, hint: waysPastSignature(policy) }
+  const isChanged = call.log.some(({ value }) => /digest mismatch/i.test(value))
+  const cause = isChanged
+    ? signatureRejected(name, REINSTALL, 'the kernel image is not the one that was signed')
+    : signatureRejected(name, waysPastSignature(policy), whyRejected(name, policy))
+  return cause && diagnosisOf(cause)
 }
 
-const INSTALL_AGAIN = 'Install it again: the file is damaged, or was changed since it was signed.'
+/** What the policy tells of EKEYREJECTED beyond the errno. */
+function whyRejected(name: string, { signature, kernel }: KexecPolicy): string | undefined {
+  if (name !== 'EKEYREJECTED') return undefined
+  if (signature.format === 'none')
+    return 'the running kernel requires signatures, and was built without the code that verifies those of such images'
+  // Before 5.4 an image without a signature was rejected, too.
+  return isAtLeast(kernel.release, 5, 4) === false
+    ? 'the kernel image is not signed, or its signature was rejected'
+    : undefined
+}
 
-const wrongSignature: ReadonlyMap<string, string> = new Map([
-  ['ENODATA', 'the kernel image is not signed, and this machine requires it'],
-  ['ENOKEY', "no key in the kernel's keyrings matches the image's signature"],
-  ['EKEYEXPIRED', 'the key that signed the kernel image has expired'],
-  ['EKEYREVOKED', 'the key that signed the kernel image was revoked'],
-  ['EKEYREJECTED', "the kernel image's signature was rejected"],
-  ['ELIBBAD', "the kernel image's signature is malformed"],
-  ['EBADMSG', "the kernel image's signature is malformed"],
-  ['ENOPKG', "the kernel image's signature uses an algorithm that the running kernel lacks"],
-  ['EMSGSIZE', "the kernel image's signature is malformed"],
-])
-
-function buildWith({ syscall }: FailedCall): string {
-  return `Boot a kernel built with CONFIG_KEXEC${syscall === 'kexec_load' ? '' : '_FILE'}=y.`
+function diagnosisOf({ reason, summary, remedy }: Cause): Diagnosis {
+  return { reason, summary, hint: remedy }
 }
 
 /** Kernel log lines that tell more than the errno. */
@@ -212,8 +197,6 @@ function fromLog(log: readonly Evidence[]): Diagnosis | undefined {
   }
   return undefined
 }
-
-const SIGNATURE = { reason: 'signature-rejected' } as const
 
 const byErrno: Record<string, Diagnosis> = {
   EBUSY: { reason: 'busy', summary: 'another load is under way', hint: 'Try again when it has ended.' },
@@ -263,12 +246,7 @@ function fromErrno(call: FailedCall): Diagnosis {
       hint: 'Boot with a larger crashkernel= on the kernel command line (`linux-kexec crash-size` tells what there is), or use a smaller initrd.',
     }
   }
-  if (name === 'ENOSYS') {
-    return {
-      reason: 'no-kexec-support',
-      summary: `the running kernel has no ${call.syscall}`,
-      hint: buildWith(call),
-    }
-  }
+  if (name === 'ENOSYS')
+    return { ...diagnosisOf(noSuchCall(call.syscall)), summary: `the running kernel has no ${call.syscall}` }
   return byErrno[name] ?? { reason: 'kernel-refused', summary: `the kernel refused with ${name}` }
 }

@@ -1,18 +1,27 @@
 import type { Evidence, Reason } from '../errors.ts'
+import {
+  type Cause,
+  imaAgainstFile,
+  imaAgainstSegments,
+  limitUsedUp,
+  loadingDisabled,
+  lockedDown,
+  noCapability,
+  otherUserNamespace,
+  seccompFilter,
+  securityModule,
+} from '../policy/causes/causes.ts'
 import { parseImaRules } from '../policy/ima/rules.ts'
 import type { KexecPolicy } from '../policy/policy.ts'
 import type { Confinement } from '../policy/process/confinement.ts'
 import { MODULES } from '../policy/process/confinement.ts'
-import { hintForCapability } from '../policy/process/privileges.ts'
 import type { Known } from '../policy/survey/known.ts'
 import type { System } from '../system/system.ts'
 import type { Diagnosis, FailedCall } from './failed-call.ts'
 
 /** One cause of EPERM or EACCES: whether it was this one, or may have been. */
-interface Cause extends Diagnosis {
+interface Possible extends Cause {
   readonly certain: boolean
-  /** To complete "what remains possible: …". */
-  readonly name: string
 }
 
 /** Security modules that can refuse what capabilities allow; the others of the list cannot. */
@@ -33,99 +42,43 @@ export function diagnosePermission(
     errno === 'EPERM' ? [...causesInProcess(policy), ...causesInKernel(policy, call)] : causesInAppraisal(policy, call)
   const causes = [...own, ...causesBeyond(policy, modules, call)]
   const evidence = modules === undefined ? [] : [{ source: MODULES, value: modules }]
-  const certain = causes.find((cause) => cause.certain)
   const [only, ...others] = causes
-  if (certain !== undefined || (only !== undefined && others.length === 0)) {
-    return { diagnosis: certain ?? (only as Cause), evidence }
-  }
-  return { diagnosis: undecided(causes), evidence }
+  const found = causes.find(({ certain }) => certain) ?? (others.length === 0 ? only : undefined)
+  return { diagnosis: found === undefined ? undecided(causes) : diagnosisOf(found), evidence }
 }
 
-function causesInProcess({ capability, namespaces, uid }: KexecPolicy): Cause[] {
-  const causes: Cause[] = []
-  if (capability !== true) {
-    causes.push({
-      certain: capability === false,
-      name: 'no CAP_SYS_BOOT (/proc/self/status could not be read)',
-      reason: 'no-capability',
-      summary: 'this process does not have CAP_SYS_BOOT',
-      hint: hintForCapability(uid),
-    })
-  }
-  if (namespaces.user !== true) {
-    causes.push({
-      certain: namespaces.user === false,
-      name: 'another user namespace (/proc/self/ns/user could not be read)',
-      reason: 'not-init-user-namespace',
-      summary: 'CAP_SYS_BOOT only counts in the initial user namespace, and this process is in another',
-      hint: 'Run it on the host, outside of the container.',
-    })
-  }
+function diagnosisOf({ reason, summary, remedy }: Cause): Diagnosis {
+  return { reason, summary, hint: remedy }
+}
+
+function causesInProcess({ capability, namespaces, uid }: KexecPolicy): Possible[] {
+  const causes: Possible[] = []
+  if (capability !== true) causes.push({ ...noCapability(uid), certain: capability === false })
+  if (namespaces.user !== true) causes.push({ ...otherUserNamespace, certain: namespaces.user === false })
   return causes
 }
 
-function causesInKernel(policy: KexecPolicy, { panic, loadsLeft, log }: FailedCall): Cause[] {
+function causesInKernel(policy: KexecPolicy, { panic, loadsLeft, log }: FailedCall): Possible[] {
   const { limits, lockdown } = policy
   const switchedOff = policy.kexecFileLoad.remedy ?? policy.kexecLoad.remedy
-  const causes: Cause[] = []
-  if (limits.disabled !== false) {
-    causes.push({
-      certain: limits.disabled === true,
-      name: 'kernel.kexec_load_disabled (it could not be read)',
-      reason: 'kexec-disabled',
-      summary: 'loading is switched off until the next boot (kernel.kexec_load_disabled)',
-      hint: switchedOff ?? 'Reboot; find what sets kernel.kexec_load_disabled.',
-    })
-  }
+  const causes: Possible[] = []
+  if (limits.disabled !== false) causes.push({ ...loadingDisabled(switchedOff), certain: limits.disabled === true })
   // The call itself counts: what is 0 after it may have been 1 before, and then it was not that.
-  if (loadsLeft === 0) {
-    const name = `kernel.kexec_load_limit_${panic ? 'panic' : 'reboot'}`
-    causes.push({
-      certain: true,
-      name,
-      reason: 'load-limit',
-      summary: `the number of loads allowed since boot is used up (${name})`,
-      hint: 'Reboot to load again.',
-    })
-  }
+  if (loadsLeft === 0) causes.push({ ...limitUsedUp(panic, null), certain: true })
   const isLogged = log.some(({ value }) => /lockdown:.*kexec/i.test(value))
-  if (isLogged || lockdown !== 'none') {
-    causes.push({
-      certain: isLogged,
-      name: lockdown === null ? 'lockdown (it could not be read)' : `lockdown (${lockdown})`,
-      reason: 'lockdown',
-      summary: `the kernel is locked down${lockdown === null || lockdown === 'none' ? '' : ` (${lockdown})`} and trusts no signature on this image`,
-      hint: "Load a kernel signed with a key in the kernel's keyrings (`linux-kexec policy` lists them), or boot without lockdown.",
-    })
-  }
+  if (isLogged || lockdown !== 'none') causes.push({ ...lockedDown(lockdown), certain: isLogged })
   return causes
 }
 
 /** IMA, where its rules are about kernels, or may be. */
-function causesInAppraisal(policy: KexecPolicy, { syscall, log }: FailedCall): Cause[] {
+function causesInAppraisal(policy: KexecPolicy, { syscall, log }: FailedCall): Possible[] {
   const isLogged = log.some(({ value }) => /appraise|\bima\b/i.test(value))
   const byCall = syscall === 'kexec_load' && policy.kexecLoad.reason === 'ima-appraisal'
   const appraises = syscall === 'kexec_load' && policy.kexecLoad.mode === 'unchecked' ? false : appraisesKernels(policy)
   if (!isLogged && appraises === false) return []
-  const common = { certain: isLogged || byCall, reason: 'ima-appraisal' } as const
-  const name = appraises === null ? 'IMA (its rules could not be read)' : 'IMA'
-  if (syscall === 'kexec_load')
-    return [
-      {
-        ...common,
-        name,
-        summary: "IMA does not allow kexec_load, since only a kernel's file can carry a signature",
-        hint: 'Load it with --engine file.',
-      },
-    ]
-  return [
-    {
-      ...common,
-      name,
-      summary: "IMA refused the kernel's or the initrd's file",
-      hint: 'Sign the file with a key that IMA trusts (evmctl ima_sign); the audit log says which file and why.',
-    },
-  ]
+  const certain = isLogged || byCall
+  const isRead = appraises !== null
+  return [{ ...(syscall === 'kexec_load' ? imaAgainstSegments(isRead) : imaAgainstFile(null, isRead)), certain }]
 }
 
 /** Whether IMA has a rule by which it may refuse a kernel or an initrd. */
@@ -150,17 +103,12 @@ function nameOf({ module, label }: Confinement): string {
   return label === null ? titles[module] : `${titles[module]} (${label})`
 }
 
-function causesBeyond({ seccomp, confinement }: KexecPolicy, modules: string | undefined, call: FailedCall): Cause[] {
-  const causes: Cause[] = []
-  if (seccomp !== 0) {
-    causes.push({
-      certain: false,
-      name: 'a seccomp filter on this process',
-      reason: 'not-permitted',
-      summary: 'a seccomp filter on this process does not let the call through',
-      hint: 'Run it outside of the container or service (SystemCallFilter=) that set the filter.',
-    })
-  }
+function causesBeyond(
+  { seccomp, confinement }: KexecPolicy,
+  modules: string | undefined,
+  call: FailedCall,
+): Possible[] {
+  const causes: Possible[] = seccomp === 0 ? [] : [{ ...seccompFilter, certain: false }]
   const [denial] = call.log.filter(({ value }) => /\bavc: +denied|apparmor="DENIED"|ipe_access|loadpin/i.test(value))
   const active = modules?.split(',').filter((name) => mandatory.includes(name))
   const confines = confinement.filter(({ module }) => module !== 'unknown').map(nameOf)
@@ -171,14 +119,7 @@ function causesBeyond({ seccomp, confinement }: KexecPolicy, modules: string | u
       : active === undefined || active.length === 0
         ? 'a security module'
         : `a rule of ${active.join(' or ')}`
-  causes.push({
-    certain: denial !== undefined,
-    name,
-    reason: 'not-permitted',
-    summary: `${name} does not allow it`,
-    hint: 'Run it from an unconfined shell of the host; the audit log says what was refused (`ausearch -m AVC`, `dmesg`).',
-  })
-  return causes
+  return [...causes, { ...securityModule(name), certain: denial !== undefined }]
 }
 
 function undecided(causes: readonly Cause[]): Diagnosis {
@@ -194,6 +135,6 @@ function undecided(causes: readonly Cause[]): Diagnosis {
   return {
     reason: reasons.size === 1 ? reason : 'not-permitted',
     summary: `not permitted; what remains possible: ${causes.map(({ name }) => name).join(', ')}`,
-    hint: causes.map(({ name, hint }) => `If ${name}: ${hint}`).join(' '),
+    hint: causes.map(({ name, remedy }) => `If ${name}: ${remedy}`).join(' '),
   }
 }

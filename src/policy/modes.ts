@@ -1,3 +1,11 @@
+import {
+  type Cause,
+  imaAgainstSegments,
+  limitUsedUp,
+  loadingDisabled,
+  lockedAgainstSegments,
+  noSuchCall,
+} from './causes/causes.ts'
 import { applyImaRules, parseImaRules } from './ima/rules.ts'
 import type { ImaState } from './ima/state.ts'
 import type { CallPolicy, LoadLimits, PolicyMode } from './policy.ts'
@@ -19,27 +27,13 @@ export interface ModeFacts {
   readonly ima: ImaState
 }
 
-const DISABLED = {
-  mode: 'disabled',
-  why: 'loading is switched off until the next boot (kernel.kexec_load_disabled)',
-  reason: 'kexec-disabled',
-  code: 'EPERM',
-} as const satisfies Omit<CallPolicy, 'remedy'>
-
-const USED_UP = {
-  mode: 'disabled',
-  why: 'no more loads are allowed until the next boot (kernel.kexec_load_limit_reboot)',
-  reason: 'load-limit',
-  code: 'EPERM',
-} as const satisfies Omit<CallPolicy, 'remedy'>
-
 /** What kexec_file_load does, in the order in which the kernel asks. */
 export function modeOfFileLoad(facts: ModeFacts): CallPolicy {
   const { configuration, core, limits, signature, ima } = facts
   const supported = core === false ? false : configuration.has('KEXEC_FILE')
-  if (supported === false) return unsupported('kexec_file_load', 'CONFIG_KEXEC_FILE')
-  if (limits.disabled) return { ...DISABLED, remedy: facts.remedy }
-  if (limits.reboot === 0) return { ...USED_UP, remedy: facts.remedy }
+  if (supported === false) return unsupported('kexec_file_load')
+  if (limits.disabled) return shut(loadingDisabled(facts.remedy), facts.remedy)
+  if (limits.reboot === 0) return shut(limitUsedUp(false, facts.remedy), facts.remedy)
   const appraisal = imaOnKernels(ima)
   if (appraisal === 'hash' || appraisal === 'signature') {
     const what = appraisal === 'signature' ? 'signature' : 'hash or signature'
@@ -59,17 +53,21 @@ export function modeOfKexecLoad(facts: ModeFacts): CallPolicy {
   const { configuration, core, limits, lockdown, secureBoot, ima } = facts
   const { has } = configuration
   const supported = core === false ? false : has('KEXEC')
-  if (supported === false) return unsupported('kexec_load', 'CONFIG_KEXEC')
-  if (limits.disabled) return { ...DISABLED, remedy: facts.remedy }
-  if (limits.reboot === 0) return { ...USED_UP, remedy: facts.remedy }
+  if (supported === false) return unsupported('kexec_load')
+  if (limits.disabled) return shut(loadingDisabled(facts.remedy), facts.remedy)
+  if (limits.reboot === 0) return shut(limitUsedUp(false, facts.remedy), facts.remedy)
   // ima_load_data of ima_main.c comes before lockdown.
   const bySecureBoot = all(has('KEXEC_SIG'), ima.present, has('IMA_ARCH_POLICY'), secureBoot)
   if (bySecureBoot)
-    return shut('IMA refuses it under Secure Boot: only a file can carry a signature', 'ima-appraisal', 'EACCES')
+    return shut({
+      ...imaAgainstSegments(true),
+      summary: 'IMA refuses it under Secure Boot: only a file can carry a signature',
+    })
   const byRule = all(ima.appraise === null ? null : ima.appraise === 'enforce', hasKernelRule(ima))
-  if (byRule) return shut('IMA appraises kernels, and only a file can be appraised', 'ima-appraisal', 'EACCES')
+  if (byRule)
+    return shut({ ...imaAgainstSegments(true), summary: 'IMA appraises kernels, and only a file can be appraised' })
   const byLockdown = lockdownRefuses(lockdown)
-  if (byLockdown) return shut(`the kernel is locked down (${lockdown})`, 'lockdown', 'EPERM')
+  if (byLockdown) return shut(lockedAgainstSegments(lockdown))
   if (any(bySecureBoot, byRule, byLockdown) === null) return is('unknown', 'not enough could be read to tell')
   return is('unchecked', 'it takes anything: no signature can be checked in this call')
 }
@@ -99,11 +97,12 @@ function is(mode: PolicyMode, why: string): CallPolicy {
   return { mode, why, reason: null, code: null, remedy: null }
 }
 
-function shut(why: string, reason: NonNullable<CallPolicy['reason']>, code: string): CallPolicy {
-  return { mode: 'disabled', why, reason, code, remedy: null }
+/** @param remedy what undoes the switch that shuts it, where it is one */
+function shut({ summary, reason, code }: Cause, remedy: string | null = null): CallPolicy {
+  return { mode: 'disabled', why: summary, reason, code, remedy }
 }
 
-function unsupported(call: string, option: string): CallPolicy {
-  const why = `the running kernel has no ${call}: it was built without ${option}`
-  return { mode: 'unsupported', why, reason: 'no-kexec-support', code: 'ENOSYS', remedy: null }
+function unsupported(call: 'kexec_file_load' | 'kexec_load'): CallPolicy {
+  const { summary, reason, code } = noSuchCall(call)
+  return { mode: 'unsupported', why: summary, reason, code, remedy: null }
 }

@@ -1,7 +1,9 @@
+import { noCapability, otherPidNamespace, otherUserNamespace, seccompFilter } from '../../policy/causes/causes.ts'
 import type { Confinement } from '../../policy/process/confinement.ts'
 import type { System } from '../../system/system.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import type { Examination } from '../examination/examination.ts'
+import { sentence } from '../examination/sentence.ts'
 
 /** include/uapi/linux/capability.h */
 const CAP_SYS_BOOT = 22n
@@ -33,7 +35,7 @@ function capability({ policy, privileges, system }: Examination): Finding<'capab
   return {
     id,
     status: 'problem',
-    summary: `This process does not have CAP_SYS_BOOT, nor can it get it: ${barrier.why}.`,
+    summary: sentence(`${noCapability(policy.uid).summary}, nor can it get it: ${barrier.why}`),
     evidence: [...evidence, { source: `/proc/self/status ${barrier.field}`, value: barrier.value }],
     remedy,
   }
@@ -54,21 +56,16 @@ function namespaces({ policy, privileges }: Examination): Finding<'namespaces'> 
   const id = 'namespaces'
   const { user, pid } = policy.namespaces
   const { evidence } = privileges
-  const place = policy.container === null ? 'namespace' : `namespace, in a container (${policy.container})`
-  const remedy = 'Run it on the host, outside of the container or `unshare`.'
-  if (user === false) {
-    const summary = `This process is in another user ${place}: CAP_SYS_BOOT counts only in the initial one.`
-    return { id, status: 'problem', summary, evidence, remedy }
-  }
-  if (pid === false) {
-    const summary = `This process is in a child pid ${place}: it can load a kernel, but not start it.`
-    return { id, status: 'problem', summary, evidence, remedy }
+  const place = policy.container === null ? '' : ` (a container: ${policy.container})`
+  if (user === false || pid === false) {
+    const { summary, remedy } = user === false ? otherUserNamespace : otherPidNamespace
+    return { id, status: 'problem', summary: sentence(`${summary}${place}`), evidence, remedy }
   }
   if (user === null || pid === null)
     return { id, status: 'unknown', summary: 'They cannot be read (/proc/self/ns).', evidence }
   if (policy.container !== null) {
     const summary = `This is a container (${policy.container}): what is found to boot is what it sees, not the host's.`
-    return { id, status: 'warning', summary, evidence, remedy }
+    return { id, status: 'warning', summary, evidence, remedy: otherUserNamespace.remedy }
   }
   return { id, status: 'ok', summary: 'This process is in the initial ones.', evidence }
 }
@@ -77,8 +74,7 @@ function namespaces({ policy, privileges }: Examination): Finding<'namespaces'> 
 function seccomp({ policy, privileges }: Examination): Finding<'seccomp'>[] {
   if (policy.seccomp === null || policy.seccomp === 0) return []
   const summary = 'A seccomp filter is on this process, and what it refuses cannot be read.'
-  const remedy = 'Run it in a shell of the host, without the filter.'
-  return [{ id: 'seccomp', status: 'warning', summary, evidence: privileges.evidence, remedy }]
+  return [{ id: 'seccomp', status: 'warning', summary, evidence: privileges.evidence, remedy: seccompFilter.remedy }]
 }
 
 const modules = {

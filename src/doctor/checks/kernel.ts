@@ -1,5 +1,6 @@
 import { servedArchitectures } from '../../engine/layout/architectures.ts'
 import type { Evidence } from '../../errors.ts'
+import { noSuchCall } from '../../policy/causes/causes.ts'
 import type { CallPolicy } from '../../policy/policy.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import { type Examination, planOf } from '../examination/examination.ts'
@@ -26,7 +27,7 @@ function fileLoad(examination: Examination): Finding<'kexec-file-load'> {
       policy.kexecLoad.mode === 'unsupported'
         ? []
         : [`It has kexec_load, which this version uses on ${servedArchitectures}.`]
-    const remedy = 'Boot a kernel built with CONFIG_KEXEC_FILE=y.'
+    const { remedy } = noSuchCall('kexec_file_load')
     return { id, status: 'problem', summary: sentence(policy.kexecFileLoad.why), detail, evidence, remedy }
   }
   const refused = refusalOf(examination, id)
@@ -41,7 +42,7 @@ function fileLoad(examination: Examination): Finding<'kexec-file-load'> {
 function refusalOf<Id extends 'kexec-file-load' | 'kexec-load'>(examination: Examination, id: Id) {
   const refusal = planOf(examination)?.refusals.find(({ reason }) => reason === 'no-kexec-support')
   if (refusal === undefined) return undefined
-  const remedy = refusal.hint ?? 'Boot a kernel built with CONFIG_KEXEC_FILE=y.'
+  const remedy = refusal.hint ?? noSuchCall('kexec_file_load').remedy
   return { id, status: 'problem', summary: sentence(refusal.summary), evidence: refusal.evidence, remedy } as const
 }
 

@@ -1,4 +1,5 @@
 import type { Evidence } from '../../errors.ts'
+import { limitUsedUp, loadingDisabled } from '../../policy/causes/causes.ts'
 import type { CallPolicy, KexecPolicy } from '../../policy/policy.ts'
 import type { PolicySubject } from '../../policy/survey/survey.ts'
 import { barriersOfProcess, type Verdict } from '../../policy/verdict/predict.ts'
@@ -27,16 +28,12 @@ function loadSwitch(examination: Examination): Finding<'load-switch'> {
     return { id, status: 'unknown', summary: 'It does not come to that: there is no such call.' }
   const evidence = evidenceOf(reasons, 'limits')
   if (limits.disabled) {
-    const summary = 'Loading is switched off until the next boot: kernel.kexec_load_disabled is 1.'
-    const remedy = examination.policy.kexecFileLoad.remedy ?? examination.policy.kexecLoad.remedy ?? 'Reboot.'
-    return { id, status: 'problem', summary, evidence, remedy }
+    const { summary, remedy } = loadingDisabled(callOf(examination).remedy)
+    return { id, status: 'problem', summary: sentence(summary), evidence, remedy }
   }
   if (limits.reboot === 0) {
-    const summary = 'No more loads are allowed until the next boot: kernel.kexec_load_limit_reboot is 0.'
-    const remedy =
-      callOf(examination).remedy ??
-      'Reboot through the firmware: while this kernel runs, the limit can only be lowered.'
-    return { id, status: 'problem', summary, evidence, remedy }
+    const { summary, remedy } = limitUsedUp(false, callOf(examination).remedy)
+    return { id, status: 'problem', summary: sentence(summary), evidence, remedy }
   }
   if (limits.disabled === null) return { id, status: 'unknown', summary: 'Whether loading is allowed cannot be read.' }
   if (limits.reboot === 1) {

@@ -1,6 +1,7 @@
 import type { Evidence } from '../../errors.ts'
 import { KexecError } from '../../errors.ts'
 import type { System } from '../../system/system.ts'
+import { noCapability, otherPidNamespace, otherUserNamespace } from '../causes/causes.ts'
 
 /** Capabilities and seccomp mode of this very process. */
 export const PROCESS = '/proc/self/status'
@@ -61,13 +62,6 @@ export function readPrivileges(system: System): Privileges {
   }
 }
 
-/** What to do for want of CAP_SYS_BOOT: root may have been made to do without it. */
-export function hintForCapability(uid: number | null): string {
-  return uid === 0
-    ? 'This is root, from whom it was taken: give the container or service CAP_SYS_BOOT (--cap-add=SYS_BOOT, CapabilityBoundingSet=), or run it on the host.'
-    : 'Run it as root.'
-}
-
 /** The capabilities of this very process that count; none where they cannot be read. */
 export function readCapabilities(system: System): { has(capability: bigint): boolean; evidence: readonly Evidence[] } {
   const set = effectiveSet(system.readText(PROCESS) ?? '')
@@ -86,35 +80,25 @@ function has(set: string, capability: bigint): boolean {
 }
 
 /** Refuses what needs CAP_SYS_BOOT when it is missing. @throws KexecError 'no-capability' or 'not-init-user-namespace'. */
-export function requireCapability(privileges: Privileges, operation: string): void {
-  if (!privileges.capable) {
-    throw new KexecError(`${operation} needs the capability CAP_SYS_BOOT, which this process does not have`, {
-      reason: 'no-capability',
-      code: 'EPERM',
-      hint: `${hintForCapability(privileges.uid)} list, inspect, plan and status work without.`,
-      evidence: privileges.evidence,
-      refused: true,
-    })
-  }
-  if (!privileges.initialUserNamespace) {
-    throw new KexecError(`${operation} is only allowed in the initial user namespace, and this process is in another`, {
-      reason: 'not-init-user-namespace',
-      code: 'EPERM',
-      hint: 'Run it on the host, outside of the container or `unshare --user`.',
-      evidence: privileges.evidence,
-      refused: true,
-    })
-  }
+export function requireCapability(
+  { capable, initialUserNamespace, uid, evidence }: Privileges,
+  operation: string,
+): void {
+  const [cause] = [...(capable ? [] : [noCapability(uid)]), ...(initialUserNamespace ? [] : [otherUserNamespace])]
+  if (cause === undefined) return
+  const { reason, code, summary, remedy } = cause
+  throw new KexecError(`${operation} is not permitted: ${summary}`, {
+    reason,
+    code,
+    hint: `${remedy} list, inspect, plan and status work without.`,
+    evidence,
+    refused: true,
+  })
 }
 
 /** Refuses what ends in reboot(2) inside a child pid namespace. @throws KexecError 'not-init-pid-namespace'. */
-export function requireInitialPidNamespace(privileges: Privileges): void {
-  if (privileges.initialPidNamespace) return
-  throw new KexecError('this process is in a child pid namespace, where reboot(2) cannot kexec', {
-    reason: 'not-init-pid-namespace',
-    code: 'EINVAL',
-    hint: 'Run it on the host, outside of the container or `unshare --pid`.',
-    evidence: privileges.evidence,
-    refused: true,
-  })
+export function requireInitialPidNamespace({ initialPidNamespace, evidence }: Privileges): void {
+  if (initialPidNamespace) return
+  const { reason, code, summary, remedy } = otherPidNamespace
+  throw new KexecError(summary, { reason, code, hint: remedy, evidence, refused: true })
 }

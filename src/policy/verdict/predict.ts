@@ -1,8 +1,21 @@
 import type { Evidence, Reason } from '../../errors.ts'
 import type { SignatureReport } from '../../image/signature/cms/report.ts'
+import {
+  type Cause,
+  imaAgainstFile,
+  imaAgainstSegments,
+  limitUsedUp,
+  loadingDisabled,
+  lockedAgainstSegments,
+  lockedDown,
+  noCapability,
+  noSuchCall,
+  otherUserNamespace,
+  REINSTALL,
+} from '../causes/causes.ts'
 import { DISABLED, LIMIT } from '../limits/switches.ts'
 import type { KexecPolicy } from '../policy.ts'
-import { hintForCapability, PROCESS, USER_IDS } from '../process/privileges.ts'
+import { PROCESS, USER_IDS } from '../process/privileges.ts'
 import type { PolicySubject } from '../survey/survey.ts'
 import { type AppraisedFile, checkAppraisal } from './ima-verdict.ts'
 import { checkSignature, type FailedCheck } from './signature-verdict.ts'
@@ -72,21 +85,12 @@ export function predict(
 
 function refusalOfMachine(policy: KexecPolicy, { panic, call }: PredictOptions): Verdict | undefined {
   const { kexecFileLoad, kexecLoad, limits, reasons } = policy
-  const { mode, why, reason, code, remedy } = call === 'kexec_load' ? kexecLoad : kexecFileLoad
+  const { mode, remedy } = call === 'kexec_load' ? kexecLoad : kexecFileLoad
   const evidence = reasons.filter(({ subject }) => subject === 'limits' || subject === 'kernel').map(quote)
-  if (mode === 'unsupported') return refused(why, reason as Reason, code as string, hints.unsupported, evidence)
-  if (limits.disabled)
-    return refused(why, 'kexec-disabled', 'EPERM', `${hints.disabled} ${remedy ?? ''}`.trimEnd(), evidence)
-  if ((panic ? limits.panic : limits.reboot) === 0) {
-    const name = `kernel.kexec_load_limit_${panic ? 'panic' : 'reboot'}`
-    return refused(
-      `no more loads are allowed until the next boot (${name})`,
-      'load-limit',
-      'EPERM',
-      panic ? hints.limit : (remedy ?? hints.limit),
-      evidence,
-    )
-  }
+  if (mode === 'unsupported') return refused(noSuchCall(call ?? 'kexec_file_load'), evidence)
+  if (limits.disabled) return refused(loadingDisabled(remedy), evidence)
+  if ((panic ? limits.panic : limits.reboot) === 0)
+    return refused(limitUsedUp(panic === true, panic ? null : remedy), evidence)
   return refusalOfPlatform(policy, panic)
 }
 
@@ -94,33 +98,24 @@ function refusalOfPlatform({ obstacles }: KexecPolicy, panic: boolean | undefine
   const found = obstacles.find(
     ({ certain, code, concernsCrash }) => certain && code !== null && (concernsCrash || !panic),
   )
-  return found && refused(found.summary, 'busy', found.code as string, found.remedy, found.evidence)
+  return found && refused({ ...found, reason: 'busy', code: found.code as string }, found.evidence)
 }
 
 function refusalOfProcess(policy: KexecPolicy): Verdict | undefined {
   const evidence = evidenceOf(policy, 'process')
-  if (policy.capability === false) {
-    const hint = hintForCapability(policy.uid)
-    return refused('this process does not have CAP_SYS_BOOT', 'no-capability', 'EPERM', hint, evidence)
-  }
-  if (policy.namespaces.user === false) {
-    const summary = 'CAP_SYS_BOOT only counts in the initial user namespace, and this process is in another'
-    return refused(
-      summary,
-      'not-init-user-namespace',
-      'EPERM',
-      'Run it on the host, outside of the container.',
-      evidence,
-    )
-  }
+  if (policy.capability === false) return refused(noCapability(policy.uid), evidence)
+  if (policy.namespaces.user === false) return refused(otherUserNamespace, evidence)
   return undefined
 }
 
 /** kexec_load gets no file, so there is nothing to verify: it is open or shut. */
 function verdictOnSegments(policy: KexecPolicy, options: PredictOptions): Verdict {
-  const { mode, why, reason, code } = policy.kexecLoad
+  const { mode, why, reason } = policy.kexecLoad
   const evidence = evidenceOf(policy, 'lockdown', 'secure boot', 'ima')
-  if (reason !== null && code !== null) return refused(why, reason, code, hints.onlyFiles, evidence)
+  if (reason !== null) {
+    const cause = reason === 'lockdown' ? lockedAgainstSegments(policy.lockdown) : imaAgainstSegments(true)
+    return refused({ ...cause, summary: why }, evidence)
+  }
   const missing = [
     ...unreadOf(policy, options),
     ...(mode === 'unknown' ? ['whether lockdown, or IMA under Secure Boot, shuts kexec_load'] : []),
@@ -165,7 +160,7 @@ function verdictOnImage(
   const common = { reason: null, code: null, notes, evidence, privileged: null }
   if (missing.length === 0) return { ...common, outcome: 'will-load', summary: why, hint: null, missing }
   const summary = `it cannot be told beforehand: not known is ${missing[0]}`
-  const hint = requiredBy === null ? null : hints.unsure
+  const hint = requiredBy === null ? null : UNSURE
   return { ...common, outcome: 'cannot-tell', summary, hint, missing }
 }
 
@@ -195,16 +190,12 @@ function signatureRefused(policy: KexecPolicy, { code, why, changed }: FailedChe
   const { requiredBy } = policy.signature
   const evidence = evidenceOf(policy, 'signature', 'lockdown', 'secure boot', 'keyrings')
   if (requiredBy === 'lockdown') {
-    const summary = `the kernel is locked down (${policy.lockdown}) and takes only what it trusts: ${why}`
-    return refused(summary, 'lockdown', 'EPERM', changed ? hints.changed : hints.lockdown, evidence)
+    const cause = lockedDown(policy.lockdown, why)
+    return refused(changed ? { ...cause, remedy: REINSTALL } : cause, evidence)
   }
-  return refused(
-    `${policy.kexecFileLoad.why}; ${why}`,
-    'signature-rejected',
-    code,
-    changed ? hints.changed : waysPastSignature(policy),
-    evidence,
-  )
+  const summary = `${policy.kexecFileLoad.why}; ${why}`
+  const remedy = changed ? REINSTALL : waysPastSignature(policy)
+  return refused({ reason: 'signature-rejected', code, summary, remedy }, evidence)
 }
 
 /** What can be done where a signature is required: only of EFI the kernel takes keys, and kexec_load may be open. */
@@ -220,21 +211,10 @@ export function waysPastSignature({ efi, kexecLoad, signature }: KexecPolicy): s
 }
 
 function appraisalRefused(policy: KexecPolicy, why: string): Verdict {
-  return refused(`IMA would refuse ${why}`, 'ima-appraisal', 'EACCES', hints.appraisal, evidenceOf(policy, 'ima'))
+  return refused(imaAgainstFile(why), evidenceOf(policy, 'ima'))
 }
 
-const hints = {
-  unsupported: 'Boot a kernel built with CONFIG_KEXEC_FILE=y.',
-  disabled: 'It cannot be switched on again while this kernel runs.',
-  limit: 'The limit can only be lowered while this kernel runs; reboot to load again.',
-  lockdown:
-    'Load a kernel signed with a key that this kernel has (`linux-kexec policy` lists them), or boot without lockdown: without lockdown= on the command line, with Secure Boot off.',
-  changed: 'Install it again (apt reinstall, dnf reinstall): the file is damaged, or was changed since it was signed.',
-  appraisal:
-    'Sign the file with a key that IMA trusts (evmctl ima_sign), or load the file itself instead of an unpacked or joined one.',
-  onlyFiles: 'Load it with --engine file, which takes a signed kernel.',
-  unsure: 'Run it as root to see all, or load it: the kernel tells, and a refusal changes nothing.',
-} as const
+const UNSURE = 'Run it as root to see all, or load it: the kernel tells, and a refusal changes nothing.'
 
 function notesOn({ signature, firmware, obstacles }: KexecPolicy, report: SignatureReport | null): string[] {
   const notes = obstacles.filter(({ certain, code }) => certain && code === null).map(({ summary }) => summary)
@@ -249,8 +229,12 @@ function notesOn({ signature, firmware, obstacles }: KexecPolicy, report: Signat
   return notes
 }
 
-function refused(summary: string, reason: Reason, code: string, hint: string, evidence: readonly Evidence[]): Verdict {
-  return { outcome: 'will-be-refused', summary, reason, code, hint, missing: [], notes: [], evidence, privileged: null }
+function refused(
+  { summary, reason, code, remedy }: Pick<Cause, 'summary' | 'reason' | 'code' | 'remedy'>,
+  evidence: readonly Evidence[],
+): Verdict {
+  const none = { missing: [], notes: [], privileged: null }
+  return { outcome: 'will-be-refused', summary, reason, code, hint: remedy, evidence, ...none }
 }
 
 function evidenceOf({ reasons }: KexecPolicy, ...subjects: readonly PolicySubject[]): Evidence[] {
