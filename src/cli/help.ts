@@ -1,25 +1,48 @@
 import { type Command, type CommandOption, helpOption } from './arguments/command.ts'
-import { styled, table } from './output/output.ts'
+import type { Descriptor } from './output/descriptor.ts'
+import { lineWidth, paragraphs, placed, table } from './output/layout.ts'
+import { styled } from './output/style.ts'
 
-/** The help of one command. */
-export function commandHelp(command: Command): string {
-  const options = Object.entries({ ...command.options, help: helpOption }).map(([name, option]) => [
-    optionText(name, option),
-    option.help,
+const INDENT = 2
+const MEANING = 6
+
+/** The help of one command, for a terminal or whatever else a descriptor leads to. */
+export function commandHelp(command: Command, descriptor: Descriptor): string {
+  const width = lineWidth(descriptor)
+  const { name, operands, summary, notes, examples } = command
+  const usage = `linux-kexec ${name}${operands === '' ? '' : ` ${operands}`} [options]`
+  const options = Object.entries({ ...command.options, help: helpOption }).map(([option, each]) => [
+    optionText(option, each),
+    each.help,
   ])
-  const operands = command.operands === '' ? '' : ` ${command.operands}`
   return [
-    `${styled('bold', 'Usage:')} linux-kexec ${command.name}${operands} [options]`,
+    ...placed(usage, { width, label: 'Usage:', labelStyle: 'bold', hanging: INDENT, descriptor }),
     '',
-    command.summary,
+    ...placed(summary, { width }),
     '',
-    styled('bold', 'Options:'),
-    ...table(options).map((line) => `  ${line}`),
-    ...(command.notes === undefined ? [] : ['', command.notes]),
+    styled('bold', 'Options:', descriptor),
+    ...table(options, { width, indent: INDENT }),
+    ...notesLines(notes, width),
     '',
-    styled('bold', 'Examples:'),
-    ...command.examples.flatMap(([example, meaning]) => [`  ${example}`, `      ${meaning}`]),
+    ...exampleLines(examples, descriptor),
   ].join('\n')
+}
+
+function notesLines(notes: Command['notes'], width: number): string[] {
+  if (notes === undefined) return []
+  return ['', ...(typeof notes === 'string' ? paragraphs(notes, width) : notes(width))]
+}
+
+function exampleLines(examples: Command['examples'], descriptor: Descriptor): string[] {
+  const width = lineWidth(descriptor)
+  return [
+    styled('bold', 'Examples:', descriptor),
+    ...examples.flatMap(([example, meaning]) => [
+      // What is to be typed stays on one line.
+      ' '.repeat(INDENT) + example,
+      ...placed(meaning, { width, indent: MEANING }),
+    ]),
+  ]
 }
 
 function optionText(name: string, option: CommandOption): string {
@@ -28,28 +51,36 @@ function optionText(name: string, option: CommandOption): string {
 }
 
 /** The help of the whole program. */
-export function programHelp(commands: readonly (readonly [name: string, summary: string])[]): string {
+export function programHelp(
+  commands: readonly (readonly [name: string, summary: string])[],
+  descriptor: Descriptor,
+): string {
+  const width = lineWidth(descriptor)
+  const heading = (text: string) => styled('bold', text, descriptor)
+  const options = [
+    ['-h, --help', 'show this help; after a command, its own'],
+    ['-V, --version', 'show the version'],
+  ]
+  const statuses = '0 done, 1 failed, 2 usage, 3 refused before the kernel was asked, 4 nothing loaded'
   return [
-    `${styled('bold', 'Usage:')} linux-kexec COMMAND [options]`,
+    `${heading('Usage:')} linux-kexec COMMAND [options]`,
     '',
-    'Boot a new Linux kernel from the running one, without kexec-tools.',
+    ...placed('Boot a new Linux kernel from the running one, without kexec-tools.', { width }),
     '',
-    styled('bold', 'Commands:'),
-    ...table(commands.map(([name, summary]) => [name, summary])).map((line) => `  ${line}`),
+    heading('Commands:'),
+    ...table(commands, { width, indent: INDENT }),
     '',
-    styled('bold', 'Options:'),
-    ...table([
-      ['-h, --help', 'show this help; after a command, its own'],
-      ['-V, --version', 'show the version'],
-    ]).map((line) => `  ${line}`),
+    heading('Options:'),
+    ...table(options, { width, indent: INDENT }),
     '',
-    styled('bold', 'Exit status:'),
-    '  0 done, 1 failed, 2 usage, 3 refused before the kernel was asked, 4 nothing loaded',
+    heading('Exit status:'),
+    ...placed(statuses, { width, indent: INDENT }),
     '',
-    styled('bold', 'Examples:'),
-    '  linux-kexec list',
-    '      what this machine can boot',
-    '  linux-kexec load newest && linux-kexec reboot',
-    '      boot the newest kernel without going through the firmware',
+    ...exampleLines(examples, descriptor),
   ].join('\n')
 }
+
+const examples: Command['examples'] = [
+  ['linux-kexec list', 'what this machine can boot'],
+  ['linux-kexec load newest && linux-kexec reboot', 'boot the newest kernel without going through the firmware'],
+]

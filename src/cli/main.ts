@@ -3,6 +3,7 @@ import about from '../../package.json' with { type: 'json' }
 import { nearest } from '../text.ts'
 import { type Command, type ExitStatus, exit, parse, UsageError } from './arguments/command.ts'
 import { commandHelp, programHelp } from './help.ts'
+import { stderr, stdout } from './output/descriptor.ts'
 import { reportFailure } from './output/failure.ts'
 import { note, print } from './output/output.ts'
 import { callWords } from './words.ts'
@@ -48,7 +49,7 @@ async function main(): Promise<number> {
     if (command.runWords !== undefined) return await command.runWords(words)
     const args = parse(command, words)
     if (args.flag('help')) {
-      print(commandHelp(command))
+      print(commandHelp(command, stdout))
       return exit.done
     }
     return await command.run(args)
@@ -59,10 +60,10 @@ async function main(): Promise<number> {
 
 async function help(topic: string | undefined, isMissing: boolean): Promise<ExitStatus> {
   if (isMissing) {
-    note(programHelp(summaries()))
+    note(programHelp(summaries(), stderr))
     return exit.usage
   }
-  print(topic === undefined ? programHelp(summaries()) : commandHelp(await commandNamed(topic)))
+  print(topic === undefined ? programHelp(summaries(), stdout) : commandHelp(await commandNamed(topic), stdout))
   return exit.done
 }
 

@@ -6,7 +6,14 @@ import { formatBytes, oneLine } from '../text.ts'
 import type { PlannedInitrd } from './context/initrds.ts'
 import type { Decision } from './model/decision.ts'
 
-const LABEL = 14
+/** One line of a plan as people read it: its text, and what it is about; '' where that is the line before. */
+export interface Explanation {
+  readonly label: string
+  readonly text: string
+}
+
+/** Columns from a label to its text. */
+export const LABEL_COLUMNS = 14
 
 /** What of a plan is shown. */
 export interface ExplainedPlan {
@@ -23,14 +30,21 @@ export interface ExplainedPlan {
 
 /** A plan for people: what is chosen, below it the reason; then warnings, refusals with their remedy, and what was not checked. */
 export function explain(plan: ExplainedPlan): string {
+  return explanations(plan)
+    .map(({ label, text }) => oneLine(label.padEnd(LABEL_COLUMNS) + text))
+    .join('\n')
+}
+
+/** The lines of `explain`, to be laid out. */
+export function explanations(plan: ExplainedPlan): Explanation[] {
   const lines = plan.decisions.flatMap((decision) => decisionLines(plan, decision))
-  for (const warning of plan.warnings) lines.push(`${'warning:'.padEnd(LABEL)}${warning}`)
-  for (const refusal of plan.refusals) {
-    lines.push(`${'refused:'.padEnd(LABEL)}${refusal.summary}${refusal.path === undefined ? '' : ` (${refusal.path})`}`)
-    if (refusal.hint !== undefined) lines.push(indent(refusal.hint))
+  for (const warning of plan.warnings) lines.push({ label: 'warning:', text: warning })
+  for (const { summary, path, hint } of plan.refusals) {
+    lines.push({ label: 'refused:', text: path === undefined ? summary : `${summary} (${path})` })
+    if (hint !== undefined) lines.push(more(hint))
   }
-  for (const unchecked of plan.unchecked) lines.push(`${'not checked:'.padEnd(LABEL)}${unchecked}`)
-  return lines.map(oneLine).join('\n')
+  for (const unchecked of plan.unchecked) lines.push({ label: 'not checked:', text: unchecked })
+  return lines
 }
 
 /** What will run, and why: `load` shows it before it asks the kernel. */
@@ -43,22 +57,23 @@ const ofWhatRuns: ReadonlySet<Decision['subject']> = new Set([
   'device tree',
 ])
 
-/** The part of `explain` that says which kernel, initrd and command line were chosen, with the reasons. */
-export function explainChoice(plan: ExplainedPlan): string {
+/** The part of `explanations` that says which kernel, initrd and command line were chosen, with the reasons. */
+export function explanationsOfChoice(plan: ExplainedPlan): Explanation[] {
   const decisions = plan.decisions.filter(({ subject }) => ofWhatRuns.has(subject))
-  return decisions
-    .flatMap((decision) => decisionLines(plan, decision))
-    .map(oneLine)
-    .join('\n')
+  return decisions.flatMap((decision) => decisionLines(plan, decision))
 }
 
-function decisionLines(plan: ExplainedPlan, { subject, choice, reason }: Decision): string[] {
-  const lines = [`${subject.padEnd(LABEL)}${choice === '' ? '(empty)' : choice}`]
-  if (subject === 'kernel') lines.push(indent(kernelFacts(plan)))
-  if (subject === 'initrd' && plan.initrds.length > 0) lines.push(indent(plan.initrds.map(initrdFacts).join('; ')))
-  lines.push(indent(reason))
-  if (subject === 'engine') lines.push(...segmentMap(plan.segments ?? []).map(indent))
+function decisionLines(plan: ExplainedPlan, { subject, choice, reason }: Decision): Explanation[] {
+  const lines: Explanation[] = [{ label: subject, text: choice === '' ? '(empty)' : choice }]
+  if (subject === 'kernel') lines.push(more(kernelFacts(plan)))
+  if (subject === 'initrd' && plan.initrds.length > 0) lines.push(more(plan.initrds.map(initrdFacts).join('; ')))
+  lines.push(more(reason))
+  if (subject === 'engine') lines.push(...segmentMap(plan.segments ?? []).map(more))
   return lines
+}
+
+function more(text: string): Explanation {
+  return { label: '', text }
 }
 
 function initrdFacts({ size, image }: PlannedInitrd): string {
@@ -84,8 +99,4 @@ function kernelFacts({ kernel: { size }, image, nested }: ExplainedPlan): string
   const what = image.version === null ? image.description : `${image.version}, ${image.format}${architecture}`
   const inside = nested.slice(0, -1).map(({ format }) => ` in ${format}`)
   return `${what}${inside.reverse().join('')}, ${formatBytes(size)}${signed}`
-}
-
-function indent(text: string): string {
-  return ' '.repeat(LABEL) + text
 }

@@ -29,8 +29,8 @@ export interface Command {
   readonly arity: readonly [least: number, most: number]
   readonly options: Readonly<Record<string, CommandOption>>
   readonly examples: readonly (readonly [command: string, meaning: string])[]
-  /** Further help, after the options. */
-  readonly notes?: string
+  /** Further help, after the options: paragraphs, or lines of at most so many columns. */
+  readonly notes?: string | ((width: number) => readonly string[])
   /** Runs it. @returns the exit status. @throws UsageError, KexecError */
   run(args: Arguments): Promise<ExitStatus>
   /** Takes the words as they are, in place of `run`: an interface that is not ours, with exit statuses of its own. */

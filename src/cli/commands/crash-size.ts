@@ -6,8 +6,9 @@ import { status } from '../../system/kexec-state.ts'
 import { System } from '../../system/system.ts'
 import { formatBytes } from '../../text.ts'
 import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../arguments/command.ts'
-import { stderr } from '../output/descriptor.ts'
-import { note, print, printJson, styled, table } from '../output/output.ts'
+import { stdout } from '../output/descriptor.ts'
+import { lineWidth, table } from '../output/layout.ts'
+import { noteLabelled, print, printJson } from '../output/output.ts'
 
 export const command: Command = {
   name: 'crash-size',
@@ -49,7 +50,7 @@ function show(args: Arguments): ExitStatus {
     ['crash kernel', crashLoaded === null ? 'cannot be told' : crashLoaded ? 'loaded' : 'not loaded'],
     ['usual with this memory', recommended.parameter],
   ]
-  print(table(rows).join('\n'))
+  print(table(rows, { width: lineWidth(stdout) }).join('\n'))
   const advice = hotplugAdvice(hotplug)
   if (crashLoaded && advice !== null) print(advice)
   return exit.done
@@ -60,7 +61,7 @@ function shrink(args: Arguments, size: number): ExitStatus {
   const isDry = args.flag('dry-run')
   if (after < before) {
     const consequence = `${formatBytes(before - after)} will be given back, and cannot be reserved again before the next boot`
-    note(`${styled('yellow', isDry ? 'dry run:' : 'warning:', stderr)} ${consequence}`)
+    noteLabelled(isDry ? 'dry run:' : 'warning:', 'yellow', consequence)
   }
   const done = isDry ? { before, after } : shrinkReservation(size)
   if (args.flag('json')) printJson({ before: done.before, after: done.after, dryRun: isDry })

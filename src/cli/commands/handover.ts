@@ -2,10 +2,9 @@ import { assessHandover, type HandoverAssessment } from '../../handover/assess.t
 import { installHandover, removeHandover } from '../../handover/install.ts'
 import type { HookChange } from '../../hooks/hook-plan.ts'
 import type { System } from '../../system/system.ts'
-import { oneLine } from '../../text.ts'
 import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../arguments/command.ts'
 import { rootOption, systemOf } from '../arguments/root-option.ts'
-import { note, print, printJson } from '../output/output.ts'
+import { noteLine, print, printJson } from '../output/output.ts'
 import { changeLines, handoverReport } from '../reports/handover-report.ts'
 
 export const command: Command = {
@@ -56,7 +55,7 @@ function tellChanges(args: Arguments, changes: readonly HookChange[], system: Sy
   const assessment = assessHandover(system)
   if (args.flag('json')) printJson({ dryRun, changes, proven: assessment.proven, obstacles: assessment.obstacles })
   else print(changeLines(changes, dryRun).join('\n'))
-  if (args.flag('install')) for (const text of assessment.notes) note(oneLine(text))
+  if (args.flag('install')) for (const text of assessment.notes) noteLine(text)
   if (args.flag('remove') || dryRun || assessment.proven) return exit.done
   if (!args.flag('json')) print(`\n${handoverReport(assessment)}`)
   return exit.refused

@@ -1,10 +1,10 @@
 import { type Inspection, inspect } from '../../image/inspect/inspection.ts'
 import { predictInspected } from '../../policy/verdict/inspected.ts'
 import type { Verdict } from '../../policy/verdict/predict.ts'
-import { oneLine } from '../../text.ts'
 import { type Command, exit, jsonOption } from '../arguments/command.ts'
-import { stdout, terminalColumns } from '../output/descriptor.ts'
-import { print, printJson, styled, wrap } from '../output/output.ts'
+import { placed, reportWidth } from '../output/layout.ts'
+import { print, printJson } from '../output/output.ts'
+import { styled } from '../output/style.ts'
 import { inspectionGroups } from '../reports/inspection-rows.ts'
 import type { Group, Row } from '../reports/rows.ts'
 
@@ -27,13 +27,12 @@ export const command: Command = {
     const inspection = await inspect(args.positionals[0] as string)
     const policyVerdict = predictInspected(inspection)
     if (args.flag('json')) printJson({ ...inspection, policyVerdict })
-    else print(describe(inspection, policyVerdict, Math.min(terminalColumns(stdout) ?? WIDTH, MAX_WIDTH)))
+    else print(describe(inspection, policyVerdict, Math.min(reportWidth(), MAX_WIDTH)))
     return exit.done
   },
 }
 
-/** Columns where the output goes to no terminal; and the most that a line of text is easily read in. */
-const WIDTH = 80
+/** Columns that a line of text is easily read in. */
 const MAX_WIDTH = 120
 const INDENT = 2
 const NAME = 17
@@ -47,12 +46,10 @@ const styles = {
   'not-loadable': 'yellow',
 } as const satisfies Record<Inspection['verdict'], string>
 
-function describe(inspection: Inspection, policyVerdict: Verdict | null, columns: number): string {
-  const verdict = wrap(oneLine(inspection.verdictReason), columns).map((line) =>
-    styled(styles[inspection.verdict], line),
-  )
+function describe(inspection: Inspection, policyVerdict: Verdict | null, width: number): string {
+  const verdict = placed(inspection.verdictReason, { width, style: styles[inspection.verdict] })
   const groups = [...inspectionGroups(inspection), policyGroup(policyVerdict)].flatMap(({ heading, rows }) => {
-    const lines = rows.flatMap((row) => rowLines(row, columns))
+    const lines = rows.flatMap((row) => rowLines(row, width))
     return lines.length === 0 ? [] : ['', styled('bold', heading), ...lines]
   })
   return [...verdict, ...groups].join('\n')
@@ -74,13 +71,7 @@ function policyGroup(verdict: Verdict | null): Group {
   }
 }
 
-/** A row; what does not fit goes on below its value. */
-function rowLines([name, value]: Row, columns: number): string[] {
+function rowLines([name, value]: Row, width: number): string[] {
   if (value === null || value === '') return []
-  const margin = INDENT + NAME + GAP
-  const [first = '', ...rest] = wrap(oneLine(value), columns - margin)
-  return [
-    ' '.repeat(INDENT) + oneLine(name).padEnd(NAME + GAP) + first,
-    ...rest.map((line) => ' '.repeat(margin) + line),
-  ]
+  return placed(value, { width, indent: INDENT, label: name, column: NAME + GAP })
 }

@@ -14,7 +14,7 @@ export const command: Command = {
     ['linux-kexec kexec -l /boot/vmlinuz --initrd=/boot/initrd.img --reuse-cmdline', 'load, as kexec-tools would'],
     ['ln -s "$(command -v linux-kexec)" /sbin/kexec', 'have scripts call linux-kexec as kexec'],
   ],
-  notes: kexecHelp(),
+  notes: kexecHelp,
   runWords: kexec8,
   run: async () => 0,
 }

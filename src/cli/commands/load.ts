@@ -1,12 +1,11 @@
-import { explainChoice } from '../../plan/explain.ts'
+import { explanationsOfChoice } from '../../plan/explain.ts'
 import { plan } from '../../plan/plan.ts'
-import { oneLine } from '../../text.ts'
 import { type Command, exit, jsonOption } from '../arguments/command.ts'
 import { loadNotes, loadOptions, planOptions } from '../arguments/load-options.ts'
-import { stderr } from '../output/descriptor.ts'
 import { describe, statusOf } from '../output/failure.ts'
-import { note, print, printJson, styled } from '../output/output.ts'
+import { print, printJson, warn } from '../output/output.ts'
 import { ProgressBar } from '../output/progress-bar.ts'
+import { planReport } from '../reports/plan-report.ts'
 
 export const command: Command = {
   name: 'load',
@@ -27,7 +26,6 @@ export const command: Command = {
       process.on(name, () => interruption.abort(new Error(name)))
     }
     using made = await plan({ ...planOptions(args), signal })
-    const warn = (warning: string) => note(`${styled('yellow', 'warning:', stderr)} ${oneLine(warning)}`)
     const warnings = [...made.warnings]
     warnings.forEach(warn)
     const [refusal, ...others] = made.refusals
@@ -36,7 +34,7 @@ export const command: Command = {
       for (const error of [refusal, ...others]) describe(error)
       return statusOf(refusal)
     }
-    if (!args.flag('json')) print(explainChoice(made))
+    if (!args.flag('json')) print(planReport(explanationsOfChoice(made)))
     // Not performance.now(): it would load node:perf_hooks, which takes longer than all of the plan.
     const started = process.hrtime.bigint()
     const bar = new ProgressBar()

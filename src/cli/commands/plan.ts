@@ -1,9 +1,11 @@
+import { explanations } from '../../plan/explain.ts'
 import { plan } from '../../plan/plan.ts'
 import { type Command, exit, jsonOption } from '../arguments/command.ts'
 import { loadNotes, loadOptions, planOptions } from '../arguments/load-options.ts'
 import { rootOption, systemOf } from '../arguments/root-option.ts'
 import { statusOf } from '../output/failure.ts'
 import { print, printJson } from '../output/output.ts'
+import { planReport } from '../reports/plan-report.ts'
 
 export const command: Command = {
   name: 'plan',
@@ -24,7 +26,7 @@ export const command: Command = {
   async run(args) {
     using made = await plan({ ...planOptions(args), root: systemOf(args) })
     if (args.flag('json')) printJson(made.toJSON())
-    else print(made.explain())
+    else print(planReport(explanations(made)))
     const [refusal] = made.refusals
     return refusal === undefined ? exit.done : statusOf(refusal)
   },

@@ -6,8 +6,9 @@ import { exposureWarnings } from '../../system/exposure.ts'
 import type { System } from '../../system/system.ts'
 import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../arguments/command.ts'
 import { rootOption, systemOf } from '../arguments/root-option.ts'
-import { stderr } from '../output/descriptor.ts'
-import { note, print, printJson, styled, table } from '../output/output.ts'
+import { stdout } from '../output/descriptor.ts'
+import { lineWidth, table } from '../output/layout.ts'
+import { note, print, printJson, warn } from '../output/output.ts'
 import { changeLines } from '../reports/handover-report.ts'
 
 export const command: Command = {
@@ -58,8 +59,7 @@ overwritten. What is loaded is set in /etc/default/linux-kexec. docs/services.md
 function warnOfExposure(system: System, changes: readonly HookChange[]): void {
   const program = locateProgram(system)
   const files = program === undefined ? [] : filesOfProgram(program)
-  for (const warning of exposureWarnings(system, [...changes.map(({ path }) => path), ...files]))
-    note(`${styled('yellow', 'warning:', stderr)} ${warning}`)
+  for (const warning of exposureWarnings(system, [...changes.map(({ path }) => path), ...files])) warn(warning)
 }
 
 function kindOf(args: Arguments): ServiceKind | undefined {
@@ -84,7 +84,7 @@ function show(args: Arguments, standing: ReturnType<typeof showServices>): ExitS
     const rows = standing.services.map(({ name, title, state, enabled, paths }) => {
       return [name, states[state], enabled ? 'enabled' : 'off', title, paths.join(' ')]
     })
-    print(table(rows).join('\n'))
+    print(table(rows, { width: lineWidth(stdout) }).join('\n'))
   }
   return exit.done
 }

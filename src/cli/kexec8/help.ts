@@ -1,5 +1,5 @@
 import about from '../../../package.json' with { type: 'json' }
-import { table } from '../output/output.ts'
+import { table, wrap } from '../output/layout.ts'
 import { type KexecOption, kexecOptions } from './options.ts'
 
 /** The kexec-tools whose interface this is: scripts compare it. */
@@ -10,24 +10,29 @@ export function kexecVersion(): string {
   return `${INTERFACE} (by linux-kexec ${about.version})`
 }
 
-/** What `kexec --help` prints. */
-export function kexecHelp(): string {
-  const rows = (wanted: readonly KexecOption[]) => table(wanted.map((option) => [callOf(option), option.help]))
-  const of = (treatment: KexecOption['treatment']) => kexecOptions.filter((option) => option.treatment === treatment)
+const PURPOSE =
+  'Loads a Linux kernel and starts it. Without -l, -p, -u, -e or -f: loads KERNEL, then reboots through the init system.'
+
+/** What `kexec --help` prints, in lines of at most so many columns. */
+export function kexecHelp(width: number): string[] {
+  const rows = (treatment: KexecOption['treatment']) =>
+    table(
+      kexecOptions.filter((option) => option.treatment === treatment).map((option) => [callOf(option), option.help]),
+      { width },
+    )
   return [
     kexecVersion(),
     'Usage: kexec [OPTION]... [KERNEL]',
-    'Loads a Linux kernel and starts it. Without -l, -p, -u, -e or -f: loads KERNEL, then reboots',
-    'through the init system.',
+    ...wrap(PURPOSE, width),
     '',
-    ...rows(of('done')),
+    ...rows('done'),
     '',
     'Taken, as kexec-tools takes them with kexec_file_load:',
-    ...rows(of('ignored')),
+    ...rows('ignored'),
     '',
     'Refused:',
-    ...rows(of('refused')),
-  ].join('\n')
+    ...rows('refused'),
+  ]
 }
 
 function callOf({ letter, name, placeholder }: KexecOption): string {

@@ -1,12 +1,14 @@
 import { parseCommandLine, printCommandLine } from '../../cmdline/parse.ts'
 import { reuseCommandLine } from '../../cmdline/reuse.ts'
 import { KexecError } from '../../errors.ts'
+import { explanations } from '../../plan/explain.ts'
 import type { PlanOptions } from '../../plan/model/options.ts'
 import { type LoadPlan, plan } from '../../plan/plan.ts'
 import { System } from '../../system/system.ts'
+import { stderr } from '../output/descriptor.ts'
 import { describe } from '../output/failure.ts'
-import { note } from '../output/output.ts'
-import { warn } from './complaint.ts'
+import { note, warn } from '../output/output.ts'
+import { planReport } from '../reports/plan-report.ts'
 import type { LoadRequest } from './request.ts'
 
 /**
@@ -21,7 +23,7 @@ export async function load(
   const { signal } = interruption()
   using made = await planFor(request, { panic, signal })
   for (const text of made.warnings) warn(text)
-  if (debug) note(made.explain())
+  if (debug) note(planReport(explanations(made), stderr))
   const [refusal, ...others] = made.refusals
   if (refusal !== undefined) {
     for (const other of others) describe(other)

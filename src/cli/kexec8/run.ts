@@ -7,9 +7,11 @@ import { reboot } from '../../handover/reboot.ts'
 import { readPrivileges, requireCapability } from '../../policy/process/privileges.ts'
 import { status } from '../../system/kexec-state.ts'
 import { System } from '../../system/system.ts'
+import { stdout } from '../output/descriptor.ts'
 import { describe } from '../output/failure.ts'
-import { note, noteLine, print } from '../output/output.ts'
-import { complain, warn } from './complaint.ts'
+import { lineWidth } from '../output/layout.ts'
+import { note, noteLine, print, warn } from '../output/output.ts'
+import { complain } from './complaint.ts'
 import { kexecHelp, kexecVersion } from './help.ts'
 import { load } from './load.ts'
 import { readRequest, type WorkRequest } from './request.ts'
@@ -30,7 +32,7 @@ export async function kexec8(words: readonly string[]): Promise<number> {
   })
   switch (request.kind) {
     case 'help':
-      print(kexecHelp())
+      print(kexecHelp(lineWidth(stdout)).join('\n'))
       return kexecExit.done
     case 'version':
       print(kexecVersion())

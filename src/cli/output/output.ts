@@ -1,11 +1,10 @@
-import { inspect } from 'node:util'
 import { oneLine } from '../../text.ts'
-import { type Descriptor, stderr, stdout, terminalColumns, write } from './descriptor.ts'
+import { type Descriptor, stderr, stdout, write } from './descriptor.ts'
+import { lineWidth, placed } from './layout.ts'
+import { isColoured, type Style } from './style.ts'
 
 /** Version of every JSON document this program prints; raised when a field changes its meaning. */
 const SCHEMA_VERSION = 1
-
-type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green'
 
 /** Prints one JSON document on standard output. */
 export function printJson(document: object): void {
@@ -22,21 +21,29 @@ export function note(text: string): void {
   write(stderr, `${printable(text, stderr)}\n`)
 }
 
-/** Prints a step or a warning that may hold texts of others: it stays one line. */
+/** Columns that the further lines of a message stand behind its first. */
+const HANGING = 2
+
+/** Prints a step, which may hold texts of others: no line break of theirs is obeyed. */
 export function noteLine(text: string): void {
-  note(oneLine(text))
+  noteLabelled('', undefined, text)
 }
 
-/** Colours a text where it goes to a terminal and NO_COLOR (https://no-color.org) does not forbid it. */
-export function styled(style: Style, text: string, descriptor: Descriptor = stdout): string {
-  if (!isColoured(descriptor)) return text
-  // styleText is there since Node 20.12 only; it would look at process.stdout, and take CI=1 for a reason against colours.
-  const [begin, end] = inspect.colors[style] as [number, number]
-  return `\x1b[${begin}m${text}\x1b[${end}m`
+/** Prints a warning on standard error. */
+export function warn(text: string): void {
+  noteLabelled('warning:', 'yellow', text)
 }
 
-function isColoured(descriptor: Descriptor): boolean {
-  return !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb' && terminalColumns(descriptor) !== undefined
+/** Prints a message behind its label on standard error, which may hold texts of others. */
+export function noteLabelled(label: string, labelStyle: Style | undefined, text: string): void {
+  const width = lineWidth(stderr)
+  note(placed(text, { width, label, labelStyle, hanging: HANGING, descriptor: stderr }).join('\n'))
+}
+
+/** Prints what belongs to the message before it on standard error. */
+export function noteBelow(text: string, style?: Style): void {
+  const width = lineWidth(stderr)
+  note(placed(text, { width, indent: HANGING, style, descriptor: stderr }).join('\n'))
 }
 
 /**
@@ -53,30 +60,3 @@ function printable(text: string, descriptor: Descriptor): string {
 
 /** What is no control character to a terminal, and yet moves or breaks what is read: as `oneLine` has it. */
 const MISLEADING = /[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
-
-/** Rows as columns, each as wide as its widest cell, two spaces apart; the last is not padded. Each row is one line. */
-export function table(cells: readonly (readonly string[])[]): string[] {
-  const rows = cells.map((row) => row.map(oneLine))
-  const widths: number[] = []
-  for (const row of rows)
-    row.forEach((cell, column) => {
-      widths[column] = Math.max(widths[column] ?? 0, cell.length)
-    })
-  return rows.map((row) =>
-    row
-      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
-      .join('  ')
-      .trimEnd(),
-  )
-}
-
-/** Breaks a text between words into lines of at most `width` characters; a longer word has a line of its own. */
-export function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(word)
-  }
-  return lines
-}

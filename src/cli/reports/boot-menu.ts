@@ -1,12 +1,10 @@
 import type { BootMenu } from '../../entries/model/boot-menu.ts'
 import type { BootEntry } from '../../entries/model/entry.ts'
 import type { System } from '../../system/system.ts'
-import { oneLine } from '../../text.ts'
-import { stdout, terminalColumns } from '../output/descriptor.ts'
-import { styled, table, wrap } from '../output/output.ts'
+import { placed, reportWidth, table } from '../output/layout.ts'
+import { styled } from '../output/style.ts'
 
-const DEFAULT_WIDTH = 80
-const INDENT = ' '.repeat(4)
+const INDENT = 4
 
 /** Longest version in the table: numbers and marks still fit beside it. A release may have 64 characters. */
 const MAX_VERSION = 44
@@ -25,16 +23,16 @@ export function* listingParts(
   { entries, loaders, problems }: BootMenu,
   { system, long }: ListingOptions,
 ): Generator<string> {
-  const width = terminalColumns(stdout) ?? DEFAULT_WIDTH
+  const width = reportWidth()
   if (entries.length === 0) yield `No kernel was found${system.isLive ? '' : ` in ${system.root}`}.`
   if (long) for (const [index, entry] of entries.entries()) yield block(entry, index, width).join('\n')
   else if (entries.length > 0) yield tableOf(entries, width).join('\n')
   const inCharge = loaders.find((loader) => loader.inCharge)
   if (long && inCharge !== undefined) {
     const preset = inCharge.reason === null ? '' : `; its default, as ${inCharge.reason}`
-    yield wrap(`Menu of ${oneLine(inCharge.config)} (${inCharge.source})${oneLine(preset)}.`, width).join('\n')
+    yield placed(`Menu of ${inCharge.config} (${inCharge.source})${preset}.`, { width }).join('\n')
   }
-  for (const problem of problems) yield paragraph(problem, '', width).join('\n')
+  for (const problem of problems) yield paragraph(problem, 0, width).join('\n')
 }
 
 /** A line an entry; where that is too wide, each title, or the path of a kernel in no menu, on lines of its own. */
@@ -48,8 +46,8 @@ function tableOf(entries: readonly BootEntry[], width: number): string[] {
   entries.forEach((entry, index) => {
     const row = rows[index] ?? ''
     lines.push(entry.isRunning ? styled('bold', row) : row)
-    if (!fits) for (const line of wrap(oneLine(nameOf(entry)), width - INDENT.length)) lines.push(INDENT + line)
-    for (const problem of entry.problems) for (const line of paragraph(problem, INDENT, width)) lines.push(line)
+    if (!fits) lines.push(...placed(nameOf(entry), { width, indent: INDENT }))
+    for (const problem of entry.problems) lines.push(...paragraph(problem, INDENT, width))
   })
   return lines
 }
@@ -65,7 +63,10 @@ function nameOf(entry: BootEntry | undefined): string {
 function block(entry: BootEntry, index: number, width: number): string[] {
   const mark = marks(entry).split(' ').filter(Boolean).join(', ')
   const title = [...entry.submenus, entry.title].join(' > ')
-  const head = wrap(oneLine(`${index + 1}  ${title}${mark === '' ? '' : `  [${mark}]`}`), width)
+  const [head = '', ...rest] = placed(`${index + 1}  ${title}${mark === '' ? '' : `  [${mark}]`}`, {
+    width,
+    hanging: INDENT,
+  })
   const fields: readonly (readonly [string, string | null])[] = [
     ['id', entry.id],
     ['version', [entry.version, entry.architecture].filter((text) => text !== null).join(', ')],
@@ -76,8 +77,11 @@ function block(entry: BootEntry, index: number, width: number): string[] {
     ['config', `${entry.config} (${entry.sources.join(', ')})`],
   ]
   return [
-    ...head.map((line, row) => (row === 0 ? styled('bold', line) : INDENT + line)),
-    ...fields.flatMap(([name, value]) => (value === null || value === '' ? [] : field(name, value, width))),
+    styled('bold', head),
+    ...rest,
+    ...fields.flatMap(([name, value]) =>
+      value === null || value === '' ? [] : placed(value, { width, indent: INDENT, label: name, column: FIELD }),
+    ),
     ...entry.problems.flatMap((problem) => paragraph(problem, INDENT, width)),
     '',
   ]
@@ -85,17 +89,8 @@ function block(entry: BootEntry, index: number, width: number): string[] {
 
 const FIELD = 9
 
-function field(name: string, value: string, width: number): string[] {
-  const lines = wrap(oneLine(value), width - INDENT.length - FIELD)
-  return lines.map((line, row) => INDENT + (row === 0 ? name : '').padEnd(FIELD) + line)
-}
-
-function paragraph(problem: string, indent: string, width: number): string[] {
-  const [first = '', ...more] = wrap(`problem: ${oneLine(problem)}`, width - indent.length - 2)
-  return [
-    indent + first.replace('problem:', (word) => styled('yellow', word)),
-    ...more.map((rest) => `${indent}  ${rest}`),
-  ]
+function paragraph(problem: string, indent: number, width: number): string[] {
+  return placed(problem, { width, indent, label: 'problem:', labelStyle: 'yellow', hanging: 2 })
 }
 
 function shortened(version: string): string {

@@ -1,7 +1,9 @@
 import type { HandoverAssessment } from '../../handover/assess.ts'
 import type { HookChange } from '../../hooks/hook-plan.ts'
 import { oneLine } from '../../text.ts'
-import { styled } from '../output/output.ts'
+import { stdout } from '../output/descriptor.ts'
+import { lineWidth, type Placement, placed } from '../output/layout.ts'
+import { styled } from '../output/style.ts'
 
 const states = {
   absent: 'not installed',
@@ -10,30 +12,30 @@ const states = {
   foreign: 'something else lies at its place',
 } as const
 
+const LABEL = 13
+
 /** The way a reboot takes, for people. */
 export function handoverReport(assessment: HandoverAssessment): string {
   const { title, via, proven, steps, obstacles, hook, install, notes, remedy, evidence } = assessment
-  const told = evidence.map(({ source, value }) => `${source}: ${value}`).join(', ')
-  const lines = [row('init system', title), row('told by', told)]
+  const lines: string[] = []
+  const width = lineWidth(stdout)
+  const add = (label: string, text: string, styles: Pick<Placement, 'style' | 'labelStyle'> = {}) =>
+    lines.push(...placed(text, { width, label, column: LABEL, ...styles }))
+  add('init system', title)
+  add('told by', evidence.map(({ source, value }) => `${source}: ${value}`).join(', '))
   if (via !== null) {
-    lines.push(row('way', `--via ${via}`))
-    for (const [index, step] of steps.entries()) lines.push(row('', `${index + 1}. ${step}`))
-    lines.push(row('hook', hook === null ? 'none needed' : states[hook.state]))
+    add('way', `--via ${via}`)
+    for (const [index, step] of steps.entries()) add('', `${index + 1}. ${step}`)
+    add('hook', hook === null ? 'none needed' : states[hook.state])
     for (const { path } of [...(hook?.toInstall ?? []), ...(hook?.foreign ?? []).map((path) => ({ path }))])
-      lines.push(row('', path))
+      add('', path)
   }
-  lines.push(row('proven', proven ? styled('green', 'yes') : styled('yellow', 'no')))
-  for (const text of obstacles) lines.push(row('', `- ${text}`))
-  for (const text of install) lines.push(row('install', text))
-  for (const text of notes) lines.push(row('note', text))
-  if (remedy !== null) lines.push(row(styled('bold', 'do'), remedy, 'do'.length))
+  add('proven', proven ? 'yes' : 'no', { style: proven ? 'green' : 'yellow' })
+  for (const text of obstacles) add('', `- ${text}`)
+  for (const text of install) add('install', text)
+  for (const text of notes) add('note', text)
+  if (remedy !== null) add('do', remedy, { labelStyle: 'bold' })
   return lines.join('\n')
-}
-
-const LABEL = 13
-
-function row(label: string, text: string, width = label.length): string {
-  return `${label}${' '.repeat(Math.max(1, LABEL - width))}${text.includes('\x1b') ? text : oneLine(text)}`
 }
 
 /** Changes for review: each file with what is taken out and put in, unchanged lines left out. */

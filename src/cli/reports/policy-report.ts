@@ -1,14 +1,12 @@
 import type { CallPolicy, KexecPolicy } from '../../policy/policy.ts'
-import { oneLine } from '../../text.ts'
-import { stdout, terminalColumns } from '../output/descriptor.ts'
-import { styled, wrap } from '../output/output.ts'
+import { placed, reportWidth } from '../output/layout.ts'
+import type { Style } from '../output/style.ts'
 
-const DEFAULT_WIDTH = 80
 const LABEL = 17
 
 /** A policy for people: what becomes of a kernel that is loaded, then every fact with its source, then what is not known. */
 export function policyReport(policy: KexecPolicy): string {
-  const width = terminalColumns(stdout) ?? DEFAULT_WIDTH
+  const width = reportWidth()
   const lines = [
     ...call('kexec_file_load', policy.kexecFileLoad, width),
     ...call('kexec_load', policy.kexecLoad, width),
@@ -25,8 +23,7 @@ export function policyReport(policy: KexecPolicy): string {
 
 function call(name: string, { mode, why }: CallPolicy, width: number): string[] {
   const colour = mode === 'unchecked' || mode === 'permissive' ? 'green' : mode === 'enforced' ? 'yellow' : 'red'
-  const [first = '', ...more] = entry(name, mode, width)
-  return [first.replace(mode, styled(colour, mode)), ...more, ...entry('', why, width)]
+  return [...entry(name, mode, width, colour), ...entry('', why, width)]
 }
 
 function facts({ kernel, reasons }: KexecPolicy, width: number): string[] {
@@ -37,7 +34,7 @@ function facts({ kernel, reasons }: KexecPolicy, width: number): string[] {
     last = subject
     // Where the text already says what stands there, it is not said twice.
     const quoted = text.includes(value) ? source : `${source}: ${value}`
-    return [...entry(label, text, width), ...entry('', quoted, width).map((line) => styled('dim', line))]
+    return [...entry(label, text, width), ...entry('', quoted, width, 'dim')]
   })
   return [...(running === '' ? [] : entry('running', running, width)), ...lines]
 }
@@ -51,8 +48,6 @@ function trustedKeys({ keyrings: { keys } }: KexecPolicy, width: number): string
   )
 }
 
-function entry(label: string, text: string, width: number): string[] {
-  return wrap(oneLine(text), width - LABEL).map((line, row) =>
-    ((row === 0 ? label : '').padEnd(LABEL) + line).trimEnd(),
-  )
+function entry(label: string, text: string, width: number, style?: Style): string[] {
+  return placed(text, { width, label, column: LABEL, style })
 }

@@ -3,7 +3,8 @@ import type { LoadedImage } from '../../state/loaded-image.ts'
 import type { LoadRecord } from '../../state/record.ts'
 import type { LoadStatus } from '../../system/kexec-state.ts'
 import { formatBytes } from '../../text.ts'
-import { styled, table } from '../output/output.ts'
+import { stdout } from '../output/descriptor.ts'
+import { lineWidth, placed, table } from '../output/layout.ts'
 
 /** What is loaded, for people. */
 export function statusReport(held: LoadStatus, kernel: LoadedImage, crash: LoadedImage): string {
@@ -12,7 +13,11 @@ export function statusReport(held: LoadStatus, kernel: LoadedImage, crash: Loade
   if (held.crashSize) rows.push(['memory reserved for it', formatBytes(held.crashSize)])
   // What is missing for one may be missing for both.
   const warnings = new Set([kernel, crash].flatMap(warningsOf))
-  return [...table(rows), ...[...warnings].map((warning) => `${styled('yellow', 'warning:')} ${warning}`)].join('\n')
+  const width = lineWidth(stdout)
+  const warned = [...warnings].flatMap((warning) =>
+    placed(warning, { width, label: 'warning:', labelStyle: 'yellow', hanging: 2 }),
+  )
+  return [...table(rows, { width }), ...warned].join('\n')
 }
 
 function imageRows(name: string, { state, record }: LoadedImage): string[][] {

@@ -5,13 +5,14 @@ import { cli, json, shell } from '../cli.ts'
 
 const ESCAPE = '\x1b['
 
-describe('colour', () => {
-  // script(1) of util-linux gives the command a terminal.
-  const onTerminal = (args: string, env: NodeJS.ProcessEnv = {}) =>
-    shell(`script -qec "$cli ${args}" /dev/null </dev/null`, {
-      env: { ...process.env, NO_COLOR: undefined, TERM: 'xterm', ...env },
-    })
+/** script(1) of util-linux gives the command a terminal, of so many columns where that matters. */
+function onTerminal(args: string, env: NodeJS.ProcessEnv = {}, columns = 80) {
+  return shell(`script -qec "stty cols ${columns}; $cli ${args}" /dev/null </dev/null`, {
+    env: { ...process.env, NO_COLOR: undefined, TERM: 'xterm', ...env },
+  })
+}
 
+describe('colour', () => {
   test('on a terminal', async () => {
     expect((await onTerminal('--help')).stdout).toContain(ESCAPE)
     expect((await onTerminal(`list --root ${makeMachine()}`)).stdout).toContain(ESCAPE)
@@ -56,6 +57,32 @@ describe('control characters in names', () => {
   test('are exact in JSON', async () => {
     const { document } = await json(['list', '--root', machine()])
     expect(document.entries.map(({ kernel }: { kernel: string }) => kernel)).toContain(`/boot/${name}`)
+  })
+})
+
+describe('long lines', () => {
+  const longest = (text: string) => Math.max(...text.split(/\r?\n/).map((line) => line.length))
+  const calls = (root: string) => [
+    `plan --root ${root}`,
+    'load --help',
+    '--help',
+    'kexec --help',
+    'list --nonsense-that-no-command-has-ever-taken-and-none-will-take',
+  ]
+
+  test('are wrapped on a terminal, and are whole lines in a pipe', async () => {
+    const root = makeMachine()
+    for (const call of calls(root)) {
+      const { stdout: wrapped } = await onTerminal(call, { NO_COLOR: '1' }, 60)
+      const { stdout, stderr } = await cli(call.split(' '))
+      const piped = stdout + stderr
+      expect(longest(piped), call).toBeGreaterThan(60)
+      // A word that is wider than the terminal, such as a path, and what is to be typed are not broken.
+      for (const line of wrapped.split(/\r?\n/).filter((each) => each.length > 60))
+        expect(line.trim(), call).toMatch(/^(?:\S+|linux-kexec .*|\S+ {2,}\S+)$/)
+      const words = (text: string) => text.split(/\s+/).filter(Boolean)
+      expect(words(wrapped), call).toEqual(words(piped))
+    }
   })
 })
 

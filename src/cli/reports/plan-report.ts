@@ -1,0 +1,11 @@
+import { type Explanation, LABEL_COLUMNS } from '../../plan/explain.ts'
+import { type Descriptor, stdout } from '../output/descriptor.ts'
+import { lineWidth, placed } from '../output/layout.ts'
+
+/** What a plan explains, laid out for what it is written to. */
+export function planReport(explanations: readonly Explanation[], descriptor: Descriptor = stdout): string {
+  const width = lineWidth(descriptor)
+  return explanations
+    .flatMap(({ label, text }) => placed(text, { width, label, column: LABEL_COLUMNS, descriptor }))
+    .join('\n')
+}
