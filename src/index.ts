@@ -17,6 +17,7 @@ export { unload } from './engine/unload.ts'
 export { type DiscoverOptions, discover, readBootMenu } from './entries/discover.ts'
 export type { BootLoader, BootMenu } from './entries/model/boot-menu.ts'
 export type { BootEntry, Source } from './entries/model/entry.ts'
+export type { Problem, ProblemCode } from './entries/model/problem.ts'
 export { selectEntry } from './entries/select.ts'
 export {
   type Evidence,

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import type { BootEntry } from './model/entry.ts'
 import { type FoundEntry, MAX_INITRDS, type Menu } from './model/found-entry.ts'
+import { type Problem, problemsOf } from './model/problem.ts'
 import { isRescue, kernelName } from './names/kernel-names.ts'
 import type { Survey } from './survey/survey.ts'
 import type { Belonging } from './survey/this-system.ts'
@@ -24,9 +25,12 @@ export function describe(found: FoundEntry, menu: Menu, survey: Survey): Describ
   const source = found.source ?? menu.source
   const file = kernel === null || found.described ? undefined : survey.kernelFile(kernel)
   const version = file?.version ?? found.version ?? nameVersion(kernel)
-  const problems = [...(found.problems ?? []).slice(0, MAX_PROBLEMS), ...(file?.problems ?? [])]
+  const problems: Problem[] = [...(found.problems ?? []).slice(0, MAX_PROBLEMS), ...(file?.problems ?? [])]
   if (found.initrds.length > MAX_INITRDS)
-    problems.push(`It has more than ${MAX_INITRDS} initrds: the first are listed, and it cannot be loaded so.`)
+    problems.push({
+      code: 'too-many-initrds',
+      text: `It has more than ${MAX_INITRDS} initrds: the first are listed, and it cannot be loaded so.`,
+    })
   if (!found.described) for (const path of initrds) problems.push(...survey.initrdProblems(path))
   const starting = { ...found, config: found.config ?? menu.config }
   const belonging = survey.thisSystem.belongs(starting)
@@ -51,14 +55,14 @@ export function describe(found: FoundEntry, menu: Menu, survey: Survey): Describ
     devicetree: found.devicetree ?? null,
     profile: found.profile ?? null,
     architecture: file?.architecture ?? found.architecture ?? null,
-    problems: [...problems, ...uncertainties],
+    problems: [...problems, ...problemsOf('uncertain', uncertainties)],
     uncertain: uncertainties.length,
     ...belonging,
   }
 }
 
 /** A rescue kernel's initrd brings every module it needs; the kernel's own folder went with its package. */
-function modulesProblems(kernel: string, version: string | null, survey: Survey): string[] {
+function modulesProblems(kernel: string, version: string | null, survey: Survey): Problem[] {
   return isRescue(kernel) ? [] : survey.modulesProblems(version)
 }
 

@@ -8,6 +8,7 @@ import type { BootMenu } from './model/boot-menu.ts'
 import { Budget, BudgetSpent } from './model/budget.ts'
 import type { BootEntry } from './model/entry.ts'
 import type { FoundEntry, Menu } from './model/found-entry.ts'
+import type { Problem } from './model/problem.ts'
 import { type IdentifyKernel, identifyKernel } from './names/identify.ts'
 import { buildTreeMenu } from './places/build-tree.ts'
 import { rank } from './rank.ts'
@@ -90,8 +91,10 @@ async function menusOfSource(
   } catch (error) {
     if (error instanceof KexecError) throw error
     if (error instanceof BudgetSpent) return []
-    const problem = `What ${source.name} has could not be read, by a mistake in linux-kexec (${String(error)}): please report it.`
-    return [{ source: source.name, config: '/', entries: [], preset: null, problems: [problem] }]
+    const text = `What ${source.name} has could not be read, by a mistake in linux-kexec (${String(error)}): please report it.`
+    return [
+      { source: source.name, config: '/', entries: [], preset: null, problems: [{ code: 'internal-error', text }] },
+    ]
   } finally {
     endKeeping()
   }
@@ -114,11 +117,18 @@ function buildTree(survey: Survey, folder: string): Menu {
 /** Places that are read for evidence only, which the list does without. */
 const evidencePlaces = /^\/(?:dev|proc|sys)\//
 
-function unreadable(system: System): string[] {
+function unreadable(system: System): Problem[] {
   return [
     ...[...system.denied]
       .filter((path) => !evidencePlaces.test(path))
-      .map((path) => `${path} cannot be read without root's rights: what it tells of is missing here.`),
-    ...[...system.unopened].map(([path, kind]) => `${path} is a ${kind}, not a file: it was not opened.`),
+      .map((path): Problem => {
+        return {
+          code: 'no-permission',
+          text: `${path} cannot be read without root's rights: what it tells of is missing here.`,
+        }
+      }),
+    ...[...system.unopened].map(([path, kind]): Problem => {
+      return { code: 'not-opened', text: `${path} is a ${kind}, not a file: it was not opened.` }
+    }),
   ]
 }

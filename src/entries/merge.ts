@@ -5,6 +5,7 @@ import { type DescribedEntry, describe } from './describe.ts'
 import type { BootLoader } from './model/boot-menu.ts'
 import type { Source } from './model/entry.ts'
 import type { Menu } from './model/found-entry.ts'
+import type { Problem } from './model/problem.ts'
 import { isRescue } from './names/kernel-names.ts'
 import type { Survey } from './survey/survey.ts'
 
@@ -17,7 +18,7 @@ export interface MergedEntry extends Omit<DescribedEntry, 'sources'> {
 export interface MergedMenus {
   readonly entries: readonly MergedEntry[]
   readonly loaders: readonly BootLoader[]
-  readonly problems: readonly string[]
+  readonly problems: readonly Problem[]
 }
 
 /**
@@ -152,16 +153,16 @@ function withoutLoaderMarks(text: string): string {
   return printCommandLine(removeParameter(removeParameter(parseCommandLine(text), 'BOOT_IMAGE'), 'initrd'))
 }
 
-/** A sentence for each boot loader that would boot something else than the one in charge. */
-function disagreements({ inCharge, reason }: Charge, presets: ReadonlyMap<Menu, MergedEntry>): string[] {
+/** A problem for each boot loader that would boot something else than the one in charge. */
+function disagreements({ inCharge, reason }: Charge, presets: ReadonlyMap<Menu, MergedEntry>): Problem[] {
   const chosen = inCharge === null ? undefined : presets.get(inCharge)
   if (inCharge === null || chosen === undefined) return []
   return [...presets].flatMap(([menu, preset]) => {
     if (preset === chosen) return []
     const [mine, theirs] = [chosen, preset].map(({ title }) => `'${title}'`)
-    return [
+    const text =
       `The boot loaders disagree about the default: ${inCharge.config} (${inCharge.source}) names ${mine}, ` +
-        `${menu.config} (${menu.source}) names ${theirs}. The first is taken to be in charge, as ${reason}.`,
-    ]
+      `${menu.config} (${menu.source}) names ${theirs}. The first is taken to be in charge, as ${reason}.`
+    return [{ code: 'loaders-disagree', text }]
   })
 }

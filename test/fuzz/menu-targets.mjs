@@ -213,9 +213,9 @@ function violations({ entries, loaders, problems }) {
     for (const text of [entry.id, entry.title, entry.config]) check(typeof text === 'string', 'a text is missing')
     check(entry.sources[0] === entry.source, 'the first of sources is not source')
     check(entry.kernel !== null || entry.problems.length > 0, `no kernel, and no word why: ${entry.title}`)
-    for (const problem of entry.problems) check(isSentence(problem), `no sentence: ${JSON.stringify(problem)}`)
+    for (const { text } of entry.problems) check(isSentence(text), `no sentence: ${JSON.stringify(text)}`)
   }
-  for (const problem of problems) check(isSentence(problem), `no sentence: ${JSON.stringify(problem)}`)
+  for (const { text } of problems) check(isSentence(text), `no sentence: ${JSON.stringify(text)}`)
   return wrong
 }
 

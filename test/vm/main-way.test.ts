@@ -10,7 +10,7 @@ test('the guest has no kexec-tools', async () => {
 
 test('list finds both kernels, and marks the running and the newest', async () => {
   const { document } = await json(machine.vm, 'linux-kexec list')
-  expect(document.schemaVersion).toBe(1)
+  expect(document.schemaVersion).toBe(2)
   expect(document.entries).toMatchObject([
     {
       version: machine.newer,

@@ -4,7 +4,7 @@ import { lineWidth, placed } from './layout.ts'
 import { isColoured, type Style } from './style.ts'
 
 /** Version of every JSON document this program prints; raised when a field changes its meaning. */
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 
 /** Prints one JSON document on standard output. */
 export function printJson(document: object): void {

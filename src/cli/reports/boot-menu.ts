@@ -32,7 +32,7 @@ export function* listingParts(
     const preset = inCharge.reason === null ? '' : `; its default, as ${inCharge.reason}`
     yield placed(`Menu of ${inCharge.config} (${inCharge.source})${preset}.`, { width }).join('\n')
   }
-  for (const problem of problems) yield paragraph(problem, 0, width).join('\n')
+  for (const { text } of problems) yield paragraph(text, 0, width).join('\n')
 }
 
 /** A line an entry; where that is too wide, each title, or the path of a kernel in no menu, on lines of its own. */
@@ -47,7 +47,7 @@ function tableOf(entries: readonly BootEntry[], width: number): string[] {
     const row = rows[index] ?? ''
     lines.push(entry.isRunning ? styled('bold', row) : row)
     if (!fits) lines.push(...placed(nameOf(entry), { width, indent: INDENT }))
-    for (const problem of entry.problems) lines.push(...paragraph(problem, INDENT, width))
+    for (const { text } of entry.problems) lines.push(...paragraph(text, INDENT, width))
   })
   return lines
 }
@@ -82,7 +82,7 @@ function block(entry: BootEntry, index: number, width: number): string[] {
     ...fields.flatMap(([name, value]) =>
       value === null || value === '' ? [] : placed(value, { width, indent: INDENT, label: name, column: FIELD }),
     ),
-    ...entry.problems.flatMap((problem) => paragraph(problem, INDENT, width)),
+    ...entry.problems.flatMap(({ text }) => paragraph(text, INDENT, width)),
     '',
   ]
 }

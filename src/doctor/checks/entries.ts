@@ -26,8 +26,9 @@ export const entries: Subject<Id> = {
   },
 }
 
-function bootEntries({ menu: { entries, loaders, problems } }: Examination): Finding<Id> {
+function bootEntries({ menu: { entries, loaders, ...menu } }: Examination): Finding<Id> {
   const id = 'boot-entries'
+  const problems = menu.problems.map(({ text }) => text)
   const evidence = loaders.map(({ config, source }) => ({ source: config, value: source }))
   const bootable = entries.filter(({ kernel }) => kernel !== null)
   if (bootable.length === 0) {
@@ -102,7 +103,7 @@ function defaultEntry(plan: LoadPlan, { menu }: Examination): Finding<Id> {
     .map(({ choice, reason }) => ({ source: choice, value: reason }))
   const kind = entry?.isDefault ? 'the default' : 'the newest, as no default is set'
   const chosen = `${image.version ?? kernel.path}, ${kind}.`
-  const stated = new Set(menu.problems)
+  const stated = new Set(menu.problems.map(({ text }) => text))
   const warnings = plan.warnings.filter(
     (warning) => !stated.has(warning) && !saidElsewhere.some((pattern) => pattern.test(warning)),
   )

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { loaderVariables } from '../../system/efi-variables.ts'
 import type { BootPartition } from '../efi/partitions.ts'
+import { problemsOf } from '../model/problem.ts'
 import type { Survey } from '../survey/survey.ts'
 import type { LoaderConf } from './loader-conf.ts'
 import type { LoaderEntry } from './loader-entry.ts'
@@ -56,7 +57,7 @@ function automaticEntry(id: string, title: string, path: string | undefined, esp
       kernel: null,
       initrds: [],
       cmdline: null,
-      problems: [`Starts ${starts}, not a Linux kernel.`],
+      problems: problemsOf('no-kernel', [`Starts ${starts}, not a Linux kernel.`]),
     },
   }
 }

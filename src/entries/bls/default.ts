@@ -1,5 +1,6 @@
 import { loaderVariable } from '../../system/efi-variables.ts'
 import type { System } from '../../system/system.ts'
+import type { Problem } from '../model/problem.ts'
 import { matchesGlob } from '../names/glob.ts'
 import { isSpare } from '../names/spare.ts'
 import { rootParameters } from '../paths/root-parameters.ts'
@@ -17,7 +18,7 @@ export interface DefaultEntry {
   readonly chosen: ChosenEntry | null
   /** Why it cannot be known which entry is the default, one sentence without its stop; null where it is known. */
   readonly undecided: string | null
-  readonly problems: readonly string[]
+  readonly problems: readonly Problem[]
 }
 
 /**
@@ -33,7 +34,7 @@ export function defaultEntry(
   system: System,
   grub: GrubVariables | null,
 ): DefaultEntry {
-  const problems: string[] = []
+  const problems: Problem[] = []
   const release = bootRelease(system)
   const choice: Choice = { conf, system, matches: matcherFor(release), problems }
   const good = shown.filter(({ count }) => count?.left !== 0)
@@ -57,7 +58,7 @@ interface Choice {
   readonly conf: LoaderConf | null
   readonly system: System
   readonly matches: (pattern: string, entry: LoaderEntry) => boolean
-  readonly problems: string[]
+  readonly problems: Problem[]
 }
 
 /** Of the systemd-boot that ran last. */
@@ -130,9 +131,10 @@ function byVariable(entries: readonly LoaderEntry[], variable: string, choice: C
   if (entry !== undefined) return { entry, reason: `the EFI variable ${variable} names it` }
   // The kernel writes 'kexec reboot' into LoaderEntryOneShot by itself.
   if (variable === 'LoaderEntryDefault')
-    problems.push(
-      `The EFI variable ${variable} is '${pattern}', which names no entry of the menu${advice(entries, pattern)}.`,
-    )
+    problems.push({
+      code: 'unknown-default',
+      text: `The EFI variable ${variable} is '${pattern}', which names no entry of the menu${advice(entries, pattern)}.`,
+    })
   return null
 }
 
@@ -144,7 +146,10 @@ function bySetting(entries: readonly LoaderEntry[], key: 'default' | 'preferred'
   if (isSaved(value)) return lastBooted(entries, `${key} in ${conf.path} asks for it`, choice)
   const entry = entries.find((each) => matches(value, each))
   if (entry !== undefined) return { entry, reason: `${key} in ${conf.path} names it` }
-  problems.push(`${conf.path}:${line}: ${key} '${value}' names no entry of the menu${advice(entries, value)}.`)
+  problems.push({
+    code: 'unknown-default',
+    text: `${conf.path}:${line}: ${key} '${value}' names no entry of the menu${advice(entries, value)}.`,
+  })
   return null
 }
 

@@ -1,4 +1,5 @@
 import { thisMachine } from '../efi/architectures.ts'
+import { problemsOf } from '../model/problem.ts'
 import type { Survey } from '../survey/survey.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 
@@ -12,8 +13,9 @@ export function hideForeign(entries: readonly LoaderEntry[], machine: string | n
   if (own === null) return [...entries]
   return entries.map((entry) => {
     if (entry.machine === null || entry.machine === own) return entry
-    const problem = `${entry.found.config} is for ${entry.machine}, so systemd-boot does not show it on ${own}.`
-    return { ...entry, isHidden: true, found: { ...entry.found, problems: [problem, ...(entry.found.problems ?? [])] } }
+    const text = `${entry.found.config} is for ${entry.machine}, so systemd-boot does not show it on ${own}.`
+    const problems = [...problemsOf('configuration-mistake', [text]), ...(entry.found.problems ?? [])]
+    return { ...entry, isHidden: true, found: { ...entry.found, problems } }
   })
 }
 

@@ -1,5 +1,6 @@
 import { unquote } from '../efi/blanks.ts'
 import type { StartedKernel } from '../efi/efi-program.ts'
+import { type Problem, problemsOf } from '../model/problem.ts'
 import type { MenuReading } from './reading.ts'
 import type { Type1Keys } from './type1.ts'
 
@@ -15,7 +16,7 @@ export interface BootProgram {
   readonly isHidden: boolean
   /** Whether version, architecture and file problems are told already. */
   readonly isDescribed: boolean
-  readonly problems: readonly string[]
+  readonly problems: readonly Problem[]
   readonly uncertainties: readonly string[]
 }
 
@@ -46,19 +47,21 @@ export function programOf(keys: Type1Keys, path: string, reading: MenuReading): 
   const named = kinds.filter((kind) => keys.has(kind))
   if (named.length > 1) {
     const problem = `${path} has both ${named.join(' and ')}, so systemd-boot does not show it.`
-    return { ...nothing, isHidden: true, problems: [problem] }
+    return { ...nothing, isHidden: true, problems: problemsOf('configuration-mistake', [problem]) }
   }
   const [kind] = named
   const value = unquote(keys.get(kind ?? '')?.at(-1) ?? '')
   if (kind === undefined || value === '') {
     const problem = `${path} names nothing to start: it has neither linux nor efi nor uki.`
-    return { ...nothing, isHidden: true, problems: [problem] }
+    return { ...nothing, isHidden: true, problems: problemsOf('configuration-mistake', [problem]) }
   }
   if (kind === 'linux') return linuxOf(value, keys, path, reading)
   if (kind === 'uki-url')
     return {
       ...nothing,
-      problems: [`${path} starts a unified kernel image that is not local: it is fetched from the network: ${value}.`],
+      problems: problemsOf('out-of-reach', [
+        `${path} starts a unified kernel image that is not local: it is fetched from the network: ${value}.`,
+      ]),
     }
   return efiProgramOf(kind, value, keys, path, reading)
 }
@@ -79,14 +82,21 @@ function efiProgramOf(
     return {
       ...nothing,
       isHidden: true,
-      problems: [`${path} starts the EFI program ${program}, which does not exist.`],
+      problems: problemsOf('missing-kernel', [`${path} starts the EFI program ${program}, which does not exist.`]),
     }
   }
   const options = loadOptions(keys, reading, unknown)
   const started = survey.efiPrograms.started({ program, options, config: path })
   if (started !== null) return programStarted(started, unknown, path)
-  if (kind === 'uki') return { ...nothing, problems: [`${path} names ${program}, which is no unified kernel image.`] }
-  return { ...nothing, problems: [`${path} starts the EFI program ${program}, not a Linux kernel.`] }
+  if (kind === 'uki')
+    return {
+      ...nothing,
+      problems: problemsOf('not-a-kernel', [`${path} names ${program}, which is no unified kernel image.`]),
+    }
+  return {
+    ...nothing,
+    problems: problemsOf('no-kernel', [`${path} starts the EFI program ${program}, not a Linux kernel.`]),
+  }
 }
 
 /** The kernel with its initrds, which systemd-boot hands to it; it is an EFI program as well, if only a kernel's own. */
@@ -104,7 +114,11 @@ function linuxOf(value: string, keys: Type1Keys, path: string, reading: MenuRead
   const { efiPrograms } = reading.survey
   const started = efiPrograms.started(start) ?? efiPrograms.asKernel(start)
   const isHidden = !kernel.exists
-  return { ...programStarted(started, unknown, path), isHidden, problems: [...problems, ...started.problems] }
+  return {
+    ...programStarted(started, unknown, path),
+    isHidden,
+    problems: [...problemsOf('left-out', problems), ...started.problems],
+  }
 }
 
 function programStarted(started: StartedKernel, unknown: ReadonlySet<string>, path: string): BootProgram {

@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import { thisMachine } from '../efi/architectures.ts'
 import { type BootPartition, machineOfLoaders } from '../efi/partitions.ts'
 import type { Menu } from '../model/found-entry.ts'
+import { type Problem, problemsOf } from '../model/problem.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
 import type { Survey } from '../survey/survey.ts'
 import { automaticEntries } from './automatic.ts'
@@ -25,7 +26,7 @@ export const bls: EntrySource = {
   find: (survey) => {
     const { partitions } = survey.efiPrograms
     if (partitions.length === 0) return []
-    const problems: string[] = []
+    const problems: Problem[] = []
     const conf = loaderConfOf(partitions, survey)
     const reading = { survey, variables: isInUse(conf, partitions, survey) ? null : new GrubVariables(survey) }
     const found = partitions.flatMap((partition) => entriesOf(partition, reading, problems))
@@ -53,11 +54,11 @@ function loaderConfOf(partitions: readonly BootPartition[], survey: Survey): Loa
   return path === null || text === undefined ? null : parseLoaderConf(text, path)
 }
 
-function entriesOf(partition: BootPartition, reading: MenuReading, problems: string[]): LoaderEntry[] {
+function entriesOf(partition: BootPartition, reading: MenuReading, problems: Problem[]): LoaderEntry[] {
   return [...type1Entries(partition, reading, problems), ...type2EntriesOf(partition, reading)]
 }
 
-function type1Entries({ entries }: BootPartition, reading: MenuReading, problems: string[]): LoaderEntry[] {
+function type1Entries({ entries }: BootPartition, reading: MenuReading, problems: Problem[]): LoaderEntry[] {
   if (entries === null) return []
   const { survey } = reading
   const found: LoaderEntry[] = []
@@ -67,7 +68,8 @@ function type1Entries({ entries }: BootPartition, reading: MenuReading, problems
     if (!survey.budget.hasRoom) break
     if (entry !== undefined) {
       if (survey.budget.afford(entry.found)) found.push(entry)
-    } else if (survey.system.stat(path)?.isDirectory() !== true) problems.push(`${path} cannot be read.`)
+    } else if (survey.system.stat(path)?.isDirectory() !== true)
+      problems.push({ code: 'configuration-unreadable', text: `${path} cannot be read.` })
   }
   return found
 }
@@ -99,7 +101,7 @@ function menuOf(
   conf: LoaderConf | null,
   partitions: readonly BootPartition[],
   { survey, variables }: MenuReading,
-  problems: readonly string[],
+  problems: readonly Problem[],
 ): Menu {
   const shown = entries.filter(({ isHidden }) => !isHidden)
   shownTitles(shown).forEach((title, index) => {
@@ -114,6 +116,6 @@ function menuOf(
     entries: entries.map(({ found }) => found),
     preset: chosen === null ? null : { entry: chosen.entry.found, reason: chosen.reason },
     ...(undecided === null ? {} : { undecided }),
-    problems: [...(conf?.problems ?? []), ...problems, ...unmatched],
+    problems: [...problemsOf('configuration-mistake', conf?.problems ?? []), ...problems, ...unmatched],
   }
 }

@@ -1,6 +1,7 @@
 import { machineOf } from '../efi/architectures.ts'
 import { unquote } from '../efi/blanks.ts'
 import { splitBootCount } from '../efi/boot-counting.ts'
+import { type Problem, problemsOf } from '../model/problem.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 import { programOf } from './program.ts'
 import type { MenuReading } from './reading.ts'
@@ -14,13 +15,16 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
   const { id, count } = splitBootCount(file)
   const keys = parseType1(text)
   const value = (key: string) => last(keys, key)
-  const problems: string[] = []
+  const problems: Problem[] = []
   if (text.startsWith('\uFEFF'))
-    problems.push(`${path} begins with a byte order mark, which boot loaders take for a part of its first key.`)
+    problems.push({
+      code: 'configuration-mistake',
+      text: `${path} begins with a byte order mark, which boot loaders take for a part of its first key.`,
+    })
   const program = programOf(keys, path, reading)
   const architecture = value('architecture')
   const machine = architecture === null ? null : machineOf(architecture)
-  problems.push(...program.problems, ...overlays(keys, path))
+  problems.push(...program.problems, ...problemsOf('options-ignored', overlays(keys, path)))
   const version = value('version')
   const title = value('title')
   return {

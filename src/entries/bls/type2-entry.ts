@@ -1,6 +1,7 @@
 import { splitBootCount } from '../efi/boot-counting.ts'
 import { parseOsRelease, systemName } from '../efi/os-release.ts'
 import type { ImageProfile, UnifiedImage } from '../efi/uki.ts'
+import { problemsOf } from '../model/problem.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 import type { MenuReading } from './reading.ts'
 
@@ -24,7 +25,10 @@ function profileEntry(
   const own = parseOsRelease(profile.profile ?? '')
   const { options: _, problems, ...start } = reading.survey.efiPrograms.profile(path, profile, image)
   if (name === undefined)
-    problems.push(`${path} has no .osrel section that names a system, so systemd-boot does not show it.`)
+    problems.push({
+      code: 'configuration-mistake',
+      text: `${path} has no .osrel section that names a system, so systemd-boot does not show it.`,
+    })
   const profileId = number === 0 ? id : `${id}@${own.get('ID') ?? number}`
   const title = name === undefined ? null : profileTitle(name.name, own, number)
   return {
@@ -67,7 +71,7 @@ function brokenEntry(path: string, file: string, problem: string): LoaderEntry {
     kernel: path,
     initrds: [],
     cmdline: null,
-    problems: [problem],
+    problems: problemsOf('damaged-image', [problem]),
     described: true,
   }
   return {

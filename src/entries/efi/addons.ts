@@ -2,13 +2,14 @@ import { closeSync, fstatSync } from 'node:fs'
 import { fileBytes } from '../../bytes/bytes.ts'
 import { type Addon, type AddonUser, addonRefusal, isForAnother, readAddon } from '../../image/formats/addon.ts'
 import type { System } from '../../system/system.ts'
+import type { Problem } from '../model/problem.ts'
 import type { SystemFiles } from '../paths/system-files.ts'
 import { companionFiles, companionFolders, openRegular, unreadable } from './companions.ts'
 
 /** What the addons of a unified kernel image add to its command line (systemd-stub(7)). */
 export interface AddonOptions {
   readonly options: readonly string[]
-  readonly problems: readonly string[]
+  readonly problems: readonly Problem[]
 }
 
 /** Steps that it takes to read one. */
@@ -30,7 +31,7 @@ export class Addons {
    */
   optionsFor(path: string, shared: string | null, image: AddonUser): AddonOptions {
     const options: string[] = []
-    const problems: string[] = []
+    const problems: Problem[] = []
     for (const folder of [...(shared === null ? [] : [shared]), ...companionFolders(path)]) {
       for (const { path: file, addon } of this.inFolder(folder)) {
         const refusal = typeof addon === 'string' ? addon : addonRefusal(addon, image)
@@ -38,7 +39,7 @@ export class Addons {
           options.push(...(addon.commandLine === null ? [] : [addon.commandLine]))
         // Of a folder for several kernels nothing need be said.
         else if (typeof addon === 'string' || !isForAnother(addon, image))
-          problems.push(`The addon ${file} ${refusal}.`)
+          problems.push({ code: 'addon-refused', text: `The addon ${file} ${refusal}.` })
       }
     }
     return { options, problems }

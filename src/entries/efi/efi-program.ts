@@ -2,6 +2,7 @@ import { hasParameter } from '../../cmdline/look-up.ts'
 import { stubCommandLine } from '../../image/formats/uki.ts'
 import { isSecureBoot } from '../../system/efi-variables.ts'
 import type { FoundEntry } from '../model/found-entry.ts'
+import { type Problem, problemsOf } from '../model/problem.ts'
 import { compareVersions } from '../names/version.ts'
 import type { SystemFiles } from '../paths/system-files.ts'
 import { Addons } from './addons.ts'
@@ -25,7 +26,7 @@ export interface EfiStart {
 export type StartedKernel = Pick<
   FoundEntry,
   'kernel' | 'initrds' | 'cmdline' | 'version' | 'architecture' | 'profile' | 'described' | 'systemId'
-> & { readonly problems: readonly string[]; readonly uncertainties: readonly string[] }
+> & { readonly problems: readonly Problem[]; readonly uncertainties: readonly string[] }
 
 /** More files than any command line names. */
 const MAX_INITRDS = 256
@@ -92,23 +93,24 @@ export class EfiPrograms {
     const given = loadOptions(start.options)
     const profile = image.profiles[given.profile]
     if (profile === undefined) {
-      const problem = `${config} asks for profile ${given.profile} of ${program}, which it does not have: it does not start.`
+      const text = `${config} asks for profile ${given.profile} of ${program}, which it does not have: it does not start.`
       return {
         kernel: program,
         initrds: [],
         cmdline: null,
         profile: given.profile,
         described: true,
-        problems: [problem],
+        problems: problemsOf('configuration-mistake', [text]),
         uncertainties: [],
       }
     }
     const { options, problems, ...found } = this.profile(program, profile, image)
     const isIgnored = profile.commandLine !== null && isSecureBoot(this.files.system) === true
     if (given.commandLine !== '' && isIgnored && given.commandLine !== stubCommandLine(profile.commandLine ?? ''))
-      problems.push(
-        `${config} has options, which systemd-stub ignores under Secure Boot: the image has a command line.`,
-      )
+      problems.push({
+        code: 'options-ignored',
+        text: `${config} has options, which systemd-stub ignores under Secure Boot: the image has a command line.`,
+      })
     const isReplaced = given.commandLine !== '' && !isIgnored
     const cmdline = isReplaced ? joined([given.commandLine, ...options]) : (found.cmdline ?? '')
     return {
@@ -127,8 +129,12 @@ export class EfiPrograms {
       release: profile.uname,
       isSecureBoot: isSecureBoot(files.system) === true,
     })
-    const problems = profile.faults.map((fault) => `${path} ${fault}.`)
-    if (!profile.hasKernel) problems.push(`${path} holds no kernel: it has no section .linux.`)
+    const problems = problemsOf(
+      'damaged-image',
+      profile.faults.map((fault) => `${path} ${fault}.`),
+    )
+    if (!profile.hasKernel)
+      problems.push({ code: 'no-kernel', text: `${path} holds no kernel: it has no section .linux.` })
     return {
       options: addons.options,
       problems: [...problems, ...addons.problems],

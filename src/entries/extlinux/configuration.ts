@@ -1,3 +1,5 @@
+import type { Problem } from '../model/problem.ts'
+
 /**
  * What a label starts, by its keyword. `KERNEL` leaves it to the file's name; the others say it (doc/syslinux.txt).
  */
@@ -76,7 +78,7 @@ export interface Configuration {
   readonly namesDevicetree: boolean
   /** Every file that was read. */
   readonly files: readonly string[]
-  readonly problems: readonly string[]
+  readonly problems: readonly Problem[]
 }
 
 export function newLabel(name: string, place: string, menu: SubMenu): Label {

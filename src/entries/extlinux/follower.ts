@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { addProblem } from '../model/budget.ts'
 import type { FoundEntry, Preset } from '../model/found-entry.ts'
+import type { Problem } from '../model/problem.ts'
 import type { Survey } from '../survey/survey.ts'
 import { type Choice, choose, isMenuModule, menuCommand, textOf } from './choice.ts'
 import type { Configuration, Label } from './configuration.ts'
@@ -33,7 +34,7 @@ interface Opened {
 
 /** Reads a configuration and the others that its entries open as further menus. */
 export class Follower {
-  readonly problems: string[] = []
+  readonly problems: Problem[] = []
   readonly files: string[] = []
   private readonly survey: Survey
   private readonly config: string
@@ -51,14 +52,14 @@ export class Follower {
     this.opened.set(path, undefined)
     const text = this.survey.readText(path)
     if (text === undefined) {
-      this.problems.push(`${path} cannot be read.`)
+      this.problems.push({ code: 'configuration-unreadable', text: `${path} cannot be read.` })
       return nothing
     }
     const reading = { survey: this.survey, config: this.config, folder, submenus, variant: variantOf(this.config) }
     const { configuration, flavour } = this.parse(path, text, reading)
     // One by one: there may be more than a call takes arguments.
     for (const file of configuration.files) this.files.push(file)
-    for (const problem of configuration.problems) addProblem(this.problems, problem)
+    for (const { code, text } of configuration.problems) addProblem(this.problems, code, text)
     const part = this.partOf(configuration, { ...reading, flavour })
     this.opened.set(path, part)
     return part

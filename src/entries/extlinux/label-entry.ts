@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { type FoundEntry, MAX_INITRDS } from '../model/found-entry.ts'
+import { type ProblemCode, problemsOf } from '../model/problem.ts'
 import { pathFrom } from '../paths/loader-path.ts'
 import type { Survey } from '../survey/survey.ts'
 import { type Label, submenusOf, withoutHotkey } from './configuration.ts'
@@ -43,7 +44,7 @@ export function labelEntry(label: Label, reading: Reading): FoundEntry {
       label.devicetree === null || reading.flavour === 'syslinux' || started.kernel === null
         ? null
         : locate(label.devicetree, reading),
-    problems: [...label.problems, ...(started.problems ?? [])],
+    problems: [...problemsOf('configuration-mistake', label.problems), ...(started.problems ?? [])],
     uncertainties,
   }
 }
@@ -58,7 +59,8 @@ type Started = Pick<FoundEntry, 'kernel' | 'initrds' | 'cmdline' | 'problems' | 
 
 function startedBy(label: Label, reading: Reading): Started {
   const command = commandOf(label, reading.flavour)
-  if (command === undefined) return nothing(`${label.place}: label ${label.name} names no kernel.`)
+  if (command === undefined)
+    return nothing('configuration-mistake', `${label.place}: label ${label.name} names no kernel.`)
   const append = label.append === '-' && reading.flavour === 'syslinux' ? '' : (label.append ?? '')
   return start(command, append, reading)
 }
@@ -76,15 +78,15 @@ function start(command: Command, append: string, reading: Reading): Started {
   const all = [options, append].filter((part) => part !== '').join(' ')
   const other =
     reading.flavour === 'syslinux' || command.keyword === 'localboot' ? otherThanLinux(command, all) : undefined
-  if (other !== undefined) return nothing(other)
+  if (other !== undefined) return nothing('no-kernel', other)
   const module = moduleName(file)
   if (module === 'mboot.c32') return multiboot(all, reading)
   if (module === 'linux.c32') return linux(...splitWord(all), null, reading)
   return linux(reading.flavour === 'u-boot' ? command.text : file, all, command.initrd, reading)
 }
 
-function nothing(problem: string): Started {
-  return { kernel: null, initrds: [], cmdline: null, problems: [problem] }
+function nothing(code: ProblemCode, text: string): Started {
+  return { kernel: null, initrds: [], cmdline: null, problems: [{ code, text }] }
 }
 
 /**
@@ -94,7 +96,7 @@ function nothing(problem: string): Started {
 function linux(name: string, options: string, initrd: string | null, reading: Reading): Started {
   const [file, fit] = reading.flavour === 'u-boot' ? name.split('#', 2) : [name]
   const remote = [file ?? '', ...initrdNames(initrd, options, reading.flavour)].find(isRemote)
-  if (remote !== undefined) return nothing(`It is fetched over the network: ${remote}.`)
+  if (remote !== undefined) return nothing('out-of-reach', `It is fetched over the network: ${remote}.`)
   return {
     kernel: locate(file ?? '', reading),
     initrds: initrdNames(initrd, options, reading.flavour)
@@ -124,7 +126,8 @@ function initrdNames(initrd: string | null, options: string, flavour: Flavour): 
 function multiboot(text: string, reading: Reading): Started {
   const parts = text.split(/(?:^|\s)---(?:\s|$)/).map((part) => part.trim())
   const [kernel, options] = splitWord(parts[0] ?? '')
-  if (kernel === '' || kernel.startsWith('-')) return nothing(`It starts mboot.c32 ${text}, which no kexec can.`)
+  if (kernel === '' || kernel.startsWith('-'))
+    return nothing('no-kernel', `It starts mboot.c32 ${text}, which no kexec can.`)
   const modules = parts.slice(1).map((part) => splitWord(part)[0])
   return {
     kernel: locate(kernel, reading),
@@ -133,9 +136,9 @@ function multiboot(text: string, reading: Reading): Started {
       .slice(0, MAX_INITRDS + 1)
       .map((name) => locate(name, reading)),
     cmdline: options,
-    problems: [
+    problems: problemsOf('not-a-kernel', [
       `It starts ${kernel} by the Multiboot protocol (mboot.c32), with its modules; kexec_file_load takes only Linux kernels.`,
-    ],
+    ]),
   }
 }
 

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
-import { addProblem } from '../model/budget.ts'
+import { addProblem, addSentence } from '../model/budget.ts'
+import type { Problem, ProblemCode } from '../model/problem.ts'
 import { type Configuration, type KernelKeyword, type Label, newLabel, newMenu } from './configuration.ts'
 
 /** Files included by files: what PXELINUX and U-Boot allow. */
@@ -50,7 +51,7 @@ class Reader {
   private readonly root = newMenu('', null)
   private readonly labels: Label[] = []
   private readonly files: string[] = []
-  private readonly problems: string[] = []
+  private readonly problems: Problem[] = []
   private start = this.root
   private menu = this.root
   private label: Label | null = null
@@ -132,7 +133,7 @@ class Reader {
   private labelCommand(keyword: string, value: string): boolean {
     const { label } = this
     if (this.flavour === 'u-boot' && label !== null && isRepeated(keyword, label)) {
-      addProblem(
+      addSentence(
         label.problems,
         `${this.place}: a second ${keyword.toUpperCase()} in label ${label.name}, where U-Boot ends the label.`,
       )
@@ -146,7 +147,7 @@ class Reader {
       case 'initrd':
         if (label === null) return true
         if (label.initrd !== null)
-          addProblem(
+          addSentence(
             label.problems,
             `${this.place}: a second INITRD in label ${label.name}; only the last counts. ` +
               'Files are to be given in one line, with commas.',
@@ -180,7 +181,11 @@ class Reader {
 
   private append(value: string): void {
     if (this.label === null && this.flavour === 'u-boot')
-      addProblem(this.problems, `${this.place}: an APPEND outside of a label, which U-Boot ignores.`)
+      addProblem(
+        this.problems,
+        'configuration-mistake',
+        `${this.place}: an APPEND outside of a label, which U-Boot ignores.`,
+      )
     else if (this.label === null) this.globalAppend = value
     else {
       this.label.append = value
@@ -219,7 +224,8 @@ class Reader {
 
   private beginLabel(value: string): void {
     this.endLabel()
-    if (this.labels.length === MAX_LABELS) addProblem(this.problems, `${this.place}: more than ${MAX_LABELS} labels.`)
+    if (this.labels.length === MAX_LABELS)
+      addProblem(this.problems, 'left-out', `${this.place}: more than ${MAX_LABELS} labels.`)
     if (value === '' || this.labels.length > MAX_LABELS) return
     this.label = newLabel(value, this.place, this.menu)
     this.label.sysappend = this.globalSysappend
@@ -284,7 +290,7 @@ class Reader {
     this.menuDepth++
     if (this.menuDepth > MAX_MENUS) {
       if (this.menuDepth === MAX_MENUS + 1)
-        addProblem(this.problems, `${this.place}: menus nested too deeply; taken as one.`)
+        addProblem(this.problems, 'left-out', `${this.place}: menus nested too deeply; taken as one.`)
       return
     }
     const menu = newMenu(title, this.menu)
@@ -303,12 +309,15 @@ class Reader {
   private include(value: string): void {
     const [name, title] = splitWord(value)
     const { place } = this
-    const problem = (sentence: string) => addProblem(this.problems, `${place}: ${sentence}`)
-    if (this.depth >= MAX_DEPTH) problem(`files include each other more than ${MAX_DEPTH} deep; ${name} is left out.`)
-    else if (this.files.length >= MAX_FILES) problem(`more than ${MAX_FILES} files are included; ${name} is left out.`)
+    const problem = (code: ProblemCode, sentence: string) => addProblem(this.problems, code, `${place}: ${sentence}`)
+    if (this.depth >= MAX_DEPTH)
+      problem('left-out', `files include each other more than ${MAX_DEPTH} deep; ${name} is left out.`)
+    else if (this.files.length >= MAX_FILES)
+      problem('left-out', `more than ${MAX_FILES} files are included; ${name} is left out.`)
     else {
       const file = this.open(name)
-      if (file === undefined) problem(`the included file ${name} is not there, or cannot be read.`)
+      if (file === undefined)
+        problem('configuration-unreadable', `the included file ${name} is not there, or cannot be read.`)
       else {
         const isSubmenu = title !== '' && this.flavour === 'syslinux'
         if (isSubmenu) this.beginMenu(title)

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
-import { addProblem } from '../model/budget.ts'
+import { addProblem, addSentence } from '../model/budget.ts'
 import { type FoundEntry, MAX_INITRDS } from '../model/found-entry.ts'
+import type { Problem } from '../model/problem.ts'
 import type { Volume } from '../paths/volumes.ts'
 import type { Survey } from '../survey/survey.ts'
 import type { Command, TitledCommands } from './menu-list.ts'
@@ -34,7 +35,7 @@ class Script {
   private readonly modules: string[] = []
   private hasInitrd = false
   private other: string | null = null
-  private readonly problems: string[] = []
+  private readonly problems: Problem[] = []
   private readonly uncertainties: string[] = []
 
   constructor(config: string, survey: Survey) {
@@ -88,15 +89,16 @@ class Script {
     if (kernel === null) {
       problems.push(
         this.other === null
-          ? `${this.config}:${line}: the entry has no kernel command.`
-          : `It starts no Linux kernel: ${this.other}.`,
+          ? { code: 'configuration-mistake', text: `${this.config}:${line}: the entry has no kernel command.` }
+          : { code: 'no-kernel', text: `It starts no Linux kernel: ${this.other}.` },
       )
       return { kernel, initrds: [], cmdline: null, problems, uncertainties: [] }
     }
     if (this.modules.length > 0)
-      problems.push(
-        `It starts ${kernel} by the Multiboot protocol, with its modules; kexec_file_load takes only Linux kernels.`,
-      )
+      problems.push({
+        code: 'not-a-kernel',
+        text: `It starts ${kernel} by the Multiboot protocol, with its modules; kexec_file_load takes only Linux kernels.`,
+      })
     return { kernel, initrds: [...this.initrds, ...this.modules], cmdline, problems, uncertainties }
   }
 
@@ -112,7 +114,7 @@ class Script {
     const words = withoutOptions(argument)
     const name = firstWord(words)
     if (name === '') {
-      addProblem(this.problems, `${this.config}:${line}: the kernel command names no file.`)
+      addProblem(this.problems, 'configuration-mistake', `${this.config}:${line}: the kernel command names no file.`)
       return
     }
     if (/^\([^)]*\)?\d*\+\d/.test(name.slice(0, LONGEST_BLOCK_LIST))) {
@@ -130,11 +132,15 @@ class Script {
   private setInitrd(argument: string, line: number): void {
     const names = argument.split(/\s+/).filter((name) => name !== '')
     if (this.hasInitrd)
-      addProblem(this.problems, `${this.config}:${line}: a second initrd command takes the place of the one before it.`)
+      addProblem(
+        this.problems,
+        'configuration-mistake',
+        `${this.config}:${line}: a second initrd command takes the place of the one before it.`,
+      )
     this.hasInitrd = true
     this.initrds = names.slice(0, MAX_INITRDS + 1).map((name) => this.locate(name))
     if (names.length > 1)
-      addProblem(
+      addSentence(
         this.uncertainties,
         `${this.config}:${line}: only some builds of GRUB legacy load more than one initrd.`,
       )
@@ -165,7 +171,7 @@ class Script {
     if (uuid !== undefined) return volumesOf(this.survey.volumes.find({ uuid }))
     if (/^[nfc]d/.test(device) && !this.isRemote) {
       this.isRemote = true
-      addProblem(this.uncertainties, `Its files are on (${device}): the network, or a medium that is not looked at.`)
+      addSentence(this.uncertainties, `Its files are on (${device}): the network, or a medium that is not looked at.`)
     }
     return []
   }

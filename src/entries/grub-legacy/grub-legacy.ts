@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import type { FoundEntry, Menu, Preset } from '../model/found-entry.ts'
+import { problemsOf } from '../model/problem.ts'
 import { filesAt } from '../paths/loader-path.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
 import type { Survey } from '../survey/survey.ts'
@@ -31,7 +32,8 @@ export const grubLegacy: EntrySource = {
 
 function readMenu(config: string, survey: Survey): Menu[] {
   const text = survey.readText(config)
-  if (text === undefined) return [{ ...emptyMenu(config), problems: [`${config} cannot be read.`] }]
+  if (text === undefined)
+    return [{ ...emptyMenu(config), problems: problemsOf('configuration-unreadable', [`${config} cannot be read.`]) }]
   const list = parseMenuList(text)
   // Without a title GRUB runs the commands one after the other; a grub.cfg of GRUB 2 has neither.
   const titled =
@@ -39,7 +41,10 @@ function readMenu(config: string, survey: Survey): Menu[] {
       ? list.entries
       : [{ title: posix.basename(config), line: 1, commands: list.settings }]
   const entries = survey.budget.entriesOf(titled, (commands) => grubLegacyEntry(commands, config, survey))
-  const problems = list.problems.map((problem) => `${config}: ${problem}`)
+  const problems = problemsOf(
+    'left-out',
+    list.problems.map((problem) => `${config}: ${problem}`),
+  )
   if (entries.length === 0 && problems.length === 0) return []
   return [{ ...emptyMenu(config), entries, preset: presetOf(list, entries, config, survey), problems }]
 }

@@ -84,7 +84,7 @@ async function runOf(survey: Survey, config: string, isStrict: boolean): Promise
   })
   endKeeping()
   run.finish()
-  if (!isRead.value) run.problem(`${config} cannot be read.`)
+  if (!isRead.value) run.problem('configuration-unreadable', `${config} cannot be read.`)
   const context = run.opened ?? withScriptAsEntry(run, config)
   const level = await menuTree(run, context)
   const entries = entriesOf(level)
@@ -158,7 +158,10 @@ function presetOf(run: Interpreter, level: MenuLevel, entries: readonly FoundEnt
   if (entry === null || !entries.includes(entry)) return null
   if (isNamed) return { entry, reason: `${originOf(run, text, config)} names it` }
   if (text !== '')
-    run.problem(`${originOf(run, text, config)} is '${text}', which names no entry: GRUB takes the first.`)
+    run.problem(
+      'unknown-default',
+      `${originOf(run, text, config)} is '${text}', which names no entry: GRUB takes the first.`,
+    )
   return { entry, reason: text === '' ? 'it is the first entry and nothing names another' : 'it is the first entry' }
 }
 

@@ -1,4 +1,5 @@
 import type { FoundEntry } from '../model/found-entry.ts'
+import { problemsOf } from '../model/problem.ts'
 import { BootCommands } from './interpreter/boot-commands.ts'
 import type { Interpreter } from './interpreter/interpreter.ts'
 import type { MenuContext, MenuItem } from './interpreter/menu.ts'
@@ -43,7 +44,7 @@ export async function menuTree(run: Interpreter, top: MenuContext): Promise<Menu
     const inner: Pending[] = []
     for (const item of context.items) {
       if (++count > MAX_ENTRIES) {
-        run.problem(`${item.config}: there are more than ${MAX_ENTRIES} entries; the rest is left out.`)
+        run.problem('left-out', `${item.config}: there are more than ${MAX_ENTRIES} entries; the rest is left out.`)
         return root
       }
       await budget.pause()
@@ -68,7 +69,7 @@ function levelOf(run: Interpreter, context: MenuContext): MenuLevel {
   run.inContext(context, [], () => {
     const value = run.get('default')
     preset = value === undefined ? null : run.text('default')
-    if (typeof value === 'object') run.problem(`Which entry is the default depends on ${value.why}.`)
+    if (typeof value === 'object') run.problem('uncertain', `Which entry is the default depends on ${value.why}.`)
   })
   return { nodes: [], default: preset }
 }
@@ -120,7 +121,12 @@ function entryOf(run: Interpreter, item: MenuItem, submenus: readonly string[]):
     ...(machineId === undefined ? {} : { machineId }),
     submenus,
     config,
-    ...(boot ?? { kernel: null, initrds: [], cmdline: null, problems: ['It starts nothing.'] }),
+    ...(boot ?? {
+      kernel: null,
+      initrds: [],
+      cmdline: null,
+      problems: problemsOf('no-kernel', ['It starts nothing.']),
+    }),
     uncertainties: [...item.uncertainties, ...(boot?.uncertainties ?? [])],
   }
 }

@@ -34,7 +34,7 @@ function tellOtherCommands(run: Interpreter, name: string, { line }: Command, { 
   const meaning = (text: string) => commands.get(text) ?? run.context.functions.get(text)
   const other = alternatives.map(([text = '']) => text).find((text) => meaning(text) !== meaning(name))
   if (other !== undefined)
-    run.problem(`${run.config}:${line}: which command is run depends on ${why}: '${name}', or '${other}'.`)
+    run.problem('uncertain', `${run.config}:${line}: which command is run depends on ${why}: '${name}', or '${other}'.`)
 }
 
 /**
@@ -46,7 +46,10 @@ function unknownCommand(run: Interpreter, name: string, { line }: Command): void
   if (equals > 0) run.set(name.slice(0, equals), name.slice(equals + 1))
   else if (!run.strangers.has(name)) {
     run.strangers.add(name)
-    run.problem(`${run.config}:${line}: the command '${name}' is not known; what it would do is missing here.`)
+    run.problem(
+      'left-out',
+      `${run.config}:${line}: the command '${name}' is not known; what it would do is missing here.`,
+    )
   }
   run.status = true
 }

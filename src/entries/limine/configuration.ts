@@ -1,4 +1,4 @@
-import { addProblem } from '../model/budget.ts'
+import { addSentence } from '../model/budget.ts'
 
 /** A line of the menu: an entry, or a directory of entries when others stand below it. */
 export interface LimineEntry {
@@ -57,7 +57,7 @@ export function parseLimine(text: string, isOld: boolean): LimineConfiguration {
       const rest = content.slice(marks)
       const title = rest.replace(/^\+/, '').trim()
       if (marks !== depth)
-        addProblem(
+        addSentence(
           problems,
           `line ${number}: '${title.slice(0, 80)}' stands below no entry: Limine stops with an error.`,
         )
@@ -120,7 +120,7 @@ function macrosOf(lines: readonly Line[], problems: string[]): Map<string, strin
     const [, name, value] = definition.exec(content) ?? []
     if (name === undefined || value === undefined) continue
     if (name.length > MAX_MACRO_NAME || value.length > MAX_MACRO_TEXT)
-      addProblem(
+      addSentence(
         problems,
         `line ${number}: a macro longer than ${MAX_MACRO_TEXT} characters: Limine stops with an error.`,
       )

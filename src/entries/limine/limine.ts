@@ -1,6 +1,7 @@
 import { isEfi } from '../../system/efi-variables.ts'
 import type { EfiStart } from '../efi/efi-program.ts'
 import { type FoundEntry, MAX_INITRDS, type Menu, type Preset } from '../model/found-entry.ts'
+import { type Problem, problemsOf } from '../model/problem.ts'
 import { filesAt } from '../paths/loader-path.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
 import type { Survey } from '../survey/survey.ts'
@@ -56,7 +57,10 @@ function readMenu(config: string, survey: Survey): Menu {
     config,
     entries: [...found.values()],
     preset: presetOf(configuration, shown, found, config, survey),
-    problems: configuration.problems.map((problem) => `${config}: ${problem}`),
+    problems: problemsOf(
+      'configuration-mistake',
+      configuration.problems.map((problem) => `${config}: ${problem}`),
+    ),
   }
 }
 
@@ -77,20 +81,21 @@ function entryOf(entry: LimineEntry, configuration: LimineConfiguration, config:
   const value = (...keys: string[]) => keys.map((key) => entry.values.get(key)?.[0]).find((one) => one !== undefined)
   const path = value('path', 'kernel_path', 'image_path')
   const protocol = value('protocol') ?? ''
-  const nothing = (problem: string): FoundEntry => ({
+  const nothing = (problems: readonly Problem[]): FoundEntry => ({
     id: [...submenus, title].join('/'),
     title,
     submenus,
     kernel: null,
     initrds: [],
     cmdline: null,
-    problems: [problem],
+    problems,
   })
   if (path === undefined && (protocol === 'linux' || efiProtocols.has(protocol)))
-    return nothing(`${config}:${line}: the entry names no kernel.`)
+    return nothing(problemsOf('configuration-mistake', [`${config}:${line}: the entry names no kernel.`]))
   if (path === undefined || !(protocol === 'linux' || efiProtocols.has(protocol))) {
     const what = path === undefined ? '' : `: ${path}`
-    return nothing(`It starts no Linux kernel: its protocol is '${protocol || 'not given'}'${what}.`)
+    const text = `It starts no Linux kernel: its protocol is '${protocol || 'not given'}'${what}.`
+    return nothing([{ code: 'no-kernel', text }])
   }
   const uncertainties = new Set<string>()
   const at = (name: string) => {
@@ -109,7 +114,7 @@ function entryOf(entry: LimineEntry, configuration: LimineConfiguration, config:
   if (!isLinux) return efiEntry(nothing, { program: kernel, options: cmdline ?? null, config }, uncertainties, survey)
   const devicetree = value('dtb_path') ?? configuration.settings.get('global_dtb')?.[0]
   return {
-    ...nothing(''),
+    ...nothing([]),
     kernel,
     initrds: modules.slice(0, MAX_INITRDS + 1).map(at),
     cmdline: cmdline ?? '',
@@ -121,7 +126,7 @@ function entryOf(entry: LimineEntry, configuration: LimineConfiguration, config:
 
 /** An EFI program, whose load options are the command line. */
 function efiEntry(
-  nothing: (problem: string) => FoundEntry,
+  nothing: (problems: readonly Problem[]) => FoundEntry,
   start: EfiStart,
   uncertainties: ReadonlySet<string>,
   survey: Survey,
@@ -129,10 +134,10 @@ function efiEntry(
   const started = survey.efiPrograms.started(start)
   return started === null
     ? {
-        ...nothing(`It starts the EFI program ${start.program}, not a Linux kernel.`),
+        ...nothing(problemsOf('no-kernel', [`It starts the EFI program ${start.program}, not a Linux kernel.`])),
         uncertainties: [...uncertainties],
       }
-    : { ...nothing(''), ...started, uncertainties: [...uncertainties, ...started.uncertainties] }
+    : { ...nothing([]), ...started, uncertainties: [...uncertainties, ...started.uncertainties] }
 }
 
 function presetOf(

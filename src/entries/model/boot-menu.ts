@@ -1,4 +1,5 @@
 import type { BootEntry, Source } from './entry.ts'
+import type { Problem } from './problem.ts'
 
 /** One boot loader's menu, or another place that kernels were found in, as part of a BootMenu. */
 export interface BootLoader {
@@ -13,8 +14,8 @@ export interface BootLoader {
   readonly reason: string | null
   /** Why it cannot be known which entry it would boot, one sentence without its stop; null where it is known. */
   readonly undecided: string | null
-  /** What is wrong with its configuration as a whole, one sentence each. */
-  readonly problems: readonly string[]
+  /** What is wrong with its configuration as a whole. */
+  readonly problems: readonly Problem[]
 }
 
 /** Everything a system can boot, and who says so. */
@@ -23,6 +24,6 @@ export interface BootMenu {
   readonly entries: readonly BootEntry[]
   /** In the order in which their entries count. */
   readonly loaders: readonly BootLoader[]
-  /** What concerns no single entry, one sentence each: boot loaders that disagree about the default, broken files. */
-  readonly problems: readonly string[]
+  /** What concerns no single entry: boot loaders that disagree about the default, broken files. */
+  readonly problems: readonly Problem[]
 }

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted } from '../../abort.ts'
 import type { FoundEntry } from './found-entry.ts'
+import { type Problem, type ProblemCode, problemsOf } from './problem.ts'
 
 /**
  * What one discovery may take, whatever lies on the disk: far more than any machine needs, a few seconds and some hundred
@@ -26,6 +27,7 @@ const MAX_ENTRY = 8 * 1024 * 1024
 
 const MAX_PROBLEMS = 1000
 const MAX_PROBLEMS_OF_ONE = 100
+const MORE = 'There is more like this, which is left out.'
 /** Characters of one that are kept: it may quote a whole file. */
 const MAX_PROBLEM = 1000
 
@@ -121,14 +123,14 @@ export class Budget {
   }
 
   /** The problems of a list, until a thousand are known of all. */
-  problemsOf(texts: readonly string[]): string[] {
+  problemsOf(problems: readonly Problem[]): Problem[] {
     const room = Math.max(0, MAX_PROBLEMS - this.problems)
-    this.problems += texts.length
-    return texts.slice(0, room).map(clipped)
+    this.problems += problems.length
+    return problems.slice(0, room).map(({ code, text }) => ({ code, text: clipped(text) }))
   }
 
-  /** What was left out, as sentences. */
-  get remarks(): string[] {
+  /** What was left out. */
+  get remarks(): Problem[] {
     const remarks: string[] = []
     if (this.spent.size > 0)
       remarks.push(
@@ -136,7 +138,7 @@ export class Budget {
           'what was read so far is listed, the rest is left out.',
       )
     if (this.problems > MAX_PROBLEMS) remarks.push(`${this.problems - MAX_PROBLEMS} more problems are left out.`)
-    return remarks
+    return problemsOf('left-out', remarks)
   }
 
   /** Lets others run when it is their turn. @throws KexecError 'aborted' once the signal has fired */
@@ -149,9 +151,15 @@ export class Budget {
 }
 
 /** Adds a problem to the list of one reader, of which nobody reads more than these. */
-export function addProblem(problems: string[], text: string): void {
-  if (problems.length < MAX_PROBLEMS_OF_ONE) problems.push(clipped(text))
-  else if (problems.length === MAX_PROBLEMS_OF_ONE) problems.push('There is more like this, which is left out.')
+export function addProblem(problems: Problem[], code: ProblemCode, text: string): void {
+  if (problems.length < MAX_PROBLEMS_OF_ONE) problems.push({ code, text: clipped(text) })
+  else if (problems.length === MAX_PROBLEMS_OF_ONE) problems.push({ code: 'left-out', text: MORE })
+}
+
+/** As `addProblem`, of sentences that all have one code. */
+export function addSentence(sentences: string[], text: string): void {
+  if (sentences.length < MAX_PROBLEMS_OF_ONE) sentences.push(clipped(text))
+  else if (sentences.length === MAX_PROBLEMS_OF_ONE) sentences.push(MORE)
 }
 
 function clipped(text: string): string {
@@ -170,7 +178,8 @@ function lengthOf({
   version,
 }: FoundEntry): number {
   let length = id.length + title.length + (cmdline?.length ?? 0) + (kernel?.length ?? 0) + (version?.length ?? 0)
-  for (const texts of [submenus, initrds, problems, uncertainties]) for (const text of texts) length += text.length + 1
+  for (const texts of [submenus, initrds, problems.map(({ text }) => text), uncertainties])
+    for (const text of texts) length += text.length + 1
   return length
 }
 

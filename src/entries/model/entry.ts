@@ -1,3 +1,5 @@
+import type { Problem } from './problem.ts'
+
 /** Which kind of configuration a boot entry was read from. */
 export type Source =
   | 'bls'
@@ -16,7 +18,7 @@ export type Source =
 
 /**
  * One thing this machine can boot, as `list` shows it. Paths are as seen inside the system's root, never the host's.
- * A broken entry is still an entry: what is wrong with it stands in `problems`, one plain sentence each.
+ * A broken entry is still an entry: what is wrong with it stands in `problems`.
  */
 export interface BootEntry {
   /**
@@ -54,5 +56,5 @@ export interface BootEntry {
    * file system: …', 'a recovery mode'. Null when its version counts.
    */
   readonly passedOver: string | null
-  readonly problems: readonly string[]
+  readonly problems: readonly Problem[]
 }

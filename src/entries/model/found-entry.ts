@@ -1,4 +1,5 @@
 import type { Source } from './entry.ts'
+import type { Problem } from './problem.ts'
 
 /**
  * An entry as its configuration gives it. Paths are mapped already (`survey.volumes`). What the files themselves tell
@@ -29,7 +30,7 @@ export interface FoundEntry {
   /** ID of the os-release that a unified kernel image carries. Left out: not told. */
   readonly systemId?: string | null
   /** What is wrong with the entry as configured; missing or broken files are not to be told here. */
-  readonly problems?: readonly string[]
+  readonly problems?: readonly Problem[]
   /**
    * What could not be known of it, one sentence each: 'Depends on the firmware: …'. Shown with the problems, but does not
    * make the entry a broken one.
@@ -53,8 +54,8 @@ export interface Menu {
   readonly preset: Preset | null
   /** Why it cannot be known what it would boot, one sentence without its stop. Left out: it is known, or nothing tells. */
   readonly undecided?: string
-  /** What is wrong with the configuration as a whole, one sentence each, naming file and line where there is one. */
-  readonly problems: readonly string[]
+  /** What is wrong with the configuration as a whole, naming file and line where there is one. */
+  readonly problems: readonly Problem[]
 }
 
 export interface Preset {

@@ -1,3 +1,4 @@
+import type { Problem } from '../model/problem.ts'
 import { withoutOld } from './kernel-names.ts'
 
 /** Early images with processor microcode, in the order GRUB loads them (GRUB_EARLY_INITRD_LINUX_STOCK). */
@@ -57,7 +58,11 @@ function bareNames(stem: string): string[] {
   return names.map((name) => `${name}${stem}`)
 }
 
-/** The sentence for a missing initrd, with the three likeliest names. */
-export function noInitrd(kernel: string, looked: readonly string[], folder: string): string {
-  return `No initrd was found for ${kernel}; looked for ${looked.slice(0, 3).join(', ')} and the like in ${folder}.`
+/** That no initrd was found, with the three likeliest names. */
+export function noInitrd(kernel: string, looked: readonly string[], folder: string): Problem {
+  const names = looked.slice(0, 3).join(', ')
+  return {
+    code: 'no-initrd',
+    text: `No initrd was found for ${kernel}; looked for ${names} and the like in ${folder}.`,
+  }
 }

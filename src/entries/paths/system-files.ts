@@ -1,6 +1,7 @@
 import { closeSync, type Stats } from 'node:fs'
 import { fileType, type System } from '../../system/system.ts'
 import { Budget } from '../model/budget.ts'
+import type { Problem } from '../model/problem.ts'
 import { HEAD_BYTES, type IdentifyKernel, type Identity, S390_HEAD_BYTES } from '../names/identify.ts'
 import { Volumes } from './volumes.ts'
 
@@ -8,8 +9,8 @@ import { Volumes } from './volumes.ts'
 export interface KernelFile {
   readonly version: string | null
   readonly architecture: string | null
-  /** What is wrong with it, one sentence each; empty when it is a kernel that can be read. */
-  readonly problems: readonly string[]
+  /** What is wrong with it; empty when it is a kernel that can be read. */
+  readonly problems: readonly Problem[]
 }
 
 /** Steps that it takes to open a file, beside those of the way to it. */
@@ -27,7 +28,7 @@ export class SystemFiles {
   private readonly identify: IdentifyKernel
   private readonly resolved = new Map<string, string | undefined>()
   private readonly kernelFiles = new Map<string, KernelFile>()
-  private readonly initrdFiles = new Map<string, string[]>()
+  private readonly initrdFiles = new Map<string, Problem[]>()
   private paidLooks = 0
 
   constructor(system: System, identify: IdentifyKernel, budget = new Budget()) {
@@ -76,15 +77,19 @@ export class SystemFiles {
 
   private examineKernel(path: string): KernelFile {
     const nothing = { version: null, architecture: null }
-    if (!this.pay(KERNEL)) return { ...nothing, problems: [`${path} ${notLookedAt}`] }
-    const { stats, problem } = this.file(path)
+    if (!this.pay(KERNEL)) return { ...nothing, problems: [{ code: 'left-out', text: `${path} ${notLookedAt}` }] }
+    const { stats, problem } = this.file(path, 'kernel')
     if (stats === undefined) return { ...nothing, problems: [problem] }
     try {
       const identity = this.identifyFile(path, stats.size)
       const { version, architecture, bootable } = identity
-      return { version, architecture, problems: bootable ? [] : [notBootable(path, identity)] }
+      return {
+        version,
+        architecture,
+        problems: bootable ? [] : [{ code: 'not-a-kernel', text: notBootable(path, identity) }],
+      }
     } catch (error) {
-      return { ...nothing, problems: [unreadable(path, error)] }
+      return { ...nothing, problems: [{ code: 'unreadable-kernel', text: unreadable(path, error) }] }
     }
   }
 
@@ -97,20 +102,20 @@ export class SystemFiles {
       : this.identify(this.system.readHead(path, S390_HEAD_BYTES), size)
   }
 
-  /** What keeps a file from being loaded as an initrd, as a list of at most one sentence. Never throws. */
-  initrdProblems(path: string): string[] {
+  /** What keeps a file from being loaded as an initrd, as a list of at most one. Never throws. */
+  initrdProblems(path: string): Problem[] {
     return remembered(this.initrdFiles, path, () => this.examineInitrd(path))
   }
 
-  private examineInitrd(path: string): string[] {
-    if (!this.pay(FILE)) return [`${path} ${notLookedAt}`]
-    const { stats, problem } = this.file(path)
+  private examineInitrd(path: string): Problem[] {
+    if (!this.pay(FILE)) return [{ code: 'left-out', text: `${path} ${notLookedAt}` }]
+    const { stats, problem } = this.file(path, 'initrd')
     if (stats === undefined) return [problem]
     try {
       closeSync(this.system.open(path))
       return []
     } catch (error) {
-      return [unreadable(path, error)]
+      return [{ code: 'unreadable-initrd', text: unreadable(path, error) }]
     }
   }
 
@@ -131,31 +136,37 @@ export class SystemFiles {
     }
   }
 
-  private file(path: string): { stats: Stats; problem?: never } | { stats?: never; problem: string } {
+  private file(
+    path: string,
+    kind: 'kernel' | 'initrd',
+  ): { stats: Stats; problem?: never } | { stats?: never; problem: Problem } {
     const stats = this.system.stat(path)
-    if (stats === undefined) return { problem: this.absence(path) }
-    if (!stats.isFile()) return { problem: `${path} is a ${fileType(stats)}, not a file.` }
-    if (stats.size === 0) return { problem: `${path} is empty.` }
+    if (stats === undefined) return { problem: this.absence(path, kind) }
+    if (!stats.isFile())
+      return { problem: { code: `unreadable-${kind}`, text: `${path} is a ${fileType(stats)}, not a file.` } }
+    if (stats.size === 0) return { problem: { code: `unreadable-${kind}`, text: `${path} is empty.` } }
     return { stats }
   }
 
-  private absence(path: string): string {
+  private absence(path: string, kind: 'kernel' | 'initrd'): Problem {
+    const missing = (text: string): Problem => ({ code: `missing-${kind}`, text })
     const unmounted = /^\(([^)]+)\)(.*)$/.exec(path)
     // GRUB's names of disks are no names of this system.
     if (unmounted !== null && /^hd\d/.test(unmounted[1] as string))
-      return `${unmounted[2]} is on (${unmounted[1]}), which is none of the file systems that are mounted here.`
-    if (unmounted !== null) return `${unmounted[2]} is on ${unmounted[1]}, which is not mounted.`
+      return missing(
+        `${unmounted[2]} is on (${unmounted[1]}), which is none of the file systems that are mounted here.`,
+      )
+    if (unmounted !== null) return missing(`${unmounted[2]} is on ${unmounted[1]}, which is not mounted.`)
     try {
       this.system.resolve(path)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (code === 'ELOOP') return `${path} is a link that leads back to itself.`
-      if (code !== 'ENOENT' && code !== 'ENOTDIR') return unreadable(path, error)
+      if (code === 'ELOOP') return missing(`${path} is a link that leads back to itself.`)
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') return { code: `unreadable-${kind}`, text: unreadable(path, error) }
     }
-    if (!this.system.exists(path)) return `${path} does not exist.`
-    return this.system.isLive
-      ? `${path} is a link to a file that does not exist.`
-      : `${path} is a link to a file that does not exist in this root.`
+    if (!this.system.exists(path)) return missing(`${path} does not exist.`)
+    const where = this.system.isLive ? '' : ' in this root'
+    return missing(`${path} is a link to a file that does not exist${where}.`)
   }
 }
 

@@ -44,7 +44,10 @@ function entryOf(path: string, folder: string, release: string | null, survey: S
   const version = file.version ?? release
   const problems = [...file.problems]
   if (file.version !== null && release !== null && file.version !== release)
-    problems.push(`${kernel} is ${file.version}, but the tree is set up for ${release}: it is to be built again.`)
+    problems.push({
+      code: 'stale-build',
+      text: `${kernel} is ${file.version}, but the tree is set up for ${release}: it is to be built again.`,
+    })
   return {
     id: path,
     title: `Linux ${version ?? 'of unknown version'} (build tree)`,
@@ -55,7 +58,7 @@ function entryOf(path: string, folder: string, release: string | null, survey: S
     architecture: file.architecture,
     problems,
     // A kernel with all drivers built in needs none: no modules is not yet a fault.
-    uncertainties: survey.modulesProblems(version),
+    uncertainties: survey.modulesProblems(version).map(({ text }) => text),
     described: true,
   }
 }

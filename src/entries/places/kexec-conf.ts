@@ -3,6 +3,7 @@ import { removeParameter } from '../../cmdline/edit.ts'
 import { lastParameter } from '../../cmdline/look-up.ts'
 import { parseCommandLine, printCommandLine } from '../../cmdline/parse.ts'
 import type { FoundEntry, Menu } from '../model/found-entry.ts'
+import { problemsOf } from '../model/problem.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
 import type { Survey } from '../survey/survey.ts'
 import { type Assignments, parseAssignments } from './shell-assignments.ts'
@@ -22,7 +23,10 @@ function menu(config: string, entry: FoundEntry, { problems }: Assignments): Men
     config,
     entries: [entry],
     preset: { entry, reason: `${config} names it` },
-    problems: problems.map((problem) => `${config}:${problem}`),
+    problems: problemsOf(
+      'configuration-mistake',
+      problems.map((problem) => `${config}:${problem}`),
+    ),
   }
 }
 
@@ -127,5 +131,5 @@ function debian(survey: Survey): Menu[] {
     cmdline: cmdline ?? null,
     uncertainties: cmdline === undefined ? [noRunningCommandLine] : [],
   }
-  return [{ ...menu(config, entry, settings), problems }]
+  return [{ ...menu(config, entry, settings), problems: problemsOf('configuration-mistake', problems) }]
 }

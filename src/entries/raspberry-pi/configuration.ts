@@ -1,4 +1,4 @@
-import { addProblem } from '../model/budget.ts'
+import { addSentence } from '../model/budget.ts'
 import { type Board, isModel, isSerial, isType, type Truth } from './board.ts'
 
 /** One setting of config.txt. */
@@ -66,7 +66,7 @@ export function readPiConfiguration(name: string, text: string, board: Board, op
       if (filter !== undefined) applyFilter(filters, filter, board)
       else if (included !== undefined) {
         const inner = depth < MAX_DEPTH && files < MAX_FILES ? open(included) : undefined
-        if (inner === undefined) addProblem(problems, `${place}: ${included} cannot be included.`)
+        if (inner === undefined) addSentence(problems, `${place}: ${included} cannot be included.`)
         else read(included, inner, depth + 1)
       } else {
         const setting = settingOf(statement, place)

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { type FoundEntry, MAX_INITRDS, type Menu } from '../model/found-entry.ts'
+import { problemsOf } from '../model/problem.ts'
 import { filesAt } from '../paths/loader-path.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
 import type { Survey } from '../survey/survey.ts'
@@ -41,7 +42,10 @@ function readMenu(config: string, survey: Survey): Menu {
     config,
     entries: [entry],
     preset: { entry, reason: `it is what ${config} says` },
-    problems: configuration.problems.map((problem) => `${folder}/${problem}`),
+    problems: problemsOf(
+      'configuration-unreadable',
+      configuration.problems.map((problem) => `${folder}/${problem}`),
+    ),
   }
 }
 
@@ -77,8 +81,10 @@ class Firmware {
       initrds: this.initrds(name, prefix),
       cmdline: text === undefined ? '' : (text.split('\n', 1)[0]?.trim() ?? ''),
       devicetree: devicetree === undefined || devicetree === '' ? null : this.locate(prefixed(prefix, devicetree)),
-      problems:
+      problems: problemsOf(
+        'configuration-unreadable',
         text === undefined ? [`${config}: there is no cmdline.txt; the firmware's own command line is used.`] : [],
+      ),
       uncertainties: [...this.uncertainties(config, name, prefix), ...this.prefixDoubts(prefix)],
     }
   }

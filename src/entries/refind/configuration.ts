@@ -1,4 +1,5 @@
 import { addProblem } from '../model/budget.ts'
+import type { Problem } from '../model/problem.ts'
 import { wordsOf } from './words.ts'
 
 /** A `menuentry` or `submenuentry` of refind.conf. Null: not given. */
@@ -39,7 +40,7 @@ export interface RefindConfiguration {
   /** `scanfor`: i internal, e external, o optical, n network, m stanzas; in the order of the menu. */
   readonly scanFor: string
   readonly rules: ScanRules
-  readonly problems: readonly string[]
+  readonly problems: readonly Problem[]
 }
 
 const MAX_STANZAS = 20_000
@@ -94,7 +95,7 @@ export function readRefind(
 
 class Reader implements RefindConfiguration {
   readonly stanzas: Stanza[] = []
-  readonly problems: string[] = []
+  readonly problems: Problem[] = []
   selection = '+'
   scanFor = 'ieom'
   rules = defaults
@@ -126,7 +127,11 @@ class Reader implements RefindConfiguration {
   private include(name: string, place: string): void {
     const text = this.open(name)
     if (text === undefined)
-      addProblem(this.problems, `${place}: the included file ${name} is not there, or cannot be read.`)
+      addProblem(
+        this.problems,
+        'configuration-unreadable',
+        `${place}: the included file ${name} is not there, or cannot be read.`,
+      )
     else this.read(name, text, false)
   }
 
@@ -147,6 +152,7 @@ class Reader implements RefindConfiguration {
     else if (values.length === 3)
       addProblem(
         this.problems,
+        'unknown-default',
         `${place}: default_selection ${values[0]} holds from ${values[1]} to ${values[2]} only; it is left out here.`,
       )
   }

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import type { FoundEntry, Menu } from '../model/found-entry.ts'
+import { problemsOf } from '../model/problem.ts'
 import { filesAt } from '../paths/loader-path.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
 import type { Survey } from '../survey/survey.ts'
@@ -127,8 +128,12 @@ function stanzaEntry(stanza: Stanza, config: string, survey: Survey): FoundEntry
   const { title, line, loader, initrd, options, volume: volumeName } = stanza
   const nothing = { id: title, title, kernel: null, initrds: [], cmdline: null }
   if (stanza.firmwareOption !== null)
-    return { ...nothing, problems: [`It starts boot option ${stanza.firmwareOption} of the firmware.`] }
-  if (loader === null) return { ...nothing, problems: [`${line}: the entry names no loader.`] }
+    return {
+      ...nothing,
+      problems: problemsOf('no-kernel', [`It starts boot option ${stanza.firmwareOption} of the firmware.`]),
+    }
+  if (loader === null)
+    return { ...nothing, problems: problemsOf('configuration-mistake', [`${line}: the entry names no loader.`]) }
   const volume = volumeName === null ? undefined : volumeOf(volumeName, survey)
   // From the top of the volume, with or without a slash before it.
   const program = survey.volumes.locate(posix.join('/', loader.replaceAll('\\', '/')), config, volume).path
@@ -139,7 +144,10 @@ function stanzaEntry(stanza: Stanza, config: string, survey: Survey): FoundEntry
   const started = survey.efiPrograms.started(start)
   // Windows, macOS and other boot loaders are EFI programs; a Linux kernel is one too, and seldom ends so.
   if (started === null && /\.efi$/i.test(loader) && cmdline === '')
-    return { ...nothing, problems: [`It starts no Linux kernel by itself: the EFI program ${loader}.`] }
+    return {
+      ...nothing,
+      problems: problemsOf('no-kernel', [`It starts no Linux kernel by itself: the EFI program ${loader}.`]),
+    }
   const found = started ?? survey.efiPrograms.asKernel(start)
   // A unified kernel image has a command line of its own; of a kernel the options are shown as they are written.
   const kernel = found.described === true ? found : { ...found, cmdline: options ?? '' }

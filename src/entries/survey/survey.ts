@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import type { System } from '../../system/system.ts'
 import { EfiPrograms } from '../efi/efi-program.ts'
 import type { Budget } from '../model/budget.ts'
+import { type Problem, problemsOf } from '../model/problem.ts'
 import type { IdentifyKernel } from '../names/identify.ts'
 import { SystemFiles } from '../paths/system-files.ts'
 import { ThisSystem } from './this-system.ts'
@@ -39,10 +40,10 @@ export class Survey extends SystemFiles {
     return this.releases
   }
 
-  /** A sentence when this system has modules folders, but none for this release. */
-  modulesProblems(version: string | null): string[] {
+  /** A problem when this system has modules folders, but none for this release. */
+  modulesProblems(version: string | null): Problem[] {
     if (version === null || this.modules.size === 0 || this.modules.has(version)) return []
-    return [`There is no modules folder for ${version}: /lib/modules/${version} is absent.`]
+    return problemsOf('no-modules', [`There is no modules folder for ${version}: /lib/modules/${version} is absent.`])
   }
 
   /** 'Debian GNU/Linux 12 (bookworm), Linux 6.1.0-50-amd64': the system's name if it has one, and what tells the kernel. */

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import type { FoundEntry, Menu, Preset } from '../model/found-entry.ts'
+import { problemsOf } from '../model/problem.ts'
 import { filesAt } from '../paths/loader-path.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
 import type { Survey } from '../survey/survey.ts'
@@ -16,7 +17,10 @@ export const zipl: EntrySource = {
     const text = config === undefined ? undefined : survey.readText(config)
     if (config === undefined || text === undefined) return []
     const configuration = parseZipl(text)
-    const problems = configuration.problems.map((problem) => `${config}:${problem}`)
+    const problems = problemsOf(
+      'configuration-mistake',
+      configuration.problems.map((problem) => `${config}:${problem}`),
+    )
     // Without sections of its own zipl takes the files of the Boot Loader Specification.
     const isForBls = configuration.sections.size === 0 && configuration.sectionCount > 0
     const entries = isForBls ? blsEntries(earlier) : sectionEntries(configuration, config, survey)
@@ -48,12 +52,12 @@ function sectionEntry({ name, line, values }: ZiplSection, config: string, surve
   if (image === undefined) {
     const task = ['dumpto', 'dumptofs', 'mvdump', 'segment', 'tape'].find((key) => values.has(key))
     const what = task === undefined ? 'has no image' : `starts no Linux kernel: ${task} ${values.get(task)}`
-    const problems = [`${config}:${line}: the section ${name} ${what}.`]
+    const problems = problemsOf('no-kernel', [`${config}:${line}: the section ${name} ${what}.`])
     return { id: name, title: name, kernel: null, initrds: [], cmdline: null, problems }
   }
   const file = values.get('parmfile')
   const fromFile = file === undefined ? '' : survey.readText(file)
-  const problems = fromFile === undefined ? [`${config}:${line}: the parmfile ${file} cannot be read.`] : []
+  const unread = fromFile === undefined ? [`${config}:${line}: the parmfile ${file} cannot be read.`] : []
   const ramdisk = values.get('ramdisk')
   return {
     id: name,
@@ -61,7 +65,7 @@ function sectionEntry({ name, line, values }: ZiplSection, config: string, surve
     kernel: absolute(image),
     initrds: ramdisk === undefined ? [] : [absolute(ramdisk)],
     cmdline: [oneLine(fromFile), values.get('parameters')].filter((part) => part).join(' '),
-    problems,
+    problems: problemsOf('configuration-unreadable', unread),
   }
 }
 

@@ -93,7 +93,7 @@ function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu): Ch
     throw new KexecError(`the entry '${entry.title}' starts no Linux kernel`, {
       reason: 'not-a-kernel',
       path: entry.config,
-      hint: `${entry.problems.join(' ')} Load one of: ${candidates(menu)}.`.trimStart(),
+      hint: `${entry.problems.map(({ text }) => text).join(' ')} Load one of: ${candidates(menu)}.`.trimStart(),
       refused: true,
     })
   }
@@ -107,12 +107,11 @@ function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu): Ch
 function remarksOnEntry(options: PlanOptions, entry: BootEntry, menu: BootMenu): Remark[] {
   const { warning } = remarksOn('kernel')
   const menuProblems = entry.isDefault && isDefaultWanted(options) ? menu.problems : []
-  const text = `the entry names the device tree ${entry.devicetree}: the new kernel gets the running one, which the boot loader has filled in`
+  const lost = `the entry names the device tree ${entry.devicetree}: the new kernel gets the running one, which the boot loader has filled in`
   const isTreeLost = entry.devicetree !== null && options.devicetree === undefined
   return [
-    ...menuProblems.map((problem) => warning('menu-problem', problem)),
-    ...entry.problems.map((problem) => warning('entry-problem', problem)),
-    ...(isTreeLost ? [remarksOn('device tree').warning('device-tree-not-passed', text)] : []),
+    ...[...menuProblems, ...entry.problems].map(({ code, text }) => warning(code, text)),
+    ...(isTreeLost ? [remarksOn('device tree').warning('device-tree-not-passed', lost)] : []),
   ]
 }
 

@@ -1,3 +1,5 @@
+import type { ProblemCode } from '../../entries/model/problem.ts'
+
 /** Codes of what a plan warns of: docs/remarks.md says what each means. */
 export const warningCodes = [
   'addon-passed-over',
@@ -11,7 +13,6 @@ export const warningCodes = [
   'damaged-image',
   'device-tree-not-passed',
   'efi-32-bit',
-  'entry-problem',
   'exposed-files',
   'file-left-out',
   'format-too-new',
@@ -24,7 +25,6 @@ export const warningCodes = [
   'left-compressed',
   'may-crash-running-kernel',
   'memory-short',
-  'menu-problem',
   'no-capability',
   'no-linux-version',
   'no-modules',
@@ -48,7 +48,8 @@ export const warningCodes = [
   'verdict-unknown',
 ] as const
 
-export type WarningCode = (typeof warningCodes)[number]
+/** The problems of the entry and of its menu are warnings of the plan, with their own codes. */
+export type WarningCode = (typeof warningCodes)[number] | ProblemCode
 
 /** Codes of what a plan could not check. */
 export const uncheckedCodes = [

@@ -33,7 +33,7 @@ export async function cli(args: readonly string[], call: Call = {}): Promise<Res
 export async function json(args: readonly string[], call: Call = {}): Promise<Result & { document: any }> {
   const result = await cli([...args, '--json'], call)
   const document = JSON.parse(result.stdout)
-  if (document.schemaVersion !== 1) throw new Error(`schemaVersion is ${document.schemaVersion}`)
+  if (document.schemaVersion !== 2) throw new Error(`schemaVersion is ${document.schemaVersion}`)
   return { ...result, document }
 }
 

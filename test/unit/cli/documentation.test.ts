@@ -72,7 +72,10 @@ const problematic = () => makeMachine({ ...debian, '/boot/vmlinuz-6.13.0': 'empt
 
 test('docs/json.md: list', async () => {
   const { document } = await json(['list', '--root', problematic()])
-  expect(fields(document, []).sort()).toEqual(documented('list'))
+  const objects = ['entries[].problems[]', 'loaders[].problems[]', 'problems[]']
+  expect(fields(document, objects).sort()).toEqual(documented('list'))
+  const broken = document.entries.find(({ problems }: { problems: unknown[] }) => problems.length > 0)
+  expect(fields(broken.problems[0], [])).toEqual(['code', 'text'])
 })
 
 /** A FIT image with a kernel: it has everything that inspect tells of. */

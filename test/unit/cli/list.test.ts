@@ -37,7 +37,7 @@ test('--json: the fields that scripts rely on, paths as seen inside the root', a
   const { status, stderr, document } = await json(['list', '--root', root])
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   expect(document).toEqual({
-    schemaVersion: 1,
+    schemaVersion: 2,
     entries: [
       {
         id: `vmlinuz-${newer}`,

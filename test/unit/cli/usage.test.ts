@@ -90,7 +90,7 @@ test('a value that begins with a dash is taken behind an equals sign', async () 
 test('status, reboot and exec end with 4 when nothing is loaded', async () => {
   const status = await json(['status'])
   expect(status.document).toEqual({
-    schemaVersion: 1,
+    schemaVersion: 2,
     loaded: expect.any(Boolean),
     crashLoaded: expect.any(Boolean),
     crashSize: status.document.crashSize,

@@ -4,6 +4,7 @@ import type { FoundEntry, Menu } from '../../../src/entries/model/found-entry.ts
 import { rank } from '../../../src/entries/rank.ts'
 import { Survey } from '../../../src/entries/survey/survey.ts'
 import { System } from '../../../src/system/system.ts'
+import { withSentences } from './sentences.ts'
 import { files, identify, kernels, makeTree, type Tree } from './tree.ts'
 
 const tree: Tree = {
@@ -35,8 +36,8 @@ function menu(source: Menu['source'], entries: FoundEntry[], preset = -1): Menu 
 
 function listOf(menus: Menu[], more: Tree = {}) {
   const system = new System(makeTree({ ...tree, ...more }))
-  const { entries, ...rest } = mergeMenus(menus, new Survey(system, identify))
-  return { ...rest, entries: rank(entries, system) }
+  const { entries, loaders, problems } = mergeMenus(menus, new Survey(system, identify))
+  return { loaders, problems: problems.map(({ text }) => text), entries: rank(entries, system).map(withSentences) }
 }
 
 const lying = (release: string) => entry(release, { id: `vmlinuz-${release}`, cmdline: null })
@@ -196,7 +197,7 @@ test('an entry that starts no Linux kernel is listed, and is never the newest', 
     kernel: null,
     initrds: [],
     cmdline: null,
-    problems: ['x'],
+    problems: [{ code: 'no-kernel', text: 'x' }],
   })
   const { entries } = listOf([menu('grub', [windows, entry('6.1.0')], 0)])
   expect(entries.map(({ id, isDefault, isNewest }) => [id, isDefault, isNewest])).toEqual([

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { readBootMenu } from '../../../src/entries/discover.ts'
 import { inspect } from '../../../src/image/inspect/inspection.ts'
 import { System } from '../../../src/system/system.ts'
+import { readSentences } from './sentences.ts'
 import { files, identify, makeTree, type Tree } from './tree.ts'
 
 /** Every place that a text is read from when all of them are there. */
@@ -56,7 +56,7 @@ test('a FIFO in place of a configuration or an image is not opened', async () =>
   const tree: Tree = { '/grub/grub.cfg': { link: '../boot/grub/grub.cfg' }, ...files('fifo', ...paths) }
   const root = makeTree(tree)
   const watches = await Promise.all(paths.map(async (path) => [path, await watched(join(root, path))] as const))
-  const { problems } = await readBootMenu({ system: new System(root), identify })
+  const { problems } = await readSentences({ system: new System(root), identify })
   await inspect(join(root, images[1] as string))
   await settled()
   expect(watches.filter(([, wasOpened]) => wasOpened()).map(([path]) => path)).toEqual([])

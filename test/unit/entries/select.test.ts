@@ -35,7 +35,7 @@ const rescue = entry('6.1.0-50-amd64', {
   title: 'Debian GNU/Linux 12 (bookworm), Linux 6.1.0-50-amd64 (rescue)',
 })
 const entries = [
-  entry('6.13.0', { problems: ['/boot/vmlinuz-6.13.0 is empty.'] }),
+  entry('6.13.0', { problems: [{ code: 'unreadable-kernel', text: '/boot/vmlinuz-6.13.0 is empty.' }] }),
   entry('6.12.107+deb12-amd64', { isNewest: true }),
   entry('6.12.100+deb12-amd64'),
   entry('6.1.0-50-amd64', { isRunning: true }),

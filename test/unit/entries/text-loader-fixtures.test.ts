@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { readBootMenu } from '../../../src/entries/discover.ts'
 import { fixtureSystem } from './fixtures.ts'
+import { readSentences } from './sentences.ts'
 import { identify } from './tree.ts'
 
 async function menuOf(name: string) {
-  const { entries, loaders, problems } = await readBootMenu({ system: fixtureSystem(name), identify })
+  const { entries, loaders, problems } = await readSentences({ system: fixtureSystem(name), identify })
   return { entries, problems, loader: loaders[0] }
 }
 

@@ -4,11 +4,10 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { onTestFinished } from 'vitest'
-import { discover } from '../../../src/entries/discover.ts'
-import type { BootEntry } from '../../../src/entries/model/entry.ts'
 import type { IdentifyKernel } from '../../../src/entries/names/identify.ts'
 import { cpioTrailer } from '../../../src/initrd/cpio.ts'
 import { System } from '../../../src/system/system.ts'
+import { readSentences } from './sentences.ts'
 
 /** What stands at a path of a tree. */
 export type Content =
@@ -88,11 +87,13 @@ export const identify: IdentifyKernel = (bytes) => {
   return { architecture: 'x86_64', version, bootable: true, description: 'Linux x86 boot executable' }
 }
 
-export async function discoverTree(tree: Tree): Promise<BootEntry[]> {
-  return discover({ system: new System(makeTree(tree)), identify })
+/** The entries of a tree, with the sentences of their problems. */
+export async function discoverTree(tree: Tree) {
+  const { entries } = await readSentences({ system: new System(makeTree(tree)), identify })
+  return entries
 }
 
 /** What a test of a distribution looks at. */
-export function summary(entries: readonly BootEntry[]) {
+export function summary(entries: Awaited<ReturnType<typeof discoverTree>>) {
   return entries.map(({ kernel, initrds, version, problems }) => ({ kernel, initrds, version, problems }))
 }

@@ -20,7 +20,11 @@ export function readBlsFile(run: Interpreter, path: string, dialect: Dialect): B
     const pair = keyAndValue(trimmed, dialect)
     if (pair === undefined) {
       const rest = lines.slice(index + 1).some((other) => /^[ \t]*[^#\s]/.test(other))
-      if (rest) run.problem(`${path}:${index + 1}: a line without a value, at which GRUB stops to read the file.`)
+      if (rest)
+        run.problem(
+          'configuration-mistake',
+          `${path}:${index + 1}: a line without a value, at which GRUB stops to read the file.`,
+        )
       break
     }
     keys.push(pair)

@@ -113,7 +113,10 @@ function upstream(run: Interpreter, { words }: CommandCall): Truth {
 function filesIn(run: Interpreter, folder: string, dialect: Dialect): BlsFile[] {
   const { path, unknown, problem } = run.locate(folder)
   if (unknown !== null || problem !== null)
-    run.problem(`${run.config}: the entries in ${folder} are missing here: ${problem ?? `it depends on ${unknown}.`}`)
+    run.problem(
+      'out-of-reach',
+      `${run.config}: the entries in ${folder} are missing here: ${problem ?? `it depends on ${unknown}.`}`,
+    )
   return run.survey.system
     .list(path)
     .filter((name) => name.endsWith('.conf') && !(dialect === 'red-hat' && name.startsWith('.')))

@@ -115,6 +115,7 @@ function withoutBlock(run: Interpreter, block: string, file: GrubFile, names: re
       ? 'does not exist'
       : 'is out of reach'
   run.problem(
+    file.unknown === null ? 'configuration-unreadable' : 'out-of-reach',
     `${run.config}: the environment block ${path} ${fate}${file.unknown === null ? '' : `: it depends on ${file.unknown}`}. ` +
       'The values saved in it are missing here.',
   )

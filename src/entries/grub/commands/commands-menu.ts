@@ -62,8 +62,9 @@ function source(run: Interpreter, path: string): boolean {
 
 /** What GRUB finds, or may find, and this system does not. */
 function tellMissing(run: Interpreter, { problem, unknown }: GrubFile, what: string): void {
-  if (problem !== null) run.problem(`${run.config}: ${what} is missing here: ${problem}`)
-  else if (unknown !== null) run.problem(`${run.config}: ${what} is missing here: it depends on ${unknown}.`)
+  if (problem !== null) run.problem('out-of-reach', `${run.config}: ${what} is missing here: ${problem}`)
+  else if (unknown !== null)
+    run.problem('out-of-reach', `${run.config}: ${what} is missing here: it depends on ${unknown}.`)
 }
 
 /** Takes the entries of another configuration into this menu. */

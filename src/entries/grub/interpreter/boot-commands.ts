@@ -1,5 +1,6 @@
 import type { StartedKernel } from '../../efi/efi-program.ts'
 import { MAX_INITRDS } from '../../model/found-entry.ts'
+import type { Problem } from '../../model/problem.ts'
 import type { GrubFile } from './devices.ts'
 import type { Boot } from './menu.ts'
 
@@ -12,7 +13,7 @@ export class BootCommands {
   private cmdline: string | null = null
   private initrds: readonly string[] = []
   private devicetree: string | null = null
-  private problems: readonly string[] = []
+  private problems: readonly Problem[] = []
   private uncertainties: readonly string[] = []
   /** What only the file of an EFI program tells: its profile, version and architecture. */
   private started: StartedKernel | null = null
@@ -48,15 +49,17 @@ export class BootCommands {
   multiboot(file: GrubFile, words: readonly string[]): void {
     this.start(file)
     this.cmdline = commandLine(words)
-    this.problems = [...this.problems, `${file.path} is a multiboot kernel, which kexec_file_load does not take.`]
+    const text = `${file.path} is a multiboot kernel, which kexec_file_load does not take.`
+    this.problems = [...this.problems, { code: 'not-a-kernel', text }]
   }
 
   module(file: GrubFile, words: readonly string[]): void {
     if (this.initrds.length > MAX_INITRDS) return
     this.initrds = [...this.initrds, file.path]
     this.note([file])
-    if (words.length > 0 && this.problems.length < MAX_SENTENCES)
-      this.problems = [...this.problems, `Its module ${file.path} has the command line: ${commandLine(words)}`]
+    if (words.length === 0 || this.problems.length >= MAX_SENTENCES) return
+    const text = `Its module ${file.path} has the command line: ${commandLine(words)}`
+    this.problems = [...this.problems, { code: 'options-ignored', text }]
   }
 
   /** An EFI program that boots a Linux kernel. */
@@ -73,12 +76,12 @@ export class BootCommands {
   /** What starts no Linux kernel at all. @param what a sentence */
   other(what: string): void {
     this.start(null)
-    this.problems = [what]
+    this.problems = [{ code: 'no-kernel', text: what }]
   }
 
   /** What GRUB complains of, and goes on without. */
   fault(sentence: string): void {
-    this.problems = [...this.problems, sentence]
+    this.problems = [...this.problems, { code: 'configuration-mistake', text: sentence }]
   }
 
   uncertain(sentence: string): void {
@@ -119,7 +122,9 @@ export class BootCommands {
   }
 
   private note(files: readonly GrubFile[]): void {
-    const found = files.flatMap(({ problem }) => problem ?? [])
+    const found = files.flatMap(({ problem }): Problem[] => {
+      return problem === null ? [] : [{ code: 'out-of-reach', text: problem }]
+    })
     if (found.length > 0 && this.problems.length < MAX_SENTENCES) this.problems = [...this.problems, ...found]
   }
 
@@ -136,7 +141,7 @@ export class BootCommands {
 
   private summary(): string {
     const { kernel, initrds, cmdline } = this
-    return `${kernel ?? this.problems[0]}${initrds.map((initrd) => `, ${initrd}`).join('')}${cmdline ? `, ${cmdline}` : ''}`
+    return `${kernel ?? this.problems[0]?.text}${initrds.map((initrd) => `, ${initrd}`).join('')}${cmdline ? `, ${cmdline}` : ''}`
   }
 }
 

@@ -67,7 +67,7 @@ function fork(run: Interpreter, doubt: Doubt, then: () => void, otherwise: () =>
   const [one, other] = branches
   const isThenLikely = doubt.likely !== false
   if (run.opened !== before.opened && (one.jump === null || other.jump === null))
-    run.problem(`${run.config}: which menu is shown depends on ${why}; that of the other file is listed.`)
+    run.problem('uncertain', `${run.config}: which menu is shown depends on ${why}; that of the other file is listed.`)
   const order = compareJumps(one.jump, other.jump)
   if (order !== 0) {
     // The branch that leads further away waits there; the other goes on.
@@ -159,7 +159,7 @@ function loop(run: Interpreter, rounds: (before: readonly string[]) => void): vo
 function rounds(run: Interpreter, { condition, isUntil, body, line }: While, before: readonly string[]): void {
   for (let round = 0; ; round++) {
     if (round >= MAX_ROUNDS) {
-      run.problem(`${run.config}:${line}: a loop does not end; it was left after ${MAX_ROUNDS} rounds.`)
+      run.problem('left-out', `${run.config}:${line}: a loop does not end; it was left after ${MAX_ROUNDS} rounds.`)
       return
     }
     const asked = ask(run, condition)

@@ -1,4 +1,5 @@
 import { addProblem, BudgetSpent } from '../../model/budget.ts'
+import type { Problem, ProblemCode } from '../../model/problem.ts'
 import type { Survey } from '../../survey/survey.ts'
 import type { Environment } from '../script/environment.ts'
 import { parseEnvironmentBlock } from '../script/environment-block.ts'
@@ -38,7 +39,7 @@ export type RunStatement = (interpreter: Interpreter, statement: Statement) => v
 export class Interpreter {
   readonly devices: Devices
   readonly survey: Survey
-  readonly problems: string[] = []
+  readonly problems: Problem[] = []
   context: MenuContext
   boot = new BootCommands()
   /** The file that is being read. */
@@ -147,7 +148,8 @@ export class Interpreter {
     for (const chunk of parseScript(text, (amount) => budget.take('statements', amount))) {
       if (chunk.problem !== undefined) {
         budget.spend('steps', MISTAKE)
-        this.problem(`${this.config}:${chunk.problem.line}: ${chunk.problem.message}; GRUB passes over this.`)
+        const { line, message } = chunk.problem
+        this.problem('configuration-mistake', `${this.config}:${line}: ${message}; GRUB passes over this.`)
       } else this.run(chunk.statements)
       if (this.jump !== null) return
     }
@@ -159,10 +161,11 @@ export class Interpreter {
       run()
       return true
     } catch (error) {
-      if (error instanceof LimitReached) this.problem(error.message)
-      else if (error instanceof RangeError) this.problem(`${this.config}: its blocks are nested too deeply.`)
+      if (error instanceof LimitReached) this.problem('left-out', error.message)
+      else if (error instanceof RangeError)
+        this.problem('left-out', `${this.config}: its blocks are nested too deeply.`)
       else if (error instanceof BudgetSpent)
-        this.problem(`${this.config}: it does not come to an end; what it did so far counts.`)
+        this.problem('left-out', `${this.config}: it does not come to an end; what it did so far counts.`)
       else throw error
       this.depth = 0
       this.jump = null
@@ -177,8 +180,9 @@ export class Interpreter {
     }
   }
 
-  problem(text: string): void {
-    if (this.problems.length < limits.problems && !this.problems.includes(text)) addProblem(this.problems, text)
+  problem(code: ProblemCode, text: string): void {
+    const isKnown = this.problems.some((known) => known.text === text)
+    if (this.problems.length < limits.problems && !isKnown) addProblem(this.problems, code, text)
   }
 
   add(item: MenuItem): void {
@@ -285,6 +289,7 @@ export class Interpreter {
     const { unknown, problem } = files.length > 0 || !isPath(pattern) ? nowhere : this.locate(pattern)
     if (unknown !== null)
       this.problem(
+        'out-of-reach',
         `${this.config}: what ${pattern} stands for is missing here: ${problem ?? `it depends on ${unknown}.`}`,
       )
     return files

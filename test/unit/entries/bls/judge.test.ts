@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readBootMenu } from '../../../../src/entries/discover.ts'
-import type { BootEntry } from '../../../../src/entries/model/entry.ts'
 import { System } from '../../../../src/system/system.ts'
 import { untested } from '../../../untested.ts'
 import { fixtureRoot } from '../fixtures.ts'
+import { readSentences, type SentencedEntry } from '../sentences.ts'
 import { files, identify, makeTree, type Tree } from '../tree.ts'
 import { type Bootctl, type BootctlEntry, bootctlList, findBootctl } from './bootctl.ts'
 import { type1 } from './tree.ts'
@@ -25,7 +24,7 @@ interface Compared {
   readonly cmdline: string | null
 }
 
-function ours(entry: BootEntry): Compared {
+function ours(entry: SentencedEntry): Compared {
   const { id, title, config, kernel, initrds, cmdline } = entry
   return { id, title, config, kernel, initrds, cmdline }
 }
@@ -46,7 +45,7 @@ function theirs(entry: BootctlEntry, tops: Readonly<Record<string, string>>): Co
 
 async function compare(root: string, esp: string, xbootldr: string | null): Promise<void> {
   const system = new System(root)
-  const { entries } = await readBootMenu({ system, identify })
+  const { entries } = await readSentences({ system, identify })
   // bootctl prints where links lead.
   const own = entries.map((entry) => ({ ...ours(entry), config: system.resolve(entry.config) }))
   const listed = bootctlList(bootctl as Bootctl, join(root, esp), xbootldr === null ? null : join(root, xbootldr))
@@ -67,7 +66,7 @@ judged.each(fixtures)('%s', async (name, esp, xbootldr) => {
 
 judged('a unified kernel image; bootctl 252 knows no addons', async () => {
   const root = fixtureRoot('unified-images')
-  const { entries } = await readBootMenu({ system: new System(root), identify })
+  const { entries } = await readSentences({ system: new System(root), identify })
   const [listed] = bootctlList(bootctl as Bootctl, join(root, 'efi'), null)
   expect(entries).toMatchObject([{ id: listed?.id, title: listed?.showTitle }])
   expect(entries[0]?.cmdline).toBe(`${listed?.options} panic=30 console=ttyS0`)

@@ -1,11 +1,10 @@
-import { readBootMenu } from '../../../../src/entries/discover.ts'
-import type { BootMenu } from '../../../../src/entries/model/boot-menu.ts'
 import { System } from '../../../../src/system/system.ts'
+import { readSentences } from '../sentences.ts'
 import { identify, makeTree, type Tree } from '../tree.ts'
 
 /** Everything that a tree can boot. */
-export async function menuOf(tree: Tree): Promise<BootMenu> {
-  return readBootMenu({ system: new System(makeTree(tree)), identify })
+export async function menuOf(tree: Tree) {
+  return readSentences({ system: new System(makeTree(tree)), identify })
 }
 
 /** Type 1 files by name, without '.conf', in a folder of entries. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { parseType1 } from '../../../../src/entries/bls/type1.ts'
-import { readBootMenu } from '../../../../src/entries/discover.ts'
 import { matchesGlob } from '../../../../src/entries/names/glob.ts'
 import { fixtureSystem } from '../fixtures.ts'
+import { readSentences } from '../sentences.ts'
 import { files, identify, kernels, type Tree } from '../tree.ts'
 import { loaderVariables, menuOf, type1 } from './tree.ts'
 
@@ -110,7 +110,7 @@ describe('one folder by several names is read once', () => {
 
 describe('variables, which are for GRUB', () => {
   test('come from grubenv, and an unset one leaves nothing', async () => {
-    const { entries } = await readBootMenu({ system: fixtureSystem('fedora-kernelopts'), identify })
+    const { entries } = await readSentences({ system: fixtureSystem('fedora-kernelopts'), identify })
     const [newest, running, rescue] = entries
     const cmdline = 'root=/dev/mapper/fedora-root ro rd.lvm.lv=fedora/root rhgb quiet isolcpus=2,3'
     expect(newest).toMatchObject({

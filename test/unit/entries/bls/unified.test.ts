@@ -100,7 +100,8 @@ test('a profile is selected by its id or, as bootctl names those without one, by
     '/efi/EFI/Linux/b.efi': image(),
     '/efi/EFI/Linux/b.efi@0.efi': image({ sections: [...sections.slice(1), ['.osrel', 'ID=other']] }),
   })
-  const chosen = (selector: string) => selectEntry(entries, selector).id
+  const listed = entries.map((entry) => ({ ...entry, problems: [] }))
+  const chosen = (selector: string) => selectEntry(listed, selector).id
   expect(['a.efi', 'a', 'a.efi@0', 'a@0'].map(chosen)).toEqual(['a.efi', 'a.efi', 'a.efi', 'a.efi'])
   expect(['a.efi@reset', 'a.efi@1', 'a@1', 'a.efi@2'].map(chosen)).toEqual([
     'a.efi@reset',

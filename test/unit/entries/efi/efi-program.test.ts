@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { readBootMenu } from '../../../../src/entries/discover.ts'
-import type { BootEntry } from '../../../../src/entries/model/entry.ts'
 import { System } from '../../../../src/system/system.ts'
 import { peImage } from '../bls/image.ts'
 import { type1 } from '../bls/tree.ts'
+import { readSentences, type SentencedEntry } from '../sentences.ts'
 import { files, identify, kernelOf, makeTree, type Tree } from '../tree.ts'
 
 const UUID = 'AAAA-0001'
@@ -56,10 +55,10 @@ function optionsLine(options: string): string {
   return options === '' ? '' : `options ${options}\n`
 }
 
-async function started(loader: string, program: string, options: string, extra: Tree = {}): Promise<BootEntry> {
+async function started(loader: string, program: string, options: string, extra: Tree = {}): Promise<SentencedEntry> {
   const system = new System(makeTree({ ...machine, ...loaders[loader]?.(program, options), ...extra }))
-  const { entries } = await readBootMenu({ system, identify })
-  return entries[0] as BootEntry
+  const { entries } = await readSentences({ system, identify })
+  return entries[0] as SentencedEntry
 }
 
 describe.each(Object.keys(loaders))('%s', (loader) => {
@@ -143,7 +142,7 @@ test('systemd-boot hands over the files of initrd lines; from 5.7 on the kernel 
 
 test('rEFInd puts the initrd of a stanza behind those of its options', async () => {
   const [entry] = (
-    await readBootMenu({
+    await readSentences({
       system: new System(
         makeTree({
           ...machine,
@@ -173,7 +172,7 @@ test('an image that GRUB starts and systemd-boot lists is one entry', async () =
       '/efi/EFI/Linux/whole.efi': { file: peImage({ sections: withInitrd }) },
     }),
   )
-  const { entries } = await readBootMenu({ system, identify })
+  const { entries } = await readSentences({ system, identify })
   expect(entries.filter(({ version }) => version === '6.12.1')).toMatchObject([{ sources: ['grub', 'uki'] }])
 })
 
@@ -196,7 +195,7 @@ test('images that Limine starts: its default counts, unless systemd-boot is inst
     '/boot/EFI/Linux/old.efi': image('6.2.0', 'old'),
   }
   const chosen = async (more: Tree) => {
-    const { entries } = await readBootMenu({ system: new System(makeTree({ ...tree, ...more })), identify })
+    const { entries } = await readSentences({ system: new System(makeTree({ ...tree, ...more })), identify })
     return entries.find(({ isDefault }) => isDefault)?.cmdline
   }
   expect(await chosen({})).toBe('main')

@@ -1,16 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { readBootMenu } from '../../../../src/entries/discover.ts'
-import type { BootLoader } from '../../../../src/entries/model/boot-menu.ts'
 import type { IdentifyKernel } from '../../../../src/entries/names/identify.ts'
 import { System } from '../../../../src/system/system.ts'
+import { readSentences, type SentencedLoader } from '../sentences.ts'
 import { files, identify, kernels, makeTree, type Tree } from '../tree.ts'
 
 async function menuOf(tree: Tree) {
-  const { entries, loaders, problems } = await readBootMenu({
+  const { entries, loaders, problems } = await readSentences({
     system: new System(makeTree(tree)),
     identify: identifyBoth,
   })
-  const loader = loaders.find(({ source }) => source === 'extlinux') as BootLoader
+  const loader = loaders.find(({ source }) => source === 'extlinux') as SentencedLoader
   return { entries: entries.filter(({ source }) => source === 'extlinux'), loader, problems }
 }
 

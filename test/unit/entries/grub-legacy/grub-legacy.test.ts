@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { readBootMenu } from '../../../../src/entries/discover.ts'
-import type { BootLoader } from '../../../../src/entries/model/boot-menu.ts'
 import { System } from '../../../../src/system/system.ts'
+import { readSentences, type SentencedLoader } from '../sentences.ts'
 import { files, identify, kernels, makeTree, type Tree } from '../tree.ts'
 
 async function menuOf(tree: Tree) {
-  const { entries, loaders } = await readBootMenu({ system: new System(makeTree(tree)), identify })
-  const loader = loaders.find(({ source }) => source === 'grub-legacy') as BootLoader
+  const { entries, loaders } = await readSentences({ system: new System(makeTree(tree)), identify })
+  const loader = loaders.find(({ source }) => source === 'grub-legacy') as SentencedLoader
   return { entries: entries.filter(({ source }) => source === 'grub-legacy'), loader }
 }
 

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { readBootMenu } from '../../../../src/entries/discover.ts'
 import type { BootEntry } from '../../../../src/entries/model/entry.ts'
 import { FileIndex } from '../../../../src/entries/paths/file-index.ts'
 import type { System } from '../../../../src/system/system.ts'
 import { fixtureFile, fixtureNames, fixtureSystem } from '../fixtures.ts'
+import { readSentences, type SentencedEntry } from '../sentences.ts'
 import { identify } from '../tree.ts'
 import type { JudgedEntry } from './scripts.ts'
 
@@ -22,7 +22,7 @@ describe('the menu is the one that the real GRUB showed', () => {
   test.each(judgedNames)('%s', async (name) => {
     const judged: Judged = JSON.parse(readFileSync(fixtureFile(name, 'expected.json'), 'utf8'))
     const system = fixtureSystem(name)
-    const { entries } = await readBootMenu({ system, identify })
+    const { entries } = await readSentences({ system, identify })
     // The judge ran on a BIOS machine; the tree does not tell what it is from, so both menus are listed.
     const menu = entries
       .filter((entry) => entry.sources.includes('grub'))
@@ -39,7 +39,7 @@ describe('the menu is the one that the real GRUB showed', () => {
 })
 
 /** The judge's GRUB had nothing to load Xen with, so it told no kernel. */
-function withoutMultiboot(entry: BootEntry): BootEntry {
+function withoutMultiboot(entry: SentencedEntry): SentencedEntry {
   return entry.problems.some((problem) => problem.includes('multiboot kernel')) ? { ...entry, kernel: null } : entry
 }
 

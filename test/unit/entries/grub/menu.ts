@@ -1,7 +1,5 @@
-import { readBootMenu } from '../../../../src/entries/discover.ts'
-import type { BootMenu } from '../../../../src/entries/model/boot-menu.ts'
-import type { BootEntry } from '../../../../src/entries/model/entry.ts'
 import { System } from '../../../../src/system/system.ts'
+import { readSentences, type SentencedEntry } from '../sentences.ts'
 import { files, identify, kernels, makeTree, type Tree } from '../tree.ts'
 
 const machine: Tree = {
@@ -10,16 +8,16 @@ const machine: Tree = {
 }
 
 /** What a machine of two kernels, with this configuration of GRUB, has of GRUB's entries. */
-export async function menuOf(script: string, more: Tree = {}): Promise<BootMenu> {
+export async function menuOf(script: string, more: Tree = {}) {
   const tree = { ...machine, '/boot/grub/grub.cfg': { text: script }, ...more }
-  const menu = await readBootMenu({ system: new System(makeTree(tree)), identify })
+  const menu = await readSentences({ system: new System(makeTree(tree)), identify })
   return { ...menu, entries: menu.entries.filter(({ sources }) => sources.includes('grub') || sources.includes('bls')) }
 }
 
 /** The entry with this body. */
-export async function entryOf(body: string, before = '', more: Tree = {}): Promise<BootEntry> {
+export async function entryOf(body: string, before = '', more: Tree = {}): Promise<SentencedEntry> {
   const { entries } = await menuOf(`${before}\nmenuentry 'the entry' {\n${body}\n}\n`, more)
-  return entries[0] as BootEntry
+  return entries[0] as SentencedEntry
 }
 
 export const linux = 'linux /boot/vmlinuz-6.1.0'

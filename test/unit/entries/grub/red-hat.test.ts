@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { readBootMenu } from '../../../../src/entries/discover.ts'
 import { fixtureSystem } from '../fixtures.ts'
+import { readSentences } from '../sentences.ts'
 import { identify } from '../tree.ts'
 
 /** Debian's GRUB has no blscfg, so no judge can be asked: what is expected here is what Red Hat's GRUB documents. */
 async function menuOf(name: string) {
-  const { entries, loaders, problems } = await readBootMenu({ system: fixtureSystem(name), identify })
+  const { entries, loaders, problems } = await readSentences({ system: fixtureSystem(name), identify })
   const preset = entries.find(({ isDefault }) => isDefault)
   const inCharge = loaders.find((loader) => loader.inCharge)
   return { entries, problems, preset, inCharge }

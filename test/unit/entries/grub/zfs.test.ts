@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { readBootMenu } from '../../../../src/entries/discover.ts'
 import { System } from '../../../../src/system/system.ts'
+import { readSentences } from '../sentences.ts'
 import { identify, makeTree } from '../tree.ts'
 
 test('Ubuntu on ZFS: the pool that is searched for is the one mounted at /boot, whose mount names no partition', async () => {
@@ -28,7 +28,7 @@ initrd "/BOOT/ubuntu@/initrd.img-5.4.0-48-generic"
       },
     }),
   )
-  const { entries } = await readBootMenu({ system, identify })
+  const { entries } = await readSentences({ system, identify })
   expect(entries).toMatchObject([
     {
       id: 'a',

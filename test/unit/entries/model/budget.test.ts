@@ -1,8 +1,8 @@
 import { linkSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readBootMenu } from '../../../../src/entries/discover.ts'
 import { System } from '../../../../src/system/system.ts'
+import { readSentences } from '../sentences.ts'
 import { identify, kernels, makeTree, type Tree } from '../tree.ts'
 
 const boot = kernels('/boot', 'vmlinuz-', '6.1.0')
@@ -156,7 +156,7 @@ const hostile: readonly (readonly [name: string, tree: () => Tree, entries: numb
 test.each(hostile)('%s', { timeout: 60_000 }, async (_name, tree, entries) => {
   const root = makeTree(tree())
   const before = process.cpuUsage()
-  const menu = await readBootMenu({ system: new System(root), identify })
+  const menu = await readSentences({ system: new System(root), identify })
   const { user, system } = process.cpuUsage(before)
   expect(menu.entries.length).toBeGreaterThanOrEqual(entries)
   expect((user + system) / 1e6).toBeLessThan(10)
@@ -170,14 +170,14 @@ test('what is left out is told, in one sentence', async () => {
   })
   for (let number = 1; number < 50; number++)
     linkSync(join(root, 'boot/loader/entries/0.conf'), join(root, `boot/loader/entries/${number}.conf`))
-  const { entries, problems } = await readBootMenu({ system: new System(root), identify })
+  const { entries, problems } = await readSentences({ system: new System(root), identify })
   expect(entries.length).toBeGreaterThan(2)
   expect(entries.length).toBeLessThan(50)
   expect(problems.filter((problem) => tooMuch.test(problem))).toHaveLength(1)
 })
 
 test('an ordinary menu leaves nothing out', async () => {
-  const { problems } = await readBootMenu({
+  const { problems } = await readSentences({
     system: new System(makeTree(text('/boot/grub/grub.cfg', 'menuentry a { linux /boot/vmlinuz-6.1.0 }\n'))),
     identify,
   })
@@ -193,7 +193,7 @@ test('links that lead through thousands of folders are given up', async () => {
 
 test('a discovery ends when its signal fires', async () => {
   const system = new System(makeTree({}))
-  await expect(readBootMenu({ system, signal: AbortSignal.abort() })).rejects.toMatchObject({ reason: 'aborted' })
+  await expect(readSentences({ system, signal: AbortSignal.abort() })).rejects.toMatchObject({ reason: 'aborted' })
   const root = makeTree(
     text(
       '/boot/grub/grub.cfg',
@@ -202,6 +202,6 @@ test('a discovery ends when its signal fires', async () => {
   )
   const controller = new AbortController()
   setTimeout(() => controller.abort(), 100)
-  const reading = readBootMenu({ system: new System(root), identify, signal: controller.signal })
+  const reading = readSentences({ system: new System(root), identify, signal: controller.signal })
   await expect(reading).rejects.toMatchObject({ reason: 'aborted' })
 })

@@ -218,7 +218,7 @@ describe('a partition of another system, which is not mounted', () => {
     const { path, exists } = volumes.locate(kernel, grub, other)
     expect({ path, exists }).toEqual({ path: `(/dev/sda2)${kernel}`, exists: false })
     const { problems } = new Survey(system, identify).kernelFile(path)
-    expect(problems).toEqual([`${kernel} is on /dev/sda2, which is not mounted.`])
+    expect(problems).toEqual([{ code: 'missing-kernel', text: `${kernel} is on /dev/sda2, which is not mounted.` }])
     const own = volumes.find({ uuid: '3f6c1d52-8a0b-4c6e-9d4e-1b2a7c5e9f35' })
     expect(volumes.locate(kernel, grub, own)).toEqual({ path: kernel, exists: true })
   })

@@ -42,7 +42,9 @@ test('modules that were not installed, a kernel of an older configuration', () =
     '/usr/src/linux/include/config/kernel.release': { text: '7.2.0-rc4\n' },
   }).entries
   expect(entry?.uncertainties).toEqual([expect.stringContaining('no modules folder for 7.2.0-rc3+')])
-  expect(entry?.problems).toEqual([expect.stringContaining('is 7.2.0-rc3+, but the tree is set up for 7.2.0-rc4')])
+  expect(entry?.problems).toMatchObject([
+    { code: 'stale-build', text: expect.stringContaining('is 7.2.0-rc3+, but the tree is set up for 7.2.0-rc4') },
+  ])
 })
 
 test('only vmlinux, and nothing at all', () => {

@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { discover } from '../../../../src/entries/discover.ts'
 import { parseAssignments } from '../../../../src/entries/places/shell-assignments.ts'
 import { System } from '../../../../src/system/system.ts'
+import { readSentences } from '../sentences.ts'
 import { files, identify, kernels, makeTree, type Tree } from '../tree.ts'
 
 async function entriesOf(tree: Tree) {
-  return (await discover({ system: new System(makeTree(tree)), identify })).filter(
-    ({ source }) => source === 'kexec-conf',
-  )
+  const { entries } = await readSentences({ system: new System(makeTree(tree)), identify })
+  return entries.filter(({ source }) => source === 'kexec-conf')
 }
 
 const running: Tree = {

@@ -1,14 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { readBootMenu } from '../../../../src/entries/discover.ts'
-import type { BootLoader } from '../../../../src/entries/model/boot-menu.ts'
 import { initrdBeside, versionIn } from '../../../../src/entries/refind/versions.ts'
 import { wordsOf } from '../../../../src/entries/refind/words.ts'
 import { System } from '../../../../src/system/system.ts'
+import { readSentences, type SentencedLoader } from '../sentences.ts'
 import { files, identify, kernels, makeTree, type Tree } from '../tree.ts'
 
 async function menuOf(tree: Tree) {
-  const { entries, loaders } = await readBootMenu({ system: new System(makeTree(tree)), identify })
-  const loader = loaders.find(({ source }) => source === 'refind') as BootLoader
+  const { entries, loaders } = await readSentences({ system: new System(makeTree(tree)), identify })
+  const loader = loaders.find(({ source }) => source === 'refind') as SentencedLoader
   return { entries: entries.filter(({ source }) => source === 'refind'), loader }
 }
 

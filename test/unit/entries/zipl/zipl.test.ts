@@ -1,12 +1,11 @@
 import { expect, test } from 'vitest'
-import { readBootMenu } from '../../../../src/entries/discover.ts'
-import type { BootLoader } from '../../../../src/entries/model/boot-menu.ts'
 import { System } from '../../../../src/system/system.ts'
+import { readSentences, type SentencedLoader } from '../sentences.ts'
 import { files, identify, kernels, makeTree, type Tree } from '../tree.ts'
 
 async function menuOf(tree: Tree) {
-  const { entries, loaders, problems } = await readBootMenu({ system: new System(makeTree(tree)), identify })
-  const loader = loaders.find(({ source }) => source === 'zipl') as BootLoader
+  const { entries, loaders, problems } = await readSentences({ system: new System(makeTree(tree)), identify })
+  const loader = loaders.find(({ source }) => source === 'zipl') as SentencedLoader
   return { entries, loader, problems }
 }
 
