@@ -18,7 +18,7 @@ export function commandHelp(command: Command, descriptor: Descriptor): string {
   return [
     ...placed(usage, { width, label: 'Usage:', labelStyle: 'bold', hanging: INDENT, descriptor }),
     '',
-    ...placed(summary, { width }),
+    ...paragraphs(summary, width),
     '',
     styled('bold', 'Options:', descriptor),
     ...table(options, { width, indent: INDENT }),

@@ -85,7 +85,7 @@ function checksOf(subject: Subject, examination: Examination): Check[] {
 }
 
 /** What is said of a check that the files of a system, with no machine running on them, cannot answer. */
-export const NO_MACHINE = 'These are the files of a system that does not run: they do not tell.'
+export const NO_MACHINE = 'Not checked: this system is not running.'
 
 const nothing = { detail: [], evidence: [], remedy: null } as const
 

@@ -71,7 +71,7 @@ describe('systemd on Debian', () => {
   test("a watchdog: idle, opened by a program, and systemd's own", async () => {
     const { vm } = machine
     await vm.run(`${insertModules}; test -e /sys/class/watchdog/watchdog0/state`)
-    expect(await check('watchdog')).toMatchObject({ status: 'ok', summary: 'None is running.' })
+    expect(await check('watchdog')).toMatchObject({ status: 'ok', summary: 'No watchdog is running.' })
     // The magic V stops it as it is closed: Documentation/watchdog/watchdog-api.rst.
     const opened = await vm.run('exec 9>/dev/watchdog0; linux-kexec doctor --json; printf V >&9')
     const found = JSON.parse(opened.stdout).checks.find(({ id }: Told) => id === 'watchdog')
@@ -80,7 +80,10 @@ describe('systemd on Debian', () => {
     await vm.run(`mkdir -p $(dirname ${settings}); printf '[Manager]\nRuntimeWatchdogSec=60\n' > ${settings}
       systemctl daemon-reexec`)
     await vm.run('until grep -q ^active /sys/class/watchdog/watchdog0/state; do sleep 0.2; done')
-    expect(await check('watchdog')).toMatchObject({ status: 'ok', summary: 'watchdog0 runs; systemd stops it before.' })
+    expect(await check('watchdog')).toMatchObject({
+      status: 'ok',
+      summary: 'watchdog0 is running; systemd stops it before the kexec.',
+    })
     await vm.run(`printf 'KExecWatchdogSec=60\n' >> ${settings}`)
     expect(await check('watchdog')).toMatchObject({ status: 'warning' })
     await vm.run(`rm ${settings}; systemctl daemon-reexec`)
@@ -94,7 +97,7 @@ describe('systemd on Debian', () => {
     expect(opened, opened.stderr).toMatchObject({ status: 0 })
     expect(await check('disk-encryption')).toMatchObject({
       status: 'warning',
-      summary: 'vault will ask for its passphrase again: kexec hands no key on.',
+      summary: 'vault will ask for its passphrase again: kexec passes no key on.',
       remedy: expect.stringMatching(/ \/dev\/vd[a-z]$/),
     })
     await machine.vm.run('printf "vault /dev/vdb /etc/vault.key plain\n" > /etc/crypttab')

@@ -41,7 +41,10 @@ export function placed(text: string, placement: Placement): string[] {
   const shown = oneLine(label)
   const gap = ' '.repeat(shown === '' ? column : Math.max(1, column - shown.length))
   const margin = indent + hanging
-  const lines = wrap(oneLine(text), width - margin, width - indent - shown.length - gap.length)
+  const head = shown.length + gap.length
+  // A label that the other lines hang below is one of the words: together they are no wider than those lines.
+  const isWord = shown !== '' && hanging !== column
+  const lines = wrap(oneLine(text), width - margin, width - (isWord ? margin : indent) - head)
   return lines.map((line, row) => {
     const words = line === '' ? '' : paint(style, line, descriptor)
     if (row > 0) return ' '.repeat(margin) + words

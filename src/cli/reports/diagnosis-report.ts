@@ -13,7 +13,7 @@ const colours = { ok: 'green', warning: 'yellow', problem: 'red', unknown: 'dim'
 
 const verdicts: Record<Diagnosis['verdict'], string> = {
   ok: 'A kexec would work.',
-  warning: 'A kexec would work; mind the warnings.',
+  warning: 'A kexec would work; see the warnings.',
   problem: 'A kexec would not work.',
 }
 
@@ -24,8 +24,8 @@ export function diagnosisReport({ verdict, checks, root }: Diagnosis): string {
   const lines = checks.filter((check) => !skipped.includes(check)).flatMap((check) => rows(check, width))
   if (skipped.length === 0) return [...lines, '', verdicts[verdict]].join('\n')
   const ids = skipped.map(({ id }) => id).join(', ')
-  const rest = `Nothing runs in ${root}, so that this cannot be told: ${ids}.`
-  const end = verdict === 'problem' ? verdicts.problem : 'Nothing in these files stands in the way of a kexec.'
+  const rest = `Nothing runs in ${root}, so these were not checked: ${ids}.`
+  const end = verdict === 'problem' ? verdicts.problem : 'No obstacle to a kexec was found in these files.'
   return [...lines, '', ...placed(rest, { width }), end].join('\n')
 }
 

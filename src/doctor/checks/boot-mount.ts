@@ -34,7 +34,7 @@ function mountsOf(system: System): Finding<'boot-mount'> {
   const missing = wanted.filter(({ place }) => (mounted === undefined ? isEmpty(system, place) : !mounted.has(place)))
   if (missing.length > 0) {
     const names = [...new Set(missing.map(({ place }) => place))].join(' and ')
-    const how = mounted === undefined ? 'has nothing in it' : 'not mounted'
+    const how = mounted === undefined ? 'empty' : 'not mounted'
     const summary = `${names} is configured, but ${how}: entries may be missing or stale.`
     const proof = mounted === undefined ? [] : [{ source: MOUNTS, value: `no ${names}` }]
     const remedy = system.isLive ? `mount ${missing[0]?.place}` : `mount it on ${system.root}${missing[0]?.place}`

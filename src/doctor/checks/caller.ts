@@ -24,18 +24,19 @@ export const caller: Subject<'capability' | 'namespaces' | 'seccomp' | 'confinem
 function capability({ policy, privileges, system }: Examination): Finding<'capability'> {
   const id = 'capability'
   const { evidence } = privileges
-  if (policy.capability === null) return { id, status: 'unknown', summary: 'It cannot be read (/proc/self/status).' }
+  if (policy.capability === null)
+    return { id, status: 'unknown', summary: 'The capabilities of this process cannot be read (/proc/self/status).' }
   if (policy.capability) return { id, status: 'ok', summary: 'This process has CAP_SYS_BOOT.', evidence }
   const barrier = readBarrier(system)
   if (barrier === undefined) {
     const summary = 'This user may not load a kernel; root may (CAP_SYS_BOOT).'
     return { id, status: 'warning', summary, evidence, remedy: 'sudo linux-kexec load' }
   }
-  const remedy = 'Run it in a service or container that is given CAP_SYS_BOOT, or on the host.'
+  const remedy = 'Run linux-kexec on the host, or in a service or container that has CAP_SYS_BOOT.'
   return {
     id,
     status: 'problem',
-    summary: sentence(`${noCapability(policy.uid).summary}, nor can it get it: ${barrier.why}`),
+    summary: sentence(`${noCapability(policy.uid).summary}, and cannot gain it: ${barrier.why}`),
     evidence: [...evidence, { source: `/proc/self/status ${barrier.field}`, value: barrier.value }],
     remedy,
   }
@@ -62,18 +63,23 @@ function namespaces({ policy, privileges }: Examination): Finding<'namespaces'> 
     return { id, status: 'problem', summary: sentence(`${summary}${place}`), evidence, remedy }
   }
   if (user === null || pid === null)
-    return { id, status: 'unknown', summary: 'They cannot be read (/proc/self/ns).', evidence }
+    return {
+      id,
+      status: 'unknown',
+      summary: 'The namespaces of this process cannot be read (/proc/self/ns).',
+      evidence,
+    }
   if (policy.container !== null) {
     const summary = `This is a container (${policy.container}): what is found to boot is what it sees, not the host's.`
     return { id, status: 'warning', summary, evidence, remedy: otherUserNamespace.remedy }
   }
-  return { id, status: 'ok', summary: 'This process is in the initial ones.', evidence }
+  return { id, status: 'ok', summary: 'This process is in the initial namespaces.', evidence }
 }
 
 /** Nothing is said where there is no filter. */
 function seccomp({ policy, privileges }: Examination): Finding<'seccomp'>[] {
   if (policy.seccomp === null || policy.seccomp === 0) return []
-  const summary = 'A seccomp filter is on this process, and what it refuses cannot be read.'
+  const summary = 'A seccomp filter is active on this process; the calls that it refuses cannot be read.'
   return [{ id: 'seccomp', status: 'warning', summary, evidence: privileges.evidence, remedy: seccompFilter.remedy }]
 }
 
@@ -91,14 +97,14 @@ function confinement({ policy }: Examination): Finding<'confinement'>[] {
   if (first === undefined) return []
   const told = ({ module, label, missing }: Confinement) =>
     module === 'unknown'
-      ? `It cannot be read ${missing}.`
-      : `${modules[module]} may refuse the load${label === null ? '' : ` (${label})`}; what it refuses cannot be read.`
+      ? `Whether a security module confines this process cannot be read ${missing}.`
+      : `${modules[module]} may refuse the load${label === null ? '' : ` (${label})`}; its rules cannot be read.`
   const evidence = policy.reasons
     .filter(({ subject, source }) => subject === 'process' && source.includes('/attr/'))
     .map(({ source, value }) => ({ source, value }))
   const remedy =
     first.scope === 'process'
-      ? 'Run it from an unconfined shell of the host.'
-      : 'linux-kexec load, and see what it says'
+      ? 'Run linux-kexec from an unconfined shell of the host.'
+      : 'Try linux-kexec load; the error names the cause.'
   return [{ id: 'confinement', status: 'warning', summary: told(first), detail: others.map(told), evidence, remedy }]
 }

@@ -49,7 +49,7 @@ function encryption(examination: Examination): Finding<'disk-encryption'> {
     return {
       id,
       status: 'ok',
-      summary: 'No encrypted disk is open.',
+      summary: 'No encrypted disk is in use.',
       evidence: [{ source: BLOCK, value: 'no dm-crypt' }],
     }
   const table = new Map(readCrypttab(system).map((line) => [line.name, line]))
@@ -59,7 +59,9 @@ function encryption(examination: Examination): Finding<'disk-encryption'> {
   const worst = ways.find(({ status }) => status === 'warning') ?? ways.find(({ status }) => status === 'unknown')
   if (worst === undefined) {
     const summary =
-      ways.length === 1 ? (ways[0]?.summary as string) : `${ways.length} disks, all opened without a question.`
+      ways.length === 1
+        ? (ways[0]?.summary as string)
+        : `${ways.length} encrypted disks, all unlocked without a prompt.`
     return { id, status: 'ok', summary, detail: ways.flatMap(({ detail }) => detail ?? []), evidence }
   }
   const others = ways.filter((way) => way !== worst && way.status !== 'ok').map(({ summary }) => summary)
@@ -130,25 +132,25 @@ function unlocking(
   const keyFile = line?.key ?? '-'
   if (has('tpm2-device')) return { ...common, ...byTpm(system, volume, has('tpm2-measure-pcr')) }
   if (has('fido2-device') || has('pkcs11-uri')) {
-    const summary = `${name} will ask for its security token again, and someone to confirm it.`
+    const summary = `${name} needs its security token again, and someone to confirm it.`
     return {
       ...common,
       status: 'warning',
       summary,
-      remedy: 'Have the token in the machine and someone at its console.',
+      remedy: 'Insert the token, and have someone at the console.',
     }
   }
   if (has('keyscript'))
-    return { ...common, status: 'unknown', summary: `${name} gets its key from a script, which may ask for something.` }
+    return { ...common, status: 'unknown', summary: `${name} gets its key from a script, which may prompt for input.` }
   const own = `/etc/cryptsetup-keys.d/${name}.key`
   if (hasKey || keyFile.startsWith('/') || system.exists(own))
-    return { ...common, status: 'ok', summary: `${name} is opened by its key file.` }
+    return { ...common, status: 'ok', summary: `${name} is unlocked by its key file.` }
   return {
     ...common,
     status: 'warning',
-    summary: `${name} will ask for its passphrase again: kexec hands no key on.`,
-    detail: 'That is unless a token on the disk itself opens it (clevis, systemd-cryptenroll), which is not read here.',
-    remedy: `Be at the console, or let the TPM open it: systemd-cryptenroll --tpm2-device=auto ${device}`,
+    summary: `${name} will ask for its passphrase again: kexec passes no key on.`,
+    detail: 'A token on the disk itself (clevis, systemd-cryptenroll) may unlock it; such tokens are not read here.',
+    remedy: `Be at the console, or let the TPM unlock it: systemd-cryptenroll --tpm2-device=auto ${device}`,
   }
 }
 
@@ -156,11 +158,11 @@ function unlocking(
 function byTpm(system: System, { name, device }: Volume, isMeasured: boolean): Omit<Unlocking, 'volume' | 'evidence'> {
   // systemd-pcrphase.service(8): with systemd-stub the phases of this boot are in register 11 already, the machine in 15.
   const isStub = loaderVariable(system, 'StubInfo') !== undefined
-  if (!isStub && !isMeasured) return { status: 'ok', summary: `${name} is opened by the TPM, as at this boot.` }
+  if (!isStub && !isMeasured) return { status: 'ok', summary: `${name} is unlocked by the TPM, as at this boot.` }
   return {
     status: 'warning',
     summary: `${name} may ask for its passphrase: the TPM is not reset, and this boot changed its registers 11 and 15.`,
-    detail: 'Bound to register 7 alone it is opened as before.',
+    detail: 'A volume that is bound to register 7 alone is unlocked as before.',
     remedy: `cryptsetup luksDump ${device} shows the registers (tpm2-hash-pcrs); keep the passphrase at hand`,
   }
 }

@@ -77,7 +77,8 @@ const saidElsewhere = [
 ]
 
 function noPlan(error: KexecError, { menu }: Examination): Finding<Id> {
-  if (menu.entries.length === 0) return { id: 'default-entry', status: 'unknown', summary: 'There is none to choose.' }
+  if (menu.entries.length === 0)
+    return { id: 'default-entry', status: 'unknown', summary: 'No boot entry was found, so none is the default.' }
   const { summary, path, hint, evidence } = error
   const where = path === undefined ? '' : ` (${path})`
   return {
@@ -127,14 +128,19 @@ function initrd(plan: LoadPlan, { menu }: Examination): Finding<Id> {
     const entry = menu.entries.find((each) => each.id === plan.entry)
     // The boot loader boots it without as well.
     if (entry?.cmdline != null)
-      return { id, status: 'ok', summary: 'None, as in the menu of the boot loader.', evidence }
-    const summary = 'None was found for it: the kernel must find the root file system without modules.'
+      return {
+        id,
+        status: 'ok',
+        summary: 'The boot loader uses no initrd for this entry; neither does linux-kexec.',
+        evidence,
+      }
+    const summary = 'No initrd was found for this kernel: it must find the root file system without modules.'
     const remedy =
       'update-initramfs -c -k VERSION, dracut -f or mkinitcpio -P, unless the kernel has all drivers built in'
     return { id, status: 'warning', summary, evidence, remedy }
   }
   const size = formatBytes(initrds.reduce((sum, each) => sum + each.size, 0))
-  const summary = initrds.length === 1 ? `One of ${size}.` : `${initrds.length} of ${size} together.`
+  const summary = initrds.length === 1 ? `One initrd of ${size}.` : `${initrds.length} initrds of ${size} together.`
   return { id, status: 'ok', summary, evidence }
 }
 
@@ -146,7 +152,7 @@ function commandLine(plan: LoadPlan, system: System): Finding<Id> {
   const evidence = [{ source: reason, value: plan.commandLine }]
   const missing = missingRoot(plan.commandLine, system)
   if (missing !== undefined) {
-    const summary = `It names ${missing.word}, and there is no such file system here.`
+    const summary = `The command line names ${missing.word}, but there is no such file system here.`
     const remedy = `blkid, and correct root= in the boot loader's configuration`
     return { id, status: 'warning', summary, evidence: [...evidence, missing.evidence], remedy }
   }

@@ -23,23 +23,23 @@ function loadedKernel({ held, system, policy }: Examination): Finding<'loaded-ke
   const id = 'loaded-kernel'
   const evidence = readEvidence(system, '/sys/kernel/kexec_loaded', '/sys/kernel/kexec/loaded')
   if (!held.supported || held.loaded === null)
-    return { id, status: 'unknown', summary: 'It cannot be read (/sys/kernel/kexec_loaded).' }
-  if (!held.loaded) return { id, status: 'ok', summary: 'None is loaded yet.', evidence }
+    return { id, status: 'unknown', summary: 'Whether a kernel is loaded cannot be read (/sys/kernel/kexec_loaded).' }
+  if (!held.loaded) return { id, status: 'ok', summary: 'No kernel is loaded yet.', evidence }
   const image = loadedImages({ system }).kernel
   const [stale] = image.stale
   const seen = { id, evidence: [...evidence, ...image.evidence] } as const
   if (image.state === 'replaced') {
-    const summary = 'One is loaded that is not ours: someone else has loaded it over the one that linux-kexec loaded.'
+    const summary = 'The loaded kernel is not the one that linux-kexec loaded: someone else has replaced it.'
     return { ...seen, status: 'warning', summary, remedy: RELOAD }
   }
   if (stale !== undefined) {
-    const summary = `One is loaded that is older than its files: ${stale.path} ${stale.change}.`
+    const summary = `The loaded kernel is older than its files: ${stale.path} ${stale.change}.`
     return { ...seen, status: 'warning', summary, remedy: RELOAD }
   }
   const which = image.record?.version ?? undefined
   const shut = afterLoad(policy)
-  if (shut !== null) return { ...seen, status: 'ok', summary: `${which ?? 'One'} is loaded. ${shut}` }
-  return { ...seen, status: 'ok', summary: `${which ?? 'One'} is loaded; a new load takes its place.` }
+  if (shut !== null) return { ...seen, status: 'ok', summary: `${which ?? 'A kernel'} is loaded. ${shut}` }
+  return { ...seen, status: 'ok', summary: `${which ?? 'A kernel'} is loaded; a new load replaces it.` }
 }
 
 function crashKernel(examination: Examination): Finding<'crash-kernel'> {
@@ -47,23 +47,27 @@ function crashKernel(examination: Examination): Finding<'crash-kernel'> {
   const { held, system } = examination
   const files = ['kexec_crash_loaded', 'kexec_crash_size'].map((name) => `/sys/kernel/${name}`)
   const evidence = readEvidence(system, ...files)
-  const here = held.crashSize ? `, where this one has ${formatBytes(held.crashSize)}` : ''
+  const here = held.crashSize ? `, where the running one has ${formatBytes(held.crashSize)}` : ''
   if (!held.supported || held.crashLoaded === null)
-    return { id, status: 'unknown', summary: 'It cannot be read (/sys/kernel/kexec_crash_loaded).' }
+    return {
+      id,
+      status: 'unknown',
+      summary: 'Whether a crash kernel is loaded cannot be read (/sys/kernel/kexec_crash_loaded).',
+    }
   if (!held.crashLoaded && !held.crashSize) return notReserved(examination, evidence)
   const plan = planOf(examination)
   if (plan !== undefined && !hasParameter(plan.commandLine, 'crashkernel')) {
-    const summary = `The new kernel will have none${here}: its command line has no crashkernel=.`
+    const summary = `The new kernel will reserve no memory for a crash kernel${here}: its command line has no crashkernel=.`
     const remedy = 'linux-kexec load --append crashkernel=SIZE, as /proc/cmdline has it, or set it in the boot loader'
     return { id, status: 'warning', summary, evidence, remedy }
   }
   const advice = hotplugAdvice(readCrashHotplug(system))
   if (held.crashLoaded) {
-    const summary = 'Loaded; it is lost, and to be loaded anew after.'
+    const summary = 'A crash kernel is loaded. A kexec loses it: load it again afterwards.'
     return { id, status: 'ok', summary, detail: advice === null ? [] : [advice], evidence }
   }
-  const detail = ['Nothing is dumped when this kernel panics: `linux-kexec load --panic` loads one.']
-  return { id, status: 'ok', summary: 'Memory is reserved, none is loaded.', detail, evidence }
+  const detail = ['No dump is written when this kernel panics: `linux-kexec load --panic` loads a crash kernel.']
+  return { id, status: 'ok', summary: 'Memory is reserved, but no crash kernel is loaded.', detail, evidence }
 }
 
 /** Nobody needs a crash kernel; but whoever asked for the memory does. */
@@ -71,7 +75,8 @@ function notReserved(examination: Examination, evidence: readonly Evidence[]): F
   const id = 'crash-kernel'
   const { system, policy, menu } = examination
   const given = explainNotReserved(system)
-  if (given === undefined) return { id, status: 'ok', summary: 'None is reserved or loaded.', evidence }
+  if (given === undefined)
+    return { id, status: 'ok', summary: 'No crash kernel is loaded, and no memory is reserved for one.', evidence }
   const { raw } = given.parameter
   const running = menu.entries.find(({ isRunning }) => isRunning)
   const recommended = recommendReservation(system, policy.kernel.architecture, null)

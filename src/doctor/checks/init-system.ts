@@ -16,11 +16,11 @@ function way({ system }: Examination): Finding<'init-system'> {
   const { init, title, via, proven, obstacles, install, notes, evidence, ...assessment } = assessHandover(system)
   const remedy = assessment.remedy ?? 'linux-kexec reboot --via direct'
   if (via === null) {
-    const what = init === 'unknown' ? 'not one that is known' : `${title}, which is not served`
+    const what = init === 'unknown' ? 'not a known one' : `${title}, which is not served`
     return {
       id,
       status: 'warning',
-      summary: `It is ${what}: no service would be stopped in its order.`,
+      summary: `The init system is ${what}: no service would be stopped in its order.`,
       evidence,
       remedy,
     }
@@ -35,7 +35,7 @@ function way({ system }: Examination): Finding<'init-system'> {
     }
   // Only root reads what the signal's number depends on.
   if (system.denied.has('/proc/1/maps') && obstacles.length === 1) {
-    const summary = `${title} is there; whether it can be asked only root can read.`
+    const summary = `${title} is running; only root can read whether it would accept a request.`
     const detail = obstacles.map((obstacle) => sentence(obstacle))
     return { id, status: 'unknown', summary, detail, evidence, remedy: 'sudo linux-kexec doctor' }
   }

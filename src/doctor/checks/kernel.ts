@@ -32,8 +32,10 @@ function fileLoad(examination: Examination): Finding<'kexec-file-load'> {
   }
   const refused = refusalOf(examination, id)
   if (refused !== undefined) return refused
-  if (configuration.has('KEXEC_FILE')) return { id, status: 'ok', summary: 'The running kernel has it.', evidence }
-  const summary = 'Neither its configuration nor its symbols tell.'
+  if (configuration.has('KEXEC_FILE'))
+    return { id, status: 'ok', summary: 'The running kernel has kexec_file_load.', evidence }
+  const summary =
+    'Whether the running kernel has kexec_file_load is unknown: neither its configuration nor its symbols can be read.'
   const remedy = policy.unread.length > 0 ? { remedy: 'sudo linux-kexec doctor' } : {}
   return { id, status: 'unknown', summary, evidence, ...remedy }
 }
@@ -56,18 +58,30 @@ function plainLoad(examination: Examination): Finding<'kexec-load'> {
   const evidence = sources(reasons)
   if (planOf(examination)?.engine === 'segments') return refusalOf(examination, id) ?? neededLoad(kexecLoad, evidence)
   if (kexecLoad.mode === 'unsupported')
-    return { id, status: 'ok', summary: 'It lacks it, which is not needed.', evidence }
+    return { id, status: 'ok', summary: 'The running kernel has no kexec_load; it is not needed.', evidence }
   if (kexecLoad.mode === 'disabled')
-    return { id, status: 'ok', summary: 'It is shut, and not needed.', detail: [sentence(kexecLoad.why)], evidence }
+    return {
+      id,
+      status: 'ok',
+      summary: 'kexec_load is refused here; it is not needed.',
+      detail: [sentence(kexecLoad.why)],
+      evidence,
+    }
   return configuration.has('KEXEC')
-    ? { id, status: 'ok', summary: 'The running kernel has it; it is not needed.', evidence }
-    : { id, status: 'unknown', summary: 'Nothing tells; it is not needed.', evidence }
+    ? { id, status: 'ok', summary: 'The running kernel has kexec_load; it is not needed.', evidence }
+    : {
+        id,
+        status: 'unknown',
+        summary: 'Whether the running kernel has kexec_load is unknown; it is not needed.',
+        evidence,
+      }
 }
 
 /** Where it is the only one. */
 function neededLoad({ mode, why }: CallPolicy, evidence: readonly Evidence[]): Finding<'kexec-load'> {
   const id = 'kexec-load'
-  if (mode !== 'disabled') return { id, status: 'ok', summary: 'The running kernel has it, and it is used.', evidence }
+  if (mode !== 'disabled')
+    return { id, status: 'ok', summary: 'The running kernel has kexec_load, and linux-kexec uses it.', evidence }
   const remedy = 'Boot a kernel built with CONFIG_KEXEC_FILE=y, which takes signed kernels.'
   return { id, status: 'problem', summary: sentence(why), evidence, remedy }
 }

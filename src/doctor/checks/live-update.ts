@@ -25,12 +25,13 @@ function handedOn(examination: Examination): Finding<'live-update'> {
     ...[DEBUG, DEVICE].filter((path) => system.exists(path)).map((source) => ({ source, value: 'present' })),
   ]
   if (system.exists(DEVICE)) {
-    const detail = ['The reboot returns when a live update that is in preparation refuses it.']
+    const detail = ['A live update that is in preparation can refuse the reboot, which then returns with an error.']
     return { id, status: 'ok', summary: `Live update is on (${DEVICE}).`, detail, evidence }
   }
   const isOn = system.exists(DEBUG) || isEnabled(commandLine, examination)
-  if (isOn === null) return { id, status: 'unknown', summary: 'Nothing tells whether memory is handed on.', evidence }
-  const summary = isOn ? 'Kexec handover is on: memory is handed on.' : 'No memory is handed on (no kexec handover).'
+  if (isOn === null)
+    return { id, status: 'unknown', summary: 'Whether memory is passed on to the new kernel is unknown.', evidence }
+  const summary = isOn ? 'Kexec handover is on: memory is passed on.' : 'Kexec handover is off: no memory is passed on.'
   return { id, status: 'ok', summary, evidence }
 }
 

@@ -25,14 +25,16 @@ function room(examination: Examination): Finding<'memory'> {
     return { id, status: 'problem', summary: sentence(summary), evidence, remedy: hint }
   }
   const kibibytes = /^MemAvailable:\s*(\d{1,12}) kB$/m.exec(examination.system.readText(MEMORY) ?? '')?.[1]
-  if (kibibytes === undefined) return { id, status: 'unknown', summary: 'It cannot be read (/proc/meminfo).' }
+  if (kibibytes === undefined)
+    return { id, status: 'unknown', summary: 'The amount of free memory cannot be read (/proc/meminfo).' }
   const available = formatBytes(Number(kibibytes) * 1024)
   const evidence = [{ source: `${MEMORY} MemAvailable`, value: `${kibibytes} kB` }]
-  if (plan === undefined) return { id, status: 'unknown', summary: `${available} are free; nothing to load.`, evidence }
+  if (plan === undefined)
+    return { id, status: 'unknown', summary: `${available} are free; there is no kernel to load.`, evidence }
   const warning = plan.warnings.find((each) => SHORTAGE.test(each))
   if (warning !== undefined) {
-    const remedy = 'Load early after boot, or stop a large service before.'
+    const remedy = 'Load soon after boot, or stop a large service first.'
     return { id, status: 'warning', summary: sentence(warning), evidence, remedy }
   }
-  return { id, status: 'ok', summary: `${available} are free, and that suffices.`, evidence }
+  return { id, status: 'ok', summary: `${available} are free, which is enough.`, evidence }
 }

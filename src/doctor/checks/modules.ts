@@ -25,7 +25,7 @@ function newestOf(entries: readonly BootEntry[]): string | undefined {
 function ofNewest({ system, menu }: Examination): Finding<'modules'> {
   const id = 'modules'
   const version = newestOf(menu.entries)
-  if (version === undefined) return { id, status: 'unknown', summary: 'No release of a newest kernel is known.' }
+  if (version === undefined) return { id, status: 'unknown', summary: 'The version of the newest kernel is unknown.' }
   const folder = MODULES_FOLDERS.map((parent) => `${parent}/${version}`).find((path) =>
     system.stat(path)?.isDirectory(),
   )
@@ -36,10 +36,10 @@ function ofNewest({ system, menu }: Examination): Finding<'modules'> {
       return {
         id,
         status: 'unknown',
-        summary: 'There are no modules of any kernel here.',
+        summary: 'There are no modules for any kernel.',
         evidence: [{ source: '/lib/modules', value: 'absent or empty' }],
       }
-    const summary = `The newest kernel, ${version}, has none: ${absent} is absent.`
+    const summary = `The newest kernel, ${version}, has no modules: ${absent} is absent.`
     const remedy = `Install the package with the modules of ${version} again, or remove that kernel.`
     return { id, status: 'warning', summary, evidence: [{ source: absent, value: 'absent' }], remedy }
   }
@@ -47,7 +47,7 @@ function ofNewest({ system, menu }: Examination): Finding<'modules'> {
   const hasModules = system.stat(`${folder}/kernel`)?.isDirectory() ?? false
   const isIndexed = ['modules.dep', 'modules.dep.bin'].some((name) => system.exists(`${folder}/${name}`))
   if (hasModules && !isIndexed) {
-    const summary = `Those of ${version} have no index, without which none can be loaded: ${index} is absent.`
+    const summary = `The modules of ${version} have no index, so none of them can be loaded: ${index} is absent.`
     return {
       id,
       status: 'warning',
@@ -57,5 +57,5 @@ function ofNewest({ system, menu }: Examination): Finding<'modules'> {
     }
   }
   const evidence = [{ source: folder, value: 'present' }]
-  return { id, status: 'ok', summary: `The newest kernel, ${version}, has them.`, evidence }
+  return { id, status: 'ok', summary: `The newest kernel, ${version}, has its modules.`, evidence }
 }

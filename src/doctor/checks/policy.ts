@@ -25,7 +25,7 @@ function loadSwitch(examination: Examination): Finding<'load-switch'> {
   const id = 'load-switch'
   const { limits, reasons } = examination.policy
   if (callOf(examination).mode === 'unsupported')
-    return { id, status: 'unknown', summary: 'It does not come to that: there is no such call.' }
+    return { id, status: 'unknown', summary: 'Not checked: the running kernel cannot load kernels.' }
   const evidence = evidenceOf(reasons, 'limits')
   if (limits.disabled) {
     const { summary, remedy } = loadingDisabled(callOf(examination).remedy)
@@ -38,16 +38,16 @@ function loadSwitch(examination: Examination): Finding<'load-switch'> {
   if (limits.disabled === null) return { id, status: 'unknown', summary: 'Whether loading is allowed cannot be read.' }
   if (limits.reboot === 1) {
     const summary = 'One load is left until the next boot, and one that fails uses it up.'
-    return { id, status: 'warning', summary, evidence, remedy: 'linux-kexec plan, to be sure before it is used' }
+    return { id, status: 'warning', summary, evidence, remedy: 'linux-kexec plan, to check before using it up' }
   }
   const left = limits.reboot === null ? 'without a limit' : `${limits.reboot} more times`
   return { id, status: 'ok', summary: `Loading is allowed, ${left}.`, evidence }
 }
 
 const agreeable: Readonly<Record<string, string>> = {
-  unchecked: 'No signature is looked at.',
-  permissive: 'Signatures are looked at; wrong ones are accepted.',
-  enforced: 'The kernel to load is signed as is asked for.',
+  unchecked: 'Signatures are not checked.',
+  permissive: 'Signatures are checked, but wrong ones are accepted.',
+  enforced: 'The kernel to load is signed as required.',
 }
 
 function signature(examination: Examination): Finding<'signature'> {
@@ -55,11 +55,11 @@ function signature(examination: Examination): Finding<'signature'> {
   const evidence = evidenceOf(examination.policy.reasons, 'signature', 'lockdown', 'secure boot', 'ima')
   const { mode, why } = callOf(examination)
   if (mode === 'unsupported' || mode === 'disabled')
-    return { id, status: 'unknown', summary: 'It does not come to that: every load is refused.', evidence }
+    return { id, status: 'unknown', summary: 'Not checked: every load is refused.', evidence }
   const verdict = planOf(examination)?.verdict
   if (verdict == null) {
     const isOpen = mode === 'unchecked' || mode === 'permissive'
-    const summary = isOpen ? (agreeable[mode] as string) : `Without a kernel to load it cannot be told (${mode}).`
+    const summary = isOpen ? (agreeable[mode] as string) : `Not checked: there is no kernel to load (${mode}).`
     return { id, status: isOpen ? 'ok' : 'unknown', summary, detail: [sentence(why)], evidence }
   }
   return judged(verdict.privileged ?? verdict, examination.policy, { mode, evidence })
@@ -76,14 +76,20 @@ function judged(
   const unknown = missing.filter((each) => !others.includes(each))
   if (outcome === 'will-be-refused') {
     const remedy = hint ?? 'linux-kexec policy'
-    return { id, status: 'problem', summary: sentence(`the kernel would refuse it: ${summary}`), evidence, remedy }
+    return {
+      id,
+      status: 'problem',
+      summary: sentence(`the running kernel would refuse this load: ${summary}`),
+      evidence,
+      remedy,
+    }
   }
   if (unknown.length === 0) {
     const detail = outcome === 'will-load' ? [sentence(summary)] : []
-    return { id, status: 'ok', summary: agreeable[mode] ?? 'Nothing speaks against it.', detail, evidence }
+    return { id, status: 'ok', summary: agreeable[mode] ?? 'No obstacle to the load is known.', detail, evidence }
   }
   const detail = unknown.map((each) => sentence(`not known: ${each}`))
-  const unsure = 'Whether the kernel takes it cannot be told beforehand.'
+  const unsure = 'Whether the running kernel accepts the load is not known in advance.'
   return { id, status: 'warning', summary: unsure, detail, evidence, remedy: hint ?? 'sudo linux-kexec policy' }
 }
 

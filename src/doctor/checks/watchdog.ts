@@ -39,11 +39,11 @@ function running(system: System): Finding<'watchdog'> {
       ? {
           id,
           status: 'unknown',
-          summary: 'There is one, and the kernel does not tell whether it runs.',
+          summary: 'There is a watchdog; whether it is running is unknown.',
           evidence: [{ source: '/dev/watchdog', value: 'present' }],
           remedy: 'wdctl',
         }
-      : { id, status: 'ok', summary: 'There is none.', evidence: [{ source: CLASS, value: 'empty or absent' }] }
+      : { id, status: 'ok', summary: 'There is no watchdog.', evidence: [{ source: CLASS, value: 'empty or absent' }] }
   }
   const all = names.map((name) => read(system, name))
   const evidence = all.flatMap((each) => each.evidence)
@@ -52,12 +52,12 @@ function running(system: System): Finding<'watchdog'> {
   if (risky !== undefined) return { ...warning(risky), evidence }
   const [systemds] = active
   if (systemds !== undefined)
-    return { id, status: 'ok', summary: `${systemds.name} runs; systemd stops it before.`, evidence }
+    return { id, status: 'ok', summary: `${systemds.name} is running; systemd stops it before the kexec.`, evidence }
   if (all.some(({ state }) => state === null)) {
-    const summary = 'The kernel does not tell whether it runs (CONFIG_WATCHDOG_SYSFS is off).'
+    const summary = 'There is a watchdog; whether it is running is unknown (CONFIG_WATCHDOG_SYSFS is off).'
     return { id, status: 'unknown', summary, evidence: [{ source: CLASS, value: names.join(' ') }], remedy: 'wdctl' }
   }
-  return { id, status: 'ok', summary: 'None is running.', evidence }
+  return { id, status: 'ok', summary: 'No watchdog is running.', evidence }
 }
 
 function read(system: System, name: string): Watchdog {
@@ -107,10 +107,10 @@ function warning({ name, identity, timeout, cannotStop }: Watchdog): Finding<'wa
   const detail = [
     cannotStop
       ? 'nowayout is set: the new kernel must have its driver early, and a program that feeds it.'
-      : 'It stops only when the program that feeds it closes it properly as it is stopped.',
+      : 'The watchdog stops only if the program that feeds it closes it properly.',
   ]
   const remedy = cannotStop
-    ? 'Give it more time than the change takes (RuntimeWatchdogSec=3min in /etc/systemd/system.conf, or the daemon that feeds it)'
+    ? 'Set a timeout longer than the kexec takes (RuntimeWatchdogSec=3min in /etc/systemd/system.conf, or the daemon that feeds it)'
     : `fuser -v /dev/${name}, and stop that service before the reboot`
   return { id: 'watchdog', status: 'warning', summary, detail, remedy }
 }

@@ -22,7 +22,7 @@ warning  watchdog         watchdog0 (i6300ESB timer) runs: it resets the machine
                           unless it is fed within 30 s.
 `)
   expect(stdout).toContain('\n                          do: fuser -v /dev/watchdog0')
-  expect(stdout.trimEnd().split('\n').at(-1)).toBe('A kexec would work; mind the warnings.')
+  expect(stdout.trimEnd().split('\n').at(-1)).toBe('A kexec would work; see the warnings.')
 })
 
 test('a problem ends with status 3, and what was read stands below it', async () => {
@@ -39,7 +39,7 @@ test('the files of a system that does not run: what cannot be told stands in one
   const files = Object.fromEntries(Object.entries(healthy).filter(([path]) => /^\/(?:boot|usr|etc)\//.test(path)))
   const { stdout } = await cli(['doctor', '--root', makeMachine(files)])
   expect(stdout).not.toMatch(/^unknown/m)
-  expect(stdout.replace(/\s+/g, ' ')).toMatch(/Nothing runs in \S+, so that this cannot be told: kexec-file-load, /)
+  expect(stdout.replace(/\s+/g, ' ')).toMatch(/Nothing runs in \S+, so these were not checked: kexec-file-load, /)
 })
 
 test('hostile names stay on their line and move no cursor', async () => {

@@ -48,9 +48,12 @@ describe('kernel and policy', () => {
       status: 'ok',
       detail: ['kexec_load is used in its place.'],
     })
-    expect(await told('kexec-load', machine)).toEqual(['ok', 'The running kernel has it, and it is used.'])
+    expect(await told('kexec-load', machine)).toEqual([
+      'ok',
+      'The running kernel has kexec_load, and linux-kexec uses it.',
+    ])
     expect(await told('load-switch', machine)).toEqual(['ok', 'Loading is allowed, without a limit.'])
-    expect(await told('signature', machine)).toEqual(['ok', 'No signature is looked at.'])
+    expect(await told('signature', machine)).toEqual(['ok', 'Signatures are not checked.'])
     expect((await examine(machine)).verdict).toBe('ok')
     const locked = { ...machine, ...text('/sys/kernel/security/lockdown', 'none [integrity] confidentiality\n') }
     expect((await told('kexec-load', locked))[0]).toBe('problem')
@@ -208,7 +211,7 @@ describe('entries', () => {
     const root = (value: string) => changed(text('/proc/cmdline', `root=${value} ro\n`))
     expect(await told('command-line', root('UUID=ffff-ffff'))).toEqual([
       'warning',
-      'It names root=UUID=ffff-ffff, and there is no such file system here.',
+      'The command line names root=UUID=ffff-ffff, but there is no such file system here.',
     ])
     for (const value of ['UUID=0B0C-1d', 'LABEL=root', '/dev/vda1', 'zfs=tank', 'PARTUUID=1-1/PARTNROFF=1'])
       expect((await told('command-line', root(value)))[0], value).toBe('ok')
@@ -254,7 +257,7 @@ describe('handover', () => {
 
   test('what is loaded', async () => {
     expect((await told('loaded-kernel', changed(text('/sys/kernel/kexec_loaded', '1\n'))))[1]).toContain(
-      'One is loaded',
+      'A kernel is loaded',
     )
     // Since 7.x the files may be in a folder of their own.
     const newFolder = { ...without('/sys/kernel/kexec_loaded'), ...text('/sys/kernel/kexec/loaded', '1\n') }
@@ -269,7 +272,7 @@ describe('handover', () => {
     }
     expect(await told('crash-kernel', changed(loaded))).toEqual([
       'warning',
-      'The new kernel will have none, where this one has 256.0 MiB: its command line has no crashkernel=.',
+      'The new kernel will reserve no memory for a crash kernel, where the running one has 256.0 MiB: its command line has no crashkernel=.',
     ])
     const kept = text('/proc/cmdline', 'root=/dev/vda1 crashkernel=256M\n')
     expect((await told('crash-kernel', changed(loaded, kept)))[0]).toBe('ok')
@@ -285,7 +288,7 @@ describe('handover', () => {
   test('a watchdog: not running, fed by systemd, by another, never to be stopped', async () => {
     const systemds = { '/proc/1/fd/31': { link: '/dev/watchdog0' } }
     const stopped = await told('watchdog', changed(watchdog('active'), systemds))
-    expect(stopped).toEqual(['ok', 'watchdog0 runs; systemd stops it before.'])
+    expect(stopped).toEqual(['ok', 'watchdog0 is running; systemd stops it before the kexec.'])
     const kept = text('/etc/systemd/system.conf.d/kexec.conf', '[Manager]\nKExecWatchdogSec=2min\n')
     expect((await told('watchdog', changed(watchdog('active'), systemds, kept)))[0]).toBe('warning')
     expect((await told('watchdog', changed(watchdog('active'))))[0]).toBe('warning')
@@ -323,7 +326,7 @@ describe('handover', () => {
     const given = text('/proc/cmdline', 'root=/dev/mapper/luks-root rd.luks.options=tpm2-device=auto\n')
     expect((await told('disk-encryption', changed(crypt, given)))[0]).toBe('ok')
     const verity = text('/sys/block/dm-0/dm/uuid', 'CRYPT-VERITY-0123-usr\n')
-    expect((await told('disk-encryption', changed(verity)))[1]).toBe('No encrypted disk is open.')
+    expect((await told('disk-encryption', changed(verity)))[1]).toBe('No encrypted disk is in use.')
   })
 
   test('kexec handover: as it was built, then as the last kho= has it; and live update', async () => {
@@ -333,7 +336,8 @@ describe('handover', () => {
       return (await told('live-update', changed(built, text('/proc/cmdline', `root=/dev/vda1 ${words}\n`))))[1]
     }
     const [built, preset] = ['KEXEC_HANDOVER', 'KEXEC_HANDOVER_ENABLE_DEFAULT']
-    const [on, off] = ['Kexec handover is on: memory is handed on.', 'No memory is handed on (no kexec handover).']
+    const on = 'Kexec handover is on: memory is passed on.'
+    const off = 'Kexec handover is off: no memory is passed on.'
     expect(await kho('kho=on')).toBe(off)
     expect(await kho('', built)).toBe(off)
     expect(await kho('kho=1', built)).toBe(on)
@@ -386,7 +390,7 @@ describe('other roots', () => {
 
 test('a kernel that was loaded before loading was shut still starts, and no other takes its place', async () => {
   const loaded = text('/sys/kernel/kexec_loaded', '1\n')
-  expect((await told('loaded-kernel', changed(loaded)))[1]).toContain('a new load takes its place')
+  expect((await told('loaded-kernel', changed(loaded)))[1]).toContain('a new load replaces it')
   const off = await told('loaded-kernel', changed(loaded, text('/proc/sys/kernel/kexec_load_disabled', '1\n')))
   expect(off[1]).toContain('It still starts, but no other can take its place: loading is switched off')
   expect((await told('loaded-kernel', changed(loaded, lockdown('integrity'))))[1]).toContain('must be signed')

@@ -21,7 +21,7 @@ test('without a label, every line stands in the column', () => {
 })
 
 test('further lines hang by what is asked for', () => {
-  expect(placed('one two three', { width: 14, label: 'error:', hanging: 2 })).toEqual(['error: one two', '  three'])
+  expect(placed('one two three', { width: 16, label: 'error:', hanging: 2 })).toEqual(['error: one two', '  three'])
 })
 
 test('no line break of a text or a label is obeyed', () => {
