@@ -17,11 +17,11 @@ export interface MemoryReservation {
   readonly size: bigint
 }
 
-export interface TreeNode {
+export interface TreeNode<Value = Buffer> {
   /** With its unit address: 'memory@40000000'. The root's is ''. */
   readonly name: string
-  readonly properties: Map<string, Buffer>
-  readonly children: TreeNode[]
+  readonly properties: Map<string, Value>
+  readonly children: TreeNode<Value>[]
 }
 
 /** Depth of the kernel's own reader: FDT_MAX_DEPTH of drivers/of/fdt.c. */

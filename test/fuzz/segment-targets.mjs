@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { memoryBytes } from '../../dist/bytes/bytes.js'
-import { readDeviceTree, writeDeviceTree } from '../../dist/device-tree/blob.js'
-import { childOf, numberOf, parseFdt, stringsOf } from '../../dist/device-tree/fdt.js'
+import { childOf, numberOf, stringsOf } from '../../dist/device-tree/look-up.js'
+import { listDeviceTree, readDeviceTree } from '../../dist/device-tree/read.js'
+import { writeDeviceTree } from '../../dist/device-tree/write.js'
 import { adopted } from '../../dist/engine/layout/device-tree/given-tree.js'
 import { handOver } from '../../dist/engine/layout/device-tree/handed-over.js'
 import { memoryRanges, reservedRanges } from '../../dist/engine/layout/device-tree/memory.js'
@@ -20,7 +21,7 @@ const bzImage = readFileSync(join(fixtures, 'kernels/vmlinuz-6.1.0-50-cloud-amd6
 const isRefused = (error) => error instanceof KexecError
 
 export const segmentTargets = [
-  { name: 'fdt', more: trees, parser: 'device-tree/fdt', reaches: 'readName', read: readFlatTree },
+  { name: 'fdt', more: trees, parser: 'device-tree/read', reaches: 'readName', read: readFlatTree },
   {
     name: 'device-tree',
     more: trees,
@@ -53,7 +54,7 @@ function trees() {
 
 function readFlatTree(bytes) {
   const violations = new Violations()
-  const root = parseFdt(memoryBytes(bytes))
+  const root = listDeviceTree(memoryBytes(bytes))
   if (typeof root === 'string') violations.sentences([root])
   else {
     for (const { offset, length } of root.properties.values()) {

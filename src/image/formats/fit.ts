@@ -1,5 +1,6 @@
 import { type ByteSource, partOf } from '../../bytes/bytes.ts'
-import { childOf, type FdtNode, numberOf, parseFdt, stringOf, stringsOf } from '../../device-tree/fdt.ts'
+import { childOf, numberOf, stringOf, stringsOf } from '../../device-tree/look-up.ts'
+import { type ListedNode, listDeviceTree } from '../../device-tree/read.ts'
 import {
   type Configuration,
   type Contents,
@@ -31,7 +32,7 @@ export const fit: ImageFormat = {
       description: 'a device tree or FIT image',
       minimumSize: size,
     }
-    const tree = source === undefined ? undefined : parseFdt(source)
+    const tree = source === undefined ? undefined : listDeviceTree(source)
     if (tree === undefined) return device
     if (typeof tree === 'string') return { ...device, problems: [`its device tree ${tree}`] }
     if (childOf(tree, 'images') === undefined) {
@@ -56,7 +57,7 @@ export const fit: ImageFormat = {
 }
 
 /** What is special about its kernels, as the end of its description: where it has none, or nobody here can read them. */
-function kernelOf(tree: FdtNode): string {
+function kernelOf(tree: ListedNode): string {
   const kernels = childOf(tree, 'images')?.children.filter(isKernel) ?? []
   if (kernels.length === 0) return ', which holds no kernel'
   const [cipher] = kernels.map(cipherOf)
@@ -66,7 +67,7 @@ function kernelOf(tree: FdtNode): string {
 
 /** Every image it holds and every configuration, whatever is chosen of them. */
 function list(source: ByteSource): Listing {
-  const tree = parseFdt(source)
+  const tree = listDeviceTree(source)
   const images = typeof tree === 'string' ? undefined : childOf(tree, 'images')
   if (typeof tree === 'string' || images === undefined) return { parts: [], configurations: [] }
   const reader = new FitReader(source, images)
@@ -91,7 +92,7 @@ const kinds = new Map<string, PartKind>([
   ['flat_dt', 'device-tree'],
 ])
 
-function configuration(node: FdtNode): Omit<Configuration, 'isDefault' | 'compatible'> {
+function configuration(node: ListedNode): Omit<Configuration, 'isDefault' | 'compatible'> {
   const parts = ['kernel', 'firmware', 'ramdisk', 'fdt', 'loadables', 'fpga', 'script']
   const signatures = node.children.filter(({ name }) => /^signature(?:[-@]|$)/.test(name)).slice(0, 16)
   return {
@@ -106,7 +107,7 @@ function configuration(node: FdtNode): Omit<Configuration, 'isDefault' | 'compat
   }
 }
 
-function configurationsOf(tree: FdtNode): readonly FdtNode[] {
+function configurationsOf(tree: ListedNode): readonly ListedNode[] {
   return childOf(tree, 'configurations')?.children.slice(0, MAX_PARTS) ?? []
 }
 
@@ -116,7 +117,7 @@ function instant(seconds: number): string {
 }
 
 function unpack(source: ByteSource, choice: PartChoice): Contents {
-  const tree = parseFdt(source)
+  const tree = listDeviceTree(source)
   if (typeof tree === 'string') return contentsOf([], [`its device tree ${tree}`])
   const images = childOf(tree, 'images')
   if (images === undefined) return contentsOf([], ['it is a device tree, not a FIT image'])
@@ -145,12 +146,12 @@ function unpack(source: ByteSource, choice: PartChoice): Contents {
   }
 }
 
-function firstKernel(images: FdtNode): string | undefined {
+function firstKernel(images: ListedNode): string | undefined {
   return images.children.find(isKernel)?.name
 }
 
 /** What runs before Linux stands as `firmware`, and Linux among the `loadables` then: SPL's way of booting. */
-function kernelNamed(images: FdtNode, names: (property: string) => string[]): string | undefined {
+function kernelNamed(images: ListedNode, names: (property: string) => string[]): string | undefined {
   const [kernel] = names('kernel')
   if (kernel !== undefined) return kernel
   return [...names('firmware'), ...names('loadables')]
@@ -158,12 +159,12 @@ function kernelNamed(images: FdtNode, names: (property: string) => string[]): st
     .find((name) => isKernel(childOf(images, name)))
 }
 
-function isKernel(image: FdtNode | undefined): boolean {
+function isKernel(image: ListedNode | undefined): boolean {
   return kinds.get(stringOf(image, 'type') ?? '') === 'kernel'
 }
 
 /** @returns the configuration; undefined where there is none at all; or what is wrong, in words */
-function choose(source: ByteSource, tree: FdtNode, choice: PartChoice): FdtNode | string | undefined {
+function choose(source: ByteSource, tree: ListedNode, choice: PartChoice): ListedNode | string | undefined {
   const configurations = configurationsOf(tree)
   const named = (name: string) => configurations.find((each) => each.name === name)
   if (choice.configuration !== undefined) {
@@ -189,8 +190,8 @@ function choose(source: ByteSource, tree: FdtNode, choice: PartChoice): FdtNode 
  */
 function compatibleOf(
   source: ByteSource,
-  tree: FdtNode,
-  configuration: FdtNode,
+  tree: ListedNode,
+  configuration: ListedNode,
   known: Map<string, string[]>,
 ): string[] {
   const own = stringsOf(configuration, 'compatible')
@@ -201,15 +202,15 @@ function compatibleOf(
   return compatible
 }
 
-function compatibleOfTree(source: ByteSource, image: FdtNode | undefined): string[] {
+function compatibleOfTree(source: ByteSource, image: ListedNode | undefined): string[] {
   const property = image?.properties.get('data')
   if (property === undefined || (stringOf(image, 'compression') ?? 'none') !== 'none') return []
-  const inner = parseFdt(partOf(source, property.offset, property.length))
+  const inner = listDeviceTree(partOf(source, property.offset, property.length))
   return typeof inner === 'string' ? [] : stringsOf(inner, 'compatible')
 }
 
 /** `mkimage -K` encrypts: doc/usage/fit/signature.rst of U-Boot, "Data encryption". */
-function cipherOf(image: FdtNode): string | null {
+function cipherOf(image: ListedNode): string | null {
   const cipher = image.children.find(({ name }) => /^cipher(?:[-@]|$)/.test(name))
   return cipher === undefined ? null : stringOf(cipher, 'algo') || 'an unknown cipher'
 }
@@ -218,11 +219,11 @@ class FitReader {
   readonly parts: ImagePart[] = []
   readonly problems: string[] = []
   readonly #source: ByteSource
-  readonly #images: FdtNode
+  readonly #images: ListedNode
   readonly #externalStart: number
 
   /** @param source whose header was read well */
-  constructor(source: ByteSource, images: FdtNode) {
+  constructor(source: ByteSource, images: ListedNode) {
     this.#source = source
     this.#images = images
     this.#externalStart = Math.ceil(source.read(4, 4).readUInt32BE(0) / 4) * 4
@@ -257,7 +258,7 @@ class FitReader {
   }
 
   /** In U-Boot's order: fit_image_get_data_and_size() of boot/image-fit.c. */
-  #place(image: FdtNode): { offset: number; length: number } | undefined {
+  #place(image: ListedNode): { offset: number; length: number } | undefined {
     const length = numberOf(image, 'data-size')
     const position = numberOf(image, 'data-position')
     const offset = numberOf(image, 'data-offset')
@@ -267,7 +268,7 @@ class FitReader {
     return inside === undefined ? undefined : { offset: inside.offset, length: inside.length }
   }
 
-  #hashes(image: FdtNode): PartHash[] {
+  #hashes(image: ListedNode): PartHash[] {
     const hashes: PartHash[] = []
     for (const node of image.children.filter(({ name }) => /^hash(?:[-@]|$)/.test(name)).slice(0, 16)) {
       const value = node.properties.get('value')?.value

@@ -1,4 +1,4 @@
-import { MAX_BLOB, readDeviceTree } from '../../device-tree/blob.ts'
+import { MAX_BLOB, readDeviceTree } from '../../device-tree/read.ts'
 import type { DeviceTree } from '../../device-tree/tree.ts'
 import { segmentArchitecture } from '../../engine/layout/architectures.ts'
 import { KexecError } from '../../errors.ts'

@@ -1,5 +1,6 @@
 import { type ByteSource, partOf } from '../../bytes/bytes.ts'
-import { parseFdt, stringOf } from '../../device-tree/fdt.ts'
+import { stringOf } from '../../device-tree/look-up.ts'
+import { listDeviceTree } from '../../device-tree/read.ts'
 import type { UkiProfile } from '../../image/formats/uki.ts'
 import { type PeSection, sectionSize } from '../../image/model/pe-sections.ts'
 import type { System } from '../../system/system.ts'
@@ -75,7 +76,7 @@ function machineName(
 
 /** Only the first name of a tree counts, systemd-stub(7): the others name chips that many machines have. */
 function compatibleOf({ source }: Origin, section: PeSection): string | null {
-  const tree = parseFdt(partOf(source, section.offset, sectionSize(section)))
+  const tree = listDeviceTree(partOf(source, section.offset, sectionSize(section)))
   return typeof tree === 'string' ? null : (stringOf(tree, 'compatible') ?? null)
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { writeDeviceTree } from '../../../device-tree/blob.ts'
 import type { DeviceTree } from '../../../device-tree/tree.ts'
+import { writeDeviceTree } from '../../../device-tree/write.ts'
 import { KexecError } from '../../../errors.ts'
 import { type Resource, readResources, usableMemory } from '../../../system/memory-map.ts'
 import { type MemoryRange, wholePages, within, without } from '../../../system/memory-ranges.ts'

@@ -1,4 +1,4 @@
-import { MAX_BLOB, readDeviceTree } from '../../../device-tree/blob.ts'
+import { MAX_BLOB, readDeviceTree } from '../../../device-tree/read.ts'
 import { type DeviceTree, MAX_DEPTH, type TreeNode } from '../../../device-tree/tree.ts'
 import { KexecError } from '../../../errors.ts'
 import type { System } from '../../../system/system.ts'

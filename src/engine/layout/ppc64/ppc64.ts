@@ -1,5 +1,5 @@
 import { memoryBytes } from '../../../bytes/bytes.ts'
-import { MAX_BLOB } from '../../../device-tree/blob.ts'
+import { MAX_BLOB } from '../../../device-tree/read.ts'
 import type { KernelImage } from '../../../image/model/image.ts'
 import { kexecArchitecture } from '../../../system/kexec-abi.ts'
 import { roundUp } from '../../../system/memory-ranges.ts'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { memoryBytes } from '../../../../src/bytes/bytes.ts'
-import { readDeviceTree } from '../../../../src/device-tree/blob.ts'
+import { readDeviceTree } from '../../../../src/device-tree/read.ts'
 import { addressIn, chosenNode } from '../../../../src/device-tree/tree.ts'
 import { arm } from '../../../../src/engine/layout/arm.ts'
 import { riscv64 as architecture } from '../../../../src/engine/layout/riscv64.ts'

@@ -3,8 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readDeviceTree, writeDeviceTree } from '../../../../src/device-tree/blob.ts'
+import { readDeviceTree } from '../../../../src/device-tree/read.ts'
 import { childNamed, type DeviceTree, type TreeNode } from '../../../../src/device-tree/tree.ts'
+import { writeDeviceTree } from '../../../../src/device-tree/write.ts'
 import { adopted } from '../../../../src/engine/layout/device-tree/given-tree.ts'
 import { handOver, staleProperties, withoutBoot } from '../../../../src/engine/layout/device-tree/handed-over.ts'
 import { memoryRanges, reservedRanges } from '../../../../src/engine/layout/device-tree/memory.ts'
@@ -216,7 +217,7 @@ test('a tree that would take more than it weighs is refused', () => {
   }
   const end = Buffer.from('00000002', 'hex')
   const flat = Buffer.concat([begin, ...Array.from({ length: 300_000 }, () => Buffer.concat([begin, end])), end])
-  expect(() => readDeviceTree(make(flat, Buffer.alloc(0)), 'x')).toThrow('has more in it than any machine')
+  expect(() => readDeviceTree(make(flat, Buffer.alloc(0)), 'x')).toThrow('has more nodes than any machine')
   const deep = Buffer.concat(Array.from({ length: 100_000 }, () => begin))
   expect(() => readDeviceTree(make(deep, Buffer.alloc(0)), 'x')).toThrow('64 levels deep')
   const property = Buffer.from('000000030000000000000000', 'hex')
