@@ -10,7 +10,7 @@ import { callWords } from './words.ts'
 
 /** Every command, with what the program's help says of it; its file is loaded when it is called. */
 const commands: Readonly<Record<string, { summary: string; load: () => Promise<{ command: Command }> }>> = {
-  list: { summary: 'what could be booted', load: () => import('./commands/list.ts') },
+  list: { summary: 'what this machine can boot', load: () => import('./commands/list.ts') },
   inspect: { summary: 'what a kernel file is', load: () => import('./commands/inspect.ts') },
   plan: { summary: 'what load would do, and why; touches nothing', load: () => import('./commands/plan.ts') },
   load: { summary: 'load a kernel', load: () => import('./commands/load.ts') },
@@ -24,7 +24,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   policy: { summary: 'what the kernel would refuse, and why', load: () => import('./commands/policy.ts') },
   doctor: { summary: 'whether a kexec would work, and what to do', load: () => import('./commands/doctor.ts') },
   handover: {
-    summary: 'the way reboot takes, and whether it ends in the loaded kernel',
+    summary: 'how reboot will do it, and whether it ends in the loaded kernel',
     load: () => import('./commands/handover.ts'),
   },
   reboot: { summary: 'stop the services and start the loaded kernel', load: () => import('./commands/reboot.ts') },

@@ -13,13 +13,13 @@ export const loadOptions = {
     type: 'string',
     multiple: true,
     value: 'SRC[:DEST]',
-    help: 'add a file or folder to the initrd, in memory (repeatable)',
+    help: 'add a file or directory to the initrd, in memory (repeatable)',
   },
   'no-initrd': { type: 'boolean', help: 'load without an initrd' },
-  'reuse-cmdline': { type: 'boolean', help: "take the running kernel's command line" },
-  'command-line': { type: 'string', value: 'STR', help: 'take this command line' },
+  'reuse-cmdline': { type: 'boolean', help: "use the running kernel's command line" },
+  'command-line': { type: 'string', value: 'STR', help: 'use this command line' },
   append: { type: 'string', multiple: true, value: 'STR', help: 'add parameters at the end (repeatable)' },
-  remove: { type: 'string', multiple: true, value: 'KEY', help: 'take a parameter away (repeatable)' },
+  remove: { type: 'string', multiple: true, value: 'KEY', help: 'remove a parameter (repeatable)' },
   configuration: { type: 'string', value: 'NAME', help: 'which configuration of a FIT image' },
   'vendor-boot': { type: 'string', value: 'FILE', help: "an Android boot image's vendor_boot image" },
   dtb: { type: 'string', value: 'FILE', help: 'a device tree' },
@@ -27,15 +27,15 @@ export const loadOptions = {
   fast: { type: 'boolean', help: 'the shortest downtime that the policy allows' },
   'verify-in-purgatory': {
     type: 'boolean',
-    help: 'with the engine segments: hash all before the new kernel starts',
+    help: 'with the engine segments: check hashes before the new kernel starts',
   },
-  'try-anyway': { type: 'boolean', help: 'ask the kernel although its policy says that it will refuse' },
+  'try-anyway': { type: 'boolean', help: 'ask the kernel even if its policy says that it will refuse' },
   engine: { type: 'string', value: 'ENGINE', help: 'auto, file (kexec_file_load) or segments (kexec_load)' },
 } as const satisfies Record<string, CommandOption>
 
 export const loadNotes = `ENTRY is newest, default, running, an entry's id or title, a kernel version, or its number in
 \`linux-kexec list\`. FILE is a kernel; its command line must come from --reuse-cmdline
-or --command-line. Without either: the boot loader's default if it tells one, else the newest.`
+or --command-line. Without either: the boot loader's default if it has one, else the newest.`
 
 /** The plan these arguments ask for. @throws UsageError when they contradict each other */
 export function planOptions(args: Arguments): PlanOptions {

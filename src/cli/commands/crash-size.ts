@@ -12,7 +12,7 @@ import { noteLabelled, print, printJson } from '../output/output.ts'
 
 export const command: Command = {
   name: 'crash-size',
-  summary: 'Tells how much memory is reserved for a crash kernel, or gives back what is more than SIZE.',
+  summary: 'Shows how much memory is reserved for a crash kernel, or gives back all but SIZE.',
   operands: '[SIZE]',
   arity: [0, 1],
   options: {
@@ -25,7 +25,7 @@ export const command: Command = {
     ['linux-kexec crash-size 0', 'no crash kernel until the next boot'],
   ],
   notes: `SIZE is in bytes, or with K, M or G behind it. The kernel can only give memory back, and
-not while a crash kernel is loaded; what was given back is gone until the next boot.`,
+not while a crash kernel is loaded; memory that was given back is gone until the next boot.`,
   async run(args) {
     const [size] = args.positionals
     return size === undefined ? show(args) : shrink(args, bytesOf(size))

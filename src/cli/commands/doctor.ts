@@ -6,7 +6,7 @@ import { diagnosisReport } from '../reports/diagnosis-report.ts'
 
 export const command: Command = {
   name: 'doctor',
-  summary: 'Looks at everything that loading a kernel and starting it depends on, and tells what to do.',
+  summary: 'Checks everything that loading and starting a kernel depends on, and says what to do.',
   operands: '',
   arity: [0, 0],
   options: { root: rootOption, json: jsonOption },

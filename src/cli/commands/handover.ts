@@ -9,12 +9,12 @@ import { changeLines, handoverReport } from '../reports/handover-report.ts'
 
 export const command: Command = {
   name: 'handover',
-  summary: 'Tells which init system runs, the way reboot takes through it, and whether that ends in the loaded kernel.',
+  summary: 'Shows which init system runs, how reboot will use it, and whether that ends in the loaded kernel.',
   operands: '',
   arity: [0, 0],
   options: {
     install: { type: 'boolean', help: 'place the hook that the init system needs' },
-    remove: { type: 'boolean', help: 'take away what --install has placed' },
+    remove: { type: 'boolean', help: 'remove what --install has placed' },
     'dry-run': { type: 'boolean', help: 'with these: show the changes, and make none' },
     root: rootOption,
     json: jsonOption,

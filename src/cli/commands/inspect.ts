@@ -10,7 +10,7 @@ import type { Group, Row } from '../reports/rows.ts'
 
 export const command: Command = {
   name: 'inspect',
-  summary: 'Tells what a kernel file is, what is in it, whether it is whole, and what loads it.',
+  summary: 'Shows what a kernel file is and contains, whether it is intact, and which system call loads it.',
   operands: 'FILE',
   arity: [1, 1],
   options: { json: jsonOption },
@@ -20,9 +20,8 @@ export const command: Command = {
     ['linux-kexec inspect image.itb --json | jq -e \'.verdict != "damaged"\'', 'whether every hash in it holds'],
   ],
   notes:
-    'All of the file is read, hashes are computed, and what is compressed is unpacked and dropped. Any file is answered, named ' +
-    'for what it is, with exit status 0, a damaged one too: the first line, or `verdict` of --json, tells. No privilege is ' +
-    'needed beyond reading it.',
+    'Reads the whole file, computes its hashes, and unpacks compressed parts to check them. The exit status is 0 for any file, ' +
+    'even a damaged one: see the first line, or `verdict` of --json. Needs no privilege beyond reading the file.',
   async run(args) {
     const inspection = await inspect(args.positionals[0] as string)
     const policyVerdict = predictInspected(inspection)

@@ -5,8 +5,9 @@ import { print, printJson } from '../output/output.ts'
 
 export const command: Command = {
   name: 'list',
-  summary: `Lists what this machine could boot: the boot loader's menu in its own order, then kernels
-that it does not know. The default, the running and the newest one are marked.`,
+  summary:
+    "Lists what this machine can boot: the boot loader's menu in its own order, then kernels that the menu does not have. " +
+    'The default, running and newest entries are marked.',
   operands: '',
   arity: [0, 0],
   options: {
@@ -20,7 +21,7 @@ that it does not know. The default, the running and the newest one are marked.`,
     ['linux-kexec list --long', 'with command lines and files'],
     ['linux-kexec list --root /mnt --json', 'those of the system mounted on /mnt, for a program'],
   ],
-  notes: 'Broken entries are listed as well, with what is wrong. No privilege is needed.',
+  notes: 'Broken entries are listed too, each with its problems. No privilege is needed.',
   async run(args) {
     const system = systemOf(args)
     const buildTree = args.text('build-tree')

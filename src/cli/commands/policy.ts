@@ -6,7 +6,7 @@ import { policyReport } from '../reports/policy-report.ts'
 
 export const command: Command = {
   name: 'policy',
-  summary: 'Tells whether the running kernel checks signatures, and everything else that could refuse a load.',
+  summary: 'Shows whether the running kernel checks signatures, and everything else that could refuse a load.',
   operands: '',
   arity: [0, 0],
   options: { root: rootOption, json: jsonOption },
@@ -16,7 +16,7 @@ export const command: Command = {
   ],
   notes: `Mode is unsupported, disabled (every load is refused), unchecked, permissive (a wrong
 signature is accepted), enforced or unknown. Changes nothing and uses up no load. No
-privilege is needed; root sees more, and what was not seen is listed.`,
+privilege is needed; root sees more. The list ends with what could not be read.`,
   async run(args) {
     const policy = detectPolicy({ system: systemOf(args) })
     if (args.flag('json')) printJson(policy)

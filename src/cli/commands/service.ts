@@ -35,8 +35,8 @@ export const command: Command = {
     ['linux-kexec service install --enable boot --dry-run', 'what would be placed'],
     ['linux-kexec service remove', 'take all of it away'],
   ],
-  notes: `Without --systemd, --openrc and --sysvinit: what runs here. A file that is not ours is never
-overwritten. What is loaded is set in /etc/default/linux-kexec. docs/services.md explains each.`,
+  notes: `Without --systemd, --openrc or --sysvinit: the service manager that runs here. A file that is not ours is never
+overwritten. What is loaded is set in /etc/default/linux-kexec. docs/services.md explains each service.`,
   async run(args) {
     const [action] = args.positionals
     const system = systemOf(args)

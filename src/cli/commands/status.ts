@@ -12,7 +12,7 @@ const live = new System()
 
 export const command: Command = {
   name: 'status',
-  summary: 'Tells what is loaded, by whom, and whether its files have changed since.',
+  summary: 'Shows what is loaded, who loaded it, and whether its files have changed since.',
   operands: '',
   arity: [0, 0],
   options: {
@@ -23,8 +23,8 @@ export const command: Command = {
     ['linux-kexec status && linux-kexec reboot', 'reboot only when a kernel is loaded'],
     ['linux-kexec status --verify --json', 'everything, with the SHA-256 of each file, for a program'],
   ],
-  notes: `Exit status 0 when a kernel is loaded, 4 when none is, 1 when that cannot be told (/sys is
-not mounted). Anyone may ask whether; root alone is told what, and by whom.`,
+  notes: `Exit status 0 when a kernel is loaded, 4 when none is, 1 when that is unknown (/sys is not
+mounted). Anyone can see whether a kernel is loaded; only root sees which one, and who loaded it.`,
   async run(args) {
     const told = status()
     const held = { ...told, loaded: isHeld(live, 'kernel', told), crashLoaded: isHeld(live, 'crash', told) }

@@ -24,7 +24,7 @@ export function signatureGroups({ nested, signatures, kernelSignatures, kernel }
 
 const verdicts: Record<SignatureReport['verdict'], string> = {
   unsigned: 'absent',
-  intact: 'present, and true of every byte that it covers',
+  intact: 'present and valid',
   unverified: 'present; not all of it could be checked',
   damaged: 'DAMAGED: these are not the bytes that were signed',
 }

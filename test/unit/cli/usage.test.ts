@@ -20,6 +20,8 @@ describe('help', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toMatch(new RegExp(`^Usage: linux-kexec ${command}\\b`))
     expect(stdout).toMatch(/^ {2}-h, --help +show this help$/m)
+    // No line break of the source is left in it.
+    expect(stdout).not.toContain('\\x0a')
     expect(stdout.split('Examples:\n')[1]).toMatch(new RegExp(`^  .*linux-kexec ${command}\\b`, 'm'))
     expect(await cli(['help', command])).toMatchObject({ status: 0, stdout })
   })
