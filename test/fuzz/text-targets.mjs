@@ -46,7 +46,7 @@ export const textTargets = [
     name: 'utmp',
     seeds: /\/utmp\/.*\.utmp$/,
     more: () => [Buffer.alloc(800, 'pts/0\0user\0').fill(0, 2, 8).fill(7, 0, 1).fill(0, 1, 2)],
-    parser: 'handover/utmp',
+    parser: 'handover/precautions/utmp',
     reaches: 'textAt',
     read: (bytes) => {
       const violations = new Violations()
