@@ -12,8 +12,21 @@ export interface InitrdContent {
   readonly isArchive: boolean
   /** Why no kernel takes it, or null. */
   readonly refusal: InitrdRefusal | null
-  /** What may be wrong with it, each a part of a sentence about it: 'ends in the middle of …'. */
-  readonly warnings: readonly string[]
+  readonly warnings: readonly InitrdWarning[]
+}
+
+/** Codes of what may be wrong with an initrd: docs/remarks.md says what each means. */
+export const initrdWarningCodes = [
+  'initrd-cut-off',
+  'initrd-lost-part',
+  'initrd-not-archive',
+  'initrd-ram-disk',
+] as const
+
+export interface InitrdWarning {
+  readonly code: (typeof initrdWarningCodes)[number]
+  /** A part of a sentence about it: 'ends in the middle of …'. */
+  readonly text: string
 }
 
 export interface InitrdRefusal {
@@ -37,11 +50,10 @@ export async function checkInitrdContent(source: ByteSource, description?: strin
   if (source.size === 0) return refused(what, `this is ${what}, not an initrd`, MAKE_AGAIN)
   const archives = walkArchives(source)
   if (archives.unknownAt === archives.start) return notAnArchive(head, what, archives)
-  const warnings = [...archives.problems]
+  const warnings: InitrdWarning[] = archives.problems.map((text) => ({ code: 'initrd-cut-off', text }))
   if (archives.unknownAt !== null) {
-    warnings.push(
-      `has neither zeros nor an archive at byte ${archives.unknownAt}: the new kernel will unpack nothing of what follows`,
-    )
+    const text = `has neither zeros nor an archive at byte ${archives.unknownAt}: the new kernel will unpack nothing of what follows`
+    warnings.push({ code: 'initrd-lost-part', text })
   }
   if (archives.compressedAt === null) return { description: what, isArchive: true, refusal: null, warnings }
   const packed = partOf(source, archives.compressedAt, source.size)
@@ -49,9 +61,8 @@ export async function checkInitrdContent(source: ByteSource, description?: strin
   if (refusal !== null) return { description: what, isArchive: false, refusal, warnings }
   const lost = lostBehindLz4(packed)
   if (lost !== null) {
-    warnings.push(
-      `has something at byte ${archives.compressedAt + lost}, right behind its lz4 archive: the new kernel takes it for another block of that, and it is lost with all that follows (four zeros between them would save it)`,
-    )
+    const text = `has something at byte ${archives.compressedAt + lost}, right behind its lz4 archive: the new kernel takes it for another block of that, and it is lost with all that follows (four zeros between them would save it)`
+    warnings.push({ code: 'initrd-lost-part', text })
   }
   return { description: what, refusal: null, ...(await lookInside(packed, warnings)) }
 }
@@ -123,7 +134,10 @@ function checkName(check: number): string {
   return { 4: 'CRC64', 10: 'SHA-256' }[check] ?? `number ${check}`
 }
 
-async function lookInside(packed: ByteSource, warnings: string[]) {
+async function lookInside(
+  packed: ByteSource,
+  warnings: readonly InitrdWarning[],
+): Promise<Pick<InitrdContent, 'isArchive' | 'warnings'>> {
   const inside = await startOf(packed)
   const start = inside.findIndex((byte) => byte !== 0)
   if (start < 0 || isCpio(inside, start)) return { isArchive: true, warnings }
@@ -132,10 +146,8 @@ async function lookInside(packed: ByteSource, warnings: string[]) {
   const what = magicAt(inside, 257, 'ustar')
     ? 'a tar archive'
     : inspectImage(inside, Number.MAX_SAFE_INTEGER).description
-  return {
-    isArchive: false,
-    warnings: [...warnings, `unpacks to ${what}, not a cpio archive: the new kernel will not unpack it`],
-  }
+  const text = `unpacks to ${what}, not a cpio archive: the new kernel will not unpack it`
+  return { isArchive: false, warnings: [...warnings, { code: 'initrd-not-archive', text }] }
 }
 
 /** The first bytes of what is compressed; none where they cannot be had without reading much. */
@@ -163,8 +175,9 @@ function imageOf(fileSystem: string): InitrdContent {
   return { description: fileSystem, isArchive: false, refusal: null, warnings: [oldInitrd(fileSystem)] }
 }
 
-function oldInitrd(fileSystem: string): string {
-  return `is ${fileSystem}: only a kernel that mounts it as a RAM disk (CONFIG_BLK_DEV_RAM, root=/dev/ram0) makes use of it`
+function oldInitrd(fileSystem: string): InitrdWarning {
+  const text = `is ${fileSystem}: only a kernel that mounts it as a RAM disk (CONFIG_BLK_DEV_RAM, root=/dev/ram0) makes use of it`
+  return { code: 'initrd-ram-disk', text }
 }
 
 function refused(description: string, summary: string, hint: string): InitrdContent {

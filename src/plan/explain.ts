@@ -5,6 +5,7 @@ import type { KernelImage } from '../image/model/image.ts'
 import { formatBytes, oneLine } from '../text.ts'
 import type { PlannedInitrd } from './context/initrds.ts'
 import type { Decision } from './model/decision.ts'
+import type { Unchecked, Warning } from './model/remark.ts'
 
 /** One line of a plan as people read it: its text, and what it is about; '' where that is the line before. */
 export interface Explanation {
@@ -23,9 +24,9 @@ export interface ExplainedPlan {
   readonly initrds: readonly PlannedInitrd[]
   readonly segments: readonly PlannedSegment[] | null
   readonly decisions: readonly Decision[]
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
   readonly refusals: readonly KexecError[]
-  readonly unchecked: readonly string[]
+  readonly unchecked: readonly Unchecked[]
 }
 
 /** A plan for people: what is chosen, below it the reason; then warnings, refusals with their remedy, and what was not checked. */
@@ -38,12 +39,12 @@ export function explain(plan: ExplainedPlan): string {
 /** The lines of `explain`, to be laid out. */
 export function explanations(plan: ExplainedPlan): Explanation[] {
   const lines = plan.decisions.flatMap((decision) => decisionLines(plan, decision))
-  for (const warning of plan.warnings) lines.push({ label: 'warning:', text: warning })
+  for (const { text } of plan.warnings) lines.push({ label: 'warning:', text })
   for (const { summary, path, hint } of plan.refusals) {
     lines.push({ label: 'refused:', text: path === undefined ? summary : `${summary} (${path})` })
     if (hint !== undefined) lines.push(more(hint))
   }
-  for (const unchecked of plan.unchecked) lines.push({ label: 'not checked:', text: unchecked })
+  for (const { text } of plan.unchecked) lines.push({ label: 'not checked:', text })
   return lines
 }
 

@@ -14,7 +14,7 @@ import { loadPrepared, loadPreparedSync, refuseIfNotAllowed } from './loading/lo
 import { type Prepared, prepare, prepareSync } from './loading/preparation.ts'
 import type { PrepareOptions } from './loading/progress.ts'
 import type { Decision } from './model/decision.ts'
-import type { Warning } from './model/remark.ts'
+import type { Unchecked, Warning } from './model/remark.ts'
 
 /** One decision about what is loaded, with its reasons. Holds the files open until it is loaded or closed. */
 export class LoadPlan {
@@ -85,8 +85,8 @@ export class LoadPlan {
   }
 
   /** What may go wrong although the kernel would take it; after the load also what went wrong with noting it. */
-  get warnings(): readonly string[] {
-    return [...this.#findings.warnings, ...this.#later].map(({ text }) => text)
+  get warnings(): readonly Warning[] {
+    return [...this.#findings.warnings, ...this.#later]
   }
 
   /** Why `load()` will refuse; empty when it will not. */
@@ -95,8 +95,8 @@ export class LoadPlan {
   }
 
   /** What could not be checked, and why: of another machine's files, for one, what that machine is. */
-  get unchecked(): readonly string[] {
-    return this.#findings.unchecked.map(({ text }) => text)
+  get unchecked(): readonly Unchecked[] {
+    return this.#findings.unchecked
   }
 
   /** What the kernel will say, as far as its policy goes; null for another machine than the running one. */

@@ -46,7 +46,11 @@ async function readInitrd(bytes) {
   const violations = new Violations()
   const source = memoryBytes(bytes)
   const { description, refusal, warnings } = await checkInitrdContent(source)
-  violations.sentences([description, ...warnings, ...(refusal === null ? [] : [refusal.summary, refusal.hint])])
+  violations.sentences([
+    description,
+    ...warnings.map(({ text }) => text),
+    ...(refusal === null ? [] : [refusal.summary, refusal.hint]),
+  ])
   const wrapped = await unwrapInitrd(source)
   violations.sentences(wrapped?.problems ?? [])
   await listArchive(wrapped?.source ?? source, ({ name, size }) => {

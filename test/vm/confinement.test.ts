@@ -27,7 +27,7 @@ test('a profile of AppArmor: no load is promised, and the refusal is not blamed 
   expect(free.verdict.outcome).toBe('will-load')
   const { document } = await json(vm, confined('linux-kexec plan newest'))
   expect(document.verdict.outcome).toBe('cannot-tell')
-  expect(document.verdict.missing.join()).toContain('the AppArmor profile updater')
+  expect(JSON.stringify(document.verdict.missing)).toContain('the AppArmor profile updater')
 
   const refused = await json(vm, confined('linux-kexec load newest'))
   expect({ status: refused.status, ...refused.document.error }).toMatchObject({

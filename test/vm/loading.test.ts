@@ -134,7 +134,7 @@ describe('the crash kernel', () => {
     expect(load.document.plan.cmdline).not.toContain('crashkernel')
     expect((await json(machine.vm, 'linux-kexec status')).document).toMatchObject({ loaded: false, crashLoaded: true })
     const again = await json(machine.vm, 'linux-kexec plan newest --panic')
-    expect(again.document.warnings.join()).toContain('a crash kernel is loaded')
+    expect(again.document.warnings.map(({ code }: { code: string }) => code)).toContain('crash-kernel-replaced')
     await machine.vm.run('linux-kexec load newest')
     expect(await json(machine.vm, 'linux-kexec unload --panic')).toMatchObject({
       status: 0,

@@ -59,7 +59,7 @@ function policyGroup(verdict: Verdict | null): Group {
   const asked = verdict?.privileged ?? verdict
   if (asked === null) return { heading: 'On this machine', rows: [] }
   const outcome = { 'will-load': 'accepts it', 'will-be-refused': 'REFUSES it', 'cannot-tell': 'is not known' }
-  const missing = asked.missing.length > 0 ? asked.missing.join('; ') : null
+  const missing = asked.missing.length > 0 ? asked.missing.map(({ text }) => text).join('; ') : null
   return {
     heading: 'On this machine',
     rows: [

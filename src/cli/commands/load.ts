@@ -6,6 +6,7 @@ import { describe, statusOf } from '../output/failure.ts'
 import { print, printJson, warn } from '../output/output.ts'
 import { ProgressBar } from '../output/progress-bar.ts'
 import { planReport } from '../reports/plan-report.ts'
+import { warningsBeforeLoad } from '../reports/plan-warnings.ts'
 
 export const command: Command = {
   name: 'load',
@@ -26,8 +27,8 @@ export const command: Command = {
       process.on(name, () => interruption.abort(new Error(name)))
     }
     using made = await plan({ ...planOptions(args), signal })
-    const warnings = [...made.warnings]
-    warnings.forEach(warn)
+    const planned = made.warnings.length
+    for (const { text } of warningsBeforeLoad(made, args.flag('try-anyway'))) warn(text)
     const [refusal, ...others] = made.refusals
     if (refusal !== undefined) {
       if (args.flag('json')) printJson({ loaded: false, plan: made.toJSON(), error: refusal.toJSON() })
@@ -43,7 +44,7 @@ export const command: Command = {
     } finally {
       bar.clear()
     }
-    made.warnings.slice(warnings.length).forEach(warn)
+    for (const { text } of made.warnings.slice(planned)) warn(text)
     const milliseconds = Math.round(Number(process.hrtime.bigint() - started) / 1e6)
     if (args.flag('json')) printJson({ loaded: true, milliseconds, plan: made.toJSON() })
     else

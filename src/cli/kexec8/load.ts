@@ -9,6 +9,7 @@ import { stderr } from '../output/descriptor.ts'
 import { describe } from '../output/failure.ts'
 import { note, warn } from '../output/output.ts'
 import { planReport } from '../reports/plan-report.ts'
+import { warningsBeforeLoad } from '../reports/plan-warnings.ts'
 import type { LoadRequest } from './request.ts'
 
 /**
@@ -22,7 +23,7 @@ export async function load(
 ): Promise<void> {
   const { signal } = interruption()
   using made = await planFor(request, { panic, signal })
-  for (const text of made.warnings) warn(text)
+  for (const { text } of warningsBeforeLoad(made, false)) warn(text)
   if (debug) note(planReport(explanations(made), stderr))
   const [refusal, ...others] = made.refusals
   if (refusal !== undefined) {

@@ -1,13 +1,13 @@
 import { lastParameter } from '../../cmdline/look-up.ts'
 import { commandLineBytes } from '../../cmdline/parse.ts'
 import type { Evidence, KexecError, Reason } from '../../errors.ts'
+import type { WarningCode } from '../../plan/model/codes.ts'
 import type { LoadPlan } from '../../plan/plan.ts'
 import type { System } from '../../system/system.ts'
 import { formatBytes } from '../../text.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import { type Examination, planOf } from '../examination/examination.ts'
 import { sentence } from '../examination/sentence.ts'
-import { SHORTAGE } from './memory.ts'
 
 type Id = 'boot-entries' | 'default-entry' | 'initrd' | 'command-line'
 
@@ -67,14 +67,15 @@ const ofInitrd = new Set<Reason>(['not-an-initrd', 'no-initrd', 'initrd-too-larg
 const ofCommandLine = new Set<Reason>(['no-command-line', 'cmdline-too-long'])
 
 /** Warnings of a plan that other checks give, with their remedy. */
-const saidElsewhere = [
-  /^this process /,
-  /^whether the kernel takes it cannot be told beforehand/,
-  SHORTAGE,
-  /^there is no \/lib\/modules\//,
-  /^There is no modules folder for /,
-  /^No initrd was found for /,
-]
+const saidElsewhere = new Set<WarningCode>([
+  'no-capability',
+  'not-init-user-namespace',
+  'child-pid-namespace',
+  'verdict-unknown',
+  'memory-short',
+  'no-modules',
+  'no-initrd',
+])
 
 function noPlan(error: KexecError, { menu }: Examination): Finding<Id> {
   if (menu.entries.length === 0)
@@ -105,10 +106,8 @@ function defaultEntry(plan: LoadPlan, { menu }: Examination): Finding<Id> {
   const kind = entry?.isDefault ? 'the default' : 'the newest, as no default is set'
   const chosen = `${image.version ?? kernel.path}, ${kind}.`
   const stated = new Set(menu.problems.map(({ text }) => text))
-  const warnings = plan.warnings.filter(
-    (warning) => !stated.has(warning) && !saidElsewhere.some((pattern) => pattern.test(warning)),
-  )
-  const [first, ...more] = warnings.map((warning) => sentence(warning))
+  const warnings = plan.warnings.filter(({ code, text }) => !stated.has(text) && !saidElsewhere.has(code))
+  const [first, ...more] = warnings.map(({ text }) => sentence(text))
   if (first === undefined) return { id, status: 'ok', summary: sentence(chosen), evidence }
   return { id, status: 'warning', summary: first, detail: [chosen, ...more], evidence, remedy: 'linux-kexec plan' }
 }

@@ -13,9 +13,6 @@ export const memory: Subject<'memory'> = {
   examine: (examination) => [room(examination)],
 }
 
-/** How a plan begins to warn of memory that hardly suffices. */
-export const SHORTAGE = /^loading takes /
-
 function room(examination: Examination): Finding<'memory'> {
   const id = 'memory'
   const plan = planOf(examination)
@@ -31,10 +28,10 @@ function room(examination: Examination): Finding<'memory'> {
   const evidence = [{ source: `${MEMORY} MemAvailable`, value: `${kibibytes} kB` }]
   if (plan === undefined)
     return { id, status: 'unknown', summary: `${available} are free; there is no kernel to load.`, evidence }
-  const warning = plan.warnings.find((each) => SHORTAGE.test(each))
+  const warning = plan.warnings.find(({ code }) => code === 'memory-short')
   if (warning !== undefined) {
     const remedy = 'Load soon after boot, or stop a large service first.'
-    return { id, status: 'warning', summary: sentence(warning), evidence, remedy }
+    return { id, status: 'warning', summary: sentence(warning.text), evidence, remedy }
   }
   return { id, status: 'ok', summary: `${available} are free, which is enough.`, evidence }
 }

@@ -72,8 +72,8 @@ function judged(
   { mode, evidence }: { readonly mode: string; readonly evidence: readonly Evidence[] },
 ): Finding<'signature'> {
   const id = 'signature'
-  const others = barriersOfProcess(policy)
-  const unknown = missing.filter((each) => !others.includes(each))
+  const ofProcess = new Set(barriersOfProcess(policy).map(({ text }) => text))
+  const unknown = missing.filter(({ text }) => !ofProcess.has(text)).map(({ text }) => text)
   if (outcome === 'will-be-refused') {
     const remedy = hint ?? 'linux-kexec policy'
     return {

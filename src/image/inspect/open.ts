@@ -174,7 +174,7 @@ function tooLarge(name: string, limit: number): KexecError {
 function fileError(cause: unknown, path: string): KexecError {
   const { code, errno, syscall } = cause as NodeJS.ErrnoException
   const [reason, summary] = fileReasons[code ?? ''] ?? (['io', 'the file could not be read'] as const)
-  const hint = fileHints[reason]
+  const hint = hintFor(reason, code)
   return new KexecError(summary, {
     reason,
     path,
@@ -196,9 +196,14 @@ const fileReasons: Record<string, readonly [Reason, string]> = {
   ENXIO: ['not-readable', 'the file cannot be opened for reading'],
 }
 
-const fileHints: Partial<Record<Reason, string>> = {
-  'not-found': 'Check the path; `linux-kexec list` shows the kernels that were found.',
-  'not-readable': 'Run it as root, or make the file readable.',
+function hintFor(reason: Reason, code: string | undefined): string | undefined {
+  if (reason === 'not-found') return 'Check the path; `linux-kexec list` shows the kernels that were found.'
+  if (reason !== 'not-readable') return undefined
+  if (code === 'ENXIO') return 'Give the path of a regular file.'
+  // Permissions do not stop root.
+  return process.geteuid?.() === 0
+    ? 'Copy the file to a local file system: a security module, an access rule or a network file system refuses it to root.'
+    : 'Run it as root, or make the file readable.'
 }
 
 /** What a file is, with its path and its size in bytes. */

@@ -12,7 +12,7 @@ export async function checkInitrds({ archives, overlay }: PlannedInitrds): Promi
     if (source === null) continue
     const known = (isWrapped ? image : file?.image)?.description
     const content = await checkInitrdContent(source, known)
-    remarks.push(...content.warnings.map((text) => warning('initrd-not-archive', `${path} ${text}`)))
+    remarks.push(...content.warnings.map(({ code, text }) => warning(code, `${path} ${text}`)))
     if (content.refusal !== null) {
       const { summary, hint } = content.refusal
       remarks.push(refusal(new KexecError(summary, { reason: 'not-an-initrd', path, hint, refused: true })))

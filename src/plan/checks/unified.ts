@@ -10,7 +10,7 @@ export function checkUnified({ kernel: { unified }, options }: Context): Remark[
   const isOwn = given === undefined && !options.reuseCommandLine && !options.append && !options.remove
   const text = isOwn ? null : explicitCommandLineWarning(unified)
   return [
-    ...unified.warnings.map((each) => warning('file-left-out', each)),
+    ...unified.warnings.map(({ code, text: why }) => warning(code, why)),
     ...(text === null ? [] : [warning('command-line-not-signed', text)]),
   ]
 }

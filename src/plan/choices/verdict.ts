@@ -42,8 +42,9 @@ function told(verdict: Verdict, { kernel, options }: Context): Choice<Verdict> {
   // What this process may not do is no fault of the plan: planning needs no privilege. `load` refuses then.
   const machine = verdict.privileged ?? verdict
   const ask = machine === verdict ? '' : 'for a process with the privilege to load: '
-  const missing = machine.missing.length > 0 ? `not known is ${machine.missing.join('; ')}` : machine.summary
-  const remarks = machine.notes.map((note) => warning('platform-obstacle', note))
+  const missing =
+    machine.missing.length > 0 ? `not known is ${machine.missing.map(({ text }) => text).join('; ')}` : machine.summary
+  const remarks = machine.notes.map(({ code, text }) => warning(code, text))
   if (machine.outcome === 'cannot-tell')
     remarks.push(warning('verdict-unknown', `${outcomes['cannot-tell']}: ${missing}`))
   if (machine.outcome === 'will-be-refused') {

@@ -1,7 +1,11 @@
 import type { ProblemCode } from '../../entries/model/problem.ts'
+import { initrdWarningCodes } from '../../initrd/content.ts'
+import { noteCodes } from '../../policy/verdict/codes.ts'
 
 /** Codes of what a plan warns of: docs/remarks.md says what each means. */
 export const warningCodes = [
+  ...initrdWarningCodes,
+  ...noteCodes,
   'addon-passed-over',
   'asked-anyway',
   'bootconfig-incomplete',
@@ -16,11 +20,7 @@ export const warningCodes = [
   'exposed-files',
   'file-left-out',
   'format-too-new',
-  'initrd-cut-off',
-  'initrd-lost-part',
-  'initrd-not-archive',
   'initrd-not-loaded',
-  'initrd-ram-disk',
   'large-file',
   'left-compressed',
   'may-crash-running-kernel',
@@ -37,11 +37,8 @@ export const warningCodes = [
   'other-page-size',
   'overlay-not-unpacked',
   'paging-levels',
-  'platform-obstacle',
-  'revoked-image',
   'root-needs-initrd',
   'several-initrds',
-  'signature-broken',
   'signature-not-checked',
   'truncated-kernel',
   'vendor-boot-not-given',

@@ -9,6 +9,7 @@ import { KexecError } from '../../errors.ts'
 import { type Addon, type AddonUser, addonRefusal, readAddon } from '../../image/formats/addon.ts'
 import { type OpenImage, openImage } from '../../image/inspect/open.ts'
 import type { System } from '../../system/system.ts'
+import type { Warning } from '../model/remark.ts'
 import { type ArchiveFolder, archiveOf, MAX_ARCHIVED } from './archive.ts'
 import type { UnifiedPart } from './part.ts'
 
@@ -45,7 +46,7 @@ const archives: readonly Archive[] = [
 /** The files that belong to an image, beside it and on its partition. They stay open until `close()`. */
 export class Companions {
   readonly files: OpenImage[] = []
-  readonly warnings: string[] = []
+  readonly warnings: Warning[] = []
   readonly #system: System
   readonly #index: FileIndex
   /** Beside the image, and at the top of its partition. */
@@ -73,7 +74,8 @@ export class Companions {
     const addon = readAddon(file.source)
     const refusal = typeof addon === 'string' ? addon : addonRefusal(addon, image)
     if (typeof addon !== 'string' && refusal === null) return [{ file, addon }]
-    this.warnings.push(`The addon ${path} ${refusal}: systemd-stub would pass over it, and so does this plan.`)
+    const text = `The addon ${path} ${refusal}: systemd-stub would pass over it, and so does this plan.`
+    this.warnings.push({ code: 'addon-passed-over', text })
     return []
   }
 
@@ -98,7 +100,7 @@ export class Companions {
     const file = this.#open(path, 'The file')
     if (file === undefined) return []
     if (file.size <= MAX_ARCHIVED) return [{ name: posix.basename(path), content: file.source }]
-    this.warnings.push(`The file ${path} is left out: an initrd takes none of 4 GiB or more.`)
+    this.#leaveOut('The file', path, 'an initrd takes none of 4 GiB or more')
     return []
   }
 
@@ -113,12 +115,16 @@ export class Companions {
       const file = openImage(this.#system, path)
       this.files.push(file)
       if (file.stats?.isFile()) return file
-      this.warnings.push(`${what} ${path} is left out: it is ${file.image.description}.`)
+      this.#leaveOut(what, path, `it is ${file.image.description}`)
     } catch (error) {
       if (!(error instanceof KexecError)) throw error
-      this.warnings.push(`${what} ${path} is left out: ${error.summary}.`)
+      this.#leaveOut(what, path, error.summary)
     }
     return undefined
+  }
+
+  #leaveOut(what: string, path: string, why: string): void {
+    this.warnings.push({ code: 'file-left-out', text: `${what} ${path} is left out: ${why}.` })
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import type { OpenImage } from '../../image/inspect/open.ts'
 import { type PeSection, readPeFile, sectionSize } from '../../image/model/pe-sections.ts'
 import { isSecureBoot } from '../../system/efi-variables.ts'
 import type { System } from '../../system/system.ts'
+import type { Warning } from '../model/remark.ts'
 import { archiveOf, MAX_ARCHIVED } from './archive.ts'
 import { Companions, type OpenAddon } from './companions.ts'
 import { chooseDeviceTree, runningCompatible, type UnifiedDeviceTree } from './device-tree.ts'
@@ -35,7 +36,7 @@ export interface UnifiedKernel {
   readonly initrds: readonly UnifiedPart[]
   /** The device tree it would give to the kernel, which kexec_file_load cannot; null for none. */
   readonly deviceTree: UnifiedDeviceTree | null
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
   /** Why it should not be loaded, to complete a sentence about the image: 'it has no profile 3: …'. */
   readonly problems: readonly string[]
   /** The files beside the image that are open, to see whether they change. */
@@ -86,7 +87,7 @@ export function unifiedKernel(system: System, { source, path, profile: wanted }:
       ...companions.warnings,
       ...initrdWarnings(image),
       ...deviceTreeWarnings(system, deviceTree, file.architecture),
-      ...(measurement === null ? [] : [measurement]),
+      ...(measurement === null ? [] : [{ code: 'not-measured' as const, text: measurement }]),
     ],
     problems: [],
     files: companions.files,
@@ -173,22 +174,20 @@ function literalPart(image: Image, sectionName: string, name: string): UnifiedPa
   return [{ name: `/.extra/${name}`, source: archiveOf(folder, [{ name, content: bytesOf(image, section) }]) }]
 }
 
-function initrdWarnings(image: Image): string[] {
+function initrdWarnings(image: Image): Warning[] {
   const count = image.sections.filter(({ name }) => name === '.initrd').length
   if (count < 2) return []
-  return [
-    `the image has ${count} sections .initrd, of which systemd-stub gives only the first to the kernel; all are loaded, in the order of the file`,
-  ]
+  const text = `the image has ${count} sections .initrd, of which systemd-stub gives only the first to the kernel; all are loaded, in the order of the file`
+  return [{ code: 'several-initrds', text }]
 }
 
 /** Firmware of x86 has no device trees, and its kernels want none. */
-function deviceTreeWarnings(system: System, tree: UnifiedDeviceTree | null, architecture: string | null): string[] {
+function deviceTreeWarnings(system: System, tree: UnifiedDeviceTree | null, architecture: string | null): Warning[] {
   const running = runningCompatible(system)
   if (tree === null || (running === null && /^(x86_64|i386)$/.test(architecture ?? ''))) return []
   const kept = running === null ? 'the new kernel gets none' : `the new kernel gets the running one (${running})`
-  return [
-    `kexec_file_load takes no device tree: ${kept}, not ${tree.name}, which the firmware would give it because ${tree.reason}`,
-  ]
+  const text = `kexec_file_load takes no device tree: ${kept}, not ${tree.name}, which the firmware would give it because ${tree.reason}`
+  return [{ code: 'device-tree-not-passed', text }]
 }
 
 function sectionOf({ sections }: Image, name: string): PeSection | undefined {

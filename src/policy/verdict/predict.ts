@@ -17,6 +17,7 @@ import { DISABLED, LIMIT } from '../limits/switches.ts'
 import type { KexecPolicy } from '../policy.ts'
 import { PROCESS, USER_IDS } from '../process/privileges.ts'
 import type { PolicySubject } from '../survey/survey.ts'
+import type { MissingFact, VerdictNote } from './codes.ts'
 import { type AppraisedFile, checkAppraisal } from './ima-verdict.ts'
 import { checkSignature, type FailedCheck } from './signature-verdict.ts'
 
@@ -50,9 +51,9 @@ export interface Verdict {
   readonly code: string | null
   readonly hint: string | null
   /** What would have to be known to tell; empty unless it cannot be told. */
-  readonly missing: readonly string[]
+  readonly missing: readonly MissingFact[]
   /** What is worth knowing although it changes nothing. */
-  readonly notes: readonly string[]
+  readonly notes: readonly VerdictNote[]
   readonly evidence: readonly Evidence[]
   /** When this process lacks a privilege: what the verdict is for one that has it. Else null. */
   readonly privileged: Verdict | null
@@ -118,7 +119,9 @@ function verdictOnSegments(policy: KexecPolicy, options: PredictOptions): Verdic
   }
   const missing = [
     ...unreadOf(policy, options),
-    ...(mode === 'unknown' ? ['whether lockdown, or IMA under Secure Boot, shuts kexec_load'] : []),
+    ...(mode === 'unknown'
+      ? [{ code: 'kexec-load-open' as const, text: 'whether lockdown, or IMA under Secure Boot, shuts kexec_load' }]
+      : []),
     ...barriersOf(policy, options),
   ]
   const notes = notesOn(policy, null)
@@ -136,7 +139,7 @@ function verdictOnImage(
   const notes = notesOn(policy, signatures)
   const kernel = checkAppraisal(policy, 'KEXEC_KERNEL_CHECK', image.file, signatures)
   if (kernel.passes === false) return appraisalRefused(policy, `the kernel's file: ${kernel.why}`)
-  if (kernel.passes === null) missing.push(kernel.missing)
+  if (kernel.passes === null) missing.push({ code: 'ima-appraisal', text: kernel.missing })
   const { required, requiredBy } = policy.signature
   let why = policy.kexecFileLoad.why
   if (required !== false) {
@@ -145,44 +148,51 @@ function verdictOnImage(
     if (check.passes === false && required) return signatureRefused(policy, check)
     if (check.passes) why = check.why
     else if (required === null)
-      missing.push(
-        `whether a signature is required${check.passes === false ? `, which this kernel would lack: ${check.why}` : ''}`,
-      )
-    if (check.passes === null) missing.push(check.missing)
+      missing.push({
+        code: 'signature-required',
+        text: `whether a signature is required${check.passes === false ? `, which this kernel would lack: ${check.why}` : ''}`,
+      })
+    if (check.passes === null) missing.push({ code: 'signature', text: check.missing })
   }
   if (image.initrd !== null) {
     const initrd = checkAppraisal(policy, 'KEXEC_INITRAMFS_CHECK', image.initrd, null)
     if (initrd.passes === false && missing.length === 0) return appraisalRefused(policy, `the initrd: ${initrd.why}`)
-    if (initrd.passes === null) missing.push(`of the initrd: ${initrd.missing}`)
+    if (initrd.passes === null) missing.push({ code: 'initrd-ima-appraisal', text: `of the initrd: ${initrd.missing}` })
   }
   missing.push(...barriersOf(policy, options))
   const evidence = evidenceOf(policy, 'signature', 'lockdown', 'secure boot', 'ima')
   const common = { reason: null, code: null, notes, evidence, privileged: null }
   if (missing.length === 0) return { ...common, outcome: 'will-load', summary: why, hint: null, missing }
-  const summary = `it cannot be told beforehand: not known is ${missing[0]}`
+  const summary = `it cannot be told beforehand: not known is ${missing[0]?.text}`
   const hint = requiredBy === null ? null : UNSURE
   return { ...common, outcome: 'cannot-tell', summary, hint, missing }
 }
 
 /** Switches, limits and rights that are there and could not be read. */
-function unreadOf({ unread }: KexecPolicy, { privileged, panic }: PredictOptions): string[] {
+function unreadOf({ unread }: KexecPolicy, { privileged, panic }: PredictOptions): MissingFact[] {
   const ofProcess = privileged ? [] : [PROCESS, USER_IDS]
   const deciding: string[] = [DISABLED, panic ? LIMIT.panic : LIMIT.normal, ...ofProcess]
   return unread
     .filter(({ path }) => deciding.includes(path))
-    .map(({ path, adds }) => `${adds} (${path}, which cannot be read)`)
+    .map(({ path, adds }) => ({ code: 'unreadable-fact', text: `${adds} (${path}, which cannot be read)` }))
 }
 
 /** What may refuse a call, and does not say what. */
-function barriersOf(policy: KexecPolicy, { privileged }: PredictOptions): string[] {
-  const ofMachine = policy.confinement.filter(({ scope }) => scope === 'machine').map(({ missing }) => missing)
-  return [...(privileged ? [] : barriersOfProcess(policy)), ...ofMachine]
+function barriersOf(policy: KexecPolicy, { privileged }: PredictOptions): MissingFact[] {
+  return [...(privileged ? [] : barriersOfProcess(policy)), ...confinedBy(policy, 'machine')]
 }
 
 /** The same of what is about this process alone: another one may be free of it. */
-export function barriersOfProcess({ seccomp, confinement }: KexecPolicy): string[] {
-  const filter = (seccomp ?? 0) > 0 ? ['what the seccomp filter on this process refuses'] : []
-  return [...filter, ...confinement.filter(({ scope }) => scope === 'process').map(({ missing }) => missing)]
+export function barriersOfProcess(policy: KexecPolicy): MissingFact[] {
+  const text = 'what the seccomp filter on this process refuses'
+  const filter: MissingFact[] = (policy.seccomp ?? 0) > 0 ? [{ code: 'seccomp-filter', text }] : []
+  return [...filter, ...confinedBy(policy, 'process')]
+}
+
+function confinedBy({ confinement }: KexecPolicy, wanted: 'process' | 'machine'): MissingFact[] {
+  return confinement
+    .filter(({ scope }) => scope === wanted)
+    .map(({ missing }) => ({ code: 'confinement', text: missing }))
 }
 
 /** Lockdown says EPERM whatever was wrong; what was built in or comes from Secure Boot gives the check's own errno. */
@@ -216,15 +226,18 @@ function appraisalRefused(policy: KexecPolicy, why: string): Verdict {
 
 const UNSURE = 'Run it as root to see all, or load it: the kernel tells, and a refusal changes nothing.'
 
-function notesOn({ signature, firmware, obstacles }: KexecPolicy, report: SignatureReport | null): string[] {
-  const notes = obstacles.filter(({ certain, code }) => certain && code === null).map(({ summary }) => summary)
+function notesOn({ signature, firmware, obstacles }: KexecPolicy, report: SignatureReport | null): VerdictNote[] {
+  const notes: VerdictNote[] = obstacles
+    .filter(({ certain, code }) => certain && code === null)
+    .map(({ summary }) => ({ code: 'platform-obstacle', text: summary }))
   if (report === null) return notes
   if (signature.required === false && report.verdict === 'damaged') {
-    notes.push('its signature does not hold, which this kernel does not mind')
+    notes.push({ code: 'signature-broken', text: 'its signature does not hold, which this kernel does not mind' })
   }
   const digest = report.authenticodeSha256
   if (digest !== null && firmware.revoked.images.includes(digest)) {
-    notes.push('the firmware lists this image as revoked (dbx): it would not boot it, while kexec does not ask')
+    const text = 'the firmware lists this image as revoked (dbx): it would not boot it, while kexec does not ask'
+    notes.push({ code: 'revoked-image', text })
   }
   return notes
 }

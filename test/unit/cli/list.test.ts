@@ -3,6 +3,8 @@ import { makeTree } from '../entries/tree.ts'
 import { debian, makeMachine, newer, older } from '../plan/debian.ts'
 import { cli, json } from './cli.ts'
 
+const texts = (remarks: readonly { text: string }[]) => remarks.map(({ text }) => text).join()
+
 test('a table within 80 columns, with the running and the newest kernel marked', async () => {
   const root = makeMachine({ ...debian, '/boot/vmlinuz-5.10.0-33-amd64': 'empty' })
   const { status, stdout, stderr } = await cli(['list', '--root', root])
@@ -140,7 +142,7 @@ problem: The boot loaders disagree about the default: /boot/grub/grub.cfg
     expect(document.decisions[0].reason).toContain(
       "the boot loader's default, as default in /boot/grub/grub.cfg names it",
     )
-    expect(document.warnings.join()).toContain('The boot loaders disagree about the default')
+    expect(texts(document.warnings)).toContain('The boot loaders disagree about the default')
   })
 
   test.each([

@@ -8,6 +8,8 @@ import { debian, kernelOf, lengthen, makeMachine, newer } from '../plan/debian.t
 import { backports, bookworm, key, keys, lockdown, machine, secureBoot } from '../policy/machines.ts'
 import { cli, json, program } from './cli.ts'
 
+const texts = (remarks: readonly { text: string }[]) => remarks.map(({ text }) => text).join()
+
 test('the mode comes first, then every fact with its file, within 80 columns', async () => {
   const root = makeTree(
     machine(bookworm, secureBoot(true), lockdown('integrity'), keys(key('Example CA', '5a'.repeat(20)))),
@@ -104,7 +106,7 @@ test('a refusal that is certain ends with status 3, unless --try-anyway', async 
   expect(document.verdict).toMatchObject({ outcome: 'will-be-refused', reason: 'lockdown', code: 'EPERM' })
   const tried = await json(['plan', ...load, '--try-anyway'])
   expect([tried.status, tried.document.refusals]).toEqual([0, []])
-  expect(tried.document.warnings.join()).toContain('asked all the same')
+  expect(texts(tried.document.warnings)).toContain('asked all the same')
 })
 
 test('what this process may not do is a verdict, and no refusal of the plan', async () => {
@@ -121,7 +123,7 @@ test('what is missing to tell is a warning', async () => {
   const { document, status } = await json(['plan', newer, '--root', withPolicy(filter)])
   expect(status).toBe(0)
   expect(document.verdict.outcome).toBe('cannot-tell')
-  expect(document.warnings.join()).toContain('seccomp filter')
+  expect(texts(document.warnings)).toContain('seccomp filter')
 })
 
 test('no loads left: told before anything else, for the kind that is asked for', async () => {

@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { memoryBytes } from '../../../src/bytes/bytes.ts'
 import { checkInitrdContent } from '../../../src/initrd/content.ts'
 
+const texts = (remarks: readonly { text: string }[]) => remarks.map(({ text }) => text).join()
+
 let folder: string
 let newc: Buffer
 beforeAll(() => {
@@ -110,7 +112,7 @@ describe('what may not work', () => {
   const warned = async (bytes: Buffer) => {
     const content = await check(bytes)
     expect(content.refusal).toBeNull()
-    return { isArchive: content.isArchive, warnings: content.warnings.join() }
+    return { isArchive: content.isArchive, warnings: texts(content.warnings) }
   }
 
   test.each([

@@ -9,6 +9,8 @@ import type { Tree } from '../entries/tree.ts'
 import { bookworm, configuration, lockdown, machine } from '../policy/machines.ts'
 import { debian, kernelOf, makeMachine, newer } from './debian.ts'
 
+const texts = (remarks: readonly { text: string }[]) => remarks.map(({ text }) => text).join()
+
 /** A Debian machine with 1 GiB whose kernel has both calls. */
 function machineWith(...changes: Tree[]): string {
   const x86: Tree = { '/proc/sys/kernel/arch': { text: 'x86_64\n' } }
@@ -75,7 +77,7 @@ describe('auto', () => {
     ] as const) {
       const left = await planned({ root: machineWith(...changes), ...leaving, ...options })
       expect(left.engine).toBe('file')
-      expect(left.warnings.join()).toContain('give --engine segments, which keeps it from that')
+      expect(texts(left.warnings)).toContain('give --engine segments, which keeps it from that')
     }
   })
 
@@ -92,7 +94,7 @@ describe('--engine segments', () => {
     const root = machineWith({ [`/boot/config-${bookworm}`]: { text: forced } })
     const made = await planned({ root, engine: 'segments' })
     expect(made).toMatchObject({ engine: 'segments', refusals: [], verdict: { outcome: 'will-load' } })
-    expect(made.warnings.join()).toContain('kexec_load checks none')
+    expect(texts(made.warnings)).toContain('kexec_load checks none')
   })
 
   test('is refused beforehand under lockdown, and where the kernel lacks kexec_load', async () => {
@@ -106,10 +108,10 @@ describe('--engine segments', () => {
     const root = machineWith()
     const zeros: Tree = { '/proc/iomem': { text: '00000000-00000000 : System RAM\n' } }
     const hidden = makeMachine({ ...debian, ...machine(bookworm), ...zeros })
-    expect((await planned({ root, engine: 'segments' })).unchecked.join()).not.toContain('segments')
+    expect(texts((await planned({ root, engine: 'segments' })).unchecked)).not.toContain('segments')
     const made = await planned({ root: hidden, engine: 'segments' })
     expect(made).toMatchObject({ engine: 'segments', segments: null, refusals: [] })
-    expect(made.unchecked.join()).toContain('where the segments would lie: the memory map shows zeros')
+    expect(texts(made.unchecked)).toContain('where the segments would lie: the memory map shows zeros')
   })
 
   test('an initrd that fits nowhere is refused', async () => {
@@ -188,8 +190,8 @@ describe('a vmlinux, which kexec_file_load does not take', () => {
   test('starts on the page tables of the running kernel: that it knows 5 levels cannot be told', async () => {
     const cpu: Tree = { '/proc/cpuinfo': { text: 'processor\t: 0\nflags\t\t: fpu la57 lm\n' } }
     const made = await planned({ root: machineWith(kernel, cpu) })
-    expect(made.unchecked.join()).toContain('CONFIG_X86_5LEVEL')
-    expect((await planned({ root: machineWith(kernel) })).unchecked.join()).not.toContain('CONFIG_X86_5LEVEL')
+    expect(texts(made.unchecked)).toContain('CONFIG_X86_5LEVEL')
+    expect(texts((await planned({ root: machineWith(kernel) })).unchecked)).not.toContain('CONFIG_X86_5LEVEL')
   })
 
   test('cut off: told once', async () => {
@@ -312,7 +314,7 @@ describe('--fast', () => {
   test('taking it off is no mistake, without --fast it is', async () => {
     const options = { root: machineWith(), remove: ['cryptomgr.notests'] }
     expect((await planned({ ...options, fast: true })).warnings).toEqual([])
-    expect((await planned(options)).warnings).toEqual([expect.stringContaining('no such parameter')])
+    expect((await planned(options)).warnings).toMatchObject([{ code: 'no-such-parameter' }])
   })
 
   test('for a crash kernel nothing is done beforehand', async () => {

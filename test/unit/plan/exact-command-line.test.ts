@@ -21,5 +21,5 @@ test('one that is too long for the kernel is refused as any other', async () => 
 
 test('without root= and without an initrd it is warned of', async () => {
   using made = await plan({ root: makeMachine(), kernel: `/boot/vmlinuz-${newer}`, exactCommandLine: 'ro' })
-  expect(made.warnings).toContainEqual(expect.stringContaining('no root='))
+  expect(made.warnings).toContainEqual({ code: 'no-root', text: expect.stringContaining('no root=') })
 })

@@ -7,6 +7,8 @@ import { type ImageInput, type LoadPlan, type PlanOptions, plan } from '../../..
 import { file, folder, packed, path, tool } from '../image/tools.ts'
 import { debian, makeMachine, unsigned } from './debian.ts'
 
+const texts = (remarks: readonly { text: string }[]) => remarks.map(({ text }) => text).join()
+
 const release = '6.1.0-50-cloud-amd64'
 /** Zeros behind its head, so that nothing in it contradicts itself. */
 const kernel = Buffer.concat([
@@ -222,7 +224,7 @@ test('an Android boot image that is split: the vendor part comes first, and is m
     refusals: [],
   })
   using alone = await plan({ kernel: boot, root })
-  expect(alone.warnings.join()).toContain('give it with --vendor-boot')
+  expect(texts(alone.warnings)).toContain('give it with --vendor-boot')
   await expect(plan({ kernel: boot, vendorBoot: kernel, root })).rejects.toMatchObject({ reason: 'invalid-argument' })
   for (const handle of handles) await handle.close()
 })

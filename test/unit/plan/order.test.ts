@@ -10,7 +10,8 @@ async function planned(options: PlanOptions) {
   return made.toJSON()
 }
 
-const begins = (texts: readonly string[]) => texts.map((text) => text.split(' ').slice(0, 4).join(' '))
+const begins = (remarks: readonly { text: string }[]) =>
+  remarks.map(({ text }) => text.split(' ').slice(0, 4).join(' '))
 
 test('decisions and warnings come in the order of their subjects, whatever found them', async () => {
   const { [`/usr/lib/modules/${newer}`]: _, ...without } = debian

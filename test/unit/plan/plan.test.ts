@@ -7,6 +7,8 @@ import { formatBytes } from '../../../src/text.ts'
 import { emptyArchive } from '../entries/tree.ts'
 import { debian, kernelOf, makeMachine, newer, older } from './debian.ts'
 
+const texts = (remarks: readonly { text: string }[]) => remarks.map(({ text }) => text)
+
 /** The plan as plain data; closed again. */
 async function planned(options: PlanOptions) {
   using made = await plan(options)
@@ -81,7 +83,7 @@ describe('decisions', () => {
     const edited = await planned({ root, panic: true, remove: ['irqpoll', 'crashkernel'], append: 'panic=0' })
     expect(edited.cmdline).toBe('ro nr_cpus=1 reset_devices cgroup_disable=memory udev.children-max=2 noresume panic=0')
     expect(edited.decisions.map(({ choice }) => choice)).not.toContain('irqpoll')
-    expect(edited.warnings.join()).not.toContain('--remove')
+    expect(edited.warnings.map(({ code }) => code)).not.toContain('no-such-parameter')
     const given = await planned({ root, panic: true, commandLine: 'ro crashkernel=1G' })
     expect(given.cmdline).toBe('ro crashkernel=1G')
   })
@@ -101,7 +103,9 @@ test('--try-anyway has a say about memory, too', async () => {
   expect(refused.refusals.map(({ reason }) => reason)).toEqual(['no-memory'])
   const asked = await planned({ root, tryAnyway: true })
   expect(asked.refusals).toEqual([])
-  expect(asked.warnings.join()).toContain('the kernel is asked anyway')
+  expect(asked.warnings).toMatchObject([
+    { code: 'memory-short', text: expect.stringContaining('the kernel is asked anyway') },
+  ])
 })
 
 describe('warnings', () => {
@@ -109,7 +113,7 @@ describe('warnings', () => {
     const root = makeMachine()
     chmodSync(join(root, `/boot/vmlinuz-${newer}`), 0o666)
     expect((await planned({ root })).warnings).toEqual([
-      `/boot/vmlinuz-${newer} is writable by every user: anyone could replace it`,
+      { code: 'exposed-files', text: `/boot/vmlinuz-${newer} is writable by every user: anyone could replace it` },
     ])
   })
 
@@ -118,7 +122,7 @@ describe('warnings', () => {
     chmodSync(join(root, 'boot'), 0o777)
     const { warnings } = await planned({ root })
     const [kernel, initrd] = [`/boot/vmlinuz-${newer}`, `/boot/initrd.img-${newer}`]
-    expect(warnings).toEqual([`/boot is writable by every user: anyone could replace ${kernel}, ${initrd}`])
+    expect(texts(warnings)).toEqual([`/boot is writable by every user: anyone could replace ${kernel}, ${initrd}`])
     chmodSync(join(root, 'boot'), 0o1777)
     expect((await planned({ root })).warnings).toEqual([])
   })
@@ -126,21 +130,21 @@ describe('warnings', () => {
   test('no modules for an entry: once, as its problem', async () => {
     const { [`/usr/lib/modules/${newer}`]: _, ...without } = debian
     const { warnings } = await planned({ root: makeMachine(without), entry: newer })
-    expect(warnings).toEqual([`There is no modules folder for ${newer}: /lib/modules/${newer} is absent.`])
+    expect(texts(warnings)).toEqual([`There is no modules folder for ${newer}: /lib/modules/${newer} is absent.`])
   })
 
   test('no modules for a file', async () => {
     const root = makeMachine({ ...debian, '/root/bzImage': { kernel: '6.18.0-rc1' } })
     const { warnings } = await planned({ root, kernel: '/root/bzImage', commandLine: 'root=/dev/vda1' })
-    expect(warnings).toEqual([
-      'there is no /lib/modules/6.18.0-rc1: the new kernel will find no modules on this root file system',
-    ])
+    const text = 'there is no /lib/modules/6.18.0-rc1: the new kernel will find no modules on this root file system'
+    expect(warnings).toEqual([{ code: 'no-modules', text }])
   })
 
   test('an initrd that is a file system of its own', async () => {
     const root = makeMachine({ ...debian, '/tmp/disk': { text: 'hsqs and so on' } })
     const { warnings, refusals } = await planned({ root, initrds: ['/tmp/disk'] })
-    expect(warnings).toEqual([
+    expect(warnings.map(({ code }) => code)).toEqual(['initrd-ram-disk'])
+    expect(texts(warnings)).toEqual([
       '/tmp/disk is a squashfs file system: only a kernel that mounts it as a RAM disk (CONFIG_BLK_DEV_RAM, root=/dev/ram0) makes use of it',
     ])
     expect(refusals).toEqual([])
@@ -151,7 +155,8 @@ describe('warnings', () => {
     const root = makeMachine({ ...debian, ...compressed })
     expect((await planned({ root, initrds: ['/tmp/initrd.gz'] })).warnings).toEqual([])
     const { warnings, refusals } = await planned({ root, initrds: ['/tmp/notes.gz'] })
-    expect(warnings).toEqual([
+    expect(warnings.map(({ code }) => code)).toEqual(['initrd-not-archive'])
+    expect(texts(warnings)).toEqual([
       '/tmp/notes.gz unpacks to a text file, not a cpio archive: the new kernel will not unpack it',
     ])
     expect(refusals).toEqual([])
@@ -159,13 +164,16 @@ describe('warnings', () => {
 
   test('neither root= nor an initrd', async () => {
     const root = makeMachine()
-    expect((await planned({ root, noInitrd: true, commandLine: 'quiet' })).warnings.join()).toContain('no root=')
+    expect((await planned({ root, noInitrd: true, commandLine: 'quiet' })).warnings).toMatchObject([
+      { code: 'no-root' },
+    ])
     expect((await planned({ root, commandLine: 'quiet' })).warnings).toEqual([])
   })
 
   test('a parameter to remove that is not there', async () => {
     const { warnings } = await planned({ root: makeMachine(), remove: 'quite' })
-    expect(warnings).toEqual(['--remove quite: the command line has no such parameter'])
+    const text = '--remove quite: the command line has no such parameter'
+    expect(warnings).toEqual([{ code: 'no-such-parameter', text }])
   })
 })
 

@@ -42,7 +42,9 @@ describe('AppArmor', () => {
     const own = text('/proc/self/attr/apparmor/current', 'unconfined\n')
     expect(outcomes(lsm('selinux', 'apparmor'), own)).toEqual(promised)
     const { missing } = predict(policyOf(machine(bookworm, label('updater (enforce)\n'))), image, null)
-    expect(missing).toEqual(['what the AppArmor profile updater on this process refuses'])
+    expect(missing).toEqual([
+      { code: 'confinement', text: 'what the AppArmor profile updater on this process refuses' },
+    ])
   })
 })
 
