@@ -1,5 +1,6 @@
 import { parametersNamed } from '../cmdline/look-up.ts'
 import type { Parameter } from '../cmdline/parse.ts'
+import { readMemoryInfo } from '../system/memory-info.ts'
 import type { System } from '../system/system.ts'
 import { formatBytes } from '../text.ts'
 
@@ -27,8 +28,7 @@ export function explainNotReserved(system: System): NotReserved | undefined {
 
 function causeOf({ value, raw }: Parameter, system: System): string | null {
   const text = value ?? ''
-  const kibibytes = /^MemTotal:\s*(\d{1,15}) kB$/m.exec(system.readText('/proc/meminfo') ?? '')?.[1]
-  const total = kibibytes === undefined ? null : Number(kibibytes) * 1024
+  const total = readMemoryInfo(system)('MemTotal') ?? null
   if (text === 'auto') return causeOfAuto(system.runningRelease())
   if (text.includes(':')) return causeOfRanges(text, raw, total)
   const size = /^([0-9a-fx]+[kmgtpe]?)(?:@[0-9a-fx]+[kmgtpe]?|,(?:high|low|cma))?$/i.exec(text)

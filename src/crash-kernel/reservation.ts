@@ -1,6 +1,7 @@
 import type { Source } from '../entries/model/entry.ts'
 import { howToSet, placeOfParameter } from '../entries/paths/parameter-place.ts'
 import type { Evidence } from '../errors.ts'
+import { memoryEvidence, readMemoryInfo } from '../system/memory-info.ts'
 import type { System } from '../system/system.ts'
 import { formatBytes } from '../text.ts'
 
@@ -52,13 +53,12 @@ export function recommendReservation(
   architecture: string | null,
   needed: number | null,
 ): Recommendation {
-  const kibibytes = /^MemTotal:\s*(\d{1,15}) kB$/m.exec(system.readText('/proc/meminfo') ?? '')?.[1]
-  const total = kibibytes === undefined ? null : Number(kibibytes) * 1024
+  const total = readMemoryInfo(system)('MemTotal')
   const steps = BY_MEMORY[architecture ?? ''] ?? BY_MEMORY['x86_64'] ?? []
   const usual = steps.findLast(([from]) => (total ?? GIB) >= from)?.[1] ?? 0
   const own = needed === null ? 0 : Math.ceil((needed + TO_RUN) / MIB / 64) * 64
   const mebibytes = Math.max(usual, own)
-  const evidence = kibibytes === undefined ? [] : [{ source: '/proc/meminfo MemTotal', value: `${kibibytes} kB` }]
+  const evidence = total === undefined ? [] : [memoryEvidence('MemTotal', total)]
   return { parameter: `crashkernel=${mebibytes}M`, bytes: mebibytes * MIB, evidence }
 }
 
@@ -72,7 +72,7 @@ export function howToReserve(
   source: Source | null,
   old: string | null = null,
 ): string {
-  const total = Number(/^MemTotal:\s*(\d{1,15}) kB$/m.exec(system.readText('/proc/meminfo') ?? '')?.[1] ?? 0) * 1024
+  const total = readMemoryInfo(system)('MemTotal') ?? 0
   const share =
     total > 0 && bytes > total / 2 ? ` It is more than half of ${formatBytes(total)}: a smaller initrd needs less.` : ''
   return `${howToSet(placeOfParameter(system, 'crashkernel', source), parameter, old)}, and reboot.${share}`

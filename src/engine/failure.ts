@@ -5,6 +5,7 @@ import type { KexecPolicy } from '../policy/policy.ts'
 import { isAtLeast } from '../policy/signature-check.ts'
 import type { PolicySubject } from '../policy/survey/survey.ts'
 import { waysPastSignature } from '../policy/verdict/predict.ts'
+import { memoryEvidence, readMemoryInfo } from '../system/memory-info.ts'
 import { IOMEM, readResources, usableMemory } from '../system/memory-map.ts'
 import { type MemoryRange, without } from '../system/memory-ranges.ts'
 import type { System } from '../system/system.ts'
@@ -120,10 +121,10 @@ function evidenceFor(name: string, system: System, policy: KexecPolicy): Evidenc
     .filter(({ subject }) => subjects.includes(subject))
     .map(({ source, value }) => ({ source, value }))
   if (name !== 'ENOMEM' && name !== 'EADDRNOTAVAIL') return evidence
-  const available = /^MemAvailable:.*$/m.exec(system.readText('/proc/meminfo') ?? '')?.[0]
+  const available = readMemoryInfo(system)('MemAvailable')
   const reserved = system.readText('/sys/kernel/kexec_crash_size')?.trim()
   return [
-    ...(available === undefined ? [] : [{ source: '/proc/meminfo', value: available.replace(/\s+/g, ' ') }]),
+    ...(available === undefined ? [] : [memoryEvidence('MemAvailable', available)]),
     ...(reserved === undefined ? [] : [{ source: '/sys/kernel/kexec_crash_size', value: reserved }]),
   ]
 }

@@ -53,6 +53,38 @@ export function trueArchitecture(system: System, named: string): string {
   return WIDE.find(([pattern]) => pattern.test(named))?.[1] ?? named
 }
 
+/** What the two system calls take on one family of machines. */
+export interface ArchitectureFacts {
+  /**
+   * Formats that kexec_file_load takes, and the series since which it does, 5019 for 5.19; of one that is not here it took the
+   * format from the beginning. Null where no kernel has the call: ARCH_SUPPORTS_KEXEC_FILE or its forerunners in
+   * arch/…/Kconfig, 64 bits only. Vendors bring features back.
+   */
+  readonly fileLoadSince: Readonly<Record<string, number>> | null
+  /** ELF's number of the machine, include/uapi/linux/elf-em.h: kexec_load is given it in the upper half of its flags. */
+  readonly elfMachine: number
+  /** The largest page of its kernels, bytes: segments of whole ones suit a running kernel of any page size. */
+  readonly largestPage: number
+}
+
+/** By family. */
+export const architectures = {
+  x86_64: { fileLoadSince: {}, elfMachine: 62, largestPage: 4096 },
+  i386: { fileLoadSince: null, elfMachine: 3, largestPage: 4096 },
+  aarch64: { fileLoadSince: { 'arm64 Image': 5000 }, elfMachine: 183, largestPage: 65_536 },
+  arm: { fileLoadSince: null, elfMachine: 40, largestPage: 4096 },
+  riscv64: { fileLoadSince: { 'riscv Image': 6016, vmlinux: 5019 }, elfMachine: 243, largestPage: 4096 },
+  ppc64: { fileLoadSince: {}, elfMachine: 21, largestPage: 65_536 },
+  s390x: { fileLoadSince: { 's390 Image': 4017 }, elfMachine: 22, largestPage: 4096 },
+  loongarch64: { fileLoadSince: { 'loongarch Image': 6018, vmlinux: 6018 }, elfMachine: 258, largestPage: 65_536 },
+  parisc64: { fileLoadSince: {}, elfMachine: 15, largestPage: 4096 },
+} as const satisfies Readonly<Record<string, ArchitectureFacts>>
+
+/** Undefined for a machine that nothing is known of. @param architecture as `uname -m` prints it */
+export function factsOf(architecture: string): ArchitectureFacts | undefined {
+  return new Map<string, ArchitectureFacts>(Object.entries(architectures)).get(familyOf(architecture))
+}
+
 /** What names one machine: `uname -m` differs by word size and byte order, kernel images by less. */
 export function familyOf(architecture: string): string {
   if (/^i[3-6]86$/.test(architecture)) return 'i386'

@@ -1,3 +1,5 @@
+import { architectures } from './architecture.ts'
+
 // What the two system calls take, as include/uapi/linux/kexec.h has it.
 
 /** Flags of kexec_load(2). */
@@ -13,10 +15,7 @@ export const KEXEC_FILE_NO_INITRAMFS = 4
 /** Segments that kexec_load takes at most. */
 export const KEXEC_SEGMENT_MAX = 16
 
-/** ELF's numbers of the machines that are laid out here: include/uapi/linux/elf-em.h. */
-export const elfMachine = { ppc64: 21, arm: 40, x86_64: 62, aarch64: 183, riscv64: 243 } as const
-
 /** KEXEC_ARCH_* of kexec_load's flags: the machine's number in the upper half. */
-export function kexecArchitecture(machine: keyof typeof elfMachine): number {
-  return elfMachine[machine] * 2 ** 16
+export function kexecArchitecture(family: keyof typeof architectures): number {
+  return architectures[family].elfMachine * 2 ** 16
 }

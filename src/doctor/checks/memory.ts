@@ -1,9 +1,8 @@
+import { memoryEvidence, readMemoryInfo } from '../../system/memory-info.ts'
 import { formatBytes } from '../../text.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import { type Examination, planOf } from '../examination/examination.ts'
 import { sentence } from '../examination/sentence.ts'
-
-const MEMORY = '/proc/meminfo'
 
 /** Whether there is room for the kernel that a bare `load` takes: the plan knows how much it needs. */
 export const memory: Subject<'memory'> = {
@@ -21,11 +20,11 @@ function room(examination: Examination): Finding<'memory'> {
     const { summary, evidence, hint = 'Stop programs, or make a smaller initrd.' } = refusal
     return { id, status: 'problem', summary: sentence(summary), evidence, remedy: hint }
   }
-  const kibibytes = /^MemAvailable:\s*(\d{1,12}) kB$/m.exec(examination.system.readText(MEMORY) ?? '')?.[1]
-  if (kibibytes === undefined)
+  const bytes = readMemoryInfo(examination.system)('MemAvailable')
+  if (bytes === undefined)
     return { id, status: 'unknown', summary: 'The amount of free memory cannot be read (/proc/meminfo).' }
-  const available = formatBytes(Number(kibibytes) * 1024)
-  const evidence = [{ source: `${MEMORY} MemAvailable`, value: `${kibibytes} kB` }]
+  const available = formatBytes(bytes)
+  const evidence = [memoryEvidence('MemAvailable', bytes)]
   if (plan === undefined)
     return { id, status: 'unknown', summary: `${available} are free; there is no kernel to load.`, evidence }
   const warning = plan.warnings.find(({ code }) => code === 'memory-short')

@@ -1,6 +1,7 @@
 import { memoryBytes } from '../../bytes/bytes.ts'
 import { type ZImageNeeds, zImageNeeds } from '../../image/formats/zimage.ts'
 import type { KernelImage } from '../../image/model/image.ts'
+import { architectures } from '../../system/architecture.ts'
 import { kexecArchitecture } from '../../system/kexec-abi.ts'
 import { roundUp } from '../../system/memory-ranges.ts'
 import type { System } from '../../system/system.ts'
@@ -9,7 +10,7 @@ import type { PlannedLoad, ReadLoad, SegmentArchitecture } from './segments/arch
 import { type Piece, place } from './segments/placement.ts'
 import type { MachineOptions, PlannedSegment, SegmentImage } from './segments/segment.ts'
 
-const PAGE = 4096
+const PAGE: number = architectures.arm.largestPage
 const MEBIBYTE = 2 ** 20
 
 /**

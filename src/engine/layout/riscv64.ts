@@ -1,4 +1,5 @@
 import type { KernelImage } from '../../image/model/image.ts'
+import { architectures } from '../../system/architecture.ts'
 import { kexecArchitecture } from '../../system/kexec-abi.ts'
 import type { Resource } from '../../system/memory-map.ts'
 import { type MemoryRange, roundUp } from '../../system/memory-ranges.ts'
@@ -8,7 +9,7 @@ import type { PlannedLoad, ReadLoad, SegmentArchitecture } from './segments/arch
 import { impossiblePlace, type Piece, place } from './segments/placement.ts'
 import type { MachineOptions, PlannedSegment, SegmentImage } from './segments/segment.ts'
 
-const PAGE = 4096
+const PAGE: number = architectures.riscv64.largestPage
 
 /** Documentation/arch/riscv/boot.rst, "Kernel location": aligned at a PMD, which is 2 MiB on rv64. */
 const KERNEL_ALIGNMENT = 2 * 2 ** 20

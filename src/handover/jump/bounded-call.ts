@@ -1,5 +1,6 @@
 import { errnoName } from '../../errors.ts'
 import { native } from '../../native.ts'
+import { readMemoryInfo } from '../../system/memory-info.ts'
 import type { System } from '../../system/system.ts'
 
 /** How often it is looked whether a call has come back, milliseconds. */
@@ -27,10 +28,10 @@ export function boundedCall(system: System, start: () => number, patience: numbe
   return undefined
 }
 
-/** What waits in memory for the disks, KiB: Dirty and Writeback of proc_meminfo(5). */
+/** What waits in memory for the disks, bytes: Dirty and Writeback of proc_meminfo(5). */
 function unwritten(system: System): number {
-  const matches = (system.readText('/proc/meminfo') ?? '').matchAll(/^(?:Dirty|Writeback):\s*(\d{1,15}) kB$/gm)
-  return [...matches].reduce((sum, [, kibibytes]) => sum + Number(kibibytes), 0)
+  const memory = readMemoryInfo(system)
+  return (memory('Dirty') ?? 0) + (memory('Writeback') ?? 0)
 }
 
 /** `execute` cannot return to the event loop, and nobody else needs it by then. */

@@ -4,7 +4,7 @@ import { bzImageProblems, pagingLevels } from '../../image/formats/bzimage.ts'
 import { TRUNCATED } from '../../image/formats/inspect.ts'
 import { engineFor } from '../../image/model/engines.ts'
 import type { KernelImage } from '../../image/model/image.ts'
-import { byteOrderOf, familyOf } from '../../system/architecture.ts'
+import { byteOrderOf, factsOf, familyOf } from '../../system/architecture.ts'
 import { formatBytes } from '../../text.ts'
 import type { Engine } from '../choices/engine.ts'
 import { pagingOf, usesFiveLevels } from '../context/paging.ts'
@@ -201,20 +201,9 @@ function checkPageSize({ image, way }: CheckedKernel, running: RunningMachine, r
   return [refuse('wrong-architecture', summary, hint, { evidence })]
 }
 
-/** Since when kexec_file_load of an architecture takes a format. Vendors bring features back, so it is only warned of. */
-const SINCE: readonly (readonly [format: string, architecture: string, series: number])[] = [
-  ['arm64 Image', 'aarch64', 5000],
-  ['riscv Image', 'riscv64', 6016],
-  ['vmlinux', 'riscv64', 5019],
-  ['loongarch Image', 'loongarch64', 6018],
-  ['vmlinux', 'loongarch64', 6018],
-  ['s390 Image', 's390x', 4017],
-]
-
 function checkRelease({ image, way }: CheckedKernel, { series, architecture }: RunningMachine): Remark[] {
   if (way.engine !== 'file') return []
-  const [, , since] =
-    SINCE.find(([format, machine]) => format === image.format && machine === familyOf(architecture ?? '')) ?? []
+  const since = factsOf(architecture ?? '')?.fileLoadSince?.[image.format]
   if (since === undefined || series === null || series >= since) return []
   const name = (number: number) => `${Math.floor(number / 1000)}.${number % 1000}`
   const text = `kexec_file_load takes a ${image.format} on ${architecture} since Linux ${name(since)}, and Linux ${name(series)} is running`

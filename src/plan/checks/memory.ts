@@ -1,5 +1,6 @@
 import { type Evidence, KexecError } from '../../errors.ts'
 import { isAtLeast } from '../../policy/signature-check.ts'
+import { MEMINFO, memoryEvidence, readMemoryInfo } from '../../system/memory-info.ts'
 import type { System } from '../../system/system.ts'
 import { formatBytes } from '../../text.ts'
 import type { RunningMachine } from '../context/running-machine.ts'
@@ -18,7 +19,6 @@ interface Memory {
   readonly evidence: readonly Evidence[]
 }
 
-const MEMINFO = '/proc/meminfo'
 const PAGE = 4096
 
 /** A page of the list of pages holds 512 entries: kimage_add_entry of kernel/kexec_core.c. */
@@ -150,13 +150,13 @@ export function bytes(source: string, value: number): Evidence {
 }
 
 function readMemory(system: System): Memory {
-  const text = system.readText(MEMINFO) ?? ''
+  const info = readMemoryInfo(system)
   const evidence: Evidence[] = []
   const read = (name: string) => {
-    const [, value] = new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(text) ?? []
-    if (value === undefined) return null
-    evidence.push({ source: `${MEMINFO} ${name}`, value: `${value} kB` })
-    return Number(value) * 1024
+    const bytes = info(name)
+    if (bytes === undefined) return null
+    evidence.push(memoryEvidence(name, bytes))
+    return bytes
   }
   const [total, available, swap] = [read('MemTotal'), read('MemAvailable'), read('SwapFree')]
   const known = evidence.slice()

@@ -1,6 +1,6 @@
 import { endianness } from 'node:os'
 import type { Evidence } from '../../errors.ts'
-import { familyOf, readArchitecture } from '../../system/architecture.ts'
+import { factsOf, readArchitecture } from '../../system/architecture.ts'
 import { type LoadStatus, status } from '../../system/kexec-state.ts'
 import type { System } from '../../system/system.ts'
 
@@ -82,10 +82,7 @@ function ownPageSize(system: System): number | null {
   return null
 }
 
-/** Architectures whose kernels have the syscall, all of 64 bits: ARCH_SUPPORTS_KEXEC_FILE or its forerunners in arch/…/Kconfig. */
-const WITH_KEXEC_FILE_LOAD = new Set(['x86_64', 'aarch64', 'ppc64', 's390x', 'riscv64', 'loongarch64', 'parisc64'])
-
 /** False where no kernel of this architecture has kexec_file_load; true also where the architecture is not known. */
 export function hasKexecFileLoad({ architecture }: RunningMachine): boolean {
-  return architecture === null || WITH_KEXEC_FILE_LOAD.has(familyOf(architecture))
+  return architecture === null || (factsOf(architecture)?.fileLoadSince ?? null) !== null
 }

@@ -264,7 +264,7 @@ describe('other errnos', () => {
       '/sys/kernel/kexec_crash_size': { text: '0\n' },
     }
     expect(diagnosed('ENOMEM', machine(bookworm, memory)).evidence).toEqual([
-      { source: '/proc/meminfo', value: 'MemAvailable: 2048 kB' },
+      { source: '/proc/meminfo MemAvailable', value: '2048 kB' },
       { source: '/sys/kernel/kexec_crash_size', value: '0' },
     ])
     expect(diagnosed('EADDRNOTAVAIL', machine(bookworm, memory)).reason).toBe('no-memory-hole')

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { DeviceTree } from '../../../device-tree/tree.ts'
 import { KexecError } from '../../../errors.ts'
 import type { KernelImage } from '../../../image/model/image.ts'
+import { architectures } from '../../../system/architecture.ts'
 import { KEXEC_ON_CRASH, kexecArchitecture } from '../../../system/kexec-abi.ts'
 import { readResources, usableMemory } from '../../../system/memory-map.ts'
 import { type MemoryRange, roundUp, wholePages, within, without } from '../../../system/memory-ranges.ts'
@@ -20,8 +21,8 @@ import { interruptTables } from './interrupt-tables.ts'
 import { pageSize } from './page-size.ts'
 import { trampoline } from './trampoline.ts'
 
-/** The largest page of the architecture: segments of whole ones suit a running kernel of any page size. */
-const PAGE = 65_536
+/** Of the largest page: a running kernel of any page size takes such segments. */
+const PAGE: number = architectures.aarch64.largestPage
 const MEBIBYTE = 2 ** 20
 const GIBIBYTE = 2 ** 30
 

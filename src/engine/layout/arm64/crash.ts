@@ -1,4 +1,4 @@
-import { elfMachine } from '../../../system/kexec-abi.ts'
+import { architectures } from '../../../system/architecture.ts'
 import type { Resource } from '../../../system/memory-map.ts'
 import { type MemoryRange, merged, without } from '../../../system/memory-ranges.ts'
 import type { System } from '../../../system/system.ts'
@@ -33,7 +33,7 @@ export function readCrashState(system: System, resources: readonly Resource[]): 
   return {
     region,
     usable: regions,
-    core: { machine: elfMachine.aarch64, notes, memory, ...readMappings(system, seeMapping) },
+    core: { machine: architectures.aarch64.elfMachine, notes, memory, ...readMappings(system, seeMapping) },
   }
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { addressIn, chosenNode, type DeviceTree, type TreeNode } from '../../../device-tree/tree.ts'
 import { KexecError } from '../../../errors.ts'
+import { architectures } from '../../../system/architecture.ts'
 import { readResources, usableMemory } from '../../../system/memory-map.ts'
 import { type MemoryRange, wholePages, without } from '../../../system/memory-ranges.ts'
 import type { System } from '../../../system/system.ts'
@@ -18,8 +19,8 @@ export interface Ppc64Machine extends TreeMachine {
   readonly realModeEnd: number
 }
 
-/** The largest page of the architecture's kernels: segments of whole ones suit a running kernel of any page size. */
-export const PAGE = 65_536
+/** Of the largest page: a running kernel of any page size takes such segments. */
+export const PAGE: number = architectures.ppc64.largestPage
 
 /** The kernel itself stays below, whatever the first node of memory says: ppc64_rma_size of arch/powerpc/mm. */
 const REAL_MODE_LIMIT = Math.min(2 ** 30, REACH)

@@ -1,5 +1,5 @@
 import { KexecError } from '../../../errors.ts'
-import { elfMachine } from '../../../system/kexec-abi.ts'
+import { architectures } from '../../../system/architecture.ts'
 import type { Resource } from '../../../system/memory-map.ts'
 import { type MemoryRange, merged, without } from '../../../system/memory-ranges.ts'
 import type { System } from '../../../system/system.ts'
@@ -45,7 +45,12 @@ export function readCrashState(system: System, resources: readonly Resource[], e
   const others = e820.filter(({ type }) => type !== E820_RAM)
   const ram = merged(resources.filter(({ depth, name }) => depth === 0 && /^System RAM\b/.test(name)))
   const memory = without(ram, [{ start: 0, end: LOW_MEMORY }, ...regions])
-  const core = { machine: elfMachine.x86_64, notes: readNotes(system), memory, ...readMappings(system, seeMapping) }
+  const core = {
+    machine: architectures.x86_64.elfMachine,
+    notes: readNotes(system),
+    memory,
+    ...readMappings(system, seeMapping),
+  }
   if (core.notes.length + memory.length >= MAX_ENTRIES)
     throw unreadable(CPUS, 'there are more CPUs than a dump can tell of')
   return { region, e820: [...own, ...others].sort((a, b) => a.start - b.start), core, headerSpace: headerSpace(system) }

@@ -4,6 +4,7 @@ import { KexecError } from '../../../errors.ts'
 import { type KernelImage, magicAt } from '../../../image/model/image.ts'
 import { readSetupHeader } from '../../../image/model/setup-header.ts'
 import type { NativeSegment } from '../../../native.ts'
+import { architectures } from '../../../system/architecture.ts'
 import { KEXEC_ON_CRASH, KEXEC_UPDATE_ELFCOREHDR, kexecArchitecture } from '../../../system/kexec-abi.ts'
 import { readFirmwareMap, readResources, usableMemory } from '../../../system/memory-map.ts'
 import { type MemoryRange, merged, roundUp, wholePages, within, without } from '../../../system/memory-ranges.ts'
@@ -25,7 +26,7 @@ import { unpackedKernel } from './unpacked-kernel.ts'
 import { TABLE, VERIFICATION_SIZE, verification } from './verification.ts'
 import { readVmlinux, type VmlinuxOptions, vmlinuxHeader } from './vmlinux.ts'
 
-const PAGE = 4096
+const PAGE: number = architectures.x86_64.largestPage
 const MEBIBYTE = 2 ** 20
 const GIBIBYTE = 2 ** 30
 
