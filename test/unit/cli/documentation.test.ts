@@ -115,7 +115,10 @@ test('docs/json.md: plan', async () => {
   const root = makeMachine()
   layMachine(root, 'bios-6.1')
   const { document } = await json(['plan', '--root', root, '--engine', 'segments', '--dtb', '/x', '--remove', 'x'])
-  expect(fields(document, ['image', 'verdict', 'refusals[]']).sort()).toEqual(documented('plan'))
+  const objects = ['image', 'verdict', 'refusals[]', 'warnings[]', 'unchecked[]']
+  expect(fields(document, objects).sort()).toEqual(documented('plan'))
+  for (const remark of [...document.warnings, ...document.unchecked])
+    expect(fields(remark, [])).toEqual(['code', 'text'])
   const { document: inspected } = await json(['inspect', process.execPath])
   expect(Object.keys(document.image).sort()).toEqual(Object.keys(inspected.kernel).sort())
 })
@@ -133,7 +136,7 @@ test('docs/json.md: verdict and policy', async () => {
   })
   const root = makeMachine({ ...debian, ...tree, '/proc/cmdline': { text: 'root=/dev/vda1\n' } })
   const { document } = await json(['plan', newer, '--root', root])
-  expect(fields(document.verdict, ['privileged']).sort()).toEqual(documented('verdict'))
+  expect(fields(document.verdict, ['privileged', 'missing[]', 'notes[]']).sort()).toEqual(documented('verdict'))
   // A configuration that is a folder is there, and cannot be read.
   const { document: policy } = await json(['policy', '--root', root])
   const objects = ['kexecLoad', 'obstacles[]', 'keyrings.counts', 'firmware.trusted', 'firmware.revoked']
