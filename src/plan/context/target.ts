@@ -110,6 +110,9 @@ function remarksOnEntry(options: PlanOptions, entry: BootEntry, menu: BootMenu):
   const lost = `the entry names the device tree ${entry.devicetree}: the new kernel gets the running one, which the boot loader has filled in`
   const isTreeLost = entry.devicetree !== null && options.devicetree === undefined
   return [
+    ...(isNewestMeant(options, entry) ? newerOnes(entry, menu.entries) : []).map((text) =>
+      warning('newer-passed-over', text),
+    ),
     ...[...menuProblems, ...entry.problems].map(({ code, text }) => warning(code, text)),
     ...(isTreeLost ? [remarksOn('device tree').warning('device-tree-not-passed', lost)] : []),
   ]
@@ -124,26 +127,28 @@ function reasonFor(options: PlanOptions, entry: BootEntry, { entries, loaders }:
   const selector = options.entry ?? options.target
   const why = loaders.find(({ inCharge }) => inCharge)?.reason
   const preset = `the boot loader's default${why == null ? '' : `, as ${why}`}`
-  const isNewest = selector === 'newest' || (selector === undefined && !entry.isDefault)
-  const others = isNewest ? newerOnes(entry, entries) : ''
-  if (selector !== undefined)
-    return `chosen by '${selector}'${selector === 'default' ? `, ${preset}` : ''}, ${among}${others}`
-  return `${entry.isDefault ? preset : 'the newest'}, as no entry was named; ${among}${others}`
+  if (selector !== undefined) return `chosen by '${selector}'${selector === 'default' ? `, ${preset}` : ''}, ${among}`
+  return `${entry.isDefault ? preset : 'the newest'}, as no entry was named; ${among}`
 }
 
 /** Most entries that a plan names as passed over. */
 const MOST_NAMED = 3
 
-/** Entries of newer kernels, and why none of them is the newest: '; passed over: …'. */
-function newerOnes(newest: BootEntry, entries: readonly BootEntry[]): string {
+function isNewestMeant(options: PlanOptions, entry: BootEntry): boolean {
+  const selector = options.entry ?? options.target
+  return selector === 'newest' || (selector === undefined && !entry.isDefault)
+}
+
+/** A sentence about the entries of newer kernels, and why none of them is the newest; [] where there is none. */
+function newerOnes(newest: BootEntry, entries: readonly BootEntry[]): string[] {
   const passed = entries.flatMap(({ id, kernel, version, passedOver, problems }) => {
     const reason = passedOver ?? (problems.length > 0 ? 'an entry with problems' : null)
     const isNewer = kernel !== null && compareKernelVersions(version ?? '', newest.version ?? '') > 0
     return isNewer && reason !== null ? [`${id} (${reason})`] : []
   })
-  if (passed.length === 0) return ''
+  if (passed.length === 0) return []
   const more = passed.length > MOST_NAMED ? ` and ${passed.length - MOST_NAMED} more` : ''
-  return `; passed over: ${passed.slice(0, MOST_NAMED).join(', ')}${more}`
+  return [`newer kernels are passed over: ${passed.slice(0, MOST_NAMED).join(', ')}${more}`]
 }
 
 function isDefaultWanted(options: PlanOptions): boolean {

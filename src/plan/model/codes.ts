@@ -25,6 +25,7 @@ export const warningCodes = [
   'left-compressed',
   'may-crash-running-kernel',
   'memory-short',
+  'newer-passed-over',
   'no-capability',
   'no-linux-version',
   'no-modules',

@@ -267,12 +267,15 @@ test('the modules of another system are not missed here', async () => {
   expect(list.map(({ problems }) => problems)).toEqual([[], []])
 })
 
-test('a plan names what it passed over, and why', async () => {
+test('a plan warns of newer kernels that it passed over, and says why', async () => {
   const tree = entries(options('root=LABEL=a'), options('root=LABEL=b'))
   using made = await plan({ root: makeTree({ ...tree, ...running('root=LABEL=a') }), entry: 'newest' })
-  expect(made.decisions[0]?.reason).toBe(
-    "entry own.conf: chosen by 'newest', of 2 entries found; passed over: theirs.conf (another root file system: LABEL=b, where this system's is LABEL=a)",
-  )
+  expect(made.decisions[0]?.reason).toBe("entry own.conf: chosen by 'newest', of 2 entries found")
+  const text =
+    "newer kernels are passed over: theirs.conf (another root file system: LABEL=b, where this system's is LABEL=a)"
+  expect(made.warnings).toContainEqual({ code: 'newer-passed-over', text })
+  using named = await plan({ root: makeTree({ ...tree, ...running('root=LABEL=a') }), entry: 'own.conf' })
+  expect(named.warnings.filter(({ code }) => code === 'newer-passed-over')).toEqual([])
 })
 
 test('the medium of a live system: with no system here, its entries are those of this one', async () => {
