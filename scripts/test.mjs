@@ -3,9 +3,9 @@
 // Sets up what is missing, then runs all tests: unit tests here, and real kernels in QEMU. The whole run sits behind a
 // seccomp filter that refuses kexec_load, kexec_file_load and reboot, so that no fault in a test can reach this machine.
 import { spawnSync } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { root, setUp } from './setup.mjs'
+import { fail, root, setUp } from './setup.mjs'
 
 setUp({ jobs: ['tests'], architectures: ['arm64'] })
 const results = join(root, 'build/test-results.json')
@@ -15,6 +15,8 @@ const vitest = [process.execPath, join(root, 'node_modules/vitest/vitest.mjs'), 
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`]
 const guarded = [EPERM, '--', ...vitest, ...reporters, ...process.argv.slice(2)]
 const { status } = spawnSync(join(root, 'build/Release/deny_kexec'), guarded, { cwd: root, stdio: 'inherit' })
+
+if (!existsSync(results)) fail('The tests were stopped before their end: there are no results.')
 
 const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(readFileSync(results, 'utf8'))
 // A file that fails before its tests begin counts as one failure, else it would count for nothing.
