@@ -1,5 +1,6 @@
 import { machine } from 'node:os'
 import { isEfi } from '../system/efi-variables.ts'
+import { STATUS } from '../system/process-status.ts'
 import { System } from '../system/system.ts'
 import { readIma } from './ima/state.ts'
 import { readFirmwareKeys } from './keys/firmware-keys.ts'
@@ -10,7 +11,7 @@ import { modeOfFileLoad, modeOfKexecLoad } from './modes.ts'
 import { findObstacles } from './obstacles.ts'
 import type { KexecPolicy, LoadLimits } from './policy.ts'
 import { readConfinement } from './process/confinement.ts'
-import { PROCESS, type Privileges, readPrivileges, USER_IDS } from './process/privileges.ts'
+import { type Privileges, readPrivileges, USER_IDS } from './process/privileges.ts'
 import { readSignatureCheck } from './signature-check.ts'
 import { readConfiguration } from './survey/configuration.ts'
 import type { Known } from './survey/known.ts'
@@ -103,7 +104,7 @@ function noteCulprit(survey: Survey, culprit: Culprit | null): void {
 
 function readProcess(survey: Survey): Pick<KexecPolicy, 'capability' | 'namespaces' | 'seccomp' | 'uid'> {
   const privileges = readPrivileges(survey.system)
-  survey.text(PROCESS, 'what this process may do')
+  survey.text(STATUS, 'what this process may do')
   survey.text(USER_IDS, 'whether this process is in the initial user namespace')
   const value = (source: string) => privileges.evidence.find((each) => each.source === source)?.value
   const capabilities = value('/proc/self/status CapEff')

@@ -1,5 +1,6 @@
 import { noCapability, otherPidNamespace, otherUserNamespace, seccompFilter } from '../../policy/causes/causes.ts'
 import type { Confinement } from '../../policy/process/confinement.ts'
+import { readProcessStatus } from '../../system/process-status.ts'
 import type { System } from '../../system/system.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import type { Examination } from '../examination/examination.ts'
@@ -44,11 +45,11 @@ function capability({ policy, privileges, system }: Examination): Finding<'capab
 
 /** What keeps a process from gaining a capability by running a program as root: capabilities(7), PR_SET_NO_NEW_PRIVS(2const). */
 function readBarrier(system: System): { why: string; field: string; value: string } | undefined {
-  const status = system.readText('/proc/self/status') ?? ''
-  const bounding = /^CapBnd:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1]
+  const status = readProcessStatus(system)
+  const bounding = /^[0-9a-f]{1,16}$/.exec(status('CapBnd') ?? '')?.[0]
   if (bounding !== undefined && ((BigInt(`0x${bounding}`) >> CAP_SYS_BOOT) & 1n) === 0n)
     return { why: 'it was taken out of its bounding set', field: 'CapBnd', value: bounding }
-  if (/^NoNewPrivs:\s*1$/m.test(status))
+  if (status('NoNewPrivs') === '1')
     return { why: 'it may gain no privileges (no_new_privs)', field: 'NoNewPrivs', value: '1' }
   return undefined
 }

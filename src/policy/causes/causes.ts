@@ -1,4 +1,5 @@
 import type { Reason } from '../../errors.ts'
+import { STATUS } from '../../system/process-status.ts'
 
 /**
  * One reason for which the kernel refuses a load, described once: the plan, `policy`, `doctor` and the error after the call
@@ -17,8 +18,6 @@ export interface Cause {
   /** Where it is read. */
   readonly sources: readonly string[]
 }
-
-const STATUS = '/proc/self/status'
 
 /** @param uid null when it cannot be read: root may have been made to do without the capability */
 export function noCapability(uid: number | null): Cause {

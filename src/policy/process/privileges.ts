@@ -1,10 +1,9 @@
 import type { Evidence } from '../../errors.ts'
 import { KexecError } from '../../errors.ts'
+import { readProcessStatus } from '../../system/process-status.ts'
 import type { System } from '../../system/system.ts'
 import { noCapability, otherPidNamespace, otherUserNamespace } from '../causes/causes.ts'
 
-/** Capabilities and seccomp mode of this very process. */
-export const PROCESS = '/proc/self/status'
 /** Which user ids of the outer namespace its own are: absent in a kernel without user namespaces. */
 export const USER_IDS = '/proc/self/uid_map'
 
@@ -34,10 +33,10 @@ export interface Privileges {
 
 /** Reads what this very process may do. Unreadable facts count as granted: then the kernel is asked and its answer diagnosed. */
 export function readPrivileges(system: System): Privileges {
-  const status = system.readText(PROCESS) ?? ''
+  const status = readProcessStatus(system)
   const capabilities = effectiveSet(status)
-  const uid = /^Uid:\s*\d+\s+(\d+)/m.exec(status)?.[1]
-  const seccomp = /^Seccomp:\s*(\d+)/m.exec(status)?.[1]
+  const uid = /^\d+\s+(\d+)/.exec(status('Uid') ?? '')?.[1]
+  const seccomp = /^\d+/.exec(status('Seccomp') ?? '')?.[0]
   const uidMap = system.readText(USER_IDS)?.trim().replace(/\s+/g, ' ')
   const pidNamespace = system.readLink('/proc/self/ns/pid')
   const userNamespace = system.readLink('/proc/self/ns/user')
@@ -64,15 +63,15 @@ export function readPrivileges(system: System): Privileges {
 
 /** The capabilities of this very process that count; none where they cannot be read. */
 export function readCapabilities(system: System): { has(capability: bigint): boolean; evidence: readonly Evidence[] } {
-  const set = effectiveSet(system.readText(PROCESS) ?? '')
+  const set = effectiveSet(readProcessStatus(system))
   return {
     has: (capability) => set !== undefined && has(set, capability),
     evidence: [{ source: '/proc/self/status CapEff', value: set ?? 'unreadable' }],
   }
 }
 
-function effectiveSet(status: string): string | undefined {
-  return /^CapEff:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1]
+function effectiveSet(status: ReturnType<typeof readProcessStatus>): string | undefined {
+  return /^[0-9a-f]{1,16}$/.exec(status('CapEff') ?? '')?.[0]
 }
 
 function has(set: string, capability: bigint): boolean {

@@ -1,5 +1,6 @@
 import type { Evidence, Reason } from '../../errors.ts'
 import type { SignatureReport } from '../../image/signature/cms/report.ts'
+import { STATUS } from '../../system/process-status.ts'
 import {
   type Cause,
   imaAgainstFile,
@@ -15,7 +16,7 @@ import {
 } from '../causes/causes.ts'
 import { DISABLED, LIMIT } from '../limits/switches.ts'
 import type { KexecPolicy } from '../policy.ts'
-import { PROCESS, USER_IDS } from '../process/privileges.ts'
+import { USER_IDS } from '../process/privileges.ts'
 import type { PolicySubject } from '../survey/survey.ts'
 import type { MissingFact, VerdictNote } from './codes.ts'
 import { type AppraisedFile, checkAppraisal } from './ima-verdict.ts'
@@ -170,7 +171,7 @@ function verdictOnImage(
 
 /** Switches, limits and rights that are there and could not be read. */
 function unreadOf({ unread }: KexecPolicy, { privileged, panic }: PredictOptions): MissingFact[] {
-  const ofProcess = privileged ? [] : [PROCESS, USER_IDS]
+  const ofProcess = privileged ? [] : [STATUS, USER_IDS]
   const deciding: string[] = [DISABLED, panic ? LIMIT.panic : LIMIT.normal, ...ofProcess]
   return unread
     .filter(({ path }) => deciding.includes(path))
