@@ -68,6 +68,8 @@ const ofCommandLine = new Set<Reason>(['no-command-line', 'cmdline-too-long'])
 
 /** Warnings of a plan that other checks give, with their remedy. */
 const saidElsewhere = new Set<WarningCode>([
+  // A choice that is meant; a kernel with problems is a matter of the checks of its parts.
+  'newer-passed-over',
   'no-capability',
   'not-init-user-namespace',
   'child-pid-namespace',
