@@ -18,9 +18,10 @@ import { type DeviceTree, MAX_DEPTH, type MemoryReservation, type TreeNode } fro
 /** Largest tree of a machine, bytes: kernels map 2 MiB at most. One that holds files, a FIT image, may be larger. */
 export const MAX_BLOB = 8 * 2 ** 20
 
-const MAX_NODES = 20_000
-/** Properties and tokens that mean nothing; the largest device trees have half as many. */
-const MAX_PROPERTIES = 50_000
+/** Large servers have some 20,000 nodes. */
+const MAX_NODES = 100_000
+/** Properties, and tokens without a meaning. */
+const MAX_PROPERTIES = 200_000
 /** Bytes of a name; the specification has 31. */
 const MAX_NAME = 255
 /** Of the longest value that is read of a tree that holds files. */
