@@ -18,10 +18,16 @@ import { type DeviceTree, MAX_DEPTH, type MemoryReservation, type TreeNode } fro
 /** Largest tree of a machine, bytes: kernels map 2 MiB at most. One that holds files, a FIT image, may be larger. */
 export const MAX_BLOB = 8 * 2 ** 20
 
-/** Large servers have some 20,000 nodes. */
-const MAX_NODES = 100_000
-/** Properties, and tokens without a meaning. */
-const MAX_PROPERTIES = 200_000
+/** How many nodes and properties, tokens without a meaning among them, a tree may have. */
+interface Bounds {
+  readonly nodes: number
+  readonly properties: number
+}
+
+/** Large servers have some 20,000 nodes; the size of their tree is bounded as well. */
+const ofMachine: Bounds = { nodes: 100_000, properties: 200_000 }
+/** A tree that holds files may be of any size; the largest known have half as many. */
+const ofFiles: Bounds = { nodes: 20_000, properties: 50_000 }
 /** Bytes of a name; the specification has 31. */
 const MAX_NAME = 255
 /** Of the longest value that is read of a tree that holds files. */
@@ -50,7 +56,9 @@ function readWhole(blob: Buffer): DeviceTree {
   const { header, total, structure, start, names } = blocksOf(memoryBytes(blob))
   if (total > MAX_BLOB) throw new Damaged(`has ${total} bytes, more than any machine's`)
   const reservations = readReservations(blob.subarray(0, total), header.readUInt32BE(field.reservations))
-  const root = readStructure(structure, start, names, (input, length) => Buffer.from(input.bytes(length)))
+  const root = readStructure(structure, start, names, new Count(ofMachine), (input, length) =>
+    Buffer.from(input.bytes(length)),
+  )
   return { reservations, bootProcessor: header.readUInt32BE(field.bootProcessor), names, root }
 }
 
@@ -72,7 +80,7 @@ export interface ListedProperty {
 export function listDeviceTree(source: ByteSource): ListedNode | string {
   return attempt(() => {
     const { structure, start, names } = blocksOf(source)
-    return readStructure(structure, start, names, (input, length, offset) => {
+    return readStructure(structure, start, names, new Count(ofFiles), (input, length, offset) => {
       const isFile = length > MAX_LISTED
       const value = isFile ? Buffer.alloc(0) : Buffer.from(input.bytes(length))
       if (isFile) input.skip(length)
@@ -129,10 +137,10 @@ function readStructure<Value extends Buffer | ListedProperty>(
   structure: ByteSource,
   start: number,
   names: Buffer,
+  count: Count,
   read: (input: StreamReader, length: number, offset: number) => Value,
 ): TreeNode<Value> {
   const input = new StreamReader(structure)
-  const count = new Count()
   const open: TreeNode<Value>[] = []
   for (;;) {
     const token = input.bytes(4).readUInt32BE(0)
@@ -161,16 +169,21 @@ function readStructure<Value extends Buffer | ListedProperty>(
 
 /** Bounds what a tree can make of us. */
 class Count {
+  private readonly bounds: Bounds
   private nodes = 0
   private properties = 0
   private bytes = 0
 
+  constructor(bounds: Bounds) {
+    this.bounds = bounds
+  }
+
   node(): void {
-    if (++this.nodes > MAX_NODES) throw new Damaged('has more nodes than any machine')
+    if (++this.nodes > this.bounds.nodes) throw new Damaged('has more nodes than any machine')
   }
 
   property(length: number): void {
-    if (++this.properties > MAX_PROPERTIES) throw new Damaged('has more properties than any machine')
+    if (++this.properties > this.bounds.properties) throw new Damaged('has more properties than any machine')
     this.bytes += length
     if (this.bytes > MAX_BLOB) throw new Damaged('has more in its properties than any machine')
   }

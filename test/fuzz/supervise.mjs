@@ -4,6 +4,9 @@ import { Worker } from 'node:worker_threads'
 /** A run that gives no sign of life for this long hangs, milliseconds: the machine may do other things. */
 const HANG = 60_000
 
+/** Making the seeds starts programs and takes this long at most, milliseconds. */
+const START = 600_000
+
 /** More than this no input may take, at any moment, bytes. */
 const HIGHEST = 1024 ** 3
 
@@ -28,7 +31,7 @@ const watch = setInterval(() => {
   if (memory > HIGHEST) stop(`it takes more than ${HIGHEST / 1024 ** 2} MB`)
   const count = Atomics.load(header, 0)
   if (count !== last.count) last = { count, since: performance.now() }
-  else if (performance.now() - last.since > HANG) stop('it hangs')
+  else if (performance.now() - last.since > (count === 0 ? START : HANG)) stop('it hangs')
 }, LOOK)
 
 let done

@@ -17,7 +17,7 @@ const status = (field) =>
   Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024
 
 // All code loaded and run once, before the baseline.
-const warm = await extractKernel(memoryBytes(gzipSync(Buffer.alloc(1_000_000))))
+const warm = await extractKernel(memoryBytes(gzipSync(Buffer.alloc(16_000_000))))
 warm.close()
 for (const name of ['xz', 'lzma', 'lz4', 'bzip2', 'zstd']) await decompressHead(name, memoryBytes(Buffer.alloc(64)), 10)
 const baseline = status('VmRSS')
