@@ -47,7 +47,8 @@ export async function findBootctl(): Promise<Bootctl | string> {
 
 /**
  * What bootctl lists for an ESP and an extended boot loader partition. It insists on mount points, so both are copied to
- * file systems in a mount namespace of their own. Paths in its answer begin with 'esp' or 'xbootldr'.
+ * file systems in a mount namespace of their own, with a /loader that is no symbolic link: FAT has none, and bootctl of Debian 13
+ * refuses one. Paths in its answer begin with 'esp' or 'xbootldr'.
  */
 export function bootctlList({ program, libraries }: Bootctl, esp: string, xbootldr: string | null): BootctlEntry[] {
   const { stdout, stderr, status } = spawnSync('unshare', inNamespace(script, program, esp, xbootldr ?? ''), {
@@ -67,13 +68,17 @@ export function bootctlList({ program, libraries }: Bootctl, esp: string, xbootl
 
 const script = `
 set -e
+copy() {
+  cp -r "$1/." "$2"
+  if [ -L "$2/loader" ]; then rm "$2/loader"; cp -r "$(readlink -f "$1/loader")" "$2/loader"; fi
+}
 mount -t tmpfs none /mnt
 mkdir /mnt/esp /mnt/xbootldr
 mount -t tmpfs none /mnt/esp
-cp -r "$2/." /mnt/esp
+copy "$2" /mnt/esp
 if [ -n "$3" ]; then
   mount -t tmpfs none /mnt/xbootldr
-  cp -r "$3/." /mnt/xbootldr
+  copy "$3" /mnt/xbootldr
   set -- "$1" --boot-path=/mnt/xbootldr
 else
   set -- "$1"
