@@ -113,8 +113,7 @@ export class LoadPlan {
     heed(options.signal)
     this.#refuseIfHopeless()
     if (this.#prepared !== undefined) return
-    const prepared = await prepare(this.#context, this.#choices, options)
-    this.#later.push(...prepared.warnings)
+    const prepared = await this.makeReady(options)
     // The plan may have been closed, or prepared twice, meanwhile.
     if (this.#isOpen && this.#prepared === undefined) this.#prepared = prepared
     else prepared.close()
@@ -132,14 +131,17 @@ export class LoadPlan {
     this.#take()
     try {
       refuseIfNotAllowed(this.#context, options.signal)
-      if (this.#prepared === undefined) {
-        this.#prepared = await prepare(this.#context, this.#choices, options)
-        this.#later.push(...this.#prepared.warnings)
-      }
+      this.#prepared ??= await this.makeReady(options)
       this.#later.push(...(await loadPrepared(this.#context, this.#choices, this.#prepared, options.signal)))
     } finally {
       this.#closeFiles()
     }
+  }
+
+  private async makeReady(options: PrepareOptions): Promise<Prepared> {
+    const prepared = await prepare(this.#context, this.#choices, options)
+    this.#later.push(...prepared.warnings)
+    return prepared
   }
 
   /**
