@@ -61,7 +61,7 @@ export const reasons = [
   'io',
 ] as const
 
-/** One fact that was read to tell the cause: where it was read, and what was there. */
+/** One fact that shows the cause: where it was read, and its value there. */
 export interface Evidence {
   readonly source: string
   readonly value: string
@@ -75,17 +75,18 @@ export interface KexecErrorDetails {
   readonly errno?: number
   readonly syscall?: string
   readonly path?: string
-  /** What to do about it, as a sentence or a command to type. */
+  /** The remedy, as a sentence or a command to type. */
   readonly hint?: string
   readonly evidence?: readonly Evidence[]
-  /** True when we refused before asking the kernel: nothing was changed. */
+  /** True when the library refused before it asked the kernel. Nothing was changed. */
   readonly refused?: boolean
   readonly cause?: unknown
 }
 
 /**
- * Every failure this library reports. `reason` tells what happened, `hint` what to do, `evidence` what was read to tell so.
- * The message follows Node's: `EKEYREJECTED: the kernel image's signature was rejected, kexec_file_load '/boot/vmlinuz'`.
+ * Every failure this library reports. `reason` names the cause, `hint` the remedy, and `evidence` the facts behind
+ * both. The message follows Node's: `EKEYREJECTED: the kernel image's signature was rejected, kexec_file_load
+ * '/boot/vmlinuz'`.
  */
 export class KexecError extends Error {
   override readonly name = 'KexecError'
@@ -97,7 +98,7 @@ export class KexecError extends Error {
   readonly hint: string | undefined
   readonly evidence: readonly Evidence[]
   readonly refused: boolean
-  /** What is wrong, without code, syscall and path. */
+  /** The message without code, syscall and path. */
   readonly summary: string
 
   constructor(summary: string, details: KexecErrorDetails) {
@@ -132,7 +133,10 @@ function codeOf(reason: Reason): string {
   return reason.toUpperCase().replaceAll('-', '_')
 }
 
-/** The symbolic name of an errno, whatever its sign: `errnoName(-129)` is 'EKEYREJECTED'; 'E999' when there is no such errno. */
+/**
+ * The symbolic name of an errno; its sign does not matter: `errnoName(-129)` is 'EKEYREJECTED'. 'E999' where no such
+ * errno exists.
+ */
 export function errnoName(errno: number): string {
   return names.get(Math.abs(errno)) ?? `E${Math.abs(errno)}`
 }

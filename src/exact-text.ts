@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 
 /**
- * Bytes as text and back without loss. To the kernel, command lines and file names are bytes; most are UTF-8, and none has
- * to be. Each byte that is not part of UTF-8 becomes one lone surrogate, U+DC80 to U+DCFF, and that byte again on the way
- * back: Python's "surrogateescape" (PEP 383). JSON keeps such text, written as `\udcXX`; for people it is shown as `\xXX`.
+ * Bytes as text and back without loss. To the kernel, command lines and file names are bytes; most are UTF-8, but none
+ * has to be. Each byte that is not part of UTF-8 becomes one lone surrogate, U+DC80 to U+DCFF, and becomes that byte
+ * again on the way back: Python's "surrogateescape" (PEP 383). JSON keeps such text, written as `\udcXX`; for people it
+ * is shown as `\xXX`.
  */
 export function textOfBytes(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -23,7 +24,7 @@ export function textOfBytes(bytes: Uint8Array): string {
   return pieces.join('')
 }
 
-/** The bytes of a text that `textOfBytes` made, or of any other, which is UTF-8 then. */
+/** The bytes of a text that `textOfBytes` made. Any other text becomes UTF-8. */
 export function bytesOfText(text: string): Buffer {
   if (!hasEscapes(text)) return Buffer.from(text)
   return Buffer.concat(
@@ -34,20 +35,20 @@ export function bytesOfText(text: string): Buffer {
   )
 }
 
-/** Whether a text has bytes in it that are not UTF-8. */
+/** Whether a text has bytes that are not UTF-8. */
 export function hasEscapes(text: string): boolean {
   // A lone surrogate; the halves of a pair are one character to a pattern with this flag.
   return /[\udc80-\udcff]/u.test(text)
 }
 
-/** A path as Node's functions take it: bytes where it has some that are not UTF-8. */
+/** A path as Node's functions take it: as bytes where some of them are not UTF-8. */
 export function pathOf(text: string): string | Buffer {
   return hasEscapes(text) ? bytesOfText(text) : text
 }
 
 const ESCAPE = 0xdc00
 
-/** How many bytes the UTF-8 character at a position has (RFC 3629); 0 when there is none. */
+/** How many bytes the UTF-8 character at a position has (RFC 3629); 0 where there is no such character. */
 function characterLength(bytes: Buffer, position: number): number {
   const first = bytes[position] as number
   if (first < 0x80) return 1

@@ -1,4 +1,4 @@
-/** linux-kexec: boot a new Linux kernel from the running one, and know beforehand whether it will work. */
+/** linux-kexec: boot a new Linux kernel from the running one, and know in advance whether it will work. */
 
 export { appendParameters, removeParameter } from './cmdline/edit.ts'
 export {

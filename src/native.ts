@@ -3,9 +3,11 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { type Evidence, KexecError } from './errors.ts'
 
-/** A segment of kexec_load(2): bytes, and the physical memory they are copied to; what they do not fill becomes zeros. */
+/**
+ * A segment of kexec_load(2): bytes, and the physical memory they are copied to. The rest of that memory becomes zeros.
+ */
 export interface NativeSegment {
-  /** Must be left alone until the call is done: the kernel reads them where they are. */
+  /** Do not change the bytes until the call is done: the kernel reads them in place. */
   readonly bytes: Uint8Array
   /** Physical; both of whole pages. */
   readonly address: number
@@ -19,8 +21,9 @@ export interface NativeSegment {
  */
 export interface Native {
   /**
-   * kexec_file_load(2) off the event loop. Resolves to 0 or the errno. initrdFd is -1 when there is none. `thread[0]` becomes the
-   * id of the thread that makes the call, which is never told when the kernel crashes in it: see `probeThread`.
+   * kexec_file_load(2) off the event loop. Resolves to 0 or the errno. initrdFd is -1 when there is none. `thread[0]`
+   * becomes the id of the thread that makes the call. A crash of the kernel in the call is never reported: see
+   * `probeThread`.
    */
   kexecFileLoad(
     kernelFd: number,
@@ -30,16 +33,19 @@ export interface Native {
     thread: Int32Array,
   ): Promise<number>
   kexecFileLoadSync(kernelFd: number, initrdFd: number, commandLine: string | Uint8Array, flags: number): number
-  /** kexec_load(2) off the event loop, of at most 16 segments; none unload what is loaded. Otherwise as `kexecFileLoad`. */
+  /**
+   * kexec_load(2) off the event loop, of at most 16 segments; an empty list unloads the loaded kernel. Otherwise as
+   * `kexecFileLoad`.
+   */
   kexecLoad(entry: number, segments: readonly NativeSegment[], flags: number, thread: Int32Array): Promise<number>
   kexecLoadSync(entry: number, segments: readonly NativeSegment[], flags: number): number
-  /** tgkill(2) without a signal: 0, or ESRCH when this process has no such thread any more. */
+  /** tgkill(2) without a signal: 0, or ESRCH when this process no longer has that thread. */
   probeThread(thread: number): number
   /** reboot(2) with LINUX_REBOOT_CMD_KEXEC. Returns only on failure, with the errno. */
   rebootKexec(): number
   /**
-   * reboot(2) with wrong magic numbers, which changes nothing whatever else is true: EINVAL when this process may reboot, else
-   * what forbids it says (EPERM, ENOSYS, …).
+   * reboot(2) with wrong magic numbers, which never changes anything. EINVAL when this process may reboot, else the
+   * errno of the obstacle (EPERM, ENOSYS, …).
    */
   probeReboot(): number
   /** flock(2). 0 or the errno. */
@@ -54,22 +60,25 @@ export interface Native {
   listAttributes(fd: number): string | number
   /** fsetxattr(2). 0 or the errno. */
   setAttribute(fd: number, name: string, value: Uint8Array): number
-  /** close(2), of descriptors that Node did not open: in a worker thread it warns of those. 0 or the errno. */
+  /** close(2), of descriptors that Node did not open: in a worker thread Node warns of those. 0 or the errno. */
   close(fd: number): number
-  /** sync(2), in a child process: storage that does not answer holds it for ever. The child, or the errno negated. */
+  /** sync(2), in a child process: storage that does not answer blocks it for ever. The child, or the errno negated. */
   sync(): number
   /** umount2(2), in a child process as `sync`. */
   unmount(target: string | Uint8Array, flags: number): number
   /** mount(2) with MS_REMOUNT | MS_RDONLY, in a child process as `sync`. */
   remountReadOnly(target: string | Uint8Array): number
-  /** What came of a child's call: 0 or the errno; -EAGAIN while it is still in it, another errno negated when nobody can say. */
+  /**
+   * The result of a child's call: 0 or the errno; -EAGAIN while the call has not returned; another errno negated when
+   * the result is unknown.
+   */
   childResult(child: number): number
 }
 
 /**
- * Where the addon may be, and nowhere else: this may run as root. What was built here (`npm run build:native`) is someone's
- * wish or newer than the package's own, so it comes first. src/native.ts, dist/native.js and dist/linux-kexec.cjs, whose URL
- * all files of the bundle have, are one folder below the package.
+ * The only places where the addon may be: this may run as root. A local build (`npm run build:native`) was made on
+ * purpose or is newer than the package's own, so it comes first. src/native.ts, dist/native.js and
+ * dist/linux-kexec.cjs, whose URL all files of the bundle have, are one directory below the package.
  */
 const candidates = ['../build/Release/linux_kexec.node', `../prebuilds/linux-${process.arch}/linux_kexec.node`]
 
@@ -95,7 +104,7 @@ function load(): Native {
   const evidence: Evidence[] = []
   for (const candidate of candidates) {
     const path = fileURLToPath(new URL(candidate, import.meta.url))
-    // The module loader would look long for what is not there.
+    // The module loader would search at length for a missing file.
     if (!existsSync(path)) {
       evidence.push({ source: path, value: 'no such file' })
       continue

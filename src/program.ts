@@ -3,25 +3,29 @@ import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { System } from './system/system.ts'
 
-/** What a script has to call to call us: absolute paths free of links, because at shutdown nobody sets PATH. */
+/**
+ * The files that a script calls to run this program: absolute paths free of links, because nobody sets PATH at
+ * shutdown.
+ */
 export interface Program {
   /** The Node that runs it. */
   readonly node: string
-  /** Our command, one file: dist/linux-kexec.cjs of the installed package. */
+  /** The command, one file: dist/linux-kexec.cjs of the installed package. */
   readonly command: string
 }
 
-/** Where programs lie on a machine that is only seen through its files. */
+/** The locations of programs on a machine that is seen only through its files. */
 const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
 /**
- * Where this program lies: on the running machine what runs now; in a folder what is installed there.
+ * The location of this program: on the running machine, of the one that runs; in a root directory, of the one installed
+ * there.
  * @returns undefined where Node or the command is not there
  */
 export function locateProgram(system: System): Program | undefined {
   if (system.isLive) {
     try {
-      // src/program.ts, dist/program.js and dist/linux-kexec.cjs are all one folder below the package.
+      // src/program.ts, dist/program.js and dist/linux-kexec.cjs are all one directory below the package.
       const command = exactPath(fileURLToPath(new URL('../dist/linux-kexec.cjs', import.meta.url)))
       return { node: exactPath(process.execPath), command }
     } catch {
@@ -32,7 +36,9 @@ export function locateProgram(system: System): Program | undefined {
   return node === undefined || command === undefined ? undefined : { node, command }
 }
 
-/** @throws Error when it is not there, or its name is no UTF-8: as text it would then be that of another file */
+/**
+ * @throws Error when it does not exist, or when its name is not UTF-8: as text, that would name another file
+ */
 function exactPath(path: string): string {
   const bytes = realpathSync(path, { encoding: 'buffer' })
   const text = bytes.toString('utf8')
@@ -46,13 +52,16 @@ function find(system: System, name: string): string | undefined {
       const path = system.resolve(`${folder}/${name}`)
       if (system.stat(path)?.isFile()) return path
     } catch {
-      // Not in this folder.
+      // Not in this directory.
     }
   }
   return undefined
 }
 
-/** All that runs when a script calls it: Node, the command, and the addon wherever it may be looked for. */
+/**
+ * All files that run when a script calls the program: Node, the command, and the addon in each place where it is looked
+ * for.
+ */
 export function filesOfProgram({ node, command }: Program): string[] {
   const folder = posix.dirname(posix.dirname(command))
   const addons = ['build/Release/linux_kexec.node', `prebuilds/linux-${process.arch}/linux_kexec.node`]

@@ -14,10 +14,11 @@ export function formatBytes(bytes: number): string {
 }
 
 /**
- * Control characters, line and paragraph separators, and what changes the direction of writing (Unicode's bidirectional
- * controls): with these a text looks like another one, or like more lines than it is. And bytes that are not UTF-8.
+ * Control characters, line and paragraph separators, and characters that change the direction of writing (Unicode's
+ * bidirectional controls). With these, a text looks like another text, or like more lines than it has. Bytes that are
+ * not UTF-8 count too.
  */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject
 const UNSEEN = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\udc80-\udcff]/gu
 
 /**
@@ -36,20 +37,20 @@ function hex(code: number, digits: number): string {
   return code.toString(16).padStart(digits, '0')
 }
 
-/** Longest text of someone else's in a message. */
+/** The longest text of another program or user in a message. */
 const FOREIGN = 200
 
-/** A text that another user chose, such as a lock's reason or a process's name: on one line, and not without end. */
+/** A text that another user chose, such as a lock's reason or a process's name: on one line, and of limited length. */
 export function foreignText(text: string): string {
   return text.length > FOREIGN ? `${oneLine(text.slice(0, FOREIGN))}…` : oneLine(text)
 }
 
-/** Longest word worth a suggestion, characters; it bounds the work on hostile input. */
+/** The longest word that gets a suggestion, in characters. It bounds the work on hostile input. */
 const LONGEST = 128
 
 /**
- * The candidate that a misspelt word most likely meant, or undefined when none is near: at most one mistake in three
- * characters, a mistake being a letter too many, too few, wrong, or swapped with its neighbour. Letter case is no mistake.
+ * The candidate that a misspelt word most likely meant, or undefined when none is near. Near means at most one mistake
+ * in three characters: a letter too many, too few, wrong, or swapped with its neighbour. Letter case is ignored.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   if (word.length > LONGEST) return undefined

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 
-/** The version of this package, or null when its package.json cannot be read. Like src/native.ts, one folder below it. */
+/**
+ * The version of this package, or null when its package.json cannot be read. Like src/native.ts, one directory below
+ * the package.
+ */
 export function packageVersion(): string | null {
   try {
     const about: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))

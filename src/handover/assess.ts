@@ -10,25 +10,25 @@ import type { InitSystem } from './contract/init-system.ts'
 import { detectInit } from './detect.ts'
 import { unreachableAtTheEnd } from './precautions/reachable.ts'
 
-/** The way a reboot takes on a machine, and whether it ends in the loaded kernel. Plain data. */
+/** How a machine would reboot, and whether it ends in the loaded kernel. Plain data. */
 export interface HandoverAssessment {
-  /** The init system that runs: the name of one that is served, else what it is called, or 'unknown'. */
+  /** The running init system: the name of a supported one, else its own name, or 'unknown'. */
   readonly init: string
-  /** What people call it. */
+  /** Its name for people. */
   readonly title: string
-  /** The way `reboot` takes by itself; null when this init system is not served. */
+  /** The way that `reboot` chooses by itself; null when this init system is not supported. */
   readonly via: string | null
-  /** Whether nothing keeps it from ending in the new kernel. */
+  /** Whether no obstacle keeps it from ending in the new kernel. */
   readonly proven: boolean
   readonly steps: readonly string[]
-  /** What keeps it from ending in the new kernel, one clause each; empty when it is proven. */
+  /** The obstacles to ending in the new kernel, one clause each; empty when it is verified. */
   readonly obstacles: readonly string[]
-  /** Null when this way needs nothing of ours. */
+  /** Null when this way needs no hook. */
   readonly hook: HookStanding | null
-  /** What would have to be installed or set up beside the hook, one clause each. */
+  /** Other things to install or set up beside the hook, one clause each. */
   readonly install: readonly string[]
   readonly notes: readonly string[]
-  /** What to do; null when it is proven. */
+  /** The remedy; null when it is verified. */
   readonly remedy: string | null
   readonly evidence: readonly Evidence[]
 }
@@ -36,13 +36,13 @@ export interface HandoverAssessment {
 const DIRECT = 'linux-kexec reboot --via direct'
 const INSTALL = 'linux-kexec handover --install'
 
-/** Stands in where no program was found, so that the rest can still be told. */
+/** Stands in where no program was found, so that the rest can still be reported. */
 const NO_PROGRAM: Program = { node: '/usr/bin/node', command: '/usr/bin/linux-kexec' }
 
 /**
- * Tells which way `reboot` would take and whether it is proven, without asking for anything to be loaded. Changes nothing; a hook that is in place is
- * run once, to say its version.
- * @param system the running machine, or a folder with a root file system
+ * Reports which way `reboot` would take and whether it is verified; no kernel need be loaded. Changes nothing. An
+ * existing hook is run once, to print its version.
+ * @param system the running machine, or a directory with a root file system
  */
 export function assessHandover(system: System): HandoverAssessment {
   const { name: init, title, initSystem, evidence } = detectInit(system)
@@ -55,7 +55,7 @@ export function assessHandover(system: System): HandoverAssessment {
   return { init, title, via: null, proven: false, ...nothing, obstacles: [what], remedy: DIRECT, evidence }
 }
 
-/** Whether one way, the one that runs here or not, would end in the new kernel. */
+/** Whether one way, even of another init system, would end in the new kernel. */
 export function assessWay(system: System, initSystem: InitSystem): Omit<HandoverAssessment, 'init' | 'title' | 'via'> {
   const program = locateProgram(system)
   const { hook: wanted, obstacles: own, notes, ...rest } = initSystem.examine(system, program ?? NO_PROGRAM)
@@ -80,7 +80,7 @@ export function assessWay(system: System, initSystem: InitSystem): Omit<Handover
   }
 }
 
-/** Root calls Node and linux-kexec as its last step: whoever may replace these, or the hook itself, runs as root then. */
+/** Root calls Node and linux-kexec as its last step, so anyone who may replace these or the hook runs as root then. */
 function exposures(system: System, program: Program | undefined, hook: Hook | null): string[] {
   const parts = (hook?.parts ?? []).map(({ path }) => path)
   const warnings = exposureWarnings(system, [...parts, ...(program === undefined ? [] : filesOfProgram(program))])

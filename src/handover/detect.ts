@@ -4,18 +4,20 @@ import type { InitSystem } from './contract/init-system.ts'
 import { type FirstProcess, readFirstProcess } from './first-process/pid1.ts'
 import { initSystems } from './init-systems/served.ts'
 
-/** Which program is PID 1, and what tells so. */
+/** The program that is PID 1, and the evidence. */
 export interface DetectedInit {
-  /** The name of an init system that is served; else what it is called, or 'unknown'. */
+  /** The name of a supported init system; else its own name, or 'unknown'. */
   readonly name: string
-  /** What people call it. */
+  /** Its name for people. */
   readonly title: string
-  /** Undefined when it is not served. */
+  /** Undefined when it is not supported. */
   readonly initSystem: InitSystem | undefined
   readonly evidence: readonly Evidence[]
 }
 
-/** Tells the init system by PID 1's program and by the files that only a running one makes. The first that fits is taken. */
+/**
+ * Identifies the init system by PID 1's program and by the files that only a running one makes. The first match wins.
+ */
 export function detectInit(system: System): DetectedInit {
   const first = readFirstProcess(system)
   for (const initSystem of initSystems) {
@@ -28,7 +30,7 @@ export function detectInit(system: System): DetectedInit {
   return { name, title: name, initSystem: undefined, evidence: first.evidence }
 }
 
-/** The name of an init system that is known and not served. */
+/** The name of a known init system that is not supported. */
 function stranger(first: FirstProcess): string {
   for (const [name, ...programs] of strangers) if (first.isNamed(...programs)) return name
   return 'unknown'

@@ -7,17 +7,17 @@ import { assessHandover } from './assess.ts'
 import { initSystems } from './init-systems/served.ts'
 
 export interface HookOptions {
-  /** The running machine by default, or a folder with a root file system. */
+  /** The running machine by default, or a directory with a root file system. */
   readonly system?: System
-  /** Tell the changes and make none. */
+  /** Report the changes without making them. */
   readonly dryRun?: boolean
 }
 
 /**
- * Places the hook that the init system needs. What is in place already is left alone, so it may be called again.
- * @returns the changes, in the order they are made; none where no hook is needed or it is there
- * @throws KexecError 'unsupported-init' when the init system is not served, or something that is not ours is in the way;
- * 'io' when a file cannot be written
+ * Places the hook that the init system needs. An existing hook is left alone, so this may be called again.
+ * @returns the changes, in the order they are made; empty where no hook is needed or it is in place
+ * @throws KexecError 'unsupported-init' when the init system is not supported, or a foreign file is in the way; 'io'
+ * when a file cannot be written
  */
 export function installHandover({ system = new System(), dryRun = false }: HookOptions = {}): readonly HookChange[] {
   const { init, via, hook, obstacles, evidence } = assessHandover(system)
@@ -34,8 +34,8 @@ export function installHandover({ system = new System(), dryRun = false }: HookO
 }
 
 /**
- * Takes away what `installHandover` has placed, of whichever init system: edited files are as they were before.
- * @returns the changes, in the order they are made; none where nothing of ours is there
+ * Removes everything that `installHandover` has placed, for any init system. Edited files are as they were before.
+ * @returns the changes, in the order they are made; empty where nothing is installed
  * @throws KexecError 'io' when a file cannot be written or removed
  */
 export function removeHandover({ system = new System(), dryRun = false }: HookOptions = {}): readonly HookChange[] {
@@ -45,7 +45,7 @@ export function removeHandover({ system = new System(), dryRun = false }: HookOp
     const { hook } = initSystem.examine(system, program)
     if (hook === null) continue
     for (const change of examineHook(system, hook).toRemove) {
-      // A script that several share goes last, after all that calls it.
+      // A script that several share goes last, after all its callers.
       changes.delete(change.path)
       changes.set(change.path, change)
     }

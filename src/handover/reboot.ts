@@ -23,41 +23,47 @@ const DEADLINE = 90_000
 const MAX_TOLD = 20
 
 export interface RebootOptions {
-  /** 'auto' takes the init system that runs; 'direct' does its work without it. */
+  /** 'auto' takes the running init system; 'direct' does its work without it. */
   readonly via?: string
-  /** Say what would happen, and do nothing. */
+  /** Report the steps and do nothing. */
   readonly dryRun?: boolean
-  /** Heeded until the first step: what was begun is not taken back. */
+  /** Heeded until the first step. Steps that have begun are not undone. */
   readonly signal?: AbortSignal
-  /** How long to wait for processes to end (direct) or for the init system to begin (others), milliseconds; default 90,000. */
+  /**
+   * Time to wait for processes to end (direct) or for the init system to begin (others), milliseconds; default 90,000.
+   */
   readonly deadline?: number
   /** Called with one sentence per step. */
   readonly report?: (step: string) => void
-  /** Start what is loaded although its files have changed since, or someone else has loaded it over ours. */
+  /**
+   * Start the loaded kernel although its files have changed since, or although another program has loaded it over ours.
+   */
   readonly staleOk?: boolean
-  /** Reboot although a program asks for no shutdown (systemd-inhibit). */
+  /** Reboot although a program inhibits shutdown (systemd-inhibit). */
   readonly ignoreInhibitors?: boolean
-  /** Written to the terminals of those that are logged in: at once, some minutes and a minute before, and when the time has come. */
+  /**
+   * Written to the terminals of logged-in users: at once, some minutes and a minute before, and when the time has come.
+   */
   readonly message?: string
-  /** When to begin; everything is checked now, and again then. `cancelReboot` calls it off. */
+  /** When to begin. Everything is checked now, and again then. `cancelReboot` calls it off. */
   readonly at?: Date
-  /** How long to wait before, milliseconds. */
+  /** Time to wait before it, in milliseconds. */
   readonly delay?: number
-  /** Reboot through the firmware when nothing is loaded, and let it happen when the loaded kernel cannot be started. */
+  /** Reboot through the firmware when no kernel is loaded, and allow it when the loaded kernel cannot be started. */
   readonly allowFirmwareReboot?: boolean
 }
 
-/** The way a reboot takes, and what tells so. */
+/** The way of a reboot, and the evidence for it. */
 export interface Handover {
   readonly via: string
   readonly init: string
   readonly steps: readonly string[]
-  /** What to know of it, one sentence each. */
+  /** Notes about it, one sentence each. */
   readonly warnings: readonly string[]
 }
 
 /**
- * Stops the services, unmounts, and starts the loaded kernel; never a firmware reboot, unless that is allowed.
+ * Stops the services, unmounts, and starts the loaded kernel. Never reboots through the firmware, unless allowed to.
  * @returns the way it takes: at once with `dryRun`; else only where the init system ends this process later
  * @throws KexecError 'nothing-loaded', 'image-stale', 'image-replaced', 'inhibited', 'no-capability', 'not-init-pid-namespace',
  *   'unsupported-init', 'handover-failed', 'not-permitted', 'not-readable', 'busy', 'aborted', 'invalid-argument'
@@ -74,13 +80,13 @@ export async function reboot(options: RebootOptions = {}): Promise<Handover> {
     for (const warning of handover.warnings) told.add(warning)
     throwIfAborted(options.signal)
   }
-  // What would be refused later is refused now.
+  // Later refusals are made now.
   if (schedule !== undefined) tell(examine(system, options))
   const lock = await (schedule === undefined
     ? Lock.take(system, 'reboot', { signal: options.signal })
     : waitTelling(system, schedule, options, report))
   try {
-    // However long it was: what was true before need not be true now.
+    // Even after a short wait: facts that held before need not hold now.
     const examined = examine(system, options)
     tell(examined)
     await begin(system, examined, options, { report, begun: () => lock.release() })
@@ -101,7 +107,11 @@ async function begin(
   await initSystem.handOver(signal === undefined ? context : { ...context, signal })
 }
 
-/** A reboot that a process waits with, as `cancelReboot` calls it off; undefined when there is none. @throws KexecError 'no-capability', 'io', 'busy' when it has begun */
+/**
+ * Calls off a scheduled reboot.
+ * @returns the reboot that was called off; undefined when there was none
+ * @throws KexecError 'no-capability', 'io', 'busy' when it has begun
+ */
 export function cancelReboot(system: System = new System()): ScheduledReboot | undefined {
   requireCapability(readPrivileges(system), 'calling off a reboot')
   return cancelScheduled(system)
@@ -112,7 +122,7 @@ interface Examined {
   readonly handover: Handover
 }
 
-/** Everything that a reboot depends on, as it is now. @throws KexecError when it would not end in the kernel that is meant */
+/** Checks everything that a reboot depends on. @throws KexecError when it would not end in the intended kernel */
 function examine(system: System, options: RebootOptions): Examined {
   const isLoaded = requireLoaded(options.allowFirmwareReboot ?? false)
   const { initSystem, reachesFirmware, ...way } = chooseWay(system, options.via ?? 'auto')
@@ -126,7 +136,7 @@ function examine(system: System, options: RebootOptions): Examined {
   return { initSystem, handover: { ...way, warnings } }
 }
 
-/** @returns whether a kernel is loaded, which it need not be where the firmware will do. @throws KexecError */
+/** @returns whether a kernel is loaded, which is optional where the firmware will do. @throws KexecError */
 function requireLoaded(allowFirmwareReboot: boolean): boolean {
   try {
     if (requireReadyToExecute()) return true
@@ -159,7 +169,7 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 
 type Way = Omit<Handover, 'warnings'> & { readonly initSystem: InitSystem; readonly reachesFirmware: boolean }
 
-/** The way that a call names or the machine takes. @throws KexecError when it would not end in the new kernel */
+/** The way that a call names, else the machine's own. @throws KexecError when it would not end in the new kernel */
 function chooseWay(system: System, via: string): Way {
   const init = detectInit(system)
   const initSystem = via === 'auto' ? init.initSystem : initSystems.find(({ name }) => name === via)

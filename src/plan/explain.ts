@@ -7,16 +7,16 @@ import type { PlannedInitrd } from './context/initrds.ts'
 import type { Decision } from './model/decision.ts'
 import type { Unchecked, Warning } from './model/remark.ts'
 
-/** One line of a plan as people read it: its text, and what it is about; '' where that is the line before. */
+/** One line of a plan as people read it: its text and its subject; '' where the subject is that of the line before. */
 export interface Explanation {
   readonly label: string
   readonly text: string
 }
 
-/** Columns from a label to its text. */
+/** Columns between the start of a label and its text. */
 export const LABEL_COLUMNS = 14
 
-/** What of a plan is shown. */
+/** The part of a plan that is shown. */
 export interface ExplainedPlan {
   readonly kernel: Pick<OpenImage, 'size'>
   readonly image: KernelImage
@@ -29,7 +29,10 @@ export interface ExplainedPlan {
   readonly unchecked: readonly Unchecked[]
 }
 
-/** A plan for people: what is chosen, below it the reason; then warnings, refusals with their remedy, and what was not checked. */
+/**
+ * A plan for people: each choice with its reason below it, then warnings, refusals with their remedy, and unchecked
+ * facts.
+ */
 export function explain(plan: ExplainedPlan): string {
   return explanations(plan)
     .map(({ label, text }) => oneLine(label.padEnd(LABEL_COLUMNS) + text))
@@ -48,7 +51,7 @@ export function explanations(plan: ExplainedPlan): Explanation[] {
   return lines
 }
 
-/** What will run, and why: `load` shows it before it asks the kernel. */
+/** The kernel that will run, and why. `load` shows this before it asks the kernel. */
 const ofWhatRuns: ReadonlySet<Decision['subject']> = new Set([
   'kernel',
   'initrd',
@@ -58,7 +61,7 @@ const ofWhatRuns: ReadonlySet<Decision['subject']> = new Set([
   'device tree',
 ])
 
-/** The part of `explanations` that says which kernel, initrd and command line were chosen, with the reasons. */
+/** The part of `explanations` with the chosen kernel, initrd and command line, and the reasons. */
 export function explanationsOfChoice(plan: ExplainedPlan): Explanation[] {
   const decisions = plan.decisions.filter(({ subject }) => ofWhatRuns.has(subject))
   return decisions.flatMap((decision) => decisionLines(plan, decision))
@@ -81,7 +84,7 @@ function initrdFacts({ size, image }: PlannedInitrd): string {
   return `${formatBytes(size)}${image === null ? '' : `, ${image.description}`}`
 }
 
-/** One line for each, by address: its range, both ends included, as /proc/iomem has it; its size; its name. */
+/** One line for each segment, by address: its range, both ends included, as /proc/iomem has it; its size; its name. */
 function segmentMap(segments: readonly PlannedSegment[]): string[] {
   const rows = segments.map(({ name, address, size }) => ({
     range: `${formatAddress(address)}-${formatAddress(address + size - 1)}`,

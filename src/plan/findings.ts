@@ -2,7 +2,7 @@ import type { KexecError } from '../errors.ts'
 import type { Decision } from './model/decision.ts'
 import { bySubject, type Remark, refusalsIn, type Unchecked, type Warning } from './model/remark.ts'
 
-/** What a plan has to say, each list in the order of subjects. */
+/** The remarks of a plan, each list in the order of subjects. */
 export interface Findings {
   readonly decisions: readonly Decision[]
   readonly warnings: readonly Warning[]
@@ -10,7 +10,7 @@ export interface Findings {
   readonly unchecked: readonly Unchecked[]
 }
 
-/** Everything that was found, put in order. */
+/** All findings, in order. */
 export function sortFindings(decisions: readonly Decision[], remarks: readonly Remark[]): Findings {
   const sorted = withoutRepeats(bySubject(remarks))
   return {
@@ -21,7 +21,7 @@ export function sortFindings(decisions: readonly Decision[], remarks: readonly R
   }
 }
 
-/** Laying the segments out stops at what a check has named already, and better. */
+/** The layout stops at a fault that a check has already named better. */
 function withoutRepeats(remarks: readonly Remark[]): Remark[] {
   const isLayout = ({ subject }: Remark) => subject === 'segments'
   const reasons = refusalsIn(remarks.filter((remark) => !isLayout(remark))).map(({ reason }) => reason)

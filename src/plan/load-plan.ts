@@ -16,12 +16,12 @@ import type { PrepareOptions } from './loading/progress.ts'
 import type { Decision } from './model/decision.ts'
 import type { Unchecked, Warning } from './model/remark.ts'
 
-/** One decision about what is loaded, with its reasons. Holds the files open until it is loaded or closed. */
+/** One decision about the kernel to load, with its reasons. Holds the files open until it is loaded or closed. */
 export class LoadPlan {
   readonly #context: Context
   readonly #choices: Choices
   readonly #findings: Findings
-  /** What went wrong since the plan was made. */
+  /** Problems since the plan was made. */
   readonly #later: Warning[] = []
   #prepared: Prepared | undefined
   #isOpen = true
@@ -37,7 +37,7 @@ export class LoadPlan {
     return this.#context.system.root
   }
 
-  /** Id of the boot entry, or null when a kernel was given. */
+  /** The boot entry's id, or null when a kernel was given. */
   get entry(): string | null {
     return this.#context.target.entry?.id ?? null
   }
@@ -47,17 +47,17 @@ export class LoadPlan {
     return this.#context.kernel.file
   }
 
-  /** The kernel that would run: the one inside, where the file is a container or compressed. */
+  /** The kernel that would run: the inner one, where the file is a container or compressed. */
   get image(): KernelImage {
     return this.#context.kernel.image
   }
 
-  /** From the file to the kernel; one element where nothing is nested. */
+  /** The chain from the file to the kernel; one element where nothing is nested. */
   get nested(): readonly KernelImage[] {
     return this.#context.kernel.chain
   }
 
-  /** Those that could be opened; an initrd that could not is among the refusals. */
+  /** The initrds that were opened. One that could not be opened is among the refusals. */
   get initrds(): readonly PlannedInitrd[] {
     return this.#context.initrds.archives
   }
@@ -74,17 +74,17 @@ export class LoadPlan {
     return this.#choices.engine
   }
 
-  /** With the engine `segments`: where each will lie, as far as that is known before the load; else null. */
+  /** With the engine `segments`: the place of each, as far as it is known before the load; else null. */
   get segments(): readonly PlannedSegment[] | null {
     return this.#choices.segments
   }
 
-  /** What was chosen and why, in the order of subjects, as all lists of a plan. */
+  /** The choices and their reasons, in the order of subjects, as in all lists of a plan. */
   get decisions(): readonly Decision[] {
     return this.#findings.decisions
   }
 
-  /** What may go wrong although the kernel would take it; after the load also what went wrong with noting it. */
+  /** Possible trouble although the kernel would take it. After the load also failures to note the load. */
   get warnings(): readonly Warning[] {
     return [...this.#findings.warnings, ...this.#later]
   }
@@ -94,19 +94,19 @@ export class LoadPlan {
     return this.#findings.refusals
   }
 
-  /** What could not be checked, and why: of another machine's files, for one, what that machine is. */
+  /** The facts that could not be checked, and why: of another machine's files, for example, the machine itself. */
   get unchecked(): readonly Unchecked[] {
     return this.#findings.unchecked
   }
 
-  /** What the kernel will say, as far as its policy goes; null for another machine than the running one. */
+  /** The kernel's predicted answer, as far as its policy shows; null for a machine other than the running one. */
   get verdict(): Verdict | null {
     return this.#choices.verdict
   }
 
   /**
-   * Does what can be done before the kernel is asked: unpacks the kernel and joins the initrds, in memory, where that is
-   * needed. `load()` does it by itself; `loadSync()` needs it beforehand for what must be unpacked.
+   * Does all work that is possible before the kernel is asked: unpacks the kernel and joins the initrds, in memory,
+   * where needed. `load()` does this itself; `loadSync()` requires it for kernels and initrds that must be unpacked.
    * @throws KexecError the first of `refusals`; 'file-changed', 'damaged-image', 'not-a-kernel', 'no-memory', 'aborted'
    */
   async prepare(options: PrepareOptions = {}): Promise<void> {
@@ -114,17 +114,19 @@ export class LoadPlan {
     this.#refuseIfHopeless()
     if (this.#prepared !== undefined) return
     const prepared = await this.makeReady(options)
-    // The plan may have been closed, or prepared twice, meanwhile.
+    // The plan may have been closed, or prepared twice, in between.
     if (this.#isOpen && this.#prepared === undefined) this.#prepared = prepared
     else prepared.close()
     this.#refuseIfHopeless()
   }
 
   /**
-   * Loads it, off the event loop, and closes the plan. Nothing visible happens yet: `reboot()` starts the new kernel.
-   * @param options.signal heeded until the syscall begins; one that fires during it makes the new image be unloaded after it
+   * Loads it, off the event loop, and closes the plan. The running system goes on: `reboot()` starts the new kernel.
+   * @param options.signal heeded until the syscall begins; if it fires during the syscall, the new image is unloaded
+   *   afterwards
    * @throws KexecError the first of `refusals`; 'file-changed' when a file was written since it was inspected;
-   *   'no-capability' and its kin; else what the kernel said. Unless the error says otherwise, what was loaded before still is.
+   *   'no-capability' and its kin; else the kernel's own refusal. Unless the error says otherwise, the image loaded
+   *   before is still loaded.
    */
   async load(options: PrepareOptions = {}): Promise<void> {
     heed(options.signal)
@@ -146,7 +148,7 @@ export class LoadPlan {
 
   /**
    * As `load()`, but blocks the event loop until the kernel is done (up to seconds).
-   * @throws KexecError also 'invalid-argument' for a plan that must be prepared first
+   * @throws KexecError as `load()`, and 'invalid-argument' for a plan that must be prepared first
    */
   loadSync(): void {
     this.#take()
@@ -200,7 +202,9 @@ export class LoadPlan {
     }
   }
 
-  /** From here on the descriptors are the load's: closing the plan meanwhile must not put other files in their place. */
+  /**
+   * From here on the load owns the descriptors: closing the plan in between must not put other files in their place.
+   */
   #take(): void {
     this.#refuseIfHopeless()
     this.#isOpen = false

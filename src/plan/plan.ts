@@ -11,10 +11,10 @@ import type { PlanOptions } from './model/options.ts'
 export type { LoadPlan } from './load-plan.ts'
 
 /**
- * Decides what would be loaded, and why; touches nothing. The files are opened and stay open: what was inspected is what
- * `load()` loads. Close the plan when it is not loaded (`using`, or `close()`).
- * @throws KexecError when there is nothing to plan for ('no-such-entry', 'ambiguous-entry', 'invalid-argument'), or when the
- *   kernel cannot be opened. All other obstacles are told together, in `refusals`.
+ * Decides which kernel would be loaded and how, with the reasons. Changes nothing. The inspected files stay open, so
+ * that `load()` loads exactly these. Close a plan that is not loaded (`using`, or `close()`).
+ * @throws KexecError when there is nothing to plan for ('no-such-entry', 'ambiguous-entry', 'invalid-argument'), or
+ *   when the kernel cannot be opened. All other obstacles are in `refusals`.
  */
 export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
   const options = { ...given, ...heldStreams(given) }
@@ -26,7 +26,7 @@ export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
     const { value: choices, ...chosen } = await choose(context)
     const decisions = [...found.decisions, ...chosen.decisions]
     const remarks = [...found.remarks, ...chosen.remarks]
-    // One after the other: none reads files that are closed because another failed.
+    // In sequence: no check may read files that are closed because another check failed.
     for (const check of checks) remarks.push(...(await check(context, choices)))
     return new LoadPlan(context, choices, sortFindings(decisions, remarks))
   } catch (error) {

@@ -4,40 +4,43 @@ import type { Program } from '../../program.ts'
 import type { System } from '../../system/system.ts'
 import type { FirstProcess } from '../first-process/pid1.ts'
 
-/** How far a handover may wait, and what it reports on the way. */
+/** How long a handover may wait, and where it reports its steps. */
 export interface HandoverContext {
   readonly system: System
   /** Called with one sentence per step. */
   readonly report: (step: string) => void
-  /** Called once the loaded kernel can no longer be unloaded or replaced: others of us need not wait any longer. */
+  /**
+   * Called once the loaded kernel can no longer be unloaded or replaced: other processes of ours need not wait any
+   * longer.
+   */
   readonly begun?: () => void
-  /** Heeded until the first step: what was begun is not taken back. */
+  /** Heeded until the first step. Steps that have begun are not undone. */
   readonly signal?: AbortSignal
-  /** How long processes may take to end, or the init system to begin, milliseconds. */
+  /** Time for processes to end, or for the init system to begin, in milliseconds. */
   readonly deadline: number
   /** Whether hooks may go on with a reboot through the firmware when the loaded kernel cannot be started. Default: false. */
   readonly allowFirmwareReboot?: boolean
 }
 
-/** What an init system would do on one machine, read from its files. Plain data. */
+/** The steps of an init system on one machine, read from its files. Plain data. */
 export interface InitExamination {
-  /** What will happen, step by step, for `reboot --dry-run`. */
+  /** The actions, step by step, for `reboot --dry-run`. */
   readonly steps: readonly string[]
   /**
-   * What keeps this way from ending in the new kernel, one clause each without a full stop; empty when nothing does. Whether
-   * the hook is in place, and whether it can be run at the end, is looked at by whoever asks (assess.ts): leave it out here.
+   * The obstacles to ending in the new kernel, one clause each without a full stop; empty when there are none. Leave
+   * out the hook itself: the caller (assess.ts) checks whether it is in place and can be run at the end.
    */
   readonly obstacles: readonly string[]
-  /** What has to lie where the init system runs it for this way to end in kexec; null when it needs nothing of ours. */
+  /** The hook that the init system must run for this way to end in kexec; null when it needs no hook. */
   readonly hook: Hook | null
-  /** What an administrator would have to install or set up beside the hook, one clause each. */
+  /** Other things that an administrator would have to install or set up beside the hook, one clause each. */
   readonly install: readonly string[]
-  /** What is good to know and stands in nobody's way, one sentence each: opt-outs that are set, limits of this way. */
+  /** Useful facts that are not obstacles, one sentence each: opt-outs that are set, limits of this way. */
   readonly notes: readonly string[]
   readonly evidence: readonly Evidence[]
 }
 
-/** An examination where nothing is remarkable: what an init system's own spreads first. */
+/** An unremarkable examination: the base that each init system's own extends. */
 export const unremarkable = {
   obstacles: [],
   hook: null,
@@ -54,18 +57,24 @@ export const unremarkable = {
 export interface InitSystem {
   /** One word, for `--via` and for programs. */
   readonly name: string
-  /** What people call it. */
+  /** Its name for people. */
   readonly title: string
-  /** Whether this is what runs: what tells so beside PID 1's name and program, or undefined when it is another. Asked in the list's order. */
+  /**
+   * Whether this one runs: the evidence beside PID 1's name and program, or undefined when another runs. Asked in the
+   * list's order.
+   */
   detect(system: System, first: FirstProcess): readonly Evidence[] | undefined
-  /** What it would do on this machine. `program` is what a hook has to call. Reads only; asked too when it is not what runs. */
+  /** Its steps on this machine. A hook has to call `program`. Reads only. Also asked when it does not run. */
   examine(system: System, program: Program): InitExamination
   /**
-   * Whether, with nothing loaded, handing over ends in an orderly reboot through the firmware. One that needs a hook does so by
-   * itself: what follows the hook is that.
+   * Whether a handover with no kernel loaded ends in an orderly reboot through the firmware. A way with a hook always
+   * does: that reboot follows the hook.
    */
   readonly reachesFirmware?: boolean
-  /** Refuses what this process itself would have to do and may not, before anything is stopped. @throws KexecError */
+  /**
+   * Refuses steps that this process itself would have to take and may not, before anything is stopped. @throws
+   * KexecError
+   */
   requirePermission?(system: System): void
   /** Stops the services and starts the loaded kernel. Resolves when nothing is left for this process to do. @throws KexecError */
   handOver(context: HandoverContext): Promise<void>

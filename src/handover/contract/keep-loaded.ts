@@ -2,10 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { DISABLED } from '../../policy/limits/switches.ts'
 
 /**
- * Makes the kernel refuse every further load and unload (Documentation/admin-guide/sysctl/kernel.rst, kexec_load_disabled).
- * It cannot be taken back, and need not be: this kernel is about to end. Without the loaded kernel, most init systems would
- * end in a reboot through the firmware. Where it cannot be written the hooks have to do.
- * @returns whether it is so now
+ * Makes the kernel refuse every further load and unload (Documentation/admin-guide/sysctl/kernel.rst,
+ * kexec_load_disabled). It cannot be undone, and need not be: this kernel is about to end. Without the loaded kernel,
+ * most init systems would end in a reboot through the firmware. Where the file cannot be written, the hooks must
+ * suffice.
+ * @returns whether it is in force now
  */
 export function keepLoaded(report: (step: string) => void): boolean {
   try {
@@ -15,7 +16,7 @@ export function keepLoaded(report: (step: string) => void): boolean {
     report('the loaded kernel can no longer be replaced or unloaded')
     return true
   } catch {
-    // Not there, or not ours to write: nothing is lost but this safeguard.
+    // Absent, or not writable for us: only this safeguard is lost.
     return false
   }
 }

@@ -9,22 +9,23 @@ import type { HandoverContext } from './init-system.ts'
 import { keepLoaded } from './keep-loaded.ts'
 
 export interface Request {
-  /** What is asked, for people: 'systemd'. */
+  /** The recipient of the request, for people: 'systemd'. */
   readonly of: string
-  /** Asks the init system. Throws when it cannot be asked. */
+  /** Sends the request. Throws when it cannot be sent. */
   readonly ask: () => unknown
-  /** Where to look when it does not begin, a sentence. */
+  /** Where to look when the init system does not begin, a sentence. */
   readonly hint: string
-  /** What it has not stopped yet, by name, where that can be told. */
+  /** The services not yet stopped, by name, where they are known. */
   readonly remaining?: (system: System) => readonly string[]
 }
 
-/** How often it is told what has not been stopped, milliseconds. */
+/** Interval between reports of services not yet stopped, in milliseconds. */
 const PROGRESS = 10_000
 
 /**
  * Asks an init system and waits until it ends this process.
- * @throws KexecError 'handover-failed' when it cannot be asked, or has not begun at the deadline; what it was asked is then not taken back
+ * @throws KexecError 'handover-failed' when the request cannot be sent, or when the init system has not begun at the
+ *   deadline; the request then stands
  */
 export async function request(
   context: HandoverContext,
@@ -36,7 +37,7 @@ export async function request(
   const ended = Promise.race(
     ['SIGTERM', 'SIGHUP'].map((name) => once(process, name, { signal: stopping.signal }).then(() => true)),
   )
-  // What was asked must not end with the terminal it was asked from: SIGHUP is heard above, and nobody may be left to read.
+  // The request must survive its terminal. SIGHUP is handled above, and nobody may be left to read.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const mark = join(system.root, MARK_FILE)
   try {

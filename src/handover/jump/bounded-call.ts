@@ -3,14 +3,14 @@ import { native } from '../../native.ts'
 import { readMemoryInfo } from '../../system/memory-info.ts'
 import type { System } from '../../system/system.ts'
 
-/** How often it is looked whether a call has come back, milliseconds. */
+/** Interval between checks whether a call has returned, in milliseconds. */
 const POLL = 10
 
 /**
- * Waits for a call that a child makes (native.ts), as long as there is progress: a slow disk may take minutes for what is
- * still to be written, and one that does not answer takes nothing. systemd-shutdown's sync waits by the same rule.
- * @param patience milliseconds without progress after which it is given up; the child stays where it is
- * @returns 0 or the errno; undefined when it was given up
+ * Waits for a child's call (native.ts) as long as there is progress. A slow disk may take minutes for the remaining
+ * data, and a dead one takes nothing. systemd-shutdown's sync waits by the same rule.
+ * @param patience milliseconds without progress before giving up; the child then stays where it is
+ * @returns 0 or the errno; undefined after giving up
  */
 export function boundedCall(system: System, start: () => number, patience: number): number | undefined {
   const child = start()
@@ -28,7 +28,7 @@ export function boundedCall(system: System, start: () => number, patience: numbe
   return undefined
 }
 
-/** What waits in memory for the disks, bytes: Dirty and Writeback of proc_meminfo(5). */
+/** Data in memory that waits for the disks, in bytes: Dirty and Writeback of proc_meminfo(5). */
 function unwritten(system: System): number {
   const memory = readMemoryInfo(system)
   return (memory('Dirty') ?? 0) + (memory('Writeback') ?? 0)

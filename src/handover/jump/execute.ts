@@ -11,7 +11,7 @@ const live = new System()
 
 /**
  * Refuses when reboot(KEXEC) could not start a kernel.
- * @returns false when whether one is loaded cannot be read, neither in /sys nor in the kernel's memory
+ * @returns false when neither /sys nor the kernel's memory shows whether one is loaded
  * @throws KexecError 'nothing-loaded', 'no-capability', 'not-init-user-namespace', 'not-init-pid-namespace'
  */
 export function requireReadyToExecute(): boolean {
@@ -25,7 +25,7 @@ export function requireReadyToExecute(): boolean {
   throw nothingLoaded(live.readText('/sys/kernel/kexec_loaded')?.trim() ?? 'absent')
 }
 
-/** What is refused where work would be ended before the kernel says whether anything is loaded. */
+/** The checks that must refuse before work is ended, where the kernel does not show whether anything is loaded. */
 export function cannotTell(): KexecError {
   return new KexecError('whether a kernel is loaded cannot be told', {
     reason: 'not-readable',
@@ -51,12 +51,14 @@ export interface ExecuteOptions {
 }
 
 /**
- * Starts the loaded kernel this instant: no service is stopped, nothing is unmounted. `reboot()` is what one usually wants.
- * Does not return when it succeeds.
- * @param options.sync write cached data to disk first (default true); given up when nothing is written for 30 s
- * @param options.unmount unmount what is still mounted first, and remount read-only what is in use (default false); 10 s each
+ * Starts the loaded kernel immediately: no service is stopped, nothing is unmounted. `reboot()` is the usual call. Does
+ * not return when it succeeds.
+ * @param options.sync write cached data to disk first (default true); gives up when nothing is written for 30 s
+ * @param options.unmount first unmount all mounted file systems, and remount busy ones read-only (default false); 10 s
+ *   each
  * @param options.report called with one sentence for each file system that could not be made clean
- * @throws KexecError as `requireReadyToExecute`, 'not-permitted', 'not-readable', or 'handover-failed' when the kernel returned
+ * @throws KexecError as `requireReadyToExecute`; 'not-permitted', 'not-readable', or 'handover-failed' when the call
+ *   returned
  */
 export function execute(options: ExecuteOptions = {}): never {
   const isKnown = requireReadyToExecute()

@@ -8,8 +8,8 @@ import { boundedCall } from './bounded-call.ts'
 const ALLOWED = 'EINVAL'
 
 /**
- * Asks the kernel whether this process may call reboot(2), by a call that it does not obey: after the work is done it is too
- * late to learn that a filter forbids it.
+ * Asks the kernel whether this process may call reboot(2), with a call that the kernel does not obey. After the work is
+ * done it is too late to learn that a filter forbids it.
  * @throws KexecError 'not-permitted'
  */
 export function requireRebootCall(): void {
@@ -17,15 +17,17 @@ export function requireRebootCall(): void {
   if (code !== ALLOWED) throw forbidden('reboot', code)
 }
 
-/** What ends every process and unmounts by itself needs, beside the call. Capability: what it would be without. */
+/**
+ * The needs of a way that ends every process and unmounts by itself, beside the call. Capability: the loss without it.
+ */
 const NEEDED = {
   CAP_KILL: 'processes of other users would run on',
   CAP_SYS_ADMIN: 'file systems would stay mounted',
 } as const
 
 /**
- * Refuses when this process cannot end the others, cannot unmount, or cannot see what there is to end and unmount. Everything
- * is asked of the kernel in a way that changes nothing.
+ * Refuses when this process cannot end the others, cannot unmount, or cannot see what there is to end and unmount. It
+ * asks the kernel without changing anything.
  * @throws KexecError 'no-capability', 'not-permitted', 'not-readable', 'not-init-user-namespace'
  */
 export function requireDirect(system: System): void {
@@ -62,7 +64,10 @@ function requireProc(system: System): void {
   }
 }
 
-/** In a mount namespace or chroot of its own, only its own mounts would be closed, and those of the machine stay open. */
+/**
+ * In a mount namespace or chroot of its own, only its own mounts would be closed, and those of the machine would stay
+ * open.
+ */
 function requireWholeView(): void {
   const [own, first] = ['/proc/self', '/proc/1'].map(viewOf)
   if (own === undefined || first === undefined || own === first) return
@@ -95,7 +100,7 @@ function requireSignals(): void {
   }
 }
 
-/** Nothing is ever mounted there, so whoever may unmount is told that. */
+/** Nothing is ever mounted there, so a process that may unmount gets this answer. */
 const NO_MOUNT = '/proc/self/attr'
 
 const PATIENCE = 10_000

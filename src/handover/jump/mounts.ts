@@ -6,13 +6,13 @@ import { boundedCall } from './bounded-call.ts'
 
 const MNT_DETACH = 2
 
-/** File systems without anything to write back: they need no unmounting. */
+/** File systems without data to write back: they need no unmounting. */
 const VIRTUAL = new Set(
   `autofs bdev binder binfmt_misc bpf cgroup cgroup2 configfs cpuset debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue
   nsfs pipefs proc pstore ramfs resctrl rootfs rpc_pipefs securityfs selinuxfs sockfs sysfs tmpfs tracefs`.split(/\s+/),
 )
 
-/** File systems that hang when their server or daemon is gone, as it is by now: they are only detached. */
+/** File systems that hang when their server or daemon is gone, as it is by now. They are only detached. */
 const REMOTE = /^(nfs|nfs4|cifs|smb3|smbfs|ceph|9p|virtiofs|afs|gfs2|ocfs2|glusterfs|fuse|fuse\..*|davfs|sshfs)$/
 
 export interface Mount {
@@ -42,11 +42,11 @@ export function mounts(system: System): Mount[] {
   return found
 }
 
-/** How long a disk may take to answer, milliseconds without anything written. */
+/** Time for a disk to answer, in milliseconds without any write. */
 const SYNC_PATIENCE = 30_000
 const UNMOUNT_PATIENCE = 10_000
 
-/** Writes everything to disk. @returns what keeps it from being written, a sentence; undefined when all is */
+/** Writes everything to disk. @returns the obstacle to writing, a sentence; undefined when all is written */
 export function writeBack(system: System): string | undefined {
   const errno = boundedCall(system, () => native().sync(), SYNC_PATIENCE)
   if (errno === 0) return undefined
@@ -55,9 +55,9 @@ export function writeBack(system: System): string | undefined {
 }
 
 /**
- * Unmounts what can be unmounted and remounts the rest read-only, so that every file system is clean. One that does not
- * answer is left as it is.
- * @returns what could not be made clean, one sentence each
+ * Unmounts all file systems that it can and remounts the rest read-only, so that every file system is clean. One that
+ * does not answer is left as it is.
+ * @returns the file systems that could not be made clean, one sentence each
  */
 export function closeMounts(system: System): string[] {
   return mountsToClose(system).flatMap((mount) => closeMount(system, mount) ?? [])
@@ -71,7 +71,7 @@ function closeMount(system: System, { target, type, readOnly }: Mount): string |
   if (target !== '/') {
     const errno = call(() => native().unmount(path, 0))
     if (errno === 0) return undefined
-    // A remount would wait for the same.
+    // A remount would wait for the same thing.
     if (errno === undefined) return silent
   }
   if (readOnly) return undefined

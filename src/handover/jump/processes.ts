@@ -8,7 +8,7 @@ const PF_KTHREAD = 0x00200000
 
 const POLL = 50
 
-/** How long a killed process may take to be gone, milliseconds; one that hangs in the kernel never is. */
+/** Time for a killed process to be gone, in milliseconds. One that hangs in the kernel never is. */
 const KILL_DEADLINE = 2000
 
 interface Stat {
@@ -19,11 +19,11 @@ interface Stat {
 }
 
 export interface EndOptions {
-  /** How long they may take to end by themselves, milliseconds. */
+  /** Time for processes to end by themselves, in milliseconds. */
   readonly deadline: number
   /** Called with one sentence per step. */
   readonly report: (step: string) => void
-  /** Leave alone what has called this program, as the scripts of a shutdown that is under way. Default: false. */
+  /** Spare the callers of this program, such as the scripts of a running shutdown. Default: false. */
   readonly spareCallers?: boolean
 }
 
@@ -32,7 +32,7 @@ export async function endProcesses({ deadline, report, spareCallers = false }: E
   const spared = spareCallers ? callers() : new Set<number>()
   report('sending SIGTERM to every process')
   signalAll('SIGTERM', spared)
-  // A stopped process sees the signal only when it goes on.
+  // A stopped process sees the signal only when it continues.
   signalAll('SIGCONT', spared)
   const stubborn = await waitForEnd(deadline, spared)
   if (stubborn.length === 0) return
@@ -50,7 +50,7 @@ function few(names: readonly string[]): string {
 /**
  * Processes that a shutdown has to end: all but PID 1, this one, kernel threads, those that have ended already, and the
  * daemons behind the root file system.
- * @param spared others to leave out
+ * @param spared other processes to leave out
  */
 export function remainingProcesses(spared: ReadonlySet<number> = new Set()): { pid: number; name: string }[] {
   return allProcesses()
@@ -70,8 +70,8 @@ function allProcesses(): (Stat & { pid: number })[] {
 
 /**
  * mdmon and its like, without which the root file system hangs, put an @ before the name they were called by
- * (systemd.io, ROOT_STORAGE_DAEMONS); only root may ask for that. Anyone can give a setuid program such a name, so all of its
- * user ids have to be root's, and, as sudo and su change all of them, it must not come from another user's login.
+ * (systemd.io, ROOT_STORAGE_DAEMONS); only root may ask for that. Anyone can give a setuid program such a name, so all
+ * of its user ids must be root's. sudo and su change all of them, so it must not come from another user's login either.
  */
 export function isStorageDaemon(pid: number, proc = '/proc'): boolean {
   const read = (name: string) => readFileSync(`${proc}/${pid}/${name}`, 'latin1')
@@ -84,7 +84,7 @@ export function isStorageDaemon(pid: number, proc = '/proc'): boolean {
   try {
     return [NO_LOGIN, '0'].includes(read('loginuid').trim())
   } catch (error) {
-    // A kernel without CONFIG_AUDIT does not keep it.
+    // A kernel without CONFIG_AUDIT has no such file.
     return (error as NodeJS.ErrnoException).code === 'ENOENT'
   }
 }
@@ -99,10 +99,10 @@ export function callers(): Set<number> {
   return found
 }
 
-/** Sends a signal to every process that is to be ended. */
+/** Sends a signal to every process that must end. */
 function signalAll(signal: 'SIGTERM' | 'SIGKILL' | 'SIGCONT', spared: ReadonlySet<number>): void {
   const isSpared = ({ pid }: { pid: number }) => spared.has(pid) || isStorageDaemon(pid)
-  // At one blow where nobody is spared: none can be missed for having been started meanwhile (kill(2), pid −1).
+  // All at once where none is spared, so that none that starts in between is missed (kill(2), pid −1).
   const targets = allProcesses().some(isSpared) ? remainingProcesses(spared).map(({ pid }) => pid) : [-1]
   for (const target of targets) {
     try {
@@ -114,7 +114,7 @@ function signalAll(signal: 'SIGTERM' | 'SIGKILL' | 'SIGCONT', spared: ReadonlySe
   }
 }
 
-/** Waits until no process remains; returns the names of those that remain at the deadline, milliseconds from now. */
+/** Waits until no process remains, or for the given milliseconds. Returns the names of the remaining ones. */
 async function waitForEnd(deadline: number, spared: ReadonlySet<number>, eachTime = () => {}): Promise<string[]> {
   const end = performance.now() + deadline
   for (;;) {

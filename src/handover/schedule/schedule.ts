@@ -7,13 +7,13 @@ import { Lock } from '../../state/lock.ts'
 import { bootIdOf } from '../../state/record.ts'
 import type { System } from '../../system/system.ts'
 
-/** The reboot that a process waits with. Whoever takes the file away has called it off. */
+/** The file of the reboot that a process waits for. Removing the file calls it off. */
 const FILE = 'reboot.json'
 
-/** How often the time and the file are looked at, milliseconds. */
+/** Interval between looks at the time and the file, in milliseconds. */
 const POLL = 500
 
-/** A reboot that is to come. */
+/** A scheduled reboot. */
 export interface ScheduledReboot {
   /** ISO 8601, UTC. */
   readonly at: string
@@ -23,22 +23,22 @@ export interface ScheduledReboot {
 
 interface Entry extends ScheduledReboot {
   readonly bootId: string
-  /** When that process was started, in clock ticks since boot: another one may get its number later. */
+  /** When that process was started, in clock ticks since boot, since another one may get its number later. */
   readonly started: string
   readonly token: string
 }
 
-/** Later than this nobody expects it any more, milliseconds: the machine was suspended, or its clock was set. */
+/** Later than this nobody expects it any more, in milliseconds: the machine was suspended, or its clock was set. */
 const LATE = 60_000
 
 /**
- * Waits until a time, which `cancelReboot` of any process or the signal ends early. A reboot that is scheduled later takes the
- * place of this one.
- * @param remaining milliseconds left, called again and again
+ * Waits until a time; `cancelReboot` of any process or the signal ends the wait early. A later schedule replaces this
+ * one.
+ * @param remaining milliseconds left, called repeatedly
  * @param tick called with them about twice a second
- * @returns the lock, under which it was seen that nobody has called it off; from here on nobody can
- * @throws KexecError 'aborted' when it was called off, or the time passed long before this process went on; 'io' when it
- *   cannot be noted; 'busy'
+ * @returns the lock; under it no one had called the reboot off, and no one can from here on
+ * @throws KexecError 'aborted' when it was called off, or the time passed long before this process went on; 'io' when
+ *   the schedule cannot be written; 'busy'
  */
 export async function waitForTime(
   system: System,
@@ -76,7 +76,8 @@ export async function waitForTime(
     folder.remove(FILE)
     return lock
   } catch (error) {
-    // Under the lock, or another one's might be taken away; why it is not waited for any more counts for more than that.
+    // Under the lock, or another process's might be removed. The reason for ending the wait counts for more than an
+    // error here.
     const own = lock ?? (await Lock.take(system, 'reboot', { deadline: CANCEL_DEADLINE }).catch(() => undefined))
     if (own !== undefined && isOurs()) folder.remove(FILE)
     own?.release()
@@ -93,16 +94,16 @@ async function underLock(system: System, act: () => void, signal: AbortSignal | 
   }
 }
 
-/** The reboot that a process waits with; undefined when there is none. */
+/** The reboot that a process waits for; undefined when there is none. */
 export function scheduledReboot(system: System): ScheduledReboot | undefined {
   const entry = readEntry(system, new StateFolder(system))
   return entry === undefined ? undefined : { at: entry.at, pid: entry.pid }
 }
 
 /**
- * Calls off the reboot that a process waits with.
- * @returns what was called off; undefined when there was none
- * @throws KexecError 'io' when it may not be; 'busy' when it has begun already
+ * Calls off the reboot that a process waits for.
+ * @returns the reboot called off; undefined when there was none
+ * @throws KexecError 'io' when the file may not be removed; 'busy' when it has begun already
  */
 export function cancelScheduled(system: System): ScheduledReboot | undefined {
   const lock = Lock.takeSync(system, 'reboot --cancel', { deadline: CANCEL_DEADLINE })
@@ -122,7 +123,9 @@ export function cancelScheduled(system: System): ScheduledReboot | undefined {
   }
 }
 
-/** A reboot that has begun holds the lock until the init system was asked, milliseconds. */
+/**
+ * How long to wait for the lock, in milliseconds: a reboot that has begun holds it until it has asked the init system.
+ */
 const CANCEL_DEADLINE = 15_000
 
 function begun(): KexecError {

@@ -4,21 +4,21 @@ import type { System } from '../../system/system.ts'
 import { tellUsers } from '../precautions/users.ts'
 import { waitForTime } from './schedule.ts'
 
-/** When a reboot is to begin, and how long that is. */
+/** When a reboot will begin, and the time until then. */
 export interface Schedule {
   readonly at: Date
   /** Milliseconds left. */
   readonly remaining: () => number
 }
 
-/** How long before the time the message is repeated, milliseconds. */
+/** Times before the reboot at which the message is repeated, in milliseconds. */
 const REMINDERS = [10, 5, 1].map((minutes) => minutes * 60_000)
 
-/** Further ahead than anyone means, milliseconds. */
+/** Further ahead than anyone means, in milliseconds. */
 const MAX_AHEAD = 366 * 24 * 60 * 60 * 1000
 
 /**
- * A time of day goes by the clock, and a delay by the time that passes, whatever is done to the clock.
+ * A time of day follows the clock; a delay follows the time that passes, even if the clock is set.
  * @throws KexecError 'invalid-argument'
  */
 export function scheduleOf({ at, delay }: { readonly at?: Date; readonly delay?: number }): Schedule | undefined {
@@ -34,7 +34,9 @@ export function scheduleOf({ at, delay }: { readonly at?: Date; readonly delay?:
   return { at: new Date(Date.now() + delay), remaining: () => end - performance.now() }
 }
 
-/** Waits for the time, and reminds those that are logged in of the message. @returns as `waitForTime`. @throws as `waitForTime` */
+/**
+ * Waits for the time, and repeats the message to logged-in users. @returns as `waitForTime`. @throws as `waitForTime`
+ */
 export async function waitTelling(
   system: System,
   { at, remaining }: Schedule,

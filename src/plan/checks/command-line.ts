@@ -6,7 +6,7 @@ import { type Remark, remarksOn } from '../model/remark.ts'
 /** Formats whose loaders compare the command line with the limit: bzImage64_load, and kexec_file_add_components of s390. */
 const refusesLongLines = new Set(['bzImage', 's390 Image'])
 
-/** Refuses a command line longer than the image takes: the kernel would answer EINVAL, or cut it off. */
+/** Refuses a command line longer than the image takes. The kernel would answer EINVAL or truncate it. */
 export function checkLength(commandLine: string, image: KernelImage, path: string): Remark[] {
   const length = commandLineBytes(commandLine)
   if (image.maxCommandLine === null || length <= image.maxCommandLine) return []
@@ -18,7 +18,7 @@ export function checkLength(commandLine: string, image: KernelImage, path: strin
       new KexecError(summary, {
         reason: 'cmdline-too-long',
         path,
-        // Other loaders do not look: the new kernel cuts it off.
+        // Other loaders do not check; the new kernel truncates the line.
         ...(refusesLongLines.has(image.format) ? { code: 'EINVAL' } : {}),
         hint: `Take away at least ${excess} ${excess === 1 ? 'byte' : 'bytes'} with --remove KEY.`,
         evidence: [{ source, value: `${image.maxCommandLine} usable` }],

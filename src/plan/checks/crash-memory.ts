@@ -10,29 +10,32 @@ import type { LoadSizes } from '../context/sizes.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 import { bytes, evidenceOf, placedBytes } from './memory.ts'
 
-/** What a crash kernel wants beyond itself and its initrd to come up, bytes: less is warned of. Debian's needs about 100 MiB. */
+/**
+ * Memory that a crash kernel needs beyond itself and its initrd to boot, in bytes. Less than that gets a warning.
+ * Debian's needs about 100 MiB.
+ */
 const WORKING_MEMORY = 64 * 1024 ** 2
 
 const SIZE = '/sys/kernel/kexec_crash_size'
 
-/** The memory may be there and not in one piece, or reserved and given back since. */
+/** The memory may exist but not in one piece, or may have been given back since it was reserved. */
 const UNKNOWN_CAUSE =
   'The kernel log of the boot says why (dmesg | grep -i crash), unless the memory was given back since (crash-size).'
 
 const { warning, refusal, unchecked } = remarksOn('memory')
 
-/** What is to fit into the memory reserved for a crash kernel. */
+/** The contents that must fit into the memory reserved for a crash kernel. */
 export interface CrashLoad {
   readonly sizes: LoadSizes
-  /** The kernel's; null when it is not known. */
+  /** The kernel's; null when unknown. */
   readonly architecture: string | null
-  /** Where the boot entry comes from, which tells where parameters are set; null without one. */
+  /** The boot entry's source, which shows where parameters are set; null without an entry. */
   readonly source: Source | null
 }
 
 /**
- * A crash kernel must fit into what was reserved for it at boot, and come up there: it has no other memory, and its initrd is
- * in it twice for a while, packed and unpacked.
+ * A crash kernel must fit into the memory reserved for it at boot and must boot there, because it has no other memory.
+ * Its initrd is there twice for a while, packed and unpacked.
  */
 export function checkCrashMemory(system: System, running: RunningMachine, load: CrashLoad): Remark[] {
   const { crashSize } = running.held
@@ -51,11 +54,11 @@ export function checkCrashMemory(system: System, running: RunningMachine, load: 
   ]
 }
 
-/** What is reserved and what is needed, bytes. */
+/** The reserved and the needed memory, in bytes. */
 interface Need {
   readonly crashSize: number
   readonly needed: number
-  /** What of it the initrd unpacks to. */
+  /** The unpacked size of the initrd, which is part of that. */
   readonly unpacked: number
   readonly recommended: ReturnType<typeof recommendReservation>
 }

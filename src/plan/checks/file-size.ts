@@ -7,17 +7,18 @@ import { type Remark, remarksOn } from '../model/remark.ts'
 const MOST = 4 * 1024 ** 3
 const MOST_BEFORE_6_0 = 2 ** 31 - 1
 
-/** What the syscall reads from a descriptor, and what to call it. */
+/** A file that the syscall reads from a descriptor, and its name in sentences. */
 export interface ReadFile {
-  /** Its path, or those of what is joined. */
+  /** Its path, or the paths of the joined files. */
   readonly path: string
   readonly size: number
   readonly what: 'kernel' | 'initrd'
 }
 
 /**
- * Refuses a kernel or an initrd larger than kexec_file_load reads, whatever the memory. No architecture has a lower limit for
- * initrds of its own: an x86 kernel that could not reach them above 4 GiB is not taken at all, and the window of arm64 has 32 GiB.
+ * Refuses a kernel or an initrd larger than kexec_file_load reads, even where the memory would do. No architecture has
+ * a lower limit for initrds of its own: an x86 kernel that could not reach them above 4 GiB is not taken at all, and
+ * the window of arm64 has 32 GiB.
  */
 export function checkFileSize({ series }: RunningMachine, { path, size, what }: ReadFile): Remark[] {
   const { warning, refusal } = remarksOn(what)

@@ -8,18 +8,18 @@ import { type Remark, remarksOn } from '../model/remark.ts'
 
 const { warning } = remarksOn('files')
 
-/** Warns when someone besides root could have put something else in place: whoever writes it runs as the kernel. */
+/** Warns when a user besides root could have replaced a file: its writer decides what runs as the kernel. */
 export function checkWritable(context: Context, { deviceTree }: Choices): Remark[] {
   const { system, kernel, initrds } = context
   const files = initrds.archives.flatMap(({ file }) => file ?? [])
   const paths = [...kernelFiles(kernel), ...files].map(({ path }) => path)
   const given = deviceTree === null ? [] : [deviceTree.path]
-  // What came without a path is called '(bytes)' or '(stream)'.
+  // An input without a path is called '(bytes)' or '(stream)'.
   const named = [...paths, ...pathsBeside(context), ...given].filter((path) => path.startsWith('/'))
   return exposureWarnings(system, named).map((text) => warning('exposed-files', text))
 }
 
-/** What else decides what is started: where the entry stands, what is laid over the initrd, what would be found beside a UKI. */
+/** Other files that decide what starts: the entry's own, the overlays of the initrd, and the companions of a UKI. */
 function pathsBeside({ target, kernel, initrds }: Context): string[] {
   const { path } = kernel.file
   const beside = kernel.unified === null ? [] : [`${path}.extra.d`, posix.resolve(path, '../../../loader/addons')]
@@ -27,7 +27,7 @@ function pathsBeside({ target, kernel, initrds }: Context): string[] {
   return [...(target.entry?.config ? [target.entry.config] : []), ...overlaid, ...beside]
 }
 
-/** Warns when the new kernel would come up without its modules. */
+/** Warns when the new kernel would boot without its modules. */
 export function checkModules(system: System, version: string | null): Remark[] {
   if (version === null) return []
   const directories = [`/usr/lib/modules/${version}`, `/lib/modules/${version}`]

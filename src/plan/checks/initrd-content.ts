@@ -5,7 +5,10 @@ import { type Remark, remarksOn } from '../model/remark.ts'
 
 const { warning, refusal } = remarksOn('initrd')
 
-/** Refuses what no kernel takes as an initrd, and tells what it will not unpack. Reads little of each. */
+/**
+ * Refuses content that no kernel takes as an initrd, and warns of content that the new kernel will not unpack. Reads
+ * little of each.
+ */
 export async function checkInitrds({ archives, overlay }: PlannedInitrds): Promise<Remark[]> {
   const remarks: Remark[] = []
   for (const { path, source, file, image, isWrapped } of archives) {

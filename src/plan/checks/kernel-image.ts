@@ -13,15 +13,15 @@ import { type Remark, refusalsIn, remarksOn } from '../model/remark.ts'
 
 const { warning, refusal, unchecked } = remarksOn('kernel')
 
-/** What tells that the running kernel uses 5 levels of page tables: the flag goes away when it does not. */
+/** The sign that the running kernel uses 5 levels of page tables: without them the flag is absent. */
 const FIVE_LEVELS = [{ source: '/proc/cpuinfo flags', value: 'la57' }]
 
-/** What is to be judged. */
+/** The facts to judge by. */
 export interface CheckedKernel {
   readonly path: string
   /** The kernel that would run. */
   readonly image: KernelImage
-  /** From the file to that kernel. */
+  /** The chain from the file to that kernel. */
   readonly chain: readonly KernelImage[]
   readonly fileSize: number
   /** Bytes of the kernel alone, as the syscall gets it; null until it is unpacked. */
@@ -29,16 +29,16 @@ export interface CheckedKernel {
   readonly way: WayIn
 }
 
-/** Which system call is to take it. */
+/** The system call that will load it. */
 export interface WayIn {
   readonly engine: Engine
-  /** Why the engine is not `segments`, although nothing else takes the image; null where that is not so. */
+  /** Why the engine is not `segments`, although nothing else takes the image; otherwise null. */
   readonly barring: string | null
-  /** What may go wrong for certain is then warned of. */
+  /** A certain failure then becomes a warning. */
   readonly tryAnyway: boolean
 }
 
-/** A refusal of this kernel, by the reason, the sentence and the remedy. */
+/** A refusal of this kernel, with the reason, the sentence and the remedy. */
 type Refuse = (
   reason: Reason,
   summary: string,
@@ -47,8 +47,8 @@ type Refuse = (
 ) => Remark
 
 /**
- * Refuses a kernel that kexec_file_load would not take, or that would not run on this machine. All is told that is wrong with
- * it, each once; what only the kernel can know is warned of, since it refuses that itself.
+ * Refuses a kernel that kexec_file_load would not take, or that would not run on this machine. It lists all faults,
+ * each once. Questions that only the kernel can answer become warnings, since the kernel itself refuses then.
  */
 export function checkKernelImage(running: RunningMachine, kernel: CheckedKernel): Remark[] {
   const refuse: Refuse = (reason, summary, hint, { code, evidence = [] } = {}) => {
@@ -67,12 +67,14 @@ export function checkKernelImage(running: RunningMachine, kernel: CheckedKernel)
   ]
 }
 
-/** What the loaders answer to a format they do not know: seen on x86_64 and arm64; RISC-V and LoongArch from their sources. */
+/**
+ * The answer of the loaders to an unknown format: seen on x86_64 and arm64; RISC-V and LoongArch from their sources.
+ */
 function unknownFormatCode({ architecture }: RunningMachine): string {
   return /^(aarch64|riscv|loongarch)/.test(architecture ?? '') ? 'EINVAL' : 'ENOEXEC'
 }
 
-/** Refuses a kernel that is not one for this machine, as far as it is known. */
+/** Refuses a kernel that is known to be for another machine. */
 function checkArchitecture({ image }: CheckedKernel, running: RunningMachine, refuse: Refuse): Remark[] {
   if (image.architecture === null) return []
   if (running.architecture === null) {
@@ -102,10 +104,13 @@ function strangerTo(running: string, image: KernelImage): { summary: string; hin
   return { summary, hint: `Choose a kernel built for ${running}.` }
 }
 
-/** What the loader of x86 insists on, bytes. What is missing behind it is missed only once the old kernel is gone. */
+/**
+ * The minimum that the x86 loader demands, in bytes. Missing bytes beyond it are noticed only after the old kernel is
+ * gone.
+ */
 const LEAST_BZIMAGE = 1024
 
-/** The remedy for what was damaged on its way here. */
+/** The remedy for a file that was damaged in transit. */
 export const REINSTALL = 'Copy or install the kernel again.'
 
 /** Refuses a file that is shorter than its header says. */
@@ -118,17 +123,20 @@ function checkLength({ image, chain, fileSize, loadedSize, way }: CheckedKernel,
   return [refuse('truncated-kernel', summary, REINSTALL, { code: size < LEAST_BZIMAGE ? 'ENOEXEC' : null })]
 }
 
-/** A kernel that must be where it was linked to be: the place is the running kernel's, and for a crash kernel never its own. */
+/**
+ * A kernel that must lie at its link address: that place belongs to the running kernel, and never lies in a crash
+ * kernel's own memory.
+ */
 function checkRelocation({ image }: CheckedKernel, refuse: Refuse): Remark[] {
   if (image.relocatable !== false) return []
   const told = image.problems.includes(bzImageProblems.boundToItsAddress)
   const summary = `this is ${image.description}, which runs only at the address it was linked for, and kexec_file_load places it elsewhere`
   const hint = 'Choose a kernel that was built with CONFIG_RELOCATABLE=y.'
-  // That header field alone bzImage64_probe does not look at.
+  // bzImage64_probe ignores this header field alone.
   return [refuse('not-relocatable', summary, hint, told ? {} : { code: null })]
 }
 
-/** Refuses what is no kernel, or one in a form that the loaders of this architecture do not take. */
+/** Refuses a file that is not a kernel, or a kernel in a form that the loaders of this architecture do not take. */
 function checkFormat({ image, chain, way }: CheckedKernel, running: RunningMachine, refuse: Refuse): Remark[] {
   const { engine, reason } = engineFor(image)
   const taken = takenBy(running.architecture ?? image.architecture)
@@ -152,7 +160,7 @@ function checkFormat({ image, chain, way }: CheckedKernel, running: RunningMachi
   return [refuse('not-a-kernel', `this is ${what}${where}, not a kernel that kexec_file_load takes`, taken)]
 }
 
-/** What to give instead. */
+/** The file to give instead. */
 function takenBy(architecture: string | null): string {
   const or = 'or an image that holds one'
   switch (familyOf(architecture ?? '')) {
@@ -180,8 +188,9 @@ function checkPaging({ image }: CheckedKernel, running: RunningMachine, refuse: 
 }
 
 /**
- * Legal where the CPU can do both, which no file tells: ID_AA64MMFR0_EL1 hides it. kexec_file_load knows and answers EINVAL.
- * With kexec_load nobody looks, and a kernel on a CPU that cannot do it stops before its first message (booting.rst).
+ * Legal where the CPU supports both, which no file shows: ID_AA64MMFR0_EL1 hides it. kexec_file_load knows and answers
+ * EINVAL. kexec_load does not check, and a kernel on a CPU without that page size stops before its first message
+ * (booting.rst).
  */
 function checkPageSize({ image, way }: CheckedKernel, running: RunningMachine, refuse: Refuse): Remark[] {
   if (image.pageSize === null) return []

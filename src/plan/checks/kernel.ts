@@ -8,7 +8,7 @@ import { checkKernelImage, REINSTALL } from './kernel-image.ts'
 
 const { warning, refusal } = remarksOn('kernel')
 
-/** Refuses what is damaged, and a kernel that this machine or the system call would not take. */
+/** Refuses damaged images, and kernels that this machine or the system call would not take. */
 export function checkKernel(context: Context, { engine }: Choices): Remark[] {
   const { kernel, running, options } = context
   const { image, file, contents, chain, examination } = kernel
@@ -16,7 +16,7 @@ export function checkKernel(context: Context, { engine }: Choices): Remark[] {
   const { path } = file
   const damage = checkDamage(kernel, tryAnyway)
   const remarks = [...checkVendorBoot(kernel), ...damage]
-  // What is inside then is not what was meant to be.
+  // The content is then not the intended one.
   if (damage.length > 0 && !tryAnyway && chain.length === 1 && contents.length > 0) return remarks
   const way = { engine, barring: whyNotSegments(context), tryAnyway }
   const loadedSize = examination?.kernelSize ?? null
@@ -51,7 +51,10 @@ function checkVersionLine({ image, file: { path } }: PlannedKernel): Remark[] {
   return [warning('no-linux-version', text)]
 }
 
-/** What `inspect` calls damage, and what systemd-stub would stop at, but for what the kernel lacks at its end: that is told by itself. */
+/**
+ * The damage that `inspect` finds, and the faults at which systemd-stub would stop. A truncated kernel is left to its
+ * own check.
+ */
 function damageOf({ unified, examination }: PlannedKernel): readonly string[] {
   const found = (examination?.damage ?? []).flatMap(({ problem, isCutOff }) => (isCutOff ? [] : [problem]))
   const others = (unified?.problems ?? []).filter((problem) => !found.some((each) => each.endsWith(problem)))

@@ -13,10 +13,10 @@ import { checkSizes } from './sizes.ts'
 import { checkUnified } from './unified.ts'
 import { checkVirtualAddresses } from './virtual-addresses.ts'
 
-/** Looks at one side of what was chosen. The order of the list does not matter: remarks are shown by their subject. */
+/** Checks one side of the choices. The order of the list does not matter: remarks are shown by their subject. */
 export type Check = (context: Context, choices: Choices) => readonly Remark[] | Promise<readonly Remark[]>
 
-/** Everything that is looked at once all is chosen. */
+/** All checks that run once everything is chosen. */
 export const checks: readonly Check[] = [
   checkKernel,
   checkUnified,
@@ -24,7 +24,7 @@ export const checks: readonly Check[] = [
   checkHeldCrashKernel,
   checkProcess,
   ({ initrds }) => checkInitrds(initrds),
-  // An entry brings the same among its problems.
+  // An entry has the same remark among its problems.
   ({ system, target, kernel }) => (target.entry === null ? checkModules(system, kernel.image.version) : []),
   ({ initrds, target, options }, { commandLine: { parsed } }) =>
     parsed === null ? [] : checkRoot(parsed, initrds, { target, options }),

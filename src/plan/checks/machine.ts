@@ -8,14 +8,14 @@ import { type Remark, remarksOn } from '../model/remark.ts'
 
 const { warning, refusal } = remarksOn('machine')
 
-/** Warns when the crash kernel that is loaded would be lost, whatever becomes of the new one. */
+/** Warns when the loaded crash kernel would be lost, even where the new load fails. */
 export function checkHeldCrashKernel({ system, options, running }: Context): Remark[] {
   if (!system.isLive || !options.panic || !running.held.crashLoaded) return []
   const text = 'a crash kernel is loaded, and the kernel frees it first: should this load fail, none is loaded any more'
   return [warning('crash-kernel-replaced', text)]
 }
 
-/** What this process may not do: planning needs no privilege. */
+/** The privileges that this process lacks. Planning needs none. */
 export function checkProcess({ system, policy }: Context): Remark[] {
   const where = 'this process is in a child pid namespace: it can load, but `reboot` and `exec` only work outside of it'
   const confined = policy?.namespaces.pid === false ? [warning('child-pid-namespace', where)] : []
@@ -30,13 +30,16 @@ export function checkProcess({ system, policy }: Context): Remark[] {
   return [warning('not-init-user-namespace', text), ...confined]
 }
 
-/** Whether a 32-bit firmware's services are left alone: then they do not count (parse_efi_cmdline, drivers/firmware/efi/efi.c). */
+/**
+ * Whether the services of a 32-bit firmware are switched off: then they do not count (parse_efi_cmdline,
+ * drivers/firmware/efi/efi.c).
+ */
 function isWithoutRuntimeServices(commandLine: string | undefined): boolean {
   const options = parametersNamed(commandLine, 'efi').flatMap(({ value }) => value?.split(',') ?? [])
   return hasParameter(commandLine, 'noefi') || options.includes('noruntime')
 }
 
-/** What keeps kexec_file_load from loading any kernel. */
+/** The causes that keep kexec_file_load from loading any kernel. */
 export function checkSyscall({ system, running }: Context): Remark[] {
   const missing = hasKexecFileLoad(running)
     ? []

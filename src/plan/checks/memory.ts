@@ -9,11 +9,11 @@ import { type Remark, remarksOn } from '../model/remark.ts'
 
 const { warning, refusal, unchecked } = remarksOn('memory')
 
-/** What of /proc/meminfo counts, bytes; null for what the kernel does not tell. */
+/** The values of /proc/meminfo that count, in bytes; null where the kernel does not report one. */
 interface Memory {
   readonly total: number | null
   readonly available: number | null
-  /** All that could be freed, were nothing kept back for others: MemAvailable leaves some of it out. */
+  /** All memory that could be freed if nothing were kept back for others. MemAvailable leaves out some of it. */
   readonly most: number | null
   readonly swap: number
   readonly evidence: readonly Evidence[]
@@ -24,16 +24,19 @@ const PAGE = 4096
 /** A page of the list of pages holds 512 entries: kimage_add_entry of kernel/kexec_core.c. */
 const LISTED_PER_PAGE = 512
 
-/** Beyond this part of what is available a load is called close: others need memory meanwhile. */
+/** A load above this part of the available memory is called close: others need memory during it. */
 const CLOSE = 0.9
 
-/** What is to fit into memory. */
+/** The contents that must fit into memory. */
 export interface MemoryLoad {
   readonly sizes: LoadSizes
   readonly panic: boolean
 }
 
-/** Refuses what certainly does not fit into memory, and warns of what hardly does; all numbers are in the evidence. */
+/**
+ * Refuses a load that certainly does not fit into memory, and warns of one that hardly fits. All numbers are in the
+ * evidence.
+ */
 export function checkMemory(system: System, running: RunningMachine, load: MemoryLoad): Remark[] {
   const memory = readMemory(system)
   const isKnown = memory.total !== null || memory.available !== null
@@ -41,20 +44,20 @@ export function checkMemory(system: System, running: RunningMachine, load: Memor
   return [...remarks, ...checkGeneralMemory(running, load, memory)]
 }
 
-/** What stays until the new kernel starts: one page for each page it gets. */
+/** Memory that stays taken until the new kernel starts: one page for each of its pages. */
 export function placedBytes({ kernelFile, kernelMemory, initrdBytes }: LoadSizes): number {
   return pages(kernelMemory ?? kernelFile) + pages(initrdBytes)
 }
 
-/** What is taken while the syscall reads: both files go into buffers of their size (kernel_read_file_from_fd). */
+/** Memory taken while the syscall reads: both files go into buffers of their size (kernel_read_file_from_fd). */
 function readBytes({ kernelFile, initrdBytes, copiedBytes }: LoadSizes): number {
   return copiedBytes + pages(kernelFile) + pages(initrdBytes)
 }
 
 /**
- * What kexec_file_load takes at its peak, with what was copied before: what it read is copied page by page to where it stays,
- * and the buffers are freed at the end (kimage_load_segment of kernel/kexec_core.c). A crash kernel is copied into memory that
- * was reserved at boot.
+ * The peak memory of kexec_file_load, with the earlier copies. It copies its buffers page by page to their final place,
+ * and frees them at the end (kimage_load_segment of kernel/kexec_core.c). A crash kernel is copied into memory that was
+ * reserved at boot.
  */
 function peakBytes(sizes: LoadSizes, panic: boolean): number {
   const placed = panic ? 0 : placedBytes(sizes)
@@ -63,8 +66,8 @@ function peakBytes(sizes: LoadSizes, panic: boolean): number {
 }
 
 /**
- * Makes sure that a load leaves memory to others: what is done only to be faster must not come at their cost.
- * @throws KexecError 'no-memory' also where `checkMemory` would but warn
+ * Makes sure that a load leaves memory to others: a measure that only saves time must not harm them.
+ * @throws KexecError 'no-memory' even where `checkMemory` would only warn
  */
 export function requireAmpleMemory(system: System, sizes: LoadSizes): void {
   const memory = readMemory(system)
@@ -81,15 +84,16 @@ export function requireAmpleMemory(system: System, sizes: LoadSizes): void {
 
 /**
  * Half of the memory is what sanity_check_segment_list of kernel/kexec_core.c allows; MemTotal is its totalram_pages().
- * MemAvailable is what can be had without swapping. Seen on Debian 6.1, 512 MiB and 1 GiB: a load whose peak was below it
- * succeeded, and one 2 to 5 % above was ended by the OOM killer, which may take any program. MemAvailable leaves out what the
- * kernel keeps back, and half of the page cache at most, so it is a warning to go beyond it; beyond all that could be freed, and
- * the free swap, is refused. The limit of half of the memory came with 4.8.
+ * MemAvailable is the memory available without swapping. Seen on Debian 6.1, 512 MiB and 1 GiB: a load whose peak was
+ * below it succeeded, and one 2 to 5 % above was ended by the OOM killer, which may take any program. MemAvailable
+ * leaves out what the kernel keeps back, and half of the page cache at most, so a load beyond it gets a warning. A load
+ * beyond all freeable memory and the free swap is refused. The limit of half of the memory came with 4.8.
  */
 function checkGeneralMemory(running: RunningMachine, { sizes, panic }: MemoryLoad, memory: Memory): Remark[] {
   const { available, most, swap, evidence } = memory
   const [placed, peak] = [panic ? 0 : placedBytes(sizes), peakBytes(sizes, panic)]
-  // What MemAvailable leaves out the kernel may take all the same, and be short for others: that is no certain refusal.
+  // The kernel may use memory that MemAvailable leaves out, and then run short for others. That is not a certain
+  // refusal.
   const room = most === null ? Number.POSITIVE_INFINITY : most + swap
   const overHalf = placed > halfOf(memory) && isAtLeast(running.release, 4, 8) !== false
   if (overHalf || peak > room) {

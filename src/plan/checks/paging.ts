@@ -5,7 +5,10 @@ import { type Remark, remarksOn } from '../model/remark.ts'
 
 const { warning, unchecked } = remarksOn('engine')
 
-/** Warns when the new kernel has to leave the page tables of the running one: kexec_file_load takes it, and it may not come up. */
+/**
+ * Warns when the new kernel has to leave the page tables of the running one: kexec_file_load takes it, but it may not
+ * boot.
+ */
 export function checkPagingLeft(running: RunningMachine, image: KernelImage, commandLine: string): Remark[] {
   const why = whyItMayTrip(running, image, commandLine)
   if (why === null) return []
@@ -17,7 +20,7 @@ export function checkPagingLeft(running: RunningMachine, image: KernelImage, com
   ]
 }
 
-/** A vmlinux starts on the page tables of the running kernel, and has no header that says which it knows. */
+/** A vmlinux starts on the page tables of the running kernel, and no header shows which kinds it supports. */
 export function checkPagingOfVmlinux(running: RunningMachine, { format, architecture }: KernelImage): Remark[] {
   if (format !== 'vmlinux' || architecture !== 'x86_64' || !usesFiveLevels(running)) return []
   return [

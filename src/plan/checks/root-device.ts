@@ -8,10 +8,12 @@ import { type Remark, remarksOn } from '../model/remark.ts'
 
 const { warning, refusal } = remarksOn('initrd')
 
-/** What the kernel makes of root= when no initrd looks for it. */
+/** How the kernel reads root= when no initrd looks for the device. */
 export type RootLookup = 'kernel' | 'initrd' | 'unknown'
 
-/** Names that an initrd alone resolves: udev's links, device mapper and logical volumes by name, file systems by name. */
+/**
+ * Names that only an initrd resolves: udev's links, device mapper and logical volumes by name, file systems by name.
+ */
 const byInitrd: readonly RegExp[] = [
   /^(?:UUID|LABEL|ID)=/i,
   /^\/dev\/disk\//,
@@ -21,9 +23,9 @@ const byInitrd: readonly RegExp[] = [
 
 /**
  * Whether the kernel itself finds a root file system of this name: early_lookup_bdev of block/early-lookup.c, and
- * parse_root_device of init/do_mounts.c for what is not a block device.
+ * parse_root_device of init/do_mounts.c for names that are not block devices.
  * @param root the value of root=
- * @param commandLine for the other parameters that have a say: rootfstype= of file systems without a device, dm-mod.create=
+ * @param commandLine for the other parameters that count: rootfstype= of file systems without a device, dm-mod.create=
  */
 export function rootLookup(root: string, commandLine: CommandLine): RootLookup {
   if (/^(?:PARTUUID|PARTLABEL)=/.test(root)) return 'kernel'
@@ -38,14 +40,15 @@ export function rootLookup(root: string, commandLine: CommandLine): RootLookup {
   return lastParameter(commandLine, 'rootfstype') === undefined ? 'unknown' : 'kernel'
 }
 
-/** Whether a boot loader's configuration says that this kernel boots without an initrd, as it then does from the firmware. */
+/** Whether a boot loader's configuration boots this kernel without an initrd. */
 function isConfigured({ entry }: Target): boolean {
   return entry !== null && !['boot-dir', 'modules-dir', 'build-tree', 'kexec-conf'].includes(entry.source)
 }
 
 /**
- * Refuses, or warns of, a kernel that comes without an initrd and would find no root file system. It may have an initramfs built
- * in, which nothing outside shows: `--no-initrd` says so, and a boot loader's configuration that has no initrd does, too.
+ * Refuses, or warns of, a kernel that has no initrd and would find no root file system. The kernel may have a built-in
+ * initramfs, which nothing outside shows. `--no-initrd` says so, and so does a boot loader's configuration without an
+ * initrd.
  */
 export function checkRoot(
   line: CommandLine,

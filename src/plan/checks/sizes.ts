@@ -7,15 +7,15 @@ import { checkCrashMemory } from './crash-memory.ts'
 import { checkFileSize } from './file-size.ts'
 import { checkMemory } from './memory.ts'
 
-/** What is to fit into files that are read, and into memory. */
+/** The contents that must fit into files that are read, and into memory. */
 export interface SizedLoad {
   readonly sizes: LoadSizes
-  /** What to call the files: their paths. */
+  /** The names of the files: their paths. */
   readonly names: { readonly kernel: string; readonly initrd: string }
   readonly panic: boolean
-  /** The kernel's; null when it is not known. */
+  /** The kernel's; null when unknown. */
   readonly architecture: string | null
-  /** Where the boot entry comes from; null without one. */
+  /** The boot entry's source; null without an entry. */
   readonly source: Source | null
   readonly tryAnyway: boolean
 }
@@ -34,7 +34,7 @@ export function checkSizes(system: System, running: RunningMachine, load: SizedL
   ]
 }
 
-/** What is refused for want of memory is only warned of where the kernel is to be asked anyway: it may judge otherwise. */
+/** A lack of memory only gets a warning where the kernel will be asked anyway: it may judge otherwise. */
 function mildly(remark: Remark): Remark {
   if (!('refusal' in remark)) return remark
   const { summary, reason } = remark.refusal

@@ -2,7 +2,7 @@ import type { Context } from '../context/context.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 import { explicitCommandLineWarning } from '../unified/unified-kernel.ts'
 
-/** What kexec does otherwise than the stub of a unified kernel image would. */
+/** How kexec differs from the stub of a unified kernel image. */
 export function checkUnified({ kernel: { unified }, options }: Context): Remark[] {
   if (unified === null) return []
   const { warning } = remarksOn('kernel')

@@ -4,9 +4,9 @@ import type { RunningMachine } from '../context/running-machine.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 
 /**
- * Kernels for arm64 that use 52 bits of virtual addresses with pages of 4 or 16 KiB (LPA2, since 6.9), and follow a wrong pointer
- * when they copy their page tables at the end of any load (trans_pgd_create_copy of arch/arm64/mm/trans_pgd.c). Seen with
- * 6.12.107 and 6.12.117, and not with 7.2.13.
+ * Kernels for arm64 that use 52 bits of virtual addresses with pages of 4 or 16 KiB (LPA2, since 6.9). They follow a
+ * wrong pointer when they copy their page tables at the end of any load (trans_pgd_create_copy of
+ * arch/arm64/mm/trans_pgd.c). Seen with 6.12.107 and 6.12.117, but not with 7.2.13.
  */
 const CRASH_SINCE = 6009
 const CRASHED_LAST = 6012
@@ -21,13 +21,14 @@ const ELF = { headerCount: 56, size: 64 }
 const PROGRAM = { type: 0, address: 16, size: 56 }
 const PT_LOAD = 1
 
-/** Where memory is mapped with 52 bits, and where it would be with 48: PAGE_OFFSET of arch/arm64/include/asm/memory.h. */
+/** Where memory is mapped with 52 bits, and where with 48: PAGE_OFFSET of arch/arm64/include/asm/memory.h. */
 const START_OF_52 = 0xfff0000000000000n
 const START_OF_48 = 0xffff000000000000n
 
 /**
- * Refuses a load that the running kernel would not survive: it oopses in the system call, which never returns, and kexec stays
- * locked until the machine is reset. A crash kernel has no page tables copied for it. Without privilege nothing is known.
+ * Refuses a load that the running kernel would not survive. It oopses in the system call, which never returns, and
+ * kexec stays locked until the machine is reset. No page tables are copied for a crash kernel. Without privilege
+ * nothing is known.
  */
 export function checkVirtualAddresses(system: System, running: RunningMachine, tryAnyway: boolean): Remark[] {
   const { architecture, pageSize, series } = running

@@ -10,17 +10,17 @@ import { placeSegments } from './segments.ts'
 import { judge } from './verdict.ts'
 import { chooseVerification } from './verification.ts'
 
-/** How what was found is to be loaded. */
+/** How the kernel will be loaded. */
 export interface Choices {
   readonly commandLine: ChosenCommandLine
   readonly engine: Engine
-  /** With the engine `segments`: whether all of it is hashed before the new kernel starts. */
+  /** With the engine `segments`: whether all segments are hashed before the new kernel starts. */
   readonly verify: boolean
   readonly deviceTree: GivenTree | null
   readonly measures: FastMeasures
-  /** With the engine `segments`: where each will lie, as far as that is known before the load; else null. */
+  /** With the engine `segments`: the place of each, as far as it is known before the load; else null. */
   readonly segments: readonly PlannedSegment[] | null
-  /** What the kernel will say, as far as its policy goes; null for another machine than the running one. */
+  /** The kernel's predicted answer, as far as its policy shows; null for a machine other than the running one. */
   readonly verdict: Verdict | null
 }
 

@@ -11,23 +11,26 @@ import { listOf } from '../model/options.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 import { fastParameters } from './fast-parameters.ts'
 
-/** The command line that was chosen. */
+/** The chosen command line. */
 export interface ChosenCommandLine {
   readonly text: string
-  /** Null where none could be chosen; the text is empty then. */
+  /** Null where no line could be chosen; the text is empty then. */
   readonly parsed: CommandLine | null
 }
 
 interface Base {
   readonly line: CommandLine
   readonly reason: string
-  /** Given word for word: nothing is taken from it or added, also for a crash kernel. */
+  /** Given word for word: nothing is removed or added, even for a crash kernel. */
   readonly isVerbatim?: boolean
 }
 
 const { warning, refusal } = remarksOn('command line')
 
-/** Chooses the command line, adds what `fast` does, and applies `remove`, then `append`. What cannot be chosen becomes a refusal. */
+/**
+ * Chooses the command line, adds what `fast` does, and applies `remove`, then `append`. A choice that is not possible
+ * becomes a refusal.
+ */
 export function chooseCommandLine(context: Context): Choice<ChosenCommandLine> {
   const { exactCommandLine: exact } = context.options
   if (exact !== undefined) {
@@ -44,7 +47,7 @@ function decision(text: string, reason: string): Decision {
   return { subject: 'command line', choice: text, reason }
 }
 
-/** The base as it is loaded, with the reasons for all that was changed. */
+/** The base as it is loaded, with the reasons for all changes. */
 function edited(context: Context, base: Base): Choice<ChosenCommandLine> {
   const { options, kernel, system } = context
   const forCrash = options.panic && !base.isVerbatim ? forCrashKernel(context, base.line) : null
@@ -82,7 +85,7 @@ function edited(context: Context, base: Base): Choice<ChosenCommandLine> {
   return { value: { text, parsed: line }, decisions, remarks }
 }
 
-/** What a crash kernel needs of its command line, and what it must not have. */
+/** The parameters that a crash kernel needs on its command line, and those it must not have. */
 function forCrashKernel({ system, options, kernel }: Context, own: CommandLine) {
   const { architecture, version } = kernel.image
   const append = listOf(options.append)
@@ -94,7 +97,7 @@ function forCrashKernel({ system, options, kernel }: Context, own: CommandLine) 
   return { line, reasons, added }
 }
 
-/** Of the CPU that is listed first, which is the one that booted the machine; null on machines that have none. */
+/** Of the CPU that is listed first, which is the one that booted the machine; null on machines without one. */
 function bootApic(system: System): number | null {
   const id = /^initial apicid\s*:\s*(\d{1,9})$/m.exec(system.readText('/proc/cpuinfo') ?? '')?.[1]
   return id === undefined ? null : Number(id)
@@ -119,7 +122,7 @@ function chooseBase({ system, options, target: { entry }, kernel }: Context): Ba
   }
   if (options.reuseCommandLine) return runningCommandLine(system, 'asked for with --reuse-cmdline')
   const own = ownCommandLine(kernel)
-  // Of an image that is an entry by itself, the menu does not know what a hypervisor adds.
+  // The menu does not know the additions of a hypervisor to an image that is an entry by itself.
   const isWholeEntry = entry?.source === 'uki' && own !== null
   if (entry !== null && entry.cmdline !== null && !isWholeEntry) return baseOf(entry.cmdline, "the entry's own")
   if (own !== null) return baseOf(own, 'the one that the image brings')
@@ -132,7 +135,7 @@ function chooseBase({ system, options, target: { entry }, kernel }: Context): Ba
   })
 }
 
-/** Of what a boot loader or a stub would load, the names leave the line: the initrds themselves are chosen already. */
+/** File names that a boot loader or a stub would load leave the line: the initrds themselves are chosen already. */
 function baseOf(text: string, reason: string): Base {
   const line = parseCommandLine(text)
   const fit = withoutBoot(line)

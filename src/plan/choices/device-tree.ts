@@ -8,7 +8,7 @@ import { type Choice, silent } from '../model/decision.ts'
 import { remarksOn } from '../model/remark.ts'
 import { type Engine, takesDeviceTree } from './engine.ts'
 
-/** A device tree that was asked for, as it was when the plan was made. */
+/** A requested device tree, as it was when the plan was made. */
 export interface GivenTree {
   readonly path: string
   readonly tree: DeviceTree
@@ -16,7 +16,10 @@ export interface GivenTree {
 
 const { refusal } = remarksOn('device tree')
 
-/** Reads what `devicetree` names, for kernels that are given one; what cannot be read or is none is refused. */
+/**
+ * Reads the file that `devicetree` names, for kernels that take a device tree. A file that cannot be read or is not a
+ * device tree is refused.
+ */
 export function chooseDeviceTree(context: Context, engine: Engine): Choice<GivenTree | null> {
   const { system, kernel, options } = context
   const { devicetree: path } = options

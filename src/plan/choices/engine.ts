@@ -9,14 +9,14 @@ import { hasKexecFileLoad } from '../context/running-machine.ts'
 import type { Choice, Decision } from '../model/decision.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 
-/** Which syscall loads a plan: 'file' is kexec_file_load(2), 'segments' is kexec_load(2). */
+/** The syscall that loads a plan: 'file' is kexec_file_load(2), 'segments' is kexec_load(2). */
 export type Engine = 'file' | 'segments'
 
 const { warning, refusal } = remarksOn('engine')
 
 /**
- * Chooses the engine. `auto` is kexec_file_load wherever the running kernel has it, also where that refuses an image: another
- * way in must not be a way around a signature.
+ * Chooses the engine. `auto` is kexec_file_load wherever the running kernel has it, even where it refuses an image:
+ * another way in must not be a way around a signature.
  */
 export function chooseEngine(context: Context, commandLine: string): Choice<Engine> {
   const { engine = 'auto', panic } = context.options
@@ -57,15 +57,15 @@ function whySegments(context: Context, commandLine: string): string | null {
 }
 
 /**
- * What an image that only kexec_load takes has against it; null when there is nothing, and for an image that needs no kexec_load
- * or that nobody lays out. It is the kernel's refusal then that is told.
+ * The obstacle for an image that only kexec_load takes. Null when there is none, for an image that needs no kexec_load,
+ * and for one that nobody lays out: the kernel's own refusal is shown then.
  */
 export function whyNotSegments(context: Context): string | null {
   if (engineFor(context.kernel.image).engine !== 'segments' || !isServed(context)) return null
   return context.options.engine === 'file' ? 'the engine `file` was asked for' : barring(context)
 }
 
-/** Why an image is not given to kexec_load by itself, although nothing else takes it; null when it is. */
+/** Why `auto` does not give an image to kexec_load, although nothing else takes it; null when it does. */
 function barring(context: Context): string | null {
   const { policy } = context
   if (lacksCrash(context)) return 'no crash kernels are loaded so in this version'
@@ -80,12 +80,12 @@ function barring(context: Context): string | null {
   return `${asks}, and kexec_load checks none: \`--engine segments\` takes it all the same`
 }
 
-/** Whether it is certain that no signature would be looked at either way: the faster engine must not be a way around one. */
+/** Whether it is certain that neither way checks a signature: the faster engine must not be a way around one. */
 function checksNothing(policy: KexecPolicy | null): boolean {
   return policy?.kexecLoad.mode === 'unchecked' && policy.signature.required === false && policy.ima.rules.length === 0
 }
 
-/** Whether there is someone to lay out such a kernel, and the machine is one that it runs on. */
+/** Whether a layout exists for such a kernel, and the machine is one that it runs on. */
 function isServed({ kernel, running: { architecture } }: Context): boolean {
   const served = segmentArchitecture(kernel.image)
   return served !== undefined && (architecture === null || familyOf(architecture) === served.name)
@@ -96,19 +96,19 @@ export function takesDeviceTree(context: Context): boolean {
   return isServed(context) && segmentArchitecture(context.kernel.image)?.hasDeviceTree === true
 }
 
-/** Whether a crash kernel is asked for of an architecture that has none through kexec_load. */
+/** Whether a crash kernel is requested on an architecture that has none through kexec_load. */
 function lacksCrash({ kernel, options }: Context): boolean {
   return options.panic === true && segmentArchitecture(kernel.image)?.loadsCrashKernels !== true
 }
 
-/** What the engine `segments` lacks, where it was asked for. */
+/** The missing requirement of the engine `segments`, where it was requested. */
 function remarksOnSegments(context: Context): Remark[] {
   const { kernel, policy } = context
   const remarks: Remark[] = []
   if (lacksCrash(context) && isServed(context)) {
     remarks.push(refuse('the engine `segments` (kexec_load) loads no crash kernels here in this version'))
   }
-  // What the image is and why that will not do is told by itself when it is no kernel at all.
+  // A file that is not a kernel at all has its own refusal.
   else if (kernel.image.bootable && !isServed(context)) {
     const what = `${kernel.image.format} of ${kernel.image.architecture ?? 'an unknown architecture'}`
     remarks.push(refuse(`the engine \`segments\` (kexec_load) loads no ${what} in this version`))

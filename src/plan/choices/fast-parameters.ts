@@ -5,7 +5,7 @@ import type { KernelImage } from '../../image/model/image.ts'
 import type { System } from '../../system/system.ts'
 import { listOf, type PlanOptions } from '../model/options.ts'
 
-/** A parameter that lets the new kernel start sooner, with what it saves and what it gives up. */
+/** A parameter that lets the new kernel start sooner, with its gain and its price. */
 export interface FastParameter {
   readonly raw: string
   readonly choice: string
@@ -13,8 +13,8 @@ export interface FastParameter {
 }
 
 /**
- * Documentation/admin-guide/kernel-parameters.txt. The kernel's developers leave the tests out unless a configuration asks for
- * them; those of distributions do. Under fips=1 the kernel does not heed it (alg_test of crypto/testmgr.c).
+ * Documentation/admin-guide/kernel-parameters.txt. The kernel's developers leave the tests out unless a configuration
+ * asks for them; those of distributions do. Under fips=1 the kernel ignores it (alg_test of crypto/testmgr.c).
  */
 const withoutCryptoTests: FastParameter = {
   raw: 'cryptomgr.notests',
@@ -24,8 +24,9 @@ const withoutCryptoTests: FastParameter = {
 }
 
 /**
- * What a fast load adds to a command line, and the line with it: the mark beside it lets the next load take it off. Nothing where the administrator has a say in the matter
- * already, where the rules of FIPS ask for the tests, and where the line would get too long or ends in an open quote.
+ * The parameters that a fast load adds to a command line, and the line with them. The mark beside them lets the next
+ * load take them off. Nothing is added where the administrator has already decided, where the rules of FIPS ask for the
+ * tests, and where the line would get too long or ends in an open quote.
  */
 export function fastParameters(
   system: System,
@@ -46,7 +47,7 @@ export function fastParameters(
   return { line: longer, added: [withoutCryptoTests] }
 }
 
-/** null for a line that ends in an open quote, or words that do: `append` refuses them, and says so. */
+/** null for a line or words that end in an open quote: `append` refuses them, and says so. */
 function appended(line: CommandLine | null, text: string): CommandLine | null {
   try {
     return line && appendParameters(line, text)

@@ -10,27 +10,27 @@ import type { RunningMachine } from '../context/running-machine.ts'
 import { type Choice, type Decision, silent, together } from '../model/decision.ts'
 import type { Engine } from './engine.ts'
 
-/** What a fast load does before the reboot instead of after it. */
+/** The work that a fast load does before the reboot instead of after it. */
 export interface FastMeasures {
   /** Unpack the initrds in memory. */
   readonly unpackInitrds: boolean
-  /** Start what the kernel would unpack in its place. */
+  /** Start the unpacked kernel itself. */
   readonly unpackKernel: boolean
-  /** Lay kernel and initrd into memory that is free when they are loaded. */
+  /** Place kernel and initrd in memory that is free at load time. */
   readonly inFreeMemory: boolean
 }
 
 const noMeasures: FastMeasures = { unpackInitrds: false, unpackKernel: false, inFreeMemory: false }
 
-/** What was chosen that a fast load depends on. */
+/** The choices that a fast load depends on. */
 export interface FastLoad {
   readonly engine: Engine
   readonly commandLine: string
-  /** Whether all of it is hashed before the new kernel starts, although nobody but us would. */
+  /** Whether all segments are hashed before the new kernel starts, although only this library would do so. */
   readonly verify: boolean
 }
 
-/** Decides what of `fast` can be had, and tells of each measure what it saves and what it gives up. */
+/** Decides which measures of `fast` are possible, and names the gain and the price of each. */
 export function chooseFastMeasures(context: Context, load: FastLoad): Choice<FastMeasures> {
   const { options, kernel } = context
   if (!options.fast) return silent(noMeasures)
@@ -88,7 +88,7 @@ function chooseKernel(context: Context, { engine, commandLine }: FastLoad): Choi
   return decided(true, 'the kernel is unpacked beforehand', saved)
 }
 
-/** What the code that unpacks the kernel does besides, and nothing else would; null for nothing. */
+/** Other work of the code that unpacks the kernel, which nothing else would do; null for none. */
 function whyLeftCompressed({ running, kernel }: Context, header: SetupHeader, commandLine: string): string | null {
   if (!hasUnpackablePayload(header)) return `${header.payload?.compression ?? 'what is in it'} cannot be unpacked here`
   if (leavesFiveLevels(running, kernel.image, commandLine))
@@ -98,7 +98,7 @@ function whyLeftCompressed({ running, kernel }: Context, header: SetupHeader, co
   return null
 }
 
-/** AMD's SME, which is off unless it is asked for, in the running kernel or the new one. */
+/** AMD's SME, in the running kernel or the new one. It is off unless it is requested. */
 function encryptsMemory(running: RunningMachine, commandLine: string): boolean {
   return [commandLine, running.commandLine].some((line) => hasParameter(line, 'mem_encrypt', 'on'))
 }
@@ -120,7 +120,7 @@ function chooseUnpacking({ policy, initrds }: Context, engine: Engine): Choice<b
   })
   const asItIs = 'the initrd is loaded as it is'
   if (packed.length === 0) return decided(false, asItIs, 'nothing in it can be unpacked beforehand')
-  // What is unpacked has no signature of its own, which IMA may ask for.
+  // The unpacked kernel has no signature of its own, which IMA may require.
   const isAppraised = policy !== null && policy.ima.present !== false && policy.ima.rules.length > 0
   if (engine === 'file' && isAppraised)
     return decided(false, asItIs, 'IMA has rules, and only the file itself can be signed')

@@ -10,7 +10,7 @@ import type { GivenTree } from './device-tree.ts'
 import type { Engine } from './engine.ts'
 import type { FastMeasures } from './fast.ts'
 
-/** What was chosen that the places depend on. */
+/** The choices that the places depend on. */
 export interface SegmentLoad {
   readonly engine: Engine
   readonly commandLine: string
@@ -20,8 +20,8 @@ export interface SegmentLoad {
 }
 
 /**
- * Where everything would lie, by the sizes that are known before anything is unpacked or joined. What cannot be known without
- * privilege is left unchecked, and what cannot be is refused. With the engine `file` the kernel decides.
+ * The place of each segment, by the sizes that are known before anything is unpacked or joined. Places that need
+ * privilege to know are left unchecked, and impossible layouts are refused. With the engine `file` the kernel decides.
  */
 export function placeSegments(
   { system, kernel, initrds, options }: Context,

@@ -15,8 +15,8 @@ import type { Engine } from './engine.ts'
 const { warning, refusal } = remarksOn('verdict')
 
 /**
- * Asks beforehand what the kernel will say. A refusal that is certain becomes the plan's, unless `tryAnyway`. Signatures are
- * looked at only where the policy makes them matter: else the kernel is not read for this.
+ * Predicts the kernel's answer. A certain refusal becomes the plan's, unless `tryAnyway`. Signatures are read only
+ * where the policy makes them matter.
  * @returns null for a directory that holds no /proc of a machine
  */
 export async function judge(context: Context, engine: Engine): Promise<Choice<Verdict | null>> {
@@ -39,7 +39,7 @@ const outcomes = {
 } as const
 
 function told(verdict: Verdict, { kernel, options }: Context): Choice<Verdict> {
-  // What this process may not do is no fault of the plan: planning needs no privilege. `load` refuses then.
+  // Missing privilege is not a fault of the plan: planning needs none. `load` refuses then.
   const machine = verdict.privileged ?? verdict
   const ask = machine === verdict ? '' : 'for a process with the privilege to load: '
   const missing =
@@ -62,20 +62,20 @@ function errorOf({ summary, reason, code, hint, evidence }: Verdict, path: strin
     reason: reason ?? 'kernel-refused',
     ...(code === null ? {} : { code }),
     ...(hint === null ? {} : { hint }),
-    // What is refused whatever the kernel is no fault of the file.
+    // A refusal that applies to every kernel is not a fault of the file.
     ...(aboutFile.includes(reason) ? { path } : {}),
     evidence,
     refused: true,
   })
 }
 
-/** Of the bytes that the kernel will get; null where they are known only when they are unpacked. */
+/** Of the bytes that the kernel will get; null where they are known only after unpacking. */
 function signaturesOf({ image, chain, examination }: PlannedKernel) {
   if (!image.bootable || examination === null) return null
   return chain.length === 1 ? examination.signatures : examination.kernelSignatures
 }
 
-/** Every PE image begins so; of one that is not yet unpacked it is not known. */
+/** Every PE image begins so; of an image that is not yet unpacked this is unknown. */
 function isPe(kernel: PlannedKernel): boolean | null {
   const source = innerSource(kernel)
   return source === null ? null : source.read(0, 2).toString('latin1') === 'MZ'
@@ -84,10 +84,10 @@ function isPe(kernel: PlannedKernel): boolean | null {
 /** TMPFS_MAGIC, include/uapi/linux/magic.h: where memory files live. */
 const MEMORY = 0x01021994
 
-/** What is loaded from memory has no attributes. */
+/** A kernel loaded from memory has no attributes. */
 const memory: AppraisedFile = { owner: 0, fileSystem: MEMORY, attribute: null, digestMatches: null }
 
-/** What IMA would look at. Where it refuses nothing, the files are left alone. */
+/** The files that IMA would appraise. Where it refuses nothing, they are not read. */
 async function appraisedFiles(policy: KexecPolicy, { kernel, initrds }: Context) {
   const { archives, withOwn, overlay } = initrds
   const isNeeded = policy.ima.present !== false && (policy.ima.rules.length > 0 || policy.ima.policy === null)
@@ -112,7 +112,7 @@ async function appraisedFile(file: OpenImage): Promise<AppraisedFile> {
   }
 }
 
-/** Undefined when it cannot be read, for want of the addon. */
+/** Undefined when it cannot be read because the addon is missing. */
 async function attributeOf(fd: number): Promise<ImaAttribute | null | undefined> {
   try {
     return (await import('../../image/signature/ima.ts')).readImaAttribute(fd)

@@ -5,7 +5,10 @@ import { type Choice, silent } from '../model/decision.ts'
 import { remarksOn } from '../model/remark.ts'
 import type { Engine } from './engine.ts'
 
-/** Decides whether what is loaded through kexec_load is hashed once more before the new kernel starts: only if asked for. */
+/**
+ * Decides whether the segments loaded through kexec_load are hashed again before the new kernel starts: only on
+ * request.
+ */
 export function chooseVerification({ kernel, options }: Context, engine: Engine): Choice<boolean> {
   if (!options.verifyInPurgatory) return silent(false)
   const decided = (value: boolean, reason: string): Choice<boolean> => ({
@@ -15,7 +18,7 @@ export function chooseVerification({ kernel, options }: Context, engine: Engine)
   })
   if (engine === 'file') return decided(false, 'kexec_file_load always does so')
   const architecture = segmentArchitecture(kernel.image)
-  // What nobody lays out is refused for that.
+  // A kernel without a layout is refused for that.
   if (architecture === undefined) return silent(false)
   if (architecture.verifies) {
     return decided(

@@ -10,22 +10,22 @@ import { type RunningMachine, readRunningMachine } from './running-machine.ts'
 import { unpackedBytes } from './sizes.ts'
 import { chooseTarget, type Target } from './target.ts'
 
-/** What a plan is made from, each read once. The files are open. */
+/** The facts that a plan is made from, each read once. The files are open. */
 export interface Context {
   readonly system: System
   readonly options: PlanOptions
   readonly target: Target
   readonly kernel: PlannedKernel
   readonly initrds: PlannedInitrds
-  /** What the initrds unpack to, bytes; looked at for crash kernels only, and null where it is not known. */
+  /** The unpacked size of the initrds, in bytes. Read for crash kernels only; null where unknown. */
   readonly unpackedBytes: number | null
   readonly running: RunningMachine
-  /** Of the machine the plan is for; null for a directory that holds no /proc of one. */
+  /** The policy of the machine that the plan is for; null for a directory without a /proc of one. */
   readonly policy: KexecPolicy | null
 }
 
 /**
- * Finds what is to be loaded, opens its files and reads the machine.
+ * Finds the kernel to load, opens its files and reads the machine.
  * @throws KexecError when there is nothing to plan for, or when the kernel cannot be opened; then no file stays open
  */
 export async function readContext(system: System, options: PlanOptions): Promise<Choice<Context>> {
@@ -70,7 +70,7 @@ function chosenParts(options: PlanOptions, target: Target) {
   }
 }
 
-/** Closes what was opened for a plan. */
+/** Closes the files that were opened for a plan. */
 export function closeFiles({
   kernel,
   initrds,

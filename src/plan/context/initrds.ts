@@ -18,30 +18,30 @@ import { type Remark, remarksOn } from '../model/remark.ts'
 import { bootconfigOf, ownParts, type PlannedKernel, partName, partSource } from './kernel.ts'
 import { absolute, nameOf, type Target } from './target.ts'
 
-/** One of the archives that the initrd is joined of. */
+/** One of the archives that are joined to the initrd. */
 export interface PlannedInitrd {
-  /** Its path; of one that the kernel's file brings, that path, a colon and the part's name. */
+  /** Its path; for an archive in the kernel's file, that path, a colon and the part's name. */
   readonly path: string
   readonly size: number
   readonly image: KernelImage | null
-  /** The open file, or null where it is a part of the kernel's. */
+  /** The open file, or null where it is part of the kernel's file. */
   readonly file: OpenImage | null
-  /** Its bytes as they lie there; null where something has to be unpacked to come to them. */
+  /** Its bytes as they lie in the file; null where they must be unpacked first. */
   readonly source: ByteSource | null
   /** Whether the file holds more than the initrd, and so is not loaded as it is. */
   readonly isWrapped?: boolean
 }
 
-/** What was chosen, also where it cannot be opened. */
+/** The chosen initrds, including those that cannot be opened. */
 export interface PlannedInitrds {
   readonly paths: readonly string[]
-  /** Those that could be opened. */
+  /** Those that were opened. */
   readonly archives: readonly PlannedInitrd[]
-  /** Whether the image's own are among them. */
+  /** Whether the image's own initrds are among them. */
   readonly withOwn: boolean
-  /** What is added to them. */
+  /** The files that are added to them. */
   readonly overlay: readonly OverlayItem[]
-  /** What goes behind all of them; null for none. */
+  /** The data behind all of them; null for none. */
   readonly bootconfig: LocatedPart | null
 }
 
@@ -74,7 +74,7 @@ type Archives = Omit<PlannedInitrds, 'overlay' | 'bootconfig'>
 
 const { warning, refusal } = remarksOn('initrd')
 
-/** Android's boot loader puts it behind the initrd, with what only that loader knows. */
+/** Android's boot loader puts it behind the initrd, with values that only that loader knows. */
 function chooseBootconfig(kernel: PlannedKernel, { withOwn }: Archives): Choice<LocatedPart | null> {
   const located = bootconfigOf(kernel)
   if (located === null) return silent(null)
@@ -163,9 +163,9 @@ async function ownArchives(
   }
 }
 
-/** Nobody installs a kernel with an initrd to boot it without: whoever means it says so. */
+/** Nobody installs a kernel with an initrd to boot it without one. Whoever means it must say so. */
 function withoutItsInitrd(options: PlanOptions, { file }: PlannedKernel, { id, initrds }: BootEntry): Remark {
-  // kexec(8) loads what is named and nothing else.
+  // kexec(8) loads the named files and nothing else.
   if (options.exactCommandLine !== undefined) {
     return warning('initrd-not-loaded', `no initrd was named, but ${initrds.join(' and ')} belongs to this kernel`)
   }

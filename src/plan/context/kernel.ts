@@ -14,19 +14,19 @@ export interface PlannedKernel {
   readonly file: OpenImage
   /** The kernel that would run. */
   readonly image: KernelImage
-  /** From the file to the kernel. */
+  /** The chain from the file to the kernel. */
   readonly chain: readonly KernelImage[]
-  /** What each of the chain holds that holds anything, outermost first. */
+  /** The contents of each member of the chain that has any, outermost first. */
   readonly contents: readonly Contents[]
   /** Those parts of `contents` that can be read without unpacking anything. */
   readonly parts: readonly LocatedPart[]
-  /** What reading all of it told; null for what has no bytes. */
+  /** The result of reading all of it; null for an input without bytes. */
   readonly examination: Examination | null
-  /** What of them is wanted. */
+  /** The choice among its parts. */
   readonly choice: PartChoice
-  /** The vendor_boot image that belongs to an Android boot image, and what it holds; or null. */
+  /** The vendor_boot image that belongs to an Android boot image, and its contents; or null. */
   readonly vendor: VendorBoot | null
-  /** What systemd-stub would make of a unified kernel image and the files beside it; null for what is none. */
+  /** The result of systemd-stub's choices for a unified kernel image and the files beside it; null for other images. */
   readonly unified: UnifiedKernel | null
 }
 
@@ -36,11 +36,12 @@ export interface VendorBoot {
   readonly parts: readonly LocatedPart[]
 }
 
-/** Where a machine that booted with a device tree says what it is: NUL-terminated names, the most specific first. */
+/** The names of a machine that booted with a device tree: NUL-terminated, the most specific first. */
 const COMPATIBLE = '/sys/firmware/devicetree/base/compatible'
 
 /**
- * Opens the kernel's file, looks into it, however nested, and reads all of it once to know whether it is whole.
+ * Opens the kernel's file, looks into it through all its containers, and reads all of it once to know whether it is
+ * whole.
  * @throws KexecError when it cannot be opened
  */
 export async function openKernel(
@@ -55,7 +56,7 @@ export async function openKernel(
     const choice = { ...wanted, compatible }
     const vendor = vendorBoot === undefined ? null : await openVendorBoot(system, vendorBoot, signal)
     const known = { file, choice, vendor, unified: null, examination: null }
-    // What is no regular file has no bytes, but a name.
+    // A file that is not a regular file has no bytes, but it has a name.
     if (file.size === 0) return { ...known, image: file.image, chain: [file.image], contents: [], parts: [] }
     const nested = await inspectNested(file.source, choice)
     const { chain, contents, parts } = nested
@@ -68,12 +69,14 @@ export async function openKernel(
   }
 }
 
-/** Only of a file that was named are the files beside it its own. */
+/** The files beside an image belong to it only where the image was named as a file. */
 function unifiedInput({ source, path }: OpenImage, input: ImageInput, { profile }: PartChoice): UnifiedInput {
   return { source, path: typeof input === 'string' ? path : null, profile: profile ?? null }
 }
 
-/** @throws KexecError also 'invalid-argument' when it is none */
+/**
+ * @throws KexecError also 'invalid-argument' when it is not one
+ */
 async function openVendorBoot(system: System, input: ImageInput, signal: AbortSignal | undefined): Promise<VendorBoot> {
   const file = await openInput(system, input, { name: 'vendor boot image', signal })
   const { chain, contents, parts } = await inspectNested(file.source)
@@ -88,7 +91,7 @@ async function openVendorBoot(system: System, input: ImageInput, signal: AbortSi
   })
 }
 
-/** The files that were opened for the kernel, itself first. */
+/** The files that were opened for the kernel, the kernel's first. */
 export function kernelFiles({ file, vendor, unified }: PlannedKernel): readonly OpenImage[] {
   return [file, ...(vendor === null ? [] : [vendor.file]), ...(unified?.files ?? [])]
 }
@@ -99,12 +102,14 @@ export function closeKernel({ file, vendor, unified }: PlannedKernel): void {
   unified?.close()
 }
 
-/** Whether the kernel has to be unpacked before the syscall takes it: it lies in a container, or only in memory. */
+/**
+ * Whether the kernel has to be unpacked before the syscall takes it, because it lies in a container, or only in memory.
+ */
 export function needsUnpacking({ file, chain }: PlannedKernel): boolean {
   return chain.length > 1 || file.fd === null
 }
 
-/** The bytes of a kernel that lies in its container as it is, or in none; else null. */
+/** The bytes of a kernel that lies unpacked in its container or in its own file; else null. */
 export function innerSource({ chain, parts, file }: PlannedKernel): ByteSource | null {
   if (chain.length === 1) return file.source
   const kernels = parts.filter(({ part }) => part.kind === 'kernel')
@@ -125,7 +130,7 @@ export function ownCommandLine(kernel: PlannedKernel): string | null {
   return [added, vendor?.contents.commandLine, own].filter(Boolean).join(' ')
 }
 
-/** Without this word the kernel looks for no boot configuration: Documentation/admin-guide/bootconfig.rst. */
+/** Without this word the kernel does not look for a boot configuration: Documentation/admin-guide/bootconfig.rst. */
 export const BOOTCONFIG = 'bootconfig'
 
 /** The boot configuration that the vendor boot image brings, or null. */
@@ -133,7 +138,7 @@ export function bootconfigOf({ vendor }: PlannedKernel): LocatedPart | null {
   return vendor?.parts.find(({ part }) => part.kind === 'bootconfig') ?? null
 }
 
-/** Parts of one kind that the image brings, in the order they count; the vendor's first. */
+/** Parts of one kind that the image brings, in their order of precedence; the vendor's first. */
 export function ownParts({ contents, vendor }: PlannedKernel, ...kinds: readonly ImagePart['kind'][]): ImagePart[] {
   const all = [...(vendor === null ? [] : [vendor.contents]), ...contents]
   return kinds.flatMap((kind) => all.flatMap(({ parts }) => parts.filter((part) => part.kind === kind)))
@@ -144,7 +149,7 @@ export function partSource({ parts, vendor }: PlannedKernel, wanted: ImagePart):
   return [...(vendor?.parts ?? []), ...parts].find(({ part }) => part === wanted)?.source
 }
 
-/** How a part is called in plans: the file, then its own name. */
+/** The name of a part in plans: the file, then its own name. */
 export function partName({ file, vendor }: PlannedKernel, part: ImagePart): string {
   const holder = vendor?.contents.parts.includes(part) ? vendor.file : file
   return `${holder.path}:${part.name}`

@@ -3,12 +3,12 @@ import { PAGING, pagingLevels } from '../../image/formats/bzimage.ts'
 import type { KernelImage } from '../../image/model/image.ts'
 import type { RunningMachine } from './running-machine.ts'
 
-/** Whether the running kernel uses 5 levels of page tables; false also where it is not known, and on other machines than x86. */
+/** Whether the running kernel uses 5 levels of page tables; false where unknown, and on other machines than x86. */
 export function usesFiveLevels({ flags }: RunningMachine): boolean {
   return flags.has('la57')
 }
 
-/** What an x86 kernel says of 5-level paging, one of `pagingLevels`; undefined of others. */
+/** The support of an x86 kernel for 5-level paging, one of `pagingLevels`; undefined for others. */
 export function pagingOf({ facts }: KernelImage): string | undefined {
   return facts.find(({ name }) => name === PAGING)?.value
 }
@@ -19,15 +19,15 @@ export function leavesFiveLevels(running: RunningMachine, image: KernelImage, co
 }
 
 /**
- * Since when kernels mark the first entry of the page tables that they hand over (_PAGE_NOPTISHADOW, 6.13, and 6.12 by an update):
- * some trip over the mark when they go from 5 levels to 4, and reset the machine. Seen with 5.10.262; 6.1.176, 6.12.107 and 7.2 come
- * up. Debian's 6.1 does not mark it.
+ * Kernels since this version mark the first entry of the page tables that they hand over (_PAGE_NOPTISHADOW, 6.13, and
+ * 6.12 by an update). Some kernels trip over the mark on the way from 5 levels to 4, and reset the machine. Seen with
+ * 5.10.262; 6.1.176, 6.12.107 and 7.2 boot. Debian's 6.1 does not set the mark.
  */
 const MARKS_SINCE = 6012
 
 /**
- * Why the new kernel may trip over the page tables of the running one on its way from 5 levels to 4; null when it does not. Which
- * kernels are mended no header tells. The engine `segments` takes the mark away.
+ * Why the new kernel may trip over the page tables of the running one on its way from 5 levels to 4; null when it does
+ * not. No header shows whether a kernel has the fix. The engine `segments` takes the mark away.
  */
 export function whyItMayTrip(running: RunningMachine, image: KernelImage, commandLine: string): string | null {
   const why = whyFourLevels(image, commandLine)

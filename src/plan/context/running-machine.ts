@@ -4,26 +4,26 @@ import { factsOf, readArchitecture } from '../../system/architecture.ts'
 import { type LoadStatus, status } from '../../system/kexec-state.ts'
 import type { System } from '../../system/system.ts'
 
-/** What is known of the machine that runs, whose kernel would be asked to load another. */
+/** The known facts about the running machine, whose kernel would load the other one. */
 export interface RunningMachine {
-  /** As `uname -m` prints it to a program of the kernel's own word size; null when it is not known. */
+  /** As `uname -m` prints it to a program of the kernel's own word size; null when unknown. */
   readonly architecture: string | null
-  /** Bytes; null when it is not known. */
+  /** Bytes; null when unknown. */
   readonly pageSize: number | null
-  /** Its version as a number to compare, 6.12 as 6012; null when it is not known. */
+  /** Its version as a number to compare, 6.12 as 6012; null when unknown. */
   readonly series: number | null
   /** As `uname -r` prints it. */
   readonly release: string | null
-  /** The flags of the first CPU; none where they are not known, and on other machines than x86. */
+  /** The flags of the first CPU; none where they are unknown, and on other machines than x86. */
   readonly flags: ReadonlySet<string>
   readonly commandLine: string | undefined
-  /** What is loaded already, and what is reserved for a crash kernel. */
+  /** The kernels that are loaded already, and the memory reserved for a crash kernel. */
   readonly held: LoadStatus
   /** Of architecture, release and page size. */
   readonly evidence: readonly Evidence[]
 }
 
-/** Reads what the kernel says of itself and of the machine. */
+/** Reads the kernel's own description of itself and the machine. */
 export function readRunningMachine(system: System): RunningMachine {
   const evidence: Evidence[] = []
   const add = <Value>(source: string, value: Value): Value => {
@@ -51,7 +51,7 @@ function seriesOf(release: string | undefined): number | null {
   return major === undefined ? null : Number(major) * 1000 + Number(minor)
 }
 
-/** One CPU tells of all: its flags come within the first bytes. */
+/** One CPU stands for all: its flags come within the first bytes. */
 const FIRST_CPU = 16 * 1024
 
 function readFlags(system: System): ReadonlySet<string> {
@@ -77,12 +77,12 @@ function ownPageSize(system: System): number | null {
       if (word(at) === AT_PAGESZ) return word(at + width)
     }
   } catch {
-    // Without /proc it is not known.
+    // Without /proc it is unknown.
   }
   return null
 }
 
-/** False where no kernel of this architecture has kexec_file_load; true also where the architecture is not known. */
+/** False where no kernel of this architecture has kexec_file_load; true where the architecture is unknown. */
 export function hasKexecFileLoad({ architecture }: RunningMachine): boolean {
   return architecture === null || (factsOf(architecture)?.fileLoadSince ?? null) !== null
 }

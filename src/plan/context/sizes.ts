@@ -6,19 +6,19 @@ import { needsUnpacking, type PlannedKernel } from './kernel.ts'
 export interface LoadSizes {
   /** The kernel as the syscall reads it: unpacked. */
   readonly kernelFile: number
-  /** What the kernel says it takes up at its place (init_size, image_size); null where it does not say. */
+  /** The size in memory that the kernel declares (init_size, image_size); null where it declares none. */
   readonly kernelMemory: number | null
-  /** All that is joined to the initrd. */
+  /** Everything that is joined to the initrd. */
   readonly initrdBytes: number
-  /** What is yet to be written to memory files before the syscall: unpacked and joined. */
+  /** The part that is yet to be written to memory files before the syscall: unpacked and joined. */
   readonly copiedBytes: number
-  /** Of what is in memory files already, what is given back before the kernel copies. Default 0. */
+  /** The part of the memory files that is given back before the kernel copies. Default 0. */
   readonly releasedBytes?: number
-  /** What the initrd unpacks to once the new kernel runs; null where that is not known. Looked at for crash kernels only. */
+  /** The unpacked size of the initrd in the new kernel; null where unknown. Read for crash kernels only. */
   readonly unpackedBytes?: number | null
 }
 
-/** What the plan knows of the sizes: of what is yet to be unpacked, the least it can be. */
+/** The sizes as the plan knows them: for files yet to be unpacked, the minimum. */
 export function plannedSizes(kernel: PlannedKernel, { archives, overlay }: PlannedInitrds): LoadSizes {
   const kernelFile = leastSize(kernel)
   const added = overlay.reduce((sum, { content }) => sum + content.size, 0)
@@ -34,7 +34,7 @@ function leastSize({ contents, file, image }: PlannedKernel): number {
   return Math.max(innermost?.unpackedSize ?? innermost?.length ?? file.size, image.minimumSize ?? 0)
 }
 
-/** What the initrds unpack to, bytes; null where that is not known of all of them. */
+/** The unpacked size of the initrds, in bytes; null where it is unknown for one of them. */
 export async function unpackedBytes(
   { archives, overlay }: PlannedInitrds,
   signal: AbortSignal | undefined,

@@ -12,18 +12,18 @@ import type { PlanOptions } from '../model/options.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 import { splitProfile } from '../unified/unified-kernel.ts'
 
-/** The kernel to load, and the boot entry that was chosen; null when a kernel was given. */
+/** The kernel to load, and the chosen boot entry; null when a kernel was given. */
 export interface Target {
   readonly entry: BootEntry | null
   readonly kernel: ImageInput
   /** Which profile of a unified kernel image, or null. */
   readonly profile: number | null
-  /** The entry that has the file that was named, or null. */
+  /** The entry with the named file, or null. */
   readonly sibling: BootEntry | null
 }
 
 /**
- * Finds what is to be loaded: a boot entry, or the file that was named.
+ * Finds the kernel to load: a boot entry, or a named file.
  * @throws KexecError 'no-such-entry', 'ambiguous-entry' or 'invalid-argument'
  */
 export async function chooseTarget(system: System, options: PlanOptions): Promise<Choice<Target>> {
@@ -34,7 +34,7 @@ export async function chooseTarget(system: System, options: PlanOptions): Promis
   if (options.kernel !== undefined && typeof options.kernel !== 'string') return inputTarget(options.kernel)
   const path = options.kernel ?? options.target
   if (path !== undefined && saysEverything(options)) return fileTarget(system, [], path)
-  // The readers of every boot loader's files take longer to load than the rest of a plan takes in all.
+  // The readers of all boot loaders' files take longer to load than the rest of a plan takes.
   const { readBootMenu } = await import('../../entries/discover.ts')
   const menu = await readBootMenu({ system })
   const { entries } = menu
@@ -50,7 +50,7 @@ export async function chooseTarget(system: System, options: PlanOptions): Promis
   }
 }
 
-/** Whether a kernel file is named with all that belongs to it, so that nothing need be looked for. */
+/** Whether a kernel file is named with all its companions, so that the entries need not be read. */
 function saysEverything(options: PlanOptions): boolean {
   const isFile = options.kernel !== undefined || /^\.{0,2}\//.test(options.target ?? '')
   const hasInitrds = options.noInitrd || (options.initrds ?? []).length > 0
@@ -66,12 +66,17 @@ function isFile(system: System, target: string): boolean {
   }
 }
 
-/** Whether a target is a path. A slash tells so, except in what `list` shows: 'Debian GNU/Linux 12, …', 'modules/6.1.0'. */
+/**
+ * Whether a target is a path. A slash is the sign, except in names that `list` shows: 'Debian GNU/Linux 12, …',
+ * 'modules/6.1.0'.
+ */
 function isPath(target: string | undefined, entries: readonly BootEntry[]): boolean {
   return target?.includes('/') === true && !isName(entries, target)
 }
 
-/** @throws KexecError 'ambiguous-entry' when the boot loader's default is wanted, and nothing tells which it is */
+/**
+ * @throws KexecError 'ambiguous-entry' when the boot loader's default is wanted, but unknown
+ */
 function refuseUndecided(options: PlanOptions, menu: BootMenu): void {
   const undecided = menu.loaders.find(({ inCharge }) => inCharge)?.undecided ?? null
   if (undecided === null || !isDefaultWanted(options)) return
@@ -82,7 +87,7 @@ function refuseUndecided(options: PlanOptions, menu: BootMenu): void {
   })
 }
 
-/** What can be loaded in place of an entry that cannot. */
+/** The kernels that can be loaded in place of an entry that cannot. */
 function candidates({ entries }: BootMenu): string {
   const kernels = entries.filter(({ kernel, passedOver }) => kernel !== null && passedOver === null)
   return kernels.length === 0 ? 'a kernel file' : listed(kernels.map(({ id }) => id))
@@ -131,7 +136,7 @@ function reasonFor(options: PlanOptions, entry: BootEntry, { entries, loaders }:
   return `${entry.isDefault ? preset : 'the newest'}, as no entry was named; ${among}`
 }
 
-/** Most entries that a plan names as passed over. */
+/** The most entries that a plan names as passed over. */
 const MOST_NAMED = 3
 
 function isNewestMeant(options: PlanOptions, entry: BootEntry): boolean {
@@ -139,7 +144,7 @@ function isNewestMeant(options: PlanOptions, entry: BootEntry): boolean {
   return selector === 'newest' || (selector === undefined && !entry.isDefault)
 }
 
-/** A sentence about the entries of newer kernels, and why none of them is the newest; [] where there is none. */
+/** A sentence about the entries of newer kernels, and why none of them is the newest; [] where there are none. */
 function newerOnes(newest: BootEntry, entries: readonly BootEntry[]): string[] {
   const passed = entries.flatMap(({ id, kernel, version, passedOver, problems }) => {
     const reason = passedOver ?? (problems.length > 0 ? 'an entry with problems' : null)
@@ -162,7 +167,10 @@ function fileTarget(system: System, entries: readonly BootEntry[], file: string)
   return chosen(target, `the file that was named${which}`)
 }
 
-/** The entry whose kernel is this file, by whatever name: /vmlinuz is a link to it, a bind mount or a hard link another path. */
+/**
+ * The entry whose kernel is this file, even under another name: /vmlinuz is a link to it, and bind mounts and hard
+ * links have other paths.
+ */
 function entryOfFile(system: System, entries: readonly BootEntry[], path: string): BootEntry | null {
   const stats = system.stat(path)
   const isSame = (other: string) => {
@@ -171,23 +179,23 @@ function entryOfFile(system: System, entries: readonly BootEntry[], path: string
     return stats !== undefined && stats.dev === dev && stats.ino === ino
   }
   const own = entries.filter(({ kernel }) => kernel !== null && isSame(kernel))
-  // Of several, one that has an initrd says what belongs to the kernel.
+  // Of several entries, one with an initrd shows what belongs to the kernel.
   return own.find(({ initrds }) => initrds.length > 0) ?? own[0] ?? null
 }
 
-/** A kernel that comes from no file system: nothing is known of it but its bytes. */
+/** A kernel that comes from no file system: only its bytes are known. */
 function inputTarget(kernel: ImageInput): Choice<Target> {
   return chosen({ entry: null, kernel, profile: null, sibling: null }, 'the kernel that was given')
 }
 
-/** What to call an input in a plan. */
+/** The name of an input in a plan. */
 export function nameOf(input: ImageInput): string {
   if (typeof input === 'string') return input
   if (input instanceof Uint8Array) return '(bytes)'
   return Symbol.asyncIterator in input ? '(stream)' : '(open file)'
 }
 
-/** A path given by the user, who stands in a folder of the running machine. */
+/** A path given by the user, whose working directory is on the running machine. */
 export function absolute(system: System, path: string): string {
   return system.isLive ? fromCurrentFolder(path) : posix.resolve('/', path)
 }

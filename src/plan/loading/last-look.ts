@@ -9,9 +9,9 @@ import { refusalsIn } from '../model/remark.ts'
 import type { Prepared } from './preparation.ts'
 
 /**
- * The last look before the kernel is asked: at the machine that will load it, which the plan may not have been made for, and
- * at what was unpacked, whose size is known only now.
- * @throws KexecError the first thing that is wrong
+ * The last check before the kernel is asked: of the machine that will load the plan, which may not be the one it was
+ * made for, and of the unpacked files, whose size is known only now.
+ * @throws KexecError the first fault
  */
 export function refuseWhatDoesNotFit({ kernel, options }: Context, { engine }: Choices, prepared: Prepared): void {
   const system = new System()

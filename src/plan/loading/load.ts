@@ -23,8 +23,8 @@ export function refuseIfNotAllowed({ options }: Context, signal: AbortSignal | u
 }
 
 /**
- * Loads what was prepared, off the event loop.
- * @returns what went wrong with noting it
+ * Loads the prepared plan, off the event loop.
+ * @returns failures to note the load
  */
 export async function loadPrepared(
   context: Context,
@@ -32,7 +32,7 @@ export async function loadPrepared(
   prepared: Prepared,
   signal: AbortSignal | undefined,
 ): Promise<Warning[]> {
-  // Not before: what takes long is done by then.
+  // Not earlier: by now the slow work is done.
   const lock = await Lock.take(new System(), 'load', { signal })
   try {
     refuseIfChanged(context)
@@ -68,7 +68,7 @@ async function callFor(
 ): Promise<LoadCall> {
   if (choices.engine === 'file') return fileCall(context, choices, prepared)
   const image = await buildSegments(new System(), segmentParts(context, choices, prepared), signal)
-  // It was read: the kernel can have the memory.
+  // The buffer was read: the kernel can have the memory.
   prepared.close()
   return segmentCall(context, image)
 }

@@ -18,26 +18,26 @@ import type { Warning } from '../model/remark.ts'
 import type { PrepareOptions } from './progress.ts'
 import { type UnpackedBzImage, type UnpackedParts, Unpacking } from './unpacking.ts'
 
-/** What the syscall takes, made of what was planned. */
+/** The arguments of the syscall, made from the plan. */
 export interface Prepared {
   readonly kernelFd: number
   /** -1 for none. */
   readonly initrdFd: number
-  /** A kernel to be started unpacked; null where it is to unpack itself. */
+  /** A kernel to start unpacked; null where it is to unpack itself. */
   readonly unpackedKernel: UnpackedBzImage | null
-  /** What of both is in memory files, bytes. */
+  /** The part of both that lies in memory files, in bytes. */
   readonly memoryBytes: number
-  /** What of the measures could not be taken after all. */
+  /** The measures that turned out to be impossible. */
   readonly warnings: readonly Warning[]
-  /** What was unpacked, or null where the file itself is loaded. */
+  /** The unpacked kernel, or null where the file itself is loaded. */
   readonly extracted: ExtractedKernel | null
   close(): void
 }
 
 /**
- * Unpacks the kernel and joins the initrds, into memory. The files are read once; what a file is loaded from as it is, the
- * syscall reads.
- * @throws KexecError 'file-changed' when a file was written since it was inspected, and what `extractKernel` throws
+ * Unpacks the kernel and joins the initrds, into memory. The files are read once; files that are loaded as they are,
+ * the syscall reads.
+ * @throws KexecError 'file-changed' when a file was written since it was inspected, and the errors of `extractKernel`
  */
 export async function prepare(
   context: Context,
@@ -66,7 +66,9 @@ export async function prepare(
   }
 }
 
-/** One that is loaded as it was unpacked is its own descriptor; of those that were joined nothing is needed any more. */
+/**
+ * An initrd that is loaded as it was unpacked has its own descriptor; the parts of a joined one are no longer needed.
+ */
 function alsoClosing(initrd: InitrdDescriptor, unpacked: UnpackedParts | null): InitrdDescriptor {
   if (unpacked === null) return initrd
   if (unpacked.parts.length > 1) unpacked.close()
@@ -78,8 +80,8 @@ function alsoClosing(initrd: InitrdDescriptor, unpacked: UnpackedParts | null): 
 }
 
 /**
- * The same at once, where nothing need be unpacked.
- * @throws KexecError also 'invalid-argument' where something has to be
+ * The same synchronously, where nothing need be unpacked.
+ * @throws KexecError also 'invalid-argument' where something must be unpacked
  */
 export function prepareSync(context: Context, { measures }: Choices): Prepared {
   const { kernel, initrds } = context
@@ -108,7 +110,7 @@ function finish(
     initrd.close()
   }
   try {
-    // Once more: what was copied meanwhile must be what was inspected.
+    // Checked again: the copied bytes must be the inspected ones.
     refuseIfChanged(context)
   } catch (error) {
     close()
@@ -127,7 +129,7 @@ function extract({ kernel, options }: Context, { signal, onProgress }: PrepareOp
   return extractKernel(watched(file.source, seen), {
     ...choice,
     path,
-    // What does not match its hashes is loaded anyway then.
+    // Content that does not match its hashes is then loaded anyway.
     ignoreDamage: options.tryAnyway ?? false,
     ...(fd === null ? {} : { fd }),
     ...(vendor === null ? {} : { vendorBoot: vendor.file.source }),
@@ -135,7 +137,7 @@ function extract({ kernel, options }: Context, { signal, onProgress }: PrepareOp
   })
 }
 
-/** Those that the image brings. */
+/** The image's own initrds. */
 function ownParts(
   { kernel: { unified, file }, initrds, options: { tryAnyway: ignoreDamage = false } }: Context,
   extracted: ExtractedKernel | null,
@@ -157,12 +159,12 @@ function fileParts({ archives }: PlannedInitrds): (InitrdPart & { readonly bytes
   )
 }
 
-/** The kernel looks for it at the very end. */
+/** The kernel looks for it at the very end of the initrd. */
 function bootconfigPart({ source }: LocatedPart): InitrdPart {
   return { name: 'the bootconfig', bytes: memoryBytes(bootconfigTrailer(source.read(0, source.size))), fd: null }
 }
 
-/** The overlay is laid out for what the archives before it unpack to. */
+/** The overlay is laid out for the unpacked content of the archives before it. */
 async function overlayPart(
   { overlay, withOwn }: PlannedInitrds,
   parts: readonly InitrdPart[],

@@ -1,7 +1,7 @@
-/** How far a preparation is. */
+/** The progress of a preparation. */
 export interface PreparationProgress {
   readonly step: 'unpacking the kernel' | 'unpacking the initrd'
-  /** Bytes of what is packed that were read. */
+  /** Packed bytes that were read. */
   readonly done: number
   readonly total: number
 }

@@ -10,7 +10,7 @@ import type { PlanOptions } from '../model/options.ts'
 /** More names than anyone reads. */
 const MAX_OVERLAY = 100
 
-/** What a record keeps of the files of a load, which are still open: nothing of them is read again but head and tail. */
+/** The part of the record about the files of a load, which are still open: only head and tail are read again. */
 export function filesOf({
   system: { root },
   kernel,
@@ -28,7 +28,7 @@ export function filesOf({
   }
 }
 
-/** By which words what was chosen. */
+/** The words that chose the kernel. */
 export function originOf(options: PlanOptions, entry: BootEntry | null): Origin {
   const selector = options.entry ?? options.target ?? (typeof options.kernel === 'string' ? options.kernel : undefined)
   const { id = null, title = null, source = null } = entry ?? {}

@@ -7,21 +7,21 @@ import type { KernelImage } from '../../image/model/image.ts'
 import type { System } from '../../system/system.ts'
 import type { Prepared } from './preparation.ts'
 
-/** What is loaded: of the plan, and of what was prepared for it. */
+/** The parts to load: of the plan, and of its preparation. */
 export interface SegmentParts extends Pick<Prepared, 'kernelFd' | 'unpackedKernel' | 'initrdFd'> {
   readonly image: KernelImage
   readonly commandLine: string
-  /** Whether all of it is hashed before the new kernel starts. */
+  /** Whether all segments are hashed before the new kernel starts. */
   readonly verify: boolean
   readonly panic: boolean
-  /** In place of the running one. */
+  /** The device tree in place of the running one. */
   readonly deviceTree: DeviceTree | null
-  /** Whether kernel and initrd are to lie in memory that is free now. */
+  /** Whether kernel and initrd must lie in memory that is free now. */
   readonly inFreeMemory: boolean
 }
 
 /**
- * What kexec_load takes, of what was prepared.
+ * The arguments of kexec_load, made from the preparation.
  * @throws KexecError 'not-readable' where the kernel hides its memory map, 'no-memory-hole', 'file-changed', 'aborted'
  */
 export async function buildSegments(
@@ -35,7 +35,7 @@ export async function buildSegments(
   return build(system, parts, kernel, initrd)
 }
 
-/** The same at once. */
+/** The same synchronously. */
 export function buildSegmentsSync(system: System, parts: SegmentParts): SegmentImage {
   const { kernelFd, unpackedKernel, initrdFd } = parts
   const kernel = unpackedKernel?.bzImage ?? readContentsSync(kernelFd, 'kernel')
@@ -46,7 +46,7 @@ export function buildSegmentsSync(system: System, parts: SegmentParts): SegmentI
 function build(system: System, parts: SegmentParts, kernel: Buffer, initrd: Buffer | null): SegmentImage {
   const { image, commandLine, verify, unpackedKernel } = parts
   const architecture = segmentArchitecture(image)
-  // Plans with such an image are refused long before.
+  // Plans with such an image are refused much earlier.
   if (architecture === undefined)
     throw new KexecError(`kexec_load is given no ${image.format} here`, { reason: 'not-a-kernel', refused: true })
   // Last, when nothing more is allocated here.

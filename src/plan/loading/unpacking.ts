@@ -14,30 +14,35 @@ import type { PlannedKernel } from '../context/kernel.ts'
 import type { Warning } from '../model/remark.ts'
 import type { PrepareOptions } from './progress.ts'
 
-/** A bzImage, and what it would unpack when it starts. */
+/** A bzImage, and the kernel that it would unpack at its start. */
 export interface UnpackedBzImage {
   readonly bzImage: Buffer
   readonly content: Buffer
 }
 
-/** Parts of which those that can be are unpacked, and what must stay open until they are loaded. */
+/** Parts, unpacked where possible, and the files that must stay open until they are loaded. */
 export interface UnpackedParts {
   readonly parts: InitrdPart[]
   close(): void
 }
 
-/** What `fast` unpacks before the load, as long as memory lasts: what does not fit is left compressed, and told of. */
+/**
+ * The contents that `fast` unpacks before the load, as long as memory lasts. Parts that do not fit stay compressed,
+ * with a remark.
+ */
 export class Unpacking {
-  /** What was left compressed after all, and why. */
+  /** The parts that stayed compressed, and why. */
   readonly warnings: Warning[] = []
   private readonly kernel: PlannedKernel
   private readonly kernelFd: number
   private readonly engine: Engine
   private readonly options: PrepareOptions
-  /** What of the initrds is in memory files, bytes. */
+  /** The part of the initrds in memory files, in bytes. */
   private unpackedBytes = 0
 
-  /** @param kernelFd the kernel as it is loaded, which is not `kernel.file` where that is a container */
+  /**
+   * @param kernelFd the kernel as it is loaded, which is not `kernel.file` where that is a container
+   */
   constructor(kernel: PlannedKernel, kernelFd: number, engine: Engine, options: PrepareOptions) {
     this.kernel = kernel
     this.kernelFd = kernelFd
@@ -45,7 +50,7 @@ export class Unpacking {
     this.options = options
   }
 
-  /** Unpacks what can be; null where there is no room for it. @throws KexecError as `unpackInitrd` */
+  /** Unpacks all parts that can be; null where there is no room for them. @throws KexecError as `unpackInitrd` */
   async unpackInitrds(given: readonly InitrdPart[]): Promise<UnpackedParts | null> {
     const opened: MemoryFile[] = []
     const close = () => {
@@ -82,8 +87,8 @@ export class Unpacking {
   }
 
   /**
-   * Null where it is not understood how to move it, or where there is no room for it.
-   * @param initrds what will be loaded with it
+   * Null where its relocations are not understood, or where there is no room for it.
+   * @param initrds the initrds that are loaded with it
    * @throws KexecError 'damaged-image', 'aborted'
    */
   async unpackKernel(initrds: readonly InitrdPart[]): Promise<UnpackedBzImage | null> {
@@ -104,7 +109,9 @@ export class Unpacking {
     return null
   }
 
-  /** @throws what is not for want of memory */
+  /**
+   * @throws errors other than a lack of memory
+   */
   private leaveCompressed(what: string, error: unknown): void {
     if (!(error instanceof KexecError && error.reason === 'no-memory')) throw error
     const text = `the ${what} is left compressed after all: with it unpacked ${error.summary}`
@@ -115,23 +122,23 @@ export class Unpacking {
   private requireRoom({ initrdBytes, inMemory, copiedBytes }: Room): void {
     const kernelFile = fstatSync(this.kernelFd).size
     const { memoryNeeded: kernelMemory } = this.kernel.image
-    // kexec_load is given what was read of them, and they are closed before it copies that.
+    // kexec_load gets the bytes that were read from them, and they are closed before it copies those.
     const releasedBytes = this.engine === 'segments' ? inMemory : 0
     requireAmpleMemory(new System(), { kernelFile, kernelMemory, initrdBytes, copiedBytes, releasedBytes })
   }
 }
 
-/** What there has to be room for, bytes. */
+/** The sizes that there must be room for, in bytes. */
 interface Room {
-  /** All initrds, as far as they are unpacked. */
+  /** All initrds, unpacked where they are. */
   readonly initrdBytes: number
-  /** What of them is in memory files. */
+  /** The part of them in memory files. */
   readonly inMemory: number
-  /** What is yet to be unpacked besides. */
+  /** The part that is yet to be unpacked. */
   readonly copiedBytes: number
 }
 
-/** As good as never: the relocations have had one layout since 2009, and another since Linux 6.15. */
+/** Practically never: the relocations have had one layout since 2009, and another since Linux 6.15. */
 const UNKNOWN_LAYOUT = 'the kernel is left compressed after all: what it unpacks has a layout that is not known here'
 
 /** Bytes of those whose size is known. */

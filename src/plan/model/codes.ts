@@ -2,7 +2,7 @@ import type { ProblemCode } from '../../entries/model/problem.ts'
 import { initrdWarningCodes } from '../../initrd/content.ts'
 import { noteCodes } from '../../policy/verdict/codes.ts'
 
-/** Codes of what a plan warns of: docs/remarks.md says what each means. */
+/** Codes of a plan's warnings: docs/remarks.md explains each. */
 export const warningCodes = [
   ...initrdWarningCodes,
   ...noteCodes,
@@ -49,7 +49,7 @@ export const warningCodes = [
 /** The problems of the entry and of its menu are warnings of the plan, with their own codes. */
 export type WarningCode = (typeof warningCodes)[number] | ProblemCode
 
-/** Codes of what a plan could not check. */
+/** Codes of a plan's unchecked facts. */
 export const uncheckedCodes = [
   'architecture',
   'crash-memory',

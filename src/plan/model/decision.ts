@@ -1,25 +1,25 @@
 import type { Remark, Subject } from './remark.ts'
 
-/** One choice a plan made, and why. */
+/** One choice of a plan, and the reason. */
 export interface Decision {
   readonly subject: Exclude<Subject, 'files' | 'memory' | 'segments' | 'machine'>
   readonly choice: string
   readonly reason: string
 }
 
-/** What was chosen, with the reasons for people, and what else is to be said about it. */
+/** A choice, with the reasons for people and further remarks about it. */
 export interface Choice<Value> {
   readonly value: Value
   readonly decisions: readonly Decision[]
   readonly remarks: readonly Remark[]
 }
 
-/** A choice of which there is nothing to say. */
+/** A choice without reasons or remarks. */
 export function silent<Value>(value: Value): Choice<Value> {
   return { value, decisions: [], remarks: [] }
 }
 
-/** Several choices as one, whose value has the value of each. */
+/** Several choices as one; its value has the value of each. */
 export function together<Values extends object>(
   choices: {
     readonly [Name in keyof Values]: Choice<Values[Name]>

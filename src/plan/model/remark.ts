@@ -1,7 +1,10 @@
 import type { KexecError } from '../../errors.ts'
 import type { UncheckedCode, WarningCode } from './codes.ts'
 
-/** What a plan speaks of, in the order in which it is shown: from what is loaded over how to what the machine says to it. */
+/**
+ * The subjects of a plan, in the order in which they are shown: the parts that are loaded, how they are loaded, and the
+ * machine's response.
+ */
 export const subjects = [
   'kernel',
   'initrd',
@@ -23,19 +26,19 @@ export const subjects = [
 
 export type Subject = (typeof subjects)[number]
 
-/** What may go wrong although the kernel would take it. */
+/** Possible trouble, although the kernel would take it. */
 export interface Warning {
   readonly code: WarningCode
   readonly text: string
 }
 
-/** What could not be checked, and why: nothing is guessed. */
+/** A fact that could not be checked, and why. Nothing is guessed. */
 export interface Unchecked {
   readonly code: UncheckedCode
   readonly text: string
 }
 
-/** What is to be said about a subject besides what was chosen. */
+/** The remarks about a subject, besides the choice itself. */
 export type Remark = { readonly subject: Subject } & (
   | { readonly warning: Warning }
   | { readonly refusal: KexecError }
@@ -56,7 +59,7 @@ export function refusalsIn(remarks: readonly Remark[]): KexecError[] {
   return remarks.flatMap((remark) => ('refusal' in remark ? [remark.refusal] : []))
 }
 
-/** What belongs to the subjects, in their order; of one subject in the order in which it came. */
+/** Remarks in the order of their subjects; those of one subject in the order in which they came. */
 export function bySubject<Item extends { readonly subject: Subject }>(items: readonly Item[]): Item[] {
   return subjects.flatMap((subject) => items.filter((item) => item.subject === subject))
 }

@@ -11,7 +11,10 @@ export interface ArchiveFile {
   readonly content: ByteSource
 }
 
-/** Where systemd-stub puts files, and with what permissions; folders above have 0555 (systemd-stub(7), "Initrd Resources"). */
+/**
+ * Where systemd-stub puts files, and with which permissions. Their parent directories have 0555 (systemd-stub(7),
+ * "Initrd Resources").
+ */
 export interface ArchiveFolder {
   /** Relative to the initrd's root. */
   readonly folder: string
@@ -20,9 +23,9 @@ export interface ArchiveFolder {
 }
 
 /**
- * A cpio archive as systemd-stub makes them (newc: Documentation/driver-api/early-userspace/buffer-format.rst): the folders,
- * then the files, all of root's. The contents are read when the archive is.
- * @param files none larger than MAX_ARCHIVED
+ * A cpio archive as systemd-stub makes them (newc: Documentation/driver-api/early-userspace/buffer-format.rst): the
+ * directories, then the files, all owned by root. The contents are read when the archive is.
+ * @param files each at most MAX_ARCHIVED
  */
 export function archiveOf({ folder, folderMode, fileMode }: ArchiveFolder, files: readonly ArchiveFile[]): ByteSource {
   const pieces: ByteSource[] = []
@@ -44,7 +47,7 @@ export function archiveOf({ folder, folderMode, fileMode }: ArchiveFolder, files
       memoryBytes(cpioPadding(content.size)),
     )
   }
-  // With a capital letter, to be what systemd-stub makes to the byte.
+  // With a capital letter, to match systemd-stub to the byte.
   pieces.push(memoryBytes(Buffer.from(cpioTrailer().toString('latin1').replace('b', 'B'))))
   return joined(pieces)
 }

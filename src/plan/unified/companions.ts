@@ -13,7 +13,7 @@ import type { Warning } from '../model/remark.ts'
 import { type ArchiveFolder, archiveOf, MAX_ARCHIVED } from './archive.ts'
 import type { UnifiedPart } from './part.ts'
 
-/** An addon that is used. */
+/** An addon in use. */
 export interface OpenAddon {
   readonly file: OpenImage
   readonly addon: Addon
@@ -23,9 +23,9 @@ export interface OpenAddon {
 interface Archive extends ArchiveFolder {
   readonly suffix: string
   readonly exceptSuffix?: string
-  /** Version of systemd-stub from which on it looks for them. */
+  /** The first version of systemd-stub that looks for them. */
   readonly since?: number
-  /** Folder at the top of the partition, for all images; without one, the folder beside the image. */
+  /** Directory at the top of the partition, for all images; where absent, the directory beside the image. */
   readonly shared?: string
 }
 
@@ -33,7 +33,7 @@ const secret = { folderMode: 0o500, fileMode: 0o400 }
 const open = { folderMode: 0o555, fileMode: 0o444 }
 const extension = { suffix: '.raw', exceptSuffix: '.confext.raw' }
 
-/** In the order of systemd-stub: what lies beside the image comes before what is for all images. */
+/** In the order of systemd-stub: files beside the image come before files for all images. */
 const archives: readonly Archive[] = [
   { ...secret, folder: '.extra/credentials', suffix: '.cred' },
   { ...secret, folder: '.extra/global_credentials', suffix: '.cred', shared: 'loader/credentials' },
@@ -49,11 +49,13 @@ export class Companions {
   readonly warnings: Warning[] = []
   readonly #system: System
   readonly #index: FileIndex
-  /** Beside the image, and at the top of its partition. */
+  /** Beside the image, or at the top of its partition. */
   readonly #own: readonly string[]
   readonly #top: string | null
 
-  /** @param path of the image, or null when it came from no file system: then there are none */
+  /**
+   * @param path of the image, or null when it came from no file system, and so has none
+   */
   constructor(system: System, path: string | null) {
     this.#system = system
     this.#index = new FileIndex(system)
@@ -62,7 +64,10 @@ export class Companions {
     this.#top = path === null ? null : (holderOf(path, partitions)?.top ?? null)
   }
 
-  /** The addons that are used, those for all images first. What is passed over is told, but for what is for other kernels. */
+  /**
+   * The addons in use, those for all images first. Each addon that is passed over gets a remark, except addons for
+   * other kernels.
+   */
   addons(image: AddonUser): OpenAddon[] {
     const folders = [...this.#folders('loader/addons'), ...this.#folders(undefined)]
     return folders.flatMap((folder) => addonFiles(this.#system, folder)).flatMap((path) => this.#addon(path, image))
@@ -81,7 +86,7 @@ export class Companions {
 
   /**
    * Archives of credentials and of extension images.
-   * @param version of systemd-stub in the image, or null for another stub, of which all that there is is expected
+   * @param version of systemd-stub in the image, or null for another stub, which is expected to read all kinds
    */
   archives(version: number | null): UnifiedPart[] {
     const known = archives.filter(({ since = 0 }) => version === null || version >= since)
@@ -104,7 +109,7 @@ export class Companions {
     return []
   }
 
-  /** As the file system spells them; those that are there. */
+  /** As the file system spells them; the existing ones. */
   #folders(shared: string | undefined): string[] {
     if (shared === undefined) return this.#own.flatMap((folder) => this.#index.ignoringCase(folder) ?? [])
     return this.#top === null ? [] : [this.#index.ignoringCase(posix.join(this.#top, shared)) ?? []].flat()

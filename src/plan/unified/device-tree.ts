@@ -14,20 +14,20 @@ export interface UnifiedDeviceTree extends UnifiedPart {
   readonly reason: string
 }
 
-/** What the machine is called by its own device tree, the most specific first; null when it was booted without one. */
+/** The machine's names in its own device tree, the most specific first; null when it was booted without one. */
 export function runningCompatible(system: System): string | null {
   return system.readText('/sys/firmware/devicetree/base/compatible')?.split('\0')[0] || null
 }
 
-/** Where sections are read from. */
+/** The places that sections are read from. */
 interface Origin {
   readonly path: string
   readonly source: ByteSource
 }
 
 /**
- * Chooses as systemd-stub does: a .dtbauto for this machine (the profile's, else the image's), else the .dtb. A tree of an
- * addon takes its place, that of the last addon that has one.
+ * Chooses as systemd-stub does: a .dtbauto for this machine (the profile's, else the image's), else the .dtb. The tree
+ * of the last addon that has one replaces it.
  */
 export function chooseDeviceTree(
   system: System,
@@ -41,7 +41,9 @@ export function chooseDeviceTree(
   return fromAddon ?? chooseIn(system, image, [profile.own, profile.base], profile.sections)
 }
 
-/** @param places of .dtbauto sections; those of the first that has one for this machine count */
+/**
+ * @param places of .dtbauto sections; the first place with one for this machine counts
+ */
 function chooseIn(
   system: System,
   origin: Origin,
@@ -60,7 +62,7 @@ function chooseIn(
   return fixed === undefined ? null : located(origin, fixed, 'it is the only one that is not for a certain machine')
 }
 
-/** By the running device tree, else, where the machine was booted without one, by what its .hwids says of its SMBIOS. */
+/** By the running device tree; where the machine was booted without one, by the .hwids entry for its SMBIOS. */
 function machineName(
   system: System,
   source: ByteSource,

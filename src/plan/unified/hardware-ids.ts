@@ -5,7 +5,7 @@ import type { System } from '../../system/system.ts'
 /** Microsoft's "Specifying Hardware IDs for a Computer": UUIDs (version 5) of this namespace over fields of the SMBIOS. */
 const NAMESPACE = Buffer.from('70ffd8124c7f4c7d0000000000000000', 'hex')
 
-/** Files of /sys/class/dmi/id by what is hashed of them. */
+/** Files of /sys/class/dmi/id by the field that is hashed. */
 const fields = {
   manufacturer: 'sys_vendor',
   family: 'product_family',
@@ -17,7 +17,7 @@ const fields = {
 
 type Field = keyof typeof fields
 
-/** In the order in which systemd-stub tries them: the most specific first. Those with the name of the panel are not known. */
+/** In the order in which systemd-stub tries them: the most specific first. Those with the panel's name are unknown. */
 const kinds: readonly (readonly Field[])[] = [
   ['manufacturer', 'family', 'name', 'sku', 'boardManufacturer', 'boardName'],
   ['manufacturer', 'sku', 'boardManufacturer', 'boardName'],
@@ -35,10 +35,10 @@ const DEVICE = 28
 const DEVICE_TREE = 0x1000001c
 const END = 0
 
-/** Far more than any .hwids has, bytes. */
+/** Far more than any real .hwids section, in bytes. */
 const MAX_TABLE = 1024 * 1024
 
-/** What a .hwids section says that this machine's device tree is compatible with, or null. */
+/** The `compatible` string that a .hwids section has for this machine, or null. */
 export function compatibleByHardware(system: System, table: ByteSource): string | null {
   const bytes = table.read(0, MAX_TABLE)
   const devices = new Map<string, number>()
@@ -55,7 +55,7 @@ export function compatibleByHardware(system: System, table: ByteSource): string 
   return null
 }
 
-/** Of these texts, as it lies in memory (EFI_GUID), in hexadecimal; null when one of them is empty. */
+/** The UUID of these texts, as it lies in memory (EFI_GUID), in hexadecimal; null when one text is empty. */
 export function hardwareId(texts: readonly string[]): string | null {
   if (texts.includes('')) return null
   const hash = createHash('sha1')
@@ -69,7 +69,7 @@ export function hardwareId(texts: readonly string[]): string | null {
   return hash.toString('hex', 0, 16)
 }
 
-/** As it is hashed: without blanks around it, and without zeros before it. */
+/** The text as it is hashed: without blanks around it, and without leading zeros. */
 function smbiosText(system: System, file: string): string {
   const text = system.readText(`/sys/class/dmi/id/${file}`)?.replace(/\n$/, '') ?? ''
   return trimmed(text)

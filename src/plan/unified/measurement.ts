@@ -1,16 +1,20 @@
 import { loaderVariable } from '../../system/efi-variables.ts'
 import type { System } from '../../system/system.ts'
 
-/** Where an installed system lists the disks that are opened at boot: crypttab(5), and dracut's and mkinitcpio's copy. */
+/**
+ * Where an installed system lists the disks that are opened at boot: crypttab(5), and the copies of dracut and
+ * mkinitcpio.
+ */
 const crypttabs = ['/etc/crypttab', '/etc/crypttab.initramfs']
 
-/** Most disks that are named. */
+/** The most disks that are named. */
 const MAX_NAMED = 4
 
 /**
- * A warning where it will matter that kexec runs no systemd-stub, which measures the image into PCR 11, the command line, addons
- * and credentials into PCR 12 and extension images into PCR 13 (systemd-stub(7), "TPM PCR Notes"). It matters with a TPM, where
- * the image brings signatures for PCR 11 or a disk is opened by the TPM. Which PCRs a disk is bound to is not read.
+ * A warning for machines where this matters: kexec runs no systemd-stub, which measures the image into PCR 11, the
+ * command line, addons and credentials into PCR 12, and extension images into PCR 13 (systemd-stub(7), "TPM PCR
+ * Notes"). It matters with a TPM, where the image has signatures for PCR 11 or where the TPM opens a disk. The PCRs
+ * that a disk is bound to are not read.
  * @param hasPcrSignature whether the image has a section .pcrsig
  */
 export function measurementWarning(system: System, hasPcrSignature: boolean, commandLine: string): string | null {
@@ -27,7 +31,7 @@ export function measurementWarning(system: System, hasPcrSignature: boolean, com
   )
 }
 
-/** As Linux shows it, or as systemd-boot and systemd-stub found it in the firmware. */
+/** As Linux shows it, or as systemd-boot and systemd-stub reported it in the firmware. */
 function hasTpm(system: System): boolean {
   if (system.list('/sys/class/tpm').some((name) => /^tpm\d+$/.test(name))) return true
   const banks = loaderVariable(system, 'LoaderTpm2ActivePcrBanks')

@@ -1,8 +1,11 @@
 import type { ByteSource } from '../../bytes/bytes.ts'
 
-/** One of the archives that an initrd is joined of. */
+/** One of the archives that are joined to the initrd. */
 export interface UnifiedPart {
-  /** Where it comes from: '/efi/EFI/Linux/x.efi:.initrd', or the folder of the initrd that its files go to: '/.extra/credentials'. */
+  /**
+   * Its origin: '/efi/EFI/Linux/x.efi:.initrd', or the directory of the initrd that its files go to:
+   * '/.extra/credentials'.
+   */
   readonly name: string
   /** Readable as long as the files are open. */
   readonly source: ByteSource

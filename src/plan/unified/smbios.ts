@@ -4,10 +4,13 @@ import type { System } from '../../system/system.ts'
 /** Structures of SMBIOS type 11, "OEM Strings", as Linux shows them; only root may read them. */
 const ENTRIES = '/sys/firmware/dmi/entries'
 
-/** What a hypervisor adds to the command line of images with systemd-stub (systemd-stub(7), "SMBIOS Type 11 Strings"). */
+/**
+ * The hypervisor's addition to the command line of images with systemd-stub (systemd-stub(7), "SMBIOS Type 11
+ * Strings").
+ */
 const EXTRA = 'io.systemd.stub.kernel-cmdline-extra='
 
-/** The first such text, as it stands there, or null. */
+/** The first such text, unchanged, or null. */
 export function smbiosCommandLine(system: System): string | null {
   for (const entry of system.list(ENTRIES).filter((name) => name.startsWith('11-'))) {
     const found = oemStrings(system, `${ENTRIES}/${entry}/raw`).find((text) => text.startsWith(EXTRA))
@@ -16,7 +19,7 @@ export function smbiosCommandLine(system: System): string | null {
   return null
 }
 
-/** The strings stand behind the structure's fixed part, whose length is its second byte, each with a NUL at its end. */
+/** The strings follow the structure's fixed part, whose length is its second byte. Each ends with a NUL. */
 function oemStrings(system: System, path: string): string[] {
   try {
     const bytes = system.readHead(path, 64 * 1024)

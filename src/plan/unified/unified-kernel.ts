@@ -18,30 +18,30 @@ export type { UnifiedDeviceTree, UnifiedPart }
 /** A unified kernel image that is open. */
 export interface UnifiedInput {
   readonly source: ByteSource
-  /** As seen inside the system's root; null when the image came from memory, and has no files beside it. */
+  /** As seen inside the system's root; null when the image came from memoryand has no files beside it. */
   readonly path: string | null
   /** Number of the profile; null for the first. */
   readonly profile: number | null
 }
 
-/** What systemd-stub would give to the kernel in a unified kernel image, and what will differ. */
+/** The kernel's inputs as systemd-stub would make them from a unified kernel image, and the differences. */
 export interface UnifiedKernel {
-  /** Null where neither the image nor an addon brings one. */
+  /** Null where neither the image nor an addon has one. */
   readonly commandLine: string | null
-  /** What it is made of, in order: '.cmdline', paths of addons. */
+  /** Its sources, in order: '.cmdline', paths of addons. */
   readonly commandLineFrom: readonly string[]
-  /** Whether systemd-stub would take no other one: the image brings one, and Secure Boot is on. */
+  /** Whether systemd-stub would take no other line: the image has one, and Secure Boot is on. */
   readonly isCommandLineFixed: boolean
-  /** In the order in which systemd-stub joins them, each to begin on a multiple of 4 bytes. */
+  /** In the order in which systemd-stub joins them; each begins on a multiple of 4 bytes. */
   readonly initrds: readonly UnifiedPart[]
-  /** The device tree it would give to the kernel, which kexec_file_load cannot; null for none. */
+  /** The device tree that it would give to the kernel, which kexec_file_load cannot; null for none. */
   readonly deviceTree: UnifiedDeviceTree | null
   readonly warnings: readonly Warning[]
   /** Why it should not be loaded, to complete a sentence about the image: 'it has no profile 3: …'. */
   readonly problems: readonly string[]
-  /** The files beside the image that are open, to see whether they change. */
+  /** The open files beside the image, to see whether they change. */
   readonly files: readonly OpenImage[]
-  /** Closes them: `initrds` and `deviceTree` cannot be read any more. The image's own source stays as it is. */
+  /** Closes them: `initrds` and `deviceTree` can no longer be read. The image's own source stays as it is. */
   close(): void
 }
 
@@ -54,8 +54,9 @@ const literals = [
 ] as const
 
 /**
- * Puts together what systemd-stub(7), as of version 262, would: command line, initrds and device tree of a profile, of the
- * addons and of the other files beside the image. Reads headers and texts; the contents are read when the parts are.
+ * Puts together the inputs that systemd-stub(7) would, as of version 262: command line, initrds and device tree of a
+ * profile, of the addons and of the other files beside the image. Reads headers and texts; the contents are read when
+ * the parts are.
  */
 export function unifiedKernel(system: System, { source, path, profile: wanted }: UnifiedInput): UnifiedKernel {
   const file = readPeFile(source)
@@ -95,7 +96,7 @@ export function unifiedKernel(system: System, { source, path, profile: wanted }:
   }
 }
 
-/** An image with what the chosen profile makes of it. */
+/** An image with the result of its chosen profile. */
 interface Image {
   readonly source: ByteSource
   readonly name: string
@@ -117,8 +118,9 @@ function nothing(problems: readonly string[]): UnifiedKernel {
 }
 
 /**
- * From "most hardcoded" to "most dynamic": the image's, those of addons for all images, of its own addons, and what a hypervisor
- * adds. The stub's version 262 adds a console= where it finds a single serial or virtio console, which is left out here.
+ * From "most hardcoded" to "most dynamic": the image's, those of addons for all images, of its own addons, and the
+ * hypervisor's. The stub's version 262 adds a console= where it finds a single serial or virtio console, which is left
+ * out here.
  */
 function commandLineOf(system: System, image: Image, addons: readonly OpenAddon[]) {
   const own = textOf(image, '.cmdline')
@@ -137,8 +139,8 @@ function commandLineOf(system: System, image: Image, addons: readonly OpenAddon[
 }
 
 /**
- * Later archives overwrite files of earlier ones, but of microcode the kernel takes the first that fits: that of addons comes
- * first, and of several the last one's.
+ * Later archives overwrite files of earlier ones. Of microcode, the kernel takes the first that fits, so that of addons
+ * comes first, and of several the last addon's.
  */
 function initrdsOf(image: Image, addons: readonly OpenAddon[], companions: Companions): UnifiedPart[] {
   return [
@@ -181,7 +183,7 @@ function initrdWarnings(image: Image): Warning[] {
   return [{ code: 'several-initrds', text }]
 }
 
-/** Firmware of x86 has no device trees, and its kernels want none. */
+/** x86 firmware has no device trees, and its kernels need none. */
 function deviceTreeWarnings(system: System, tree: UnifiedDeviceTree | null, architecture: string | null): Warning[] {
   const running = runningCompatible(system)
   if (tree === null || (running === null && /^(x86_64|i386)$/.test(architecture ?? ''))) return []
@@ -203,15 +205,15 @@ function bytesOf({ source }: Image, section: PeSection): ByteSource {
   return partOf(source, section.offset, sectionSize(section))
 }
 
-/** A warning where the administrator's own command line is one that systemd-stub would not take; null where it would. */
+/** A warning where systemd-stub would not take the administrator's own command line; null where it would. */
 export function explicitCommandLineWarning({ isCommandLineFixed }: UnifiedKernel): string | null {
   if (!isCommandLineFixed) return null
   return 'under Secure Boot systemd-stub takes no other command line than that of the image; kexec does'
 }
 
 /**
- * Splits `FILE@N`, which names a profile of an image, into both. A file that is really named so is a file.
- * @returns null for the profile where none is named
+ * Splits `FILE@N`, which names a profile of an image, in two. An existing file of that whole name is a file.
+ * @returns null for the profile where the name has none
  */
 export function splitProfile(system: System, path: string): { readonly path: string; readonly profile: number | null } {
   const [, file, digits] = /^(.+)@(\d{1,4})$/s.exec(path) ?? []
