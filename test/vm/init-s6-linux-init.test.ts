@@ -4,7 +4,7 @@ import { holdOpen, s6Shutdown } from './inits/services.ts'
 conduct({
   userland: 's6-linux-init',
   name: 's6-linux-init',
-  title: 's6-linux-init (shutdown daemon stood in for)',
+  title: 's6-linux-init (with a stand-in for its shutdown daemon)',
   service: s6Shutdown,
   start: holdOpen,
   hook: '/etc/linux-kexec/start-kernel',

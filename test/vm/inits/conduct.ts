@@ -97,7 +97,7 @@ export function conduct(init: Init): void {
     expect((await vm.booted(BOOT)).release).toBe(machine.older)
     const said = vm.console.map(({ text }) => text).join('')
     expect(said).toContain('did not begin to stop this process within 3 s')
-    outcome.hangs = 'told'
+    outcome.hangs = 'reported'
     expect(said).toContain('kexec_load_disabled')
     outcome.unloaded = 'prevented'
   })
