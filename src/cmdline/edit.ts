@@ -2,9 +2,9 @@ import { KexecError } from '../errors.ts'
 import { type CommandLine, hasOpenQuote, type Parameter, parseCommandLine, sameKey } from './parse.ts'
 
 /**
- * Checks a piece of command line that a person or program gives us, before anything is done with it.
- * @throws KexecError 'invalid-argument' (refused) for a NUL, a line break, or a quote left open: the kernel would end the
- * text at the first, take the second for a space, and let the third swallow what comes after it.
+ * Checks a piece of command line that a person or program gives us, before it is used.
+ * @throws KexecError 'invalid-argument' (refused) for a NUL, a line break, or a quote left open. The kernel would end
+ * the text at a NUL, take a line break for a space, and let an open quote swallow the following words.
  */
 export function checkCommandLineText(text: string): void {
   if (text.includes('\0')) throw refusal('the command line contains a NUL character', 'Remove it.')
@@ -18,9 +18,9 @@ export function checkCommandLineText(text: string): void {
 }
 
 /**
- * Takes out every parameter with the key of `selector`; with `key=value`, only those that have this value too.
- * The whole key must match, `-` and `_` being equal: `root` takes out `root=…` and leaves `rootwait` and `rootflags=…`.
- * Words after `--` belong to init and stay.
+ * Removes every parameter with the key of `selector`; with `key=value`, only those that also have this value. The whole
+ * key must match, `-` and `_` being equal: `root` removes `root=…` and leaves `rootwait` and `rootflags=…`. Words after
+ * `--` belong to init and stay.
  * @throws KexecError 'invalid-argument' (refused) when `selector` is not one key or one key=value.
  */
 export function removeParameter(commandLine: CommandLine, selector: string): CommandLine {
@@ -39,8 +39,8 @@ export function removeParameter(commandLine: CommandLine, selector: string): Com
 }
 
 /**
- * Puts the parameters of `text` at the end of the kernel's parameters, before `--`; words after `--` in `text` go to the
- * end of init's. A parameter that is already there with the same value is moved, not repeated, and init's words are left
+ * Puts the parameters of `text` at the end of the kernel's parameters, before `--`; words after `--` in `text` go to
+ * the end of init's. A parameter that is present with the same value is moved, not repeated, and init's words are left
  * alone when they end with the ones given: appending the same text once or a hundred times gives the same command line.
  * @throws KexecError 'invalid-argument' (refused) for a text that `checkCommandLineText` refuses, and when the command
  * line itself ends in an open quote that would swallow what is appended.

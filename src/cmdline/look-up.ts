@@ -9,12 +9,12 @@ export function parametersNamed(commandLine: CommandLine | string | undefined, n
   return parameters.filter(({ key }) => sameKey(key, name))
 }
 
-/** The last parameter of one name, which is the one that counts for most; undefined when there is none. */
+/** The last parameter of one name, which usually counts; undefined when there is none. */
 export function lastParameter(commandLine: CommandLine | string | undefined, name: string): Parameter | undefined {
   return parametersNamed(commandLine, name).at(-1)
 }
 
-/** Whether a parameter is there, with this value if one is given. */
+/** Whether a parameter is present, with this value if one is given. */
 export function hasParameter(commandLine: CommandLine | string | undefined, name: string, value?: string): boolean {
   return parametersNamed(commandLine, name).some((each) => value === undefined || each.value === value)
 }

@@ -4,9 +4,9 @@ import { bytesOfText, textOfBytes } from '../exact-text.ts'
 export interface Parameter {
   /** The exact text, quotes included. */
   readonly raw: string
-  /** What stands before the first `=` that is not the first character; `-` and `_` are equal in it (see `sameKey`). */
+  /** The text before the first `=` that is not the first character; `-` and `_` are equal in it (see `sameKey`). */
   readonly key: string
-  /** What follows that `=`, without surrounding quotes; null for a flag such as `quiet`. */
+  /** The text behind that `=`, without surrounding quotes; null for a flag such as `quiet`. */
   readonly value: string | null
 }
 
@@ -21,8 +21,8 @@ const QUOTE = 0x22
 
 /**
  * Splits a command line as the kernel does (parse_args in kernel/params.c, next_arg in lib/cmdline.c): white space
- * separates, a double quote anywhere switches that off until the next one, nothing escapes a quote, and a quote left open
- * reaches to the end. Never fails: every text means something to the kernel. A NUL ends the text, as in C.
+ * separates, a double quote anywhere switches that off until the next one, nothing escapes a quote, and a quote left
+ * open reaches to the end. Never fails, because every text means something to the kernel. A NUL ends the text, as in C.
  */
 export function parseCommandLine(text: string): CommandLine {
   const words = splitWords(text)
@@ -35,14 +35,14 @@ export function parseCommandLine(text: string): CommandLine {
   return { parameters, init: [] }
 }
 
-/** The text of a command line, words separated by one space; it means to the kernel what the parsed text meant. */
+/** The text of a command line, words separated by one space. To the kernel it means the same as the parsed text. */
 export function printCommandLine(commandLine: CommandLine): string {
   const words = commandLine.parameters.map((parameter) => parameter.raw)
   if (commandLine.init.length > 0) words.push('--', ...commandLine.init)
   return words.join(' ')
 }
 
-/** Length of a command line in bytes, without the NUL that ends it: what the kernels' limits count. */
+/** Length of a command line in bytes, without the NUL that ends it, as the kernels' limits count it. */
 export function commandLineBytes(text: string): number {
   return bytesOfText(text).length
 }
@@ -52,7 +52,7 @@ export function sameKey(one: string, other: string): boolean {
   return one.replaceAll('-', '_') === other.replaceAll('-', '_')
 }
 
-/** Whether a word opens a quote that it does not close, and so takes in whatever is written after it. */
+/** Whether a word opens a quote that it does not close, and so takes in all following text. */
 export function hasOpenQuote(raw: string): boolean {
   return (raw.split('"').length - 1) % 2 === 1
 }
@@ -69,9 +69,9 @@ function parseWord(raw: string): Parameter {
 }
 
 /**
- * Works on bytes, for the kernel does, and one of its white-space characters is the byte 0xA0: to it `à` (C3 A0) ends a
- * word. Such a character is never cut here: it stays whole at the end of its word, or inside it when more bytes of the
- * character follow. Printing therefore keeps what the kernel sees.
+ * Works on bytes, as the kernel does. One of the kernel's white-space characters is the byte 0xA0, so to it `à` (C3 A0)
+ * ends a word. Such a character is never cut here: it stays whole at the end of its word, or inside the word when more
+ * bytes of the character follow. So printing keeps the kernel's view of the line.
  */
 function splitWords(text: string): string[] {
   const bytes = bytesOfText(text)

@@ -1,11 +1,11 @@
 import { parametersNamed } from './look-up.ts'
 import { type CommandLine, parseCommandLine, sameKey } from './parse.ts'
 
-/** Parameters that describe the boot that was, not the system; whoever boots next adds its own. */
+/** Parameters that describe one boot, not the system; the next boot loader adds its own. */
 export const OF_THE_BOOT = [
   // The kernel's path as the boot loader saw it: GRUB, syslinux, LILO.
   'BOOT_IMAGE',
-  // Which initrd the boot loader took (syslinux, EFI stub), or where in memory it put it. Ours goes with the load.
+  // The initrd that the boot loader took (syslinux, EFI stub), or its place in memory. Our initrd goes with the load.
   'initrd',
   // Where a crash kernel finds the memory of the kernel that crashed; each kexec load adds its own.
   'elfcorehdr',
@@ -14,8 +14,8 @@ export const OF_THE_BOOT = [
 ]
 
 /**
- * Names a parameter that a load added for itself: `linux_kexec.added=cryptomgr.notests`. The kernel takes it for the parameter
- * of a module that it does not have, and keeps it in /proc/cmdline: that is the only memory that outlives a kexec.
+ * Names a parameter that a load added for itself: `linux_kexec.added=cryptomgr.notests`. The kernel takes it for the
+ * parameter of a module that it does not have, and keeps it in /proc/cmdline, the only record that outlives a kexec.
  */
 const ADDED = 'linux_kexec.added'
 
@@ -24,7 +24,7 @@ export function markOf(raw: string): string {
   return `${ADDED}=${raw}`
 }
 
-/** A command line without what an earlier load added for itself, and without the marks that say so. */
+/** A command line without the parameters that an earlier load added for itself, and without their marks. */
 function withoutAdded(commandLine: CommandLine): CommandLine {
   const marks = parametersNamed(commandLine, ADDED)
   if (marks.length === 0) return commandLine
@@ -35,20 +35,21 @@ function withoutAdded(commandLine: CommandLine): CommandLine {
   }
 }
 
-/** Of a parameter that was taken off again, no mark is left. */
+/** A parameter that was removed again leaves no mark. */
 export function withoutIdleMarks(commandLine: CommandLine): CommandLine {
   const present = new Set<string | null>(commandLine.parameters.map(({ raw }) => raw))
   const idle = parametersNamed(commandLine, ADDED).filter(({ value }) => !present.has(value))
   return { ...commandLine, parameters: commandLine.parameters.filter((parameter) => !idle.includes(parameter)) }
 }
 
-/** Memory set aside for a crash kernel, every form of it; a crash kernel has none to give away. */
+/** Memory set aside for a crash kernel, in every form; a crash kernel has none to spare. */
 const OF_THE_FIRST_KERNEL = ['crashkernel']
 
 /**
- * The command line of the running kernel, /proc/cmdline, made fit for the next one: without what belongs to the boot that
- * was, everything else in place. The newline that /proc adds is tolerated. Reusing the result again changes nothing.
- * @param options.panic for a crash kernel (`--panic`): leaves out `crashkernel=` too.
+ * The command line of the running kernel, /proc/cmdline, made fit for the next one. It loses the parameters of the past
+ * boot, and keeps all others in place. The newline that /proc adds is tolerated. Reusing the result again changes
+ * nothing.
+ * @param options.panic for a crash kernel (`--panic`): also leaves out `crashkernel=`.
  */
 export function reuseCommandLine(procCmdline: string, options: { readonly panic?: boolean } = {}): CommandLine {
   // The newline is /proc's own; after a quote left open it would otherwise become part of the last word.
@@ -57,7 +58,10 @@ export function reuseCommandLine(procCmdline: string, options: { readonly panic?
   return without(commandLine, OF_THE_FIRST_KERNEL)
 }
 
-/** A command line, of whatever origin, without what belongs to one boot: what the boot loader, the stub or a kexec adds. */
+/**
+ * A command line, of any origin, without the parameters of one boot: those that the boot loader, the stub or a kexec
+ * adds.
+ */
 export function withoutBoot(commandLine: CommandLine): CommandLine {
   return without(withoutAdded(commandLine), OF_THE_BOOT)
 }

@@ -7,16 +7,17 @@ export interface CrashHotplug {
 }
 
 /**
- * A crash kernel is handed a list of the memory and of the CPUs that were there when it was loaded. Since Linux 6.6 (x86) the
- * kernel may update it: /sys/devices/system/{cpu,memory}/crash_hotplug says 1 then (Documentation/ABI/testing/sysfs-devices-
- * memory). Elsewhere the crash kernel has to be loaded anew, or the dump misses what came later.
+ * A crash kernel gets a list of the memory and of the CPUs at the time of the load. Since Linux 6.6 (x86) the kernel
+ * may update it: /sys/devices/system/{cpu,memory}/crash_hotplug says 1 then
+ * (Documentation/ABI/testing/sysfs-devices-memory). Elsewhere the crash kernel has to be loaded again, or the dump
+ * misses later memory and CPUs.
  */
 export function readCrashHotplug(system: System): CrashHotplug {
   const follows = (what: string) => system.readText(`/sys/devices/system/${what}/crash_hotplug`)?.trim() === '1'
   return { cpu: follows('cpu'), memory: follows('memory') }
 }
 
-/** What has to be done after a change of the machine, as a sentence; null where the kernel does it. */
+/** The action that a change of the machine requires, as a sentence; null where the kernel does it. */
 export function hotplugAdvice({ cpu, memory }: CrashHotplug): string | null {
   if (cpu && memory) return null
   const what = [...(memory ? [] : ['memory']), ...(cpu ? [] : ['CPUs'])].join(' or ')

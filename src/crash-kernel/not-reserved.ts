@@ -6,18 +6,18 @@ import { formatBytes } from '../text.ts'
 
 /** Why a crashkernel= of the running kernel's command line has reserved nothing. */
 export interface NotReserved {
-  /** The one that counts. */
+  /** The parameter that counts. */
   readonly parameter: Parameter
-  /** A sentence; null where the command line and the size of memory do not say it. */
+  /** A sentence; null where the command line and the size of memory do not show the cause. */
   readonly cause: string | null
 }
 
-/** The kernel keeps some memory for itself before it counts MemTotal: code, the list of pages, what firmware wants. */
+/** The kernel keeps some memory for itself before it counts MemTotal: code, the list of pages, the firmware's part. */
 const BEYOND_TOTAL = { share: 0.06, least: 192 * 1024 ** 2 }
 
 /**
- * Works out what the kernel made of crashkernel=, as parse_crashkernel of kernel/crash_reserve.c does; nothing when it is not on
- * the command line. Of several the last one counts.
+ * Works out how the kernel read crashkernel=, as parse_crashkernel of kernel/crash_reserve.c does; nothing when it is
+ * not on the command line. Of several the last one counts.
  */
 export function explainNotReserved(system: System): NotReserved | undefined {
   const all = parametersNamed(system.runningCommandLine(), 'crashkernel')
@@ -39,7 +39,7 @@ function causeOf({ value, raw }: Parameter, system: System): string | null {
   return null
 }
 
-/** Red Hat's kernels of version 6 to 8 have it, and no other. */
+/** Only Red Hat's kernels of versions 6 to 8 have it. */
 function causeOfAuto(release: string | undefined): string | null {
   if (release === undefined) return null
   if (/\.el[678]/.test(release))
@@ -67,7 +67,7 @@ function causeOfRanges(text: string, raw: string, total: number | null): string 
 
 const UNITS = 'kmgtpe'
 
-/** As memparse of lib/cmdline.c; undefined for what is no number. */
+/** As memparse of lib/cmdline.c; undefined for a text that is not a number. */
 function memparse(text: string): number | undefined {
   const [, digits, unit] = /^(0x[0-9a-f]+|\d+)([kmgtpe]?)$/i.exec(text) ?? []
   if (digits === undefined) return undefined

@@ -1,20 +1,20 @@
 import { lastParameter } from '../cmdline/look-up.ts'
 import { type CommandLine, parseCommandLine, sameKey } from '../cmdline/parse.ts'
 
-/** A parameter that a crash kernel gets, and why. */
+/** A parameter for a crash kernel, and the reason. */
 export interface CrashParameter {
   /** As it is written on the command line. */
   readonly raw: string
   readonly reason: string
 }
 
-/** What is known of the kernel that would take over after a panic. */
+/** The known facts about the kernel that would take over after a panic. */
 export interface CrashKernel {
-  /** As `uname -m` prints it; null when it is not known. */
+  /** As `uname -m` prints it; null when unknown. */
   readonly architecture: string | null
-  /** Its release, '6.1.0-50-amd64'; null when it is not known. */
+  /** Its release, '6.1.0-50-amd64'; null when unknown. */
   readonly version: string | null
-  /** What will be appended: a parameter that is among it is not added a second time. */
+  /** The text to append: its parameters are not added a second time. */
   readonly append: readonly string[]
   /** Initial APIC id of the CPU that booted this machine (/proc/cpuinfo); null where there is none. */
   readonly bootApic: number | null
@@ -23,17 +23,17 @@ export interface CrashKernel {
 /** A command line made fit for a crash kernel. */
 export interface CrashCommandLine {
   readonly line: CommandLine
-  /** What was taken away, as it was written. */
+  /** The removed parameters, as written. */
   readonly removed: readonly string[]
   readonly added: readonly CrashParameter[]
 }
 
 /**
- * What a crash kernel must not inherit: Documentation/admin-guide/kernel-parameters.txt tells what each does. Most take
- * memory at boot, of which it has little.
+ * Parameters that a crash kernel must not inherit: Documentation/admin-guide/kernel-parameters.txt describes each. Most
+ * take memory at boot, of which a crash kernel has little.
  */
 const OF_THE_FIRST_KERNEL = [
-  // Memory set aside for a crash kernel: it is one.
+  // Memory set aside for a crash kernel, which this one is.
   'crashkernel',
   'fadump',
   // Pools that are filled at boot.
@@ -48,20 +48,20 @@ const OF_THE_FIRST_KERNEL = [
   'slub_debug',
   'slab_debug',
   'page_owner',
-  // Says where memory is: of the kernel that crashed, which is not to be written to.
+  // Places in memory: they belong to the crashed kernel, and must not be written to.
   'memmap',
-  // CPUs of the kernel that crashed.
+  // CPUs of the crashed kernel.
   'nr_cpus',
   'maxcpus',
 ]
 
-/** Bounce buffers: a number takes memory at boot, a word (force, noforce) tells how the machine has to be driven. */
+/** Bounce buffers: a number takes memory at boot, a word (force, noforce) says how the machine must be driven. */
 const isSizedBuffer = (key: string, value: string | null) => sameKey(key, 'swiotlb') && /^\d/.test(value ?? '')
 
 /**
- * Takes away what belongs to the kernel that crashes and adds what its successor needs to come up, in little memory and with
- * devices in any state. Where the choice comes from: Documentation/admin-guide/kdump/kdump.rst of the kernel, the defaults of
- * Fedora's kdump-utils and of Debian's kdump-tools. A parameter that is there already stays as it is.
+ * Removes the parameters of the kernel that crashes, and adds those that its successor needs to boot in little memory
+ * and with devices in any state. Sources: Documentation/admin-guide/kdump/kdump.rst of the kernel, the defaults of
+ * Fedora's kdump-utils and of Debian's kdump-tools. A parameter that is present stays as it is.
  */
 export function crashCommandLine(line: CommandLine, kernel: CrashKernel): CrashCommandLine {
   const isStale = (key: string, value: string | null) =>
@@ -106,7 +106,10 @@ function wantedBy(kernel: CrashKernel, present: CommandLine['parameters']): Cras
   ]
 }
 
-/** Since when a crash kernel finds out by itself which CPU booted the machine: 5c5682b9f87a "x86/cpu: Detect real BSP on crash kernels". */
+/**
+ * The first kernel version whose crash kernel finds out by itself which CPU booted the machine: 5c5682b9f87a "x86/cpu:
+ * Detect real BSP on crash kernels".
+ */
 const KNOWS_BOOT_CPU = 6009
 
 /** Waking the CPU that booted the machine from another one resets the machine: kdump.rst, "Notes on loading the dump-capture kernel". */

@@ -8,10 +8,16 @@ import { formatBytes } from '../text.ts'
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3
 
-/** What a crash kernel wants beyond itself and its initrd to come up and write a dump, bytes. Debian's needs about 100 MiB. */
+/**
+ * Memory that a crash kernel needs beyond itself and its initrd to boot and write a dump, in bytes. Debian's needs
+ * about 100 MiB.
+ */
 const TO_RUN = 128 * MIB
 
-/** MiB to reserve from so many bytes of memory on: the defaults of Fedora's and RHEL's kdump-utils, by architecture. */
+/**
+ * MiB to reserve, each from a number of bytes of memory on: the defaults of Fedora's and RHEL's kdump-utils, by
+ * architecture.
+ */
 const BY_MEMORY: Readonly<Record<string, readonly (readonly [from: number, reserve: number])[]>> = {
   x86_64: [
     [0, 128],
@@ -35,7 +41,7 @@ const BY_MEMORY: Readonly<Record<string, readonly (readonly [from: number, reser
   ],
 }
 
-/** How much to reserve, and what tells so. */
+/** The size to reserve, and the evidence. */
 export interface Recommendation {
   /** 'crashkernel=256M'. */
   readonly parameter: string
@@ -44,9 +50,9 @@ export interface Recommendation {
 }
 
 /**
- * What to reserve for a crash kernel on this machine: what distributions do for as much memory, or more where kernel and
- * initrd need it.
- * @param needed bytes that kernel, initrd and what it unpacks to take; null when it is not known
+ * What to reserve for a crash kernel on this machine: as much as distributions reserve for this amount of memory, or
+ * more where kernel and initrd need it.
+ * @param needed bytes that the kernel, the initrd and its unpacked contents take; null when unknown
  */
 export function recommendReservation(
   system: System,
@@ -63,8 +69,8 @@ export function recommendReservation(
 }
 
 /**
- * What to do to have memory reserved: where the parameter goes in this boot loader's configuration, as a sentence.
- * @param old what the running kernel was given, which is to be replaced; null where it was given none
+ * How to have memory reserved: where the parameter goes in this boot loader's configuration, as a sentence.
+ * @param old the running kernel's parameter, which is replaced; null where it has none
  */
 export function howToReserve(
   system: System,

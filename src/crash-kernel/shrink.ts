@@ -7,7 +7,7 @@ import { formatBytes } from '../text.ts'
 /** Where the size is read and written; newer kernels have both. */
 const FILES = ['/sys/kernel/kexec_crash_size', '/sys/kernel/kexec/crash_size']
 
-/** What giving memory back would do. */
+/** The effect of giving memory back. */
 export interface Shrinking {
   /** Bytes reserved now. */
   readonly before: number
@@ -18,8 +18,8 @@ export interface Shrinking {
 const PAGE = 4096
 
 /**
- * Tells what giving back would do, and refuses what the kernel would (crash_shrink_memory of kernel/crash_core.c): it only
- * ever shrinks, and not while a crash kernel is loaded.
+ * Predicts the effect of giving memory back, and refuses where the kernel would (crash_shrink_memory of
+ * kernel/crash_core.c): it only ever shrinks, and not while a crash kernel is loaded.
  * @param size bytes that are to stay reserved
  * @throws KexecError 'no-kexec-support', 'no-crash-memory', 'busy', 'invalid-argument'
  */
@@ -54,10 +54,10 @@ export function planShrinking(size: number, system: System = new System()): Shri
 }
 
 /**
- * Gives back memory that was reserved for a crash kernel; until the next boot it cannot be had again.
+ * Gives back memory that was reserved for a crash kernel. It cannot be reserved again until the next boot.
  * @param size bytes that are to stay reserved; 0 gives all back
- * @returns what was reserved, and what is now
- * @throws KexecError as `planShrinking`, or what the kernel said
+ * @returns the size before and after
+ * @throws KexecError as `planShrinking`, or with the kernel's own answer
  */
 export function shrinkReservation(size: number): Shrinking {
   const system = new System()

@@ -17,7 +17,7 @@ import { watchdog } from './checks/watchdog.ts'
 import type { Check, Subject } from './examination/check.ts'
 import { type Examination, readMachine } from './examination/examination.ts'
 
-/** Everything that is looked at, in the order it is told; adding a subject touches its file and this list. */
+/** Everything that is examined, in the order of the report; a new subject touches its file and this list. */
 export const subjects: readonly Subject[] = [
   kernel,
   policy,
@@ -34,26 +34,27 @@ export const subjects: readonly Subject[] = [
   liveUpdate,
 ]
 
-/** Whether a kexec would work on a machine, and what might go wrong. Plain data. */
+/** Whether a kexec would work on a machine, and possible trouble. Plain data. */
 export interface Diagnosis {
-  /** The worst of the checks: 'problem' when a kexec would not work. What is unknown does not count. */
+  /** The worst of the checks: 'problem' when a kexec would not work. Unknown checks do not count. */
   readonly verdict: 'ok' | 'warning' | 'problem'
-  /** The folder that was looked at. */
+  /** The directory that was examined. */
   readonly root: string
   readonly checks: readonly Check[]
 }
 
 export interface DiagnoseOptions {
-  /** The machine to look at: a folder or a System; '/' when absent. Of a folder only what its files say is known. */
+  /** The machine to examine: a directory or a System; default '/'. Of a directory only its files' facts are known. */
   readonly root?: string | System
   /** Ends it early. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Looks at every precondition of loading a kernel and starting it. Changes nothing, uses up no load, and needs no privilege;
- * what only root can read is 'unknown'. A file that is missing or wrong is a check's finding, never an error.
- * @throws KexecError 'not-found' when the root is no folder; 'aborted'
+ * Looks at every precondition of loading a kernel and starting it. Changes nothing, uses up no load, and needs no
+ * privilege; facts that only root can read are 'unknown'. A file that is missing or wrong is a check's finding, never
+ * an error.
+ * @throws KexecError 'not-found' when the root is not a directory; 'aborted'
  */
 export async function diagnose({ root, signal }: DiagnoseOptions = {}): Promise<Diagnosis> {
   heed(signal)
@@ -84,7 +85,7 @@ function checksOf(subject: Subject, examination: Examination): Check[] {
   }))
 }
 
-/** What is said of a check that the files of a system, with no machine running on them, cannot answer. */
+/** The text of a check that the files of a system that does not run cannot answer. */
 export const NO_MACHINE = 'Not checked: this system is not running.'
 
 const nothing = { detail: [], evidence: [], remedy: null } as const

@@ -4,7 +4,7 @@ import type { System } from '../system/system.ts'
 import type { Source } from './model/entry.ts'
 import type { Menu } from './model/found-entry.ts'
 
-/** Without evidence: the boot loader that is there only when someone chose it comes first. */
+/** Without evidence: a boot loader that is present only by choice comes first. */
 const precedence: readonly Source[] = [
   'grub',
   'bls',
@@ -17,7 +17,7 @@ const precedence: readonly Source[] = [
   'kexec-conf',
 ]
 
-/** Sources that tell of kernels but are no boot loader. */
+/** Sources of kernels that are not boot loaders. */
 const places: readonly Source[] = ['boot-dir', 'modules-dir', 'build-tree']
 
 export interface Charge {
@@ -29,12 +29,12 @@ export interface Charge {
   readonly reason: string
 }
 
-/** Tells whose menu the machine shows when several boot loaders have left theirs. */
+/** Decides whose menu the machine shows when several boot loaders have left theirs. */
 export function takeCharge(menus: readonly Menu[], system: System): Charge {
   const isInstalled = menus.some(isOfImages) && systemdBootProgram(system) !== undefined
   const rankOf = (menu: Menu) => {
     if (places.includes(menu.source)) return precedence.length
-    // Unified kernel images that nobody's program lists by itself: the boot loaders that name them go first.
+    // Unified kernel images that no boot loader lists by itself: boot loaders that name them go first.
     return (
       precedence.indexOf(isOfImages(menu) && !isInstalled ? 'grub-legacy' : menu.source) - (isOfImages(menu) ? 0.5 : 0)
     )
@@ -53,7 +53,7 @@ export function takeCharge(menus: readonly Menu[], system: System): Charge {
   }
 }
 
-/** Whether systemd-boot's menu is nothing but unified kernel images, which any boot loader may start. */
+/** Whether systemd-boot's menu consists only of unified kernel images, which any boot loader may start. */
 function isOfImages({ source, entries }: Menu): boolean {
   return source === 'bls' && entries.length > 0 && entries.every((entry) => entry.source === 'uki')
 }
@@ -67,7 +67,7 @@ interface ChargeEvidence {
   readonly reason: string
 }
 
-/** What the boot loader left behind of itself, the surest first. */
+/** The traces of the boot loader, the surest first. */
 function evidenceOf(system: System, menus: readonly Menu[]): ChargeEvidence | undefined {
   const told = loaderVariable(system, 'LoaderInfo')
   if (told !== undefined) {

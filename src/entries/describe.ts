@@ -6,18 +6,18 @@ import { isRescue, kernelName } from './names/kernel-names.ts'
 import type { Survey } from './survey/survey.ts'
 import type { Belonging } from './survey/this-system.ts'
 
-/** An entry with everything that its menu and its files tell; what other entries tell of it is still to come. */
+/** An entry with all facts from its menu and its files. Facts from other entries are added later. */
 export interface DescribedEntry
   extends Belonging,
     Omit<BootEntry, 'isDefault' | 'isRunning' | 'isNewest' | 'passedOver'> {
-  /** How many of `problems`, at the end, are only what could not be known. */
+  /** How many of `problems`, at the end, are only unknown facts. */
   readonly uncertain: number
 }
 
-/** More than anyone reads, of one entry. */
+/** More than anyone reads about one entry. */
 const MAX_PROBLEMS = 100
 
-/** Looks at an entry's files, once each, and tells what they are and what is wrong with them. */
+/** Reads an entry's files, once each, and reports their kind and their faults. */
 export function describe(found: FoundEntry, menu: Menu, survey: Survey): DescribedEntry {
   const { id, title, kernel, cmdline } = found
   const initrds = found.initrds.slice(0, MAX_INITRDS)
@@ -61,7 +61,7 @@ export function describe(found: FoundEntry, menu: Menu, survey: Survey): Describ
   }
 }
 
-/** A rescue kernel's initrd brings every module it needs; the kernel's own folder went with its package. */
+/** A rescue kernel's initrd contains every module it needs, even after its package and directory are gone. */
 function modulesProblems(kernel: string, version: string | null, survey: Survey): Problem[] {
   return isRescue(kernel) ? [] : survey.modulesProblems(version)
 }

@@ -17,28 +17,29 @@ import type { EntrySource } from './survey/entry-source.ts'
 import { Survey } from './survey/survey.ts'
 
 export interface DiscoverOptions {
-  /** The machine to look at; the running one when left out. */
+  /** The machine to read; default: the running one. */
   readonly system?: System
-  /** Tells what a kernel file is from its first bytes. */
+  /** Identifies a kernel file by its first bytes. */
   readonly identify?: IdentifyKernel
-  /** A kernel build tree, a folder of the system, to look at instead of everything else. */
+  /** A kernel build tree, a directory of the system, to read in place of everything else. */
   readonly buildTree?: string
   /** Ends it early, between two files or entries. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Everything a system can boot: the menu of the boot loader in charge in its own order, then what only other sources know,
- * newest kernel first. At most one entry is marked as default, one as running and one as newest: where every kernel belongs to
- * another system, none is. What is broken is listed with its `problems`; nothing that is read makes this fail.
- * What there is more to read than any machine needs, in time or memory, is left out, and `problems` of the menu say so.
- * @throws KexecError 'not-found' for a build tree that is no folder, 'aborted' once the signal has fired
+ * Everything a system can boot: the menu of the boot loader in charge in its own order, then the entries that only
+ * other sources know, newest kernel first. At most one entry is marked as default, one as running and one as newest;
+ * where every kernel belongs to another system, none is newest. Broken entries are listed with their `problems`; no
+ * file's contents make this fail. Input beyond any machine's needs, in time or memory, is left out, and `problems` of
+ * the menu say so.
+ * @throws KexecError 'not-found' for a build tree that is not a directory, 'aborted' once the signal has fired
  */
 export async function discover(options: DiscoverOptions = {}): Promise<BootEntry[]> {
   return [...(await readBootMenu(options)).entries]
 }
 
-/** As `discover`, with the boot loaders that were found, and what is wrong with them. */
+/** As `discover`, with the boot loaders that were found, and their problems. */
 export async function readBootMenu(options: DiscoverOptions = {}): Promise<BootMenu> {
   const system = options.system ?? new System()
   const budget = new Budget(options.signal)
@@ -67,7 +68,7 @@ async function menusOf(survey: Survey): Promise<Menu[]> {
   return menus
 }
 
-/** The survey remembers what it saw: here others may run in between, which they cannot while menus are merged. */
+/** The survey remembers its reads. Others may run in between here, but not while menus are merged. */
 async function lookAtFiles(menus: readonly Menu[], survey: Survey): Promise<void> {
   for (const { entries } of menus) {
     for (const { kernel, initrds, described } of entries) {
@@ -79,7 +80,7 @@ async function lookAtFiles(menus: readonly Menu[], survey: Survey): Promise<void
   }
 }
 
-/** A mistake of ours in one source must not hide the entries of the others from someone who has to boot. */
+/** A bug in one source must not hide the entries of the others from someone who has to boot. */
 async function menusOfSource(
   source: EntrySource,
   survey: Survey,
@@ -100,7 +101,9 @@ async function menusOfSource(
   }
 }
 
-/** @throws KexecError 'not-found' when there is no such folder */
+/**
+ * @throws KexecError 'not-found' when there is no such directory
+ */
 function buildTree(survey: Survey, folder: string): Menu {
   const { system } = survey
   const path = system.isLive ? fromCurrentFolder(folder) : posix.resolve('/', folder)
@@ -114,7 +117,7 @@ function buildTree(survey: Survey, folder: string): Menu {
   })
 }
 
-/** Places that are read for evidence only, which the list does without. */
+/** Places that are read for evidence only, which the list can do without. */
 const evidencePlaces = /^\/(?:dev|proc|sys)\//
 
 function unreadable(system: System): Problem[] {

@@ -22,8 +22,8 @@ export interface MergedMenus {
 }
 
 /**
- * Makes one list of all menus: first the menu of the boot loader in charge as it is, then of each other menu what is not
- * there yet. Within one menu nothing is merged: its normal and its recovery entry share a kernel.
+ * Makes one list of all menus: first the unchanged menu of the boot loader in charge, then the new entries of each
+ * other menu. Within one menu nothing is merged: its normal and its recovery entry share a kernel.
  */
 export function mergeMenus(menus: readonly Menu[], survey: Survey): MergedMenus {
   const charge = takeCharge(menus, survey.system)
@@ -56,17 +56,17 @@ class EntryList {
   readonly entries: MergedEntry[] = []
   private readonly survey: Survey
   private readonly ids = new Set<string>()
-  /** The highest number each id was given: a thousand entries of one id are numbered in one go. */
+  /** The highest number that each id was given, so that a thousand entries of one id are numbered in one pass. */
   private readonly numbers = new Map<string, number>()
   private readonly byKey = new Map<string, MergedEntry[]>()
-  /** Of each kernel file, the first entry that boots it in the same way. */
+  /** For each kernel file, the first entry that boots it in the same way. */
   private readonly byStart = new Map<string, MergedEntry>()
 
   constructor(survey: Survey) {
     this.survey = survey
   }
 
-  /** Adds what is new in a menu. @returns for each of its entries the one that stands for it in the list. */
+  /** Adds the new entries of a menu. @returns for each of its entries the one that stands for it in the list. */
   add(menu: Menu): MergedEntry[] {
     const added: [entry: MergedEntry, start: string | null][] = []
     const merged = menu.entries.map((found) => {
@@ -79,7 +79,7 @@ class EntryList {
       added.push([own, start])
       return own
     })
-    // Only now: within one menu nothing is merged.
+    // Only now, because within one menu nothing is merged.
     for (const [entry, start] of added) this.remember(entry, start)
     return merged
   }
@@ -100,7 +100,7 @@ class EntryList {
     if (start !== null && !this.byStart.has(start)) this.byStart.set(start, entry)
   }
 
-  /** What other menus have of the same: every entry of a kernel that merely lies somewhere. */
+  /** The same entries in other menus: every entry of a kernel without a configuration. */
   private sameAs(entry: DescribedEntry, start: string | null): MergedEntry[] {
     const [file, version, config] = this.keysOf(entry)
     const known = (key: string | undefined): readonly MergedEntry[] => {
@@ -116,14 +116,17 @@ class EntryList {
     return same === undefined ? [] : [same]
   }
 
-  /** Equal for entries that boot a kernel file in the same way; null where nothing tells how. */
+  /** Equal for entries that boot a kernel file in the same way; null where the way is unknown. */
   private startOf({ kernel, cmdline, initrds, profile }: DescribedEntry): string | null {
     if (kernel === null || cmdline === null) return null
     const file = this.survey.resolve(kernel) ?? kernel
     return [file, initrds.length, profile ?? 0, withoutLoaderMarks(cmdline)].join('\0')
   }
 
-  /** A kernel is known by its file; those of modules folders, copies of the ones in /boot, by version as well. */
+  /**
+   * A kernel is identified by its file. Kernels in modules directories, copies of those in /boot, are identified by
+   * version as well.
+   */
   private keysOf({ kernel, version, source, config }: DescribedEntry): string[] {
     if (kernel === null) return source === 'bls' ? ['no kernel', '', `config ${config}`] : []
     const file = this.survey.resolve(kernel) ?? kernel
@@ -131,7 +134,7 @@ class EntryList {
     return source === 'bls' ? [file, byVersion, `config ${config}`] : [file, byVersion]
   }
 
-  /** An id that is taken gives way to the kernel's path, /vmlinuz beside /boot/vmlinuz, or is numbered. */
+  /** A duplicate id gives way to the kernel's path, /vmlinuz beside /boot/vmlinuz, or is numbered. */
   private uniqueId({ id, kernel }: DescribedEntry): string {
     let unique = id
     if (this.ids.has(unique) && kernel !== null) unique = kernel
@@ -144,7 +147,7 @@ class EntryList {
   }
 }
 
-/** Whether two command lines mean the same, apart from what boot loaders add of their own. */
+/** Whether two command lines mean the same, apart from the boot loaders' own additions. */
 export function sameCommandLine(one: string, other: string): boolean {
   return one === other || withoutLoaderMarks(one) === withoutLoaderMarks(other)
 }
@@ -153,7 +156,7 @@ function withoutLoaderMarks(text: string): string {
   return printCommandLine(removeParameter(removeParameter(parseCommandLine(text), 'BOOT_IMAGE'), 'initrd'))
 }
 
-/** A problem for each boot loader that would boot something else than the one in charge. */
+/** A problem for each boot loader that would boot something other than the one in charge. */
 function disagreements({ inCharge, reason }: Charge, presets: ReadonlyMap<Menu, MergedEntry>): Problem[] {
   const chosen = inCharge === null ? undefined : presets.get(inCharge)
   if (inCharge === null || chosen === undefined) return []

@@ -8,13 +8,13 @@ import { isReplaced, isRescue } from './names/kernel-names.ts'
 import { isRecovery, isSpare } from './names/spare.ts'
 import { compareVersions, kernelVersionKey } from './names/version.ts'
 
-/** Kernels that merely lie somewhere have no order of their own. */
+/** Kernels without a configuration have no order of their own. */
 const unordered: readonly Source[] = ['boot-dir', 'modules-dir', 'build-tree']
 
 /**
- * Puts entries in the order of `list` and marks the one that runs and the newest. What boot loaders tell stays in their
- * order; after it the other kernels, newest first, a replaced kernel (.old) behind its like, kernels of unknown version
- * after all others, rescue kernels last.
+ * Puts entries in the order of `list` and marks the one that runs and the newest. Boot loaders' entries keep their
+ * order. The other kernels follow, newest first: a replaced kernel (.old) behind others of its version, then kernels of
+ * unknown version, then rescue kernels.
  */
 export function rank(found: readonly MergedEntry[], system: System, isInstalled = true): BootEntry[] {
   const keyed = found.map((entry) => ({ entry, key: entry.version === null ? null : kernelVersionKey(entry.version) }))
@@ -59,15 +59,16 @@ interface PassedOver {
 }
 
 /**
- * What is not in it may be the newest.
- * @param isInstalled whether anything tells of a system here: on the medium of a live system all entries start that one
+ * Any other entry may be the newest.
+ * @param isInstalled whether there is evidence of an installed system: on a live medium all entries start the live
+ *   system
  */
 function passedOver(found: readonly MergedEntry[], isInstalled: boolean): ReadonlyMap<MergedEntry, PassedOver> {
   const kernels = found.filter(({ kernel }) => kernel !== null)
   const ofThisSystem = kernels.filter(({ otherSystem }) => otherSystem === null)
   const isMedium = ofThisSystem.length === 0 && !isInstalled
   const own = isMedium ? kernels : ofThisSystem
-  // Where all look like snapshots, the system that runs is one of them.
+  // Where all look like snapshots, the running system is one of them.
   const hasProper = own.some(({ isSnapshot }) => !isSnapshot)
   const passed = new Map<MergedEntry, PassedOver>()
   for (const entry of found) {
@@ -82,7 +83,7 @@ function passedOver(found: readonly MergedEntry[], isInstalled: boolean): Readon
 }
 
 /**
- * The first of the newest version without problems; a rescue kernel or a recovery mode only when there is nothing else.
+ * The first of the newest version without problems; a rescue kernel or a recovery mode only when there is no other.
  * Undefined when all kernels belong to other systems.
  */
 function newestOf(keyed: readonly Keyed[], passed: ReadonlyMap<MergedEntry, PassedOver>): MergedEntry | undefined {
@@ -105,9 +106,9 @@ function isFallback({ initrds }: MergedEntry): boolean {
 }
 
 /**
- * The entry of the running release. Several can have it (a recovery mode, a rescue kernel, a copy): the one that
- * systemd-boot says it started, else those of the file that the boot loader named in BOOT_IMAGE, and of these the one
- * with the running command line, else the first that is not a spare one.
+ * The entry of the running release. Several can have it (a recovery mode, a rescue kernel, a copy). The choice falls on
+ * the one that systemd-boot reports to have started, else on those with the file that the boot loader named in
+ * BOOT_IMAGE; of these on the one with the running command line, else the first that is not a spare.
  */
 function runningOf(ranked: readonly MergedEntry[], system: System): MergedEntry | undefined {
   const release = system.runningRelease()

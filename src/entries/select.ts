@@ -3,17 +3,18 @@ import { nearest } from '../text.ts'
 import type { BootEntry } from './model/entry.ts'
 import { isSpare } from './names/spare.ts'
 
-/** Most entries that an error lists before it says how many more there are. */
+/** The most entries that an error lists before it only counts the rest. */
 const MOST_LISTED = 12
 
 /**
  * The entry that a selector means, out of a list as `discover` gives it. A selector is `newest`, `default`, `running`,
- * `N` or `#N` (the Nth of the list, from 1), an id, an id with `@N` for profile N of a unified kernel image, a title, a kernel version, or the start of one up to a separator (6.12 means
- * 6.12.107+deb12-amd64 but not 6.1.0). Without one: the boot loader's default if it told one, else the newest.
- * An entry in a submenu may be named with it, `Advanced options>Linux 6.1`. Of several entries of one version, a rescue
- * kernel, a recovery mode and a kernel replaced by `make install` are only taken by id, title or number.
- * An entry with problems is returned as any other: whether it can be loaded is for the plan to say.
- * @throws KexecError 'no-such-entry' or 'ambiguous-entry' (refused), the candidates in its hint.
+ * `N` or `#N` (the Nth of the list, from 1), an id, an id with `@N` for profile N of a unified kernel image, a title, a
+ * kernel version, or the start of one up to a separator (6.12 means 6.12.107+deb12-amd64 but not 6.1.0). Without one:
+ * the boot loader's default if it named one, else the newest. An entry in a submenu may be named with it, `Advanced
+ * options>Linux 6.1`. Of several entries of one version, a rescue kernel, a recovery mode and a kernel replaced by
+ * `make install` are only taken by id, title or number. An entry with problems is returned like any other; the plan
+ * decides whether it can be loaded.
+ * @throws KexecError 'no-such-entry' or 'ambiguous-entry' (refused), with the candidates in its hint.
  */
 export function selectEntry(entries: readonly BootEntry[], selector?: string): BootEntry {
   if (entries.length === 0)
@@ -49,7 +50,10 @@ function newestOf(entries: readonly BootEntry[]): BootEntry {
   return refuse(`no entry starts the system that runs${why}`, 'Select one of:', entries)
 }
 
-/** By `#N`; by N alone as well, for to a shell `#` begins a comment. What is called N and is not the Nth makes it ambiguous. */
+/**
+ * By `#N`. N alone works too, because `#` begins a comment in a shell. An entry that is called N and is not the Nth
+ * makes it ambiguous.
+ */
 function byNumber(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
   const [, mark, digits] = /^(#?)(\d{1,9})$/.exec(selector) ?? []
   if (digits === undefined) return undefined
@@ -70,7 +74,9 @@ function isCalled({ id, title, version }: BootEntry, name: string): boolean {
   return id === name || id === `${name}.conf` || id === `${name}.efi` || title === name || version === name
 }
 
-/** Whether a selector is an entry's id or title, or that of several: a title may look like a path, 'Debian GNU/Linux'. */
+/**
+ * Whether a selector is the id or title of one or several entries: a title may look like a path, 'Debian GNU/Linux'.
+ */
 export function isName(entries: readonly BootEntry[], selector: string): boolean {
   try {
     return byName(entries, selector) !== undefined
@@ -79,7 +85,7 @@ export function isName(entries: readonly BootEntry[], selector: string): boolean
   }
 }
 
-/** By id, by title, or as GRUB's saved_entry names what stands in a submenu: `Advanced options>Linux 6.1`. */
+/** By id, by title, or as GRUB's saved_entry names entries of a submenu: `Advanced options>Linux 6.1`. */
 function byName(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
   const withId =
     entries.find(({ id }) => id === selector) ??
@@ -95,7 +101,7 @@ function byName(entries: readonly BootEntry[], selector: string): BootEntry | un
   return entries.find(({ id, submenus }) => id === last && submenus.length > 0)
 }
 
-/** By `id@N`, whatever name the image has given its profile N; an id that really ends so has been found before. */
+/** By `id@N`, for any name that the image has given its profile N. An id that really ends so has been found before. */
 function byProfile(entries: readonly BootEntry[], selector: string): BootEntry | undefined {
   const [, id, digits] = /^(.+)@(\d{1,4})$/.exec(selector) ?? []
   const first = entries.find((entry) => entry.id === id || entry.id === `${id}.efi`)
@@ -106,7 +112,7 @@ function byProfile(entries: readonly BootEntry[], selector: string): BootEntry |
   )
 }
 
-/** The form in which an entry of a submenu is named, however its parts are spaced. */
+/** The form that names an entry of a submenu, however its parts are spaced. */
 function pathOf(submenus: readonly string[], title: string): string {
   return [...submenus, title].join('>')
 }
@@ -121,13 +127,16 @@ function byVersion(entries: readonly BootEntry[], selector: string): BootEntry |
   )
 }
 
-/** Whether a version starts with the selector and goes on with something new: 6.1 starts 6.1.0, but not 6.12. */
+/** Whether a version starts with the selector up to a separator: 6.1 starts 6.1.0, but not 6.12. */
 function startsVersion(version: string, start: string): boolean {
   if (!/^\d+\.\d/.test(start) || !version.startsWith(start)) return false
   return /[^a-zA-Z0-9]/.test(version.charAt(start.length)) || /[^a-zA-Z0-9]$/.test(start)
 }
 
-/** The one entry of several that is not a spare or another system's, or the first when they boot the same; undefined when there are none. */
+/**
+ * The only one of several entries that is not a spare or another system's, or the first when they boot the same;
+ * undefined when there are none.
+ */
 function only(entries: readonly BootEntry[], matches: readonly BootEntry[], selector: string): BootEntry | undefined {
   const proper = matches.filter((entry) => !isSpare(entry))
   const own = proper.filter(({ passedOver }) => passedOver === null)
@@ -146,7 +155,7 @@ function ambiguous(entries: readonly BootEntry[], choice: readonly BootEntry[], 
   })
 }
 
-/** GRUB lists the newest kernel at the top and, the same once more, among its advanced options. */
+/** GRUB lists the newest kernel at the top, and again among its advanced options. */
 function bootsTheSame(one: BootEntry, other: BootEntry): boolean {
   return (
     one.kernel === other.kernel &&

@@ -11,8 +11,8 @@ import { refind } from './refind/refind.ts'
 import type { EntrySource } from './survey/entry-source.ts'
 import { zipl } from './zipl/zipl.ts'
 
-/** Boot loaders whose configuration is a plain text, and the services that take their place at a reboot. */
+/** Boot loaders whose configuration is a plain text, and the services that replace them at a reboot. */
 const textLoaders: readonly EntrySource[] = [extlinux, grubLegacy, zipl, limine, refind, raspberryPi, kexecConf]
 
-/** Every source, the one that knows most first: each sees what those before it found. */
+/** Every source, the best informed first: each sees the entries of those before it. */
 export const sources: readonly EntrySource[] = [grub, bls, ...textLoaders, bootDir, modulesDir]

@@ -20,9 +20,10 @@ import { readContainer, readHypervisor } from './survey/surroundings.ts'
 import { Survey } from './survey/survey.ts'
 
 /**
- * Reads everything that decides whether the running kernel takes a kernel. Changes nothing, uses up no load, and needs no
- * privilege; `unread` says what could not be read and what root would see. Nothing in the files makes it fail.
- * @param options.system a folder instead of the running machine: then only what its files say is known
+ * Reads everything that decides whether the running kernel loads a kernel. Changes nothing, uses up no load, and needs
+ * no privilege; `unread` lists the files that could not be read, and the facts that root would see. No file contents
+ * make it fail.
+ * @param options.system a directory in place of the running machine: then only its files' facts are known
  */
 export function detectPolicy({ system = new System() }: { readonly system?: System } = {}): KexecPolicy {
   const survey = new Survey(system)
@@ -62,7 +63,7 @@ export function detectPolicy({ system = new System() }: { readonly system?: Syst
   }
 }
 
-/** The switches, and whether the kernel has kexec: they are there when it has (CONFIG_KEXEC_CORE). */
+/** The switches, and whether the kernel has kexec: they exist when it has (CONFIG_KEXEC_CORE). */
 function readLimits(survey: Survey): { limits: LoadLimits; core: Known; remedy: string | null } {
   const adds = 'whether loading is allowed'
   const disabled = survey.text(DISABLED, adds)
@@ -93,7 +94,7 @@ function readLimits(survey: Survey): { limits: LoadLimits; core: Known; remedy: 
   }
   const used = limits.reboot === 0 ? whoHasSet(survey.system, LIMIT.normal) : null
   noteCulprit(survey, used)
-  // Of a limit that loads have used up nobody need be looked for.
+  // A limit that loads have used up needs no search for the source.
   const remedy = culprit?.remedy ?? (used !== null && used.settings.length > 0 ? used.remedy : null)
   return { limits, core, remedy }
 }

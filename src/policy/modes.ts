@@ -19,7 +19,7 @@ export interface ModeFacts {
   /** The kernel has kexec at all. */
   readonly core: Known
   readonly limits: LoadLimits
-  /** What to do where a switch or a limit shuts loading: what sets it. */
+  /** The remedy where a switch or a limit prevents loading: the source that sets it. */
   readonly remedy: string | null
   readonly lockdown: Lockdown | null
   readonly secureBoot: boolean | null
@@ -27,7 +27,7 @@ export interface ModeFacts {
   readonly ima: ImaState
 }
 
-/** What kexec_file_load does, in the order in which the kernel asks. */
+/** The behaviour of kexec_file_load, in the order of the kernel's checks. */
 export function modeOfFileLoad(facts: ModeFacts): CallPolicy {
   const { configuration, core, limits, signature, ima } = facts
   const supported = core === false ? false : configuration.has('KEXEC_FILE')
@@ -48,7 +48,9 @@ export function modeOfFileLoad(facts: ModeFacts): CallPolicy {
     : is('unchecked', 'no signature is looked at: any kernel is taken')
 }
 
-/** kexec_load gets no file, so nothing can be verified: it is open or shut (kexec_load_check of kernel/kexec.c). */
+/**
+ * kexec_load gets no file, so nothing can be verified: it is allowed or refused (kexec_load_check of kernel/kexec.c).
+ */
 export function modeOfKexecLoad(facts: ModeFacts): CallPolicy {
   const { configuration, core, limits, lockdown, secureBoot, ima } = facts
   const { has } = configuration
@@ -72,7 +74,10 @@ export function modeOfKexecLoad(facts: ModeFacts): CallPolicy {
   return is('unchecked', 'it takes anything: no signature can be checked in this call')
 }
 
-/** What IMA asks of a kernel's file whatever file that is; 'depends' when it depends on the file, null when unknown. */
+/**
+ * IMA's requirement on a kernel's file, the same for every file; 'depends' when it depends on the file, null when
+ * unknown.
+ */
 export function imaOnKernels(ima: ImaState): 'none' | 'hash' | 'signature' | 'depends' | null {
   if (ima.present === false || (ima.appraise !== 'enforce' && ima.appraise !== null)) return 'none'
   if (ima.policy === null) return null
@@ -97,7 +102,9 @@ function is(mode: PolicyMode, why: string): CallPolicy {
   return { mode, why, reason: null, code: null, remedy: null }
 }
 
-/** @param remedy what undoes the switch that shuts it, where it is one */
+/**
+ * @param remedy how to undo the switch that prevents loading, where it is one
+ */
 function shut({ summary, reason, code }: Cause, remedy: string | null = null): CallPolicy {
   return { mode: 'disabled', why: summary, reason, code, remedy }
 }

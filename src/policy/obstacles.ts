@@ -8,14 +8,14 @@ import type { PolicyReason } from './survey/survey.ts'
 const CPUS = '/proc/device-tree/cpus'
 const POSSIBLE = '/sys/devices/system/cpu/possible'
 
-/** What firmware, processor or hypervisor are known to make impossible. */
+/** Loads that firmware, processor or hypervisor are known to make impossible. */
 export interface Obstacle {
   readonly name: 'xen' | 'spin-table' | 'no-cpu-hotplug' | 'protected-kvm' | 'tdx-erratum'
-  /** Whether it is sure to stand in the way, or may. */
+  /** Whether the obstacle is certain, or only possible. */
   readonly certain: boolean
-  /** The errno of a load that it refuses; null where a load is taken, and what it loads would not start. */
+  /** The errno of a load that it refuses; null where a load succeeds but the new kernel would not start. */
   readonly code: string | null
-  /** Whether it concerns crash kernels as well. */
+  /** Whether it affects crash kernels as well. */
   readonly concernsCrash: boolean
   /** A sentence without capital and full stop. */
   readonly summary: string
@@ -23,7 +23,7 @@ export interface Obstacle {
   readonly evidence: readonly Evidence[]
 }
 
-/** What obstacles are looked for in. */
+/** The facts in which obstacles are sought. */
 export interface Platform {
   readonly system: System
   readonly architecture: string | null
@@ -39,7 +39,7 @@ export function findObstacles(platform: Platform): Obstacle[] {
   return found.sort((one, other) => Number(other.certain) - Number(one.certain))
 }
 
-/** The hypervisor below is asked to start the kernel, and does not: nothing of a load tells so. */
+/** The hypervisor below is asked to start the kernel, and does not. A load gives no sign of it. */
 function xen({ hypervisor, reasons }: Platform): Obstacle | undefined {
   if (hypervisor !== 'xen-dom0' && hypervisor !== 'xen-pv') return undefined
   const known = reasons.filter(({ subject }) => subject === 'hypervisor')
@@ -55,8 +55,8 @@ function xen({ hypervisor, reasons }: Platform): Obstacle | undefined {
 }
 
 /**
- * arm64 refuses what could not stop its other processors: cpus_are_stuck_in_kernel of arch/arm64/kernel/smp.c. It asks whether
- * CPUs can die at all, which takes CONFIG_HOTPLUG_CPU and firmware with PSCI.
+ * arm64 refuses when it could not stop its other processors: cpus_are_stuck_in_kernel of arch/arm64/kernel/smp.c. It
+ * asks whether CPUs can die at all, which needs CONFIG_HOTPLUG_CPU and firmware with PSCI.
  */
 function stuckProcessors({ architecture, system, configuration }: Platform): Obstacle | undefined {
   if (architecture !== 'aarch64' || !hasSeveralProcessors(system)) return undefined
@@ -76,7 +76,7 @@ function stuckProcessors({ architecture, system, configuration }: Platform): Obs
       remedy: 'Boot with nr_cpus=1, or install firmware with PSCI.',
       evidence: [{ source: method, value: 'spin-table' }, possible],
     }
-  // Only a configuration that says so: shortened ones leave it out.
+  // Only a configuration that says so counts: shortened ones leave it out.
   const built = configuration.quote('HOTPLUG_CPU')
   if (built.value !== '# CONFIG_HOTPLUG_CPU is not set') return undefined
   return {

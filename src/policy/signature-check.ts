@@ -5,17 +5,17 @@ import { LOCKDOWN, type Lockdown } from './survey/lockdown.ts'
 import type { Survey } from './survey/survey.ts'
 import { kernelHasSymbol } from './survey/symbols.ts'
 
-/** What kexec_file_load does with the signature on a kernel: kimage_validate_signature of kernel/kexec_file.c. */
+/** How kexec_file_load treats the signature on a kernel: kimage_validate_signature of kernel/kexec_file.c. */
 export interface SignatureCheck {
-  /** It looks at the signature. */
+  /** Whether it checks the signature. */
   readonly verified: boolean | null
-  /** A kernel whose signature it does not trust is refused. */
+  /** Whether it refuses a kernel whose signature it does not trust. */
   readonly required: boolean | null
-  /** Why: the kernel was built so, it was booted under Secure Boot, or it is locked down. Null where nothing requires it. */
+  /** The reason: the kernel's build, Secure Boot, or lockdown. Null where nothing requires it. */
   readonly requiredBy: 'kernel-configuration' | 'secure-boot' | 'lockdown' | null
-  /** Which kind it understands; 'none' when it has no code for any, so that every check fails. */
+  /** The kind that it understands; 'none' when it has no code for any, so that every check fails. */
   readonly format: 'authenticode' | 'appended' | 'none' | null
-  /** Only the keys built into the kernel are asked; null when that is not known. */
+  /** Whether it asks only the keys built into the kernel; null when unknown. */
   readonly onlyBuiltinKeys: boolean | null
 }
 
@@ -28,18 +28,18 @@ export interface CheckSurvey {
   readonly ima: ImaState
 }
 
-/** Works out what the running kernel checks, and whether that refuses anything. */
+/** Works out the running kernel's check, and whether it can refuse anything. */
 export function readSignatureCheck(survey: Survey, facts: CheckSurvey): SignatureCheck {
   const { configuration, architecture, secureBoot, ima } = facts
   const { has } = configuration
-  // Before 5.4 there was one option, which required what it checked.
+  // Before 5.4 one option both enabled and required the check.
   const forced = any(has('KEXEC_SIG_FORCE'), has('KEXEC_VERIFY_SIG'))
   const built = any(has('KEXEC_SIG'), has('KEXEC_VERIFY_SIG'))
   const note = (text: string, option: string) => {
     const { source, value } = configuration.quote(option)
     survey.note('signature', text, source, value)
   }
-  // Each is quoted as it stands there: kernels before 5.4 have the older one alone.
+  // Each is quoted as written: kernels before 5.4 have only the older one.
   const isOlder = has('KEXEC_VERIFY_SIG') === true
   if (built !== null) {
     const text = built ? 'kexec_file_load verifies signatures' : 'kexec_file_load verifies no signatures'
@@ -75,8 +75,8 @@ export function lockdownRefuses(lockdown: Lockdown | null): Known {
 }
 
 /**
- * arch_get_ima_policy of ima_efi.c calls set_kexec_sig_enforced since 5.19, and in stable series that took it over. POWER and
- * s390 have their own, which does not.
+ * arch_get_ima_policy of ima_efi.c calls set_kexec_sig_enforced since 5.19, and in stable series that took the change.
+ * POWER and s390 have their own function, which does not.
  */
 function enforcesBySecureBoot(survey: Survey, { architecture, release, configuration }: CheckSurvey): Known {
   if (architecture === 's390x' || architecture === 'ppc64' || architecture === 'ppc64le') return false
@@ -95,7 +95,7 @@ function formatOf({ has }: KernelConfiguration, architecture: string | null): Si
   return architecture === 's390x' ? 'appended' : null
 }
 
-/** image_verify_sig of arm64 passed no keyring before 6.0, nor in stable series that did not take it over. */
+/** image_verify_sig of arm64 passed no keyring before 6.0, nor in stable series without the change. */
 function asksOnlyBuiltin({ architecture, release }: CheckSurvey): Known {
   if (architecture !== 'aarch64') return false
   return isAtLeast(release, 6, 0) === true ? false : null

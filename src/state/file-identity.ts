@@ -8,25 +8,25 @@ import type { System } from '../system/system.ts'
 const SAMPLE = 64 * 1024
 
 /**
- * What tells a file from what it may be later, without reading all of it: a load must not read it twice. Times are
+ * Identifies a file's present content without reading all of it, since a load must not read it twice. Times are
  * milliseconds since 1970.
  */
 export interface FileIdentity {
-  /** As it was named; of what came without a path, '(bytes)' or '(stream)'. */
+  /** Its name as given; for an input without a path, '(bytes)' or '(stream)'. */
   readonly path: string
   readonly size: number
-  /** Null for what is no file. */
+  /** Null for an input that is not a file. */
   readonly device: number | null
   readonly inode: number | null
   readonly modifiedAt: number | null
   readonly changedAt: number | null
   /** SHA-256 of the first and the last 64 KiB, hexadecimal. */
   readonly sample: string
-  /** SHA-256 of all of it, where it was worked out later (`status --verify`); or null. */
+  /** SHA-256 of all of it, where it was computed later (`status --verify`); or null. */
   readonly sha256: string | null
 }
 
-/** Takes down what a file is. @param stats of the open file, or null for bytes in memory */
+/** Records a file's identity. @param stats of the open file, or null for bytes in memory */
 export function identify(path: string, source: ByteSource, stats: Stats | null): FileIdentity {
   return {
     path,
@@ -48,8 +48,8 @@ function sampleOf(source: ByteSource): string {
 }
 
 /**
- * What became of a file since: undefined when it is the same, else a part of a sentence. Device, inode and time of change may
- * differ where a file system was mounted anew or a file was moved; then the sample tells.
+ * The change of a file since: undefined when there is none, else a part of a sentence. Device, inode and time of change
+ * may differ after a remount or a move; then the sample decides.
  */
 export function whatChanged(system: System, identity: FileIdentity): string | undefined {
   if (identity.inode === null) return undefined

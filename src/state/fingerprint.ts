@@ -5,10 +5,10 @@ import { KernelMemory } from './kernel-memory.ts'
 import { bootIdOf, type ImageKind } from './record.ts'
 import { findImagePointers, findImagePointersMeanwhile, type ImagePointers } from './symbols.ts'
 
-/** The addresses stay for the whole boot; looking them up again would take longer than all the rest. */
+/** The addresses stay for the whole boot, and looking them up again would take longer than all other steps. */
 const POINTERS = 'pointers.json'
 
-/** Where the kernel's pointers are: as noted earlier in this boot, else looked up and noted. Never throws. */
+/** The places of the kernel's pointers: as recorded earlier in this boot, else looked up and recorded. Never throws. */
 export function imagePointers(system: System, folder: StateFolder): ImagePointers | string {
   return notedPointers(system, folder) ?? note(system, folder, findImagePointers())
 }
@@ -18,7 +18,7 @@ export async function imagePointersMeanwhile(system: System, folder: StateFolder
   return notedPointers(system, folder) ?? note(system, folder, await findImagePointersMeanwhile())
 }
 
-/** What the running kernel holds. Reads a few pages of its memory; never throws. */
+/** The image that the running kernel holds. Reads a few pages of its memory; never throws. */
 export function heldImage(pointers: ImagePointers | string, kind: ImageKind): HeldImage {
   if (typeof pointers === 'string') return { unreadable: pointers }
   const memory = KernelMemory.open()

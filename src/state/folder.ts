@@ -15,7 +15,7 @@ import { dirname, join, posix } from 'node:path'
 import { makeFolder } from '../system/replace-file.ts'
 import { readAtMost, type System } from '../system/system.ts'
 
-/** Where what is known of the running boot lies: gone with it, as all of /run. */
+/** Where facts about the running boot lie. They vanish with it, like all of /run. */
 export const STATE_FOLDER = '/run/linux-kexec'
 
 /** Larger than any file of ours, bytes. */
@@ -24,10 +24,13 @@ const MAX_FILE = 1024 * 1024
 const OTHERS_WRITE = 0o022
 const OTHERS_ANYTHING = 0o077
 
-/** What was found under a name: its text, nothing, or something that must not be believed, and why. */
+/** The result of reading a name: its text, nothing, or a file that must not be trusted, and why. */
 export type Found = { readonly text: string } | { readonly absent: true } | { readonly problem: string }
 
-/** The folder of our records. What is not root's or ours alone is not believed: a record decides what `reboot` starts. */
+/**
+ * The directory of our records. Files that do not belong to root or to us alone are not trusted: a record decides which
+ * kernel `reboot` starts.
+ */
 export class StateFolder {
   readonly path: string
 
@@ -58,12 +61,12 @@ export class StateFolder {
     }
   }
 
-  /** Where a file of it lies. */
+  /** The path of one of its files. */
   pathOf(name: string): string {
     return join(this.path, name)
   }
 
-  /** Opens a file that stays, and makes it where it is missing. @throws as `write` */
+  /** Opens a permanent file, and creates it where it is missing. @throws as `write` */
   open(name: string): number {
     this.#make()
     const fd = openSync(this.pathOf(name), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
@@ -73,13 +76,16 @@ export class StateFolder {
     throw new Error(`${this.pathOf(name)} is not a file of ours`)
   }
 
-  /** Writes a file whole or not at all; others see the old one or the new one. @throws Node's error, or one that says what is wrong with the folder */
+  /**
+   * Writes a file whole or not at all; others see the old one or the new one. @throws Node's error, or one that names
+   * the directory's fault
+   */
   write(name: string, text: string): void {
     this.#make()
     const unfinished = join(this.path, `.${name}.${randomBytes(8).toString('hex')}`)
     const fd = openSync(unfinished, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
     try {
-      // Whatever the umask has left of it.
+      // Sets the mode that the umask has reduced.
       fchmodSync(fd, 0o600)
       const bytes = Buffer.from(text)
       for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written)
@@ -92,12 +98,14 @@ export class StateFolder {
     }
   }
 
-  /** Takes a file away; that there was none is no failure. @throws Node's error */
+  /** Removes a file; a missing one is not a failure. @throws Node's error */
   remove(name: string): void {
     rmSync(join(this.path, name), { force: true })
   }
 
-  /** @throws Node's error, or one that says what is wrong with the folder */
+  /**
+   * @throws Node's error, or one that names the directory's fault
+   */
   #make(): void {
     makeFolder(dirname(this.path))
     makeFolder(this.path, 0o700)
@@ -120,12 +128,12 @@ function pathInside(system: System): string {
   try {
     return system.isLive ? STATE_FOLDER : system.pathForWriting(STATE_FOLDER)
   } catch {
-    // Links that run in circles, or a file in place of /run: nothing can be there, and reading says so.
+    // Links in circles, or a file in place of /run: nothing can exist there, and reading says so.
     return posix.join(system.root, STATE_FOLDER, 'unreachable')
   }
 }
 
-/** Root's, or this user's own. */
+/** Owned by root, or by this user. */
 function isOwn(uid: number): boolean {
   return uid === 0 || uid === process.geteuid?.()
 }

@@ -20,14 +20,14 @@ const IND_DONE = 4
 const IND_SOURCE = 8
 const FLAGS = BigInt(PAGE - 1)
 
-/** Pages whose contents count: on x86 they are the purgatory, which has the SHA-256 of all segments, and the boot parameters. */
+/** Pages whose contents count: on x86 the purgatory, which has the SHA-256 of all segments, and the boot parameters. */
 const PAGES = 32
 
-/** What the kernel holds: nothing, an image with this fingerprint, or something that cannot be read, and why. */
+/** The kernel's state: no image, an image with this fingerprint, or an unreadable one, and why. */
 export type HeldImage = { readonly fingerprint: string } | { readonly empty: true } | { readonly unreadable: string }
 
 /**
- * Reads what one of the kernel's image pointers leads to.
+ * Reads the image that one of the kernel's pointers leads to.
  * @param pointer the address of `kexec_image` or `kexec_crash_image`
  */
 export function readHeldImage(memory: KernelMemory, pointer: bigint): HeldImage {
@@ -56,7 +56,10 @@ function hasSegments(image: Buffer, count: number): boolean {
   return true
 }
 
-/** The list of the image's pages, as far as its first page goes, and the first of them; for a crash kernel, its first segment. */
+/**
+ * The list of the image's pages, as far as its first page reaches, and the first of them; for a crash kernel, its first
+ * segment.
+ */
 function* firstPages(memory: KernelMemory, image: Buffer): Generator<Buffer> {
   const head = image.readBigUInt64LE(HEAD)
   if ((head & BigInt(IND_INDIRECTION)) === 0n) {

@@ -4,12 +4,12 @@ import { heldImage, imagePointers } from './fingerprint.ts'
 import { StateFolder } from './folder.ts'
 import type { ImageKind } from './record.ts'
 
-/** What is missing where nothing says whether something is loaded. */
+/** The missing source where neither shows whether an image is loaded. */
 export const UNREADABLE =
   'Whether a kernel is loaded cannot be told: /sys/kernel/kexec_loaded cannot be read. `mount -t sysfs sysfs /sys` mounts it.'
 
 /**
- * Whether the kernel holds an image: as /sys says, and where that cannot be read, as the kernel's own memory says.
+ * Whether the kernel holds an image: according to /sys, or where that cannot be read, to the kernel's own memory.
  * @returns null when neither can be read
  */
 export function isHeld(system: System, kind: ImageKind, told: LoadStatus = status(system)): boolean | null {

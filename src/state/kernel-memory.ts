@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 /** The memory of the running kernel as an ELF core: fs/proc/kcore.c. Only with CAP_SYS_RAWIO, and not under lockdown=confidentiality. */
 const KCORE = '/proc/kcore'
 
-/** Program headers looked at; a machine has one for each range of memory and a handful more. */
+/** Program headers read; a machine has one for each range of memory and a handful more. */
 const MAX_RANGES = 4096
 
 /** Elf64_Ehdr and Elf64_Phdr, bytes. */
@@ -14,12 +14,12 @@ const PT_LOAD = 1
 interface Range {
   readonly address: bigint
   readonly end: bigint
-  /** Where it lies in memory, or all ones where that is not one place. */
+  /** Its place in memory, or all ones where that is not one place. */
   readonly physical: bigint
   readonly offset: bigint
 }
 
-/** Reads the running kernel's memory, a little of it, and never writes. */
+/** Reads small parts of the running kernel's memory, and never writes. */
 export class KernelMemory {
   readonly #fd: number
   readonly #ranges: readonly Range[]
@@ -29,7 +29,7 @@ export class KernelMemory {
     this.#ranges = ranges
   }
 
-  /** Opens it. @returns why it cannot be read, in words, when it cannot */
+  /** Opens it. @returns in words why it cannot be read, when it cannot */
   static open(path = KCORE): KernelMemory | string {
     let fd: number | undefined
     try {
@@ -73,7 +73,7 @@ export class KernelMemory {
   }
 }
 
-/** The PT_LOAD headers; none for what is no little-endian ELF file of 64 bits. */
+/** The PT_LOAD headers; none for a file that is not a little-endian ELF file of 64 bits. */
 function readRanges(fd: number): Range[] {
   const header = Buffer.alloc(HEADER)
   if (readSync(fd, header, 0, HEADER, 0) < HEADER) return []

@@ -10,35 +10,35 @@ import { bootIdOf, type ImageKind, type LoadRecord, parseRecord, recordName } fr
 import { writeRecord } from './remember.ts'
 
 /**
- * Whose the image is that the kernel holds:
+ * The owner of the image that the kernel holds:
  * - 'none': it holds none
- * - 'ours': linux-kexec loaded it, and it is still that one
- * - 'unconfirmed': linux-kexec loaded one, and whether it is still that one cannot be told
- * - 'replaced': linux-kexec loaded one, and someone else has loaded another since
- * - 'foreign': something else than linux-kexec loaded it
- * - 'unknown': the records cannot be read, or not be believed
- * - 'unreadable': whether it holds one cannot be told, as where /sys is not mounted
+ * - 'ours': linux-kexec loaded it, and it is unchanged
+ * - 'unconfirmed': linux-kexec loaded one, and whether it is still there is unknown
+ * - 'replaced': linux-kexec loaded one, and another program has loaded another since
+ * - 'foreign': a program other than linux-kexec loaded it
+ * - 'unknown': the records cannot be read or trusted
+ * - 'unreadable': whether it holds one is unknown, for example where /sys is not mounted
  */
 export type ImageState = 'none' | 'ours' | 'unconfirmed' | 'replaced' | 'foreign' | 'unknown' | 'unreadable'
 
-/** A file that is not any more what was loaded of it. */
+/** A file that has changed since it was loaded. */
 export interface StaleFile {
   readonly path: string
   /** A part of a sentence: 'is gone', 'was written at …'. */
   readonly change: string
 }
 
-/** One of the two images that the kernel can hold, and what is known of it. */
+/** One of the two images that the kernel can hold, and the facts about it. */
 export interface LoadedImage {
   readonly kind: ImageKind
   readonly state: ImageState
-  /** What linux-kexec loaded; null when there is no record. With 'replaced' it is of what was replaced. */
+  /** The image that linux-kexec loaded; null when there is no record. With 'replaced', the replaced image. */
   readonly record: LoadRecord | null
-  /** Files that have changed since they were loaded: what is loaded is older than they are. */
+  /** Files that have changed since they were loaded: the loaded image is older than they are. */
   readonly stale: readonly StaleFile[]
-  /** One sentence each: a record that is not believed, and why. */
+  /** One sentence each: a record that is not trusted, and why. */
   readonly warnings: readonly string[]
-  /** What was read to tell so. */
+  /** The facts behind it. */
   readonly evidence: readonly Evidence[]
 }
 
@@ -49,8 +49,9 @@ export interface LoadedImagesOptions {
 }
 
 /**
- * The whole picture of what is loaded: by whom, from which files, whether these have changed since, and whether someone else
- * has loaded something over it. Root alone can tell all of it. Changes nothing but the record, with `verify`. Never throws.
+ * The state of the loaded images: who loaded each, from which files, whether these have changed since, and whether
+ * another program has loaded over it. Only root can see all of it. Changes nothing but the record, with `verify`. Never
+ * throws.
  */
 export function loadedImages({ system = new System(), verify = false }: LoadedImagesOptions = {}): {
   readonly kernel: LoadedImage
@@ -85,7 +86,7 @@ function imageOf(system: System, kind: ImageKind, isLoaded: boolean | null, veri
 
 type FoundRecord = { readonly record: LoadRecord } | { readonly absent: string } | { readonly problem: string }
 
-/** The record of this boot; one of an earlier boot counts as none. */
+/** The record of this boot. One of an earlier boot counts as none. */
 function readRecord(system: System, folder: StateFolder, kind: ImageKind): FoundRecord {
   const found = folder.read(recordName(kind))
   if ('absent' in found) return { absent: 'absent' }
@@ -103,7 +104,7 @@ function readRecord(system: System, folder: StateFolder, kind: ImageKind): Found
   return record.bootId === bootId ? { record } : { absent: `of another boot, ${record.bootId}` }
 }
 
-/** Whether the kernel still holds what it held right after the load. */
+/** Whether the kernel still holds the image that it held right after the load. */
 function compare(system: System, folder: StateFolder, record: LoadRecord) {
   const { fingerprint, kind } = record
   if (fingerprint === null) {
@@ -127,23 +128,23 @@ function describe(held: HeldImage, recorded: string): string {
   return `${short(held.fingerprint)}; right after the load it was ${short(recorded)}`
 }
 
-/** Every file that went into what a record is of. */
+/** Every file that the recorded load used. */
 function filesOf({ kernel, initrds, others }: LoadRecord): readonly FileIdentity[] {
   return [kernel, ...initrds, ...others]
 }
 
-/** The record with the hashes of its files, as far as they are unchanged: then they are of what was loaded. */
+/** The record with the hashes of its unchanged files, which are then the hashes of the loaded bytes. */
 function withHashes(system: System, folder: StateFolder, record: LoadRecord): LoadRecord {
   const hashed = (file: FileIdentity) => ({ ...file, sha256: file.sha256 ?? hashWhole(system, file) })
   const { kernel, initrds, others } = record
   const verified = { ...record, kernel: hashed(kernel), initrds: initrds.map(hashed), others: others.map(hashed) }
   try {
-    // Another load may have been noted while the files were read.
+    // Another load may have been recorded while the files were read.
     const now = folder.read(recordName(record.kind))
     const current = 'text' in now ? parseRecord(now.text, record.kind) : undefined
     if (typeof current === 'object' && isDeepStrictEqual(current, record)) writeRecord(folder, verified)
   } catch {
-    // Then they are worked out again the next time.
+    // They are then computed again the next time.
   }
   return verified
 }

@@ -10,15 +10,15 @@ const FILE = 'lock'
 /** flock(2): exclusive, and never waiting. include/uapi/asm-generic/fcntl.h */
 const LOCK_EX_NB = 2 | 4
 
-/** A load reads and checks some hundred megabytes at most; nobody needs longer, milliseconds. */
+/** A load reads and checks some hundred megabytes at most; nobody needs longer, in milliseconds. */
 const DEADLINE = 60_000
 
 const POLL = 50
 
-/** What is done under the lock, for whoever waits for it. */
+/** The work under the lock, for those that wait for it. */
 export type Work = 'load' | 'unload' | 'reboot' | 'reboot --cancel'
 
-/** What can be waited for. */
+/** The locks that can be waited for. */
 export interface LockOptions {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds; default 60,000. */
@@ -26,8 +26,8 @@ export interface LockOptions {
 }
 
 /**
- * The lock that loads, unloads and reboots of linux-kexec hold, so that none of them acts on what another has just changed.
- * The kernel releases it when its process ends, however it ends.
+ * The lock that loads, unloads and reboots of linux-kexec hold, so that none of them acts on a state that another has
+ * just changed. The kernel releases it when its process ends in any way.
  */
 export class Lock {
   #fd: number | undefined
@@ -37,7 +37,8 @@ export class Lock {
   }
 
   /**
-   * Waits for the lock. Where there can be none, as with a /run that cannot be written, there is nothing to agree on either.
+   * Waits for the lock. Where no lock is possible, for example with a read-only /run, there is no state to protect
+   * either.
    * @throws KexecError 'busy' when another process keeps it, 'aborted'
    */
   static async take(system: System, work: Work, { signal, deadline = DEADLINE }: LockOptions = {}): Promise<Lock> {
@@ -52,7 +53,9 @@ export class Lock {
     }
   }
 
-  /** As `take`, but blocks the event loop. A holder in this very process could not go on then, and is not waited for. */
+  /**
+   * As `take`, but blocks the event loop. A holder in this process could not go on then, so this does not wait for it.
+   */
   static takeSync(system: System, work: Work, { deadline = DEADLINE }: LockOptions = {}): Lock {
     const end = performance.now() + deadline
     for (;;) {
@@ -69,7 +72,7 @@ export class Lock {
     this.#fd = undefined
   }
 
-  /** Undefined while another has it. */
+  /** Undefined while another process has it. */
   static #try(system: System, work: Work): Lock | undefined {
     const fd = openLock(system)
     if (fd === undefined) return new Lock(undefined)
@@ -92,14 +95,14 @@ function openLock(system: System): number | undefined {
   }
 }
 
-/** Who has it is only for messages. */
+/** The holder's name is only for messages. */
 function note(fd: number, text: string): void {
   try {
     fchmodSync(fd, 0o600)
     ftruncateSync(fd)
     writeSync(fd, text, 0)
   } catch {
-    // A full /run: the lock holds all the same.
+    // A full /run: the lock still holds.
   }
 }
 

@@ -2,42 +2,42 @@ import type { Source } from '../entries/model/entry.ts'
 import type { System } from '../system/system.ts'
 import type { FileIdentity } from './file-identity.ts'
 
-/** Version of the record; one that is newer than the program is not believed. */
+/** Version of the record; one newer than the program is not trusted. */
 export const RECORD_VERSION = 1
 
-/** Which of the two images that a kernel can hold. */
+/** One of the two images that a kernel can hold. */
 export type ImageKind = 'kernel' | 'crash'
 
-/** Who asked for a load. */
+/** The user and program that asked for a load. */
 export interface Loader {
   readonly uid: number | null
-  /** Who logged in, where the kernel keeps it (/proc/self/loginuid). */
+  /** The user who logged in, where the kernel records it (/proc/self/loginuid). */
   readonly loginUid: number | null
-  /** SUDO_USER, as the environment says. */
+  /** SUDO_USER of the environment. */
   readonly sudoUser: string | null
   readonly pid: number
   readonly program: string
 }
 
-/** Where it came from: the boot entry that was chosen. */
+/** Its origin: the chosen boot entry. */
 export interface Origin {
-  /** The words it was chosen by; null when none was given. */
+  /** The words that chose it; null when none were given. */
   readonly selector: string | null
   readonly entry: string | null
   readonly title: string | null
   readonly source: Source | null
 }
 
-/** What a load was made of. */
+/** The parts of a load. */
 export interface LoadFacts {
   /** Release of the loaded kernel, as `uname -r` will print it; or null. */
   readonly version: string | null
   readonly kernel: FileIdentity
-  /** Those that lie in files; what the kernel's own file brings is not among them. */
+  /** The initrds that lie in files; those inside the kernel's own file are not among them. */
   readonly initrds: readonly FileIdentity[]
-  /** Further files that went into it: a vendor boot image, what lies beside a unified kernel image. */
+  /** Further files of the load: a vendor boot image, the files beside a unified kernel image. */
   readonly others: readonly FileIdentity[]
-  /** Where the files that were laid over the initrd came from, the first hundred; they are not compared later. */
+  /** The origin of the files laid over the initrd, the first hundred; they are not compared later. */
   readonly overlay: readonly string[]
   readonly commandLine: string
   readonly engine: 'file' | 'segments'
@@ -46,7 +46,7 @@ export interface LoadFacts {
   readonly origin: Origin
 }
 
-/** What was loaded by us: /run/linux-kexec/loaded.json, or loaded-panic.json for the crash kernel. */
+/** Our last load: /run/linux-kexec/loaded.json, or loaded-panic.json for the crash kernel. */
 export interface LoadRecord extends LoadFacts {
   readonly schemaVersion: 1
   readonly kind: ImageKind
@@ -55,7 +55,7 @@ export interface LoadRecord extends LoadFacts {
   readonly loadedAt: string
   readonly by: Loader
   readonly packageVersion: string | null
-  /** What the kernel held right after the load, to tell it from what others load; null when it could not be read. */
+  /** The kernel's fingerprint right after the load, to tell it from other loads; null when it could not be read. */
   readonly fingerprint: string | null
   /** Why there is none. */
   readonly fingerprintProblem: string | null
@@ -64,17 +64,17 @@ export interface LoadRecord extends LoadFacts {
 /** Lists longer than any load's. */
 const MAX_FILES = 100_000
 
-/** The name of the record in its folder. */
+/** The name of the record in its directory. */
 export function recordName(kind: ImageKind): string {
   return kind === 'kernel' ? 'loaded.json' : 'loaded-panic.json'
 }
 
-/** The running boot; undefined where /proc does not tell. */
+/** The running boot; undefined where /proc does not show it. */
 export function bootIdOf(system: System): string | undefined {
   return system.readText('/proc/sys/kernel/random/boot_id')?.trim()
 }
 
-/** Reads a record. @returns what is wrong with it, in words, when it cannot be believed */
+/** Reads a record. @returns in words why it cannot be trusted, when it cannot */
 export function parseRecord(text: string, kind: ImageKind): LoadRecord | string {
   let value: unknown
   try {

@@ -9,14 +9,14 @@ import type { ImagePointers } from './symbols.ts'
 const live = new System()
 const folder = new StateFolder(live)
 
-/** Begins to look up what the fingerprint needs, while the kernel is at the load. */
+/** Begins to look up the data for the fingerprint, while the kernel performs the load. */
 export function beginToRemember(): Promise<ImagePointers | string> {
   return imagePointersMeanwhile(live, folder)
 }
 
 /**
- * Writes down what was loaded just now. Never throws: a record that cannot be written does not undo the load.
- * @returns what went wrong, as a warning; undefined when nothing did
+ * Records the load that just succeeded. Never throws: a record that cannot be written does not undo the load.
+ * @returns the failure, as a warning; undefined without one
  */
 export function rememberLoad(
   kind: ImageKind,
@@ -28,7 +28,7 @@ export function rememberLoad(
     writeRecord(folder, makeRecord(kind, gather(), held))
     return undefined
   } catch (error) {
-    // What an older one says is not true any more.
+    // An older record is no longer true.
     forgetLoad(kind)
     const why = error instanceof Error ? error.message : String(error)
     return `it is loaded, but could not be noted for \`status\` and \`reboot\`: ${why}`
@@ -57,23 +57,28 @@ function makeRecord(kind: ImageKind, facts: LoadFacts, held: HeldImage): LoadRec
   }
 }
 
-/** Takes the record of what was unloaded away. Never throws: what is not loaded is not told, whatever the record says. */
+/**
+ * Removes the record of an unloaded image. Never throws: an image that is not loaded is never shown, even with a
+ * record.
+ */
 export function forgetLoad(kind: ImageKind): void {
   try {
     folder.remove(recordName(kind))
   } catch {
-    // A folder that cannot be written had no record written by us.
+    // A directory that cannot be written has no record of ours.
   }
 }
 
-/** @throws Node's error, or one that says what is wrong with the folder */
+/**
+ * @throws Node's error, or one that names the directory's fault
+ */
 export function writeRecord(into: StateFolder, record: LoadRecord): void {
   into.write(recordName(record.kind), `${JSON.stringify(record, null, 2)}\n`)
 }
 
 function loader(): Loader {
   const loginUid = Number(live.readText('/proc/self/loginuid')?.trim() || Number.NaN)
-  // 4294967295: no login is behind it (AUDIT_UID_UNSET, include/uapi/linux/audit.h).
+  // 4294967295: there is no login behind it (AUDIT_UID_UNSET, include/uapi/linux/audit.h).
   const isSet = Number.isInteger(loginUid) && loginUid !== 0xffffffff
   return {
     uid: process.getuid?.() ?? null,

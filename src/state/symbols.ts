@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 
 const KALLSYMS = '/proc/kallsyms'
 
-/** The names of the pointers to what is loaded: kernel/kexec_core.c. */
+/** The names of the pointers to the loaded images: kernel/kexec_core.c. */
 const names = ['kexec_image', 'kexec_crash_image'] as const
 
 /** The addresses of the running kernel's pointers to the images it holds. */
@@ -11,16 +11,16 @@ export interface ImagePointers {
   readonly crash: bigint
 }
 
-/** More than any kernel with all its modules lists, bytes. */
+/** More than any kernel with all its modules lists, in bytes. */
 const MAX_BYTES = 256 * 1024 * 1024
 
-/** Longer than a line of kallsyms (KSYM_NAME_LEN is 512), bytes. */
+/** Longer than a line of kallsyms (KSYM_NAME_LEN is 512), in bytes. */
 const MAX_LINE = 2048
 
 /**
- * Looks the pointers up: CAP_SYSLOG and CONFIG_KALLSYMS_ALL are needed. The list has some ten megabytes, which take tens of
- * milliseconds.
- * @returns why they cannot be told, in words, when they cannot
+ * Looks the pointers up, which needs CAP_SYSLOG and CONFIG_KALLSYMS_ALL. The list has some ten megabytes, which take
+ * tens of milliseconds.
+ * @returns in words why they are unknown, when they are
  */
 export function findImagePointers(path = KALLSYMS): ImagePointers | string {
   let fd: number | undefined
@@ -36,7 +36,7 @@ export function findImagePointers(path = KALLSYMS): ImagePointers | string {
   }
 }
 
-/** The same off the event loop: while the kernel is at a load, it costs no time. */
+/** The same off the event loop: while the kernel performs a load, it costs no time. */
 export async function findImagePointersMeanwhile(path = KALLSYMS): Promise<ImagePointers | string> {
   try {
     // Loaded only here: it takes milliseconds that other commands need not spend.
@@ -65,7 +65,7 @@ class Search {
     this.#path = path
   }
 
-  /** Looks at what was read. @returns whether more is wanted */
+  /** Examines the bytes read. @returns whether it needs more */
   take(count: number): boolean {
     if (count === 0) return false
     this.#total += count

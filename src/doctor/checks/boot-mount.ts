@@ -12,7 +12,7 @@ const places = ['/boot', '/efi', '/boot/efi', '/boot/firmware']
 /** Where systemd-gpt-auto-generator writes the units of partitions that it found by their type. */
 const GENERATED = '/run/systemd/generator.late'
 
-/** Whether the partitions with kernels and boot menus are there: what lies below a mount point is stale, or nothing. */
+/** Whether the partitions with kernels and boot menus are mounted: files below an empty mount point are stale. */
 export const bootMount: Subject<'boot-mount'> = {
   name: 'entries',
   ids: ['boot-mount'],
@@ -20,7 +20,7 @@ export const bootMount: Subject<'boot-mount'> = {
   examine: ({ system }: Examination) => [mountsOf(system)],
 }
 
-/** A place that something is to be mounted on, and what says so. */
+/** A place where something should be mounted, and the source that says so. */
 interface Wanted {
   readonly place: string
   readonly evidence: Evidence
@@ -74,12 +74,14 @@ function fromGenerator(system: System): Wanted[] {
   })
 }
 
-/** proc_pid_mountinfo(5); an automount point counts, for looking into it mounts. Undefined where no machine tells. */
+/**
+ * proc_pid_mountinfo(5); an automount point counts, since looking into it mounts. Undefined without a running machine.
+ */
 function mountPoints(system: System): ReadonlySet<string> | undefined {
   const text = system.readText(MOUNTS)
   if (text === undefined) return undefined
   const all = text.split('\n').flatMap((line) => line.split(' ')[4] ?? [])
-  // The /proc that is mounted in a folder for a chroot tells the host's names.
+  // A /proc that is mounted in a directory for a chroot shows the host's names.
   const below = system.isLive ? [] : all.filter((place) => place === system.root || place.startsWith(`${system.root}/`))
   return new Set(below.length === 0 ? all : below.map((place) => place.slice(system.root.length) || '/'))
 }

@@ -43,7 +43,7 @@ function capability({ policy, privileges, system }: Examination): Finding<'capab
   }
 }
 
-/** What keeps a process from gaining a capability by running a program as root: capabilities(7), PR_SET_NO_NEW_PRIVS(2const). */
+/** The obstacles to gaining a capability by running a program as root: capabilities(7), PR_SET_NO_NEW_PRIVS(2const). */
 function readBarrier(system: System): { why: string; field: string; value: string } | undefined {
   const status = readProcessStatus(system)
   const bounding = /^[0-9a-f]{1,16}$/.exec(status('CapBnd') ?? '')?.[0]
@@ -77,7 +77,7 @@ function namespaces({ policy, privileges }: Examination): Finding<'namespaces'> 
   return { id, status: 'ok', summary: 'This process is in the initial namespaces.', evidence }
 }
 
-/** Nothing is said where there is no filter. */
+/** No check is reported where there is no filter. */
 function seccomp({ policy, privileges }: Examination): Finding<'seccomp'>[] {
   if (policy.seccomp === null || policy.seccomp === 0) return []
   const summary = 'A seccomp filter is active on this process; the calls that it refuses cannot be read.'
@@ -92,7 +92,7 @@ const modules = {
   unknown: 'A security module',
 }
 
-/** Nothing is said where no module confines this process or pins what may be loaded. */
+/** No check is reported where no module confines this process or restricts the files that may be loaded. */
 function confinement({ policy }: Examination): Finding<'confinement'>[] {
   const [first, ...others] = policy.confinement
   if (first === undefined) return []

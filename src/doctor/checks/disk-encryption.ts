@@ -9,12 +9,12 @@ import { type Examination, planOf } from '../examination/examination.ts'
 const BLOCK = '/sys/block'
 const CRYPTTAB = '/etc/crypttab'
 
-/** More mapped devices than are looked at. */
+/** The most mapped devices that are examined. */
 const MAX_DEVICES = 1024
 
 /**
- * Encrypted disks that will be locked again: the keys are in the memory of the running kernel, and kexec hands none on (only
- * a crash kernel can be given them, Documentation/admin-guide/kdump/kdump.rst).
+ * Encrypted disks that will be locked again: the keys are in the memory of the running kernel, and kexec passes none on
+ * (only a crash kernel can get them, Documentation/admin-guide/kdump/kdump.rst).
  */
 export const diskEncryption: Subject<'disk-encryption'> = {
   name: 'handover',
@@ -26,7 +26,7 @@ export const diskEncryption: Subject<'disk-encryption'> = {
 /** An encrypted device that is open. */
 interface Volume {
   readonly name: string
-  /** The device that holds it, '/dev/sda3', where the kernel tells. */
+  /** The device that holds it, '/dev/sda3', where the kernel shows it. */
   readonly device: string
   readonly evidence: Evidence
 }
@@ -75,7 +75,7 @@ function encryption(examination: Examination): Finding<'disk-encryption'> {
   }
 }
 
-/** cryptsetup names its devices CRYPT-KIND-…; its verity and integrity devices have no key. */
+/** cryptsetup names its devices CRYPT-KIND-…. Its verity and integrity devices have no key. */
 const ENCRYPTED = /^CRYPT-(?:LUKS[12]|PLAIN|BITLK|TCRYPT|LOOPAES|FVAULT2)-/
 
 function readVolumes(system: System): Volume[] {
@@ -107,7 +107,7 @@ function readCrypttab(system: System): CrypttabLine[] {
   })
 }
 
-/** What systemd-cryptsetup-generator(8) reads of the command line, for any volume. */
+/** The parameters that systemd-cryptsetup-generator(8) reads from the command line, for any volume. */
 function luksOptions(commandLine: string): { readonly options: readonly string[]; readonly hasKey: boolean } {
   const parsed = parseCommandLine(commandLine)
   const values = (name: string) =>
@@ -154,7 +154,7 @@ function unlocking(
   }
 }
 
-/** kexec does not reset the TPM: its registers go on from where this boot left them. */
+/** kexec does not reset the TPM: its registers continue from this boot's values. */
 function byTpm(system: System, { name, device }: Volume, isMeasured: boolean): Omit<Unlocking, 'volume' | 'evidence'> {
   // systemd-pcrphase.service(8): with systemd-stub the phases of this boot are in register 11 already, the machine in 15.
   const isStub = loaderVariable(system, 'StubInfo') !== undefined

@@ -11,7 +11,7 @@ import { sentence } from '../examination/sentence.ts'
 
 type Id = 'boot-entries' | 'default-entry' | 'initrd' | 'command-line'
 
-/** What the machine could boot, and what a bare `load` would take of it. */
+/** The entries that the machine could boot, and the one that a bare `load` would take. */
 export const entries: Subject<Id> = {
   name: 'entries',
   ids: ['boot-entries', 'default-entry', 'initrd', 'command-line'],
@@ -52,7 +52,7 @@ function bootEntries({ menu: { entries, loaders, ...menu } }: Examination): Find
 
 const LIST = 'linux-kexec list --long'
 
-/** Refusals that the checks of the kernel, its policy and the memory tell. */
+/** Refusals that the checks of the kernel, its policy and the memory report. */
 const ofMachine = new Set<Reason>([
   'no-kexec-support',
   'kexec-disabled',
@@ -66,9 +66,9 @@ const ofMachine = new Set<Reason>([
 const ofInitrd = new Set<Reason>(['not-an-initrd', 'no-initrd', 'initrd-too-large'])
 const ofCommandLine = new Set<Reason>(['no-command-line', 'cmdline-too-long'])
 
-/** Warnings of a plan that other checks give, with their remedy. */
+/** Warnings of a plan that other checks report, with their remedy. */
 const saidElsewhere = new Set<WarningCode>([
-  // A choice that is meant; a kernel with problems is a matter of the checks of its parts.
+  // A deliberate choice. A kernel with problems belongs to the checks of its parts.
   'newer-passed-over',
   'no-capability',
   'not-init-user-namespace',
@@ -114,7 +114,7 @@ function defaultEntry(plan: LoadPlan, { menu }: Examination): Finding<Id> {
   return { id, status: 'warning', summary: first, detail: [chosen, ...more], evidence, remedy: 'linux-kexec plan' }
 }
 
-/** An initrd that cannot be opened is refused with the reason any file is. */
+/** An initrd that cannot be opened is refused for the same reason as any file. */
 function isInitrd(plan: LoadPlan, path: string | undefined): boolean {
   return path !== undefined && plan.toJSON().initrds.includes(path)
 }
@@ -127,7 +127,7 @@ function initrd(plan: LoadPlan, { menu }: Examination): Finding<Id> {
   const evidence = initrds.map(({ path, size }) => ({ source: path, value: formatBytes(size) }))
   if (initrds.length === 0) {
     const entry = menu.entries.find((each) => each.id === plan.entry)
-    // The boot loader boots it without as well.
+    // The boot loader also boots it without.
     if (entry?.cmdline != null)
       return {
         id,
@@ -168,7 +168,7 @@ function missingRoot(text: string, system: System): { word: string; evidence: Ev
   const [, kind, name] = /^(UUID|PARTUUID|LABEL|PARTLABEL)=(.+)$/.exec(root?.value ?? '') ?? []
   if (kind === undefined || name === undefined || name.includes('/')) return undefined
   const folder = `/dev/disk/by-${kind.toLowerCase()}`
-  // A folder without names says nothing: udev may not run. Labels have other characters escaped.
+  // An empty directory says nothing: udev may not run. Labels have other characters escaped.
   const names = system.list(folder)
   if (names.length === 0 || !/^[\w.-]+$/.test(name)) return undefined
   if (names.some((each) => each.toLowerCase() === name.toLowerCase())) return undefined

@@ -9,7 +9,7 @@ import { formatBytes } from '../../text.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import { type Examination, planOf, readEvidence } from '../examination/examination.ts'
 
-/** What the running kernel holds already: a kernel, a crash kernel. */
+/** The images that the running kernel already holds: a kernel, a crash kernel. */
 export const held: Subject<'loaded-kernel' | 'crash-kernel'> = {
   name: 'handover',
   ids: ['loaded-kernel', 'crash-kernel'],
@@ -70,7 +70,7 @@ function crashKernel(examination: Examination): Finding<'crash-kernel'> {
   return { id, status: 'ok', summary: 'Memory is reserved, but no crash kernel is loaded.', detail, evidence }
 }
 
-/** Nobody needs a crash kernel; but whoever asked for the memory does. */
+/** Nobody needs a crash kernel, except those who asked for the memory. */
 function notReserved(examination: Examination, evidence: readonly Evidence[]): Finding<'crash-kernel'> {
   const id = 'crash-kernel'
   const { system, policy, menu } = examination

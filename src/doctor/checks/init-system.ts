@@ -33,7 +33,7 @@ function way({ system }: Examination): Finding<'init-system'> {
       detail: notes,
       evidence,
     }
-  // Only root reads what the signal's number depends on.
+  // Only root can read the file that the signal's number depends on.
   if (system.denied.has('/proc/1/maps') && obstacles.length === 1) {
     const summary = `${title} is running; only root can read whether it would accept a request.`
     const detail = obstacles.map((obstacle) => sentence(obstacle))

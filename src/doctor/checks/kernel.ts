@@ -40,7 +40,7 @@ function fileLoad(examination: Examination): Finding<'kexec-file-load'> {
   return { id, status: 'unknown', summary, evidence, ...remedy }
 }
 
-/** What the plan has against the call that it would use. */
+/** The plan's objection to the call that it would use. */
 function refusalOf<Id extends 'kexec-file-load' | 'kexec-load'>(examination: Examination, id: Id) {
   const refusal = planOf(examination)?.refusals.find(({ reason }) => reason === 'no-kexec-support')
   if (refusal === undefined) return undefined
@@ -48,7 +48,7 @@ function refusalOf<Id extends 'kexec-file-load' | 'kexec-load'>(examination: Exa
   return { id, status: 'problem', summary: sentence(refusal.summary), evidence: refusal.evidence, remedy } as const
 }
 
-/** Where kexec_file_load serves, it may be missing or shut. */
+/** Where kexec_file_load serves, kexec_load may be missing or disabled. */
 function plainLoad(examination: Examination): Finding<'kexec-load'> {
   const {
     policy: { kexecLoad, reasons },
@@ -77,7 +77,7 @@ function plainLoad(examination: Examination): Finding<'kexec-load'> {
       }
 }
 
-/** Where it is the only one. */
+/** Where it is the only call. */
 function neededLoad({ mode, why }: CallPolicy, evidence: readonly Evidence[]): Finding<'kexec-load'> {
   const id = 'kexec-load'
   if (mode !== 'disabled')

@@ -35,7 +35,10 @@ function handedOn(examination: Examination): Finding<'live-update'> {
   return { id, status: 'ok', summary, evidence }
 }
 
-/** kho_enable of kernel/liveupdate/kexec_handover.c: as it was built, then the last kho= that kstrtobool understands. */
+/**
+ * kho_enable of kernel/liveupdate/kexec_handover.c: the build's default, then the last kho= that kstrtobool
+ * understands.
+ */
 function isEnabled(commandLine: CommandLine, { configuration }: Examination): boolean | null {
   const isBuilt = configuration.has('KEXEC_HANDOVER')
   if (isBuilt === false) return false

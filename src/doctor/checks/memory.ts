@@ -4,7 +4,7 @@ import type { Finding, Subject } from '../examination/check.ts'
 import { type Examination, planOf } from '../examination/examination.ts'
 import { sentence } from '../examination/sentence.ts'
 
-/** Whether there is room for the kernel that a bare `load` takes: the plan knows how much it needs. */
+/** Whether there is room for the kernel that a bare `load` takes: the plan knows how much that needs. */
 export const memory: Subject<'memory'> = {
   name: 'memory',
   ids: ['memory'],

@@ -13,7 +13,7 @@ export const modules: Subject<'modules'> = {
   examine: (examination) => [ofNewest(examination)],
 }
 
-/** By its version alone: of the entries, one without modules is passed over for `newest`. */
+/** By its version alone: an entry without modules is passed over for `newest`. */
 function newestOf(entries: readonly BootEntry[]): string | undefined {
   const own = entries.filter(({ kernel, passedOver }) => kernel !== null && passedOver === null && !isRescue(kernel))
   return own
@@ -31,7 +31,7 @@ function ofNewest({ system, menu }: Examination): Finding<'modules'> {
   )
   if (folder === undefined) {
     const absent = `/lib/modules/${version}`
-    // A boot partition by itself holds no modules of any kernel.
+    // A boot partition alone holds no modules of any kernel.
     if (MODULES_FOLDERS.every((parent) => system.list(parent).length === 0))
       return {
         id,

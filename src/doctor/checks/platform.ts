@@ -1,7 +1,7 @@
 import type { Subject } from '../examination/check.ts'
 import { sentence } from '../examination/sentence.ts'
 
-/** What firmware, processor or hypervisor are known to make impossible, where reading proves it. */
+/** Loads that firmware, processor or hypervisor are known to make impossible, where reading proves it. */
 export const platform: Subject<'platform'> = {
   name: 'platform',
   ids: ['platform'],

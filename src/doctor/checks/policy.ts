@@ -7,7 +7,7 @@ import type { Finding, Subject } from '../examination/check.ts'
 import { type Examination, planOf } from '../examination/examination.ts'
 import { sentence } from '../examination/sentence.ts'
 
-/** Whether the kernel would take the one that a bare `load` takes, as far as its switches and signatures go. */
+/** Whether the running kernel would take the kernel of a bare `load`, by its switches and signatures. */
 export const policy: Subject<'load-switch' | 'signature'> = {
   name: 'policy',
   ids: ['load-switch', 'signature'],
@@ -15,7 +15,7 @@ export const policy: Subject<'load-switch' | 'signature'> = {
   examine: (examination) => [loadSwitch(examination), signature(examination)],
 }
 
-/** What is known of the call that a bare `load` makes. */
+/** The known facts about the call that a bare `load` makes. */
 function callOf(examination: Examination): CallPolicy {
   const { kexecFileLoad, kexecLoad } = examination.policy
   return planOf(examination)?.engine === 'segments' ? kexecLoad : kexecFileLoad
@@ -65,7 +65,7 @@ function signature(examination: Examination): Finding<'signature'> {
   return judged(verdict.privileged ?? verdict, examination.policy, { mode, evidence })
 }
 
-/** By the verdict for a process that has the privileges: whether this one has them is another check's, as is its filter. */
+/** By the verdict for a privileged process: this process's own privileges and filter have their own checks. */
 function judged(
   { outcome, summary, hint, missing }: Verdict,
   policy: KexecPolicy,

@@ -5,13 +5,13 @@ import type { System } from '../../system/system.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import { type Examination, readEvidence } from '../examination/examination.ts'
 
-/** Documentation/ABI/testing/sysfs-class-watchdog; the files are there with CONFIG_WATCHDOG_SYSFS. */
+/** Documentation/ABI/testing/sysfs-class-watchdog. The files exist with CONFIG_WATCHDOG_SYSFS. */
 const CLASS = '/sys/class/watchdog'
 
-/** Far more watchdogs than a machine has, and descriptors than PID 1 holds. */
+/** Far more watchdogs than a machine has, and more descriptors than PID 1 holds. */
 const MAX_NAMES = 4096
 
-/** Whether a hardware watchdog runs, which resets the machine when nobody feeds it while the kernels change. */
+/** Whether a hardware watchdog runs. It resets the machine when nobody feeds it while the kernels change. */
 export const watchdog: Subject<'watchdog'> = {
   name: 'handover',
   ids: ['watchdog'],
@@ -75,7 +75,7 @@ function read(system: System, name: string): Watchdog {
   }
 }
 
-/** Root sees what PID 1 has open. */
+/** Root can see the files that PID 1 has open. */
 function heldByInit(system: System, name: string): Evidence | undefined {
   const devices = name === 'watchdog0' ? ['/dev/watchdog', '/dev/watchdog0'] : [`/dev/${name}`]
   for (const descriptor of system.list('/proc/1/fd').slice(0, MAX_NAMES)) {

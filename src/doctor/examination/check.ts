@@ -2,32 +2,32 @@ import type { Evidence } from '../../errors.ts'
 import type { Examination } from './examination.ts'
 
 /**
- * How a precondition of kexec stands:
+ * The state of a precondition of kexec:
  * - 'ok': it is met
- * - 'warning': a kexec works, and something else may not come out as wished
+ * - 'warning': a kexec works, but something else may go wrong
  * - 'problem': a kexec would not work
- * - 'unknown': what could be read does not tell
+ * - 'unknown': the readable facts do not show it
  */
 export type CheckStatus = 'ok' | 'warning' | 'problem' | 'unknown'
 
-/** One precondition, and how it stands. Plain data. */
+/** One precondition and its state. Plain data. */
 export interface Check {
   /** Stable name, such as 'boot-mount'; docs/doctor.md explains each. */
   readonly id: string
-  /** What it is about: 'kernel', 'policy', 'process', … */
+  /** Its subject: 'kernel', 'policy', 'process', … */
   readonly subject: string
   readonly status: CheckStatus
   /** One sentence. */
   readonly summary: string
-  /** More sentences, where one does not do. */
+  /** More sentences, where one is not enough. */
   readonly detail: readonly string[]
-  /** What was read to tell so, and from where. */
+  /** The facts behind it, and where they were read. */
   readonly evidence: readonly Evidence[]
-  /** A command to type, or one thing to do; null where nothing has to be done. */
+  /** A command to type, or one action to take; null where none is needed. */
   readonly remedy: string | null
 }
 
-/** A check as its subject finds it. */
+/** A check as its subject reports it. */
 export interface Finding<Id extends string = string> {
   readonly id: Id
   readonly status: CheckStatus
@@ -37,13 +37,13 @@ export interface Finding<Id extends string = string> {
   readonly remedy?: string
 }
 
-/** What one file of this folder looks at. */
+/** The subject that one file of this directory examines. */
 export interface Subject<Id extends string = string> {
   readonly name: string
-  /** Every check it may give. */
+  /** Every check it may report. */
   readonly ids: readonly Id[]
-  /** Whether it needs a machine that runs: the files of a system that is only mounted somewhere say nothing of it. */
+  /** Whether it needs a running machine: the files of a mounted system do not answer it. */
   readonly needsMachine: boolean
-  /** A check is left out where there is nothing to say of it. */
+  /** A check is left out where it has nothing to report. */
   examine(examination: Examination): readonly Finding<Id>[]
 }

@@ -10,21 +10,21 @@ import { Survey } from '../../policy/survey/survey.ts'
 import { type LoadStatus, status } from '../../system/kexec-state.ts'
 import type { System } from '../../system/system.ts'
 
-/** What several subjects look at, read once. */
+/** Facts that several subjects need, read once. */
 export interface Examination {
   readonly system: System
-  /** A machine that runs, rather than the files of one. */
+  /** A running machine, rather than the files of one. */
   readonly isMachine: boolean
   readonly policy: KexecPolicy
   readonly configuration: KernelConfiguration
   readonly privileges: Privileges
   readonly menu: BootMenu
-  /** What a bare `load` would do; the error where there is nothing to plan for. */
+  /** The plan of a bare `load`; the error where there is nothing to plan for. */
   readonly plan: LoadPlan | KexecError
   readonly held: LoadStatus
 }
 
-/** Reads the machine; changes nothing, and uses up no load. The plan is open: its files are to be closed. */
+/** Reads the machine; changes nothing, and uses up no load. The plan is open, so close its files. */
 export async function readMachine(system: System, signal: AbortSignal | undefined): Promise<Examination> {
   const policy = detectPolicy({ system })
   return {
@@ -48,12 +48,12 @@ async function planOrError(system: System, signal: AbortSignal | undefined): Pro
   }
 }
 
-/** The plan, where there is one. */
+/** The plan, if any. */
 export function planOf({ plan }: Examination): LoadPlan | undefined {
   return plan instanceof KexecError ? undefined : plan
 }
 
-/** A text file as evidence, on one line; nothing where it is not there. */
+/** A text file as evidence, on one line; nothing where it does not exist. */
 export function readEvidence(system: System, ...paths: readonly string[]): Evidence[] {
   return paths.flatMap((source) => {
     const value = system.readText(source)?.trim()

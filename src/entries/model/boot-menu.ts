@@ -4,26 +4,26 @@ import type { Problem } from './problem.ts'
 /** One boot loader's menu, or another place that kernels were found in, as part of a BootMenu. */
 export interface BootLoader {
   readonly source: Source
-  /** The file the boot loader starts from, or the folder the kernels lie in. */
+  /** The file the boot loader starts from, or the directory the kernels lie in. */
   readonly config: string
-  /** Whether it is the one whose menu this machine shows, as far as that can be told; at most one is. */
+  /** Whether it is the one whose menu this machine shows, as far as that is known; at most one does. */
   readonly inCharge: boolean
-  /** Id of the entry it would boot when nobody touches a key, or null when it tells none. */
+  /** Id of the entry it would boot when nobody touches a key, or null when it names none. */
   readonly default: string | null
-  /** Why that one, to complete "the default, as …". */
+  /** The reason, to complete "the default, as …". */
   readonly reason: string | null
-  /** Why it cannot be known which entry it would boot, one sentence without its stop; null where it is known. */
+  /** Why the entry it would boot is unknown, one sentence without its full stop; null where it is known. */
   readonly undecided: string | null
-  /** What is wrong with its configuration as a whole. */
+  /** Faults of its configuration as a whole. */
   readonly problems: readonly Problem[]
 }
 
-/** Everything a system can boot, and who says so. */
+/** Everything a system can boot, and the sources. */
 export interface BootMenu {
-  /** The boot loader's menu in its own order, then what only others know; see `discover`. */
+  /** The boot loader's menu in its own order, then the entries that only others know; see `discover`. */
   readonly entries: readonly BootEntry[]
-  /** In the order in which their entries count. */
+  /** In the order of precedence of their entries. */
   readonly loaders: readonly BootLoader[]
-  /** What concerns no single entry: boot loaders that disagree about the default, broken files. */
+  /** Problems that concern no single entry: boot loaders that disagree about the default, broken files. */
   readonly problems: readonly Problem[]
 }

@@ -4,17 +4,17 @@ import type { FoundEntry } from './found-entry.ts'
 import { type Problem, type ProblemCode, problemsOf } from './problem.ts'
 
 /**
- * What one discovery may take, whatever lies on the disk: far more than any machine needs, a few seconds and some hundred
- * megabytes.
+ * The limits of one discovery, for any contents of the disk: far more than any machine needs, a few seconds and some
+ * hundred megabytes.
  */
 const limits = {
-  /** Commands that are run, words that they are given, tries of a pattern, files that are examined. */
+  /** Commands run, their words, tries of a pattern, files examined. */
   steps: 3_000_000,
-  /** Characters of configurations that are read. */
+  /** Characters of configurations read. */
   characters: 24 * 1024 * 1024,
-  /** Characters that are made of them: command lines and titles with their variables. */
+  /** Characters made from them: command lines and titles with their variables. */
   text: 17 * 1024 * 1024,
-  /** Commands and words of scripts that are kept at a time. */
+  /** Commands and words of scripts kept at a time. */
   statements: 1_500_000,
   /** Entries of all menus. */
   entries: 30_000,
@@ -28,16 +28,16 @@ const MAX_ENTRY = 8 * 1024 * 1024
 const MAX_PROBLEMS = 1000
 const MAX_PROBLEMS_OF_ONE = 100
 const MORE = 'There is more like this, which is left out.'
-/** Characters of one that are kept: it may quote a whole file. */
+/** Characters of one problem that are kept: it may quote a whole file. */
 const MAX_PROBLEM = 1000
 
-/** Milliseconds of work after which others get their turn. */
+/** Milliseconds of work between pauses that let others run. */
 const TURN = 50
 
-/** Thrown by `spend` when a budget is used up: what was read so far counts. */
+/** Thrown by `spend` when a budget is used up. The results so far count. */
 export class BudgetSpent extends Error {}
 
-/** One for a whole discovery: every reader draws from it, so that many small files are bounded as one large file is. */
+/** One for a whole discovery: every reader draws from it, so that many small files are bounded like one large file. */
 export class Budget {
   private readonly signal: AbortSignal | undefined
   private readonly left: Record<Need, number> = { ...limits }
@@ -50,14 +50,14 @@ export class Budget {
     this.signal = signal
   }
 
-  /** Takes a part of the budget. @returns false when there is not enough left: then the reader is to stop. */
+  /** Takes a part of the budget. @returns false when not enough is left: the reader must then stop. */
   take(need: Need, amount = 1): boolean {
     const kept = this.kept[need] ?? 0
     if (this.left[need] - kept >= amount) {
       this.left[need] -= amount
       return true
     }
-    // What is too large by itself uses the rest up: nothing smaller is let in behind it.
+    // A request that is too large by itself uses up the rest, so that nothing smaller follows it.
     this.left[need] = kept
     this.spent.add(need)
     return false
@@ -69,9 +69,9 @@ export class Budget {
   }
 
   /**
-   * Keeps a part of what is left for those that come later: a script that runs for ever must not hide what it did before, nor
-   * what others have to say.
-   * @returns ends that
+   * Keeps a part of the rest for later readers: a script that runs for ever must not hide its earlier results, nor the
+   * entries of others.
+   * @returns a function that ends that
    */
   keep(part: Partial<Record<Need, number>>): () => void {
     const before = this.kept
@@ -90,12 +90,12 @@ export class Budget {
     return this.spent.size > 0
   }
 
-  /** Whether there is any use in making further entries. */
+  /** Whether further entries still fit. */
   get hasRoom(): boolean {
     return this.has('entries') && this.has('text') && this.has('steps')
   }
 
-  /** Takes what an entry needs; one that is as large as whole menus is left out by itself. @returns whether it may be kept */
+  /** Takes the share of an entry; one as large as whole menus is left out by itself. @returns whether it may be kept */
   afford(entry: FoundEntry): boolean {
     const length = lengthOf(entry)
     if (length > MAX_ENTRY) {
@@ -106,7 +106,7 @@ export class Budget {
     return this.take('entries') && this.take('text', length)
   }
 
-  /** The entries that are made of some items, as many as can be afforded. */
+  /** The entries made from some items, as many as the budget allows. */
   entriesOf<Item>(items: Iterable<Item>, make: (item: Item) => FoundEntry): FoundEntry[] {
     const entries: FoundEntry[] = []
     for (const item of items) {
@@ -117,19 +117,19 @@ export class Budget {
     return entries
   }
 
-  /** Whether there is anything left; when not, something is left out. */
+  /** Whether anything is left; if not, something is left out. */
   has(need: Need): boolean {
     return this.left[need] > (this.kept[need] ?? 0) || this.take(need)
   }
 
-  /** The problems of a list, until a thousand are known of all. */
+  /** The problems of a list, up to a thousand in all. */
   problemsOf(problems: readonly Problem[]): Problem[] {
     const room = Math.max(0, MAX_PROBLEMS - this.problems)
     this.problems += problems.length
     return problems.slice(0, room).map(({ code, text }) => ({ code, text: clipped(text) }))
   }
 
-  /** What was left out. */
+  /** The kinds of input that were left out. */
   get remarks(): Problem[] {
     const remarks: string[] = []
     if (this.spent.size > 0)
@@ -150,7 +150,7 @@ export class Budget {
   }
 }
 
-/** Adds a problem to the list of one reader, of which nobody reads more than these. */
+/** Adds a problem to the list of one reader, up to the most that anyone reads. */
 export function addProblem(problems: Problem[], code: ProblemCode, text: string): void {
   if (problems.length < MAX_PROBLEMS_OF_ONE) problems.push({ code, text: clipped(text) })
   else if (problems.length === MAX_PROBLEMS_OF_ONE) problems.push({ code: 'left-out', text: MORE })

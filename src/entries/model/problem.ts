@@ -1,4 +1,4 @@
-/** Codes of what is wrong with an entry or a whole discovery: docs/remarks.md says what each means, and what to do. */
+/** Codes of an entry's or a whole discovery's problems: docs/remarks.md explains each, and its remedy. */
 export const problemCodes = [
   'addon-refused',
   'configuration-mistake',
@@ -27,10 +27,10 @@ export const problemCodes = [
 
 export type ProblemCode = (typeof problemCodes)[number]
 
-/** What is wrong with an entry, a boot loader's configuration or a whole discovery, or what could not be known of it. */
+/** A fault of an entry, a boot loader's configuration or a whole discovery, or a fact about it that is unknown. */
 export interface Problem {
   readonly code: ProblemCode
-  /** One sentence, which stands by itself. */
+  /** One sentence, which makes sense alone. */
   readonly text: string
 }
 

@@ -6,9 +6,9 @@ import type { Survey } from './survey.ts'
 export interface EntrySource {
   readonly name: Source
   /**
-   * The menus of this kind, [] when the system has none. Never throws for what it reads: a broken entry says so in its
-   * `problems`, a broken file in the menu's. It stops when `survey.budget` is spent, and keeps what it has.
-   * @param earlier what the sources before this one found.
+   * The menus of this kind, [] when the system has none. Never throws for file contents: a broken entry says so in its
+   * `problems`, a broken file in the menu's. It stops when `survey.budget` is spent, and keeps its results so far.
+   * @param earlier the menus of the sources before this one
    */
   find(survey: Survey, earlier: readonly FoundEntry[]): readonly Menu[] | Promise<readonly Menu[]>
 }

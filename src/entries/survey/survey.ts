@@ -7,10 +7,10 @@ import type { IdentifyKernel } from '../names/identify.ts'
 import { SystemFiles } from '../paths/system-files.ts'
 import { ThisSystem } from './this-system.ts'
 
-/** Folders with a subfolder of modules per kernel release; on a merged /usr both are the same. */
+/** Directories with a subdirectory of modules per kernel release; on a merged /usr both are the same. */
 export const MODULES_FOLDERS = ['/usr/lib/modules', '/lib/modules'] as const
 
-/** One look at a system, shared by all sources so that nothing is read twice. */
+/** One reading of a system, shared by all sources so that nothing is read twice. */
 export class Survey extends SystemFiles {
   readonly efiPrograms: EfiPrograms
   private own: ThisSystem | undefined
@@ -22,13 +22,13 @@ export class Survey extends SystemFiles {
     this.efiPrograms = new EfiPrograms(this)
   }
 
-  /** What tells the system that runs from others. */
+  /** Tells the running system from others. */
   get thisSystem(): ThisSystem {
     this.own ??= new ThisSystem(this.system, this.volumes)
     return this.own
   }
 
-  /** The modules folders by the release they are for. */
+  /** The modules directories by their kernel release. */
   get modules(): ReadonlyMap<string, string> {
     this.releases ??= new Map(
       [...MODULES_FOLDERS]
@@ -40,13 +40,15 @@ export class Survey extends SystemFiles {
     return this.releases
   }
 
-  /** A problem when this system has modules folders, but none for this release. */
+  /** A problem when this system has modules directories, but none for this release. */
   modulesProblems(version: string | null): Problem[] {
     if (version === null || this.modules.size === 0 || this.modules.has(version)) return []
     return problemsOf('no-modules', [`There is no modules folder for ${version}: /lib/modules/${version} is absent.`])
   }
 
-  /** 'Debian GNU/Linux 12 (bookworm), Linux 6.1.0-50-amd64': the system's name if it has one, and what tells the kernel. */
+  /**
+   * 'Debian GNU/Linux 12 (bookworm), Linux 6.1.0-50-amd64': the system's name if it has one, and the kernel's version.
+   */
   title(version: string | null, kernel: string): string {
     if (this.operatingSystem === undefined) this.operatingSystem = prettyName(this.system)
     const name = version === null ? posix.basename(kernel) : `Linux ${version}`

@@ -5,33 +5,35 @@ import { DeviceNames, isSameDevice, type Names } from '../paths/device-names.ts'
 import { bareSubvolume, type RootParameters, rootParameters } from '../paths/root-parameters.ts'
 import type { Volumes } from '../paths/volumes.ts'
 
-/** What an entry says of the system that it starts. */
+/** An entry's signs of the system that it starts. */
 export type Starting = Pick<FoundEntry, 'id' | 'kernel' | 'cmdline' | 'config' | 'machineId' | 'systemId'>
 
 export interface Belonging {
   /**
-   * Why an entry does not start the system that runs, to complete a sentence about it: 'another root file system: …'. Null
-   * when it does, and where nothing tells.
+   * Why an entry does not start the running system, to complete a sentence about it: 'another root file system: …'.
+   * Null when it does, and where there is no sign.
    */
   readonly otherSystem: string | null
   /** Whether it looks like an entry of a snapshot, which counts where other entries do not. */
   readonly isSnapshot: boolean
 }
 
-/** A snapshot of snapper or Timeshift, by the path of its subvolume or of a kernel in it; and one of ZFS, by `root=`. */
+/**
+ * A snapshot of snapper or Timeshift, by the path of its subvolume or of a kernel in it; a snapshot of ZFS, by `root=`.
+ */
 const snapshot = /(?:^|\/)(?:\.snapshots\/\d+\/snapshot|timeshift-btrfs\/snapshots\/[^/]+)(?:\/|$)/
 const zfsSnapshot = /^zfs[=:].*@/i
 
 /**
- * Tells the entries of the system that runs from those of others: of another installation on the same disk, of another root
- * file system, of a snapshot. This keeps `newest` in the system that runs; docs/discovery.md has the rule.
+ * Separates the entries of the running system from others: of another installation on the same disk, of another root
+ * file system, of a snapshot. This keeps `newest` in the running system; docs/discovery.md has the rule.
  */
 export class ThisSystem {
   private readonly system: System
   private readonly volumes: Volumes
   private readonly devices: DeviceNames
   private readonly running: RootParameters
-  /** The root file system by each of the words that name it. */
+  /** The root file system under each word that names it. */
   private readonly roots: readonly { readonly spec: string; readonly names: Names }[]
   private readonly subvolume: string | null
   private readonly machineIds: ReadonlySet<string>
@@ -44,7 +46,7 @@ export class ThisSystem {
     this.running = rootParameters(system.runningCommandLine() ?? '')
     const { root, subvolume } = this.running
     const mounted = this.mountedRoot()
-    // What is mounted is a fact; fstab is a plan, which the command line of the boot may have overruled.
+    // A mount is a fact. fstab is a plan, which the boot's command line may have overruled.
     const specs = [mounted.isFact || root === null ? mounted.device : null, root]
     this.roots = specs
       .flatMap((spec) => (spec === null ? [] : [{ spec, names: this.devices.of(spec) }]))
@@ -65,7 +67,10 @@ export class ThisSystem {
     }
   }
 
-  /** The surest evidence first: the same root file system and subvolume are the same system, whatever else an entry says. */
+  /**
+   * The surest evidence first: the same root file system and subvolume are the same system, even where an entry's other
+   * words differ.
+   */
   private otherSystem(entry: Starting, parameters: RootParameters): string | null {
     if (entry.id.startsWith('osprober-')) return 'another system, which os-prober found'
     const { live, root, subvolume } = parameters
@@ -83,13 +88,13 @@ export class ThisSystem {
     return isSameRoot === true ? null : this.otherInstallation(entry)
   }
 
-  /** Whether anything tells of an installed system here. The medium of a live system has files of its own alone. */
+  /** Whether there is evidence of an installed system. The medium of a live system has only files of its own. */
   isInstalled(): boolean {
     const isRunning = this.system.runningCommandLine() !== undefined
     return isRunning || this.roots.length > 0 || this.machineIds.size > 0
   }
 
-  /** What is mounted at /, or what fstab would mount there. */
+  /** The file system mounted at /, or the one that fstab would mount there. */
   private mountedRoot(): { device: string | null; subvolume: string | null; isFact: boolean } {
     const { device, top, type } = this.volumes.mountOf('/')
     const isFact = this.system.exists('/proc/self/mountinfo')
@@ -127,7 +132,7 @@ export class ThisSystem {
     return null
   }
 
-  /** What kernel-install(8) names entries by: the machine-id, or what it was when the system was installed. */
+  /** The name that kernel-install(8) gives entries: the machine-id, or its value when the system was installed. */
   private ownMachineIds(): ReadonlySet<string> {
     const { system } = this
     const info = parseOsRelease(system.readText('/etc/machine-info') ?? '').get('KERNEL_INSTALL_MACHINE_ID')

@@ -3,22 +3,22 @@ import { engineFor, type ImageEngine } from '../model/engines.ts'
 import type { KernelImage } from '../model/image.ts'
 
 /**
- * - 'loadable': kexec_file_load takes the file as it is; or, where `engine` is 'segments', kexec_load takes what is laid out of it
- * - 'loadable-unpacked': the same of the kernel that is in it, which is unpacked first
- * - 'damaged': `damage` says how; whatever it is, do not load it
- * - 'wrong-architecture': it would, on another machine
- * - 'not-loadable': it is no kernel, or one that this version gives to neither
+ * - 'loadable': kexec_file_load takes the file as it is; or, where `engine` is 'segments', kexec_load takes its layout
+ * - 'loadable-unpacked': the same for the kernel in it, which is unpacked first
+ * - 'damaged': `damage` has the details; never load it
+ * - 'wrong-architecture': it would load on another machine
+ * - 'not-loadable': it is not a kernel, or it is one that this version loads with neither engine
  */
 export type InspectionVerdict = 'loadable' | 'loadable-unpacked' | 'damaged' | 'wrong-architecture' | 'not-loadable'
 
-/** What an inspection comes to. */
+/** The conclusion of an inspection. */
 export interface Conclusion {
   readonly verdict: InspectionVerdict
-  /** Why, in one sentence without a full stop. */
+  /** The reason, in one sentence without a full stop. */
   readonly verdictReason: string
 }
 
-/** Which engine loads an image on a machine. */
+/** The engine that loads an image on a machine. */
 export interface InspectedEngine {
   readonly engine: ImageEngine
   /** As `uname -m` prints it. */
@@ -26,7 +26,7 @@ export interface InspectedEngine {
   readonly reason: string
 }
 
-/** Which engine loads a kernel on a machine, and why; 'none' where the machine is another one. */
+/** The engine that loads a kernel on a machine, and the reason; 'none' where the kernel is for another machine. */
 export function engineOn(machine: string, kernel: KernelImage): InspectedEngine {
   const { engine, reason } = engineFor(kernel)
   const { architecture } = kernel
@@ -39,14 +39,14 @@ export function engineOn(machine: string, kernel: KernelImage): InspectedEngine 
   return { engine, machine, reason }
 }
 
-/** Byte orders do not count: where the CPU can do both, the kernel of the one starts that of the other. */
+/** Byte orders do not count: where the CPU supports both, a kernel of one starts a kernel of the other. */
 function runsOn(machine: string, architecture: string | null): boolean {
   if (architecture === null) return false
   const [family, own] = [familyOf(architecture), familyOf(machine)]
   return family === own || (own === 'x86_64' && family === 'i386')
 }
 
-/** What all that is known comes to: what `plan` says to the same file, short of the policy of the machine. */
+/** The conclusion from all facts: the same as `plan` reaches for this file, apart from the machine's policy. */
 export function verdictOf(
   nested: readonly KernelImage[],
   kernel: KernelImage,

@@ -3,17 +3,17 @@ import type { SignatureReport } from '../signature/cms/report.ts'
 import type { Layer } from '../unpack/nested.ts'
 import type { Integrity } from './integrity.ts'
 
-/** Something that is wrong with the bytes. */
+/** Damage in the bytes. */
 export interface Damage {
-  /** One sentence; where images hold each other, with the name of the one it is about. */
+  /** One sentence; for nested images, with the name of the damaged one. */
   readonly problem: string
-  /** Whether the kernel at the innermost is shorter than its header says. */
+  /** Whether the innermost kernel is shorter than its header says. */
   readonly isCutOff: boolean
 }
 
 /**
- * What is wrong with the bytes. Of a kernel that is cut off, that alone: all else follows from it.
- * @param kernelSize bytes of the innermost, where that is known
+ * The damage in the bytes. For a truncated kernel only that, since it causes the rest.
+ * @param kernelSize bytes of the innermost kernel, where known
  */
 export function damageOf(
   layers: readonly Layer[],
@@ -44,7 +44,7 @@ function named(layers: readonly Layer[], { image }: Layer, problem: string): str
   return layers.length === 1 ? problem : `${image.format}: ${problem}`
 }
 
-/** What is missing of the innermost, or null. */
+/** The missing part of the innermost kernel, or null. */
 function missingOf(layers: readonly Layer[], kernelSize: number | null): string | null {
   const last = layers.at(-1)
   const least = last?.image.minimumSize ?? null
@@ -54,7 +54,7 @@ function missingOf(layers: readonly Layer[], kernelSize: number | null): string 
   return named(layers, last, `it is truncated: ${whose} has ${kernelSize} bytes where its header asks for ${least}`)
 }
 
-/** A container that contradicts itself is damaged; what only lacks a feature is not. */
+/** A container that contradicts itself is damaged; one that only lacks a feature is not. */
 function layerDamage({ image, contents }: Layer): readonly string[] {
   if (contents !== null) return [...new Set([...image.problems, ...contents.problems])]
   return image.setupHeader === null ? [] : payloadProblems(image.setupHeader)

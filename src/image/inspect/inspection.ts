@@ -18,42 +18,42 @@ import { type ImageInput, type OpenImage, openInput } from './open.ts'
 import { type FileSignatures, fileSignatures } from './signatures.ts'
 
 export interface InspectOptions extends PartChoice {
-  /** The machine whose files are meant by paths; default the running one. */
+  /** The machine that paths refer to; default the running one. */
   readonly system?: System
-  /** The machine that is to load it, as `uname -m` prints it; default that of `system`, else the running one. */
+  /** The machine that would load it, as `uname -m` prints it; default that of `system`, else the running one. */
   readonly machine?: string
-  /** Certificates (DER) under which a signature is checked that brings none, as those on kernel modules. */
+  /** Certificates (DER) for checking a signature that carries none, such as those on kernel modules. */
   readonly certificates?: readonly Buffer[]
   readonly signal?: AbortSignal
 }
 
-/** All that a file tells: the fields of a KernelImage are those of the file itself. Plain data. */
+/** All facts about a file: the fields of a KernelImage are those of the file itself. Plain data. */
 export interface Inspection extends KernelImage, Conclusion {
-  /** Of what came without one, what to call it: '(bytes)', '(stream)'. */
+  /** The path; for an input without one '(bytes)' or '(stream)'. */
   readonly path: string
   /** Bytes. */
   readonly size: number
   /** From the file itself to the kernel inside; one element where nothing is nested. */
   readonly nested: readonly KernelImage[]
-  /** The last of them, with what only its containers or its unpacked bytes tell. */
+  /** The last of them, with the facts that only its containers or its unpacked bytes show. */
   readonly kernel: KernelImage
-  /** Bytes that the syscall would be given: the kernel, unpacked from whatever holds it; null when that is not known. */
+  /** Bytes that the syscall would get: the kernel, unpacked from its containers; null when unknown. */
   readonly kernelSize: number | null
-  /** Which engine loads it on this machine. */
+  /** The engine that loads it on this machine. */
   readonly engine: InspectedEngine
-  /** What the containers hold, all of it. */
+  /** All contents of the containers. */
   readonly parts: readonly InspectedPart[]
   /** FIT configurations or profiles of a UKI, with `layer`: an index into `nested`. */
   readonly configurations: readonly (Configuration & { readonly layer: number })[]
-  /** The command line that the outermost container with one brings, of the configuration that was chosen; or null. */
+  /** The command line of the outermost container that has one, in the chosen configuration; or null. */
   readonly commandLine: string | null
-  /** Everything by which damage would be seen. */
+  /** All checks that can detect damage. */
   readonly checks: readonly IntegrityCheck[]
-  /** What is wrong with the bytes, one sentence each. */
+  /** The damage in the bytes, one sentence each. */
   readonly damage: readonly string[]
   /** Of the file. */
   readonly signatures: FileSignatures
-  /** Of the kernel, where it lies in the file as it is: what a kernel that wants signatures looks at. Else null. */
+  /** Of the kernel, where it lies unchanged in the file: a kernel that requires signatures checks these. Else null. */
   readonly kernelSignatures: SignatureReport | null
 }
 
@@ -61,11 +61,11 @@ export interface Inspection extends KernelImage, Conclusion {
 export type InspectedPart = ImagePart & { readonly layer: number }
 
 /**
- * Tells all that can be known of a kernel image without loading it: what it is, and what is in it; whether its hashes, its
- * compressed streams and its signatures hold; what loads it. Reads all of it, which for a compressed kernel takes as long as
- * unpacking it; `inspectFile` reads the head alone. Needs no privilege; keeps nothing.
+ * Examines a kernel image completely without loading it: its kind, its contents, and its engine; whether its hashes,
+ * its compressed streams and its signatures are valid. Reads all of it, which for a compressed kernel takes as long as
+ * unpacking it; `inspectFile` reads only the head. Needs no privilege and keeps nothing.
  * @param input a path, bytes, an open file or a stream
- * @throws KexecError 'not-found', 'not-readable', 'io', 'aborted'; any bytes are answered
+ * @throws KexecError 'not-found', 'not-readable', 'io', 'aborted'. No bytes make it fail
  */
 export async function inspect(input: ImageInput, options: InspectOptions = {}): Promise<Inspection> {
   const { system = new System(), signal, ...choice } = options
@@ -76,7 +76,7 @@ export async function inspect(input: ImageInput, options: InspectOptions = {}): 
     const nested = await inspectNested(source, choice)
     const examined = await examine(file, nested, options)
     const { layers, kernel, kernelSize, integrity, signatures, kernelSignatures } = examined
-    // What is no regular file has no bytes, and would be told an empty file.
+    // A file that is not a regular file has no bytes, and would be reported as an empty file.
     const isEmptied = stats?.isFile() === false
     const nestedImages = isEmptied ? [file.image] : layers.map(({ image }) => image)
     const shown = isEmptied ? file.image : kernel
@@ -104,24 +104,24 @@ export async function inspect(input: ImageInput, options: InspectOptions = {}): 
   }
 }
 
-/** What reading all of an image tells: `inspect` shows it, and `plan` refuses by it, so that the two never disagree. */
+/** The result of reading all of an image. `inspect` shows it and `plan` refuses by it, so the two never disagree. */
 export interface Examination {
-  /** From the file to the kernel, with what only reading on tells. */
+  /** From the file to the kernel, with the facts that only reading on shows. */
   readonly layers: readonly Layer[]
-  /** The kernel at the innermost. */
+  /** The innermost kernel. */
   readonly kernel: KernelImage
-  /** Its bytes, unpacked; null when that is not known. */
+  /** Its bytes, unpacked; null when unknown. */
   readonly kernelSize: number | null
   readonly integrity: Integrity
   readonly damage: readonly Damage[]
   /** Of the file. */
   readonly signatures: FileSignatures
-  /** Of the kernel, where it lies in the file as it is; else null. */
+  /** Of the kernel, where it lies unchanged in the file; else null. */
   readonly kernelSignatures: SignatureReport | null
 }
 
 /**
- * Reads all of an image, and checks whatever there is to check it by.
+ * Reads all of an image, and makes every available check.
  * @param nested of the file
  * @throws KexecError 'io', 'aborted'
  */
@@ -137,7 +137,9 @@ export async function examine(
   }
 }
 
-/** @param fd whose security.ima is told; null for what can have none */
+/**
+ * @param fd the file whose security.ima is reported; null for an input that cannot have one
+ */
 async function readAll(
   nested: NestedImage,
   fd: number | null,
@@ -149,7 +151,7 @@ async function readAll(
   const signatures = await fileSignatures(source, fd, options)
   const kernelSignatures = await kernelSignaturesOf(layers, options)
   const reports: readonly SignatureReport[] = kernelSignatures === null ? [signatures] : [signatures, kernelSignatures]
-  // A signature of the file covers whatever lies in it as it is.
+  // A signature of the file covers the unchanged bytes in it.
   const isVouched = reports.some((report) => report.signatures.some(({ digestMatches }) => digestMatches === true))
   const integrity = await checkIntegrity(layers, isVouched, () => signal?.throwIfAborted())
   const kernel = kernelOf(
@@ -162,10 +164,10 @@ async function readAll(
   return { layers, kernel, kernelSize, integrity, damage, signatures, kernelSignatures }
 }
 
-/** How far the version line is looked for in an uncompressed kernel, bytes. */
+/** How far to search an uncompressed kernel for the version line, in bytes. */
 const SEARCHED = 64 * 1024 * 1024
 
-/** What a bzImage has behind its head is read only here. */
+/** The part of a bzImage behind its head is read only here. */
 function completed(layer: Layer): Layer {
   const { image, source, isWhole } = layer
   if (image.setupHeader === null || !isWhole) return layer
@@ -179,31 +181,31 @@ async function kernelSignaturesOf(layers: readonly Layer[], options: InspectOpti
   return inspectSignatures(last.source, options)
 }
 
-/** The version line of a vmlinux lies beyond what is unpacked of it to know what it is. */
+/** The version line of a vmlinux lies beyond the part that is unpacked to identify it. */
 function kernelOf(nested: readonly KernelImage[], layers: readonly Layer[], integrity: Integrity): KernelImage {
   const image = innermost(nested)
   const version = integrity.version ?? completeVersion(image, layers.at(-1))
   if (version === undefined) return image
   if (image.format === 'ELF' || image.format === 'vmlinux') return asVmlinux(image, version)
-  // Of what is no kernel, such as an initrd, it would be that of something in it.
+  // In a file that is not a kernel, such as an initrd, it would belong to something inside.
   return engineFor(image).engine === 'none' || image.setupHeader !== null ? image : { ...image, ...version }
 }
 
-/** The version line with its build number, where the first one that was found has none. */
+/** The version line with its build number, where the first match has none. */
 function completeVersion({ versionString, version }: KernelImage, layer: Layer | undefined): Version | undefined {
   if (versionString === null || version === null || isComplete({ version, versionString })) return undefined
   return layer?.isPlain ? findVersion(layer.source, 0, Math.min(layer.source.size, SEARCHED), isComplete) : undefined
 }
 
-/** Bytes of the last layer: its own where they lie in the file, else those that were unpacked. */
+/** Bytes of the last layer: its own where they lie in the file, else the unpacked ones. */
 function kernelSizeOf(layers: readonly Layer[], unpackedSize: number | null): number | null {
   const last = layers.at(-1) as Layer
-  // What holds something that could not be opened is no kernel.
+  // A container with contents that could not be opened is not a kernel.
   if (kernelPart(last) !== undefined) return null
   if (last.isPlain || last.isWhole) return last.source.size
   const packing = layers.findIndex(({ isPlain }) => !isPlain)
   if (packing === layers.length - 1) return unpackedSize
-  // Within what was unpacked, another container may tell.
+  // Within the unpacked bytes, another container may be conclusive.
   return null
 }
 

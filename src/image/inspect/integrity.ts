@@ -11,36 +11,36 @@ import { MAX_UNPACKED } from '../unpack/extract.ts'
 import { kernelPart, type Layer } from '../unpack/nested.ts'
 import { mismatch, unknownHash, VerifiedPart } from '../unpack/verified.ts'
 
-/** Something by which damage would be seen: a hash, a CRC, the checks of a compressed stream. */
+/** A check that can detect damage: a hash, a CRC, the checks of a compressed stream. */
 export interface IntegrityCheck {
-  /** Whose it is: an index into `nested`. */
+  /** Its layer: an index into `nested`. */
   readonly layer: number
-  /** What it is over: the name of a part; null for all of the layer. */
+  /** Its coverage: the name of a part; null for all of the layer. */
   readonly part: string | null
-  /** 'crc32', 'sha256', …; the name of a compression for what unpacks, with the checks that it brings. */
+  /** 'crc32', 'sha256', …; for unpacking with its built-in checks, the name of the compression. */
   readonly by: string
   /**
-   * null when it could not be made, or says nothing. Of a compression, that it unpacks: lzma and lz4 of the kernel's own
-   * kind (`lz4 -l`) have no check but their size.
+   * null when it could not be made, or says nothing. For a compression: whether it unpacks. The kernel's own kinds of
+   * lzma and lz4 (`lz4 -l`) have no check but their size.
    */
   readonly passed: boolean | null
   /** Why it did not pass, or was not made; one sentence. */
   readonly problem: string | null
 }
 
-/** What came of reading everything. */
+/** The result of reading everything. */
 export interface Integrity {
   readonly checks: readonly IntegrityCheck[]
-  /** What was unpacked on the way: the first compressed layer's kernel; null where nothing was, or it is damaged. */
+  /** The unpacked kernel of the first compressed layer; null where nothing was unpacked, or it is damaged. */
   readonly unpackedSize: number | null
-  /** Found in what was unpacked. */
+  /** Found in the unpacked bytes. */
   readonly version: VersionWatch['found']
 }
 
 /**
- * Reads all of an image, once, and checks whatever there is to check; nothing of it is kept.
- * @param isVouched whether a signature covers the kernel's bytes, so that they need not be unpacked to know them whole
- * @throws Node's error of read(2), and what `throwIfAborted` throws
+ * Reads all of an image once and makes every available check. Keeps none of its bytes.
+ * @param isVouched whether a signature covers the kernel's bytes, so that they need not be unpacked to verify them
+ * @throws Node's error of read(2), and the error of `throwIfAborted`
  */
 export async function checkIntegrity(
   layers: readonly Layer[],
@@ -72,7 +72,7 @@ class Reading implements Integrity {
     return this.#watch.found
   }
 
-  /** A container's parts, all of them, and the chosen kernel, if it is compressed, to its end. */
+  /** All parts of a container, and the chosen kernel to its end, if it is compressed. */
   async check(layer: Layer, index: number): Promise<void> {
     const { image, format, source, contents } = layer
     if (contents === null) return
@@ -83,7 +83,7 @@ class Reading implements Integrity {
     for (const part of listed) {
       const isChosen = part.name === chosen?.name && part.offset === chosen.offset
       const isCompressedKernel = isChosen && part.compression !== null && part.encryption === null && layer.isPlain
-      // Parts may lie over each other, and each of a hundred be as large as the file.
+      // Parts may overlap, and each of a hundred may be as large as the file.
       left -= part.hashes.length > 0 ? part.length : 0
       if (!layer.isPlain || left < 0)
         this.checks.push(...part.hashes.map((hash) => unchecked(index, part, hash.algorithm)))
@@ -126,7 +126,7 @@ class Reading implements Integrity {
     }
   }
 
-  /** Unpacks to nowhere. @returns how many bytes there were, and what is wrong with them, or null */
+  /** Unpacks without keeping the result. @returns its size in bytes, and its damage, or null */
   async #measure(
     compression: string,
     source: ByteSource,
@@ -148,7 +148,9 @@ class Reading implements Integrity {
     return { size, damage: `it unpacks to ${size} bytes where it says ${expected}` }
   }
 
-  /** The CRC that kernels before 6.16 end with; where there is none, nor a signature, what is compressed inside. */
+  /**
+   * The CRC at the end of kernels before 6.16. Where there is neither that nor a signature, the compressed data inside.
+   */
   async checkBzImage(layer: Layer, index: number, header: SetupHeader, isVouched: boolean): Promise<void> {
     const whole = { layer: index, part: null, by: 'crc32' }
     const sum = await checkSum(layer.source, header, layer.image.version, this.#throwIfAborted)
@@ -158,14 +160,14 @@ class Reading implements Integrity {
     const end = payload === null ? 0 : payload.offset + payload.length
     if (sum === true || isVouched || payload?.compression == null || end > Math.min(layer.source.size, header.end))
       return
-    // The build puts the size behind what is compressed, except where the stream ends with it.
+    // The build puts the size behind the compressed data, except where the stream ends with it.
     const length = payload.length - (payload.compression === 'gzip' ? 0 : 4)
     const unpackedSize = layer.source.read(end - 4, 4).readUInt32LE(0)
     const { offset, compression } = payload
     await this.#checkPayload(layer, index, { offset, length, compression, unpackedSize })
   }
 
-  /** What is compressed in a zImage, which has the version line, too. */
+  /** The compressed data in a zImage, which has the version line, too. */
   async checkZImage({ image, source, ...layer }: Layer, index: number): Promise<void> {
     const payload = source.size < (image.minimumSize ?? 0) ? null : zImagePayload(source)
     if (payload !== null) await this.#checkPayload({ image, source, ...layer }, index, payload)
@@ -190,13 +192,13 @@ const noTrailer = 'it does not end with the trailer of kernels for s390x: it was
 
 const wrongSum = 'the CRC-32 at its end does not match: it is damaged, or was changed after it was built'
 
-/** A compressed file has one part, which is all of it. */
+/** A compressed file has one part, which is the whole file. */
 function nameOf({ name }: ImagePart): string {
   if (name === 'content') return 'it'
   return name === 'payload' ? 'the kernel in it' : `its part ${name}`
 }
 
-/** The CRC of a uImage's own header, which its format reads at once. */
+/** The CRC of a uImage's own header, which the format reads at once. */
 function headerCheck({ image }: Layer, layer: number): IntegrityCheck {
   const problem = image.problems.find((each) => each.includes('CRC of its header')) ?? null
   return { layer, part: 'header', by: 'crc32', passed: problem === null, problem }

@@ -9,14 +9,15 @@ import { HEAD_BYTES, inspectImage } from '../formats/inspect.ts'
 import { type KernelImage, unknownImage } from '../model/image.ts'
 
 /**
- * What a kernel or an initrd may be given as: a path; its bytes, which must not change until they are loaded; a file that is
- * open for reading, which stays the caller's; a stream (Readable, ReadableStream or any other), which is read to its end.
+ * The forms of a kernel or an initrd: a path; its bytes, which must not change until they are loaded; a file that is
+ * open for reading, which stays the caller's; a stream (Readable, ReadableStream or any other), which is read to its
+ * end.
  */
 export type ImageInput = string | Uint8Array | FileHandle | AsyncIterable<Uint8Array>
 
 /**
- * Takes hold of a stream that is read only later: a runtime may end one when nothing refers to what it comes from, as Node 20
- * does with the body of a response of fetch(). Anything else stays as it is.
+ * Keeps a reference to a stream that is read only later: a runtime may end one when nothing refers to its source, as
+ * Node 20 does with the body of a response of fetch(). Other inputs stay unchanged.
  */
 export function holdInput(input: ImageInput): ImageInput {
   if (typeof input === 'string' || !(Symbol.asyncIterator in input)) return input
@@ -24,38 +25,39 @@ export function holdInput(input: ImageInput): ImageInput {
   return { [Symbol.asyncIterator]: () => iterator }
 }
 
-/** A file that stays open from inspection to the syscall: what was inspected is what is loaded. */
+/** A file that stays open from inspection to the syscall, so that the inspected bytes are the loaded ones. */
 export interface OpenImage {
-  /** Its path; of what came without one, what to call it: '(bytes)', '(stream)'. */
+  /** Its path; for an input without one '(bytes)' or '(stream)'. */
   readonly path: string
   /** Its descriptor, or null for bytes in memory. */
   readonly fd: number | null
-  /** Bytes; 0 for what is no regular file. */
+  /** Bytes; 0 for a file that is not a regular file. */
   readonly size: number
   /** Null for bytes in memory. */
   readonly stats: Stats | null
-  /** Its bytes; empty for what is no regular file. */
+  /** Its bytes; empty for a file that is not a regular file. */
   readonly source: ByteSource
   readonly image: KernelImage
-  /** Nothing can be read or loaded of it afterwards. */
+  /** Closes it: nothing can be read or loaded from it afterwards. */
   close(): void
 }
 
-/** Files larger than this no kernel takes: KEXEC_FILE_SIZE_MAX of kernel/kexec_internal.h. */
+/** No kernel takes larger files: KEXEC_FILE_SIZE_MAX of kernel/kexec_internal.h. */
 const MAX_FILE = 4 * 1024 ** 3
 
 /**
- * Opens a file and tells what it is. The caller closes it.
- * @throws KexecError 'not-found', 'not-readable' or 'io' when it cannot be opened; any readable file, folder or device is answered.
+ * Opens a file and identifies it. The caller closes it.
+ * @throws KexecError 'not-found', 'not-readable' or 'io' when it cannot be opened. Any readable file, directory or
+ *   device has an answer.
  */
 export function openImage(system: System, path: string): OpenImage {
   return imageOf(openForLoading(system, path), path)
 }
 
 /**
- * Opens a kernel or an initrd, however it is given. The caller closes it.
- * @param name what a stream's bytes are for, as a part of a message: 'kernel'
- * @throws KexecError as `openImage`, and 'no-memory', 'aborted' and whatever the stream throws as the cause of 'io'
+ * Opens a kernel or an initrd in any form. The caller closes it.
+ * @param name the purpose of a stream's bytes, as a part of a message: 'kernel'
+ * @throws KexecError as `openImage`; 'no-memory', 'aborted'; and 'io' with the stream's own error as its cause
  */
 export async function openInput(
   system: System,
@@ -75,7 +77,7 @@ function imageOfBytes(input: Uint8Array): OpenImage {
   return { path: '(bytes)', fd: null, size: bytes.length, stats: null, source, image, close: () => {} }
 }
 
-/** An own descriptor of the same file: the caller may close theirs, and its offset does not move. */
+/** A descriptor of our own for the same file: the caller may close theirs, and its offset does not move. */
 function openHandle(handle: FileHandle): OpenImage {
   const link = `/proc/self/fd/${handle.fd}`
   let path = link
@@ -137,7 +139,7 @@ function imageOf(fd: number, path: string): OpenImage {
   }
 }
 
-/** Closed twice, a descriptor may by then be another file's. */
+/** A second close could close a descriptor that is another file's by then. */
 function closeOnce(fd: number): () => void {
   let isOpen = true
   return () => {
@@ -146,7 +148,10 @@ function closeOnce(fd: number): () => void {
   }
 }
 
-/** Opens a kernel or initrd for reading; what is not a regular file is only named, never read. @throws KexecError 'not-found', 'not-readable' or 'io'. */
+/**
+ * Opens a kernel or initrd for reading. Other than regular files are only named, never read. @throws KexecError
+ * 'not-found', 'not-readable' or 'io'.
+ */
 function openForLoading(system: System, path: string): number {
   try {
     return system.open(path)
@@ -200,20 +205,20 @@ function hintFor(reason: Reason, code: string | undefined): string | undefined {
   if (reason === 'not-found') return 'Check the path; `linux-kexec list` shows the kernels that were found.'
   if (reason !== 'not-readable') return undefined
   if (code === 'ENXIO') return 'Give the path of a regular file.'
-  // Permissions do not stop root.
+  // Permissions do not restrict root.
   return process.geteuid?.() === 0
     ? 'Copy the file to a local file system: a security module, an access rule or a network file system refuses it to root.'
     : 'Run it as root, or make the file readable.'
 }
 
-/** What a file is, with its path and its size in bytes. */
+/** A file's kind, with its path and its size in bytes. */
 export interface InspectedFile extends KernelImage {
   readonly path: string
   readonly size: number
 }
 
 /**
- * Tells what a file is, whatever it is: reads its first 36 KiB, needs no privilege and loads nothing. `inspect` tells more.
+ * Identifies any file. Reads its first 36 KiB, needs no privilege and loads nothing. `inspect` reports more.
  * @throws KexecError 'not-found', 'not-readable' or 'io'
  */
 export function inspectFile(path: string, system: System = new System()): InspectedFile {

@@ -5,16 +5,16 @@ import type { ImaAttribute } from '../signature/ima.ts'
 import type { InspectSignaturesOptions } from '../signature/inspect.ts'
 import { openImage } from './open.ts'
 
-/** What is told of the signatures of a file: those in it, and that beside it. */
+/** The signatures of a file: those in it, and that beside it. */
 export interface FileSignatures extends SignatureReport {
-  /** The file's security.ima; null when it has none, or when without the addon it cannot be told. */
+  /** The file's security.ima; null when it has none, or when it is unknown because the addon is missing. */
   readonly ima: ImaAttribute | null
 }
 
 /**
- * Tells which signatures a file has, by whom, and whether they are true of its bytes: Authenticode, and one appended as on
- * kernel modules; and what its security.ima is. Reads a signed file once, in pieces; needs no privilege and loads nothing.
- * Whether this machine trusts the signer is not asked.
+ * Reports a file's signatures, their signers, and whether they match its bytes: Authenticode, and one appended as on
+ * kernel modules. Also reports its security.ima. Reads a signed file once, in pieces; needs no privilege and loads
+ * nothing. It does not ask whether this machine trusts the signer.
  * @throws KexecError 'not-found', 'not-readable' or 'io'
  */
 export async function inspectSignatures(
@@ -30,7 +30,7 @@ export async function inspectSignatures(
   }
 }
 
-/** The same of a file that is open. @param fd null for what can have no security.ima */
+/** The same for an open file. @param fd null for an input that cannot have a security.ima */
 export async function fileSignatures(
   source: ByteSource,
   fd: number | null,
@@ -42,7 +42,7 @@ export async function fileSignatures(
   return { ...report, ima: fd === null ? null : attributeOf(fd, readImaAttribute) }
 }
 
-/** Everything else can be told without the addon, so it is. */
+/** All other facts are available without the addon. */
 function attributeOf(fd: number, read: (fd: number) => ImaAttribute | null): ImaAttribute | null {
   try {
     return read(fd)

@@ -8,15 +8,18 @@ const WINDOW = 1024 * 1024
 export interface Version {
   /** As `uname -r` prints it. */
   readonly version: string
-  /** All of the line after "Linux version ". */
+  /** The rest of the line after "Linux version ". */
   readonly versionString: string
 }
 
-/** Looks for the version line in bytes. The word alone, as in a format string, does not count: a release begins with a digit. */
+/**
+ * Searches bytes for the version line. The word alone, as in a format string, does not count: a release begins with a
+ * digit.
+ */
 export function versionIn(bytes: Buffer, isWanted = (_version: Version) => true): Version | undefined {
   for (let at = bytes.indexOf(BANNER); at >= 0; at = bytes.indexOf(BANNER, at + 1)) {
     const text = bytes.toString('latin1', at + BANNER.length, Math.min(bytes.length, at + LONGEST))
-    // One digit behind the dot: more would match in two ways, and 500 digits take a quarter of a million steps.
+    // One digit behind the dot: more would match in two ways, and 500 digits would take a quarter of a million steps.
     const line = /^(\d+\.\d[!-~]*) \([ -~]*/.exec(text)
     if (line === null) continue
     const version = { version: line[1] as string, versionString: line[0] }
@@ -26,14 +29,15 @@ export function versionIn(bytes: Buffer, isWanted = (_version: Version) => true)
 }
 
 /**
- * Whether a version line has its build number. Since 6.1 a kernel holds one without before the one that counts: the build
- * leaves the number and the time to its last step (init/version.c is linked once, init/version-timestamp.c each time).
+ * Whether a version line has its build number. Since 6.1 a kernel holds one without before the one that counts, because
+ * the build adds the number and the time in its last step (init/version.c is linked once, init/version-timestamp.c each
+ * time).
  */
 export function isComplete({ versionString }: Version): boolean {
   return / #\d/.test(versionString)
 }
 
-/** Looks for the version line between two offsets, a piece at a time. @param isWanted which one, where there are several */
+/** Searches for the version line between two offsets, a piece at a time. @param isWanted selects among several */
 export function findVersion(
   source: ByteSource,
   start: number,
@@ -50,7 +54,7 @@ export function findVersion(
   return undefined
 }
 
-/** Finds the version line in what passes by, a chunk at a time; one with a build number rather than one without. */
+/** Finds the version line in a stream, a chunk at a time. One with a build number takes precedence. */
 export class VersionWatch {
   found: Version | undefined
   #kept: Buffer = Buffer.alloc(0)

@@ -4,17 +4,18 @@ import { crc32 } from '../../bytes/crc32.ts'
 import { COFF_HEADER, certificateTableEntry, peHeaderOffset } from './pe-sections.ts'
 import type { SetupHeader } from './setup-header.ts'
 
-/** The headers that signing changes lie within it, bytes. */
+/** The headers that signing changes lie within this many bytes. */
 const HEAD = 4096
 const CHUNK = 1024 * 1024
 /** The optional header's CheckSum: PE Format, "Optional Header Windows-Specific Fields". */
 const CHECKSUM = 64
 
 /**
- * Whether the CRC-32 at the end of a bzImage is that of its bytes: Documentation/arch/x86/boot.rst, "The Image Checksum", of
- * kernels whose build had arch/x86/boot/tools/build.c; it made it before anyone signed the image. What signing changes counts
- * as it was then: as zeros. Seen so of Debian's signed kernels from 5.10 to 6.12; those from 6.17 on have none.
- * @returns null when there is none to be expected, or not all of the bytes are there
+ * Whether the CRC-32 at the end of a bzImage is that of its bytes: Documentation/arch/x86/boot.rst, "The Image
+ * Checksum", for kernels whose build had arch/x86/boot/tools/build.c. The build made it before the image was signed, so
+ * the bytes that signing changes count as zeros. Seen on Debian's signed kernels from 5.10 to 6.12; those from 6.17 on
+ * have no CRC.
+ * @returns null when none is expected, or when some bytes are missing
  */
 export async function checkSum(
   source: ByteSource,
@@ -34,7 +35,7 @@ export async function checkSum(
   return hasChecksum(version) && source.read(end - 4, 4).readUInt32LE(0) !== 0 ? false : null
 }
 
-/** All before 6.15: "x86/boot: Drop CRC-32 checksum and the build tool that generates it" was written in its time. */
+/** All before 6.15, when "x86/boot: Drop CRC-32 checksum and the build tool that generates it" was written. */
 function hasChecksum(version: string | null): boolean {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(version ?? '') ?? []
   return major !== undefined && (Number(major) < 6 || (Number(major) === 6 && Number(minor) < 15))

@@ -1,4 +1,4 @@
-/** How a format gets into the kernel. 'file' is kexec_file_load(2), 'segments' is kexec_load(2). */
+/** How the kernel loads a format. 'file' is kexec_file_load(2), 'segments' is kexec_load(2). */
 export type ImageEngine = 'file' | 'segments' | 'none'
 
 export interface EngineChoice {
@@ -8,13 +8,13 @@ export interface EngineChoice {
   readonly architecture: string
   readonly engine: ImageEngine
   readonly reason: string
-  /** Of 'segments': whether this version lays it out for kexec_load (the architectures of engine/layout). */
+  /** For 'segments': whether this version lays it out for kexec_load (the architectures of engine/layout). */
   readonly isLaidOut?: boolean
 }
 
 /**
- * What the kernel's loaders take: kexec_file_loaders of each arch/…/kernel. Containers and compressed kernels are unpacked
- * first; what counts is the kernel inside. What is not listed goes through none.
+ * The formats of the kernel's loaders: kexec_file_loaders of each arch/…/kernel. Containers and compressed kernels are
+ * unpacked first; the kernel inside counts. A format that is not listed has no loader.
  */
 export const engines: readonly EngineChoice[] = [
   { format: 'bzImage', architecture: 'x86_64', engine: 'file', reason: 'what kexec_file_load takes on x86' },
@@ -92,7 +92,7 @@ export const engines: readonly EngineChoice[] = [
   })),
 ]
 
-/** Which engine loads an image of this format on this architecture, and why. */
+/** The engine that loads an image of this format on this architecture, and the reason. */
 export function engineFor(image: { readonly format: string; readonly architecture: string | null }): EngineChoice {
   const architecture = image.architecture ?? 'an unknown architecture'
   const { format } = image

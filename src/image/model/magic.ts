@@ -3,7 +3,9 @@ export function magicAt(head: Buffer, offset: number, magic: string): boolean {
   return head.length >= offset + magic.length && head.toString('latin1', offset, offset + magic.length) === magic
 }
 
-/** What compression the bytes at `offset` begin with, or null. Magic numbers: the file formats' own specifications. */
+/**
+ * The compression that the bytes at `offset` begin with, or null. Magic numbers: the file formats' own specifications.
+ */
 export function compressionAt(head: Buffer, offset: number): string | null {
   for (const [name, magic] of compressions) if (magicAt(head, offset, magic)) return name
   return null

@@ -1,22 +1,22 @@
 import type { ByteSource } from '../../bytes/bytes.ts'
 import { magicAt } from './image.ts'
 
-/** A section as the table of a PE file has it (Microsoft's "PE Format", "Section Table"). */
+/** A section in the table of a PE file (Microsoft's "PE Format", "Section Table"). */
 export interface PeSection {
   readonly name: string
   /** Of its bytes in the file. */
   readonly offset: number
-  /** Bytes that are in the file, with the filling at their end. */
+  /** Bytes in the file, with the padding at their end. */
   readonly rawSize: number
-  /** Bytes in memory: less than rawSize where the file fills the section up. */
+  /** Bytes in memory: less than rawSize where the file pads the section. */
   readonly virtualSize: number
   readonly virtualAddress: number
 }
 
 export interface PeFile {
-  /** As `uname -m` prints it, or null for a machine that is not known. */
+  /** As `uname -m` prints it, or null for an unknown machine. */
   readonly architecture: string | null
-  /** Whether it has a certificate table (Authenticode): a signature is there, be it valid or not. */
+  /** Whether it has a certificate table (Authenticode): a signature is attached, valid or not. */
   readonly isSigned: boolean
   /** In the order of the file, which has a meaning in unified kernel images. */
   readonly sections: readonly PeSection[]
@@ -37,12 +37,12 @@ export const COFF_HEADER = 24
 export const SECTION_HEADER = 40
 const CERTIFICATE_TABLE = 4
 
-/** More sections than any image has; a table longer than this is garbage. */
+/** More sections than any image has. A longer table is garbage. */
 const MAX_SECTIONS = 1024
 
 /**
  * Reads the headers of a PE file and nothing else.
- * @returns what is wrong with it, to complete a sentence that begins with its path ('is no PE file'), when it is none
+ * @returns its fault when it is not a PE file, to complete a sentence that begins with its path
  */
 export function readPeFile(source: ByteSource): PeFile | string {
   if (source.size === 0) return 'is empty'
@@ -60,7 +60,7 @@ export function readPeFile(source: ByteSource): PeFile | string {
   }
 }
 
-/** Offset of the "PE\0\0" mark, or undefined when this is no PE file or the pointer at 0x3c leads nowhere. */
+/** Offset of the "PE\0\0" mark, or undefined when this is not a PE file or the pointer at 0x3c leads nowhere. */
 export function peHeaderOffset(source: ByteSource): number | undefined {
   const dos = source.read(0, DOS_HEADER)
   if (dos.length < DOS_HEADER || !magicAt(dos, 0, 'MZ')) return undefined
@@ -97,7 +97,7 @@ export function certificateTableEntry(source: ByteSource, optional: number): num
   return directory + CERTIFICATE_TABLE * 8
 }
 
-/** Bytes of a section that are in the file and count: VirtualSize is its length before the file filled it up, where it is set. */
+/** Bytes of a section that are in the file and count: where it is set, VirtualSize is the length before padding. */
 export function sectionSize({ virtualSize, rawSize }: PeSection): number {
   return virtualSize > 0 ? Math.min(virtualSize, rawSize) : rawSize
 }

@@ -1,34 +1,37 @@
 import type { ByteSource } from '../../bytes/bytes.ts'
 import { compressionAt, magicAt } from './magic.ts'
 
-/** What a bzImage says of itself to boot loaders: Documentation/arch/x86/boot.rst. null where its protocol is too old to say. */
+/** A bzImage's facts for boot loaders: Documentation/arch/x86/boot.rst. null where its protocol is too old for one. */
 export interface SetupHeader {
   /** Version of the boot protocol: '2.15'. */
   readonly protocol: string
   /** Bytes before the protected-mode kernel: boot sector and setup code. */
   readonly setupSize: number
-  /** Where the protected-mode kernel ends by the header (setup and syssize), bytes from the start of the file. */
+  /** The end of the protected-mode kernel by the header (setup and syssize), in bytes from the start of the file. */
   readonly end: number
   /** 'loaded-high', 'kaslr', 'quiet', 'keep-segments', 'can-use-heap'. */
   readonly loadFlags: readonly string[]
   /** 'kernel-64', 'above-4g', 'efi-handover-32', 'efi-handover-64', 'efi-kexec', '5-level', '5-level-enabled', 'memory-encryption'. */
   readonly extendedLoadFlags: readonly string[]
-  /** Longest command line by the protocol, bytes without the NUL; kexec_file_load takes less. */
+  /** Longest command line by the protocol, in bytes without the NUL; kexec_file_load takes less. */
   readonly commandLineSize: number
-  /** Highest address of the last byte of an initrd for boot loaders that do not heed 'above-4g'. */
+  /** Highest address of the last byte of an initrd for boot loaders that ignore 'above-4g'. */
   readonly initrdAddressMaximum: number | null
-  /** Where it may be loaded: multiples of this many bytes, if it is relocatable. */
+  /** Its alignment in memory, in bytes, if it is relocatable. */
   readonly kernelAlignment: number | null
   /** The same when memory is short. */
   readonly minimumAlignment: number | null
   readonly preferredAddress: number | null
-  /** Memory it needs from its load address on until it knows its memory map, bytes. */
+  /** Memory it needs from its load address on until it knows its memory map, in bytes. */
   readonly initSize: number | null
   /** The compressed kernel inside, as it lies in the file; null when the protocol is older than 2.08 or it has none. */
   readonly payload: SetupPayload | null
   /** Offset of the EFI handover entry in the protected-mode kernel; null when it has none. */
   readonly handoverOffset: number | null
-  /** Highest type of setup_data it takes, without the mark of the indirect ones; null when it does not say or that part is not at hand. */
+  /**
+   * Highest type of setup_data it takes, without the mark of the indirect ones; null when it names none or that part is
+   * not available.
+   */
   readonly setupTypeMaximum: number | null
 }
 
@@ -37,7 +40,7 @@ export interface SetupPayload {
   readonly offset: number
   readonly length: number
   readonly compression: string | null
-  /** What the last four bytes say, which the build puts there; null when they are not at hand. */
+  /** The value of the last four bytes, which the build writes; null when they are not available. */
   readonly unpackedSize: number | null
 }
 
@@ -87,15 +90,15 @@ const extendedLoadFlags = new Map([
 ])
 
 /**
- * Reads the setup header; a head that is shorter than it is taken for one that goes on with zeros.
- * @param source the whole file, for what lies behind the head: kernel_info and the payload's size
+ * Reads the setup header. A head that is too short counts as continued with zeros.
+ * @param source the whole file, for the parts behind the head: kernel_info and the payload's size
  */
 export function readSetupHeader(head: Buffer, source?: ByteSource): SetupHeader {
   const bytes = head.length >= SETUP_HEADER_END ? head : Buffer.concat([head, Buffer.alloc(SETUP_HEADER_END)])
   const protocol = bytes.readUInt16LE(field.protocol)
   const word = (since: number, offset: number) => (protocol >= since ? bytes.readUInt32LE(offset) : null)
   const setupSize = ((bytes[field.setupSectors] || 4) + 1) * SECTOR
-  // Before 2.04 only the lower half of syssize counts, and no kernel with one as large as that is left.
+  // Before 2.04 only the lower half of syssize counts, and no kernel that large from that time is left.
   const end = setupSize + bytes.readUInt32LE(field.paragraphs) * PARAGRAPH
   const preferred = protocol >= 0x20a ? bytes.readBigUInt64LE(field.preferredAddress) : null
   return {

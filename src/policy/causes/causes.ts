@@ -2,24 +2,26 @@ import type { Reason } from '../../errors.ts'
 import { STATUS } from '../../system/process-status.ts'
 
 /**
- * One reason for which the kernel refuses a load, described once: the plan, `policy`, `doctor` and the error after the call
- * say it in these words, and docs/errors.md names the same files.
+ * One reason for which the kernel refuses a load, described once. The plan, `policy`, `doctor` and the error after the
+ * call use these words, and docs/errors.md names the same files.
  */
 export interface Cause {
   readonly reason: Reason
-  /** The errno that the kernel gives. */
+  /** The errno of the kernel. */
   readonly code: string
-  /** To complete "it may be …" where it is not certain. */
+  /** To complete "it may be …" where it is uncertain. */
   readonly name: string
   /** A sentence without capital and full stop. */
   readonly summary: string
-  /** What to do: sentences. */
+  /** The remedy, in sentences. */
   readonly remedy: string
-  /** Where it is read. */
+  /** Where it was read. */
   readonly sources: readonly string[]
 }
 
-/** @param uid null when it cannot be read: root may have been made to do without the capability */
+/**
+ * @param uid null when it cannot be read: root may lack the capability
+ */
 export function noCapability(uid: number | null): Cause {
   return {
     reason: 'no-capability',
@@ -53,7 +55,9 @@ export const otherPidNamespace: Cause = {
   sources: ['/proc/self/ns/pid'],
 }
 
-/** @param whoHasSet what sets the switch at boot, and how to undo it; null when that is not known */
+/**
+ * @param whoHasSet the source that sets the switch at boot, and how to undo it; null when unknown
+ */
 export function loadingDisabled(whoHasSet: string | null): Cause {
   return {
     reason: 'kexec-disabled',
@@ -65,7 +69,9 @@ export function loadingDisabled(whoHasSet: string | null): Cause {
   }
 }
 
-/** @param whoHasSet as above, where loads have not used it up */
+/**
+ * @param whoHasSet as above, where the limit is not used up by loads
+ */
 export function limitUsedUp(panic: boolean, whoHasSet: string | null): Cause {
   const name = `kernel.kexec_load_limit_${panic ? 'panic' : 'reboot'}`
   return {
@@ -80,7 +86,7 @@ export function limitUsedUp(panic: boolean, whoHasSet: string | null): Cause {
 
 /**
  * @param state 'integrity' or 'confidentiality'; null when it cannot be read
- * @param why what is wrong with the image, where that is known
+ * @param why the fault of the image, where known
  */
 export function lockedDown(state: string | null, why: string | null = null): Cause {
   const known = state === null || state === 'none' ? '' : ` (${state})`
@@ -95,7 +101,7 @@ export function lockedDown(state: string | null, why: string | null = null): Cau
   }
 }
 
-/** A call that gets no file cannot verify one. */
+/** A call without a file cannot verify one. */
 const ONLY_FILES = 'Load it with --engine file, which takes a signed kernel.'
 
 export function lockedAgainstSegments(state: string | null): Cause {
@@ -111,7 +117,9 @@ export function imaAgainstSegments(isRead: boolean): Cause {
   }
 }
 
-/** @param why which file, and what is wrong with it; null when only the kernel knows */
+/**
+ * @param why the file and its fault; null when only the kernel knows
+ */
 export function imaAgainstFile(why: string | null, isRead = true): Cause {
   return {
     reason: 'ima-appraisal',
@@ -132,7 +140,9 @@ export const seccompFilter: Cause = {
   sources: [STATUS],
 }
 
-/** @param name the module, and what it confines this process as: 'AppArmor (docker-default)' */
+/**
+ * @param name the module, and the profile that confines this process: 'AppArmor (docker-default)'
+ */
 export function securityModule(name: string): Cause {
   return {
     reason: 'not-permitted',
@@ -157,11 +167,11 @@ export function noSuchCall(call: 'kexec_file_load' | 'kexec_load'): Cause {
   }
 }
 
-/** The bytes are wrong, not who signed them: no key helps. */
+/** The bytes are wrong, not the signer: no key helps. */
 export const REINSTALL =
   'Install it again (apt reinstall, dnf reinstall): the file is damaged, or was changed since it was signed.'
 
-/** What each errno of the kernel's own check says of an image's signature. */
+/** The meaning of each errno of the kernel's own check of an image's signature. */
 const wrongSignatures: ReadonlyMap<string, string> = new Map([
   ['ENODATA', 'the kernel image is not signed, and this machine requires it'],
   ['ENOKEY', "no key in the kernel's keyrings matches the image's signature"],

@@ -1,9 +1,9 @@
 import type { Known } from '../survey/known.ts'
 
-/** What an IMA policy asks of a file: Documentation/ABI/testing/ima_policy. */
+/** The requirements of an IMA policy on a file: Documentation/ABI/testing/ima_policy. */
 export type ImaRequirement = 'none' | 'hash' | 'signature'
 
-/** For which use of a file a rule counts. */
+/** The use of a file that a rule is for. */
 export type ImaHook = 'KEXEC_KERNEL_CHECK' | 'KEXEC_INITRAMFS_CHECK'
 
 /** One rule about appraisal; rules that only measure or audit refuse nothing. */
@@ -15,17 +15,17 @@ export interface ImaRule {
   readonly requirement: 'hash' | 'signature'
   /** A signature appended to the file counts as well. */
   readonly modsig: boolean
-  /** What it asks of the file and of who reads it, such as ['fowner', '0']. */
+  /** Its conditions on the file and its reader, such as ['fowner', '0']. */
   readonly conditions: readonly (readonly [name: string, value: string])[]
 }
 
-/** A file as far as rules ask for it. Null where it is not known. */
+/** The facts about a file that rules ask for. Null where unknown. */
 export interface ImaSubject {
   readonly owner: number | null
   readonly fileSystem: number | null
 }
 
-/** What the rules come to for one file; `requirement` is null when a condition cannot be judged. */
+/** The outcome of the rules for one file; `requirement` is null when a condition cannot be judged. */
 export interface ImaAnswer {
   readonly requirement: ImaRequirement | null
   readonly modsig: boolean
@@ -47,7 +47,7 @@ export function parseImaRules(text: string): ImaRule[] {
   return rules
 }
 
-/** Words of a rule that are no conditions on the file or its reader. */
+/** Words of a rule that are not conditions on the file or its reader. */
 const options = new Set([
   'func',
   'mask',
@@ -79,7 +79,7 @@ function parseRule(text: string, [action, ...words]: readonly string[]): ImaRule
   }
 }
 
-/** What the first rule that fits asks, as the kernel goes through them (ima_match_policy). */
+/** The requirement of the first rule that fits, in the kernel's order (ima_match_policy). */
 export function applyImaRules(rules: readonly ImaRule[], hook: ImaHook, subject: ImaSubject): ImaAnswer {
   for (const rule of rules) {
     if (rule.hook !== null && rule.hook !== hook) continue
@@ -91,13 +91,15 @@ export function applyImaRules(rules: readonly ImaRule[], hook: ImaHook, subject:
   return { requirement: 'none', modsig: false, rule: null }
 }
 
-/** Whether IMA is sure to appraise a signature on a kernel: then lockdown asks for no other (ima_appraise_signature). */
+/**
+ * Whether IMA is certain to appraise a signature on a kernel: then lockdown requires no other (ima_appraise_signature).
+ */
 export function appraisesSignature(rules: readonly ImaRule[]): boolean {
   const first = rules.find((rule) => rule.appraise && (rule.hook === null || rule.hook === 'KEXEC_KERNEL_CHECK'))
   return first?.requirement === 'signature'
 }
 
-/** The one who loads is root: uid and euid are 0. Labels of security modules cannot be judged here. */
+/** The loading process is root: uid and euid are 0. Labels of security modules cannot be judged here. */
 function judge([name, value]: readonly [string, string], { owner, fileSystem }: ImaSubject): Known {
   switch (name) {
     case 'uid':

@@ -13,17 +13,17 @@ const ADDS = 'which files IMA appraises'
 const MAX_BYTES = 1024 * 1024
 const OWNER_WRITES = 0o200
 
-/** What IMA, the kernel's integrity subsystem, does with kernels that are loaded. */
+/** How IMA, the kernel's integrity subsystem, treats kernels that are loaded. */
 export interface ImaState {
-  /** The kernel has it. */
+  /** Whether the kernel has it. */
   readonly present: boolean | null
-  /** What a failed appraisal does: only 'enforce' refuses. Null when that is not known. */
+  /** The effect of a failed appraisal: only 'enforce' refuses. Null when unknown. */
   readonly appraise: 'enforce' | 'log' | 'fix' | 'off' | null
-  /** Where the rules are from: 'read' from the kernel; 'known' from the way it was built and booted; null when unknown. */
+  /** The origin of the rules: 'read' from the kernel; 'known' from its build and boot; null when unknown. */
   readonly policy: 'read' | 'known' | null
   /** Rules about appraisal, in their order; empty when there are none, or none are known. */
   readonly rules: readonly string[]
-  /** A rule is sure to ask for an IMA signature on every kernel, which then counts in place of the image's own. */
+  /** A rule is certain to require an IMA signature on every kernel, which then counts in place of the image's own. */
   readonly signatureGuaranteed: boolean | null
 }
 
@@ -33,7 +33,7 @@ export interface ImaSurvey {
   readonly commandLine: string | null
 }
 
-/** Reads what IMA would do: its rules when they can be read, else those that follow from build and boot. */
+/** Reads IMA's state: its rules when they can be read, else those that follow from build and boot. */
 export function readIma(survey: Survey, { configuration, secureBoot, commandLine }: ImaSurvey): ImaState {
   const { has } = configuration
   const present = survey.system.exists(FOLDER) ? true : has('IMA')
@@ -55,7 +55,7 @@ export function readIma(survey: Survey, { configuration, secureBoot, commandLine
     appraise,
     policy,
     rules: rules.map(({ text }) => text),
-    // include/linux/ima.h: the question is only answered with a keyring to which nobody can add keys.
+    // include/linux/ima.h: the question only has an answer with a keyring to which nobody can add keys.
     signatureGuaranteed: all(
       appraise === null ? null : appraise === 'enforce',
       has('INTEGRITY_TRUSTED_KEYRING'),
@@ -69,7 +69,7 @@ interface ImaParameters {
   readonly appraise: string | null
 }
 
-/** ima_policy= may be given several times, each with several names; of ima_appraise= the last counts. */
+/** ima_policy= may be given several times, each with several names; the last ima_appraise= counts. */
 function imaParameters(commandLine: string | null): ImaParameters {
   const parsed = parseCommandLine(commandLine ?? '')
   const values = (name: string) => parametersNamed(parsed, name).map(({ value }) => value ?? '')
@@ -78,7 +78,7 @@ function imaParameters(commandLine: string | null): ImaParameters {
   return { policies, appraise: values('ima_appraise').at(-1) ?? null }
 }
 
-/** ima_appraise_parse_cmdline: under Secure Boot only 'enforce' is heeded. */
+/** ima_appraise_parse_cmdline: under Secure Boot only 'enforce' has an effect. */
 function readMode(
   survey: Survey,
   { has }: KernelConfiguration,
@@ -95,7 +95,7 @@ function readMode(
   return heeded === null ? null : heeded ? asked : 'enforce'
 }
 
-/** The kernel shows its rules only when it was built to (CONFIG_IMA_READ_POLICY), and to root. */
+/** The kernel shows its rules only when built for it (CONFIG_IMA_READ_POLICY), and only to root. */
 function readRules(survey: Survey): ImaRule[] | undefined {
   let text: string
   try {
@@ -108,7 +108,7 @@ function readRules(survey: Survey): ImaRule[] | undefined {
   return rules
 }
 
-/** The rules without a policy that was loaded later, or undefined when one may have been. */
+/** The rules without a policy loaded later, or undefined when one may have been. */
 function knownRules(
   survey: Survey,
   configuration: KernelConfiguration,
@@ -119,7 +119,7 @@ function knownRules(
   if (replaced !== false) return undefined
   const { has } = configuration
   const rules: string[] = []
-  // Where it is not known whether a rule is there, none is known for sure.
+  // Where the presence of a rule is unknown, none is certain.
   const add = (condition: Known, text: string) => {
     if (condition === true) rules.push(text)
     return condition !== null
@@ -143,8 +143,8 @@ function knownRules(
 }
 
 /**
- * Whether a policy was loaded since boot (ima_release_policy, security/integrity/ima/ima_fs.c): a kernel that takes only one
- * and does not show it then removes the file, and one that shows it takes away the permission to write.
+ * Whether a policy was loaded since boot (ima_release_policy, security/integrity/ima/ima_fs.c). A kernel that takes
+ * only one and does not show it then removes the file. One that shows it then removes the write permission.
  */
 function wasReplaced(survey: Survey, { has }: KernelConfiguration): Known {
   const stats = survey.system.stat(POLICY)
@@ -162,7 +162,7 @@ function wasReplaced(survey: Survey, { has }: KernelConfiguration): Known {
   return replaced
 }
 
-/** File systems that hold no files of their own: default_appraise_rules of ima_policy.c, include/uapi/linux/magic.h. */
+/** File systems without files of their own: default_appraise_rules of ima_policy.c, include/uapi/linux/magic.h. */
 const virtual = [0x9fa0, 0x62656572, 0x64626720, 0x01021994, 0x858458f6, 0x1cd1, 0x42494e4d, 0x73636673, 0xf97cff8c]
 virtual.push(0x43415d53, 0x6e736673, 0xde5e81e4, 0x27e0eb, 0x63677270)
 

@@ -2,7 +2,7 @@ import { imageSecurityVariable, variableContent } from '../../system/efi-variabl
 import type { Survey } from '../survey/survey.ts'
 import { SHIM_GUID } from './secure-boot.ts'
 
-/** dbx has some ten kilobytes, and firmware not much more room. */
+/** dbx has some ten kilobytes, and firmware has little more room. */
 const MAX_BYTES = 1024 * 1024
 
 /** Signature types of the UEFI specification, "EFI_SIGNATURE_DATA", as they lie in memory. */
@@ -14,7 +14,7 @@ const certificateHashes = new Map([
   ['63bf6d440225da4cbcfa2465d2b0fe9d', 'sha512'],
 ])
 
-/** What one signature list of the firmware or of shim names. */
+/** The entries of one signature list of the firmware or of shim. */
 export interface SignatureLists {
   /** Key identifiers of the certificates, hexadecimal. */
   readonly keyIds: readonly string[]
@@ -26,13 +26,15 @@ export interface SignatureLists {
 
 /** Keys and revocations of the firmware, which everyone may read. */
 export interface FirmwareKeys {
-  /** db and the machine owner's keys: the kernel takes them into .platform or .machine when it boots under Secure Boot. */
+  /**
+   * db and the machine owner's keys: the kernel takes them into .platform or .machine when it boots under Secure Boot.
+   */
   readonly trusted: SignatureLists
   /** dbx and shim's own. */
   readonly revoked: SignatureLists
 }
 
-/** Reads db, dbx and shim's lists from efivarfs. Lists that are damaged give what lies before the damage. */
+/** Reads db, dbx and shim's lists from efivarfs. Damaged lists yield the entries before the damage. */
 export function readFirmwareKeys(survey: Survey): FirmwareKeys {
   const shim = (name: string) => `/sys/firmware/efi/efivars/${name}-${SHIM_GUID}`
   return {
@@ -55,7 +57,7 @@ function join(survey: Survey, adds: string, paths: readonly string[]): Signature
 const LIST_HEADER = 28
 const OWNER = 16
 
-/** Reads EFI_SIGNATURE_LISTs, one behind the other. */
+/** Reads consecutive EFI_SIGNATURE_LISTs. */
 export function parseSignatureLists(bytes: Buffer): SignatureLists {
   const keyIds: string[] = []
   const images: string[] = []
@@ -74,7 +76,7 @@ export function parseSignatureLists(bytes: Buffer): SignatureLists {
       const hash = certificateHashes.get(type)
       if (type === IMAGE_SHA256) images.push(content.toString('hex'))
       else if (type === CERTIFICATE) keyIds.push(...keyIdOf(content))
-      // A hash of a certificate is followed by when it was revoked, 16 bytes.
+      // The time of revocation, 16 bytes, follows a certificate's hash.
       else if (hash !== undefined) certificates.push(`${hash}:${content.toString('hex', 0, Number(hash.slice(3)) / 8)}`)
     }
     at = end

@@ -8,15 +8,15 @@ const MAX_BYTES = 4 * 1024 * 1024
 /** One certificate in a keyring of the kernel, as /proc/keys shows it. */
 export interface TrustedKey {
   readonly description: string
-  /** Subject key identifier, or of a certificate without one its serial number; hexadecimal, lower case. */
+  /** Subject key identifier, or for a certificate without one its serial number; hexadecimal, lower case. */
   readonly keyId: string
-  /** Where it must be, by its permissions; 'other' where that does not tell. */
+  /** Where it must be, by its permissions; 'other' where they do not show it. */
   readonly keyring: 'builtin' | 'platform or machine' | 'revoked' | 'other'
 }
 
-/** What the kernel trusts, and what it does not. */
+/** The keys that the kernel trusts, and those that it does not. */
 export interface Keyrings {
-  /** Whether all keys of the kernel could be seen; else what is missing here may be there all the same. */
+  /** Whether all keys of the kernel were visible; if not, missing keys may still exist. */
   readonly visible: boolean
   /** The kernel's keyrings by name, with the number of keys in each. */
   readonly counts: Readonly<Record<string, number>>
@@ -25,7 +25,7 @@ export interface Keyrings {
   readonly blacklist: readonly string[]
 }
 
-/** Keyrings of the system, which a kernel with signature checks always has the first of. */
+/** Keyrings of the system. A kernel with signature checks always has the first. */
 const system = [
   '.builtin_trusted_keys',
   // Its name before 4.7.
@@ -38,7 +38,7 @@ const system = [
   '_ima',
 ]
 
-/** Reads /proc/keys, which shows everyone their own keys, and root those of the kernel. */
+/** Reads /proc/keys, which shows users their own keys, and root those of the kernel. */
 export function readKeyrings(survey: Survey): Keyrings {
   const keyrings = parseKeys(survey.text(KEYS, 'which keys the kernel trusts', MAX_BYTES) ?? '')
   for (const [name, count] of Object.entries(keyrings.counts)) {

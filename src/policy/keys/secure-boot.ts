@@ -6,7 +6,7 @@ export const SHIM_GUID = '605dab50-e046-4300-abb6-3dd810dd8b23'
 const VARIABLES = '/sys/firmware/efi/efivars'
 const MOK_STATE = `/sys/firmware/efi/efivars/MokSBStateRT-${SHIM_GUID}`
 
-/** `secure_boot` of struct boot_params (Documentation/arch/x86/zero-page.rst): what the EFI stub found out. */
+/** `secure_boot` of struct boot_params (Documentation/arch/x86/zero-page.rst), the EFI stub's finding. */
 const BOOT_PARAMETERS = '/sys/kernel/boot_params/data'
 const SECURE_BOOT_OFFSET = 0x1ec
 const STUB_DISABLED = 2
@@ -19,9 +19,9 @@ const S390 = '/sys/firmware/ipl/secure'
 const ADDS = 'whether Secure Boot is on'
 
 export interface SecureBoot {
-  /** As the running kernel sees it; null when that is not known. */
+  /** The running kernel's view; null when unknown. */
   readonly enabled: boolean | null
-  /** The firmware takes new keys without asking; null where it has no such state. */
+  /** Whether the firmware takes new keys without asking; null where it has no such state. */
   readonly setupMode: boolean | null
 }
 
@@ -47,7 +47,7 @@ function readS390(survey: Survey): SecureBoot | undefined {
 function readEfi(survey: Survey): SecureBoot {
   const setup = byteOf(survey, globalVariable('SetupMode'))
   const setupMode = setup === undefined ? null : setup === 1
-  // What the stub wrote down counts for the kernel: it heeds shim's switch, and later changes do not matter.
+  // The stub's record counts for the kernel: it respects shim's switch, and later changes do not matter.
   const stub = survey.bytes(BOOT_PARAMETERS, ADDS, SECURE_BOOT_OFFSET + 1)?.[SECURE_BOOT_OFFSET]
   if (stub === STUB_ENABLED || stub === STUB_DISABLED) {
     const value = `secure_boot ${stub} (${stub === STUB_ENABLED ? 'enabled' : 'disabled'})`

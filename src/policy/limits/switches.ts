@@ -2,7 +2,7 @@ import { placeOfParameter } from '../../entries/paths/parameter-place.ts'
 import type { System } from '../../system/system.ts'
 import { type SysctlSetting, settingsOf } from './sysctl.ts'
 
-/** Present when the kernel has kexec, and 1 when loading is switched off until the next boot. */
+/** Present when the kernel has kexec; 1 when loading is switched off until the next boot. */
 export const DISABLED = '/proc/sys/kernel/kexec_load_disabled'
 
 /** Loads still allowed, -1 for any number; since 6.3. Documentation/admin-guide/sysctl/kernel.rst */
@@ -17,17 +17,17 @@ export function readLoadsLeft(system: System, panic: boolean): number | null {
   return text === undefined || !/^\d+$/.test(text) ? null : Number(text)
 }
 
-/** Who has set a switch, and what to do so that the next boot does not. */
+/** The source that sets a switch, and how to prevent that at the next boot. */
 export interface Culprit {
-  /** Where it stands, '/etc/sysctl.d/99-x.conf:3'; empty where nothing that is read at boot sets it. */
+  /** Its place, '/etc/sysctl.d/99-x.conf:3'; empty where no file read at boot sets it. */
   readonly settings: readonly (SysctlSetting & { readonly source: string })[]
   /** As a sentence or two. */
   readonly remedy: string
 }
 
 /**
- * Finds what sets a switch. The kernel takes nothing but 1 for kexec_load_disabled (kernel/kexec_core.c), so that a line with
- * another value does not count; of a limit every number counts.
+ * Finds the source that sets a switch. The kernel takes only 1 for kexec_load_disabled (kernel/kexec_core.c), so lines
+ * with other values do not count; for a limit every number counts.
  */
 export function whoHasSet(system: System, switchPath: string): Culprit {
   const name = `kernel.${switchPath.split('/').at(-1)}`

@@ -9,12 +9,12 @@ export interface SysctlSetting {
   readonly path: string
   /** Its number, from 1; null for the command line. */
   readonly line: number | null
-  /** As it stands there. */
+  /** Its text, unchanged. */
   readonly text: string
   readonly value: string
 }
 
-/** In order of precedence: of files of one name only the first counts (sysctl.d(5), sysctl(8)). */
+/** In order of precedence: of several files with one name only the first counts (sysctl.d(5), sysctl(8)). */
 const FOLDERS = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d', '/lib/sysctl.d']
 
 /** procps and busybox read it last; systemd-sysctl only where a link in sysctl.d leads to it, as Debian's once did. */
@@ -24,8 +24,8 @@ const LAST = '/etc/sysctl.conf'
 const MAX_LINES = 10_000
 
 /**
- * What gives a switch its value at boot, the setting that counts first: the kernel's command line, then the files. Nothing
- * where a program has set it since.
+ * The boot settings that give a switch its value, the one that counts first: the kernel's command line, then the files.
+ * Empty where a program has set it since.
  * @param name as `sysctl` writes it: 'kernel.kexec_load_disabled'
  */
 export function settingsOf(system: System, name: string): SysctlSetting[] {
@@ -43,7 +43,7 @@ function fromCommandLine(system: System, key: string): SysctlSetting[] {
   })
 }
 
-/** In the order in which they are read: the last one counts. A name counts before a pattern, wherever both stand. */
+/** In reading order: the last one counts. A name takes precedence over a pattern, in any order. */
 function fromFiles(system: System, key: string): SysctlSetting[] {
   const lines = filesOf(system).flatMap((path) => linesOf(system, path))
   const isExcluded = lines.some(({ name, value }) => value === null && matches(name, key))
@@ -74,19 +74,19 @@ function isReadBySystemd(system: System): boolean {
 interface Line extends Omit<SysctlSetting, 'value'> {
   /** With slashes; may be a pattern. */
   readonly name: string
-  /** Null for `-PATTERN`, which takes names out of patterns. */
+  /** Null for `-PATTERN`, which excludes names from patterns. */
   readonly value: string | null
 }
 
 function linesOf(system: System, path: string): Line[] {
-  // A device, as the link to /dev/null that masks a file, has nothing to say.
+  // A device contains no settings, such as the link to /dev/null that masks a file.
   if (system.stat(path)?.isFile() !== true) return []
   return (system.readText(path) ?? '').split('\n', MAX_LINES).flatMap((whole, index) => {
     const text = whole.trim()
     if (text === '' || text.startsWith('#') || text.startsWith(';')) return []
     const equals = text.indexOf('=')
     const left = (equals < 0 ? text : text.slice(0, equals)).trim()
-    // The hyphen only says that a failure is no matter.
+    // The hyphen only means that a failure is ignored.
     const name = left.startsWith('-') ? left.slice(1).trim() : left
     if (equals < 0 && left === name) return []
     const value = equals < 0 ? null : text.slice(equals + 1).trim()
@@ -94,13 +94,13 @@ function linesOf(system: System, path: string): Line[] {
   })
 }
 
-/** Where the first separator is a dot, dots and slashes change places (sysctl_normalize of systemd, slashdot of procps). */
+/** Where the first separator is a dot, dots and slashes swap (sysctl_normalize of systemd, slashdot of procps). */
 function withSlashes(name: string): string {
   if (/[./]/.exec(name)?.[0] !== '.') return name.replace(/^\//, '')
   return name.replace(/[./]/g, (separator) => (separator === '.' ? '/' : '.'))
 }
 
-/** A star ends at a slash. */
+/** A star stops at a slash. */
 function matches(pattern: string, key: string): boolean {
   const [parts, names] = [pattern.split('/'), key.split('/')]
   return parts.length === names.length && parts.every((part, index) => matchesGlob(part, names[index] as string))

@@ -1,6 +1,6 @@
 import type { Survey } from '../survey/survey.ts'
 
-/** Which modules are active, in the order in which they are asked. */
+/** The active modules, in the order in which the kernel asks them. */
 export const MODULES = '/sys/kernel/security/lsm'
 
 const LABEL = '/proc/self/attr/current'
@@ -12,18 +12,19 @@ const IPE = '/sys/kernel/security/ipe'
 /** A security module that may refuse a load by a policy that is not read here. */
 export interface Confinement {
   readonly module: 'apparmor' | 'selinux' | 'loadpin' | 'ipe' | 'unknown'
-  /** What it confines this process as: a profile, a context; null where it confines none in particular. */
+  /** The profile or context that confines this process; null where there is no particular one. */
   readonly label: string | null
-  /** Whether it is about this very process, or about every one. */
+  /** Whether it concerns this process alone, or every process. */
   readonly scope: 'process' | 'machine'
-  /** What would have to be known to tell, to complete "not known is …". */
+  /** The missing knowledge, to complete "not known is …". */
   readonly missing: string
 }
 
 /**
- * Finds what may refuse a load besides the kernel's own rules. Landlock is not among them: it restricts paths, network and
- * signals, and has no say in the system calls that load (security/landlock has no hook for them), nor on open descriptors; what
- * it hides cannot be opened. Neither are Smack, Yama and SafeSetID; BPF programs cannot be seen.
+ * Finds modules that may refuse a load besides the kernel's own rules. Landlock is not among them: it restricts paths,
+ * network and signals, but neither the system calls that load (security/landlock has no hook for them) nor open
+ * descriptors. Files that it hides cannot be opened. Smack, Yama and SafeSetID are not among them either; BPF programs
+ * cannot be seen.
  */
 export function readConfinement(survey: Survey): Confinement[] {
   const modules = survey.system.readText(MODULES)?.trim().split(',')
@@ -46,7 +47,9 @@ function ofProcess(survey: Survey, modules: readonly string[] | undefined): Conf
   return apparmor(survey, label, path)
 }
 
-/** Null where there is none: without a module that has labels, reading is EINVAL. Undefined where it may not be read. */
+/**
+ * Null where there is none: without a module that has labels, reading is EINVAL. Undefined where it may not be read.
+ */
 function readLabel(survey: Survey, path: string): string | null | undefined {
   try {
     return survey.system.readHead(path, 4096).toString('utf8').replaceAll('\0', '').trim()
@@ -78,7 +81,7 @@ function selinux(survey: Survey, label: string): Confinement[] {
   return [{ module: 'selinux', label, scope: 'process', missing }]
 }
 
-/** LoadPin takes kernels from one file system alone, and none from memory: security/loadpin/loadpin.c. */
+/** LoadPin takes kernels from one file system only, and none from memory: security/loadpin/loadpin.c. */
 function loadPin({ system }: Survey, modules: readonly string[] | undefined): Confinement[] {
   if (modules?.includes('loadpin') !== true || system.readText(LOADPIN_ENFORCES)?.trim() === '0') return []
   const missing = 'whether the kernel lies where LoadPin takes files from'

@@ -4,7 +4,7 @@ import { readProcessStatus } from '../../system/process-status.ts'
 import type { System } from '../../system/system.ts'
 import { noCapability, otherPidNamespace, otherUserNamespace } from '../causes/causes.ts'
 
-/** Which user ids of the outer namespace its own are: absent in a kernel without user namespaces. */
+/** The user ids of the outer namespace behind its own: absent in a kernel without user namespaces. */
 export const USER_IDS = '/proc/self/uid_map'
 
 /** Numbers of capabilities: include/uapi/linux/capability.h */
@@ -12,15 +12,15 @@ export const CAPABILITIES = { CAP_KILL: 5n, CAP_SYS_ADMIN: 21n, CAP_SYS_BOOT: 22
 
 /** The initial pid namespace has a fixed inode number: PROC_PID_INIT_INO, include/linux/proc_ns.h. */
 const INITIAL_PID_NAMESPACE = 'pid:[4026531836]'
-/** PROC_USER_INIT_INO. A child namespace may map all ids as the initial one does, so the map alone does not tell. */
+/** PROC_USER_INIT_INO. A child namespace may map all ids like the initial one, so the map alone is not conclusive. */
 const INITIAL_USER_NAMESPACE = 'user:[4026531837]'
 const WHOLE_MAP = '0 0 4294967295'
 
-/** Whether this process may ask the kernel to load an image and to kexec; each fact with where it was read. */
+/** Whether this process may ask the kernel to load an image and to kexec; each fact with its source. */
 export interface Privileges {
   /** CAP_SYS_BOOT is in the effective set. */
   readonly capable: boolean
-  /** The capability only counts in the initial user namespace (kexec_load_permitted, kernel/kexec_core.c). */
+  /** The capability counts only in the initial user namespace (kexec_load_permitted, kernel/kexec_core.c). */
   readonly initialUserNamespace: boolean
   /** reboot(2) in a child pid namespace ends that namespace instead (reboot_pid_ns, kernel/pid_namespace.c). */
   readonly initialPidNamespace: boolean
@@ -31,7 +31,10 @@ export interface Privileges {
   readonly evidence: readonly Evidence[]
 }
 
-/** Reads what this very process may do. Unreadable facts count as granted: then the kernel is asked and its answer diagnosed. */
+/**
+ * Reads the privileges of this process. Unreadable facts count as granted: then the kernel is asked and its answer
+ * diagnosed.
+ */
 export function readPrivileges(system: System): Privileges {
   const status = readProcessStatus(system)
   const capabilities = effectiveSet(status)
@@ -61,7 +64,7 @@ export function readPrivileges(system: System): Privileges {
   }
 }
 
-/** The capabilities of this very process that count; none where they cannot be read. */
+/** The effective capabilities of this process; none where they cannot be read. */
 export function readCapabilities(system: System): { has(capability: bigint): boolean; evidence: readonly Evidence[] } {
   const set = effectiveSet(readProcessStatus(system))
   return {
@@ -78,7 +81,10 @@ function has(set: string, capability: bigint): boolean {
   return ((BigInt(`0x${set}`) >> capability) & 1n) === 1n
 }
 
-/** Refuses what needs CAP_SYS_BOOT when it is missing. @throws KexecError 'no-capability' or 'not-init-user-namespace'. */
+/**
+ * Refuses actions that need CAP_SYS_BOOT when it is missing. @throws KexecError 'no-capability' or
+ * 'not-init-user-namespace'.
+ */
 export function requireCapability(
   { capable, initialUserNamespace, uid, evidence }: Privileges,
   operation: string,
@@ -95,7 +101,7 @@ export function requireCapability(
   })
 }
 
-/** Refuses what ends in reboot(2) inside a child pid namespace. @throws KexecError 'not-init-pid-namespace'. */
+/** Refuses actions that end in reboot(2) inside a child pid namespace. @throws KexecError 'not-init-pid-namespace'. */
 export function requireInitialPidNamespace({ initialPidNamespace, evidence }: Privileges): void {
   if (initialPidNamespace) return
   const { reason, code, summary, remedy } = otherPidNamespace

@@ -7,21 +7,21 @@ import { kernelHasSymbol, SYMBOLS } from './symbols.ts'
 /** Far more than any kernel's configuration: those of distributions have 250 to 300 KB. */
 const MAX_BYTES = 4 * 1024 * 1024
 
-/** What the running kernel was built with, as far as it can be known. */
+/** The running kernel's build configuration, as far as it is known. */
 export interface KernelConfiguration {
   /** The file it was read from, or null. */
   readonly source: string | null
-  /** As `uname -m` prints it; null when the file does not tell. */
+  /** As `uname -m` prints it; null when the file does not show it. */
   readonly architecture: string | null
-  /** Whether an option is set, as `y` or `m`; null when that is not known. */
+  /** Whether an option is set, as `y` or `m`; null when unknown. */
   has(option: string): Known
-  /** What of it says so, and where: nothing is quoted that is not there. */
+  /** The line that says so, and its place. Only existing lines are quoted. */
   quote(option: string): Evidence
 }
 
 /**
- * Reads the configuration of the kernel that runs, from the first place that has it. Only places that name this very
- * release count: another kernel's configuration says nothing.
+ * Reads the running kernel's configuration, from the first place that has it. Only places that name this exact release
+ * count: another kernel's configuration says nothing.
  */
 export function readConfiguration(survey: Survey, release: string | null): KernelConfiguration {
   for (const path of places(release)) {
@@ -38,7 +38,7 @@ export function readConfiguration(survey: Survey, release: string | null): Kerne
     return {
       source: path,
       architecture: architectureIn(text),
-      // An option that depends on another that is off is not mentioned at all.
+      // An option whose dependency is off is not mentioned at all.
       has: (option) => optionIn(text, option) ?? (complete ? false : fromSymbols(survey, option)),
       quote: (option) =>
         optionIn(text, option) === null && !complete
@@ -64,7 +64,7 @@ function places(release: string | null): string[] {
   ]
 }
 
-/** With a line break before the first line, so that all lines can be found by theirs. */
+/** Starts with a line break, so that every line can be found by the break before it. */
 function textOf(bytes: Buffer): string | undefined {
   const isPacked = bytes[0] === 0x1f && bytes[1] === 0x8b
   try {
@@ -74,7 +74,9 @@ function textOf(bytes: Buffer): string | undefined {
   }
 }
 
-/** What a configuration says of an option, or null when it does not mention it. Some twenty of thousands are asked for. */
+/**
+ * A configuration's value for an option, or null when it does not mention it. Some twenty of thousands are asked for.
+ */
 function optionIn(text: string, option: string): Known {
   const set = `\nCONFIG_${option}=`
   const at = text.indexOf(set)
@@ -112,15 +114,16 @@ const architectures: readonly (readonly [option: string, architecture: string])[
 ]
 
 /**
- * A function that is only built with an option tells that it is on. That it is missing tells the opposite only of system
- * calls, and of what nothing else could be called: others may be inlined, or have another name in another version.
+ * A function that is only built with an option shows that the option is on. Its absence shows the opposite only for
+ * system calls, and for functions that nothing can replace: others may be inlined, or have another name in another
+ * version.
  */
 const symbols: Readonly<Record<string, { readonly names: readonly string[]; readonly absenceTells: boolean }>> = {
   KEXEC_FILE: { names: ['sys_kexec_file_load'], absenceTells: true },
   KEXEC: { names: ['sys_kexec_load'], absenceTells: true },
   KEXEC_SIG: { names: ['set_kexec_sig_enforced', 'kexec_kernel_verify_pe_sig'], absenceTells: false },
   KEXEC_BZIMAGE_VERIFY_SIG: { names: ['kexec_kernel_verify_pe_sig', 'bzImage64_verify_sig'], absenceTells: false },
-  // include/linux/ima.h: the function is there with this option alone, and is called from another file.
+  // include/linux/ima.h: the function exists only with this option, and is called from another file.
   INTEGRITY_TRUSTED_KEYRING: { names: ['ima_appraise_signature'], absenceTells: true },
   KEXEC_IMAGE_VERIFY_SIG: { names: ['kexec_kernel_verify_pe_sig', 'image_verify_sig'], absenceTells: false },
 }

@@ -5,7 +5,7 @@ export const LOCKDOWN = '/sys/kernel/security/lockdown'
 
 export type Lockdown = 'none' | 'integrity' | 'confidentiality'
 
-/** Reads how far the kernel is locked down; null when that cannot be known. */
+/** Reads the kernel's lockdown level; null when unknown. */
 export function readLockdown(survey: Survey, configuration: KernelConfiguration): Lockdown | null {
   const text = survey.text(LOCKDOWN, 'whether the kernel is locked down')
   const state = parseLockdown(text)

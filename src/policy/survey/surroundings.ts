@@ -5,16 +5,16 @@ const XEN_KIND = '/sys/hypervisor/guest_type'
 const XEN_VERSION = '/sys/hypervisor/version'
 const XEN_CAPABILITIES = '/proc/xen/capabilities'
 
-/** What a container runtime leaves behind for those inside. */
+/** Traces of a container runtime for processes inside. */
 const marks: readonly (readonly [path: string, name: string])[] = [
   ['/run/.containerenv', 'podman'],
   ['/.dockerenv', 'docker'],
 ]
 
-/** The container this process runs in, as far as its runtime says so: 'docker', 'lxc', …; null when none does. */
+/** The container of this process, by its runtime's traces: 'docker', 'lxc', …; null when there are none. */
 export function readContainer(survey: Survey): string | null {
   const mark = marks.find(([path]) => survey.system.exists(path))
-  // systemd and its like write down what PID 1 was told: https://systemd.io/CONTAINER_INTERFACE
+  // systemd and similar programs write down PID 1's environment: https://systemd.io/CONTAINER_INTERFACE
   const told = survey.system.readText('/run/systemd/container')?.trim()
   const environment = survey.system.readText('/proc/1/environ') ?? ''
   const variable = /(?:^|\0)container=([\w-]+)/.exec(environment)?.[1]
@@ -48,7 +48,7 @@ export function readHypervisor(survey: Survey): string | null {
   return name
 }
 
-/** ' 4.17', or nothing where the hypervisor does not tell. */
+/** ' 4.17', or nothing where the hypervisor does not report it. */
 function versionOf({ system }: Survey): string {
   const [major, minor] = ['major', 'minor'].map((part) => system.readText(`${XEN_VERSION}/${part}`)?.trim() ?? '')
   return /^\d{1,3}$/.test(major ?? '') && /^\d{1,3}$/.test(minor ?? '') ? ` ${major}.${minor}` : ''

@@ -1,6 +1,6 @@
 import type { System } from '../../system/system.ts'
 
-/** What a fact of the policy is about. */
+/** The subject of a policy fact. */
 export type PolicySubject =
   | 'kernel'
   | 'lockdown'
@@ -13,7 +13,7 @@ export type PolicySubject =
   | 'container'
   | 'hypervisor'
 
-/** One fact, as a sentence, with the file it came from and what stood there. */
+/** One fact, as a sentence, with its file and the value read there. */
 export interface PolicyReason {
   readonly subject: PolicySubject
   readonly text: string
@@ -21,19 +21,19 @@ export interface PolicyReason {
   readonly value: string
 }
 
-/** A file that could not be read, and what it would have told. */
+/** A file that could not be read, and the facts it would have shown. */
 export interface UnreadFact {
   readonly path: string
   /** 'not permitted', or the errno. */
   readonly why: string
-  /** What it would add, to complete "it would tell …". */
+  /** The facts it would add, to complete "it would tell …". */
   readonly adds: string
 }
 
-/** Longest value quoted in a reason, characters. */
+/** Longest value quoted in a reason, in characters. */
 const MAX_VALUE = 120
 
-/** Reads a machine for its policy, and keeps account of what each fact came from and of what could not be read. */
+/** Reads a machine for its policy, and records the source of each fact and the files that could not be read. */
 export class Survey {
   readonly system: System
   readonly reasons: PolicyReason[] = []
@@ -43,12 +43,12 @@ export class Survey {
     this.system = system
   }
 
-  /** A text without white space around it, or undefined; that it may not be read is noted. */
+  /** A text without white space around it, or undefined. A lack of permission is recorded. */
   text(path: string, adds: string, limit = 1024 * 1024): string | undefined {
     return this.bytes(path, adds, limit)?.toString('utf8').trim()
   }
 
-  /** The bytes of a file, at most `limit`, or undefined; that it may not be read is noted. */
+  /** The bytes of a file, at most `limit`, or undefined. A lack of permission is recorded. */
   bytes(path: string, adds: string, limit: number): Buffer | undefined {
     try {
       return this.system.readHead(path, limit)
@@ -63,7 +63,7 @@ export class Survey {
     this.reasons.push({ subject, text, source, value: quoted })
   }
 
-  /** What is not there is no news: only what is there and cannot be read. */
+  /** A missing file is not recorded, only one that cannot be read. */
   miss(path: string, code: string, adds: string): void {
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return
     const why = code === 'EACCES' || code === 'EPERM' ? 'not permitted' : code

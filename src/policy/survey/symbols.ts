@@ -7,15 +7,15 @@ export const SYMBOLS = '/proc/kallsyms'
 /** Some 200,000 symbols, with those of modules: 10 MB. */
 const MAX_BYTES = 64 * 1024 * 1024
 
-/** Every kernel has it; where it is not found, the list is none. */
+/** Every kernel has it; without it, the file is not a list of symbols. */
 const ALWAYS = 'printk'
 
 /** Read once for each system: it takes a while. */
 const lists = new WeakMap<System, string | null>()
 
 /**
- * Whether the running kernel has a function, or a system call of this name: names may be read by all, their addresses not.
- * Null when the kernel tells no names (CONFIG_KALLSYMS).
+ * Whether the running kernel has a function, or a system call, of this name. All users may read names, but not
+ * addresses. Null when the kernel shows no names (CONFIG_KALLSYMS).
  */
 export function kernelHasSymbol(survey: Survey, name: string): Known {
   let list = lists.get(survey.system)
@@ -29,7 +29,7 @@ export function kernelHasSymbol(survey: Survey, name: string): Known {
   return has(list, name) || (name.startsWith('sys_') && new RegExp(` [Tt] __\\w+_${name}\\n`).test(list))
 }
 
-/** A system call that was not built has a weak symbol of its name ('W', kernel/sys_ni.c), which is no function. */
+/** A system call that was not built has a weak symbol of its name ('W', kernel/sys_ni.c), which is not a function. */
 function has(list: string, name: string): boolean {
   return list.includes(` T ${name}\n`) || list.includes(` t ${name}\n`)
 }

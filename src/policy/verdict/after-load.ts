@@ -1,9 +1,9 @@
 import type { KexecPolicy } from '../policy.ts'
 
 /**
- * What to know of a kernel that is loaded where the machine takes no other, or not any: lockdown can be raised and loading be
- * switched off after a load, and nobody asks again when it is started (kernel_kexec of kernel/kexec_core.c). Null where a new
- * load is as free as ever.
+ * A remark on a loaded kernel where the machine takes no other, or none at all. Lockdown can be raised, and loading
+ * switched off, after a load; the start does not check them again (kernel_kexec of kernel/kexec_core.c). Null where a
+ * new load is still possible.
  */
 export function afterLoad({ kexecFileLoad, kexecLoad, lockdown, signature }: KexecPolicy): string | null {
   const isShut = ({ mode }: { readonly mode: string }) => mode === 'disabled' || mode === 'unsupported'

@@ -1,4 +1,4 @@
-/** Codes of what would have to be known to tell what the kernel will say: docs/remarks.md says what each means. */
+/** Codes of missing facts for predicting the kernel's answer: docs/remarks.md explains each. */
 export const missingCodes = [
   'confinement',
   'ima-appraisal',
@@ -12,14 +12,14 @@ export const missingCodes = [
 
 export type MissingCode = (typeof missingCodes)[number]
 
-/** What would have to be known. */
+/** A missing fact. */
 export interface MissingFact {
   readonly code: MissingCode
   /** To complete "not known is …". */
   readonly text: string
 }
 
-/** Codes of what is worth knowing of a load although it changes nothing. */
+/** Codes of remarks on a load that do not change it. */
 export const noteCodes = ['platform-obstacle', 'revoked-image', 'signature-broken'] as const
 
 export type NoteCode = (typeof noteCodes)[number]

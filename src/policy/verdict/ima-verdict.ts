@@ -6,13 +6,13 @@ import type { CheckAnswer } from './signature-verdict.ts'
 
 /** A file as IMA sees it when the kernel reads it. */
 export interface AppraisedFile extends ImaSubject {
-  /** Its security.ima; null when it has none, undefined when that is not known. */
+  /** Its security.ima; null when it has none, undefined when unknown. */
   readonly attribute: ImaAttribute | null | undefined
-  /** Whether the hash in security.ima is the file's; null when it was not compared, or there is none. */
+  /** Whether the hash in security.ima matches the file; null when it was not compared, or there is none. */
   readonly digestMatches: boolean | null
 }
 
-/** What IMA's appraisal of a file would come to: ima_appraise_measurement of ima_appraise.c. */
+/** The predicted result of IMA's appraisal of a file: ima_appraise_measurement of ima_appraise.c. */
 export function checkAppraisal(
   { ima, keyrings }: KexecPolicy,
   hook: ImaHook,

@@ -22,13 +22,13 @@ import type { MissingFact, VerdictNote } from './codes.ts'
 import { type AppraisedFile, checkAppraisal } from './ima-verdict.ts'
 import { checkSignature, type FailedCheck } from './signature-verdict.ts'
 
-/** What is known of the kernel that would be loaded, besides its signatures. */
+/** The known facts about the kernel that would be loaded, besides its signatures. */
 export interface VerdictImage {
-  /** Whether it is a PE image, which alone can have an Authenticode signature; null when that is not known. */
+  /** Whether it is a PE image, which alone can have an Authenticode signature; null when unknown. */
   readonly isPe: boolean | null
-  /** The file that the kernel reads, for IMA: that of the kernel, or the memory it was unpacked into. */
+  /** The file that the kernel reads, for IMA: the kernel's own, or the memory it was unpacked into. */
   readonly file: AppraisedFile
-  /** That of the initrd; null without one. */
+  /** The file of the initrd; null without one. */
   readonly initrd: AppraisedFile | null
 }
 
@@ -37,33 +37,33 @@ export interface PredictOptions {
   readonly panic?: boolean
   /** As if this process had every privilege. */
   readonly privileged?: boolean
-  /** Which call is made; kexec_file_load unless told otherwise. */
+  /** The call to make; default kexec_file_load. */
   readonly call?: 'kexec_file_load' | 'kexec_load'
 }
 
-/** What the running kernel will say to a load, before it is asked. */
+/** The running kernel's predicted answer to a load. */
 export interface Verdict {
   readonly outcome: 'will-load' | 'will-be-refused' | 'cannot-tell'
-  /** Why, as one sentence. */
+  /** The reason, as one sentence. */
   readonly summary: string
-  /** Of the error it would be; null unless it will be refused. */
+  /** The reason of the error; null unless the load will be refused. */
   readonly reason: Reason | null
-  /** The errno the kernel would give; null unless it will be refused. */
+  /** The kernel's errno; null unless the load will be refused. */
   readonly code: string | null
   readonly hint: string | null
-  /** What would have to be known to tell; empty unless it cannot be told. */
+  /** The missing facts; empty unless the answer is unknown. */
   readonly missing: readonly MissingFact[]
-  /** What is worth knowing although it changes nothing. */
+  /** Remarks that do not change the answer. */
   readonly notes: readonly VerdictNote[]
   readonly evidence: readonly Evidence[]
-  /** When this process lacks a privilege: what the verdict is for one that has it. Else null. */
+  /** When this process lacks a privilege: the verdict for one that has it. Else null. */
   readonly privileged: Verdict | null
 }
 
 /**
- * Tells what kexec_file_load will say to this kernel, in the order in which it asks. It goes as far as policy goes: whether
- * the image is sound and the memory suffices is another question.
- * @param signatures of the very bytes that would be loaded; null when they were not looked at, which is enough where
+ * Predicts the answer of kexec_file_load to this kernel, in the order of the kernel's checks. It covers only policy: a
+ * sound image and enough memory are separate questions.
+ * @param signatures of the exact bytes that would be loaded; null when they were not read, which suffices where
  *   `policy.signature.required` is false
  */
 export function predict(
@@ -74,7 +74,7 @@ export function predict(
 ): Verdict {
   const byMachine = refusalOfMachine(policy, options)
   const byProcess = options.privileged ? undefined : refusalOfProcess(policy)
-  // A call that is not there is answered before anyone's rights are asked for.
+  // A missing call is answered before the rights of the caller are checked.
   if (byMachine?.reason === 'no-kexec-support') return byMachine
   if (byProcess !== undefined) {
     return { ...byProcess, privileged: predict(policy, image, signatures, { ...options, privileged: true }) }
@@ -110,7 +110,7 @@ function refusalOfProcess(policy: KexecPolicy): Verdict | undefined {
   return undefined
 }
 
-/** kexec_load gets no file, so there is nothing to verify: it is open or shut. */
+/** kexec_load gets no file, so there is nothing to verify: it is allowed or refused. */
 function verdictOnSegments(policy: KexecPolicy, options: PredictOptions): Verdict {
   const { mode, why, reason } = policy.kexecLoad
   const evidence = evidenceOf(policy, 'lockdown', 'secure boot', 'ima')
@@ -145,7 +145,7 @@ function verdictOnImage(
   let why = policy.kexecFileLoad.why
   if (required !== false) {
     const check = checkSignature(policy, signatures, image.isPe)
-    // What comes later does not matter when this is sure to refuse.
+    // Later checks do not matter when this one is certain to refuse.
     if (check.passes === false && required) return signatureRefused(policy, check)
     if (check.passes) why = check.why
     else if (required === null)
@@ -169,7 +169,7 @@ function verdictOnImage(
   return { ...common, outcome: 'cannot-tell', summary, hint, missing }
 }
 
-/** Switches, limits and rights that are there and could not be read. */
+/** Switches, limits and rights that exist but could not be read. */
 function unreadOf({ unread }: KexecPolicy, { privileged, panic }: PredictOptions): MissingFact[] {
   const ofProcess = privileged ? [] : [STATUS, USER_IDS]
   const deciding: string[] = [DISABLED, panic ? LIMIT.panic : LIMIT.normal, ...ofProcess]
@@ -178,12 +178,12 @@ function unreadOf({ unread }: KexecPolicy, { privileged, panic }: PredictOptions
     .map(({ path, adds }) => ({ code: 'unreadable-fact', text: `${adds} (${path}, which cannot be read)` }))
 }
 
-/** What may refuse a call, and does not say what. */
+/** Modules that may refuse a call by rules that they do not show. */
 function barriersOf(policy: KexecPolicy, { privileged }: PredictOptions): MissingFact[] {
   return [...(privileged ? [] : barriersOfProcess(policy)), ...confinedBy(policy, 'machine')]
 }
 
-/** The same of what is about this process alone: another one may be free of it. */
+/** The same for those that concern this process alone: another process may be free of them. */
 export function barriersOfProcess(policy: KexecPolicy): MissingFact[] {
   const text = 'what the seccomp filter on this process refuses'
   const filter: MissingFact[] = (policy.seccomp ?? 0) > 0 ? [{ code: 'seccomp-filter', text }] : []
@@ -196,7 +196,10 @@ function confinedBy({ confinement }: KexecPolicy, wanted: 'process' | 'machine')
     .map(({ missing }) => ({ code: 'confinement', text: missing }))
 }
 
-/** Lockdown says EPERM whatever was wrong; what was built in or comes from Secure Boot gives the check's own errno. */
+/**
+ * Lockdown says EPERM for any fault; where the build or Secure Boot requires the signature, the errno is the check's
+ * own.
+ */
 function signatureRefused(policy: KexecPolicy, { code, why, changed }: FailedCheck): Verdict {
   const { requiredBy } = policy.signature
   const evidence = evidenceOf(policy, 'signature', 'lockdown', 'secure boot', 'keyrings')
@@ -209,7 +212,7 @@ function signatureRefused(policy: KexecPolicy, { code, why, changed }: FailedChe
   return refused({ reason: 'signature-rejected', code, summary, remedy }, evidence)
 }
 
-/** What can be done where a signature is required: only of EFI the kernel takes keys, and kexec_load may be open. */
+/** The remedies where a signature is required: the kernel takes keys only from EFI, and kexec_load may be allowed. */
 export function waysPastSignature({ efi, kexecLoad, signature }: KexecPolicy): string {
   const first =
     signature.format === 'none'

@@ -3,7 +3,7 @@ import type { KexecPolicy } from '../policy.ts'
 import { isAtLeast } from '../signature-check.ts'
 import { chainOf, trustOf } from './trust.ts'
 
-/** What a check comes to: passed, failed with an errno, or what is missing to tell. */
+/** The result of a check: passed, failed with an errno, or undecided for a missing fact. */
 export type CheckAnswer =
   | { readonly passes: true; readonly why: string }
   | FailedCheck
@@ -13,15 +13,15 @@ export interface FailedCheck {
   readonly passes: false
   readonly code: string
   readonly why: string
-  /** It is the bytes that are wrong, not who signed them: no key helps. */
+  /** The bytes are wrong, not the signer: no key helps. */
   readonly changed: boolean
 }
 
 /**
- * What the kernel's own check of an image's signature would come to, in the order in which it asks: the format, the
+ * The predicted result of the kernel's own check of an image's signature, in the kernel's order: the format, the
  * signature, the signer, the digest (verify_pefile_signature, s390_verify_sig).
- * @param report null when the signatures were not looked at
- * @param isPe whether the image is a PE file; null when that is not known
+ * @param report null when the signatures were not read
+ * @param isPe whether the image is a PE file; null when unknown
  */
 export function checkSignature(policy: KexecPolicy, report: SignatureReport | null, isPe: boolean | null): CheckAnswer {
   const { format } = policy.signature
@@ -75,7 +75,10 @@ function checkOne(policy: KexecPolicy, signature: ImageSignature): CheckAnswer {
   return { passes: true, why: `it is signed, and ${trust.key} in ${trust.keyring} vouches for the signer` }
 }
 
-/** What the kernel's parsers know (pkcs7_parser.c, mscode_parser.c) in every version. Others depend on version and build. */
+/**
+ * Algorithms that the kernel's parsers know (pkcs7_parser.c, mscode_parser.c) in every version. Others depend on
+ * version and build.
+ */
 const hashes = ['sha224', 'sha256', 'sha384', 'sha512']
 const signatures = ['rsa', 'ecdsa']
 
@@ -88,7 +91,7 @@ function checkAlgorithms({ hashAlgorithm, signatureAlgorithm }: ImageSignature):
   return undefined
 }
 
-/** The kernel does not look at the clock, but at when the signer says to have signed (pkcs7_verify_one). */
+/** The kernel ignores the clock, and uses the signer's own time of signing (pkcs7_verify_one). */
 function signedOutsideValidity({ signingTime, signer }: ImageSignature): CheckAnswer | undefined {
   const time = Date.parse(signingTime ?? '')
   const [from, to] = [Date.parse(signer?.notBefore ?? ''), Date.parse(signer?.notAfter ?? '')]

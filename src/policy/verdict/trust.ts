@@ -2,16 +2,16 @@ import type { ImageSignature, SignatureCertificate } from '../../image/signature
 import type { TrustedKey } from '../keys/keyrings.ts'
 import type { KexecPolicy } from '../policy.ts'
 
-/** Whether the kernel would trust who signed: by which key, or why not, or what is missing to tell. */
+/** Whether the kernel would trust the signer: by which key, or why not, or the missing fact. */
 export type Trust =
   | { readonly trusted: true; readonly key: string; readonly keyring: string }
   | { readonly trusted: false; readonly why: string; readonly revoked: boolean }
   | { readonly trusted: null; readonly missing: string }
 
 /**
- * Looks for the signer among the kernel's keys as pkcs7_validate_trust does: the signer's own certificate, then those above
- * it that the signature brings, then the issuer of the last. They are told by their key identifiers, which /proc/keys shows
- * whole.
+ * Looks for the signer among the kernel's keys as pkcs7_validate_trust does: the signer's own certificate, then those
+ * above it in the signature, then the issuer of the last. Certificates are matched by their key identifiers, which
+ * /proc/keys shows whole.
  */
 export function trustOf(policy: KexecPolicy, signature: ImageSignature): Trust {
   const chain = chainOf(signature)
@@ -48,7 +48,8 @@ function notFound(
     if (!isNamed && !isRoot) return unsure(`by which key ${signer} would be trusted: the signature names none`)
     return { trusted: false, why: `no key of this kernel has signed ${signer}`, revoked: false }
   }
-  // The kernel takes the firmware's keys into .platform or .machine, so these can be told without seeing its keyrings.
+  // The kernel takes the firmware's keys into .platform or .machine, so these are known even where its keyrings are
+  // hidden.
   const inFirmware = firmware.trusted.keyIds.find((keyId) => wanted.has(keyId))
   if (
     inFirmware !== undefined &&
@@ -72,7 +73,7 @@ function isRevokedByFirmware(
   )
 }
 
-/** From the signer's certificate up, as far as the signature brings them. */
+/** From the signer's certificate up, as far as the signature contains them. */
 export function chainOf({ signer, certificates }: ImageSignature): SignatureCertificate[] {
   const chain: SignatureCertificate[] = []
   let next = certificates.find(
