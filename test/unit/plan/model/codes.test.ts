@@ -12,8 +12,8 @@ function documented(heading: string): string[] {
 
 test.each([
   ['Warnings of a plan', warningCodes],
-  ['What a plan leaves unchecked', uncheckedCodes],
-  ['What is missing for a verdict', missingCodes],
+  ['Unchecked by a plan', uncheckedCodes],
+  ['Facts missing for a verdict', missingCodes],
 ])('docs/remarks.md, "%s": every code, and no other', (heading, codes) => {
   expect(documented(heading)).toEqual([...codes].sort())
 })
