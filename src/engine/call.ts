@@ -6,21 +6,21 @@ import { System } from '../system/system.ts'
 import { failureOf } from './failure.ts'
 import { KernelLog } from './kernel-log.ts'
 
-/** One call of kexec_file_load(2) or kexec_load(2), described: nothing has happened yet. */
+/** A planned call of kexec_file_load(2) or kexec_load(2), which has not been made. */
 export interface KexecCall {
   readonly syscall: 'kexec_file_load' | 'kexec_load'
-  /** The kernel's path, for messages; none where something is unloaded. */
+  /** The kernel's path, for messages; none for an unload. */
   readonly path?: string
-  /** Whether it is about the crash kernel. */
+  /** Whether it concerns the crash kernel. */
   readonly panic: boolean
   readonly flags: number
-  /** What it is given, for who has to find out why it failed. */
+  /** Its arguments, for finding the cause of a failure. */
   readonly given: readonly Evidence[]
   /** Makes it on this thread. 0 or the errno. */
   makeSync(): number
 }
 
-/** One that loads, which takes long. */
+/** A call that loads, which takes long. */
 export interface LoadCall extends KexecCall {
   /** Makes it on another thread, whose id is left in `thread[0]`. Resolves to 0 or the errno. */
   make(thread: Int32Array): Promise<number>
@@ -30,7 +30,7 @@ const live = new System()
 
 /**
  * Makes a call off the event loop.
- * @throws KexecError with the cause as far as the machine's state and the kernel log tell it; 'kernel-crashed'
+ * @throws KexecError with the cause as far as the machine's state and the kernel log show it; 'kernel-crashed'
  */
 export async function makeCall(call: LoadCall): Promise<void> {
   const before = lookBefore(call)
@@ -53,7 +53,7 @@ export function makeCallSync(call: KexecCall): void {
   }
 }
 
-/** What must be known of the time before the call, to tell why it failed. */
+/** The state before the call, for finding the cause of a failure. */
 function lookBefore({ panic }: KexecCall) {
   return {
     log: new KernelLog(),
@@ -68,12 +68,12 @@ function failure(call: KexecCall, errno: number, before: ReturnType<typeof lookB
   return failureOf(live, { ...call, errno, loadsLeft, lostCrashKernel, log: log.evidence() })
 }
 
-/** Milliseconds between two looks at the thread that makes a call. */
+/** Milliseconds between two checks of the thread that makes a call. */
 const INTERVAL = 500
 
 /**
  * Waits for the answer.
- * @throws KexecError 'kernel-crashed' when the kernel crashed in the call: it ends the thread then, and nobody answers
+ * @throws KexecError 'kernel-crashed' when the kernel crashed in the call: that ends the thread, and no answer comes
  */
 async function answerOf(call: LoadCall, log: KernelLog): Promise<number> {
   const thread = new Int32Array(1)

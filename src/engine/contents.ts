@@ -3,13 +3,16 @@ import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted } from '../abort.ts'
 import { KexecError } from '../errors.ts'
 
-/** Read at a time, bytes: other work of the process goes on in between. */
+/** Bytes read at a time: other work of the process runs in between. */
 const CHUNK = 4 * 2 ** 20
 
 /** Larger than any buffer can be in Node 20 (buffer.constants.MAX_LENGTH). */
 const MOST = 4 * 2 ** 30 - 1
 
-/** What a descriptor holds, in memory that is its own, as kexec_load takes it. @throws KexecError 'file-changed', 'no-memory', 'aborted' */
+/**
+ * The contents of a descriptor, in memory of its own, as kexec_load takes them. @throws KexecError 'file-changed',
+ * 'no-memory', 'aborted'
+ */
 export async function readContents(fd: number, what: string, signal?: AbortSignal): Promise<Buffer> {
   const reading = startReading(fd, what)
   try {
@@ -23,7 +26,7 @@ export async function readContents(fd: number, what: string, signal?: AbortSigna
   }
 }
 
-/** The same at once. */
+/** The same synchronously. */
 export function readContentsSync(fd: number, what: string): Buffer {
   const reading = startReading(fd, what)
   try {

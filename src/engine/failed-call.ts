@@ -1,19 +1,19 @@
 import type { Evidence, Reason } from '../errors.ts'
 
-/** What is known of a call that failed. */
+/** The known facts about a failed call. */
 export interface FailedCall {
   /** Positive errno. */
   readonly errno: number
   readonly syscall: 'kexec_file_load' | 'kexec_load'
   readonly path?: string
   readonly panic: boolean
-  /** What the call was given. */
+  /** The arguments of the call. */
   readonly given?: readonly Evidence[]
   /** Loads that were still allowed before the call, which itself uses one up; null for any number. */
   readonly loadsLeft: number | null
-  /** A crash kernel was loaded before the call, and none is any more. */
+  /** Whether a crash kernel was loaded before the call and is gone after it. */
   readonly lostCrashKernel?: boolean
-  /** What the kernel logged during the call. */
+  /** The kernel's log lines during the call. */
   readonly log: readonly Evidence[]
 }
 

@@ -18,7 +18,7 @@ export function failureOf(system: System, call: FailedCall): KexecError {
   const policy = detectPolicy({ system })
   const name = errnoName(call.errno)
   const permission = name === 'EPERM' || name === 'EACCES' ? diagnosePermission(system, policy, call, name) : undefined
-  // What the kernel said in words first; then what is certain; then what the errno means.
+  // The kernel's own words first; then certain causes; then the meaning of the errno.
   const known =
     obstacleTo(name, policy, call) ??
     (name === 'EBUSY' ? earlierCrash(system) : undefined) ??
@@ -45,14 +45,17 @@ export function failureOf(system: System, call: FailedCall): KexecError {
 
 const LOSS: Evidence = { source: '/sys/kernel/kexec_crash_loaded', value: '0, and 1 before the call' }
 
-/** The kernel frees a crash kernel before it reads the next (kexec_file_load of kernel/kexec_file.c): both would not fit. */
+/**
+ * The kernel frees a crash kernel before it reads the next (kexec_file_load of kernel/kexec_file.c): both would not
+ * fit.
+ */
 function withLoss({ reason, summary, hint }: Diagnosis): Diagnosis {
   const consequence = 'the crash kernel that was loaded before is gone with it'
   const advice = 'Load one again soon: until then a panic is not dumped.'
   return { reason, summary: `${summary}; ${consequence}`, hint: hint === undefined ? advice : `${hint} ${advice}` }
 }
 
-/** A load that Xen would not start is worth no repair: its name comes with whatever else is wrong. */
+/** A load that Xen would not start is not worth a repair: its name comes with any other fault. */
 function withHypervisor({ obstacles }: KexecPolicy, diagnosis: Diagnosis): Diagnosis {
   const below = obstacles.find(({ name }) => name === 'xen')
   if (below === undefined) return diagnosis
@@ -64,7 +67,7 @@ interface Known {
   readonly evidence: readonly Evidence[]
 }
 
-/** What `doctor` knows of the machine, where it gives this very errno. */
+/** The obstacles that `doctor` knows on the machine, where one gives this exact errno. */
 function obstacleTo(name: string, { obstacles }: KexecPolicy, { panic }: FailedCall): Known | undefined {
   const found = obstacles.find(({ code, concernsCrash }) => code === name && (concernsCrash || !panic))
   if (found === undefined) return undefined
@@ -78,8 +81,8 @@ function obstacleTo(name: string, { obstacles }: KexecPolicy, { panic }: FailedC
 }
 
 /**
- * kexec_file_load places what it loads in one piece each, anywhere in RAM: pages that are in use are moved out of the way as the
- * new kernel starts (locate_mem_hole_top_down of kernel/kexec_file.c). So it is not free memory that is missing.
+ * kexec_file_load places each file in one piece, anywhere in RAM. Pages in use are moved out of the way when the new
+ * kernel starts (locate_mem_hole_top_down of kernel/kexec_file.c). So it is not free memory that is missing.
  */
 function longestRun(system: System): Known | undefined {
   const runs = memoryRuns(system)
@@ -97,7 +100,7 @@ function longestRun(system: System): Known | undefined {
   }
 }
 
-/** RAM without what the firmware or the kernel has set aside for good. */
+/** RAM without the parts that the firmware or the kernel has reserved permanently. */
 function memoryRuns(system: System): MemoryRange[] {
   try {
     const { ram, occupied } = usableMemory(readResources(system))
@@ -107,7 +110,7 @@ function memoryRuns(system: System): MemoryRange[] {
   }
 }
 
-/** What of the policy concerns an errno: not everything that was read. */
+/** The part of the policy that concerns an errno, not all facts that were read. */
 function evidenceFor(name: string, system: System, policy: KexecPolicy): Evidence[] {
   const subjects: PolicySubject[] =
     name === 'EPERM'
@@ -147,7 +150,7 @@ function earlierCrash(system: System): { diagnosis: Diagnosis; evidence: Evidenc
   }
 }
 
-/** Where the policy tells more than the errno. */
+/** Errors for which the policy shows more than the errno. */
 function fromPolicy(name: string, policy: KexecPolicy, call: FailedCall): Diagnosis | undefined {
   const { kexecFileLoad, kexecLoad, seccomp } = policy
   const asked = call.syscall === 'kexec_load' ? kexecLoad : kexecFileLoad
@@ -164,12 +167,12 @@ function fromPolicy(name: string, policy: KexecPolicy, call: FailedCall): Diagno
   return cause && diagnosisOf(cause)
 }
 
-/** What the policy tells of EKEYREJECTED beyond the errno. */
+/** The policy's facts about EKEYREJECTED beyond the errno. */
 function whyRejected(name: string, { signature, kernel }: KexecPolicy): string | undefined {
   if (name !== 'EKEYREJECTED') return undefined
   if (signature.format === 'none')
     return 'the running kernel requires signatures, and was built without the code that verifies those of such images'
-  // Before 5.4 an image without a signature was rejected, too.
+  // Before 5.4 an image without a signature was also rejected.
   return isAtLeast(kernel.release, 5, 4) === false
     ? 'the kernel image is not signed, or its signature was rejected'
     : undefined
@@ -179,7 +182,7 @@ function diagnosisOf({ reason, summary, remedy }: Cause): Diagnosis {
   return { reason, summary, hint: remedy }
 }
 
-/** Kernel log lines that tell more than the errno. */
+/** Kernel log lines that show more than the errno. */
 function fromLog(log: readonly Evidence[]): Diagnosis | undefined {
   const text = log.map((line) => line.value).join('\n')
   if (/CPUs are stuck in the kernel/i.test(text)) {

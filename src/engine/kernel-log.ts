@@ -4,29 +4,29 @@ import { native } from '../native.ts'
 
 const KMSG = '/dev/kmsg'
 
-/** A record is at most this long, bytes (CONSOLE_EXT_LOG_MAX, kernel/printk/printk.c). */
+/** The longest record, in bytes (CONSOLE_EXT_LOG_MAX, kernel/printk/printk.c). */
 const RECORD = 8192
 
-/** More records than a load can leave behind; keeps a machine that logs without pause from holding us. */
+/** More records than a load can leave behind; a machine that logs without pause must not hold us. */
 const MAX_RECORDS = 1000
 
-/** Marks what kexec, the signature check, lockdown and IMA write to the kernel log. */
+/** Marks of the lines that kexec, the signature check, lockdown and IMA write to the kernel log. */
 const RELEVANT =
   /kexec|PEFILE|signature|lockdown|integrity|ima:|appraise|avc:|apparmor|bzImage|elfcorehdr|command line|purgatory|X\.509|PKCS|crash/i
 
-/** Marks what a kernel says of its own crash, in the words of each architecture: what happened, and in which function. */
+/** Marks of the lines about a kernel's own crash, in the words of each architecture: the event, and its function. */
 const CRASH =
   /\bBUG\b|\bOops\b|Unable to handle|unable to handle|Internal error|\bPC is at\b|\b(RIP|NIP|epc|pc|lr)\b ?[:[]/
 
-/** The first ones tell; registers and the stack come behind them. */
+/** The first lines matter; registers and the stack follow them. */
 const CRASH_LINES = 6
 
-/** The kernel log from the moment this was opened: the kernel tells there, in words, why it refused. */
+/** The kernel log from the moment this was opened: it has the kernel's reason for a refusal, in words. */
 export class KernelLog {
   private readonly fd: number | undefined
   private readonly unreadable: string | undefined
 
-  /** Never fails: when the log may not be read (kernel.dmesg_restrict, no /dev), `evidence` says so. */
+  /** Never fails. When the log may not be read (kernel.dmesg_restrict, no /dev), `evidence` says so. */
   constructor() {
     try {
       this.fd = openSync(KMSG, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -36,12 +36,12 @@ export class KernelLog {
     }
   }
 
-  /** The lines about kexec that were logged since, in order. */
+  /** The lines about kexec logged since, in order. */
   evidence(): Evidence[] {
     return this.lines(RELEVANT)
   }
 
-  /** What was logged since of a crash of the kernel, in order. */
+  /** The lines about a crash of the kernel logged since, in order. */
   crash(): Evidence[] {
     return this.lines(CRASH).slice(0, CRASH_LINES)
   }
@@ -69,7 +69,7 @@ export class KernelLog {
       try {
         return buffer.toString('utf8', 0, readSync(this.fd as number, buffer))
       } catch (error) {
-        // EPIPE: records were overwritten before they were read; the next read goes on after the gap.
+        // EPIPE: records were overwritten before they were read; the next read continues after the gap.
         if ((error as NodeJS.ErrnoException).code !== 'EPIPE') return undefined
       }
     }

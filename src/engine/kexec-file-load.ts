@@ -3,7 +3,7 @@ import { native } from '../native.ts'
 import { KEXEC_FILE_NO_INITRAMFS, KEXEC_FILE_ON_CRASH, KEXEC_FILE_UNLOAD } from '../system/kexec-abi.ts'
 import type { KexecCall, LoadCall } from './call.ts'
 
-/** What goes into the kernel: open descriptors, so that it is the files that were inspected. */
+/** The inputs of the kernel: open descriptors, so that they are the inspected files. */
 export interface FileLoad {
   readonly kernelFd: number
   /** -1 for a kernel without an initrd. */
@@ -30,7 +30,7 @@ export function kexecFileLoad({ kernelFd, initrdFd, commandLine, panic, path }: 
   }
 }
 
-/** Unloads what either call has loaded. */
+/** Unloads an image that either call has loaded. */
 export function kexecFileUnload(panic: boolean): KexecCall {
   const flags = KEXEC_FILE_UNLOAD | (panic ? KEXEC_FILE_ON_CRASH : 0)
   return {

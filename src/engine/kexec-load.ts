@@ -4,7 +4,7 @@ import { KEXEC_ON_CRASH } from '../system/kexec-abi.ts'
 import type { KexecCall, LoadCall } from './call.ts'
 import { formatAddress, type SegmentImage } from './layout/segments/segment.ts'
 
-/** What goes into the kernel: memory, laid out to the byte. */
+/** The inputs of the kernel: memory, laid out to the byte. */
 export interface SegmentLoad {
   readonly image: SegmentImage
   /** The kernel's path, for messages. */
@@ -25,7 +25,7 @@ export function kexecLoad({ image: { entry, segments, flags }, path, panic }: Se
   }
 }
 
-/** Unloads what either call has loaded: no segments. */
+/** Unloads an image that either call has loaded: no segments. */
 export function kexecUnload(panic: boolean): KexecCall {
   const flags = panic ? KEXEC_ON_CRASH : 0
   return {
@@ -37,7 +37,7 @@ export function kexecUnload(panic: boolean): KexecCall {
   }
 }
 
-/** The kernel says EINVAL or EADDRNOTAVAIL of any of them, and not of which. */
+/** The kernel gives EINVAL or EADDRNOTAVAIL for any segment, without saying which. */
 function evidenceOf({ entry, segments, flags }: SegmentImage): Evidence[] {
   return [
     { source: 'kexec_load', value: `entry ${formatAddress(entry)}, flags ${formatAddress(flags)}` },

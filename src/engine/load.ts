@@ -4,9 +4,9 @@ import { type LoadCall, makeCall } from './call.ts'
 import { unloadLocked } from './unload.ts'
 
 /**
- * Makes a call that loads, off the event loop. The signal is heeded until the call begins. One that comes during the call is
- * heeded after it, by unloading the new image.
- * @throws KexecError as `makeCall`, 'aborted'. A failed load of a kernel leaves the one that was loaded before in place; a
+ * Makes a call that loads, off the event loop. The signal is heeded until the call begins. If it fires during the call,
+ * the new image is unloaded afterwards.
+ * @throws KexecError as `makeCall`, 'aborted'. A failed load of a kernel leaves the previously loaded one in place; a
  *   failed load of a crash kernel by kexec_file_load does not, and the error says so.
  */
 export async function load(call: LoadCall, signal?: AbortSignal): Promise<void> {

@@ -19,17 +19,17 @@ import type { Known } from '../policy/survey/known.ts'
 import type { System } from '../system/system.ts'
 import type { Diagnosis, FailedCall } from './failed-call.ts'
 
-/** One cause of EPERM or EACCES: whether it was this one, or may have been. */
+/** One cause of EPERM or EACCES: certain, or only possible. */
 interface Possible extends Cause {
   readonly certain: boolean
 }
 
-/** Security modules that can refuse what capabilities allow; the others of the list cannot. */
+/** Security modules that can refuse actions that capabilities allow; the others of the list cannot. */
 const mandatory = ['selinux', 'apparmor', 'smack', 'tomoyo', 'bpf', 'loadpin', 'ipe']
 
 /**
- * EPERM has seven causes, and EACCES three, and only the state around the call tells which. One that is certain is the cause;
- * else those that remain possible are all named.
+ * EPERM has seven causes, and EACCES three, and only the state around the call distinguishes them. A certain one is the
+ * cause; without one, all possible causes are named.
  */
 export function diagnosePermission(
   system: System,
@@ -63,14 +63,14 @@ function causesInKernel(policy: KexecPolicy, { panic, loadsLeft, log }: FailedCa
   const switchedOff = policy.kexecFileLoad.remedy ?? policy.kexecLoad.remedy
   const causes: Possible[] = []
   if (limits.disabled !== false) causes.push({ ...loadingDisabled(switchedOff), certain: limits.disabled === true })
-  // The call itself counts: what is 0 after it may have been 1 before, and then it was not that.
+  // The call itself counts: a limit of 0 after it may have been 1 before, and was then not the cause.
   if (loadsLeft === 0) causes.push({ ...limitUsedUp(panic, null), certain: true })
   const isLogged = log.some(({ value }) => /lockdown:.*kexec/i.test(value))
   if (isLogged || lockdown !== 'none') causes.push({ ...lockedDown(lockdown), certain: isLogged })
   return causes
 }
 
-/** IMA, where its rules are about kernels, or may be. */
+/** IMA, where its rules concern kernels, or may. */
 function causesInAppraisal(policy: KexecPolicy, { syscall, log }: FailedCall): Possible[] {
   const isLogged = log.some(({ value }) => /appraise|\bima\b/i.test(value))
   const byCall = syscall === 'kexec_load' && policy.kexecLoad.reason === 'ima-appraisal'
@@ -81,7 +81,7 @@ function causesInAppraisal(policy: KexecPolicy, { syscall, log }: FailedCall): P
   return [{ ...(syscall === 'kexec_load' ? imaAgainstSegments(isRead) : imaAgainstFile(null, isRead)), certain }]
 }
 
-/** Whether IMA has a rule by which it may refuse a kernel or an initrd. */
+/** Whether IMA has a rule that may refuse a kernel or an initrd. */
 function appraisesKernels({ ima }: KexecPolicy): Known {
   if (ima.present === false || (ima.appraise !== null && ima.appraise !== 'enforce')) return false
   if (ima.policy === null) return null

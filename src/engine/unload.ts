@@ -7,7 +7,8 @@ import { kexecFileUnload } from './kexec-file-load.ts'
 import { kexecUnload } from './kexec-load.ts'
 
 /**
- * Unloads the image that is loaded, or with `panic` the crash kernel, whichever call loaded it. Nothing loaded is not an error.
+ * Unloads the loaded image, or with `panic` the crash kernel, no matter which call loaded it. It is not an error when
+ * none is loaded.
  * @throws KexecError also 'busy' while another linux-kexec is at work
  */
 export function unload({ panic = false }: { panic?: boolean } = {}): void {
@@ -19,12 +20,12 @@ export function unload({ panic = false }: { panic?: boolean } = {}): void {
   }
 }
 
-/** As `unload`, for who has the lock. */
+/** As `unload`, for a caller that holds the lock. */
 export function unloadLocked(panic: boolean): void {
   try {
     makeCallSync(kexecFileUnload(panic))
   } catch (error) {
-    // Both calls unload what either has loaded; a kernel may have only one of them.
+    // Either call unloads an image of both; a kernel may have only one of them.
     if (!(error instanceof KexecError) || error.code !== 'ENOSYS') throw error
     makeCallSync(kexecUnload(panic))
   }

@@ -7,7 +7,7 @@ import type { HookChange } from './hook-plan.ts'
 import { makeFolders, removeFolders } from './made-directories.ts'
 
 /**
- * Makes changes that were told before, one file after the other, each in one step.
+ * Makes announced changes, one file after the other, each in one step.
  * @returns the changes @throws KexecError 'io' when a file cannot be written or removed
  */
 export function applyChanges(system: System, changes: readonly HookChange[], dryRun: boolean): readonly HookChange[] {
@@ -55,7 +55,7 @@ function writeChange(system: System, { path, kind, mode, old }: HookChange, targ
     const owner = stats === undefined ? {} : { owner: { uid: stats.uid, gid: stats.gid } }
     replaceFile(target, content, { mode: mode ?? 0o644, ...owner })
   }
-  // A disk or a file system that keeps something else than it was given.
+  // A disk or a file system that stores other data than it was given.
   if (system.readBytes(path) !== text)
     throw Object.assign(new Error('What was written was not read back.'), { code: 'EIO' })
 }

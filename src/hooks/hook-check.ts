@@ -5,17 +5,17 @@ import { packageVersion } from '../version.ts'
 import type { Hook } from './hook.ts'
 import { CHECK, isHookScript } from './hook-script.ts'
 
-/** How long a shell and Node may take to start, milliseconds: an emulated machine takes some seconds. */
+/** Time for a shell and Node to start, in milliseconds: an emulated machine takes some seconds. */
 const DEADLINE = 30_000
 
 /**
- * Has the scripts of a hook that is in place say which linux-kexec they would call. That their text is right does not say
- * that the shell reads it so, that their Node runs, or that their file system lets programs run. Nothing else of ours starts a
- * program.
- * @returns what keeps them from running, one clause each
+ * Makes the scripts of an installed hook print which linux-kexec they would call. A correct text does not guarantee
+ * that the shell reads it, that their Node runs, or that their file system lets programs run. No other code of ours
+ * starts a program.
+ * @returns the obstacles to running them, one clause each
  */
 export function failingScripts(system: System, { parts }: Hook): string[] {
-  // What belongs to another machine cannot be run here.
+  // A hook of another machine cannot be run here.
   if (!system.isLive) return []
   return parts.filter(isHookScript).flatMap(({ path }) => whyNot(path) ?? [])
 }

@@ -3,7 +3,10 @@ import { bytesOfText } from '../exact-text.ts'
 import type { System } from '../system/system.ts'
 import { BEGIN, END, type Hook, type HookFile, type HookLines, type HookLink, type HookPart, MARK } from './hook.ts'
 
-/** absent · installed: exactly as it should be · outdated: ours, and different · foreign: something else lies at its place. */
+/**
+ * absent · installed: exactly as it should be · outdated: ours, and different · foreign: a foreign file lies at its
+ * place.
+ */
 export type HookState = 'absent' | 'installed' | 'outdated' | 'foreign'
 
 /** One change to one file, for review before it is made. */
@@ -11,34 +14,34 @@ export interface HookChange {
   readonly path: string
   readonly kind: HookPart['kind']
   readonly action: 'create' | 'replace' | 'edit' | 'remove'
-  /** Permission bits it is to have; null for a link, and for what is removed. */
+  /** Its new permission bits; null for a link, and for a removal. */
   readonly mode: number | null
-  /** The text that is there, or what the link says; null where nothing is. Bytes as latin1. */
+  /** The present text, or the link's target; null where there is no file. Bytes as latin1. */
   readonly old: string | null
-  /** Null when it is removed. */
+  /** Null for a removal. */
   readonly new: string | null
 }
 
 interface Part {
   readonly state: HookState
-  /** What makes it installed; undefined when it is, or when it may not be touched. */
+  /** The change that installs it; undefined when it is installed, or when it may not be touched. */
   readonly install?: HookChange
-  /** What takes it away again; undefined when nothing of ours is there. */
+  /** The change that removes it; undefined when nothing of ours is there. */
   readonly remove?: HookChange
 }
 
-/** A hook as it stands on a machine. */
+/** A hook's state on a machine. */
 export interface HookStanding {
   readonly state: HookState
-  /** What is at its place and not ours. */
+  /** The foreign files at its places. */
   readonly foreign: readonly string[]
-  /** What `installHandover` would do; none where something foreign is in the way. */
+  /** The changes of `installHandover`; none where a foreign file is in the way. */
   readonly toInstall: readonly HookChange[]
-  /** What `removeHandover` would do. */
+  /** The changes of `removeHandover`. */
   readonly toRemove: readonly HookChange[]
 }
 
-/** Compares a hook with what lies at its places. */
+/** Compares a hook with the files at its places. */
 export function examineHook(system: System, hook: Hook): HookStanding {
   const parts = hook.parts.map((part) => ({ path: part.path, ...examinePart(system, part) }))
   const foreign = parts.filter(({ state }) => state === 'foreign').map(({ path }) => path)
@@ -56,7 +59,7 @@ function examinePart(system: System, part: HookPart): Part {
   return part.kind === 'link' ? examineLink(system, part) : examineLines(system, part)
 }
 
-/** What we write is UTF-8; here it is compared byte by byte with what lies there. */
+/** We write UTF-8; here it is compared byte by byte with the file. */
 function bytesOf(text: string): string {
   return bytesOfText(text).toString('latin1')
 }
@@ -107,11 +110,11 @@ export function insertLines(text: string, { lines, before }: Pick<HookLines, 'li
     if (before?.test(line)) return `${text.slice(0, start)}${block}\n${text.slice(start)}`
     start += line.length + 1
   }
-  // Where the last line has no end, ours has none either: by that it is told when they are taken out again.
+  // Where the last line has no end, ours has none either; their removal relies on that.
   return text === '' || text.endsWith('\n') ? `${text}${block}\n` : `${text}\n${block}`
 }
 
-/** The text as it was before our lines were put in; undefined when a mark is there without the other, or twice. */
+/** The text as it was before our lines were put in; undefined when one mark is there without the other, or twice. */
 export function withoutLines(text: string): string | undefined {
   const lines = text.split('\n')
   const begins = lines.filter((line) => line === BEGIN).length
@@ -123,7 +126,7 @@ export function withoutLines(text: string): string | undefined {
   return lines.join('\n')
 }
 
-/** Whether the name itself is a file, and no link to one. */
+/** Whether the name itself is a file, and not a link to one. */
 function isPlainFile(system: System, path: string): boolean {
   try {
     return lstatSync(system.pathForWriting(path)).isFile()

@@ -2,33 +2,34 @@ import type { Program } from '../program.ts'
 import { type HookFile, type HookPart, marking } from './hook.ts'
 import { MARK_FILE } from './request-mark.ts'
 
-/** Files by which an administrator says that a reboot is to go through the firmware: Gentoo's, and Debian's new and old. */
+/** Files with which an administrator makes a reboot go through the firmware: Gentoo's, and Debian's new and old. */
 export const OPT_OUTS = ['/nokexec', '/no-kexec-reboot', '/tmp/no-kexec-reboot']
 
-/** Where our script lies: /etc is on the root file system everywhere, and that is what is left at the end. */
+/** The place of our script: /etc is on the root file system everywhere, which is all that is left at the end. */
 export const START_KERNEL = '/etc/linux-kexec/start-kernel'
 
 export interface HookScript {
   readonly program: Program
   /** Comment lines for the init system, such as an LSB header. */
   readonly header?: readonly string[]
-  /** Shell that leaves (`exit 0`) when it is called for something else than the end of a reboot. */
+  /** Shell code that leaves (`exit 0`) when it is called for anything but the end of a reboot. */
   readonly unless?: readonly string[]
-  /** Do nothing at a reboot that `linux-kexec reboot` did not ask for. */
+  /** Do nothing at a reboot that `linux-kexec reboot` did not request. */
   readonly onlyAsked?: boolean
-  /** Ours to call. Default: exec. */
+  /** Our command to call. Default: exec. */
   readonly command?: readonly string[]
   /**
-   * What becomes of a reboot that was asked for when the kernel cannot be started: 'wait' (default) for an administrator,
-   * where the firmware would be next; 'return' where what called the script takes care of it.
+   * The fate of a requested reboot when the kernel cannot be started: 'wait' (default) for an administrator, where the
+   * firmware would be next; 'return' where the caller of the script handles it.
    */
   readonly failure?: 'wait' | 'return'
 }
 
 /**
- * The script that starts the loaded kernel as the last step of a shutdown, in POSIX sh. It does nothing when no kernel is
- * loaded or an opt-out is there, so that a plain reboot stays one. When `linux-kexec reboot` asked for it (request-mark.ts) and
- * the kernel cannot be started, it waits for an administrator, because what follows it is a reboot through the firmware.
+ * The script that starts the loaded kernel as the last step of a shutdown, in POSIX sh. It does nothing when no kernel
+ * is loaded or an opt-out exists, so that a plain reboot stays one. When `linux-kexec reboot` requested it
+ * (request-mark.ts) and the kernel cannot be started, it waits for an administrator, because the next step is a reboot
+ * through the firmware.
  */
 export function hookScript(script: HookScript): string {
   const { program, header = [], unless = [], onlyAsked = false, command = ['exec'], failure = 'wait' } = script
@@ -58,14 +59,14 @@ ${failure === 'wait' ? WAIT : ''}exit 0
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
-/** Shell that finds out what was asked for in this boot. */
+/** Shell code that finds out this boot's request. */
 export const ASKED = `# What \`linux-kexec reboot\` has asked for in this boot; nothing when this is a plain reboot.
 asked= of= boot=
 [ -r ${MARK_FILE} ] && read -r asked of <${MARK_FILE}
 [ -r ${BOOT_ID} ] && read -r boot <${BOOT_ID}
 [ "$of" = "$boot" ] || asked=`
 
-/** Called with this word, a script does nothing but to print the version of what it would call. */
+/** Called with this word, a script only prints the version of the program that it would call. */
 export const CHECK = '--check'
 
 const checkMode = (call: string) => `[ "$1" = ${CHECK} ] && exec ${call} --version`
@@ -75,7 +76,7 @@ export function isHookScript(part: HookPart): part is HookFile {
   return part.kind === 'file' && part.text.includes(`\n[ "$1" = ${CHECK} ] && exec `)
 }
 
-/** What a script does when it may not go on with a reboot through the firmware. */
+/** The script's action when it may not continue to a reboot through the firmware. */
 const WAIT = `case $asked in
   kexec) ;;
   *)

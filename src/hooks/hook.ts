@@ -1,10 +1,10 @@
-/** A file of ours as a whole. What else lies at its place is never overwritten. */
+/** A whole file of ours. A foreign file at its place is never overwritten. */
 export interface HookFile {
   readonly kind: 'file'
   readonly path: string
   /** Permission bits. */
   readonly mode: number
-  /** Has to hold the mark, by which it is told to be ours. */
+  /** Must contain the mark, which identifies it as ours. */
   readonly text: string
   /** Default: MARK. */
   readonly mark?: string
@@ -17,26 +17,26 @@ export interface HookLink {
   readonly target: string
 }
 
-/** Lines in a file of the system, between two comment lines of ours. Everything else in it stays as it is. */
+/** Lines in a file of the system, between two comment lines of ours. The rest of the file stays as it is. */
 export interface HookLines {
   readonly kind: 'lines'
   readonly path: string
   readonly lines: readonly string[]
-  /** They stand before the first line that this fits; at the end where none does. */
+  /** Placed before the first line that matches; at the end where none does. */
   readonly before?: RegExp
 }
 
 export type HookPart = HookFile | HookLink | HookLines
 
-/** What has to lie where an init system runs it, in the order in which it is placed: what is called before what calls it. */
+/** The files that an init system must run, in the order of their placement: callees before their callers. */
 export interface Hook {
   readonly parts: readonly HookPart[]
 }
 
-/** By this a file is told to be ours. */
+/** The mark of a file of ours. */
 export const MARK = 'Placed by linux-kexec handover'
 
-/** What people read at the top of a file of ours. */
+/** The text for people at the top of a file of ours. */
 export const marking = `# ${MARK}; \`linux-kexec handover --remove\` takes it away. Changes made here are lost.`
 
 export const BEGIN = '# linux-kexec handover: begin'

@@ -3,12 +3,12 @@ import { posix } from 'node:path'
 import { makeFolder, removeFile, replaceFile } from '../system/replace-file.ts'
 import type { System } from '../system/system.ts'
 
-/** Folders that we made for files of ours, by which those that were there before are told from them; a line each. */
+/** Directories that we made for our files, to tell them from older ones; a line each. */
 const RECORD = '/etc/linux-kexec/folders'
 
 const HEADER = '# Folders that linux-kexec has made; it takes them away when they are empty.\n'
 
-/** Makes the folders that paths need, and notes which were missing. @throws Node's error */
+/** Makes the directories that paths need, and notes which were missing. @throws Node's error */
 export function makeFolders(system: System, paths: readonly string[]): void {
   const missing = new Set(paths.flatMap((path) => missingFolders(system, path)))
   if (missing.size === 0) return
@@ -17,7 +17,9 @@ export function makeFolders(system: System, paths: readonly string[]): void {
   for (const path of paths) makeFolder(posix.dirname(system.pathForWriting(path)))
 }
 
-/** Takes the folders away that we made and that are empty now. @throws Node's error where the record cannot be written */
+/**
+ * Removes the directories that we made and that are empty now. @throws Node's error where the record cannot be written
+ */
 export function removeFolders(system: System): void {
   const folders = recorded(system)
   if (folders.length === 0) return
@@ -29,7 +31,7 @@ export function removeFolders(system: System): void {
     return
   }
   const others = system.list(own).filter((name) => name !== posix.basename(RECORD))
-  // The record goes last, with the folder it lies in.
+  // The record goes last, with its directory.
   if (wasMade && others.length > 0) {
     write(system, [own])
     return

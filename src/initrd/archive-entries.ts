@@ -6,27 +6,27 @@ import { textOfBytes } from '../exact-text.ts'
 import { compressionAt } from '../image/model/image.ts'
 import { CPIO_ALIGNMENT, fileTypes } from './cpio.ts'
 
-/** A file, folder, link or device of an archive. */
+/** A file, directory, link or device of an archive. */
 export interface ArchiveEntry {
   /** Relative to the root, without a leading slash or dot. */
   readonly name: string
   /** Type and permissions. */
   readonly mode: number
-  /** Where a symbolic link leads, else null. */
+  /** The target of a symbolic link, else null. */
   readonly target: string | null
-  /** Of its content, bytes. */
+  /** Bytes of its content. */
   readonly size: number
 }
 
 const HEADER = 110
 /** PATH_MAX of the kernel, which takes no longer names. */
 const MAX_NAME = 4096
-/** More than any initrd unpacks to, bytes. */
+/** More than any initrd unpacks to, in bytes. */
 const MAX_UNPACKED = 8 * 1024 ** 3
 
 /**
- * Lists what an initrd unpacks to, in order: uncompressed archives after one another, and the first compressed one. What
- * comes behind that is not looked at, nor what is compressed in a way that is not known. Other work has its turn meanwhile.
+ * Lists the unpacked files of an initrd, in order: consecutive uncompressed archives, and the first compressed one.
+ * Data behind that is not read, nor data in an unknown compression. Other work runs in between.
  * @returns whether everything was read
  * @throws KexecError 'aborted'
  */
@@ -99,7 +99,7 @@ function* chunksOf(source: ByteSource): Generator<Buffer> {
   for (let offset = 0; offset < source.size; offset += CHUNK) yield source.read(offset, CHUNK)
 }
 
-/** Takes bytes off a stream in pieces of its own. */
+/** Takes bytes off a stream in pieces of the requested size. */
 class ArchiveReader {
   position = 0
   readonly #chunks: AsyncIterator<Buffer> | Iterator<Buffer>
@@ -137,12 +137,14 @@ class ArchiveReader {
     return true
   }
 
-  /** Goes to the next multiple of four from where the archive began. */
+  /** Goes to the next multiple of four from the beginning of the archive. */
   align(start: number): Promise<boolean> {
     return this.skip((CPIO_ALIGNMENT - ((this.position - start) % CPIO_ALIGNMENT)) % CPIO_ALIGNMENT)
   }
 
-  /** @returns whether anything comes behind them */
+  /**
+   * @returns whether more bytes follow
+   */
   async skipZeros(): Promise<boolean> {
     for (;;) {
       if (this.#chunk.length === 0 && !(await this.#fill())) return false

@@ -5,8 +5,8 @@ const MAGIC = '#BOOTCONFIG\n'
 export const MAX_BOOTCONFIG = 32 * 1024 - 1
 
 /**
- * A boot configuration as it has to end an initrd: itself, zeros up to a multiple of 4 bytes, its length with them, the sum of its
- * bytes, and a mark.
+ * A boot configuration in its form at the end of an initrd: itself, zeros up to a multiple of 4 bytes, its length with
+ * them, the sum of its bytes, and a mark.
  */
 export function bootconfigTrailer(text: Buffer): Buffer {
   const padded = Buffer.concat([text, Buffer.alloc((4 - (text.length % 4)) % 4)])

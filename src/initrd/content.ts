@@ -4,18 +4,20 @@ import { HEAD_BYTES, inspectImage } from '../image/formats/inspect.ts'
 import { compressionAt, magicAt } from '../image/model/image.ts'
 import { type FirstArchives, isCpio, walkArchives } from './first-archives.ts'
 
-/** What an initrd turned out to be. */
+/** The kind of an initrd. */
 export interface InitrdContent {
   /** To complete the sentence "this is …". */
   readonly description: string
-  /** Whether it is unpacked, so that further archives may follow; false for images of file systems, and what is nothing. */
+  /**
+   * Whether it is unpacked, so that further archives may follow; false for images of file systems, and unknown content.
+   */
   readonly isArchive: boolean
   /** Why no kernel takes it, or null. */
   readonly refusal: InitrdRefusal | null
   readonly warnings: readonly InitrdWarning[]
 }
 
-/** Codes of what may be wrong with an initrd: docs/remarks.md says what each means. */
+/** Codes of an initrd's possible faults: docs/remarks.md explains each. */
 export const initrdWarningCodes = [
   'initrd-cut-off',
   'initrd-lost-part',
@@ -34,15 +36,16 @@ export interface InitrdRefusal {
   readonly hint: string
 }
 
-/** How much of a compressed archive is read beyond the head to see what is in it, bytes: a whole block of zstd. */
+/** How much of a compressed archive is read beyond the head to see its content, in bytes: a whole block of zstd. */
 const COMPRESSED_BLOCK = 132 * 1024
 
 const MAKE_AGAIN = 'Make it again (update-initramfs -u, dracut -f, mkinitcpio -P), or load with --no-initrd.'
 
 /**
- * Tells what an initrd is, and whether a kernel can take it (init/initramfs.c and lib/decompress.c). Reads the head, and of what
- * is compressed a little more. Whether the kernel to load was built with that compression is not known, and so not told.
- * @param description of what has no bytes because it is no regular file
+ * Identifies an initrd, and decides whether a kernel can take it (init/initramfs.c and lib/decompress.c). Reads the
+ * head, and a little more of compressed data. Whether the kernel to load was built with that compression is unknown,
+ * and so not reported.
+ * @param description of an input that has no bytes because it is not a regular file
  */
 export async function checkInitrdContent(source: ByteSource, description?: string): Promise<InitrdContent> {
   const head = source.read(0, HEAD_BYTES)
@@ -83,10 +86,10 @@ function notAnArchive(head: Buffer, what: string, { start, isMisaligned }: First
   return refused(what, `this is ${what}, neither a cpio archive nor a compressed one`, MAKE_AGAIN)
 }
 
-/** What the kernel knows by its magic, but has no decompressor for. */
+/** Formats that the kernel recognises by their magic, but cannot decompress. */
 function unsupported(packed: ByteSource): InitrdRefusal | null {
   const head = packed.read(0, 16)
-  // lib/decompress.c knows the legacy frame only.
+  // lib/decompress.c supports only the legacy frame.
   if (magicAt(head, 0, '\x04\x22\x4d\x18')) {
     return {
       summary: 'this is an lz4 archive in the frame format, of which the kernel unpacks only the legacy one',
@@ -106,12 +109,13 @@ function unsupported(packed: ByteSource): InitrdRefusal | null {
 /** A block of lz4 holds 8 MiB; LZ4_compressBound() of include/linux/lz4.h. */
 const LARGEST_BLOCK = 8 * 1024 ** 2 + Math.floor((8 * 1024 ** 2) / 255) + 16
 
-/** Headers of blocks that are read; an initrd of 8 GiB has as many. */
+/** The most block headers that are read; an initrd of 8 GiB has as many. */
 const MAX_BLOCKS = 1024
 
 /**
- * Where in an lz4 archive of the legacy format something begins that is none of its blocks; null where nothing follows, or zeros do.
- * Only zeros end it for the kernel (unlz4() of lib/decompress_unlz4.c); every other decompressor knows by itself where it ends.
+ * The place in an lz4 archive of the legacy format where something other than its blocks begins; null where nothing
+ * follows, or zeros do. For the kernel only zeros end it (unlz4() of lib/decompress_unlz4.c); every other decompressor
+ * finds its own end.
  */
 function lostBehindLz4(packed: ByteSource): number | null {
   if (!magicAt(packed.read(0, 4), 0, LZ4_LEGACY)) return null
@@ -119,7 +123,7 @@ function lostBehindLz4(packed: ByteSource): number | null {
   for (let blocks = 0; blocks < MAX_BLOCKS && at < packed.size; blocks++) {
     const word = packed.read(at, 4)
     if (word.every((byte) => byte === 0)) return null
-    // Another begin is passed over.
+    // Another begin is skipped.
     const isBegin = magicAt(word, 0, LZ4_LEGACY)
     const length = word.length < 4 ? Number.POSITIVE_INFINITY : word.readUInt32LE(0)
     if (!isBegin && (length > LARGEST_BLOCK || at + 4 + length > packed.size)) return blocks === 0 ? null : at
@@ -150,7 +154,7 @@ async function lookInside(
   return { isArchive: false, warnings: [...warnings, { code: 'initrd-not-archive', text }] }
 }
 
-/** The first bytes of what is compressed; none where they cannot be had without reading much. */
+/** The first bytes of compressed data; none where that would require reading much. */
 async function startOf(packed: ByteSource): Promise<Buffer> {
   const compression = compressionAt(packed.read(0, 16), 0)
   if (compression === null || !canDecompress(compression)) return Buffer.alloc(0)
@@ -165,7 +169,7 @@ async function startOf(packed: ByteSource): Promise<Buffer> {
 /** Formats of identify_ramdisk_image() in init/do_mounts_rd.c. */
 const RAM_DISKS = new Set(['squashfs', 'cramfs', 'romfs', 'ext'])
 
-/** 'a squashfs file system', of those that the kernel copies into a RAM disk; null for anything else. */
+/** 'a squashfs file system', for one that the kernel copies into a RAM disk; null for other content. */
 function ramDiskOf(head: Buffer): string | null {
   const { format, description } = inspectImage(head, Number.MAX_SAFE_INTEGER)
   return RAM_DISKS.has(format) ? description : null

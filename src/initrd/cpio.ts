@@ -1,7 +1,7 @@
 import { bytesOfText } from '../exact-text.ts'
 /**
- * Cpio archives in the format that the kernel unpacks: newc, Documentation/driver-api/early-userspace/buffer-format.rst.
- * What is written depends on the entries and nothing else: times are 0.
+ * Cpio archives in the format that the kernel unpacks: newc,
+ * Documentation/driver-api/early-userspace/buffer-format.rst. The output depends only on the entries: times are 0.
  */
 
 /** File types in a mode: include/uapi/linux/stat.h. */
@@ -20,7 +20,7 @@ export const MAX_CPIO_FILE = 0xffff_ffff
 /** Headers with their names, contents, and archives as a whole begin on multiples of this. */
 export const CPIO_ALIGNMENT = 4
 
-/** What a header says besides the name. */
+/** The fields of a header besides the name. */
 export interface CpioFields {
   readonly inode: number
   /** Type and permissions. */
@@ -28,12 +28,12 @@ export interface CpioFields {
   readonly size?: number
   readonly uid?: number
   readonly gid?: number
-  /** Of a device node. */
+  /** For a device node. */
   readonly major?: number
   readonly minor?: number
 }
 
-/** A header with its name, padded: the contents come right behind it. @param name relative to the archive's root */
+/** A header with its name, padded: the contents follow directly. @param name relative to the archive's root */
 export function cpioHeader(name: string, fields: CpioFields): Buffer {
   const { inode, mode, size = 0, uid = 0, gid = 0, major = 0, minor = 0 } = fields
   if (size > MAX_CPIO_FILE) throw new RangeError(`'${name}' is ${size} bytes; cpio ends at 4 GiB`)
@@ -44,12 +44,12 @@ export function cpioHeader(name: string, fields: CpioFields): Buffer {
   return Buffer.concat([Buffer.from(text), nameBytes, cpioPadding(text.length + nameBytes.length)])
 }
 
-/** What ends an archive. */
+/** The end of an archive. */
 export function cpioTrailer(): Buffer {
   return cpioHeader('TRAILER!!!', { inode: 0, mode: 0 })
 }
 
-/** Zeros up to where the next thing may begin. */
+/** Zeros up to the next possible beginning. */
 export function cpioPadding(length: number): Buffer {
   return Buffer.alloc((CPIO_ALIGNMENT - (length % CPIO_ALIGNMENT)) % CPIO_ALIGNMENT)
 }

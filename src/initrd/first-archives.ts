@@ -1,23 +1,23 @@
 import type { ByteSource } from '../bytes/bytes.ts'
 import { compressionAt, magicAt } from '../image/model/image.ts'
 
-/** How the first archives of an initrd lie. Microcode comes in an archive of its own, before the others. */
+/** The layout of an initrd's first archives. Microcode comes in an archive of its own, before the others. */
 export interface FirstArchives {
-  /** Where the first archive begins, after zeros; null when there are only zeros, as far as was looked. */
+  /** Where the first archive begins, after zeros; null when only zeros were found. */
   readonly start: number | null
-  /** Where a compressed one begins; null when none was found before something else ended the search. */
+  /** Where a compressed one begins; null when other data ended the search before. */
   readonly compressedAt: number | null
-  /** Where there is something that is no archive, or null. */
+  /** Where there is data that is not an archive, or null. */
   readonly unknownAt: number | null
-  /** Whether what is there is a cpio archive, but not at a multiple of 4. */
+  /** Whether that data is a cpio archive, but not at a multiple of 4. */
   readonly isMisaligned: boolean
   readonly problems: readonly string[]
 }
 
-/** Entries looked at, of all archives together: those of microcode are below ten. More would be read for little. */
+/** The most entries read in all archives: those of microcode are below ten. Reading more would gain little. */
 const MAX_ENTRIES = 32
 
-/** Zeros between archives, bytes; more are not looked at. */
+/** The most zeros between archives that are read, in bytes. */
 const MAX_ZEROS = 64 * 1024
 
 const HEADER_BYTES = 110
@@ -27,12 +27,12 @@ const CUT_OFF = 'ends in the middle of an archive: it was cut off'
 /** Enough for a header with the name of any file of microcode. */
 const ENTRY_BYTES = 256
 
-/** PATH_MAX of include/uapi/linux/limits.h: longer names the kernel passes over. */
+/** PATH_MAX of include/uapi/linux/limits.h: the kernel skips longer names. */
 const MAX_NAME = 4096
 
 /**
- * Walks over uncompressed archives as the kernel does (unpack_to_rootfs() of init/initramfs.c), to the first compressed one or
- * what is no archive. Reads a few kilobytes, however large the archives are.
+ * Walks over uncompressed archives as the kernel does (unpack_to_rootfs() of init/initramfs.c), to the first compressed
+ * one or other data. Reads a few kilobytes, even of large archives.
  */
 export function walkArchives(source: ByteSource): FirstArchives {
   const found = { compressedAt: null, unknownAt: null, isMisaligned: false, problems: [] as string[] }
@@ -54,12 +54,14 @@ export function walkArchives(source: ByteSource): FirstArchives {
   }
 }
 
-/** Whether a cpio archive of the format the kernel unpacks begins there: newc, without checksums or with. */
+/** Whether a cpio archive of the format that the kernel unpacks begins there: newc, with or without checksums. */
 export function isCpio(bytes: Buffer, offset: number): boolean {
   return magicAt(bytes, offset, '070701') || magicAt(bytes, offset, '070702')
 }
 
-/** @returns the first byte that is not zero; null when there is none, as far as was looked */
+/**
+ * @returns the first byte that is not zero; null when none was found
+ */
 function skipZeros(source: ByteSource, from: number): number | null {
   const PIECE = 4096
   for (let position = from; position < from + MAX_ZEROS; position += PIECE) {
@@ -71,7 +73,9 @@ function skipZeros(source: ByteSource, from: number): number | null {
   return null
 }
 
-/** @returns the end of an archive, null where it has more entries than are looked at; or what is wrong */
+/**
+ * @returns the end of an archive, null where it has more entries than are read; or the fault
+ */
 function walkArchive(source: ByteSource, from: number, budget: number) {
   let position = from
   for (let entries = 1; entries <= budget; entries++) {

@@ -4,23 +4,24 @@ import { KexecError } from '../errors.ts'
 import { MemoryFile } from '../system/memory-file.ts'
 import { cpioPadding } from './cpio.ts'
 
-/** Copied at a time, bytes. */
+/** Bytes copied at a time. */
 const CHUNK = 1024 * 1024
 
 /**
- * Zeros that lie at least between two parts, bytes. The kernel's lz4 decompressor takes the four bytes behind its last block
- * for the size of another one, and only a size of 0 ends it (lib/decompress_unlz4.c): without them, what follows an lz4 archive
- * is lost, as seen in QEMU. What the last archive of a part is, is not known, so they are always there.
+ * The least number of zeros between two parts, in bytes. The kernel's lz4 decompressor takes the four bytes behind its
+ * last block for the size of another one, and only a size of 0 ends it (lib/decompress_unlz4.c). Without them, the data
+ * behind an lz4 archive is lost, as seen in QEMU. The kind of a part's last archive is unknown, so the zeros are always
+ * there.
  */
 const SEPARATION = 4
 
-/** One of the archives that an initrd is joined of. */
+/** One of the archives that are joined to the initrd. */
 export interface InitrdPart {
   /** For messages. */
   readonly name: string
-  /** Its bytes, or what gives them in order, each chunk valid until the next is asked for. */
+  /** Its bytes, or their source in order, where each chunk is valid until the next is requested. */
   readonly bytes: ByteSource | AsyncIterable<Buffer>
-  /** A descriptor whose whole content this is, or null. */
+  /** A descriptor with exactly this content, or null. */
   readonly fd: number | null
 }
 
@@ -32,8 +33,8 @@ export interface InitrdDescriptor {
 
 /**
  * Makes one initrd of several archives, in order. None gives -1, and a single file its own descriptor, so that its IMA
- * signature still counts; all else is copied into one file in memory, each part to begin on a multiple of 4 bytes, as the
- * kernel's unpacker asks of archives, and behind at least 4 zeros.
+ * signature still counts. Otherwise all are copied into one file in memory. Each part begins on a multiple of 4 bytes,
+ * as the kernel's unpacker requires of archives, and behind at least 4 zeros.
  * @throws KexecError 'aborted', 'file-changed', 'no-memory' or 'io'
  */
 export async function joinInitrds(
@@ -59,7 +60,7 @@ export async function joinInitrds(
   }
 }
 
-/** The same at once, for parts that all can be read so. */
+/** The same synchronously, for parts that can all be read so. */
 export function joinInitrdsSync(parts: readonly (InitrdPart & { readonly bytes: ByteSource })[]): InitrdDescriptor {
   const single = singleDescriptor(parts)
   if (single !== undefined) return single
@@ -76,7 +77,7 @@ export function joinInitrdsSync(parts: readonly (InitrdPart & { readonly bytes: 
   }
 }
 
-/** What lies between a part that ends there and the next. */
+/** The padding between a part's end and the next part. */
 function separation(end: number): Buffer {
   return end === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.alloc(SEPARATION), cpioPadding(end + SEPARATION)])
 }

@@ -1,9 +1,9 @@
 import type { Overlay } from './overlay.ts'
 
 /**
- * An overlay as it is written in one word: SRC or SRC:DEST. Names may have colons: what is there under the whole word is a
- * source; else the last colon before a slash divides that leaves a source that is there.
- * @param exists whether something is at a path
+ * An overlay written in one word: SRC or SRC:DEST. Names may have colons. An existing file with the name of the whole
+ * word is the source; otherwise the word is split at the last colon before a slash that leaves an existing source.
+ * @param exists whether a path exists
  */
 export function parseOverlay(text: string, exists: (path: string) => boolean): Overlay {
   const colons = [...text.matchAll(/(?<=.):(?=\/)/gs)].map(({ index }) => index)

@@ -9,38 +9,38 @@ import type { InitrdTree } from './tree.ts'
 
 /** Files that are added to the initrd, in memory. */
 export interface Overlay {
-  /** A file; a folder, of which everything is taken; or the bytes of a file. */
+  /** A file; a directory with all its contents; or the bytes of a file. */
   readonly source: string | Uint8Array
   /**
-   * The file's or folder's absolute path in the initrd; one that ends in '/' is the folder that a file goes to. Without one, the
-   * path is the same as that of the source.
+   * The absolute path of the file or directory in the initrd; one that ends in '/' is the directory that a file goes
+   * to. Default: the source's own path.
    */
   readonly destination?: string
-  /** Permissions of a file, such as 0o755; its own without. Bytes have 0o644. */
+  /** Permissions of a file, such as 0o755; default its own. Bytes have 0o644. */
   readonly mode?: number
 }
 
-/** What is to be in the initrd at a path. */
+/** An item for a path of the initrd. */
 export interface OverlayItem {
   /** Absolute, without a slash at its end. */
   readonly path: string
   /** Type and permissions. */
   readonly mode: number
-  /** Of a regular file or a link; empty for a folder. */
+  /** Of a regular file or a link; empty for a directory. */
   readonly content: ByteSource
   /** For messages. */
   readonly from: string
 }
 
-/** More than any folder that is meant. */
+/** More than any intended directory has. */
 const MAX_ITEMS = 200_000
 const MAX_DEPTH = 100
-/** PATH_MAX of include/uapi/linux/limits.h, without the NUL: the unpacker passes over longer names. */
+/** PATH_MAX of include/uapi/linux/limits.h, without the NUL: the unpacker skips longer names. */
 const MAX_PATH = 4095
 
 /**
- * Looks at what is to be added; the contents of files are read when the archive is. Owner is root.
- * @param refuse called with everything that cannot be added: 'not-found', 'not-readable' or 'invalid-argument'
+ * Examines the files to add; their contents are read when the archive is. Owner is root.
+ * @param refuse called for each file that cannot be added: 'not-found', 'not-readable' or 'invalid-argument'
  */
 export function gatherOverlays(
   system: System,
@@ -64,7 +64,7 @@ class Gatherer {
     this.#refuse = refuse
   }
 
-  /** One thing that cannot be added does not keep the others from being looked at. */
+  /** A source that cannot be added does not keep the others from being examined. */
   tell(gather: () => void): void {
     try {
       gather()
@@ -131,7 +131,9 @@ function regular(mode: number): number {
   return fileTypes.regular | (mode & 0o7777)
 }
 
-/** Where a source goes. @param name of a file, for a destination that is a folder; empty for what is no file */
+/**
+ * The destination of a source. @param name of a file, for a destination that is a directory; empty for other sources
+ */
 function destinationOf({ source, destination }: Overlay, name: string): string {
   const wanted = destination ?? (typeof source === 'string' ? source : undefined)
   if (wanted === undefined || !wanted.startsWith('/') || wanted.split('/').includes('..') || wanted.includes('\0')) {
@@ -144,21 +146,21 @@ function destinationOf({ source, destination }: Overlay, name: string): string {
   return path.length > 1 ? path.replace(/\/$/, '') : path
 }
 
-/** An overlay as an archive, to be unpacked over what the initrd unpacks to. */
+/** An overlay as an archive, to be unpacked over the initrd's content. */
 export interface OverlayArchive {
   readonly bytes: ByteSource
   readonly files: number
 }
 
 /**
- * Lays the items over the initrd: links to folders in it are followed, as a file system would; folders that are missing are
- * made (0755); those that are there keep their permissions. What the unpacker does with what is there already (do_name() and
- * do_symlink() of init/initramfs.c, seen in QEMU on 5.10, 6.1 and 6.17) makes the form:
- * - It gives a folder the permissions of every entry for it, so there is none for what is there.
- * - A folder's entry takes away a link at its place. With a slash at its end the name is followed, and the link stays: that
- *   counts where not all of the initrd is known.
- * - A file is written through all its hard links, such as dracut makes of equal files. A link at its place first takes the one
- *   name away.
+ * Lays the items over the initrd: links to directories in it are followed, as a file system would; missing directories
+ * are made (0755); existing ones keep their permissions. The unpacker's treatment of existing files (do_name() and
+ * do_symlink() of init/initramfs.c, seen in QEMU on 5.10, 6.1 and 6.17) determines the form:
+ * - It gives a directory the permissions of every entry for it, so existing ones get no entry.
+ * - A directory's entry removes a link at its place. With a slash at its end the name is followed, and the link stays:
+ *   that matters where part of the initrd is unknown.
+ * - A file is written through all its hard links, such as dracut makes of equal files. A link at its place first
+ *   removes that one name.
  * @throws KexecError 'invalid-argument' where a file of the initrd is in the way
  */
 export function overlayArchive(items: readonly OverlayItem[], tree: InitrdTree): OverlayArchive {
@@ -191,7 +193,7 @@ export function overlayArchive(items: readonly OverlayItem[], tree: InitrdTree):
 
 const nothing = memoryBytes(Buffer.alloc(0))
 
-/** A file that is opened when it is read: there may be thousands. */
+/** A file that is opened only when it is read: there may be thousands. */
 function lazyFile(system: System, path: string, expected: Stats): ByteSource {
   if (expected.size > MAX_CPIO_FILE)
     throw unusable(path, 'invalid-argument', 'a file of 4 GiB or more fits into no initrd')

@@ -5,22 +5,22 @@ import { fileTypes } from './cpio.ts'
 /** Links followed before a path counts as a loop: MAXSYMLINKS, include/linux/namei.h. */
 const MAX_LINKS = 40
 
-/** Where something goes. */
+/** The place of an item. */
 export interface Place {
   /** With the links of the initrd followed. */
   readonly path: string
-  /** Folders to be made before, outermost first. */
+  /** Directories to make first, outermost first. */
   readonly missing: readonly string[]
-  /** Whether it is there as a folder already. */
+  /** Whether it exists already as a directory. */
   readonly isThere: boolean
-  /** Whether a file may be there already, which may have other names too. */
+  /** Whether a file may exist there, which may have other names too. */
   readonly replacesFile: boolean
 }
 
 /**
- * What an initrd unpacks to. It matters because the kernel's unpacker replaces what is in the way (clean_path in
- * init/initramfs.c): a folder /lib in an archive would take the place of the link /lib -> usr/lib, and nothing would run any
- * more.
+ * The unpacked content of an initrd. It matters because the kernel's unpacker replaces files in the way (clean_path in
+ * init/initramfs.c): a directory /lib in an archive would replace the link /lib -> usr/lib, and no program would run
+ * any more.
  */
 export class InitrdTree {
   readonly #entries = new Map<string, { readonly mode: number; readonly target: string | null }>()

@@ -1,12 +1,12 @@
 import type { ByteSource } from '../bytes/bytes.ts'
 import { listArchive } from './archive-entries.ts'
 
-/** What a file takes beside its content: an inode and a name in memory (ramfs), about. */
+/** The memory of a file besides its content: an inode and a name (ramfs), approximately. */
 const PER_ENTRY = 1024
 const PAGE = 4096
 
 /**
- * What an initrd takes in memory once it is unpacked, bytes: the files in whole pages. All of it is decompressed for that.
+ * The memory of an initrd once it is unpacked, in bytes: the files in whole pages. All of it is decompressed for that.
  * @returns null where not all of it can be read
  * @throws KexecError 'aborted'
  */

@@ -7,26 +7,26 @@ import { MemoryFile } from '../system/memory-file.ts'
 import { cpioPadding } from './cpio.ts'
 import { isCpio, walkArchives } from './first-archives.ts'
 
-/** Compressions whose decompressors tell where they ended, so that what follows is never lost. */
+/** Compressions whose decompressors report their end, so that the following data is never lost. */
 const exact = new Set(['gzip', 'zstd', 'xz'])
 
-/** What an initrd may unpack to here, bytes: beyond it is loaded as it is. */
+/** The most that an initrd may unpack to here, in bytes: a larger one is loaded as it is. */
 const MAX_UNPACKED = 4 * 1024 ** 3 - 1
 
-/** Copied at a time, bytes. */
+/** Bytes copied at a time. */
 const CHUNK = 1024 * 1024
 
-/** Unpacked between two calls of `onGrowth`, bytes. */
+/** Bytes unpacked between two calls of `onGrowth`. */
 const GROWTH = 16 * 1024 * 1024
 
-/** How an initrd is unpacked. */
+/** Options of unpacking an initrd. */
 export interface UnpackOptions {
   readonly signal?: AbortSignal | undefined
-  /** Called with the bytes that it takes up so far; what it throws ends the unpacking. */
+  /** Called with its present size in bytes; an exception ends the unpacking. */
   readonly onGrowth?: ((size: number) => void) | undefined
 }
 
-/** How the archive behind the uncompressed ones is compressed, where `unpackInitrd` can undo it; else null. */
+/** The compression of the archive behind the uncompressed ones, where `unpackInitrd` can undo it; else null. */
 export function unpackableCompression(source: ByteSource): string | null {
   const { compressedAt } = walkArchives(source)
   if (compressedAt === null) return null
@@ -35,10 +35,10 @@ export function unpackableCompression(source: ByteSource): string | null {
 }
 
 /**
- * The same initrd with what is compressed unpacked, in memory: the new kernel reads the same files and need not decompress
- * them. Null where it cannot be the same to the byte: another compression, damage, more archives behind the compressed one, no
- * cpio archive inside; the kernel then makes of it what it can.
- * @throws KexecError 'aborted', 'no-memory' or 'io', and what `onGrowth` throws
+ * The same initrd with its compressed part unpacked, in memory: the new kernel reads the same files and need not
+ * decompress them. Null where it cannot be the same to the byte: another compression, damage, more archives behind the
+ * compressed one, no cpio archive inside. The kernel then reads it as it is.
+ * @throws KexecError 'aborted', 'no-memory' or 'io', and the errors of `onGrowth`
  */
 export async function unpackInitrd(source: ByteSource, options: UnpackOptions = {}): Promise<MemoryFile | null> {
   const compression = unpackableCompression(source)
@@ -89,7 +89,7 @@ async function unpack(
   }
 }
 
-/** Whether nothing but padding follows. */
+/** Whether only padding follows. */
 function isZero(source: ByteSource, from: number): boolean {
   for (let at = from; at < source.size; at += CHUNK) {
     const piece = source.read(at, CHUNK)

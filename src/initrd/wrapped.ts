@@ -3,17 +3,17 @@ import { partOf } from '../bytes/bytes.ts'
 import { uImage } from '../image/formats/uimage.ts'
 import { mismatch, VerifiedPart } from '../image/unpack/verified.ts'
 
-/** What U-Boot's header was put around. */
+/** The content under U-Boot's header. */
 export interface WrappedInitrd {
   /** The initrd alone. */
   readonly source: ByteSource
-  /** What is wrong with the file, one sentence each. */
+  /** Faults of the file, one sentence each. */
   readonly problems: readonly string[]
 }
 
 /**
- * The initrd in a U-Boot legacy image of the type ramdisk (`mkimage -T ramdisk`, /boot/uInitrd), which U-Boot takes out of it and no
- * kernel does; null for any other file. Reads all of such a file, for its CRC.
+ * The initrd in a U-Boot legacy image of the type ramdisk (`mkimage -T ramdisk`, /boot/uInitrd), whose header U-Boot
+ * removes and no kernel does; null for any other file. Reads all of such a file, for its CRC.
  */
 export async function unwrapInitrd(
   source: ByteSource,
@@ -30,7 +30,7 @@ export async function unwrapInitrd(
   return { source: inside, problems: [...problems, ...wrong] }
 }
 
-/** The header's type, where nothing else can be read: IH_TYPE_RAMDISK of include/image.h. */
+/** The header's type, where no other field can be read: IH_TYPE_RAMDISK of include/image.h. */
 function isRamDisk(head: Buffer): boolean {
   return head[30] === 3
 }

@@ -11,7 +11,7 @@ const architectures: readonly SegmentArchitecture[] = [x86_64, arm64, riscv64, a
 /** In words, for messages: 'x86_64 and aarch64'. */
 export const servedArchitectures = new Intl.ListFormat('en').format(architectures.map(({ name }) => name))
 
-/** Who lays out such a kernel; undefined where nobody does. */
+/** The layout for such a kernel; undefined where there is none. */
 export function segmentArchitecture(image: KernelImage): SegmentArchitecture | undefined {
   return architectures.find((each) => each.isLoadable(image))
 }

@@ -14,15 +14,17 @@ const PAGE: number = architectures.arm.largestPage
 const MEBIBYTE = 2 ** 20
 
 /**
- * A zImage takes the begin of the memory for the multiple of 128 MiB below itself, and unpacks the kernel there (AUTO_ZRELADDR,
- * arch/arm/boot/compressed/head.S).
+ * A zImage takes the multiple of 128 MiB below itself as the begin of the memory, and unpacks the kernel there
+ * (AUTO_ZRELADDR, arch/arm/boot/compressed/head.S).
  */
 const WINDOW = 128 * MEBIBYTE
 
 /** Kernels before 5.10 map the MiB that the tree begins in and the one behind it. */
 const TREE_LIMIT = MEBIBYTE
 
-/** Initrd and tree have to lie in low memory (Documentation/arch/arm/booting.rst): 760 MiB by default, less with vmalloc=. */
+/**
+ * Initrd and tree must lie in low memory (Documentation/arch/arm/booting.rst): 760 MiB by default, less with vmalloc=.
+ */
 const LOW_MEMORY = 512 * MEBIBYTE
 
 export const arm = {
@@ -45,8 +47,8 @@ function layOut(machine: TreeMachine, { source, ...sizes }: ArmLoad): PlannedSeg
 }
 
 /**
- * Finds a place for everything: the zImage behind what it unpacks to, so that it need not move itself first, and all else
- * behind the zImage.
+ * Finds a place for everything: the zImage behind its unpacked kernel, so that it need not move itself first, and all
+ * else behind the zImage.
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a device tree that is too large
  */
 function layOutZImage(
@@ -72,9 +74,9 @@ function layOutZImage(
 }
 
 /**
- * Makes what kexec_load takes. There is no trampoline: the running kernel finds the device tree among the segments, and enters
- * the new one as the boot protocol has it, with 0 in r0 and the tree's address in r2 (arch/arm/kernel/machine_kexec.c,
- * relocate_kernel.S).
+ * Makes the arguments of kexec_load. There is no trampoline: the running kernel finds the device tree among the
+ * segments, and enters the new one by the boot protocol, with 0 in r0 and the tree's address in r2
+ * (arch/arm/kernel/machine_kexec.c, relocate_kernel.S).
  * @throws KexecError as `layOut`
  */
 function build(

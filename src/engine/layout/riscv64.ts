@@ -11,7 +11,7 @@ import type { MachineOptions, PlannedSegment, SegmentImage } from './segments/se
 
 const PAGE: number = architectures.riscv64.largestPage
 
-/** Documentation/arch/riscv/boot.rst, "Kernel location": aligned at a PMD, which is 2 MiB on rv64. */
+/** Documentation/arch/riscv/boot.rst, "Kernel location": aligned to a PMD, which is 2 MiB on rv64. */
 const KERNEL_ALIGNMENT = 2 * 2 ** 20
 
 /** The kernel maps the 2 MiB that the tree begins in and the 2 MiB behind it (create_fdt_early_page_table, arch/riscv/mm/init.c). */
@@ -33,7 +33,7 @@ export const riscv64 = {
 type Riscv64Load = Pick<PlannedLoad, 'image' | 'commandLine' | 'kernelLength' | 'initrdLength'>
 
 /**
- * The running kernel's own memory, which nobody misses once the new kernel runs: its image, and what it reserves to fill the
+ * The running kernel's own memory, which is free once the new kernel runs: its image, and its reservations to fill the
  * blocks of 2 MiB that it maps itself by (setup_bootmem of arch/riscv/mm/init.c).
  */
 function kernelBlocks(resources: readonly Resource[]): MemoryRange[] {
@@ -45,8 +45,8 @@ function kernelBlocks(resources: readonly Resource[]): MemoryRange[] {
 }
 
 /**
- * Finds a place for everything. The kernel goes as low as can be, and all else above it: kernels before 6.4 use no memory
- * below themselves.
+ * Finds a place for everything. The kernel goes as low as possible, and all else above it: kernels before 6.4 use no
+ * memory below themselves.
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
  */
 function layOut(machine: TreeMachine, load: Riscv64Load): PlannedSegment[] {
@@ -76,8 +76,8 @@ function kernelPiece({ image, kernelLength }: Riscv64Load): Piece {
 }
 
 /**
- * Makes what kexec_load takes. There is no trampoline: the running kernel finds the device tree among the segments, and enters
- * the new one as the boot protocol has it, with the number of its hart in a0 and the tree's address in a1
+ * Makes the arguments of kexec_load. There is no trampoline: the running kernel finds the device tree among the
+ * segments, and enters the new one by the boot protocol, with the number of its hart in a0 and the tree's address in a1
  * (arch/riscv/kernel/machine_kexec.c, kexec_relocate.S).
  * @throws KexecError as `layOut`
  */

@@ -6,7 +6,10 @@ import type { Survey } from '../survey/survey.ts'
 import type { LoaderConf } from './loader-conf.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 
-/** Entries that systemd-boot makes for what it finds, systemd-boot(7): ids, titles, and the file that gives each away. */
+/**
+ * Entries that systemd-boot makes from its own findings, systemd-boot(7): ids, titles, and the file that is the sign of
+ * each.
+ */
 const known: readonly { readonly id: string; readonly title: string; readonly file?: string }[] = [
   { id: 'auto-osx', title: 'macOS', file: 'System/Library/CoreServices/boot.efi' },
   { id: 'auto-windows', title: 'Windows Boot Manager', file: 'EFI/Microsoft/Boot/bootmgfw.efi' },
@@ -19,7 +22,8 @@ const known: readonly { readonly id: string; readonly title: string; readonly fi
 
 /**
  * The entries for other systems and the firmware, which come last in the menu: those that systemd-boot reported when it
- * ran (LoaderEntries); when it did not, those whose files are on the ESP. None where nothing tells that it is in use.
+ * ran (LoaderEntries); without a report, those whose files are on the ESP. None without a sign that systemd-boot is in
+ * use.
  */
 export function automaticEntries(
   partitions: readonly BootPartition[],

@@ -16,17 +16,19 @@ export interface ChosenEntry {
 
 export interface DefaultEntry {
   readonly chosen: ChosenEntry | null
-  /** Why it cannot be known which entry is the default, one sentence without its stop; null where it is known. */
+  /** Why the default is unknown, one sentence without its full stop; null where it is known. */
   readonly undecided: string | null
   readonly problems: readonly Problem[]
 }
 
 /**
- * What systemd-boot starts when nobody touches a key: what LoaderEntryOneShot names; what is preferred, unless it has no
- * tries left; what LoaderEntryDefault, then loader.conf names; else the first entry that is one of ours. A variable that
- * names no entry is passed over in silence: the kernel itself writes 'kexec reboot' into LoaderEntryOneShot.
+ * The entry that systemd-boot starts when nobody touches a key: the one in LoaderEntryOneShot; the preferred one,
+ * unless it has no tries left; the one in LoaderEntryDefault, then in loader.conf; else the first entry for this
+ * system. A variable that names no entry is skipped silently: the kernel itself writes 'kexec reboot' into
+ * LoaderEntryOneShot.
  * @param shown the entries of the menu, in its order.
- * @param grub when nothing tells of systemd-boot but its entries: then they may be GRUB's, whose environment block says more.
+ * @param grub when the entries are the only sign of systemd-boot: they may then be GRUB's, whose environment block says
+ *   more.
  */
 export function defaultEntry(
   shown: readonly LoaderEntry[],
@@ -53,7 +55,7 @@ export function defaultEntry(
   return { ...fallen(shown, choice, release), problems }
 }
 
-/** What all ways to a default look at. */
+/** The inputs of all ways to a default. */
 interface Choice {
   readonly conf: LoaderConf | null
   readonly system: System
@@ -64,11 +66,11 @@ interface Choice {
 /** Of the systemd-boot that ran last. */
 interface BootRelease {
   readonly number: number
-  /** Pop!_OS has one that takes ids without their end as well. */
+  /** Pop!_OS has one that also takes ids without their suffix. */
   readonly isPop: boolean
 }
 
-/** Null when nothing tells. */
+/** Null when unknown. */
 export function bootRelease(system: System): BootRelease | null {
   const info = loaderVariable(system, 'LoaderInfo') ?? ''
   const number = /^systemd-boot (\d{1,4})/.exec(info)?.[1]
@@ -89,9 +91,9 @@ function bare(id: string): string {
 }
 
 /**
- * Where nothing names an entry of the menu: the first. If it is not known which release of systemd-boot reads the files, an
- * older one or Pop!_OS's may be meant, which take `default NAME` without the end of the file's name; and an entry for repairs
- * is not to be started by a guess.
+ * Where nothing names an entry of the menu: the first. If the release of systemd-boot is unknown, it may be an older
+ * one or Pop!_OS's, which take `default NAME` without the file's suffix; and a guess must not start an entry for
+ * repairs.
  */
 function fallen(shown: readonly LoaderEntry[], { conf, system }: Choice, release: BootRelease | null) {
   const chosen = first(shown)
@@ -106,7 +108,7 @@ function fallen(shown: readonly LoaderEntry[], { conf, system }: Choice, release
   return { chosen: null, undecided: what }
 }
 
-/** What says which entry is the default for long, the surest first. */
+/** The sources of the permanent default, the surest first. */
 function wantedDefault(conf: LoaderConf | null, system: System): { value: string; where: string } | null {
   const variable = loaderVariable(system, 'LoaderEntryDefault')
   const setting = conf?.default ?? null
@@ -153,7 +155,7 @@ function bySetting(entries: readonly LoaderEntry[], key: 'default' | 'preferred'
   return null
 }
 
-/** Old versions took the name without its end; bootctl(1) gives ids with it. */
+/** Old versions took the name without its suffix; bootctl(1) gives ids with it. */
 function advice(entries: readonly LoaderEntry[], value: string): string {
   const meant = entries.find(({ id }) => matchesGlob(`${value}.conf`, id) || matchesGlob(`${value}.efi`, id))
   return meant === undefined ? '' : `; '${meant.id}' would`
@@ -165,7 +167,7 @@ function lastBooted(entries: readonly LoaderEntry[], wish: string, { system, mat
   return entry === undefined ? null : { entry, reason: `it was booted last (LoaderEntryLastBooted), and ${wish}` }
 }
 
-/** GRUB's blscfg names an entry by its file, without the end of the name. */
+/** GRUB's blscfg names an entry by its file, without the suffix. */
 function byGrub(entries: readonly LoaderEntry[], grub: GrubVariables | null): ChosenEntry | null {
   for (const variable of ['next_entry', 'saved_entry']) {
     const saved = grub?.value(variable)

@@ -4,8 +4,8 @@ import type { Survey } from '../survey/survey.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 
 /**
- * Hides the entries that are for another machine than the boot loader's, as systemd-boot does, and says so.
- * @param machine what the boot loader is for, or null when nothing on its partition tells.
+ * Hides the entries that are for a machine other than the boot loader's, as systemd-boot does, and says so.
+ * @param machine the boot loader's machine, or null when nothing on its partition shows it.
  */
 export function hideForeign(entries: readonly LoaderEntry[], machine: string | null, survey: Survey): LoaderEntry[] {
   if (entries.every((entry) => entry.machine === null)) return [...entries]
@@ -19,7 +19,7 @@ export function hideForeign(entries: readonly LoaderEntry[], machine: string | n
   })
 }
 
-/** Entries that name no architecture are for the machine they lie on, so their kernels are. */
+/** Entries that name no architecture are for the machine they lie on, and so are their kernels. */
 function machineOfKernels(entries: readonly LoaderEntry[], survey: Survey): string | null {
   for (const { machine, found, isHidden } of entries) {
     if (machine !== null || found.kernel === null || isHidden) continue

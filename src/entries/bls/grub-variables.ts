@@ -12,21 +12,25 @@ const grubFolders = [
   '/boot/efi/grub2',
 ] as const
 
-/** ESPs, on which distributions keep a folder with GRUB and at times its environment block. */
+/** ESPs, on which distributions keep a directory with GRUB and at times its environment block. */
 const espFolders = ['/boot/efi/EFI', '/efi/EFI', '/boot/EFI', '/EFI'] as const
 
-/** Characters that variables may add to one text; no kernel takes a command line that long. What is beyond stays as it is. */
+/**
+ * Characters that variables may add to one text; no kernel takes a command line that long. Text beyond that stays as it
+ * is.
+ */
 const LONGEST = 1024 * 1024
 
-/** A text with its variables expanded, and the names of those that nothing sets. */
+/** A text with its variables expanded, and the names of those that are not set. */
 export interface Expansion {
   readonly text: string
   readonly unknown: readonly string[]
 }
 
 /**
- * GRUB's variables, as far as its environment block and plain `set` commands of its configuration tell. Fedora and Red Hat
- * write `$kernelopts`, `$tuned_params` and `$tuned_initrd` into type 1 files, for GRUB's blscfg. Read when first needed.
+ * GRUB's variables, as set by its environment block and by plain `set` commands of its configuration. Fedora and Red
+ * Hat write `$kernelopts`, `$tuned_params` and `$tuned_initrd` into type 1 files, for GRUB's blscfg. Read when first
+ * needed.
  */
 export class GrubVariables {
   private readonly survey: Survey
@@ -38,7 +42,7 @@ export class GrubVariables {
     this.survey = survey
   }
 
-  /** Replaces `$name` and `${name}`; like GRUB, with nothing where the variable is not set. */
+  /** Replaces `$name` and `${name}`; a variable that is not set becomes nothing, as in GRUB. */
   expand(text: string): Expansion {
     if (!text.includes('$')) return { text, unknown: [] }
     const unknown = new Set<string>()
@@ -57,12 +61,12 @@ export class GrubVariables {
     return { text: parts.join('').replace(/ {2,}/g, ' ').trim(), unknown: [...unknown] }
   }
 
-  /** TuneD sets its variables only where it is in use; GRUB has a configuration that would tell. */
+  /** TuneD sets its variables only where it is in use, and GRUB then has a configuration that shows it. */
   private isUnset(name: string): boolean {
     return name.startsWith('tuned_') && (this.blocks?.length ?? 0) + (this.configs?.length ?? 0) > 0
   }
 
-  /** What a variable is set to, or undefined. */
+  /** A variable's value, or undefined. */
   value(name: string): string | undefined {
     if (!this.values.has(name)) this.values.set(name, this.look(name))
     return this.values.get(name)
@@ -89,7 +93,10 @@ export class GrubVariables {
   }
 }
 
-/** grub-editenv's format: `name=value` lines after a comment, a backslash before what would end a value, `#` as filling. */
+/**
+ * grub-editenv's format: `name=value` lines after a comment, a backslash before characters that would end a value, `#`
+ * as padding.
+ */
 function parseEnvironmentBlock(text: string): ReadonlyMap<string, string> {
   const values = new Map<string, string>()
   for (const line of text.replace(/\\\n/g, '').split('\n')) {
@@ -100,7 +107,7 @@ function parseEnvironmentBlock(text: string): ReadonlyMap<string, string> {
   return values
 }
 
-/** What `set name="…"` sets in a configuration, as far as it is a plain text; the last one counts. */
+/** The plain texts that `set name="…"` gives in a configuration; the last one counts. */
 function plainSettings(config: string): ReadonlyMap<string, string> {
   const values = new Map<string, string>()
   for (const match of config.matchAll(/(?:^|\s)set ([A-Za-z_]\w*)=([^\n]*)/g)) {

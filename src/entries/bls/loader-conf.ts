@@ -1,7 +1,7 @@
 import { unquote } from '../efi/blanks.ts'
 import { forEachKeyValue } from './type1.ts'
 
-/** What loader.conf(5) says of the menu and its default. */
+/** The settings of loader.conf(5) for the menu and its default. */
 export interface LoaderConf {
   readonly path: string
   /** Patterns for ids. */

@@ -4,23 +4,23 @@ import { type Problem, problemsOf } from '../model/problem.ts'
 import type { MenuReading } from './reading.ts'
 import type { Type1Keys } from './type1.ts'
 
-/** What a type 1 entry starts, and with what. */
+/** The program and arguments of a type 1 entry. */
 export interface BootProgram {
   readonly kernel: string | null
   readonly initrds: readonly string[]
   readonly cmdline: string | null
   readonly version: string | null
   readonly architecture: string | null
-  /** Of a unified kernel image that has profiles. */
+  /** For a unified kernel image with profiles. */
   readonly profile: number | null
   readonly isHidden: boolean
-  /** Whether version, architecture and file problems are told already. */
+  /** Whether version, architecture and file problems are known already. */
   readonly isDescribed: boolean
   readonly problems: readonly Problem[]
   readonly uncertainties: readonly string[]
 }
 
-/** Keys that name what is to be started; an entry may have one of them. */
+/** Keys that name the program to start; an entry may have one of them. */
 const kinds = ['linux', 'uki', 'uki-url', 'efi'] as const
 
 /** More initrds than any entry has, and more parts than any initrd line has. */
@@ -99,7 +99,9 @@ function efiProgramOf(
   }
 }
 
-/** The kernel with its initrds, which systemd-boot hands to it; it is an EFI program as well, if only a kernel's own. */
+/**
+ * The kernel with its initrds, which systemd-boot passes to it. It is an EFI program as well, if only a kernel's own.
+ */
 function linuxOf(value: string, keys: Type1Keys, path: string, reading: MenuReading): BootProgram {
   const unknown = new Set<string>()
   const kernel = reading.survey.volumes.locate(value, path)
@@ -127,7 +129,7 @@ function programStarted(started: StartedKernel, unknown: ReadonlySet<string>, pa
   return { ...nothing, ...rest, version, architecture, profile, isDescribed: described, uncertainties }
 }
 
-/** What systemd-boot gives to the program: the options, and before them a profile other than the first. */
+/** The arguments that systemd-boot gives to the program: the options, preceded by a profile other than the first. */
 function loadOptions(keys: Type1Keys, reading: MenuReading, unknown: Set<string>): string | null {
   const options = optionsOf(keys, reading, unknown)
   const number = /^\d{1,9}$/.exec(unquote(keys.get('profile')?.at(-1) ?? ''))?.[0]

@@ -1,9 +1,11 @@
 import type { Survey } from '../survey/survey.ts'
 import type { GrubVariables } from './grub-variables.ts'
 
-/** What the reading of one menu's entries has in common. */
+/** Shared state while one menu's entries are read. */
 export interface MenuReading {
   readonly survey: Survey
-  /** What GRUB puts in place of `$name`; null where systemd-boot reads the files, to which that is a text like any other. */
+  /**
+   * The text that GRUB puts in place of `$name`; null where systemd-boot reads the files, which takes that literally.
+   */
   readonly variables: GrubVariables | null
 }

@@ -27,7 +27,7 @@ function compareByKeys(one: LoaderEntry, other: LoaderEntry): number {
   )
 }
 
-/** Of two equal ones the one with more tries left, then the one that was tried less. */
+/** Of two equal entries, the one with more tries left, then the one with fewer tries done. */
 function compareCounts(one: LoaderEntry, other: LoaderEntry): number {
   if (one.count === null || other.count === null) return 0
   return other.count.left - one.count.left || one.count.done - other.count.done
@@ -39,7 +39,7 @@ function fileId({ id, profile }: LoaderEntry): string {
   return (at < 0 ? id : id.slice(0, at)).toLowerCase()
 }
 
-/** By code units; what is absent comes first. */
+/** By code units; an absent value comes first. */
 function compareText(one: string | null, other: string | null): number {
   if (one === other) return 0
   if (one === null || other === null) return one === null ? -1 : 1

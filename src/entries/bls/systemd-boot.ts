@@ -19,7 +19,7 @@ import { type2Entries } from './type2-entry.ts'
 
 /**
  * systemd-boot's menu: the entries of the Boot Loader Specification, type 1 (loader/entries/*.conf) and type 2
- * (EFI/Linux/*.efi), from the ESP and the extended boot loader partition. Other boot loaders read type 1 files as well.
+ * (EFI/Linux/*.efi), from the ESP and the extended boot loader partition. Other boot loaders also read type 1 files.
  */
 export const bls: EntrySource = {
   name: 'bls',
@@ -40,12 +40,12 @@ export const bls: EntrySource = {
   },
 }
 
-/** Whether anything tells of systemd-boot but entries, which other boot loaders read as well. */
+/** Whether there is a sign of systemd-boot besides entries, which other boot loaders read as well. */
 function isInUse(conf: LoaderConf | null, partitions: readonly BootPartition[], { system }: Survey): boolean {
   return conf !== null || partitions.some(({ program }) => program !== null) || bootRelease(system) !== null
 }
 
-/** Only the ESP's counts. Where nothing tells which partition is the ESP, it is the one that has the file. */
+/** Only the ESP's counts. Where the ESP is unknown, it is the partition that has the file. */
 function loaderConfOf(partitions: readonly BootPartition[], survey: Survey): LoaderConf | null {
   const [first] = partitions
   const esp = first?.program != null ? first : partitions.find(({ loaderConf }) => loaderConf !== null)
@@ -90,7 +90,7 @@ function type2EntriesOf({ images }: BootPartition, reading: MenuReading): Loader
   return found
 }
 
-/** systemd-boot passes over hidden files, and over names that begin as those of the entries it makes itself. */
+/** systemd-boot skips hidden files, and names that begin like those of the entries it makes itself. */
 function isEntryFile(name: string, suffix: string): boolean {
   const lower = name.toLowerCase()
   return lower.endsWith(suffix) && !lower.startsWith('.') && !lower.startsWith('auto-')

@@ -1,9 +1,9 @@
 import type { LoaderEntry } from './loader-entry.ts'
 
-/** As much of a machine id as systemd-boot shows. */
+/** The part of a machine id that systemd-boot shows. */
 const SHOWN_MACHINE_ID = 8
 
-/** What is added to titles that several entries share, one after the other until they differ. */
+/** Additions to titles that several entries share, one after the other until they differ. */
 const additions: readonly ((entry: LoaderEntry) => string | null)[] = [
   ({ version }) => version,
   ({ machineId }) => machineId?.slice(0, SHOWN_MACHINE_ID) ?? null,

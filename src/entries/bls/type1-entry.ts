@@ -57,13 +57,13 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
   }
 }
 
-/** What a key says last, which is what counts; null when it says nothing. */
+/** The last value of a key, which counts; null when there is none. */
 export function last(keys: Type1Keys, key: string): string | null {
   const value = keys.get(key)?.at(-1)
   return value === undefined ? null : unquote(value)
 }
 
-/** NixOS has 'Generation 12 NixOS 24.05, Linux Kernel 6.6.58, built on 2024-10-28' for a version. */
+/** NixOS has 'Generation 12 NixOS 24.05, Linux Kernel 6.6.58, built on 2024-10-28' as a version. */
 function releaseOf(version: string | null): string | null {
   return version !== null && /^\d+\.\d\S*$/.test(version) ? version : null
 }
@@ -72,7 +72,10 @@ function devicetreeOf(value: string | null, path: string, { survey }: MenuReadin
   return value === null ? null : survey.volumes.locate(value, path).path
 }
 
-/** Addons and credentials beside those that lie with the image (https://uapi-group.org/specifications/specs/boot_loader_specification/). */
+/**
+ * Addons and credentials besides those that lie with the image
+ * (https://uapi-group.org/specifications/specs/boot_loader_specification/).
+ */
 function extras(keys: Type1Keys, path: string): string[] {
   const named = (keys.get('extra') ?? []).map(unquote).slice(0, MAX_NAMED)
   return named.length === 0

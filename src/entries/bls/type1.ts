@@ -1,13 +1,13 @@
 import { isBlank, trimBlanks } from '../efi/blanks.ts'
 
 /**
- * The keys of a Boot Loader Specification type 1 file with their values, in the order of the file: `initrd` and `options`
- * may be repeated (https://uapi-group.org/specifications/specs/boot_loader_specification/). Keys are case-sensitive.
- * Values are as written, quotes and all: GRUB keeps the quotes that systemd-boot takes off (`unquote`).
+ * The keys of a Boot Loader Specification type 1 file with their values, in the order of the file: `initrd` and
+ * `options` may be repeated (https://uapi-group.org/specifications/specs/boot_loader_specification/). Keys are
+ * case-sensitive. Values are as written, with quotes: GRUB keeps the quotes that systemd-boot removes (`unquote`).
  */
 export type Type1Keys = ReadonlyMap<string, readonly string[]>
 
-/** Reads a type 1 file. Lines that are no `key value` are passed over, as boot loaders do. */
+/** Reads a type 1 file. Other lines than `key value` are skipped, as boot loaders do. */
 export function parseType1(text: string): Type1Keys {
   const keys = new Map<string, string[]>()
   forEachKeyValue(text, (key, value) => {
@@ -19,9 +19,9 @@ export function parseType1(text: string): Type1Keys {
 }
 
 /**
- * Visits the `key value` lines of a type 1 file or a loader.conf, as systemd-boot reads them: blanks around a line do not
- * count, a key ends at the first blank, `#` begins a comment only at the start of a line, lines end with LF or CR, and the
- * text ends at the first NUL. Numbers of lines count LFs.
+ * Visits the `key value` lines of a type 1 file or a loader.conf, as systemd-boot reads them: blanks around a line are
+ * ignored, a key ends at the first blank, `#` begins a comment only at the start of a line, lines end with LF or CR,
+ * and the text ends at the first NUL. Line numbers count LFs.
  */
 export function forEachKeyValue(text: string, visit: (key: string, value: string, line: number) => void): void {
   const nul = text.indexOf('\0')

@@ -54,13 +54,13 @@ function profileEntry(
   }
 }
 
-/** Further profiles say what they are, the first only if it wants to. */
+/** Further profiles describe themselves; for the first this is optional. */
 function profileTitle(system: string, own: ReadonlyMap<string, string>, number: number): string {
   const title = own.get('TITLE') ?? (number === 0 ? undefined : (own.get('ID') ?? `Profile #${number + 1}`))
   return title === undefined ? system : `${system} (${title})`
 }
 
-/** What cannot be read cannot be shown, but should not be missed. */
+/** An unreadable image cannot be shown, but should not be missed. */
 function brokenEntry(path: string, file: string, problem: string): LoaderEntry {
   const { id, count } = splitBootCount(file)
   const found = {

@@ -6,16 +6,16 @@ import type { Problem } from '../model/problem.ts'
 import type { SystemFiles } from '../paths/system-files.ts'
 import { companionFiles, companionFolders, openRegular, unreadable } from './companions.ts'
 
-/** What the addons of a unified kernel image add to its command line (systemd-stub(7)). */
+/** The additions of addons to a unified kernel image's command line (systemd-stub(7)). */
 export interface AddonOptions {
   readonly options: readonly string[]
   readonly problems: readonly Problem[]
 }
 
-/** Steps that it takes to read one. */
+/** Steps to read one. */
 const ADDON = 200
 
-/** Reads addons, each folder once: those for all images of a partition and those of one image. */
+/** Reads addons, each directory once: those for all images of a partition and those of one image. */
 export class Addons {
   private readonly files: SystemFiles
   private readonly folders = new Map<string, readonly FoundAddon[]>()
@@ -25,9 +25,9 @@ export class Addons {
   }
 
   /**
-   * What is appended to the command line of an image: first by the addons for all, then by its own; in each folder in the
-   * order of names.
-   * @param shared folder of the addons for all images on its partition
+   * The additions to the command line of an image: first from the addons for all, then from its own; in each directory
+   * in the order of names.
+   * @param shared directory of the addons for all images on its partition
    */
   optionsFor(path: string, shared: string | null, image: AddonUser): AddonOptions {
     const options: string[] = []
@@ -37,7 +37,7 @@ export class Addons {
         const refusal = typeof addon === 'string' ? addon : addonRefusal(addon, image)
         if (typeof addon !== 'string' && refusal === null)
           options.push(...(addon.commandLine === null ? [] : [addon.commandLine]))
-        // Of a folder for several kernels nothing need be said.
+        // In a directory for several kernels this needs no remark.
         else if (typeof addon === 'string' || !isForAnother(addon, image))
           problems.push({ code: 'addon-refused', text: `The addon ${file} ${refusal}.` })
       }
@@ -76,11 +76,11 @@ export class Addons {
 
 interface FoundAddon {
   readonly path: string
-  /** Or what is wrong with it. */
+  /** Or its fault. */
   readonly addon: Addon | string
 }
 
-/** The addons in a folder, in the order in which they count. */
+/** The addons in a directory, in their order of precedence. */
 export function addonFiles(system: System, folder: string): string[] {
   return companionFiles(system, folder, (name) => name.endsWith('.addon.efi'))
 }

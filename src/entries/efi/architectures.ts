@@ -1,4 +1,4 @@
-/** Names of architectures in the Boot Loader Specification (UEFI's, and some that are seen in the wild), as `uname -m` has them. */
+/** Names of architectures in the Boot Loader Specification (UEFI's, and some others in use), as `uname -m` has them. */
 const names = new Map([
   ['x64', 'x86_64'],
   ['x86_64', 'x86_64'],
@@ -20,17 +20,17 @@ const names = new Map([
   ['loongarch64', 'loongarch64'],
 ])
 
-/** 'x86_64' of 'x64'; a name that is not known stands for itself. */
+/** 'x86_64' for 'x64'; an unknown name stays unchanged. */
 export function machineOf(name: string): string {
   const lower = name.toLowerCase()
   return names.get(lower) ?? lower
 }
 
-/** The machine that an EFI program's name is for: 'x86_64' of 'systemd-bootx64.efi' and 'BOOTX64.EFI'. */
+/** The machine in an EFI program's name: 'x86_64' for 'systemd-bootx64.efi' and 'BOOTX64.EFI'. */
 export function machineOfProgram(file: string): string | undefined {
   const name = /^(?:systemd-)?boot([a-z0-9]+)\.efi$/i.exec(file)?.[1]
   return name === undefined ? undefined : names.get(name.toLowerCase())
 }
 
-/** What Node calls this machine, as `uname -m` does. */
+/** Node's name for this machine, as `uname -m` has it. */
 export const thisMachine: string = names.get(process.arch) ?? process.arch

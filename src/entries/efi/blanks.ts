@@ -1,4 +1,6 @@
-/** Takes off the quotes around a whole value, as systemd-boot does: also from `"a=b" c="d"`, which is a mistake to write. */
+/**
+ * Removes the quotes around a whole value, as systemd-boot does: even from `"a=b" c="d"`, which is a mistake to write.
+ */
 export function unquote(value: string): string {
   const quote = value[0]
   if ((quote !== '"' && quote !== "'") || !value.endsWith(quote)) return value

@@ -4,10 +4,13 @@ export interface BootCount {
   readonly done: number
 }
 
-/** Largest count that systemd-boot takes for one (INT_MAX). */
+/** The largest number that systemd-boot takes for a count (INT_MAX). */
 const MAX_COUNT = 0x7fffffff
 
-/** Splits `name+2-1.conf` into the entry's id, `name.conf`, and its count; what only looks like a count belongs to the id. */
+/**
+ * Splits `name+2-1.conf` into the entry's id, `name.conf`, and its count. A text that only looks like a count belongs
+ * to the id.
+ */
 export function splitBootCount(file: string): { readonly id: string; readonly count: BootCount | null } {
   const plus = file.lastIndexOf('+')
   const match = plus < 0 ? null : /^\+(\d{1,10})(?:-(\d{1,10}))?(\.(?:conf|efi))$/i.exec(file.slice(plus))

@@ -2,16 +2,16 @@ import { posix } from 'node:path'
 import { NotAFile, type System } from '../../system/system.ts'
 import { splitBootCount } from './boot-counting.ts'
 
-/** More files in a folder than any image has companions. */
+/** More files in a directory than any image has companions. */
 const MAX_COMPANIONS = 256
 
-/** What Linux allows in a file's name; systemd-stub leaves longer ones, and all that are not ASCII, alone. */
+/** Linux's limit for a file's name; systemd-stub ignores longer names and names that are not ASCII. */
 const companionName = /^[!-~ ]{1,255}$/
 
 /**
- * Files of a folder that systemd-stub picks up, in its order, which is that of the characters' codes. Folders and hidden files
- * are none of them.
- * @param isWanted told of a name in lower case
+ * Files of a directory that systemd-stub picks up, in its order, which is that of the character codes. Directories and
+ * hidden files are left out.
+ * @param isWanted called with a name in lower case
  */
 export function companionFiles(system: System, folder: string, isWanted: (name: string) => boolean): string[] {
   return system
@@ -22,13 +22,15 @@ export function companionFiles(system: System, folder: string, isWanted: (name: 
     .filter((path) => system.stat(path)?.isDirectory() !== true)
 }
 
-/** The folders beside an image in which its companions may lie: named as the file, or as it is without its boot count. */
+/**
+ * The directories beside an image that may hold its companions: named like the file, with or without its boot count.
+ */
 export function companionFolders(image: string): string[] {
   const { dir, base } = posix.parse(image)
   return [...new Set([base, splitBootCount(base).id])].map((name) => posix.join(dir, `${name}.extra.d`))
 }
 
-/** A descriptor, or why there is none, to complete a sentence that begins with the path. The caller closes it. */
+/** A descriptor, or the fault, to complete a sentence that begins with the path. The caller closes it. */
 export function openRegular(system: System, path: string): number | string {
   try {
     return system.open(path)

@@ -18,7 +18,7 @@ export interface EfiStart {
   readonly options: string | null
   /** The file that names the program. */
   readonly config: string
-  /** Initrds that the boot loader itself hands to the program (LINUX_EFI_INITRD_MEDIA_GUID). Left out: none. */
+  /** Initrds that the boot loader itself passes to the program (LINUX_EFI_INITRD_MEDIA_GUID). Absent: none. */
   readonly initrds?: readonly string[]
 }
 
@@ -31,15 +31,15 @@ export type StartedKernel = Pick<
 /** More files than any command line names. */
 const MAX_INITRDS = 256
 
-/** Steps that it takes to read an image's sections. */
+/** Steps to read an image's sections. */
 const IMAGE = 300
 
 /** From this release on, the kernel's EFI stub takes the boot loader's initrds in place of those of its command line. */
 const TAKES_HANDED_INITRDS = '5.7'
 
 /**
- * What EFI programs boot when they are started: the one answer for every boot loader. A unified kernel image is read as
- * systemd-stub(7) says; a kernel is started by its own stub (drivers/firmware/efi/libstub of Linux).
+ * The kernels that EFI programs boot: the one answer for every boot loader. A unified kernel image is read by
+ * systemd-stub(7); a kernel is started by its own stub (drivers/firmware/efi/libstub of Linux).
  */
 export class EfiPrograms {
   private readonly files: SystemFiles
@@ -52,13 +52,13 @@ export class EfiPrograms {
     this.addons = new Addons(files)
   }
 
-  /** What systemd-boot reads, the ESP first. */
+  /** The partitions that systemd-boot reads, the ESP first. */
   get partitions(): readonly BootPartition[] {
     this.found ??= bootPartitions(this.files)
     return this.found
   }
 
-  /** A unified kernel image, or what is wrong with the file, to complete a sentence that begins with its path. */
+  /** A unified kernel image, or the file's fault, to complete a sentence that begins with its path. */
   image(path: string): UnifiedImage | string {
     const known = this.images.get(path) ?? this.read(path)
     this.images.set(path, known)
@@ -73,7 +73,7 @@ export class EfiPrograms {
     return image
   }
 
-  /** Null for a program that boots no Linux kernel, and for a file that is not there. */
+  /** Null for a program that boots no Linux kernel, and for a missing file. */
   started(start: EfiStart): StartedKernel | null {
     const { program } = start
     if (!this.files.system.stat(program)?.isFile()) return null
@@ -83,7 +83,7 @@ export class EfiPrograms {
     return this.files.kernelFile(program).problems.length > 0 ? null : this.asKernel(start)
   }
 
-  /** As `started`, of a file that is meant to be a kernel, even if it is missing or broken. */
+  /** As `started`, for a file that should be a kernel, even if it is missing or broken. */
   asKernel(start: EfiStart): StartedKernel {
     return { kernel: start.program, problems: [], ...this.withInitrds(start, start.options ?? '', false) }
   }
@@ -121,7 +121,10 @@ export class EfiPrograms {
     }
   }
 
-  /** What a profile of an image boots by itself, and the options that its addons would add to any other command line. */
+  /**
+   * The kernel and command line of an image's profile, and the options that its addons would add to any other command
+   * line.
+   */
   profile(path: string, profile: ImageProfile, image: UnifiedImage) {
     const { files } = this
     const addons = this.addons.optionsFor(path, holderOf(path, this.partitions)?.addons ?? null, {
@@ -149,10 +152,11 @@ export class EfiPrograms {
   }
 
   /**
-   * The initrds that the kernel's stub loads. The command line stays as it is passed: a plan takes their names off. The stub asks the boot loader for them
-   * (LoadFile2), which systemd-boot answers for its `initrd` lines and systemd-stub for the image's own. Only where nobody
-   * answers does it load the files of `initrd=` (efi_load_initrd in efi-stub-helper.c); before 5.7 it knew no other way,
-   * and systemd-boot puts an `initrd=` for each of its own files first.
+   * The initrds that the kernel's stub loads. The command line stays as it is passed: a plan takes their names off. The
+   * stub asks the boot loader for them (LoadFile2), which systemd-boot answers for its `initrd` lines and systemd-stub
+   * for the image's own. Only where there is no answer does it load the files of `initrd=` (efi_load_initrd in
+   * efi-stub-helper.c); before 5.7 this was the only way, and systemd-boot puts an `initrd=` for each of its own files
+   * first.
    */
   private withInitrds({ program, config, initrds = [] }: EfiStart, text: string, hasOwn: boolean) {
     const cmdline = text
@@ -176,29 +180,29 @@ export class EfiPrograms {
   /** A file on the file system that the program was started from. */
   private beside(program: string, path: string, config: string): string {
     const { volumes } = this.files
-    // Where nothing tells what is mounted, the configuration's folder shows where its file system begins.
+    // Where the mounts are unknown, the configuration's directory shows where its file system begins.
     return volumes.locate(path, volumes.mountOf(program).device === null ? config : program).path
   }
 }
 
-/** Characters that an image's profiles have. */
+/** Characters in an image's profiles. */
 function textOf({ profiles }: UnifiedImage): number {
   return profiles
     .flatMap(({ osRelease, commandLine, profile, uname }) => [osRelease, commandLine, profile, uname])
     .reduce((sum, text) => sum + (text?.length ?? 0), 0)
 }
 
-/** What systemd-stub makes of its load options: `@N` at their start names a profile, and what is left is the command line. */
+/** How systemd-stub reads its load options: `@N` at their start names a profile, and the rest is the command line. */
 function loadOptions(options: string | null): { readonly profile: number; readonly commandLine: string } {
-  // What begins with a control character is taken for what some firmware leaves there.
+  // Options that begin with a control character are taken for leftovers of some firmware.
   if (options === null || options.charCodeAt(0) < 0x20) return { profile: 0, commandLine: '' }
   const [prefix = '', number = '0'] = /^@(\d{1,9})(?: |$)/.exec(options) ?? []
   return { profile: Number(number), commandLine: stubCommandLine(options.slice(prefix.length)) }
 }
 
 /**
- * The paths of `initrd=` as the kernel's stub finds them (find_file_option in libstub/file.c): wherever it stands, up to the
- * next space or line feed; quotes mean nothing to it.
+ * The paths of `initrd=` as the kernel's stub finds them (find_file_option in libstub/file.c): at any place, up to the
+ * next space or line feed; quotes have no meaning there.
  */
 function stubInitrds(options: string): string[] {
   const paths: string[] = []

@@ -13,14 +13,14 @@ export function parseOsRelease(text: string): ReadonlyMap<string, string> {
   return values
 }
 
-/** How systemd-boot names, sorts and tells apart an operating system: its most precise words first, os-release(5). */
+/** systemd-boot's name, sort key and version of an operating system: the most precise words first, os-release(5). */
 export interface SystemName {
   readonly name: string
   readonly version: string | null
   readonly sortKey: string | null
 }
 
-/** Undefined for an os-release that names nothing: systemd-boot does not show such an image. */
+/** Undefined for an os-release without a name: systemd-boot does not show such an image. */
 export function systemName(release: ReadonlyMap<string, string>): SystemName | undefined {
   const first = (...keys: string[]) => keys.map((key) => release.get(key)).find((value) => value !== undefined) ?? null
   const name = first('PRETTY_NAME', 'IMAGE_ID', 'NAME', 'ID')

@@ -12,29 +12,31 @@ import { openRegular, unreadable } from './companions.ts'
  */
 export interface UnifiedImage {
   readonly architecture: string | null
-  /** Whether it has any `.profile`: else the one profile is the image itself. */
+  /** Whether it has any `.profile`; without one, the image itself is the only profile. */
   readonly hasProfiles: boolean
-  /** What the sections of each profile say; at least one. */
+  /** The sections of each profile; at least one. */
   readonly profiles: readonly ImageProfile[]
 }
 
 export interface ImageProfile {
-  /** Whether it holds a kernel at all: boot loaders and addons are EFI programs with sections as well. */
+  /** Whether it holds a kernel: boot loaders and addons are EFI programs with sections as well. */
   readonly hasKernel: boolean
-  /** Whether it brings an initrd of its own. */
+  /** Whether it has an initrd of its own. */
   readonly hasInitrd: boolean
   /** Texts of the sections; null when there is none. */
   readonly osRelease: string | null
   readonly commandLine: string | null
   readonly profile: string | null
   readonly uname: string | null
-  /** Kernel release: .uname, else what the kernel inside says. */
+  /** Kernel release: .uname, else the inner kernel's own. */
   readonly release: string | null
-  /** What is wrong with it, to complete a sentence that begins with the file's path. */
+  /** Its fault, to complete a sentence that begins with the file's path. */
   readonly faults: readonly string[]
 }
 
-/** @returns the image, or what is wrong with the file, to complete a sentence that begins with its path. */
+/**
+ * @returns the image, or the file's fault, to complete a sentence that begins with its path.
+ */
 export function readUnifiedImage(system: System, path: string): UnifiedImage | string {
   const fd = openRegular(system, path)
   if (typeof fd === 'string') return fd
@@ -59,7 +61,7 @@ function imageOf(source: ByteSource): UnifiedImage | string {
 
 function profileOf(source: ByteSource, own: readonly PeSection[], sections: readonly PeSection[]): ImageProfile {
   const faults: string[] = []
-  // Of several of a name the first counts.
+  // Of several with one name the first counts.
   const section = (name: string) => sections.find((each) => each.name === name)
   const isWhole = (found: PeSection | undefined): found is PeSection => {
     if (found === undefined) return false

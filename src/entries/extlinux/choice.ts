@@ -10,7 +10,7 @@ export function isMenuModule(name: string): boolean {
 /** Labels that lead to one another by modules that choose. */
 const MAX_HOPS = 16
 
-/** All that a label starts: file, options and what APPEND adds. */
+/** The whole start of a label: file, options and the additions of APPEND. */
 export function textOf(label: Label, reading: Reading): string | undefined {
   const command = commandOf(label, reading.flavour)
   if (command === undefined) return undefined
@@ -43,7 +43,7 @@ export interface Choice {
   readonly reason: string
 }
 
-/** What is started when nobody touches a key. */
+/** The label or command that starts when nobody touches a key. */
 export function choose(configuration: Configuration, reading: Reading, hasMenu: boolean): Choice | undefined {
   const { labels, defaultCommand, onTimeout, hasTimeout, prompts } = configuration
   if (reading.flavour === 'u-boot') return chooseAsUBoot(configuration)
@@ -55,7 +55,7 @@ export function choose(configuration: Configuration, reading: Reading, hasMenu: 
   if (onTimeout && hasTimeout && (hasMenu || prompts)) return named(onTimeout, 'ONTIMEOUT')
   if (!hasMenu) {
     if (defaultCommand) return named(defaultCommand, 'DEFAULT')
-    // What SYSLINUX did before version 6; that one stays at its prompt.
+    // The behaviour of SYSLINUX before version 6; newer ones stay at the prompt.
     const label = labels.find(({ name }) => name === 'linux')
     return label === undefined
       ? undefined
@@ -80,7 +80,7 @@ function chooseAsUBoot({ labels, defaultCommand }: Configuration): Choice | unde
   return first === undefined ? undefined : { label: first, reason: 'U-Boot tries the labels in their order' }
 }
 
-/** The item a menu starts on: the marked one, else the first that can be chosen; in a submenu, that one's. */
+/** The item a menu starts on: the marked one, else the first that can be chosen; in a submenu, the submenu's item. */
 function selectedIn(menu: SubMenu): Label | undefined {
   const canBeChosen = (item: Label | SubMenu) =>
     item.kind === 'menu' || !(item.isHidden || item.isDisabled || item.isMove)

@@ -1,7 +1,8 @@
 import type { Problem } from '../model/problem.ts'
 
 /**
- * What a label starts, by its keyword. `KERNEL` leaves it to the file's name; the others say it (doc/syslinux.txt).
+ * The kind of file that a label starts, by its keyword. `KERNEL` leaves it to the file's name; the others say it
+ * (doc/syslinux.txt).
  */
 export type KernelKeyword =
   | 'kernel'
@@ -15,10 +16,10 @@ export type KernelKeyword =
   | 'config'
   | 'localboot'
 
-/** A LABEL with all that belongs to it. Texts are as written; null: not given. */
+/** A LABEL with all its settings. Texts are as written; null: not given. */
 export interface Label {
   readonly kind: 'label'
-  /** All that follows LABEL; without a menu SYSLINUX takes the first word. */
+  /** The rest of the line after LABEL; without a menu SYSLINUX takes the first word. */
   name: string
   /** 'isolinux.cfg:12', for messages. */
   readonly place: string
@@ -26,9 +27,9 @@ export interface Label {
   readonly menu: SubMenu
   menuLabel: string | null
   keyword: KernelKeyword
-  /** All that follows the keyword. SYSLINUX starts a file of the label's own name when there is none. */
+  /** The rest of the line after the keyword. Without one, SYSLINUX starts a file with the label's own name. */
   kernel: string | null
-  /** Its own APPEND; once the label ends, the global one if it has none. */
+  /** Its own APPEND; at the end of the label, the global one if it has none. */
   append: string | null
   initrd: string | null
   devicetree: string | null
@@ -38,7 +39,7 @@ export interface Label {
   sysappend: number
   isHidden: boolean
   isDisabled: boolean
-  /** MENU GOTO, MENU EXIT or MENU QUIT: it boots nothing, and moves about in the menus. */
+  /** MENU GOTO, MENU EXIT or MENU QUIT: it boots nothing, but moves between menus. */
   isMove: boolean
   readonly problems: string[]
 }
@@ -54,27 +55,27 @@ export interface SubMenu {
   preset: Label | SubMenu | null
 }
 
-/** Everything that one configuration file and those it includes say. */
+/** The contents of one configuration file and its includes. */
 export interface Configuration {
   readonly root: SubMenu
   /** The menu that is shown first: MENU START. */
   readonly start: SubMenu
-  /** Every label in the order of the files, hidden and disabled ones too. */
+  /** Every label in the order of the files, including hidden and disabled ones. */
   readonly labels: readonly Label[]
   readonly globalAppend: string | null
-  /** The command of DEFAULT; U-Boot takes ONTIMEOUT for the same, and MENU DEFAULT when there is neither. */
+  /** The command of DEFAULT. U-Boot treats ONTIMEOUT the same, and takes MENU DEFAULT when there is neither. */
   readonly defaultCommand: string | null
   /** The command of UI. */
   readonly ui: string | null
   readonly onTimeout: string | null
-  /** Whether something is booted when nobody touches a key at a prompt or menu. */
+  /** Whether an entry boots when nobody touches a key at a prompt or menu. */
   readonly hasTimeout: boolean
   readonly prompts: boolean
-  /** Whether a command that is no label's name is taken for a kernel's file: IMPLICIT. */
+  /** Whether a command that is not a label's name is taken for a kernel's file: IMPLICIT. */
   readonly isImplicit: boolean
-  /** Whether a menu keeps what was selected for the next time: MENU SAVE. */
+  /** Whether a menu keeps its last selection for the next time: MENU SAVE. */
   readonly savesSelection: boolean
-  /** Whether there are keywords for devicetrees, which only U-Boot knows. */
+  /** Whether there are keywords for devicetrees, which only U-Boot supports. */
   readonly namesDevicetree: boolean
   /** Every file that was read. */
   readonly files: readonly string[]
@@ -103,7 +104,9 @@ export function newLabel(name: string, place: string, menu: SubMenu): Label {
   }
 }
 
-/** @param tag by which MENU GOTO finds it; its title when nothing gives it one */
+/**
+ * @param tag the name that MENU GOTO finds it by; default: its title
+ */
 export function newMenu(tag: string, parent: SubMenu | null): SubMenu {
   return { kind: 'menu', tag, title: '', parent, items: [], preset: null }
 }
@@ -116,7 +119,7 @@ export function submenusOf(label: Label): string[] {
   return titles
 }
 
-/** MENU LABEL marks the key that selects it by a caret: 'Debian ^Installer'. */
+/** MENU LABEL marks its key by a caret: 'Debian ^Installer'. */
 export function withoutHotkey(title: string): string {
   return title.replace('^', '')
 }

@@ -10,16 +10,16 @@ import { isNamedForSyslinux, variantOf } from './places.ts'
 import { type Flavour, moduleName, readConfiguration, splitWord } from './reader.ts'
 import { type Selected, selectedBy } from './selectors.ts'
 
-/** Configurations that lead to one another by CONFIG or menu modules, in all. */
+/** The most configurations that lead to one another by CONFIG or menu modules. */
 const MAX_CONFIGURATIONS = 64
 
-/** Modules that choose and lead to one another. */
+/** The most modules that choose and lead to one another. */
 const MAX_HOPS = 16
 
-/** What a configuration, or a label of it, adds to the list. */
+/** The additions of a configuration, or of one label, to the list. */
 export interface Part {
   readonly entries: readonly FoundEntry[]
-  /** May be an entry that is in the list already. */
+  /** May be an entry that is already in the list. */
   readonly preset: Preset | null
 }
 
@@ -40,7 +40,7 @@ export class Follower {
   private readonly config: string
   /** By path; undefined while it is being read. */
   private readonly opened = new Map<string, Part | undefined>()
-  /** Entries by the label's place and all that it starts: menus that include the same file share them. */
+  /** Entries by the label's place and its whole start: menus that include the same file share them. */
   private readonly listed = new Map<string, FoundEntry>()
 
   constructor(survey: Survey, config: string) {
@@ -77,16 +77,16 @@ export class Follower {
   }
 
   private partOf(configuration: Configuration, reading: Reading): Part {
-    // UI, or a DEFAULT that is a menu, given another file: the menu shows that one, not this.
+    // UI, or a DEFAULT that is a menu, with another file: the menu shows that file, not this.
     const shown = menuCommand(configuration, reading)
     const elsewhere = shown === undefined ? undefined : this.menuOf(shown, configuration, reading)
     if (elsewhere !== undefined) return elsewhere
     const hasMenu = shown !== undefined
-    // A menu takes all that follows LABEL for the name; without one the first word counts.
+    // A menu takes the rest of the line after LABEL for the name; without a menu the first word counts.
     if (!hasMenu && reading.flavour === 'syslinux')
       for (const label of configuration.labels) label.name = splitWord(label.name)[0]
     const choice = choose(configuration, reading, hasMenu)
-    // A menu does not show what is hidden; it can still be the one that is started.
+    // A menu does not show hidden labels, but one of them can still be the default.
     const labels = configuration.labels.filter((label) => !hasMenu || !label.isHidden || choice?.label === label)
     const parts = this.partsOf(labels, { configuration, reading, hasMenu })
     const entries = labels.flatMap((label) => parts.get(label)?.entries ?? [])
@@ -94,7 +94,7 @@ export class Follower {
     return this.preset(choice, parts, entries, { configuration, reading, hasMenu })
   }
 
-  /** What starts a kernel comes first: a help page that leads back to it shows it again. */
+  /** Labels that start a kernel come first: a help page that leads back here shows them again. */
   private partsOf(labels: readonly Label[], opened: Opened): Map<Label, Part> {
     const parts = new Map<Label, Part>()
     for (const label of labels) {
@@ -105,7 +105,7 @@ export class Follower {
     return parts
   }
 
-  /** Undefined for a label that starts something else, which may lead to kernels. */
+  /** Undefined for a label that starts something else; that may lead to kernels. */
   private partOfKernel(label: Label, reading: Reading): Part | undefined {
     const isSyslinux = reading.flavour === 'syslinux'
     if (isSyslinux && (label.isDisabled || label.isMove)) return nothing
@@ -131,7 +131,7 @@ export class Follower {
     const part = this.followed(text, { ...opened, reading: { ...reading, submenus } }, 0)
     if (part === undefined) return { entries: [entry], preset: null }
     if (!('command' in part)) {
-      // A menu that was read before adds nothing; one of entries that stand elsewhere already is shown as what it is.
+      // A menu that was read before adds nothing. One whose entries all stand elsewhere already is shown as a menu.
       const isAgain = part.entries.length === 0 && !part.isKnown
       return { entries: isAgain ? [entry] : part.entries, preset: part.preset }
     }
@@ -141,8 +141,8 @@ export class Follower {
   }
 
   /**
-   * What a command leads to: the menu of `CONFIG file [folder]` and `menu.c32 file`, by way of modules that choose, or the label
-   * or command that such a module runs. Undefined when it leads to nothing that can be read.
+   * The target of a command: the menu of `CONFIG file [directory]` and `menu.c32 file`, through modules that choose, or
+   * the label or command that such a module runs. Undefined when the target cannot be read.
    */
   private followed(
     text: string,
@@ -165,7 +165,7 @@ export class Follower {
     return labels.find(({ name }) => splitWord(name)[0] === word)
   }
 
-  /** What a module that chooses starts, as an entry without a name of its own. */
+  /** The start of a module that chooses, as an entry without a name of its own. */
   private startedBy(selected: Selected, { configuration, reading }: Opened): FoundEntry {
     const label = this.labelOf(selected.command, configuration)
     const [, options] = splitWord(selected.command)
@@ -182,7 +182,10 @@ export class Follower {
     return part !== undefined && !('command' in part) && part.entries.length > 0 ? part : undefined
   }
 
-  /** The menu that `CONFIG file [folder]` or `menu.c32 file` opens; undefined when a command opens none, or one that leads here. */
+  /**
+   * The menu that `CONFIG file [directory]` or `menu.c32 file` opens; undefined when a command opens none, or one that
+   * leads here.
+   */
   private openedBy(text: string, reading: Reading): (Part & { readonly isKnown: boolean }) | undefined {
     const [first, rest] = splitWord(text)
     const isConfig = /^config(?:\.c32)?$/.test(moduleName(first))
@@ -237,8 +240,8 @@ export class Follower {
 }
 
 /**
- * The kernel tells, as SYSLINUX starts only x86 ones; else the name of the file, and then keywords that U-Boot alone knows.
- * Alpine writes FDTDIR for x86, too.
+ * The kernel decides, as SYSLINUX starts only x86 ones; else the name of the file, and then keywords that only U-Boot
+ * supports. Alpine writes FDTDIR even for x86.
  */
 function isForUBoot(configuration: Configuration, reading: Omit<Reading, 'flavour'>): boolean {
   const kernels = configuration.labels.filter(

@@ -7,20 +7,20 @@ import { type Label, submenusOf, withoutHotkey } from './configuration.ts'
 import { type Flavour, moduleName, splitWord } from './reader.ts'
 import type { Variant } from './selectors.ts'
 
-/** Where a configuration's files are looked for. */
+/** Where to look for a configuration's files. */
 export interface Reading {
   readonly survey: Survey
   readonly flavour: Flavour
   /** The configuration file that the boot loader starts from, in the system's tree. */
   readonly config: string
-  /** The folder that relative paths start from: the configuration's, or what `CONFIG file folder` says. */
+  /** The directory that relative paths start from: the configuration's, or the one in `CONFIG file directory`. */
   readonly folder: string
   readonly variant: Variant
   /** Menus around the configuration as a whole. */
   readonly submenus: readonly string[]
 }
 
-/** What a label or a command starts: a type, a file, and all that follows it. */
+/** The start of a label or a command: a type, a file, and the rest of the line. */
 export interface Command {
   readonly keyword: Label['keyword']
   /** File and options. */
@@ -49,7 +49,7 @@ export function labelEntry(label: Label, reading: Reading): FoundEntry {
   }
 }
 
-/** The entry of a command that stands in DEFAULT or ONTIMEOUT and names no label: 'vmlinuz root=/dev/sda1'. */
+/** The entry of a command in DEFAULT or ONTIMEOUT that is not a label: 'vmlinuz root=/dev/sda1'. */
 export function commandEntry(text: string, reading: Reading): FoundEntry {
   const started = start({ keyword: 'kernel', text, initrd: null }, '', reading)
   return { id: splitWord(text)[0], title: text, submenus: reading.submenus, ...started }
@@ -65,7 +65,7 @@ function startedBy(label: Label, reading: Reading): Started {
   return start(command, append, reading)
 }
 
-/** SYSLINUX starts the file of the label's own name when nothing else is said; U-Boot passes over such a label. */
+/** SYSLINUX starts the file with the label's own name by default; U-Boot skips such a label. */
 export function commandOf(label: Label, flavour: Flavour): Command | undefined {
   const { keyword, kernel, initrd, name } = label
   if (keyword === 'localboot') return { keyword, text: kernel ?? '', initrd }
@@ -90,8 +90,9 @@ function nothing(code: ProblemCode, text: string): Started {
 }
 
 /**
- * The command line is what stands after the kernel's name and in APPEND, `initrd=` in its place and all. SYSLINUX puts
- * BOOT_IMAGE= before it, and ` initrd=` of an INITRD keyword after it: marks of the loader, left out here as the others are.
+ * The command line is the text after the kernel's name and in APPEND, including `initrd=`. SYSLINUX puts BOOT_IMAGE=
+ * before it, and ` initrd=` for an INITRD keyword after it. These marks of the loader are left out here, like other
+ * loaders' marks.
  */
 function linux(name: string, options: string, initrd: string | null, reading: Reading): Started {
   const [file, fit] = reading.flavour === 'u-boot' ? name.split('#', 2) : [name]
@@ -112,7 +113,7 @@ function linux(name: string, options: string, initrd: string | null, reading: Re
   }
 }
 
-/** SYSLINUX loads the files of the first `initrd=` it finds, which an APPEND has before an INITRD. */
+/** SYSLINUX loads the files of the first `initrd=`; that of an APPEND comes before an INITRD. */
 function initrdNames(initrd: string | null, options: string, flavour: Flavour): string[] {
   if (flavour === 'u-boot') return initrd === null || initrd === '' ? [] : [initrd]
   const inOptions = /initrd=([^ ]*)/.exec(options)?.[1]
@@ -142,10 +143,11 @@ function multiboot(text: string, reading: Reading): Started {
   }
 }
 
-/** The type SYSLINUX gives a file by its name, if `KERNEL` leaves it to that (doc/syslinux.txt, "KERNEL file"). */
+/** The type that SYSLINUX derives from a file's name for `KERNEL` (doc/syslinux.txt, "KERNEL file"). */
 const byEnding: readonly (readonly [RegExp, string])[] = [
   [/\.c32$/i, 'the SYSLINUX module'],
-  // A release ends in .0 as well: vmlinuz-6.1.0 is no network boot program, though only LINUX keeps PXELINUX from it.
+  // A release ends in .0 as well: vmlinuz-6.1.0 is not a network boot program, although only LINUX keeps PXELINUX from
+  // taking it for one.
   [/(?:\.(?:bss|bs|bin)|[^0-9]\.0)$/i, 'the boot sector or network boot program'],
   [/\.img$/i, 'the disk image'],
   [/\.(?:com|cbt)$/i, 'the COMBOOT program'],
@@ -161,7 +163,9 @@ const byKeyword: Partial<Record<Label['keyword'], string>> = {
   config: 'the menu of',
 }
 
-/** What is started instead of a Linux kernel, as a sentence; undefined when it is one, or a module that starts one. */
+/**
+ * The program started in place of a Linux kernel, as a sentence; undefined for a kernel, or a module that starts one.
+ */
 function otherThanLinux({ keyword, text }: Command, options: string): string | undefined {
   if (keyword === 'localboot') return 'It starts no kernel: the next boot device of the firmware (LOCALBOOT).'
   const [file] = splitWord(text)
@@ -173,7 +177,7 @@ function otherThanLinux({ keyword, text }: Command, options: string): string | u
   return `It starts no Linux kernel: ${kind} ${file}${options === '' ? '' : ` with '${options}'`}.`
 }
 
-/** What the loader knows and the file does not say. */
+/** Facts that the loader knows and the file does not contain. */
 function untold(label: Label, { flavour }: Reading): string[] {
   const sentences: string[] = []
   if (label.sysappend !== 0)
@@ -194,7 +198,7 @@ function isRemote(name: string): boolean {
 }
 
 export function locate(name: string, { survey, config, folder }: Reading): string {
-  // '::' is PXELINUX's top of the server.
+  // '::' is PXELINUX's root of the server.
   return survey.volumes.locate(
     pathFrom(folder, name.replace(/^::/, '/'), survey),
     posix.join(folder, posix.basename(config)),

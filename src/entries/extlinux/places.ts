@@ -3,7 +3,10 @@ import { filesAt } from '../paths/loader-path.ts'
 import type { Survey } from '../survey/survey.ts'
 import type { Variant } from './selectors.ts'
 
-/** Where SYSLINUX, its variants and U-Boot look, and where media have theirs, below each top; letter case does not count. */
+/**
+ * Where SYSLINUX, its variants and U-Boot look, and where media keep their files, below each root; letter case is
+ * ignored.
+ */
 const tops = ['/boot', '', '/efi', '/boot/efi', '/esp', '/boot/firmware']
 const names = [
   'extlinux/extlinux.conf',
@@ -21,11 +24,14 @@ const names = [
   'pxelinux.cfg/default',
 ]
 
-/** Their programs; a configuration in the same folder is theirs, wherever that is. */
+/** Their programs. A configuration in the same directory is theirs, at any place. */
 const programs =
   /^(?:ldlinux\.(?:sys|c32|e64|e32)|extlinux\.sys|isolinux(?:-debug)?\.bin|[gl]?pxelinux\.0|syslinux\.efi)$/i
 
-/** What each looks for beside itself, the first that is there (core/fs/lib/loadconfig.c, iso9660.c, pxe.c). */
+/**
+ * The files that each looks for beside itself; the first that exists counts (core/fs/lib/loadconfig.c, iso9660.c,
+ * pxe.c).
+ */
 const besideProgram = [
   'extlinux.conf',
   'syslx64.cfg',
@@ -44,7 +50,7 @@ export function configurations(survey: Survey): string[] {
   return filesAt([...usual, ...besidePrograms(survey)], survey)
 }
 
-/** A root file system has too many folders, and none of a medium's. */
+/** A root file system has too many directories, and none of a medium's. */
 function besidePrograms({ system }: Survey): string[] {
   const isMedium = !['/etc', '/usr', '/var'].some((folder) => system.exists(folder))
   const pending = tops.filter((top) => top !== '' || isMedium).map((top) => ({ path: top, depth: 0 }))
@@ -57,14 +63,14 @@ function besidePrograms({ system }: Survey): string[] {
     const inside = system.list(path === '' ? '/' : path)
     if (inside.some((name) => programs.test(name))) found.push(...besideProgram.map((name) => `${path}/${name}`))
     if (depth === MAX_DEPTH) continue
-    // Folders have no dots in their names on these media; what has one is a file, and not looked at.
+    // Directories have no dots in their names on these media, so a name with one is a file, and is not searched.
     for (const name of inside.slice(0, MAX_FOLDERS))
       if (!name.includes('.')) pending.push({ path: `${path}/${name}`, depth: depth + 1 })
   }
   return found
 }
 
-/** The folder that relative paths start from: the configuration's; PXELINUX's is the one that its program lies in. */
+/** The directory that relative paths start from: the configuration's; for PXELINUX, the program's. */
 export function folderOf(config: string): string {
   const folder = posix.dirname(config)
   return isOfPxelinux(config) ? posix.dirname(folder) : folder
@@ -74,7 +80,7 @@ function isOfPxelinux(config: string): boolean {
   return posix.basename(posix.dirname(config)).toLowerCase() === 'pxelinux.cfg'
 }
 
-/** Which variant starts from a configuration of this name. */
+/** The variant that starts from a configuration of this name. */
 export function variantOf(config: string): Variant {
   if (isOfPxelinux(config)) return 'pxe'
   return posix.basename(config).toLowerCase() === 'isolinux.cfg' ? 'iso' : 'sys'

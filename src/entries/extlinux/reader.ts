@@ -3,7 +3,7 @@ import { addProblem, addSentence } from '../model/budget.ts'
 import type { Problem, ProblemCode } from '../model/problem.ts'
 import { type Configuration, type KernelKeyword, type Label, newLabel, newMenu } from './configuration.ts'
 
-/** Files included by files: what PXELINUX and U-Boot allow. */
+/** Depth of includes that PXELINUX and U-Boot allow. */
 const MAX_DEPTH = 16
 /** Files in all: one that includes itself twice would double at every depth. */
 const MAX_FILES = 256
@@ -12,33 +12,33 @@ const MAX_LABELS = 50_000
 /** Menus in menus. */
 const MAX_MENUS = 64
 
-/** A file that INCLUDE names; undefined when it is not there. */
+/** A file that INCLUDE names; undefined when it does not exist. */
 export type OpenInclude = (name: string) => { readonly path: string; readonly text: string } | undefined
 
 /**
- * Which program reads the file. They share a syntax but differ in this (doc/syslinux.txt and com32/elflink/ldlinux of
- * SYSLINUX 6; doc/README.pxe and boot/pxe_utils.c of U-Boot):
- * - a keyword U-Boot does not know ends the label; SYSLINUX passes over it;
+ * The program that reads the file. They share a syntax but differ in this (doc/syslinux.txt and com32/elflink/ldlinux
+ * of SYSLINUX 6; doc/README.pxe and boot/pxe_utils.c of U-Boot):
+ * - a keyword that U-Boot does not know ends the label; SYSLINUX skips it;
  * - SYSLINUX knows a global APPEND, `APPEND -`, submenus and hidden or disabled labels; U-Boot does not;
- * - of several INITRD the last counts for SYSLINUX; the second ends the label for U-Boot, as does a second FDT;
+ * - of several INITRD the last counts for SYSLINUX; for U-Boot the second ends the label, and so does a second FDT;
  * - a label's name is the rest of the line for U-Boot and for SYSLINUX's menus, one word for SYSLINUX without a menu;
- * - FDT, FDTDIR and FDTOVERLAYS are U-Boot's alone.
+ * - only U-Boot has FDT, FDTDIR and FDTOVERLAYS.
  */
 export type Flavour = 'syslinux' | 'u-boot'
 
 const kernelKeywords = 'kernel linux boot bss pxe fdimage comboot com32 config localboot'.split(' ')
 
-/** What U-Boot knows inside a label; anything else ends it. */
+/** The keywords that U-Boot knows inside a label; any other ends it. */
 const uBootLabelKeywords = new Set(
   'menu kernel linux append initrd fdt devicetree fdtdir devicetreedir fdtoverlays devicetree-overlay localboot ipappend kaslrseed say'.split(
     ' ',
   ),
 )
 
-/** What U-Boot knows of 'menu …'. */
+/** The forms of 'menu …' that U-Boot knows. */
 const uBootMenuKeywords = new Set(['title', 'include', 'label', 'default', 'background'])
 
-/** Reads one configuration file and what it includes. Never throws; what cannot be read is in the problems. */
+/** Reads one configuration file and its includes. Never throws; unreadable parts are in the problems. */
 export function readConfiguration(path: string, text: string, flavour: Flavour, open: OpenInclude): Configuration {
   const reader = new Reader(flavour, open)
   reader.readFile(path, text)
@@ -335,8 +335,8 @@ function markLabel(label: Label, keyword: string): void {
 }
 
 /**
- * Whether a label has had this already. U-Boot then leaves the value unread, takes it for a keyword that it does not know, and so
- * ends the label (parse_label of boot/pxe_utils.c). An `initrd=` in APPEND counts for an INITRD.
+ * Whether a label already has this keyword. U-Boot then leaves the value unread, takes it for an unknown keyword, and
+ * so ends the label (parse_label of boot/pxe_utils.c). An `initrd=` in APPEND counts as an INITRD.
  */
 function isRepeated(keyword: string, { initrd, devicetree, devicetreeFolder, overlays }: Label): boolean {
   switch (keyword) {
@@ -368,7 +368,7 @@ function numberOf(value: string): number {
   return Number.isNaN(number) ? 0 : number
 }
 
-/** The name of a file without its folder, as in messages and in telling modules apart. */
+/** The name of a file without its directory, for messages and for telling modules apart. */
 export function moduleName(command: string): string {
   return posix.basename(splitWord(command)[0].replace(/\\/g, '/')).toLowerCase()
 }

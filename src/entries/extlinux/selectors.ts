@@ -1,23 +1,23 @@
 import type { System } from '../../system/system.ts'
 import { moduleName, splitWord } from './reader.ts'
 
-/** The SYSLINUX variant that starts from a configuration; `whichsys.c32` goes by it. */
+/** The SYSLINUX variant that starts from a configuration; `whichsys.c32` chooses by it. */
 export type Variant = 'iso' | 'pxe' | 'sys'
 
-/** What a module that chooses runs. */
+/** The choice of a module that chooses. */
 export interface Selected {
   /** A label's name, or a command. */
   readonly command: string
-  /** Why that one, to complete "…, by MODULE: …". */
+  /** The reason, to complete "…, by MODULE: …". */
   readonly reason: string
-  /** What it goes by and nothing here tells, a sentence. */
+  /** The unknown fact that it chooses by, a sentence. */
   readonly uncertainty?: string
 }
 
 /**
- * What the modules run that choose between commands (com32/modules of SYSLINUX 6), with `--` between them. A machine that loads
- * kernels has a 64-bit processor, or one that is taken for it: nothing here is told of any other.
- * @returns undefined for any other module, and for one that is given nothing to choose from.
+ * The commands that modules choose between (com32/modules of SYSLINUX 6), with `--` between them. A machine that loads
+ * kernels has a 64-bit processor, or is taken for one; other machines are unknown here.
+ * @returns undefined for any other module, and for one without a choice.
  */
 export function selectedBy(text: string, variant: Variant, system: System): Selected | undefined {
   const [file, rest] = splitWord(text)
@@ -73,7 +73,7 @@ function byFeatures([features = [], ...branches]: string[][], system: System): S
   return chosen(words, reason, `Depends on the processor, whether it has ${unknown.join(', ')}.`)
 }
 
-/** What /proc/cpuinfo says of the running machine; a folder's is not this one. */
+/** /proc/cpuinfo describes the running machine; a directory's machine is another. */
 function hasFeature(feature: string, system: System): boolean | undefined {
   if (feature === '64' || feature === 'pae') return true
   const cpu = system.readText('/proc/cpuinfo') ?? ''
@@ -86,7 +86,7 @@ function hasFeature(feature: string, system: System): boolean | undefined {
   return true
 }
 
-/** `whichsys.c32 -iso- COMMAND -pxe- COMMAND -sys- COMMAND`, in any order; of alike ones the last counts. */
+/** `whichsys.c32 -iso- COMMAND -pxe- COMMAND -sys- COMMAND`, in any order; of equal ones the last counts. */
 function byVariant(words: readonly string[], variant: Variant): Selected | undefined {
   const start = words.lastIndexOf(`-${variant}-`)
   if (start < 0) return undefined

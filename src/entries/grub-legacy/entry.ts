@@ -6,20 +6,20 @@ import type { Volume } from '../paths/volumes.ts'
 import type { Survey } from '../survey/survey.ts'
 import type { Command, TitledCommands } from './menu-list.ts'
 
-/** Runs the commands of one title, as far as they tell what is started. */
+/** Runs the commands of one title, as far as they show the kernel. */
 export function grubLegacyEntry({ title, line, commands }: TitledCommands, config: string, survey: Survey): FoundEntry {
   const script = new Script(config, survey)
   for (const command of commands) script.run(command)
   return { id: title === '' ? `line ${line}` : title, title, ...script.finish(line) }
 }
 
-/** Where files are looked for: a known file system, several that it may be, or, [], the menu's own. */
+/** Where to look for files: a known file system, several candidates, or, [], the menu's own. */
 type Root = readonly Volume[]
 
-/** '(hd0)12345+678'; more need not be looked at, characters. */
+/** '(hd0)12345+678'; longer ones are not read, in characters. */
 const LONGEST_BLOCK_LIST = 100
 
-/** `(hd0,0)/vmlinuz`: its device, if it has one, and the path. */
+/** `(hd0,0)/vmlinuz`: its device, if any, and the path. */
 const fileName = /^(?:\(([^)]*)\))?(.*)$/s
 
 class Script {
@@ -55,7 +55,7 @@ class Script {
         this.root = volumesOf(this.survey.volumes.find({ uuid: argument }))
         break
       case 'find':
-        // `find --set-root FILE`: the file system that has the file, which is looked for anyway.
+        // `find --set-root FILE`: the file system with the file, which is looked for anyway.
         if (argument.startsWith('--set-root')) {
           this.root = []
           this.unmounted = null
@@ -152,12 +152,12 @@ class Script {
     const { volumes } = this.survey
     const unmounted = device === undefined ? this.unmounted : this.isUnmounted(device, root) ? device : null
     if (unmounted !== null) return `(${unmounted})${posix.join('/', path)}`
-    // Which disk hd0 is, only the firmware knows: of those with such a partition, the one that has the file.
+    // Only the firmware knows which disk hd0 is: of those with such a partition, the one with the file.
     const found = root.map((volume) => volumes.locate(path, this.config, volume)).find(({ exists }) => exists)
     return (found ?? volumes.locate(path, this.config, root[0])).path
   }
 
-  /** A partition that no mounted file system is, where it is known which one the menu lies on. */
+  /** A partition that is none of the mounted file systems, where the menu's own partition is known. */
   private isUnmounted(device: string, root: Root): boolean {
     const own = this.survey.volumes.volumeOf(this.config).partition
     return root.length === 0 && own !== null && /^hd\d+,\d/.test(device)

@@ -8,8 +8,8 @@ import { grubLegacyEntry } from './entry.ts'
 import { type MenuList, parseMenuList, setting } from './menu-list.ts'
 
 /**
- * Where GRUB 0.97 and its EFI build have their menu. menu.lst and grub.conf are mostly one file by two names; on /boot as
- * a file system by itself /boot/boot leads back to it.
+ * Where GRUB 0.97 and its EFI build have their menu. menu.lst and grub.conf are mostly one file with two names; on
+ * /boot as a file system of its own, /boot/boot leads back to it.
  */
 const paths = [
   '/boot/grub/menu.lst',
@@ -35,7 +35,7 @@ function readMenu(config: string, survey: Survey): Menu[] {
   if (text === undefined)
     return [{ ...emptyMenu(config), problems: problemsOf('configuration-unreadable', [`${config} cannot be read.`]) }]
   const list = parseMenuList(text)
-  // Without a title GRUB runs the commands one after the other; a grub.cfg of GRUB 2 has neither.
+  // Without a title GRUB runs the commands in sequence; a grub.cfg of GRUB 2 has neither.
   const titled =
     list.entries.length > 0 || !list.settings.some(({ name }) => name === 'kernel')
       ? list.entries

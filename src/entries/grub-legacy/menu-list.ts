@@ -1,19 +1,19 @@
-/** One command of a menu.lst with all that follows it. */
+/** One command of a menu.lst with the rest of its line. */
 export interface Command {
   readonly name: string
-  /** As written, blanks at both ends off. */
+  /** As written, without blanks at both ends. */
   readonly argument: string
   readonly line: number
 }
 
-/** What stands below one `title`. */
+/** The commands below one `title`. */
 export interface TitledCommands {
   readonly title: string
   readonly line: number
   readonly commands: readonly Command[]
 }
 
-/** A menu.lst: what stands before the first `title` is for the menu as a whole (info grub, "Configuration"). */
+/** A menu.lst: the commands before the first `title` are for the menu as a whole (info grub, "Configuration"). */
 export interface MenuList {
   readonly settings: readonly Command[]
   readonly entries: readonly TitledCommands[]
@@ -25,7 +25,7 @@ const MAX_COMMANDS = 500_000
 
 /**
  * Reads a menu.lst or grub.conf. A line is a command, then blanks or one `=`, then its argument; `#` at the start of a
- * line makes it a comment, Debian's "automagic" settings among them; a `\` at the end goes on with the next line.
+ * line makes it a comment, even for Debian's "automagic" settings; a `\` at the end continues on the next line.
  */
 export function parseMenuList(text: string): MenuList {
   const settings: Command[] = []
@@ -63,7 +63,7 @@ function* logicalLines(text: string): Generator<{ text: string; line: number }> 
   if (rest !== '' && !rest.startsWith('#')) yield { text: rest, line: start }
 }
 
-/** The last value given to a setting, or undefined. */
+/** The last value of a setting, or undefined. */
 export function setting({ settings }: MenuList, name: string): string | undefined {
   return settings.findLast((command) => command.name === name)?.argument
 }

@@ -1,17 +1,17 @@
 import type { FoundEntry } from '../model/found-entry.ts'
 import type { MenuLevel, MenuNode } from './menu-tree.ts'
 
-/** The entry that is booted when nobody touches a key. */
+/** The entry that boots when nobody touches a key. */
 export interface DefaultEntry {
   readonly entry: FoundEntry | null
-  /** Whether the text named it, or it was only the first. */
+  /** Whether the text named it, or it was merely the first. */
   readonly isNamed: boolean
 }
 
 /**
- * Finds what `default` means, as GRUB does: up to the first `>` a number, counted from 0 with submenus as one each, or an id
- * or a title; behind it the same in that submenu. What names nothing means the first entry. `>>` is a `>` in a name. The empty
- * text is the title of separators; a variable that is not set, null, names none of them.
+ * Finds the entry of `default`, as GRUB does. Up to the first `>`: a number, counted from 0 with submenus as one each,
+ * or an id or a title; behind it the same in that submenu. A text that names no entry means the first. `>>` is a `>` in
+ * a name. The empty text is the title of separators; null, a variable that is not set, names none of them.
  */
 export function defaultEntry(top: MenuLevel, text: string | null, isRedHat = false): DefaultEntry {
   let level = top
@@ -25,14 +25,14 @@ export function defaultEntry(top: MenuLevel, text: string | null, isRedHat = fal
     if (node === undefined) return { entry: null, isNamed: false }
     if (node.menu === null) return { entry: node.entry, isNamed }
     level = node.menu
-    // A submenu's own word for its default counts when nothing is left of the outer one.
+    // A submenu's own default counts when nothing is left of the outer one.
     rest = behind === '' ? level.default : behind
   }
 }
 
 /**
- * GRUB takes whatever begins with a digit for a number: '6.1 of Debian' is the seventh entry. Red Hat's GRUB looks for an id
- * and a title first, as its ids begin with a machine's id, and wants a number to be one as a whole.
+ * GRUB takes any text that begins with a digit for a number: '6.1 of Debian' is the seventh entry. Red Hat's GRUB looks
+ * for an id and a title first, since its ids begin with a machine's id, and requires a number to be the whole text.
  */
 function nodeNamed({ nodes }: MenuLevel, name: string, isRedHat: boolean): MenuNode | undefined {
   const [, hex, octal, decimal, behind] = /^\s*(?:0x([\da-f]+)|0([0-7]+)|(\d+))(.*)$/is.exec(name) ?? []

@@ -11,12 +11,15 @@ import { runStatement } from './run-statement.ts'
 import { Environment } from './script/environment.ts'
 import type { Value } from './script/values.ts'
 
-/** Where GRUB's own folder is, with its configuration and environment block; Flatcar has one of its own, as CoreOS had. */
+/**
+ * Where GRUB's own directory is, with its configuration and environment block; Flatcar has one of its own, as CoreOS
+ * had.
+ */
 const folders = ['/boot', ''].flatMap((top) =>
   ['grub', 'grub2', 'flatcar/grub', 'coreos/grub'].map((name) => `${top}/${name}`),
 )
 
-/** Where the EFI system partition is: GRUB's EFI program starts from a configuration there. */
+/** Where the EFI system partition is mounted: GRUB's EFI program starts from a configuration there. */
 const systemPartitions = ['/boot/efi', '/efi', '/boot', '/esp', ''] as const
 
 /** GRUB 2: its configuration is a script, so it is run. */
@@ -27,7 +30,7 @@ export const grub: EntrySource = {
     const seen = new Set<string>()
     for (const config of configs(survey)) {
       const menu = await menuOf(survey, config)
-      // EFI/debian/grub.cfg opens /boot/grub/grub.cfg: one menu, whichever way it is come to.
+      // EFI/debian/grub.cfg opens /boot/grub/grub.cfg: one menu, reached in two ways.
       const key = menu.entries.map(({ config: file, id, title }) => `${file}\0${id}\0${title}`).join('\0\0')
       if (menu.entries.length > 0 && seen.has(key)) continue
       seen.add(key)
@@ -38,7 +41,7 @@ export const grub: EntrySource = {
   },
 }
 
-/** The files GRUB may start from: on EFI machines that of the system partition first. */
+/** The files GRUB may start from; on EFI machines that of the system partition first. */
 function configs(survey: Survey): string[] {
   const efi: string[] = []
   for (const partition of systemPartitions) {
@@ -49,7 +52,7 @@ function configs(survey: Survey): string[] {
       if (survey.volumes.files.has(path)) efi.push(path)
     }
   }
-  // The top of a btrfs file system by itself has its root file systems in subvolumes: /@, /@rootfs.
+  // The top of a btrfs file system has its root file systems in subvolumes: /@, /@rootfs.
   const subvolumes = survey.system.list('/').filter((name) => name.startsWith('@'))
   const own = [...folders, ...subvolumes.flatMap((name) => [`/${name}/boot/grub`, `/${name}/boot/grub2`])].flatMap(
     (folder) => ['grub.cfg', 'x86_64-efi/grub.cfg'].map((name) => posix.join(folder, name)),
@@ -61,7 +64,7 @@ function configs(survey: Survey): string[] {
 }
 
 /**
- * Where nothing tells which file systems GRUB's partitions are, the only one it names may be the configuration's own; of
+ * Where GRUB's partitions cannot be matched to file systems, the only one it names may be the configuration's own; of
  * several none is taken for it.
  */
 async function menuOf(survey: Survey, config: string): Promise<Menu> {
@@ -77,7 +80,7 @@ async function runOf(survey: Survey, config: string, isStrict: boolean): Promise
     environment.export(name)
   }
   const isRead = { value: true }
-  // The bodies of its entries are run after it.
+  // The bodies of its entries run after it.
   const endKeeping = survey.budget.keep({ steps: 0.5 })
   run.bounded(() => {
     isRead.value = run.runFile(config)
@@ -98,7 +101,10 @@ async function runOf(survey: Survey, config: string, isStrict: boolean): Promise
   return { menu, guessed: run.devices.guessed.size }
 }
 
-/** What GRUB sets before it reads its configuration, and exports (GRUB manual, "Special environment variables"). */
+/**
+ * The variables that GRUB sets before it reads its configuration, and exports (GRUB manual, "Special environment
+ * variables").
+ */
 function presetVariables(survey: Survey, run: Interpreter, config: string): [string, Value][] {
   const { device, path } = run.devices.nameOf(posix.dirname(config))
   const prefix = path.replace(/\/(?:[a-z0-9_]+-efi|i386-pc)$/, '')
@@ -141,7 +147,7 @@ function processor(survey: Survey): Value {
   return { candidates: isEfi(survey.system) ? ['x86_64', 'i386', 'arm64'] : ['i386', 'powerpc'], why: 'the firmware' }
 }
 
-/** A script that makes no menu but loads a kernel by itself: embedded configurations do. */
+/** A script without a menu that loads a kernel itself, as embedded configurations do. */
 function withScriptAsEntry(run: Interpreter, config: string): MenuContext {
   const { context } = run
   const boot = run.boot.result()
@@ -165,7 +171,7 @@ function presetOf(run: Interpreter, level: MenuLevel, entries: readonly FoundEnt
   return { entry, reason: text === '' ? 'it is the first entry and nothing names another' : 'it is the first entry' }
 }
 
-/** Who said what the default is. */
+/** The source of the default. */
 function originOf(run: Interpreter, text: string, config: string): string {
   for (const name of ['next_entry', 'saved_entry', 'prev_saved_entry']) {
     const loaded = run.loaded.get(name)

@@ -5,18 +5,18 @@ import type { Interpreter } from './interpreter/interpreter.ts'
 import type { MenuContext, MenuItem } from './interpreter/menu.ts'
 import { Environment } from './script/environment.ts'
 
-/** A menu with what its entries start and what its submenus hold. */
+/** A menu with the starts of its entries and the contents of its submenus. */
 export interface MenuNode {
   readonly item: MenuItem
-  /** Of an entry. */
+  /** For an entry. */
   readonly entry: FoundEntry | null
-  /** Of a submenu, and of an entry that opens another menu. */
+  /** For a submenu, and for an entry that opens another menu. */
   readonly menu: MenuLevel | null
 }
 
 export interface MenuLevel {
   readonly nodes: MenuNode[]
-  /** What `default` is in it, by the configuration's own word; null when it is not set. */
+  /** Its own `default`; null when it is not set. */
   readonly default: string | null
 }
 
@@ -30,8 +30,8 @@ interface Pending {
 const MAX_ENTRIES = 30_000
 
 /**
- * Runs the body of every entry, which shows what it would start, and of every submenu, which shows its entries; each with the
- * variables its menu had in the end, and without a trace for the others.
+ * Runs the body of every entry, which shows its start, and of every submenu, which shows its entries; each with the
+ * final variables of its menu, and without effects on the others.
  */
 export async function menuTree(run: Interpreter, top: MenuContext): Promise<MenuLevel> {
   const { budget } = run.survey
@@ -52,7 +52,7 @@ export async function menuTree(run: Interpreter, top: MenuContext): Promise<Menu
       const copied = context.functions.size + (item.isSubmenu ? context.environment.exports : 0)
       if (!budget.has('steps') || !budget.take('steps', Math.ceil(copied / 4))) return root
       const node = nodeOf(run, item, context, submenus)
-      // One that came to an end too soon would be shown with half of what it does.
+      // One that ended too soon would be shown with half of its effects.
       if (!budget.hasRoom) return root
       if (node.node.entry !== null && !budget.afford(node.node.entry)) continue
       level.nodes.push(node.node)
@@ -94,7 +94,7 @@ function nodeOf(
   run.opened = null
   run.inContext(context, item.arguments, () => {
     run.set('chosen', item.id)
-    // What is left of a default that leads further in; without one the submenu's first entry is taken.
+    // The rest of a default that leads further in; without one the submenu's first entry is taken.
     run.set('default', undefined)
     const { script, body } = item
     run.config = script === undefined ? item.config : `${item.config}, which GRUB runs as a script`
@@ -131,7 +131,7 @@ function entryOf(run: Interpreter, item: MenuItem, submenus: readonly string[]):
   }
 }
 
-/** The entries in the order they are seen in, submenus where they stand. */
+/** The entries in the visible order, submenus in their place. */
 export function entriesOf(level: MenuLevel): FoundEntry[] {
   const entries: FoundEntry[] = []
   const pending: MenuNode[] = [...level.nodes].reverse()

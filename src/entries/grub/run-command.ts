@@ -29,7 +29,7 @@ function call(run: Interpreter, name: string, words: readonly string[], command:
   tellOtherCommands(run, name, command, expansion)
 }
 
-/** A command whose name is not known: what is run is the likeliest. */
+/** A command with an unknown name: the likeliest is run. */
 function tellOtherCommands(run: Interpreter, name: string, { line }: Command, { alternatives, why }: Expansion): void {
   const meaning = (text: string) => commands.get(text) ?? run.context.functions.get(text)
   const other = alternatives.map(([text = '']) => text).find((text) => meaning(text) !== meaning(name))
@@ -38,8 +38,8 @@ function tellOtherCommands(run: Interpreter, name: string, { line }: Command, { 
 }
 
 /**
- * `name=value` is an assignment when there is no such command, whatever follows. Distributions add commands to their GRUB; one
- * that has no such command complains, and goes on.
+ * `name=value` is an assignment when there is no such command, even with further words. Distributions add commands to
+ * their GRUB; one without such a command complains, and goes on.
  */
 function unknownCommand(run: Interpreter, name: string, { line }: Command): void {
   const equals = name.indexOf('=')
@@ -58,7 +58,7 @@ function callOf(command: Command, { alternatives, why, unsure }: Expansion): Com
   const lists = alternatives.map((words) => words.slice(1))
   const [words = []] = lists
   const { body, line } = command
-  // linux$suffix: which of its names a command is called by makes no difference.
+  // linux$suffix: the exact name of the command makes no difference.
   const [run, ...others] = alternatives.map(([name = '']) => commands.get(name))
   const isOne = others.every((other) => other === run) && lists.every((list) => list.join('\0') === words.join('\0'))
   if (alternatives.length > 1 && isOne) return { words, alternatives: [words], why: null, unsure: null, body, line }

@@ -2,7 +2,7 @@ import { runFor, runIf, runWhile } from './interpreter/control-flow.ts'
 import type { RunStatement } from './interpreter/interpreter.ts'
 import { runCommand } from './run-command.ts'
 
-/** Runs a statement of a script, as the interpreter comes to it. */
+/** Runs a statement of a script for the interpreter. */
 export const runStatement: RunStatement = (run, statement) => {
   switch (statement.kind) {
     case 'command':

@@ -6,11 +6,11 @@ export interface LimineEntry {
   readonly line: number
   /** From 1. */
   readonly depth: number
-  /** A directory that is open when the menu is shown. */
+  /** A directory that is open when the menu appears. */
   readonly isExpanded: boolean
   /** Titles of the directories around it. */
   readonly folders: readonly string[]
-  /** Keys in lower case, each with all its values; where one is wanted, Limine takes the first. */
+  /** Keys in lower case, each with all its values; where one is needed, Limine takes the first. */
   readonly values: ReadonlyMap<string, readonly string[]>
   hasChildren: boolean
 }
@@ -18,7 +18,7 @@ export interface LimineEntry {
 export interface LimineConfiguration {
   readonly settings: ReadonlyMap<string, readonly string[]>
   readonly entries: readonly LimineEntry[]
-  /** What makes Limine stop with an error, one sentence each, without the file's name. */
+  /** Faults that make Limine stop with an error, one sentence each, without the file's name. */
   readonly problems: readonly string[]
 }
 
@@ -28,15 +28,18 @@ const MAX_DEPTH = 64
 /** Sizes of a macro's name and text in Limine, characters without the NUL; it stops at longer ones. */
 const MAX_MACRO_NAME = 1023
 const MAX_MACRO_TEXT = 2047
-/** What Limine allocates for the file once macros stand for their text, times its size; it stops when that is not enough. */
+/**
+ * Limine's buffer for the file after macros are expanded, as a multiple of the file's size. It stops when that is too
+ * small.
+ */
 const GROWTH = 4
 
-/** What Limine itself gives a text: `${ARCH}`, `${FW_TYPE}`, `${LOADER_ARCH}`. Depends on the machine. */
+/** Limine's own macros: `${ARCH}`, `${FW_TYPE}`, `${LOADER_ARCH}`. They depend on the machine. */
 const builtIn = /^(?:ARCH|FW_TYPE|LOADER_ARCH)$/
 
 /**
- * Reads limine.conf (`/Title`, `key: value`), or limine.cfg of the versions before 8 (`:Title`, `KEY=VALUE`); see Limine's
- * CONFIG.md and common/lib/config.c. A macro, `${NAME}=text`, holds in the whole file.
+ * Reads limine.conf (`/Title`, `key: value`), or limine.cfg of the versions before 8 (`:Title`, `KEY=VALUE`); see
+ * Limine's CONFIG.md and common/lib/config.c. A macro, `${NAME}=text`, applies to the whole file.
  */
 export function parseLimine(text: string, isOld: boolean): LimineConfiguration {
   const [mark, separator] = isOld ? [':', '='] : ['/', ':']
@@ -88,7 +91,7 @@ interface Line {
   readonly number: number
 }
 
-/** Without the blanks around them. In limine.conf a backslash at a line's end joins the next one to it. */
+/** Without the blanks around them. In limine.conf a backslash at a line's end joins the next line to it. */
 function linesOf(text: string, isOld: boolean): Line[] {
   const lines: Line[] = []
   let joined: string[] = []
@@ -129,7 +132,7 @@ function macrosOf(lines: readonly Line[], problems: string[]): Map<string, strin
   return macros
 }
 
-/** Puts macros' texts in their place, as long as Limine has room for them. Macros in the text of a macro stay. */
+/** Expands macros, as long as Limine has room. Macros in the text of a macro stay. */
 class Expander {
   isFull = false
   private readonly macros: ReadonlyMap<string, string>
@@ -140,7 +143,7 @@ class Expander {
     this.left = room
   }
 
-  /** Unknown macros are empty; what Limine itself knows stays. */
+  /** Unknown macros are empty; Limine's own stay. */
   expand(line: string): string {
     if (!line.includes('${')) return line
     return line.replace(/\$\{([^}$]*)\}/g, (whole, name: string) => {

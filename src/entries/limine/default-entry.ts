@@ -1,6 +1,6 @@
 import type { LimineEntry } from './configuration.ts'
 
-/** What `default_entry`, or what was booted last, leads to. */
+/** The target of `default_entry`, or of the last boot. */
 export interface Selected {
   /** A directory starts nothing by itself. */
   readonly entry: LimineEntry
@@ -9,9 +9,9 @@ export interface Selected {
 }
 
 /**
- * The entry that stands selected when the menu is shown (common/menu.c): `value` counts its lines from 1, what closed
- * directories hold left out; or it is a path, `Directory/Title#1`. Limine goes to the first line when there is no such one.
- * @param shown the entries that the menu shows, in their order.
+ * The selected entry of the menu (common/menu.c). `value` counts lines from 1, without the contents of closed
+ * directories; or it is a path, `Directory/Title#1`. Without a match, Limine selects the first line.
+ * @param shown the visible entries of the menu, in their order.
  */
 export function selectedBy(value: string, shown: readonly LimineEntry[]): Selected | undefined {
   const first = shown[0]
@@ -29,13 +29,13 @@ function byNumber(number: number, shown: readonly LimineEntry[]): LimineEntry | 
   for (const entry of shown) {
     if (entry.depth > closedBelow) continue
     closedBelow = entry.hasChildren && !entry.isExpanded ? entry.depth : Number.POSITIVE_INFINITY
-    // 0 is taken for 1.
+    // 0 counts as 1.
     if (++count === Math.max(number, 1)) return entry
   }
   return undefined
 }
 
-/** Of siblings with one title `#N` counts the further ones; a backslash keeps `/`, `#` and itself from meaning anything. */
+/** Among siblings with one title `#N` counts the further ones; a backslash makes `/`, `#` and itself literal. */
 function byPath(path: string, shown: readonly LimineEntry[]): LimineEntry | undefined {
   const steps = stepsOf(path)
   let from = 0
@@ -65,7 +65,7 @@ interface Step {
 
 function stepsOf(path: string): Step[] {
   const steps: Step[] = []
-  // A step: characters, each a plain one or one behind a backslash.
+  // A step: characters, each plain or behind a backslash.
   for (const step of path.slice(0, 4096).match(/(?:\\.|[^/\\])+/g) ?? []) {
     const [, plain = step, digits = '0'] = /^(.*[^\\])#(\d{1,9})$/.exec(step) ?? []
     steps.push({ title: plain.replace(/\\(.)/g, '$1'), skip: Number(digits) })

@@ -8,8 +8,8 @@ const ATTRIBUTES = 4
 const MAX_BYTES = 64 * 1024
 
 /**
- * What `remember_last_entry` goes by, as `default_entry` would name it: a path; before Limine stored paths, the line's
- * number, a 64-bit integer from 0. Undefined where nothing tells.
+ * The value of `remember_last_entry`, in the form of `default_entry`: a path; before Limine stored paths, the line's
+ * number, a 64-bit integer from 0. Undefined where unknown.
  */
 export function lastBooted(system: System): string | undefined {
   let content: Buffer

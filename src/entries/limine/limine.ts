@@ -29,7 +29,7 @@ export const limine: EntrySource = {
 
 const usualPaths = names.flatMap((name) => tops.flatMap((top) => folders.map((folder) => `${top}${folder}/${name}`)))
 
-/** Version 9 and later look beside their own EFI program first, in whatever directory of EFI that is. */
+/** Version 9 and later look beside their own EFI program first, in any directory of EFI. */
 function besideProgram({ system }: Survey): string[] {
   return tops.flatMap((top) =>
     system
@@ -64,10 +64,10 @@ function readMenu(config: string, survey: Survey): Menu {
   }
 }
 
-/** Protocols that start an EFI program; older names as well (CONFIG.md). */
+/** Protocols that start an EFI program, with their older names (CONFIG.md). */
 const efiProtocols = new Set(['efi', 'uefi', 'efi_chainload', 'chainload'])
 
-/** Under the other kind of firmware an entry is not in the menu, and not counted. */
+/** Under the other kind of firmware an entry is not in the menu, and is not counted. */
 function isHidden({ values, hasChildren }: LimineEntry, isOnEfi: boolean | undefined): boolean {
   if (hasChildren || isOnEfi === undefined) return false
   const firmware = values.get('if_fw_type')?.[0]?.toLowerCase()
@@ -154,7 +154,7 @@ function presetOf(
   const usesLast = remembered?.how === 'names it'
   const selected = usesLast ? remembered : selectedBy(wanted ?? '1', shown)
   if (selected === undefined) return null
-  // Enter opens a directory; the first entry in it is what it leads to.
+  // Enter opens a directory, which leads to its first entry.
   const at = shown.indexOf(selected.entry)
   const chosen = shown.slice(at).find((candidate) => !candidate.hasChildren)
   const entry = chosen === undefined ? undefined : found.get(chosen)

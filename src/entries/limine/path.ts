@@ -2,16 +2,16 @@ import { posix } from 'node:path'
 import type { Volume } from '../paths/volumes.ts'
 import type { Survey } from '../survey/survey.ts'
 
-/** `boot():/vmlinuz`, before version 8 `boot:///vmlinuz`; `$` before it: compressed, `#` after it: a checksum. */
+/** `boot():/vmlinuz`, before version 8 `boot:///vmlinuz`; `$` before it: compressed; `#` after it: a checksum. */
 const resource = /^\$?([a-z]+)(?:\(([^)]*)\):|:\/\/([^/]*))(.*)$/is
 
 interface Place {
   readonly path: string
-  /** What is not known of it, a sentence. */
+  /** The unknown fact about it, a sentence. */
   readonly uncertainty?: string
 }
 
-/** Where a path of Limine's is in the system's tree. */
+/** The place of a Limine path in the system's tree. */
 export function locate(uri: string, config: string, survey: Survey): Place {
   const [, kind = 'boot', inParentheses, inAddress, path = uri] = resource.exec(uri) ?? []
   const name = inParentheses ?? inAddress ?? ''
@@ -21,7 +21,7 @@ export function locate(uri: string, config: string, survey: Survey): Place {
   const place = (found ?? survey.volumes.locate(file, config, volumes[0])).path
   if (/^(?:tftp|odd)$/i.test(kind)) return { path: place, uncertainty: `Only Limine can reach ${uri}.` }
   const isOwn = /^boot$/i.test(kind) && name === ''
-  // A partition that no mounted file system is, where it is known which one the configuration lies on.
+  // A partition that is none of the mounted file systems, where the configuration's own partition is known.
   if (volumes.length === 0 && /^(?:boot|hdd)$/i.test(kind) && /\d$/.test(name)) {
     const own = survey.volumes.volumeOf(config).partition
     if (own !== null) return { path: `(${kind}:${name})${posix.join('/', file)}` }
@@ -36,7 +36,7 @@ export function locate(uri: string, config: string, survey: Survey): Place {
 
 function volumesOf(kind: string, name: string, survey: Survey): readonly Volume[] {
   const { volumes } = survey
-  // Which disk a number means is the firmware's to say; the partition's is the same for all.
+  // Only the firmware knows the disk of a number; the partition's number is the same for all.
   if (kind === 'boot' || kind === 'hdd') {
     const partition = /(\d{1,4})$/.exec(name)?.[1]
     return partition === undefined ? [] : volumes.partitions(Number(partition))

@@ -1,13 +1,13 @@
 /**
- * Whether a name matches a pattern as systemd-boot's loader.conf has them: `*`, `?`, `[a-z]` without negation, `\` before a
- * character that stands for itself. Letter case does not count. Takes at most pattern × name steps.
+ * Whether a name matches a pattern of systemd-boot's loader.conf: `*`, `?`, `[a-z]` without negation, `\` before a
+ * literal character. Letter case is ignored. Takes at most pattern × name steps.
  */
 export function matchesGlob(pattern: string, name: string): boolean {
   const tokens = tokensOf(pattern.toLowerCase())
   if (tokens === undefined) return false
   const text = name.toLowerCase()
   let [token, at] = [0, 0]
-  // The last star, and where in the text what it takes ends: only that one needs to be tried again.
+  // The last star, and where its match in the text ends: only that star needs to be tried again.
   let [star, taken] = [-1, 0]
   while (at < text.length) {
     const wanted = tokens[token]

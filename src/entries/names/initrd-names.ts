@@ -11,23 +11,25 @@ const microcodeNames = [
   'microcode.cpio',
 ]
 
-/** The microcode images of a folder, which go before the initrd; none for a kernel that is known not to be for x86. */
+/**
+ * The microcode images of a directory, which go before the initrd; none for a kernel that is known not to be for x86.
+ */
 export function microcodeIn(names: ReadonlySet<string>, architecture: string | null): string[] {
   if (architecture !== null && architecture !== 'x86_64' && architecture !== 'i386') return []
   return microcodeNames.filter((name) => names.has(name))
 }
 
 /**
- * Names an initrd may have, the likeliest first.
- * @param suffix what the kernel's own name says, '' for a bare name.
- * @param version the release the kernel itself tells, if it does.
+ * Possible names of an initrd, the likeliest first.
+ * @param suffix of the kernel's own name, '' for a bare name.
+ * @param version the kernel's own release, if known.
  */
 export function initrdNames(suffix: string, version: string | null, architecture: string | null): string[] {
   const stems = new Set([suffix, withoutOld(suffix), ...(version === null ? [] : [version])])
   const names: string[] = []
   for (const stem of stems)
     names.push(...(stem === '' || stem === '.old' ? bareNames(stem) : namesFor(stem, architecture)))
-  // Arch: everything that could ever be needed, slow to load; for when it is alone.
+  // Arch: every possible module, slow to load; used when it is the only one.
   for (const stem of stems) if (stem !== '') names.push(`initramfs-${stem}-fallback.img`)
   return names
 }
@@ -58,7 +60,7 @@ function bareNames(stem: string): string[] {
   return names.map((name) => `${name}${stem}`)
 }
 
-/** That no initrd was found, with the three likeliest names. */
+/** A problem: no initrd was found, with the three likeliest names. */
 export function noInitrd(kernel: string, looked: readonly string[], folder: string): Problem {
   const names = looked.slice(0, 3).join(', ')
   return {

@@ -1,17 +1,17 @@
 import { isReplaced, isRescue } from './kernel-names.ts'
 
-/** What tells of an entry what it is kept for. */
+/** The signs of an entry's purpose. */
 interface Started {
   readonly kernel: string | null
   readonly cmdline: string | null
 }
 
-/** Whether an entry is kept only as a way back, or for repairs: select() prefers another of the same version. */
+/** Whether an entry is kept only as a way back, or for repairs. select() prefers another of the same version. */
 export function isSpare(entry: Started): boolean {
   return isRescue(entry.kernel) || isReplaced(entry.kernel) || isRecovery(entry)
 }
 
-/** Words that ask for a single user, a shell instead of an init, or what erases the system or lends out its disks. */
+/** Words that request a single user or a shell in place of an init, or that erase the system or lend out its disks. */
 const recoveryWord =
   /(?:^| )(?:single|[sS1]|recovery|rescue|emergency|rd\.break(?:=\S*)?|init=\/bin\/(?:ba|da)?sh|systemd\.factory_reset(?:=\S*)?|(?:rd\.)?systemd\.unit=(?:rescue|emergency|runlevel1|factory-reset|storage-target-mode)\.target)(?: |$)/
 

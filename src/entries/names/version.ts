@@ -1,10 +1,10 @@
-/** What is behind this many characters does not count: thousands of such are sorted. */
+/** Text behind this many characters is ignored: thousands of such texts are sorted. */
 const LONGEST = 256
 
 /**
  * Compares two versions as the UAPI version format specification orders them
- * (https://uapi-group.org/specifications/specs/version_format_specification/, 1.0): `~` sorts lowest, then the end of the
- * text, then `-`, `^`, `.`, letters, and digits, which count by their value. Characters of no meaning separate.
+ * (https://uapi-group.org/specifications/specs/version_format_specification/, 1.0): `~` sorts lowest, then the end of
+ * the text, then `-`, `^`, `.`, letters, and digits, which count by their value. Other characters separate.
  * @returns negative when `one` is older, positive when it is newer, 0 when they are equal.
  */
 export function compareVersions(first: string, second: string): number {
@@ -50,22 +50,25 @@ export function compareKernelVersions(one: string, other: string): number {
   return compareVersions(kernelVersionKey(one), kernelVersionKey(other))
 }
 
-/** The text that `compareVersions` orders as `compareKernelVersions` orders the release; for sorting many. */
+/** The text that makes `compareVersions` order a release as `compareKernelVersions` does; for sorting many. */
 export function kernelVersionKey(release: string): string {
   return release.replace(/-rc(?=\d)|(?<=\d)rc(?=\d)/, '~rc')
 }
 
-/** -1 when only `one` has the mark there, 1 when only `other` has, 0 when both or neither: whoever has it sorts lower. */
+/**
+ * -1 when only `one` has the mark there, 1 when only `other` has, 0 when both or neither: the text with the mark sorts
+ * lower.
+ */
 function below(one: string, a: number, other: string, b: number, mark: number): number {
   return Number(other.charCodeAt(b) === mark) - Number(one.charCodeAt(a) === mark)
 }
 
-/** Digits are always newer than none, even 0: what systemd does; the specification takes none for 0. */
+/** Digits are always newer than none, even 0: systemd's behaviour. The specification takes none for 0. */
 function compareNumbers(one: string, other: string): number {
   if (one === '' || other === '') return one.length - other.length
   const a = one.replace(/^0+/, '')
   const b = other.replace(/^0+/, '')
-  // By length and then by text: as values, but without a limit on the number of digits.
+  // By length and then by text: like values, but without a limit on the number of digits.
   if (a.length !== b.length) return a.length - b.length
   return a === b ? 0 : a < b ? -1 : 1
 }
@@ -91,7 +94,7 @@ const MARKS = [0x2d, 0x5e, 0x2e] as const
 
 const [SEPARATOR, DIGIT, LETTER, MARK] = [0, 1, 2, 3] as const
 
-/** What an ASCII character means in a version; all others separate. */
+/** The meaning of an ASCII character in a version; all others separate. */
 const KINDS: readonly number[] = Array.from({ length: 128 }, (_, code) => {
   const character = String.fromCharCode(code)
   if (/[0-9]/.test(character)) return DIGIT

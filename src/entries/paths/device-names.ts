@@ -2,27 +2,27 @@ import { posix } from 'node:path'
 import type { System } from '../../system/system.ts'
 import { unescapeHex } from './udev-names.ts'
 
-/** What a device or the file system on it is called, by the kind of name. */
+/** The name of a device or of the file system on it, by the kind of name. */
 export type Names = ReadonlyMap<string, string>
 
-/** The kinds that udev links below /dev/disk. */
+/** The kinds of links below /dev/disk that udev makes. */
 const kinds = ['uuid', 'partuuid', 'label', 'partlabel'] as const
 
-/** The surest first. Two devices that share a kind are told apart by it; a label may be on two disks. */
+/** The surest first. A shared kind of name decides whether two devices are one; two disks may have the same label. */
 const strength = ['uuid', 'partuuid', 'zfs', 'dm', 'disk', 'md', 'mapper', 'partlabel', 'label'] as const
 
-/** The kernel's names of disks and partitions; of RAIDs and of mapped devices there are others. */
+/** The kernel's names of disks and partitions; RAIDs and mapped devices have others. */
 const families: readonly (readonly [string, RegExp])[] = [
   ['disk', /^(?:[shv]d[a-z]+\d*|xvd[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|mmcblk\d+(?:p\d+)?)$/],
   ['dm', /^dm-\d+$/],
   ['md', /^md\d+(?:p\d+)?$/],
 ]
 
-/** All names of the devices that `root=` and fstab name, as far as /dev tells them. */
+/** All names of the devices in `root=` and fstab, as far as /dev shows them. */
 export class DeviceNames {
   private readonly system: System
   private readonly known = new Map<string, Names>()
-  /** The kernel's name of a device by a name of each kind, and the other way. */
+  /** From each kind of name to the kernel's, and back. */
   private targets: ReadonlyMap<string, string> | undefined
   private readonly names = new Map<string, Map<string, string>>()
 
@@ -31,8 +31,8 @@ export class DeviceNames {
   }
 
   /**
-   * What is known of a device that is named as `root=` names it: 'UUID=…', '/dev/sda2', '/dev/disk/by-label/…', 'ZFS=pool/root'.
-   * Empty for what names no device of a fixed name: '/dev/nfs', 'gpt-auto', 'overlay'.
+   * The known names of a device in the form of `root=`: 'UUID=…', '/dev/sda2', '/dev/disk/by-label/…', 'ZFS=pool/root'.
+   * Empty for values that name no device of a fixed name: '/dev/nfs', 'gpt-auto', 'overlay'.
    */
   of(spec: string): Names {
     let names = this.known.get(spec)
@@ -85,7 +85,7 @@ export class DeviceNames {
   }
 }
 
-/** Whether two devices are one, as the surest kind of name that both have tells; null where they have none in common. */
+/** Whether two devices are one, by the surest kind of name that both have; null where they have none in common. */
 export function isSameDevice(one: Names, other: Names): boolean | null {
   for (const kind of strength) {
     const [name, otherName] = [one.get(kind), other.get(kind)]
@@ -102,12 +102,14 @@ function linkOf(spec: string): [kind: string, value: string] | undefined {
   return kind === undefined || value === undefined ? undefined : [kind.toLowerCase(), unescapeHex(value)]
 }
 
-/** UUIDs are written in either letter case. */
+/** UUIDs may be in either letter case. */
 function folded(kind: string, value: string): string {
   return kind.endsWith('uuid') ? value.toLowerCase() : value
 }
 
-/** LVM's two names of a volume, /dev/vg/root and /dev/mapper/vg-root, are one; a hyphen in either part is doubled. */
+/**
+ * LVM's two names of a volume, /dev/vg/root and /dev/mapper/vg-root, are the same; a hyphen in either part is doubled.
+ */
 function mapperName(spec: string): string | undefined {
   const mapped = /^\/dev\/mapper\/(.+)$/.exec(spec)?.[1]
   if (mapped !== undefined) return mapped

@@ -1,19 +1,19 @@
 import { posix } from 'node:path'
 import type { System } from '../../system/system.ts'
 
-/** Folders longer than this are not searched for a name in another letter case. */
+/** Longer directories are not searched for a name in another letter case. */
 const MAX_FOLDED = 20_000
 
 interface Folder {
-  /** Free of links. */
+  /** Without links. */
   readonly path: string
   readonly names: ReadonlySet<string>
   folded?: ReadonlyMap<string, string>
 }
 
 /**
- * Which names there are, each folder read once: ten thousand entries name the files of a handful of folders. Names that
- * are links count as there, wherever they lead: what is wrong with them is told when the file is looked at.
+ * The existing names, each directory read once: ten thousand entries name the files of a handful of directories. Names
+ * that are links count as existing; a broken link is reported when the file is read.
  */
 export class FileIndex {
   private readonly system: System
@@ -29,8 +29,8 @@ export class FileIndex {
   }
 
   /**
-   * A path as the file system spells it, when only letter case differs: FAT and the boot loaders that read it do not
-   * tell Vmlinuz from vmlinuz. Undefined when no such name is there.
+   * A path as the file system spells it, when only letter case differs: FAT and the boot loaders that read it treat
+   * Vmlinuz and vmlinuz alike. Undefined when there is no such name.
    */
   ignoringCase(path: string): string | undefined {
     let found = '/'

@@ -2,8 +2,8 @@ import { posix } from 'node:path'
 import type { SystemFiles } from './system-files.ts'
 
 /**
- * A path that a boot loader takes relative to its configuration's folder, written from the top of the file system that
- * holds it, as `volumes.locate` takes it. A path from the top stays as it is.
+ * A path relative to the directory of a boot loader's configuration, written from the top of its file system, as
+ * `volumes.locate` takes it. A path from the top stays as it is.
  * @param folder in the system's tree.
  */
 export function pathFrom(folder: string, path: string, files: SystemFiles): string {
@@ -14,7 +14,7 @@ export function pathFrom(folder: string, path: string, files: SystemFiles): stri
   return posix.join(top, below, slashed)
 }
 
-/** The files of these names, each once however many names lead to it, spelled as the file system spells them. */
+/** The files of these names, each once even under several names, spelled as the file system spells them. */
 export function filesAt(paths: readonly string[], files: SystemFiles): string[] {
   const found = new Map<string, string>()
   for (const path of paths) {

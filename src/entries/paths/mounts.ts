@@ -4,19 +4,22 @@ import type { System } from '../../system/system.ts'
 /** A file system, or a part of one, at a place of the system's tree. */
 export interface Mount {
   readonly mountPoint: string
-  /** The folder of the file system that is mounted there: '/' for all of it, '/@' for a btrfs subvolume. */
+  /** The mounted directory of the file system: '/' for all of it, '/@' for a btrfs subvolume. */
   readonly top: string
-  /** '/dev/sda2', '/dev/mapper/vg-root', 'UUID=…' as fstab has it; null when nothing tells. */
+  /** '/dev/sda2', '/dev/mapper/vg-root', 'UUID=…' as fstab has it; null when unknown. */
   readonly device: string | null
   readonly type: string | null
 }
 
-/** What systemd-logind reads in place of the ESP to start a boot loader's entry (`systemctl reboot --boot-loader-entry`). */
+/**
+ * The directory that systemd-logind reads in place of the ESP to start a boot loader's entry (`systemctl reboot
+ * --boot-loader-entry`).
+ */
 const RUN_ENTRIES = '/run/boot-loader-entries'
-/** Each file that a boot loader names is looked for among them. */
+/** The most mounts that are kept: each file of a boot loader is looked for among them. */
 const MAX_MOUNTS = 1000
 
-/** Types that hold no boot files, and of which a busy machine has thousands mounted. */
+/** Types without boot files; a busy machine has thousands of them mounted. */
 const pseudo = new Set(
   'autofs bpf binfmt_misc cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue nsfs proc pstore ramfs securityfs selinuxfs squashfs sysfs tmpfs tracefs'.split(
     ' ',
@@ -24,8 +27,8 @@ const pseudo = new Set(
 )
 
 /**
- * What is mounted where, the deepest first: /proc/self/mountinfo when the system has one, else what its fstab would mount.
- * A folder that has neither is one file system.
+ * The mounts, the deepest first: /proc/self/mountinfo when the system has one, else the mounts of its fstab. A
+ * directory that has neither is one file system.
  */
 export function readMounts(system: System): Mount[] {
   const mounts = fromMountInfo(system) ?? fromFstab(system)
@@ -65,8 +68,8 @@ function mountOfLine(line: string): Mount[] {
 }
 
 /**
- * Mount points as seen inside the root. The /proc that is mounted in a folder for a chroot tells the host's, /mnt/boot;
- * the file of a captured tree tells that tree's own.
+ * Mount points as seen inside the root. A /proc that is mounted in a directory for a chroot shows the host's,
+ * /mnt/boot; the file of a captured tree shows that tree's own.
  */
 function insideRoot(mounts: readonly Mount[], { isLive, root }: System): readonly Mount[] {
   if (isLive) return mounts
@@ -75,7 +78,7 @@ function insideRoot(mounts: readonly Mount[], { isLive, root }: System): readonl
   return below.map((mount) => ({ ...mount, mountPoint: mount.mountPoint.slice(root.length) || '/' }))
 }
 
-/** fstab(5): what would be mounted. */
+/** fstab(5): the mounts at boot. */
 function fromFstab(system: System): Mount[] {
   const mounts = new Map<string, Mount>()
   for (const line of (system.readText('/etc/fstab') ?? '').split('\n')) {

@@ -2,15 +2,15 @@ import { parametersNamed } from '../../cmdline/look-up.ts'
 import type { System } from '../../system/system.ts'
 import type { Source } from '../model/entry.ts'
 
-/** Where a parameter of the kernel is set for good, in the configuration of whatever boots this machine. */
+/** Where a kernel parameter is set permanently, in the configuration of this machine's boot loader. */
 export interface ParameterPlace {
   /** As a noun: 'GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub'. */
   readonly name: string
-  /** What stands there of this parameter, the one that counts; null where nothing was found. */
+  /** The present setting of this parameter, the one that counts; null where none was found. */
   readonly current: string | null
-  /** What makes it take hold, to follow a comma: 'then run `update-grub`'; empty where nothing need be done. */
+  /** How to put it into effect, to follow a comma: 'then run `update-grub`'; empty where nothing need be done. */
   readonly afterwards: string
-  /** A program that adds or replaces it by itself, in place of an edit; null for none. */
+  /** A program that adds or replaces it, in place of an edit; null for none. */
   readonly command: ((text: string) => string) | null
 }
 
@@ -20,9 +20,9 @@ const U_BOOT = '/etc/default/u-boot'
 const KERNEL_INSTALL = ['/etc/kernel/cmdline', '/usr/lib/kernel/cmdline']
 
 /**
- * Finds where a parameter is set, or where it is to be set.
+ * Finds the place where a parameter is set, or should be set.
  * @param key 'crashkernel'
- * @param source where the boot entry comes from; null where that is not known
+ * @param source the boot entry's source; null where unknown
  */
 export function placeOfParameter(system: System, key: string, source: Source | null): ParameterPlace {
   const simple = source === null ? undefined : places[source]
@@ -43,7 +43,7 @@ export function placeOfParameter(system: System, key: string, source: Source | n
   }
 }
 
-/** What to do to give a parameter this value, as the beginning of a sentence. @param old what it is now, where it is set */
+/** How to give a parameter this value, as the beginning of a sentence. @param old its present setting, if any */
 export function howToSet(place: ParameterPlace, text: string, old: string | null): string {
   const { name, afterwards, current, command } = place
   if (command !== null) return `Run \`${command(text)}\``
@@ -73,7 +73,7 @@ function grubby(system: System): ParameterPlace['command'] {
 }
 
 function inKernelInstall(system: System, key: string, afterwards: string): ParameterPlace {
-  // The first file that is there counts, and the second is a package's.
+  // The first file that exists counts; the second is a package's.
   const path = KERNEL_INSTALL.find((each) => isFile(system, each)) ?? (KERNEL_INSTALL[0] as string)
   const current = parametersNamed(system.readText(path), key).at(-1)?.raw ?? null
   const own = path === KERNEL_INSTALL[0]
@@ -94,7 +94,7 @@ function inUBoot(system: System, key: string): ParameterPlace {
 }
 
 /**
- * Of GRUB the configuration is made by a program that reads /etc/default/grub, then on Debian and its kin every *.cfg of
+ * A program makes GRUB's configuration. It reads /etc/default/grub, then on Debian and its derivatives every *.cfg of
  * /etc/default/grub.d in order of name; entries get GRUB_CMDLINE_LINUX, then GRUB_CMDLINE_LINUX_DEFAULT.
  */
 function inGrub(system: System, key: string): ParameterPlace {
@@ -103,7 +103,7 @@ function inGrub(system: System, key: string): ParameterPlace {
   const forAll = assignedIn(system, files, 'GRUB_CMDLINE_LINUX')
   const forDefault = assignedIn(system, files, 'GRUB_CMDLINE_LINUX_DEFAULT')
   const last = lastWith([...forAll, ...forDefault], key)
-  // Where it is set nowhere, it goes to the file whose value is not written over by a later one.
+  // Where it is set nowhere, it goes to the file whose value no later file overwrites.
   const place = last ?? forDefault[0] ?? { path: GRUB, variable: 'GRUB_CMDLINE_LINUX_DEFAULT' }
   return {
     name: `${place.variable} in ${place.path}`,
@@ -113,7 +113,7 @@ function inGrub(system: System, key: string): ParameterPlace {
   }
 }
 
-/** Only Debian's grub-mkconfig does; where the program is not there to tell, the folder speaks for itself. */
+/** Only Debian's grub-mkconfig does; where that program is absent, the directory itself is the sign. */
 function readsFolder(system: System): boolean {
   const path = ['/usr/sbin/grub-mkconfig', '/usr/sbin/grub2-mkconfig'].find((each) => isFile(system, each))
   const text = path === undefined ? undefined : system.readText(path)
@@ -127,7 +127,7 @@ function updateGrub(system: System): string {
     : 'grub2-mkconfig -o /boot/grub2/grub.cfg'
 }
 
-/** What one line of a file gives to the value of a variable. */
+/** The value that one line of a file gives to a variable. */
 interface Assigned {
   readonly path: string
   readonly variable: string
@@ -137,7 +137,7 @@ interface Assigned {
 /** More lines than any of these files has. */
 const MAX_LINES = 10_000
 
-/** The lines that the value of a variable is made of in the end, in the order of its words. */
+/** The lines that form the final value of a variable, in the order of its words. */
 function assignedIn(system: System, files: readonly string[], variable: string): Assigned[] {
   let value: Assigned[] = []
   for (const path of files) {
@@ -149,7 +149,7 @@ function assignedIn(system: System, files: readonly string[], variable: string):
       const at = new RegExp(`\\$(?:\\{${variable}\\}|${variable}(?!\\w))`).exec(text)
       if (match[2] === '+') value = [...value, own]
       else if (at === null) value = [own]
-      // What stands before the old value in the line comes before it.
+      // Words before the old value in the line come before it.
       else
         value = [
           { path, variable, text: text.slice(0, at.index) },
@@ -162,7 +162,7 @@ function assignedIn(system: System, files: readonly string[], variable: string):
   return value.filter(({ text }) => text.trim() !== '')
 }
 
-/** The last of a parameter counts. */
+/** The last setting of a parameter counts. */
 function lastWith(parts: readonly Assigned[], key: string): (Assigned & { readonly word: string }) | undefined {
   const found = parts.flatMap((part) => {
     const words = part.text.split(/[\s"']+/).filter((word) => word.startsWith(`${key}=`))

@@ -1,6 +1,6 @@
 import { parseCommandLine } from '../../cmdline/parse.ts'
 
-/** What a command line says of the system that it starts. */
+/** The signs of the started system in a command line. */
 export interface RootParameters {
   /** Of `root=`; null: not given. */
   readonly root: string | null
@@ -8,9 +8,9 @@ export interface RootParameters {
   readonly subvolume: string | null
   /** The disks that are unlocked on the way to the root file system: their UUIDs, else the words as they are. */
   readonly disks: ReadonlySet<string>
-  /** Name of the system of which ostree starts a deployment. */
+  /** Name of the system whose deployment ostree starts. */
   readonly ostree: string | null
-  /** The word by which a live or an installation system is known. */
+  /** The word that marks a live or an installation system. */
   readonly live: string | null
 }
 
@@ -18,10 +18,10 @@ export interface RootParameters {
 const live =
   /^(?:boot=(?:live|casper)|root=live:.*|rd\.live\.image|archisobasedir=.*|inst\.(?:stage2|repo)=.*|install=.*)$/
 
-/** No kernel takes a longer command line, whatever a hostile file has in its own. Characters. */
+/** No kernel takes a longer command line; a hostile file may have one. In characters. */
 const LONGEST = 8192
 
-/** Of a parameter that is given several times, the last counts. */
+/** The last of several settings of a parameter counts. */
 export function rootParameters(commandLine: string): RootParameters {
   const found = { root: null as string | null, subvolume: null as string | null, ostree: null as string | null }
   const disks = new Set<string>()
@@ -38,7 +38,7 @@ export function rootParameters(commandLine: string): RootParameters {
   return { ...found, disks, live: special }
 }
 
-/** Without the slashes around it, as `subvol=` takes it with and without. */
+/** Without the slashes around it, since `subvol=` takes it with and without. */
 export function bareSubvolume(path: string): string {
   return path.replace(/^\/+/, '').replace(/(.)\/$/, '$1')
 }

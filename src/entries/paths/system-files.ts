@@ -9,21 +9,21 @@ import { Volumes } from './volumes.ts'
 export interface KernelFile {
   readonly version: string | null
   readonly architecture: string | null
-  /** What is wrong with it; empty when it is a kernel that can be read. */
+  /** Its faults; empty for a readable kernel. */
   readonly problems: readonly Problem[]
 }
 
-/** Steps that it takes to open a file, beside those of the way to it. */
+/** Steps to open a file, besides those of its path. */
 const FILE = 10
-/** Steps that it takes to tell what a kernel file is: 36 KiB are read, and may be unpacked. */
+/** Steps to identify a kernel file: 36 KiB are read, and may be unpacked. */
 const KERNEL = 200
 
 /** The files of a system, each read once and within the budget of one discovery. */
 export class SystemFiles {
   readonly system: System
-  /** The file systems, and where a path that a boot loader names is. */
+  /** The file systems, and the places of boot loaders' paths. */
   readonly volumes: Volumes
-  /** What it may take: every reader draws from it. */
+  /** The limits: every reader draws from it. */
   readonly budget: Budget
   private readonly identify: IdentifyKernel
   private readonly resolved = new Map<string, string | undefined>()
@@ -39,14 +39,14 @@ export class SystemFiles {
   }
 
   /**
-   * The folders that kernels lie in by themselves: /boot, and the top, where they are when the root is a boot partition.
-   * A boot partition often has a link `boot -> .`; its files are then named from the top.
+   * The directories that hold kernels: /boot, and the top, where the root is a boot partition. A boot partition often
+   * has a link `boot -> .`; its files are then named from the top.
    */
   get bootFolders(): string[] {
     return this.resolve('/boot') === '/' ? ['/'] : ['/boot', '/']
   }
 
-  /** As `system.readText`, and undefined when no more can be afforded. */
+  /** As `system.readText`, and undefined when the budget is used up. */
   readText(path: string): string | undefined {
     const { budget, system } = this
     if (!this.pay(FILE) || !budget.has('characters')) return undefined
@@ -54,7 +54,7 @@ export class SystemFiles {
     return text === undefined || budget.take('characters', text.length) ? text : undefined
   }
 
-  /** As `system.readTexts`, as many as can be afforded. */
+  /** As `system.readTexts`, as many as the budget allows. */
   *readTexts(path: string, isWanted: (name: string) => boolean): Generator<[name: string, text: string | undefined]> {
     const { budget, system } = this
     for (const [name, text] of system.readTexts(path, isWanted)) {
@@ -63,14 +63,14 @@ export class SystemFiles {
     }
   }
 
-  /** Takes steps, and those of the ways to files since it was last done. @returns whether they can be afforded */
+  /** Takes steps, and those of the paths since the last call. @returns whether the budget allows them */
   pay(steps: number): boolean {
     const looks = this.system.looks - this.paidLooks
     this.paidLooks = this.system.looks
     return this.budget.take('steps', steps + looks)
   }
 
-  /** Reads the head of a kernel file and tells what it is. Never throws. */
+  /** Reads the head of a kernel file and identifies it. Never throws. */
   kernelFile(path: string): KernelFile {
     return remembered(this.kernelFiles, path, () => this.examineKernel(path))
   }
@@ -93,7 +93,7 @@ export class SystemFiles {
     }
   }
 
-  /** Only what nothing else is gets a second look. */
+  /** Only an unidentified file gets a second look. */
   private identifyFile(path: string, size: number): Identity {
     const identity = this.identify(this.system.readHead(path, HEAD_BYTES), size)
     const isKnown = identity.bootable || identity.architecture !== null
@@ -102,7 +102,7 @@ export class SystemFiles {
       : this.identify(this.system.readHead(path, S390_HEAD_BYTES), size)
   }
 
-  /** What keeps a file from being loaded as an initrd, as a list of at most one. Never throws. */
+  /** The obstacle to loading a file as an initrd, as a list of at most one. Never throws. */
   initrdProblems(path: string): Problem[] {
     return remembered(this.initrdFiles, path, () => this.examineInitrd(path))
   }
@@ -119,7 +119,7 @@ export class SystemFiles {
     }
   }
 
-  /** Where links lead, or undefined when they lead nowhere. */
+  /** The target of links, or undefined when there is none. */
   resolve(path: string): string | undefined {
     if (!this.resolved.has(path)) {
       this.pay(1)
@@ -151,7 +151,7 @@ export class SystemFiles {
   private absence(path: string, kind: 'kernel' | 'initrd'): Problem {
     const missing = (text: string): Problem => ({ code: `missing-${kind}`, text })
     const unmounted = /^\(([^)]+)\)(.*)$/.exec(path)
-    // GRUB's names of disks are no names of this system.
+    // GRUB's names of disks are not names of this system.
     if (unmounted !== null && /^hd\d/.test(unmounted[1] as string))
       return missing(
         `${unmounted[2]} is on (${unmounted[1]}), which is none of the file systems that are mounted here.`,
@@ -177,7 +177,7 @@ function notBootable(path: string, { description, problems = [] }: Identity): st
   return `${path} is ${description}, but ${problems.join('; ')}.`
 }
 
-/** Many entries share a kernel or an initrd; each file is looked at once. */
+/** Many entries share a kernel or an initrd, so each file is read once. */
 function remembered<Value>(known: Map<string, Value>, path: string, look: () => Value): Value {
   let value = known.get(path)
   if (value === undefined) {

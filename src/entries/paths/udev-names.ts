@@ -1,6 +1,6 @@
 import { bytesOfText, textOfBytes } from '../../exact-text.ts'
 
-/** udev writes what may not stand in a file name as \xNN. */
+/** udev writes characters that may not appear in a file name as \xNN. */
 export function unescapeHex(name: string): string {
   if (!name.includes('\\x')) return name
   const bytes = bytesOfText(name).toString('latin1')

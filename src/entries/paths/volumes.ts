@@ -5,7 +5,7 @@ import { FileIndex } from './file-index.ts'
 import { type Mount, readMounts } from './mounts.ts'
 import { unescapeHex } from './udev-names.ts'
 
-/** By what a boot loader names a file system. `device` is a name below /dev ('/dev/sda2') or a Linux root= form of it. */
+/** A boot loader's name for a file system. `device` is a name below /dev ('/dev/sda2') or a Linux root= form of it. */
 export interface VolumeName {
   readonly uuid?: string
   readonly label?: string
@@ -14,24 +14,24 @@ export interface VolumeName {
   readonly device?: string
 }
 
-/** A file system that boot loaders name, and where the system has it mounted. */
+/** A file system that boot loaders name, and its mounts in the system. */
 export interface Volume {
   /** For messages: '/dev/sda2', 'UUID=1234-ABCD'. */
   readonly name: string
-  /** Number of the partition on its disk, from 1, or null: it is no partition, or nothing tells. */
+  /** Number of the partition on its disk, from 1, or null: it is not a partition, or unknown. */
   readonly partition: number | null
-  /** Where it, or parts of it, are mounted; empty when it is there but not mounted. */
+  /** The mounts of it, or of its parts; empty when it exists but is not mounted. */
   readonly mounts: readonly Mount[]
 }
 
-/** Where a path that a boot loader names is in the system's own tree. */
+/** The place of a boot loader's path in the system's own tree. */
 export interface Location {
   readonly path: string
-  /** Whether something is there. */
+  /** Whether the file exists. */
   readonly exists: boolean
 }
 
-/** A device as fstab names it by what is on it. */
+/** A device in fstab, named by its contents. */
 const isSpec = /^(?:UUID|LABEL|PARTUUID|PARTLABEL)=/i
 
 const links = {
@@ -44,12 +44,15 @@ const links = {
 /** Where distributions mount the partitions that boot loaders read. */
 const usualMountPoints = ['/', '/boot', '/efi', '/boot/efi', '/boot/firmware', '/esp'] as const
 
-/** A folder at the top of a partition that a boot loader's configuration lies in; what is before it is the mount point. */
+/**
+ * A directory at the top of a partition that holds a boot loader's configuration; the part before it is the mount
+ * point.
+ */
 const configFolders = /^(.*)\/(?:grub2?|loader|extlinux|syslinux|isolinux|efi|limine)(?:\/.*)?$/i
 
 /**
- * The file systems of a system, and the way from a path as a boot loader names it, from the top of the file system that
- * holds it, to the path in the running system's tree.
+ * The file systems of a system, and the conversion of a boot loader's path, from the top of its file system, to the
+ * path in the running system's tree.
  */
 export class Volumes {
   /** The deepest mount point first. */
@@ -69,14 +72,14 @@ export class Volumes {
     this.mounts = readMounts(system)
   }
 
-  /** Whether the system tells of all its file systems; if not, what `find` does not know may still be there. */
+  /** Whether the system shows all its file systems; if not, those that `find` does not know may still exist. */
   get areAllKnown(): boolean {
     return this.linksIn('/dev/disk/by-uuid').length > 0
   }
 
   /**
-   * The file system of that name, told by /dev/disk/by-* or by what fstab calls it. Undefined when there is none, and when
-   * nothing tells: see `areAllKnown`.
+   * The file system of that name, according to /dev/disk/by-* or fstab. Undefined when there is none, and when it is
+   * unknown: see `areAllKnown`.
    */
   find(name: VolumeName): Volume | undefined {
     const key = JSON.stringify(name)
@@ -84,7 +87,7 @@ export class Volumes {
     return this.byName.get(key)
   }
 
-  /** The UUID or label of a file system or its partition, if anything tells. */
+  /** The UUID or label of a file system or its partition, if known. */
   nameBy(kind: keyof typeof links, { name, mounts }: Volume): string | undefined {
     const devices = [name, ...mounts.map(({ device }) => device ?? '')]
     const spec = new RegExp(`^${kind}=(.*)$`, 'i')
@@ -102,7 +105,7 @@ export class Volumes {
     return undefined
   }
 
-  /** Every file system that is a partition of this number, from 1: what `(hd0,gpt2)` may mean. */
+  /** Every file system that is a partition of this number, from 1: the possible meanings of `(hd0,gpt2)`. */
   partitions(number: number): Volume[] {
     const found = new Map<string, Volume>()
     if (!this.budget.take('steps', Math.ceil(this.mounts.length / 8))) return []
@@ -122,7 +125,7 @@ export class Volumes {
       .some((uuid) => partitionOf(this.system.readLink(posix.join(folder, uuid))) === number)
   }
 
-  /** Whether the number of each mounted partition is known: what has another number is then none of them. */
+  /** Whether the number of each mounted partition is known: another number is then none of them. */
   get areNumbersKnown(): boolean {
     return this.mounts.every(
       ({ device, type }) =>
@@ -152,11 +155,11 @@ export class Volumes {
   /**
    * Finds a file that a boot loader names.
    * @param path from the top of a file system, `/` or `\` between its parts.
-   * @param config file, in the system's tree, that names it: what it names lies on the same file system, if `volume` does
-   *   not say otherwise.
+   * @param config file, in the system's tree, that names it: its paths lie on the same file system, unless `volume`
+   *   says otherwise.
    * @param volume the file system the boot loader looks on.
-   * @returns where it is; if nothing of that name is to be found, where it should be; for a file system that is not mounted,
-   *   the device in parentheses and the path on it, as in '(/dev/sda2)/boot/vmlinuz', which is nowhere in the tree.
+   * @returns its place; if it is missing, the place where it should be; for a file system that is not mounted, the
+   *   device in parentheses and the path on it, as in '(/dev/sda2)/boot/vmlinuz', which is nowhere in the tree.
    */
   locate(path: string, config: string, volume?: Volume): Location {
     const key = `${path}\0${config.slice(0, config.lastIndexOf('/'))}\0${volume?.name ?? ''}`
@@ -182,8 +185,8 @@ export class Volumes {
   }
 
   /**
-   * Whether a file system is there, but not mounted: another system's /boot/vmlinuz must not be taken for the one of the same
-   * name here. It counts only where the root's own device is among those that /dev/disk tells of.
+   * Whether a file system exists, but is not mounted: another system's /boot/vmlinuz must not be taken for the same
+   * name here. It counts only where /dev/disk shows the root's own device.
    */
   private isElsewhere(volume: Volume): boolean {
     if (volume.mounts.length > 0) return false
@@ -195,16 +198,16 @@ export class Volumes {
     )
   }
 
-  /** Where a file that is not there should be when nothing tells what is mounted: on the file system of its configuration. */
+  /** Where a missing file should be when the mounts are unknown: on the file system of its configuration. */
   private expected(path: string, config: string, volume: Volume | undefined): string | undefined {
     const top = configFolders.exec(posix.dirname(config))?.[1]
     if (volume !== undefined || this.mountOf(config).device !== null || top === undefined) return undefined
     return isWithin(path, top === '' ? '/' : top) ? undefined : posix.join(top, path)
   }
 
-  /** Where a path may be, the likeliest first. */
+  /** Possible places of a path, the likeliest first. */
   private candidates(path: string, config: string, volume: Volume | undefined): string[] {
-    // Of btrfs subvolumes that hold the path the innermost counts: the root's own, not one below where the whole is mounted.
+    // Of btrfs subvolumes that hold the path the innermost counts: the root's own, not one below a mount of the whole.
     const mounts = [...(volume?.mounts ?? [this.mountOf(config)])].sort(
       (one, other) => other.top.length - one.top.length,
     )
@@ -212,11 +215,11 @@ export class Volumes {
       const below = beneath(path, mount.top)
       return below === undefined ? [] : [posix.join(mount.mountPoint, below)]
     })
-    // btrfs: a path may be named from the default subvolume as well, which is what is mounted.
+    // btrfs: a path may also start from the default subvolume, which is the mounted one.
     for (const mount of mounts) if (mount.top !== '/') candidates.push(posix.join(mount.mountPoint, path))
     const known = volume?.mounts.some(({ device }) => device !== null)
     if (known && this.system.isLive) return candidates
-    // A captured tree may lack what tells its file systems apart, or be one partition of several.
+    // A captured tree may lack the signs of its file systems, or be one partition of several.
     const top = configFolders.exec(posix.dirname(config))?.[1]
     const tops = [...(top === undefined ? [] : [top]), ...usualMountPoints]
     candidates.push(...tops.map((folder) => posix.join(folder, path)))
@@ -265,7 +268,10 @@ export class Volumes {
     return target === undefined ? undefined : posix.basename(target)
   }
 
-  /** Names in a folder of /dev/disk, which is read once. Looking through them takes steps; none when they cannot be afforded. */
+  /**
+   * Names in a directory of /dev/disk, which is read once. Each search takes steps; none are found when the budget is
+   * used up.
+   */
   private linksIn(folder: string): readonly string[] {
     const known = this.folders.get(folder) ?? this.system.list(folder)
     this.folders.set(folder, known)
@@ -278,7 +284,7 @@ export class Volumes {
     return known
   }
 
-  /** A device's own name and where its links lead: /dev/mapper/vg-root is dm-0 too. */
+  /** A device's own name and the targets of its links: /dev/mapper/vg-root is dm-0 too. */
   private lookForNames(device: string): Set<string> {
     const spec = /^(UUID|LABEL|PARTUUID|PARTLABEL)=(.*)$/i.exec(device)
     if (spec !== null) {
@@ -303,7 +309,7 @@ function isWithin(path: string, folder: string): boolean {
   return folder === '/' || path === folder || path.startsWith(`${folder}/`)
 }
 
-/** The rest of a path below a folder, or undefined when it is not below it. */
+/** The rest of a path below a directory, or undefined when it is not below it. */
 function beneath(path: string, folder: string): string | undefined {
   if (!isWithin(path, folder)) return undefined
   return folder === '/' ? path : path.slice(folder.length) || '/'
@@ -316,7 +322,7 @@ function withoutSubvolume(path: string): string | undefined {
   return /^\/[^/]+(\/boot\/.+)$/.exec(path)?.[1] ?? /@(\/.+)$/.exec(path)?.[1]
 }
 
-/** UUIDs and FAT serial numbers are written in either letter case. */
+/** UUIDs and FAT serial numbers may be in either letter case. */
 function sameName(one: string, other: string): boolean {
   return one.toLowerCase() === other.toLowerCase()
 }

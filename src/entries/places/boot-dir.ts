@@ -11,25 +11,28 @@ interface Folder {
   readonly names: ReadonlySet<string>
 }
 
-/** A file whose name is a kernel's. */
+/** A file with a kernel's name. */
 interface Candidate {
   readonly folder: Folder
   readonly name: KernelName
   readonly path: string
-  /** Where links lead; undefined when they lead nowhere. */
+  /** The target of links; undefined when there is none. */
   readonly target: string | undefined
 }
 
-/** A kernel with what was found beside it. */
+/** A kernel with the files found beside it. */
 interface Kernel extends Candidate {
   readonly file: KernelFile
   readonly version: string | null
-  /** Names that were looked for, the likeliest first, and the one that was there. */
+  /** The names that were tried, the likeliest first, and the one that exists. */
   readonly initrdNames: readonly string[]
   readonly initrd: string | undefined
 }
 
-/** Kernels that merely lie in /boot, or at the top of a boot partition: found by name, described by what they say. */
+/**
+ * Kernels in /boot, or at the top of a boot partition, without a configuration: found by name, described by their
+ * contents.
+ */
 export const bootDir: EntrySource = {
   name: 'boot-dir',
   find: (survey) => {
@@ -63,8 +66,8 @@ function isDebugCopy(file: string, names: ReadonlySet<string>): boolean {
 }
 
 /**
- * Drops links to a kernel that is there by another name: /vmlinuz -> boot/vmlinuz-6.1.0-50-amd64 is no second kernel.
- * Where all names are links (SUSE's lead to /usr/lib/modules), the one with the version stays.
+ * Drops links to a kernel that has another name: /vmlinuz -> boot/vmlinuz-6.1.0-50-amd64 is not a second kernel. Where
+ * all names are links (SUSE's lead to /usr/lib/modules), the one with the version stays.
  */
 function withoutSecondNames(candidates: readonly Candidate[]): Candidate[] {
   const files = candidates.filter(({ path, target }) => target === path)
@@ -97,7 +100,7 @@ function entryOf(kernel: Kernel, othersHaveInitrd: boolean, survey: Survey): Fou
   const problems = [...file.problems, ...initrds.flatMap((initrdPath) => survey.initrdProblems(initrdPath))]
   if (initrd === undefined && (name.expectsInitrd || othersHaveInitrd))
     problems.push(noInitrd(path, kernel.initrdNames, folder.path))
-  // A rescue kernel's initrd brings every module it needs; the kernel's own folder went with its package.
+  // A rescue kernel's initrd contains every module it needs, even after its package and directory are gone.
   return {
     id: name.file,
     title: `${survey.title(version, path)}${isRescue(path) ? ' (rescue)' : isReplaced(path) ? ' (replaced)' : ''}`,

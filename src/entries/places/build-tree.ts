@@ -14,8 +14,8 @@ const images: readonly (readonly [architecture: string, names: readonly string[]
 ]
 
 /**
- * The kernels that were built in a source tree, or in the folder that `make O=` was given: one entry for each architecture
- * that was built. Without any, the ELF file `vmlinux`, which powerpc boots and x86 does not.
+ * The kernels that were built in a source tree, or in the directory of `make O=`: one entry for each architecture.
+ * Without any, the ELF file `vmlinux`, which powerpc boots and x86 does not.
  * @param folder in the system's tree; ids are paths below it.
  */
 export function buildTreeMenu(survey: Survey, folder: string): Menu {
@@ -57,7 +57,7 @@ function entryOf(path: string, folder: string, release: string | null, survey: S
     cmdline: null,
     architecture: file.architecture,
     problems,
-    // A kernel with all drivers built in needs none: no modules is not yet a fault.
+    // A kernel with all drivers built in needs none, so missing modules are not a fault yet.
     uncertainties: survey.modulesProblems(version).map(({ text }) => text),
     described: true,
   }

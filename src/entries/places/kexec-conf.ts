@@ -9,8 +9,8 @@ import type { Survey } from '../survey/survey.ts'
 import { type Assignments, parseAssignments } from './shell-assignments.ts'
 
 /**
- * What the kexec services of distributions would load at a reboot: OpenRC's on Gentoo (/etc/conf.d/kexec) and Debian's
- * (/etc/default/kexec). No boot loader reads these files. One that is switched off gives nothing.
+ * The kernels that the kexec services of distributions would load at a reboot: OpenRC's on Gentoo (/etc/conf.d/kexec)
+ * and Debian's (/etc/default/kexec). No boot loader reads these files. A disabled one gives none.
  */
 export const kexecConf: EntrySource = {
   name: 'kexec-conf',
@@ -31,8 +31,8 @@ function menu(config: string, entry: FoundEntry, { problems }: Assignments): Men
 }
 
 /**
- * Gentoo: KNAME and INITRD are below BOOTPART; left empty they are looked for by the running release, `-` switches the
- * service off. ROOTPART and KPARAM left empty are those of the running system.
+ * Gentoo: KNAME and INITRD are below BOOTPART. Empty, they are found by the running release; `-` disables the service.
+ * Empty ROOTPART and KPARAM are those of the running system.
  */
 function openrc(survey: Survey): Menu[] {
   const config = '/etc/conf.d/kexec'
@@ -95,15 +95,15 @@ function firstOf(folder: string, names: readonly string[], survey: Survey): stri
   return names.find((name) => survey.volumes.files.has(posix.join(folder, name)))
 }
 
-/** Without what the boot loader put there. */
+/** Without the boot loader's own parameters. */
 function runningCommandLine(survey: Survey): string | undefined {
   const running = survey.system.runningCommandLine()
   return running === undefined ? undefined : printCommandLine(removeParameter(parseCommandLine(running), 'BOOT_IMAGE'))
 }
 
 /**
- * Debian: nothing unless LOAD_KEXEC is `true`; with USE_GRUB_CONFIG it is GRUB's default, which GRUB's menu tells. Files
- * in kexec.d come after it, as run-parts names them.
+ * Debian: nothing unless LOAD_KEXEC is `true`; with USE_GRUB_CONFIG it is GRUB's default, which GRUB's menu shows.
+ * Files in kexec.d come after it, in the order of run-parts.
  */
 function debian(survey: Survey): Menu[] {
   const config = '/etc/default/kexec'

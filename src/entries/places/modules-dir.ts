@@ -5,10 +5,10 @@ import { isRescue } from '../names/kernel-names.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
 import { MODULES_FOLDERS, type Survey } from '../survey/survey.ts'
 
-/** Names of an initrd that a distribution ships or builds in the modules folder itself. */
+/** Names of an initrd that a distribution ships or builds in the modules directory itself. */
 const ownInitrds = ['initrd', 'initrd.img', 'initramfs.img', 'initramfs']
 
-/** Kernels in /usr/lib/modules/VERSION/vmlinuz: Fedora, Arch, newer Debian. A version that is in /boot too is not repeated. */
+/** Kernels in /usr/lib/modules/VERSION/vmlinuz: Fedora, Arch, newer Debian. A version in /boot is not repeated. */
 export const modulesDir: EntrySource = {
   name: 'modules-dir',
   find: (survey, earlier) => {

@@ -1,4 +1,4 @@
-/** What a file of shell assignments says: /etc/conf.d/kexec, /etc/default/kexec. */
+/** The contents of a file of shell assignments: /etc/conf.d/kexec, /etc/default/kexec. */
 export interface Assignments {
   readonly values: ReadonlyMap<string, string>
   /** Each begins with its line. */
@@ -6,7 +6,7 @@ export interface Assignments {
 }
 
 const MAX_PROBLEMS = 20
-/** Longest value, characters: variables that double each other must not fill memory. */
+/** Longest value, in characters: variables that double each other must not fill memory. */
 const MAX_VALUE = 65_536
 
 /**
@@ -40,7 +40,7 @@ class Scanner {
     return this.position >= this.text.length
   }
 
-  /** One statement, up to the end of its line or a `;`. @returns what is wrong with it. */
+  /** One statement, up to the end of its line or a `;`. @returns its fault. */
   statement(): string | undefined {
     this.take(/[ \t\r;]*/y)
     if (this.take(/#[^\n]*/y) !== undefined || this.newline() || this.atEnd) return undefined
@@ -56,7 +56,7 @@ class Scanner {
     return undefined
   }
 
-  /** A word of plain, quoted and variable parts; undefined when it has others, as $(…). */
+  /** A word of plain, quoted and variable parts; undefined when it has others, such as $(…). */
   private word(): string | undefined {
     let word = ''
     for (;;) {

@@ -1,6 +1,6 @@
 import type { System } from '../../system/system.ts'
 
-/** What tells one board from another; null: not known. */
+/** The facts that distinguish boards; null: unknown. */
 export interface Board {
   /** As /proc/device-tree/model has it. */
   readonly model: string | null
@@ -10,7 +10,7 @@ export interface Board {
   readonly serial: number | null
 }
 
-/** Whether a filter holds; undefined when nothing tells. */
+/** Whether a filter applies; undefined when unknown. */
 export type Truth = boolean | undefined
 
 /** The board that a system runs on. */
@@ -46,7 +46,10 @@ function typeByRevision(revision: number): number | null {
   return (revision & 0x80_0000) === 0 ? null : (revision >>> 4) & 0xff
 }
 
-/** Boards by filter, in the words of /proc/device-tree/model after 'Raspberry Pi '; some boards see the filters of others. */
+/**
+ * Boards by filter, in the words of /proc/device-tree/model after 'Raspberry Pi '; the filters of some boards apply to
+ * others.
+ */
 const boards: Readonly<Record<string, RegExp>> = {
   pi0: /^Zero/,
   pi0w: /^Zero (?:2 )?W/,
@@ -96,7 +99,7 @@ function typeByModel(model: string | null): number | null {
   return name === undefined ? null : (types.find(([pattern]) => pattern.test(name))?.[1] ?? null)
 }
 
-/** Whether a board is the one of a model filter: 'pi4'. */
+/** Whether a board matches a model filter: 'pi4'. */
 export function isModel(filter: string, { model }: Board): Truth {
   if (model === null || boards[filter] === undefined) return undefined
   return boards[filter].test(model.replace(/^Raspberry Pi /, ''))

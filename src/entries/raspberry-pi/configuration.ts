@@ -9,12 +9,12 @@ export interface Setting {
   readonly place: string
 }
 
-/** What config.txt says for a board. */
+/** The settings of config.txt for a board. */
 export interface PiConfiguration {
   /** The last value of each key. */
   readonly values: ReadonlyMap<string, string>
   readonly overlays: readonly string[]
-  /** Settings that hold only on a board, or under a condition, of which nothing here tells. */
+  /** Settings that apply only on a board, or under a condition, which is unknown here. */
   readonly undecided: readonly (Setting & { readonly filter: string })[]
   readonly problems: readonly string[]
 }
@@ -24,7 +24,7 @@ export type OpenInclude = (name: string) => string | undefined
 
 const MAX_DEPTH = 8
 const MAX_FILES = 64
-/** Filters that hold at a time, settings and overlays: a board has a handful. */
+/** Filters in force at a time, settings and overlays: a board has a handful. */
 const MAX_FILTERS = 64
 const MAX_SETTINGS = 1000
 
@@ -32,10 +32,9 @@ const MAX_SETTINGS = 1000
 const LONGEST_FILTER = 80
 
 /**
- * Reads config.txt with what it includes
- * (https://www.raspberrypi.com/documentation/computers/config_txt.html). A filter, `[pi4]`, holds until the next of its
- * kind; `[all]` lifts all of them.
- * @param board that the firmware runs on, as far as it is known.
+ * Reads config.txt with its includes (https://www.raspberrypi.com/documentation/computers/config_txt.html). A filter,
+ * `[pi4]`, applies until the next of its kind; `[all]` lifts all of them.
+ * @param board the firmware's board, as far as it is known.
  */
 export function readPiConfiguration(name: string, text: string, board: Board, open: OpenInclude): PiConfiguration {
   const values = new Map<string, string>()
@@ -79,7 +78,7 @@ export function readPiConfiguration(name: string, text: string, board: Board, op
   return { values, overlays, undecided, problems }
 }
 
-/** `initramfs FILE [address]` is the one setting without an equals sign. */
+/** `initramfs FILE [address]` is the only setting without an equals sign. */
 function settingOf(statement: string, place: string): Setting | undefined {
   const [, initramfs] = /^initramfs\s+(\S.*)$/i.exec(statement) ?? []
   if (initramfs !== undefined) return { key: 'initramfs', value: initramfs, place }
@@ -94,7 +93,7 @@ function applyFilter(filters: Map<string, { text: string; holds: Truth }>, text:
   const [name = '', value = ''] = filter.split('=', 2)
   if (filter === 'all') filters.clear()
   else if (filter === 'none') set('none', false)
-  // The next boot only, after `reboot '0 tryboot'`.
+  // Only the next boot, after `reboot '0 tryboot'`.
   else if (filter === 'tryboot') set('tryboot', false)
   else if (/^(?:pi|cm)\d/.test(filter)) set('model', isModel(filter, board))
   else if (name === 'board-type') set('model', isType(value, board))

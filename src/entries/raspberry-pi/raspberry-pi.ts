@@ -16,7 +16,7 @@ const paths = [
   '/efi/config.txt',
 ]
 
-/** What only a firmware partition has beside its config.txt. */
+/** Files that only a firmware partition has beside its config.txt. */
 const firmwareFile = /^(?:cmdline\.txt|bootcode\.bin|start.*\.elf|fixup.*\.dat|bcm27.*\.dtb)$/i
 
 /** The firmware of the Raspberry Pi boots Linux by itself: config.txt and cmdline.txt. There is one entry. */
@@ -49,7 +49,7 @@ function readMenu(config: string, survey: Survey): Menu {
   }
 }
 
-/** Settings that decide what is booted. */
+/** Settings that decide which kernel boots. */
 const decisive = /^(?:kernel|initramfs|auto_initramfs|ramfsfile|cmdline|os_prefix|arm_64bit|device_tree|uart_2ndstage)$/
 
 class Firmware {
@@ -67,7 +67,7 @@ class Firmware {
 
   entry(config: string): FoundEntry {
     const wanted = this.setting('os_prefix') ?? ''
-    // The firmware gives up a prefix that leads to no kernel.
+    // The firmware drops a prefix without a kernel.
     const withPrefix = this.kernelName(wanted)
     const prefix = this.isThere(prefixed(wanted, withPrefix)) ? wanted : ''
     const name = prefix === wanted ? withPrefix : this.kernelName('')
@@ -93,7 +93,7 @@ class Firmware {
     return this.configuration.values.get(key)
   }
 
-  /** The firmware reads one partition, at whose top config.txt lies. */
+  /** The firmware reads one partition, with config.txt at its top. */
   private locate(name: string): string {
     const path = this.pathOf(name)
     return this.survey.volumes.files.ignoringCase(path) ?? path
@@ -107,7 +107,7 @@ class Firmware {
     return posix.join(this.folder, posix.join('/', name))
   }
 
-  /** The names the firmware tries by board, when `kernel` gives none. */
+  /** The names that the firmware tries by board, without a `kernel` setting. */
   private kernelName(prefix: string): string {
     const named = this.setting('kernel')
     if (named !== undefined && named !== '') return named
@@ -128,12 +128,12 @@ class Firmware {
           : ['kernel.img']
     if (bits !== undefined)
       return bits === '0' ? all : ['kernel8.img', ...(this.board.model === null ? ['kernel_2712.img'] : [])]
-    // The Pi 4 and later start in 64 bits by themselves; older ones when asked, or where there is nothing else.
+    // The Pi 4 and later start in 64 bits by default; older ones on request, or where there is no other kernel.
     if (is('pi4') || this.board.model === null) return ['kernel8.img', ...all]
     return is('pi3') || is('pi02') ? [...all, 'kernel8.img'] : all
   }
 
-  /** `initramfs a.img,b.img followkernel`; `auto_initramfs=1` takes the one named as the kernel is, if it is there. */
+  /** `initramfs a.img,b.img followkernel`; `auto_initramfs=1` takes the one named like the kernel, if it exists. */
   private initrds(kernel: string, prefix: string): string[] {
     const named = this.setting('initramfs') ?? this.setting('ramfsfile')
     if (named !== undefined) {
@@ -148,7 +148,7 @@ class Firmware {
     return name !== kernel && this.isThere(prefix + name) ? [this.locate(prefix + name)] : []
   }
 
-  /** A prefix has to lead to the board's devicetree as well. */
+  /** A prefix must also lead to the board's devicetree. */
   private prefixDoubts(prefix: string): string[] {
     if (prefix === '') return []
     const named = this.setting('device_tree')
@@ -183,7 +183,7 @@ class Firmware {
   }
 }
 
-/** A path from the top passes all prefixes by (config.txt, os_prefix). */
+/** A path from the top ignores all prefixes (config.txt, os_prefix). */
 function prefixed(prefix: string, name: string): string {
   return name.startsWith('/') ? name : prefix + name
 }

@@ -11,13 +11,16 @@ export interface Stanza {
   /** File of the `initrd` line. */
   initrd: string | null
   options: string | null
-  /** Number of a boot option of the firmware, which is started instead of a loader. */
+  /** Number of a boot option of the firmware, which starts in place of a loader. */
   firmwareOption: string | null
   isDisabled: boolean
   readonly submenus: Stanza[]
 }
 
-/** Which files rEFInd takes for kernels, and where it looks for them. Folders and files as written, letter case aside. */
+/**
+ * The files that rEFInd takes for kernels, and the places of its search. Directories and files as written; letter case
+ * is ignored.
+ */
 export interface ScanRules {
   readonly dontScanFiles: readonly string[]
   readonly dontScanDirs: readonly string[]
@@ -25,17 +28,17 @@ export interface ScanRules {
   readonly alsoScanDirs: readonly string[]
   readonly linuxPrefixes: readonly string[]
   readonly extraVersions: readonly string[]
-  /** Whether kernels without `.efi` at their ends count. */
+  /** Whether kernels without the suffix `.efi` count. */
   readonly allKernels: boolean
-  /** Whether older kernels of a folder stand in the newest one's submenu. */
+  /** Whether older kernels of a directory stand in the newest one's submenu. */
   readonly folds: boolean
   readonly followsLinks: boolean
 }
 
-/** What refind.conf says that tells what is booted. */
+/** The settings of refind.conf that decide what boots. */
 export interface RefindConfiguration {
   readonly stanzas: readonly Stanza[]
-  /** Of `default_selection`; without it, what was started last. */
+  /** The value of `default_selection`; without it, the last boot. */
   readonly selection: string
   /** `scanfor`: i internal, e external, o optical, n network, m stanzas; in the order of the menu. */
   readonly scanFor: string
@@ -45,7 +48,7 @@ export interface RefindConfiguration {
 
 const MAX_STANZAS = 20_000
 
-/** What rEFInd 0.14 has without refind.conf. */
+/** rEFInd 0.14's settings without refind.conf. */
 const defaults: ScanRules = {
   dontScanFiles: [],
   dontScanDirs: [],
@@ -146,7 +149,7 @@ class Reader implements RefindConfiguration {
       this.rules = { ...this.rules, [toggle]: !/^(?:0|false|off)$/i.test(values[0] ?? 'true') }
   }
 
-  /** One word; of more rEFInd takes none, but three: what holds from one hour to another. */
+  /** One word. rEFInd accepts no more, except three: the setting for a range of hours. */
   private select(values: readonly string[], place: string): void {
     if (values.length === 1) this.selection = values[0] ?? ''
     else if (values.length === 3)
@@ -157,7 +160,9 @@ class Reader implements RefindConfiguration {
       )
   }
 
-  /** @param from what a submenu's entry starts from: its parent as far as it was read. */
+  /**
+   * @param from the base of a submenu's entry: its parent as far as it was read.
+   */
   private begin(title: string, line: string, list: Stanza[], from?: Stanza): Stanza {
     const { volume = null, loader = null, initrd = null, options = null, firmwareOption = null } = from ?? {}
     const stanza = {
@@ -176,7 +181,7 @@ class Reader implements RefindConfiguration {
     else if (keyword === 'submenuentry') this.submenu = this.begin(value, place, stanza.submenus, stanza)
     else if (keyword === 'loader') {
       stanza.loader = value
-      // Its default options go, and with them those of an `options` line before it.
+      // Its default options are dropped, and with them those of an `options` line before it.
       stanza.options = null
     } else if (keyword === 'volume') stanza.volume = value
     else if (keyword === 'initrd') stanza.initrd = value
@@ -187,7 +192,7 @@ class Reader implements RefindConfiguration {
   private submenuLine(stanza: Stanza, keyword: string, [, value]: string[]): void {
     if (keyword === '}') this.submenu = null
     else if (keyword === 'disabled') stanza.isDisabled = true
-    // Without a value: none, whatever the parent has.
+    // Without a value: none, even where the parent has one.
     else if (keyword === 'initrd') stanza.initrd = value ?? null
     else if (keyword === 'options') stanza.options = value ?? null
     else if (value === undefined) return

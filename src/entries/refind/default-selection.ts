@@ -2,24 +2,24 @@ import { posix } from 'node:path'
 import type { System } from '../../system/system.ts'
 import type { FoundEntry, Preset } from '../model/found-entry.ts'
 
-/** More than anyone writes; each is looked for among all entries. */
+/** More than anyone writes; each is searched among all entries. */
 const MAX_PARTS = 100
 
-/** An entry of the main menu, with what rEFInd goes by. */
+/** An entry of the main menu, with rEFInd's criteria. */
 export interface MainEntry {
   readonly entry: FoundEntry
-  /** What stands for it between 'Boot ' and ' from VOLUME'. */
+  /** The part of its title between 'Boot ' and ' from VOLUME'. */
   readonly name: string
   /** Loader's path from the top of its volume. */
   readonly loader: string
-  /** Whether rEFInd certainly shows it. */
+  /** Whether rEFInd is certain to show it. */
   readonly isSure: boolean
 }
 
 /** rEFInd's vendor GUID (REFIND_GUID_VALUE). */
 const previousBoot = 'PreviousBoot-36d08fa7-cf0b-42f5-8f14-68df73ed3740'
 
-/** What was started last, as the menu called it: in the firmware's variables, or with `use_nvram false` beside rEFInd. */
+/** The last boot, by its title in the menu: in the firmware's variables, or with `use_nvram false` beside rEFInd. */
 export function lastStarted(system: System, config: string): string | undefined {
   const read = (path: string, skip: number) => {
     try {
@@ -37,8 +37,9 @@ export function lastStarted(system: System, config: string): string | undefined 
 }
 
 /**
- * `default_selection` (FindMenuShortcutEntry in refind/menu.c): the first of its parts that fits. One character is an entry's
- * number or letter; more are a part of its title, letter case aside; `+` is what was started last. Else the first entry.
+ * `default_selection` (FindMenuShortcutEntry in refind/menu.c): the first of its parts that fits. One character is an
+ * entry's number or letter; more are a part of its title, with letter case ignored; `+` is the last boot. Else the
+ * first entry.
  */
 export function presetOf(
   selection: string,
@@ -59,7 +60,7 @@ export function presetOf(
   return first === undefined ? null : { entry: first.entry, reason: 'it is the first that rEFInd shows' }
 }
 
-/** A number up to 9; the first letter of the loader's folder, or L for a kernel at the top. */
+/** A number up to 9; the first letter of the loader's directory, or L for a kernel at the top. */
 function byShortcut(shortcut: string, main: readonly MainEntry[]): MainEntry | undefined {
   if (/^\d$/.test(shortcut)) return main[Number(shortcut) - 1]
   return main.find(({ loader }) => {
@@ -68,7 +69,10 @@ function byShortcut(shortcut: string, main: readonly MainEntry[]): MainEntry | u
   })
 }
 
-/** Titles are `Boot NAME from VOLUME`; volumes have names that only rEFInd knows, so what is behind the last ` from ` is not compared. */
+/**
+ * Titles are `Boot NAME from VOLUME`. Only rEFInd knows the names of volumes, so the part behind the last ` from ` is
+ * not compared.
+ */
 function byTitle(wanted: string, main: readonly MainEntry[]): MainEntry | undefined {
   const lower = wanted.toLowerCase()
   const cut = lower.lastIndexOf(' from ')

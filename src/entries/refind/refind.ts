@@ -12,8 +12,8 @@ import { scannedEntries } from './scanned.ts'
 const tops = ['/boot/efi', '/efi', '/boot', ''] as const
 
 /**
- * rEFInd: what its files say, the stanzas of refind.conf and the kernels beside a refind_linux.conf. Whatever else it finds
- * by itself, other systems' boot loaders among it, is not looked for.
+ * rEFInd by its files: the stanzas of refind.conf and the kernels beside a refind_linux.conf. Its other findings, such
+ * as other systems' boot loaders, are not searched for.
  */
 export const refind: EntrySource = {
   name: 'refind',
@@ -36,7 +36,10 @@ function readConfiguration(config: string | undefined, survey: Survey): RefindCo
   )
 }
 
-/** In /boot, at the top, in the folders of the EFI partition that distributions keep kernels in, and where refind.conf says. */
+/**
+ * In /boot, at the top, in the directories of the EFI partition where distributions keep kernels, and in the places of
+ * refind.conf.
+ */
 function linuxConfigPaths({ rules }: RefindConfiguration, survey: Survey): string[] {
   const folders = tops.flatMap((top) => survey.system.list(`${top}/EFI`).map((name) => `${top}/EFI/${name}`))
   const also = rules.alsoScanDirs.slice(0, 50).map((name) => name.replace(/^[^:]*:/, '').replaceAll('\\', '/'))
@@ -55,7 +58,7 @@ function readMenu(
   const shown = kinds.flatMap((kind): Shown[] => {
     if (kind === 'm') return stanzasShown(configuration.stanzas, start, survey)
     if (kind === 'i') return kernelsShown(configuration, linuxConfigs, survey)
-    // Whether a disk is an external one nothing here tells.
+    // Whether a disk is external is unknown here.
     const isNew = !scanFor.includes('i') && kind === kinds.find((one) => /[eo]/.test(one))
     return isNew ? kernelsShown(configuration, linuxConfigs, survey, onlyExternal) : []
   })
@@ -65,7 +68,7 @@ function readMenu(
   return { source: 'refind', config: start, entries, preset, problems: configuration.problems }
 }
 
-/** An entry of the main menu, and those of its submenu behind it. */
+/** An entry of the main menu, followed by those of its submenu. */
 interface Shown {
   readonly entries: readonly FoundEntry[]
   readonly main: MainEntry
@@ -73,7 +76,9 @@ interface Shown {
 
 const onlyExternal = 'Shown only if its disk is an external one: scanfor in refind.conf leaves internal ones out.'
 
-/** @param doubt why it is not sure that rEFInd finds them, a sentence. */
+/**
+ * @param doubt why it is uncertain that rEFInd finds them, a sentence.
+ */
 function kernelsShown(
   { rules }: RefindConfiguration,
   linuxConfigs: readonly string[],
@@ -137,19 +142,19 @@ function stanzaEntry(stanza: Stanza, config: string, survey: Survey): FoundEntry
   const volume = volumeName === null ? undefined : volumeOf(volumeName, survey)
   // From the top of the volume, with or without a slash before it.
   const program = survey.volumes.locate(posix.join('/', loader.replaceAll('\\', '/')), config, volume).path
-  // rEFInd hands over no initrd: it names the one of the stanza behind the options, for the kernel's own stub.
+  // rEFInd passes no initrd: it names the stanza's initrd behind the options, for the kernel's own stub.
   const added = initrd === null || initrd === '' ? [] : [`initrd=${initrd}`]
   const cmdline = [...(options === null ? [] : [options]), ...added].join(' ')
   const start = { program, options: cmdline, config }
   const started = survey.efiPrograms.started(start)
-  // Windows, macOS and other boot loaders are EFI programs; a Linux kernel is one too, and seldom ends so.
+  // Windows, macOS and other boot loaders are EFI programs; a Linux kernel is one too, and seldom has that suffix.
   if (started === null && /\.efi$/i.test(loader) && cmdline === '')
     return {
       ...nothing,
       problems: problemsOf('no-kernel', [`It starts no Linux kernel by itself: the EFI program ${loader}.`]),
     }
   const found = started ?? survey.efiPrograms.asKernel(start)
-  // A unified kernel image has a command line of its own; of a kernel the options are shown as they are written.
+  // A unified kernel image has a command line of its own; for a kernel the options are shown as written.
   const kernel = found.described === true ? found : { ...found, cmdline: options ?? '' }
   const unknown =
     volumeName !== null && volume === undefined

@@ -3,7 +3,7 @@ import type { Volume } from '../paths/volumes.ts'
 import type { Survey } from '../survey/survey.ts'
 import type { ScanRules } from './configuration.ts'
 
-/** A folder with a refind_linux.conf. */
+/** A directory with a refind_linux.conf. */
 export interface ScannedFolder {
   /** In the system's tree. */
   readonly path: string
@@ -12,11 +12,11 @@ export interface ScannedFolder {
   /** Its refind_linux.conf. */
   readonly config: string
   readonly volume: Volume
-  /** Whether rEFInd looks there; if not, the top of its file system may be another for rEFInd. */
+  /** Whether rEFInd looks there; if not, rEFInd may see another top of its file system. */
   readonly isSure: boolean
 }
 
-/** The folder of a refind_linux.conf, unless rEFInd is told to pass over it. */
+/** The directory of a refind_linux.conf, unless rEFInd is set to skip it. */
 export function scannedFolder(config: string, rules: ScanRules, survey: Survey): ScannedFolder | undefined {
   const path = posix.dirname(config)
   const { mountPoint, top } = survey.volumes.mountOf(path)
@@ -28,7 +28,7 @@ export function scannedFolder(config: string, rules: ScanRules, survey: Survey):
   return rules.dontScanDirs.some((name) => isFolder(name, folder, survey)) ? undefined : folder
 }
 
-/** The top, the folders of EFI, and what `also_scan_dirs` names. */
+/** The top, the directories of EFI, and those of `also_scan_dirs`. */
 function isScanned(onVolume: string, { alsoScanDirs }: ScanRules): boolean {
   const clean = cleanPath(onVolume)
   return (
@@ -38,7 +38,7 @@ function isScanned(onVolume: string, { alsoScanDirs }: ScanRules): boolean {
   )
 }
 
-/** Whether `dont_scan_files` has a file: by name alone, with its folder, or with its volume as well. */
+/** Whether `dont_scan_files` has a file: by name alone, with its directory, or also with its volume. */
 export function isListed(name: string, folder: ScannedFolder, list: readonly string[], survey: Survey): boolean {
   return list.some((element) => {
     const { volume, path } = splitVolume(element)

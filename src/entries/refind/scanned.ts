@@ -10,9 +10,9 @@ import { initrdBeside, versionIn } from './versions.ts'
 import { wordsOf } from './words.ts'
 
 /**
- * The entries of a refind_linux.conf: every kernel in its folder that rEFInd takes for one, with the options of each line.
- * The newest kernel's first line makes the entry of the main menu; the other lines, and older kernels unless they are not to
- * be folded, stand in its submenu (rEFInd's docs/refind/linux.html).
+ * The entries of a refind_linux.conf: every file in its directory that rEFInd takes for a kernel, with the options of
+ * each line. The newest kernel's first line makes the entry of the main menu; the other lines, and older kernels if
+ * folded, stand in its submenu (rEFInd's docs/refind/linux.html).
  */
 export function scannedEntries(folder: ScannedFolder, rules: ScanRules, survey: Survey): FoundEntry[] {
   const names = survey.system.list(folder.path)
@@ -39,7 +39,7 @@ export function scannedEntries(folder: ScannedFolder, rules: ScanRules, survey: 
   })
 }
 
-/** Far more than anyone writes; each makes an entry of every kernel. */
+/** Far more than anyone writes; each makes an entry for every kernel. */
 const MAX_LINES = 100
 
 function optionLines(text: string): [title: string, options: string][] {
@@ -68,7 +68,10 @@ function isKernel(
   return kernelName(name) !== undefined || survey.kernelFile(path).problems.length === 0
 }
 
-/** rEFInd goes by the time of change, which a captured tree has lost: there, by version. Fedora's rescue kernel is last. */
+/**
+ * rEFInd sorts by the time of change, which a captured tree has lost: there, by version. Fedora's rescue kernel is
+ * last.
+ */
 function newestFirst(kernels: readonly string[], folder: string, survey: Survey): string[] {
   const { system } = survey
   const keyed = kernels.map((name) => ({

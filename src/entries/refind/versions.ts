@@ -1,6 +1,6 @@
 /**
- * What rEFInd takes for a version in the name of a file (FindNumbers in refind/mystrings.c): from the first digit to the
- * last, and whichever of `extra_kernel_version_strings` is in it, the first of the list that is. Null: nothing.
+ * The version that rEFInd finds in the name of a file (FindNumbers in refind/mystrings.c): from the first digit to the
+ * last, and the first of `extra_kernel_version_strings` in it. Null: none.
  */
 export function versionIn(name: string, extraVersions: readonly string[]): string | null {
   const extra = extraVersions.find((version) => name.includes(version))
@@ -20,9 +20,9 @@ function lastDigitOf(name: string): number {
 }
 
 /**
- * The initrd that rEFInd loads with a kernel of the same folder (FindInitrd in refind/linux.c): of those named `init…` or
- * `booster…` that have the kernel's version, or no version where it has none, the one that has most in common with the
- * kernel's name from the version on, then the one with the shortest name.
+ * The initrd that rEFInd loads with a kernel of the same directory (FindInitrd in refind/linux.c). It is one of those
+ * named `init…` or `booster…` with the kernel's version, or with no version where the kernel has none; of these the one
+ * that has most in common with the kernel's name from the version on, then the one with the shortest name.
  */
 export function initrdBeside(
   kernel: string,

@@ -1,8 +1,9 @@
 const MAX_WORDS = 10_000
 
 /**
- * Words of a line of rEFInd's files (ReadTokenLine in refind/config.c): blanks, commas and equals signs between them, double
- * quotes around those that have such, `""` for a quote; `#` begins a comment. Outside of quotes `/` becomes `\`.
+ * Words of a line of rEFInd's files (ReadTokenLine in refind/config.c): blanks, commas and equals signs between them,
+ * double quotes around words that contain these, `""` for a quote; `#` begins a comment. Outside of quotes `/` becomes
+ * `\`.
  */
 export function wordsOf(line: string): string[] {
   const words: string[] = []

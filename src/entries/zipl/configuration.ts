@@ -1,24 +1,24 @@
-/** `[name]` and what stands below it. Keys are in lower case. */
+/** `[name]` and the settings below it. Keys are in lower case. */
 export interface ZiplSection {
   readonly name: string
   readonly line: number
   readonly values: Map<string, string>
 }
 
-/** `:name`, a menu: which section stands at which position, and the position that is started by itself. */
+/** `:name`, a menu: the section at each position, and the default position. */
 export interface ZiplMenu {
   readonly positions: Map<number, string>
   preset: number | null
 }
 
-/** What a zipl.conf says (zipl.conf(5) of s390-tools). */
+/** The contents of a zipl.conf (zipl.conf(5) of s390-tools). */
 export interface ZiplConfiguration {
   /** Of [defaultboot]: default, defaultmenu, defaultauto, target, … */
   readonly settings: ReadonlyMap<string, string>
   /** All but [defaultboot], in the order of the file. */
   readonly sections: ReadonlyMap<string, ZiplSection>
   readonly menus: ReadonlyMap<string, ZiplMenu>
-  /** [defaultboot] counted too: an empty file has none. */
+  /** Including [defaultboot]: an empty file has none. */
   readonly sectionCount: number
   /** Each begins with its line. */
   readonly problems: readonly string[]

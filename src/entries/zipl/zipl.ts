@@ -9,7 +9,7 @@ import { parseZipl, type ZiplConfiguration, type ZiplMenu, type ZiplSection } fr
 /** Where zipl looks, the first that is there (zipl.conf(5)). */
 const paths = ['/run/zipl/zipl.conf', '/etc/zipl.conf', '/usr/lib/s390-tools/zipl.conf', '/lib/s390-tools/zipl.conf']
 
-/** zipl, the boot loader of s390x. It reads its files when it is run, so paths are the system's own. */
+/** zipl, the boot loader of s390x. It reads its files only when its command runs, so paths are the system's own. */
 export const zipl: EntrySource = {
   name: 'zipl',
   find: (survey, earlier) => {

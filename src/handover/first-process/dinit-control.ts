@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { endianness } from 'node:os'
 
-/** Where a dinit that runs the system listens, unless it was built for elsewhere. */
+/** The control socket of a dinit that runs the system, unless it was built for another path. */
 export const CONTROL_SOCKET = '/run/dinitctl'
 
 /** Requests and replies by their first byte: src/includes/control-cmds.h and service-constants.h of dinit. */
@@ -12,19 +12,19 @@ const ACKNOWLEDGED = 50
 const BAD_REQUEST = 52
 const VERSION = 58
 
-/** From here on a packet is news that nobody asked for; its second byte is its length. */
+/** From here on a packet is unrequested news; its second byte is its length. */
 const NEWS = 100
 
-/** The protocol of dinit 0.19: what was used before is still understood. */
+/** The protocol of dinit 0.19, which still understands the older requests. */
 const NEWEST_KNOWN = 5
 
-/** Bytes taken in before an answer must have come: news are short. */
+/** Most bytes read before an answer: news are short. */
 const LIMIT = 64 * 1024
 
 /**
- * Tells dinit to stop all services and to start the loaded kernel, as `shutdown -k` does.
- * @param deadline how long it may take to answer, milliseconds
- * @throws Error with what went wrong, one clause
+ * Asks dinit to stop all services and to start the loaded kernel, as `shutdown -k` does.
+ * @param deadline time for the answer, in milliseconds
+ * @throws Error with the fault, one clause
  */
 export async function askForKexec(path: string, deadline: number): Promise<void> {
   const socket = connect(path)
@@ -45,11 +45,11 @@ export async function askForKexec(path: string, deadline: number): Promise<void>
   }
 }
 
-/** Hands out `size` bytes at a time, as the caller asks for them; ends when the socket does. */
+/** Yields the requested number of bytes at a time; ends when the socket does. */
 async function* repliesOf(socket: Socket): AsyncGenerator<Buffer, void, number> {
   let rest = Buffer.alloc(0)
   let taken = 0
-  // The first value that is sent in starts the generator and is lost; every caller asks for one byte first.
+  // The first value sent in starts the generator and is lost; every caller requests one byte first.
   let size = 1
   for await (const chunk of socket as AsyncIterable<Buffer>) {
     taken += chunk.length
@@ -63,7 +63,7 @@ async function* repliesOf(socket: Socket): AsyncGenerator<Buffer, void, number> 
   }
 }
 
-/** The next reply that is an answer, of at least `length` bytes where it is the one that was wanted. */
+/** The next reply that is an answer; of at least `length` bytes where it is the expected one. */
 async function nextReply(replies: AsyncGenerator<Buffer, void, number>, path: string, length: number): Promise<Buffer> {
   const take = async (size: number) => {
     const { value } = await replies.next(size)

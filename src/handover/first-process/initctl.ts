@@ -1,13 +1,13 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 
-/** Where sysvinit listens; the second until 2.88, and by a link after that. */
+/** sysvinit's FIFO; the second until 2.88, and by a link after that. */
 const FIFOS = ['/run/initctl', '/dev/initctl']
 
 /** struct init_request of sysvinit's initreq.h: four ints (magic, command, runlevel, seconds between TERM and KILL), 368 bytes. */
 const SIZE = 384
 const MAGIC = 0x03091969
 const RUNLEVEL = 1
-/** What init(8) itself takes when nobody says otherwise. */
+/** init(8)'s own default. */
 const SECONDS = 5
 
 /** The request to enter a runlevel, as init reads it from its FIFO; integers in the machine's byte order. */
@@ -29,7 +29,7 @@ export function enterRunlevel(runlevel: string): void {
   throw new Error(refusals.join(', '))
 }
 
-/** Writes to a FIFO that is listened on. Opened so that it never waits for a listener. @returns why not */
+/** Writes to a FIFO with a reader. Opened so that it never waits for one. @returns the obstacle */
 export function write(path: string, bytes: Buffer): string | undefined {
   try {
     const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY)

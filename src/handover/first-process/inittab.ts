@@ -1,6 +1,6 @@
 import type { System } from '../../system/system.ts'
 
-/** One line of /etc/inittab: what init does in which runlevels. Format: inittab(5) of sysvinit. */
+/** One line of /etc/inittab: init's action in some runlevels. Format: inittab(5) of sysvinit. */
 export interface InittabEntry {
   readonly id: string
   readonly runlevels: string
@@ -10,7 +10,7 @@ export interface InittabEntry {
 
 /**
  * The entries of /etc/inittab in their order, then those of /etc/inittab.d (sysvinit 3); undefined where there is no
- * /etc/inittab. What is no entry is passed over, as by init.
+ * /etc/inittab. Other lines are skipped, as by init.
  */
 export function readInittab(system: System): InittabEntry[] | undefined {
   const text = system.readText('/etc/inittab')
@@ -26,7 +26,7 @@ function parseEntry(line: string): InittabEntry[] {
   return [{ id, runlevels, action, process: process.trim().replace(/^\+/, '') }]
 }
 
-/** What init starts once when runlevel 6, reboot, is entered, one after another. */
+/** The commands that init starts once when it enters runlevel 6, reboot, in sequence. */
 export function rebootEntries(entries: readonly InittabEntry[]): InittabEntry[] {
   return entries.filter(({ runlevels, action }) => runlevels.includes('6') && (action === 'wait' || action === 'once'))
 }

@@ -1,12 +1,12 @@
 import type { System } from '../../system/system.ts'
 
-/** The largest init program that is looked into, bytes: they have some ten thousand, a static busybox two million. */
+/** The largest init program that is read, in bytes: they have some ten thousand, a static busybox two million. */
 const LARGEST = 8 * 1024 * 1024
 
 /**
- * The bytes of an init program as text (latin1), in which the paths and messages that were compiled into it can be found:
- * builds of one init system differ in them. The program that runs comes first, which only root may read.
- * @param paths where it lies otherwise
+ * The bytes of an init program as text (latin1), for finding compiled-in paths and messages, which differ between
+ * builds of one init system. The running program comes first, which only root may read.
+ * @param paths its other possible places
  * @returns undefined where none can be read
  */
 export function programText(system: System, paths: readonly string[]): string | undefined {
@@ -14,16 +14,16 @@ export function programText(system: System, paths: readonly string[]): string | 
     try {
       return system.readHead(path, LARGEST).toString('latin1')
     } catch {
-      // Not there, or not for us to read.
+      // Absent, or not readable for us.
     }
   }
   return undefined
 }
 
-/** Longest path that is compiled into anything, bytes (PATH_MAX). */
+/** The longest compiled-in path, in bytes (PATH_MAX). */
 const LONGEST = 4096
 
-/** The first absolute path that is compiled into a program and ends so; undefined where there is none. */
+/** The first absolute path in a program with this ending; undefined where there is none. */
 export function pathEndingIn(text: string, ending: string): string | undefined {
   for (let at = text.indexOf(`${ending}\0`); at >= 0; at = text.indexOf(`${ending}\0`, at + 1)) {
     const before = text.slice(Math.max(0, at - LONGEST), at)
@@ -33,7 +33,7 @@ export function pathEndingIn(text: string, ending: string): string | undefined {
   return undefined
 }
 
-/** Whether a string of C is in a program: it ends with a NUL. */
+/** Whether a program contains a C string, which ends with a NUL. */
 export function holdsString(text: string, string: string): boolean {
   return text.includes(`${string}\0`)
 }

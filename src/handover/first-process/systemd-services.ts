@@ -7,7 +7,7 @@ const SLICES = ['/sys/fs/cgroup/system.slice', '/sys/fs/cgroup/systemd/system.sl
 const MAX_SERVICES = 2000
 
 /**
- * The services that have not been stopped: systemd takes a service's control group away when its last process has ended.
+ * The services that have not been stopped: systemd removes a service's control group when its last process has ended.
  * Needs neither D-Bus nor a privilege.
  */
 export function servicesRunning(system: System): string[] {

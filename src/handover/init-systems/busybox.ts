@@ -10,12 +10,12 @@ import { holdsString, programText } from '../first-process/program-text.ts'
 
 const INITTAB = '/etc/inittab'
 
-/** What init becomes when it has stopped everything. */
+/** The program that init becomes when it has stopped everything. */
 const RESTART = '/etc/linux-kexec/restart'
 
 /**
- * busybox init. Its `restart` action is a program that takes init's place as PID 1 after the shutdown actions have run and
- * all processes have ended (init/init.c, exec_restart_action): ours starts the loaded kernel, or init again.
+ * busybox init. Its `restart` action is a program that replaces init as PID 1 after the shutdown actions have run and
+ * all processes have ended (init/init.c, exec_restart_action). Ours starts the loaded kernel, or init again.
  */
 export const busybox: InitSystem = {
   name: 'busybox',
@@ -47,7 +47,7 @@ export const busybox: InitSystem = {
   handOver: (context) =>
     request(context, {
       of: 'busybox init',
-      // Pending signals are taken in the order of their numbers: HUP is 1, QUIT 3.
+      // Pending signals are taken in numerical order: HUP is 1, QUIT 3.
       ask() {
         process.kill(1, 'SIGHUP')
         process.kill(1, 'SIGQUIT')
@@ -56,7 +56,7 @@ export const busybox: InitSystem = {
     }),
 }
 
-/** Whether busybox is PID 1 as its applet init. A script as PID 1 is run by it too, as its applet sh. */
+/** Whether busybox is PID 1 as its applet init. It also runs a script as PID 1, as its applet sh. */
 function runsInit(system: System): boolean {
   const [name = '', operand = ''] = (system.readText('/proc/1/cmdline') ?? '').split('\0')
   const applet = posix.basename(name) === 'busybox' ? operand : name
@@ -79,7 +79,7 @@ function hookFor(program: Program): Hook {
         text: hookScript({ program, command: ['exec', '--unmount'], failure: 'return' }),
       },
       { kind: 'file', path: RESTART, mode: 0o755, text: restartScript() },
-      // The first restart action is the one that is taken.
+      // The first restart action is used.
       { kind: 'lines', path: INITTAB, lines: [`::restart:${RESTART}`], before: restart },
     ],
   }

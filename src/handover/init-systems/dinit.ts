@@ -4,13 +4,16 @@ import { request } from '../contract/request.ts'
 import { askForKexec, CONTROL_SOCKET } from '../first-process/dinit-control.ts'
 import { holdsString, pathEndingIn, programText } from '../first-process/program-text.ts'
 
-/** How long dinit may take to answer, milliseconds: it answers before it stops anything. */
+/** Time for dinit to answer, in milliseconds: it answers before it stops anything. */
 const ANSWER = 10_000
 
-/** What dinit logs before it ends in kexec (dinit.cc): a build without these words does not know how. */
+/** The words that dinit logs before it ends in kexec (dinit.cc): a build without them does not support kexec. */
 const WORDS = ' Will kexec.'
 
-/** dinit. It ends in reboot(KEXEC) by itself, and hangs for ever when nothing is loaded: that is refused before it is asked. */
+/**
+ * dinit. It ends in reboot(KEXEC) by itself, and hangs for ever when nothing is loaded. That is refused before the
+ * request.
+ */
 export const dinit: InitSystem = {
   name: 'dinit',
   title: 'dinit',

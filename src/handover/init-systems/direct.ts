@@ -8,7 +8,7 @@ import { requireDirect } from '../jump/may-reboot.ts'
 import { closeMounts, writeBack } from '../jump/mounts.ts'
 import { endProcesses, outlive } from '../jump/processes.ts'
 
-/** Without the help of an init system: for initramfs environments, PID 1 programs of one's own, and rescue. */
+/** Without an init system's help: for initramfs environments, custom PID 1 programs, and rescue. */
 export const direct: InitSystem = {
   name: 'direct',
   title: 'direct',
@@ -41,7 +41,7 @@ export const direct: InitSystem = {
     for (const failure of closeMounts(system)) report(failure)
     report('starting the loaded kernel')
     try {
-      // What is left is written again, unless that was of no use.
+      // The rest is written again, unless the first attempt failed.
       execute({ sync: unwritten === undefined, report })
     } catch (error) {
       if (!allowFirmwareReboot) throw notStarted(error)
@@ -57,7 +57,7 @@ export const direct: InitSystem = {
   },
 }
 
-/** Between the look at it and the switch that keeps it. */
+/** Between the check and the switch that keeps it loaded. */
 function unloaded(): KexecError {
   return new KexecError('the kernel was unloaded at this moment; nothing was stopped', {
     reason: 'nothing-loaded',
@@ -66,7 +66,7 @@ function unloaded(): KexecError {
   })
 }
 
-/** It is too late to go back, and nobody asked for the firmware: the machine waits for an administrator. */
+/** It is too late to go back, and nobody allowed the firmware: the machine waits for an administrator. */
 function notStarted(cause: unknown): KexecError {
   const { summary, evidence, errno } = cause as KexecError
   return new KexecError(`${summary}; all processes were ended and the file systems closed, and nothing else is done`, {
@@ -78,7 +78,7 @@ function notStarted(cause: unknown): KexecError {
   })
 }
 
-/** Documentation/admin-guide/sysrq.rst, 'b': at once. Writing to the file is allowed whatever kernel.sysrq is. */
+/** Documentation/admin-guide/sysrq.rst, 'b': immediately. Writing to the file works with any value of kernel.sysrq. */
 function rebootFirmware(): void {
   writeFileSync('/proc/sysrq-trigger', 'b')
 }

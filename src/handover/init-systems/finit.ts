@@ -4,7 +4,7 @@ import { type InitExamination, type InitSystem, unremarkable } from '../contract
 import { request } from '../contract/request.ts'
 import { holdsString, pathEndingIn, programText } from '../first-process/program-text.ts'
 
-/** finit's API socket: only a running one makes it. */
+/** finit's API socket, which only a running finit makes. */
 const SOCKET = '/run/finit/socket'
 
 /** finit (troglobit). Its hook point sys/down comes last, when the file systems are unmounted (doc/plugins.md). */
@@ -13,16 +13,16 @@ export const finit: InitSystem = {
   title: 'finit',
   detect(system, first) {
     if (first.isNamed('finit')) return []
-    // Its process is called init, and who is not root cannot see which program that is.
+    // Its process is called init, and only root can see its program.
     return first.isNamed('init') && system.exists(SOCKET) ? [{ source: SOCKET, value: 'present' }] : undefined
   },
   examine(system, program) {
     const text = programText(system, ['/sbin/finit', '/usr/sbin/finit'])
-    // Builds differ in what stands before.
+    // Builds differ in the beginning of the path.
     const folder =
       text !== undefined && holdsString(text, 'hook/sys/down') ? pathEndingIn(text, 'finit/hook') : undefined
     const path = posix.join(folder ?? '/usr/libexec/finit/hook', 'sys/down/99-linux-kexec')
-    // finit tells its scripts what for: halt, poweroff or reboot.
+    // finit names the purpose to its scripts: halt, poweroff or reboot.
     const unless = ['[ "$FINIT_SHUTDOWN" = reboot ] || exit 0']
     const examination: InitExamination = {
       ...unremarkable,

@@ -12,7 +12,7 @@ export const openrcInit: InitSystem = {
   detect: (_system, first) => (first.isNamed('openrc-init') ? [] : undefined),
   examine(system) {
     const program = ['/sbin/openrc-init', '/usr/sbin/openrc-init'].find((path) => system.stat(path)?.isFile())
-    // The word it has to know stands in the program: those before 0.23 did not.
+    // The program contains the word that it has to know: versions before 0.23 lack it.
     const knows = program !== undefined && (system.readBytes(program) ?? '').includes('kexec')
     const obstacles: string[] = []
     if (program === undefined) obstacles.push('openrc-init is not installed')

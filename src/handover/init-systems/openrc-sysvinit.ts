@@ -3,7 +3,10 @@ import { request } from '../contract/request.ts'
 import { examineRunlevelSix } from './runlevel-six.ts'
 import { asksSysvinit, isSysvinit } from './sysvinit.ts'
 
-/** Gentoo's and Debian's OpenRC, started by sysvinit. Nobody reads OpenRC's own FIFO there: it is sysvinit that is asked. */
+/**
+ * Gentoo's and Debian's OpenRC, started by sysvinit. Nothing reads OpenRC's own FIFO there, so the request goes to
+ * sysvinit.
+ */
 export const openrcSysvinit: InitSystem = {
   name: 'openrc-sysvinit',
   title: 'OpenRC on sysvinit',

@@ -8,13 +8,16 @@ const SCRIPTS = '/etc/rc.d'
 /** After K99umount, the last of OpenWrt's own. */
 const LINK = `${SCRIPTS}/K99z-linux-kexec`
 
-/** procd, OpenWrt's. The stop scripts come before all processes are ended (state.c), so our script has to end them itself. */
+/**
+ * procd, OpenWrt's init. The stop scripts run before all processes are ended (state.c), so our script has to end them
+ * itself.
+ */
 export const procd: InitSystem = {
   name: 'procd',
   title: 'procd',
   detect: (_, first) => (first.isNamed('procd') ? [] : undefined),
   examine(system, program) {
-    // They run before a poweroff too, and what it is to be they are not told.
+    // They also run before a poweroff, and cannot see which it is.
     const unless = ['[ "$1" = shutdown ] || exit 0']
     const command = ['exec', '--end-processes', '--unmount']
     const text = hookScript({ program, unless, onlyAsked: true, command, failure: 'return' })

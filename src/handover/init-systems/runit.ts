@@ -8,13 +8,13 @@ import { type InitExamination, type InitSystem, unremarkable } from '../contract
 import { request } from '../contract/request.ts'
 import { holdsString, programText } from '../first-process/program-text.ts'
 
-/** What runs when the services are to be stopped; runit(8) reboots when it has ended. */
+/** The script that stops the services; runit(8) reboots when it has ended. */
 const STAGE_3 = '/etc/runit/3'
 
-/** A line of a script that is looked at, characters. */
+/** The longest line of a script that is read, in characters. */
 const LONGEST_LINE = 1000
 
-/** The files by which runit(8) is asked: runit's own names, and those that Debian 12 has compiled in. */
+/** The files for requests to runit(8): runit's own names, and those compiled into Debian 12's. */
 const FLAGS = [
   { stop: '/etc/runit/stopit', reboot: '/etc/runit/reboot' },
   { stop: '/run/runit.stopit', reboot: '/run/runit.reboot' },
@@ -22,7 +22,9 @@ const FLAGS = [
 
 type Flags = (typeof FLAGS)[number]
 
-/** runit, as in Void, Artix and Debian (runit-init): stage 3 stops the services and unmounts, its last script is ours. */
+/**
+ * runit, as in Void, Artix and Debian (runit-init): stage 3 stops the services and unmounts, our script is its last.
+ */
 export const runit: InitSystem = {
   name: 'runit',
   title: 'runit',
@@ -58,7 +60,7 @@ function flagsOf(text: string | undefined): Flags | undefined {
   return FLAGS.find(({ stop }) => text !== undefined && holdsString(text, stop))
 }
 
-/** As runit-init(8) does for `init 6`: the user's execute bit says yes, and SIGCONT has runit look. */
+/** As runit-init(8) does for `init 6`: the user's execute bit means yes, and SIGCONT makes runit look. */
 function ask(system: System): void {
   const flags = flagsOf(programText(system, [])) ?? FLAGS[0]
   for (const flag of [flags.reboot, flags.stop]) {
@@ -69,15 +71,15 @@ function ask(system: System): void {
   process.kill(1, 'SIGCONT')
 }
 
-/** Where stage 3 can be made to call us, and what people call that. */
+/** The place in stage 3 that can call us, and its name for people. */
 interface Place {
   readonly told: string
   readonly part: HookPart
 }
 
 /**
- * Void and Artix source the scripts of a folder in stage 3, and so does Debian when its own boot scripts are wanted; else
- * Debian runs those of runlevel 6, the last of which reboots. Anywhere else our line is the last of stage 3.
+ * In stage 3, Void and Artix source the scripts of a directory, and so does Debian with its own boot scripts; else
+ * Debian runs those of runlevel 6, the last of which reboots. On other systems our line is the last of stage 3.
  */
 function placeOf(system: System): Place | undefined {
   const stage = system.readText(STAGE_3)
@@ -92,7 +94,7 @@ function placeOf(system: System): Place | undefined {
   return { told: `the end of ${STAGE_3}`, part: { kind: 'lines', path: STAGE_3, lines } }
 }
 
-/** The folder whose *.sh stage 3 goes through: the last that is named and there. */
+/** The directory whose *.sh stage 3 sources: the last one that is named and exists. */
 function sourcedFolder(system: System, stage: string): string | undefined {
   const folders = stage
     .split('\n')
@@ -105,7 +107,7 @@ function sourcedFolder(system: System, stage: string): string | undefined {
 }
 
 function hookAt({ part }: Place, program: Program, { reboot }: Flags): Hook {
-  // test -x says no to every file of a file system that is mounted noexec, as /run often is.
+  // test -x fails for every file of a file system mounted noexec, as /run often is.
   const unless = [`case $(ls -lL ${reboot} 2>/dev/null) in ???x*) ;; *) exit 0 ;; esac`]
   return { parts: [{ kind: 'file', path: START_KERNEL, mode: 0o755, text: hookScript({ program, unless }) }, part] }
 }

@@ -15,7 +15,7 @@ const RUN_SCRIPTS = /(?:^|\s)(\/etc\/(?:init\.d|rc\.d|rc\.d\/init\.d)\/rc)\s+6(?
 
 const asking = 'write a request for runlevel 6 to init, as `shutdown -r now` does'
 
-/** What sysvinit does when it enters runlevel 6, whoever runs the boot scripts. Read from /etc/inittab and what that calls. */
+/** sysvinit's actions on entering runlevel 6, for any boot scripts. Read from /etc/inittab and its commands. */
 export function examineRunlevelSix(system: System, program: Program): InitExamination {
   const entries = rebootEntries(readInittab(system) ?? [])
   const evidence = entries.map(({ process }) => ({ source: '/etc/inittab, runlevel 6', value: process }))
@@ -45,7 +45,10 @@ function byReboot(process: string): Found {
   }
 }
 
-/** The last line of runlevel 6 reboots: a line of ours before it. init reads the file again when it changes the runlevel. */
+/**
+ * The last line of runlevel 6 reboots, so a line of ours goes before it. init reads the file again when it changes the
+ * runlevel.
+ */
 function beforeReboot(program: Program, id: string, process: string): Found {
   const before = new RegExp(`^\\s*${id.replace(/\W/g, '\\$&')}:`)
   return {
@@ -64,8 +67,8 @@ function beforeReboot(program: Program, id: string, process: string): Found {
 }
 
 /**
- * Debian: the boot scripts end with /etc/init.d/reboot, which stands after umountroot and reads /etc/default/halt just
- * before it reboots. Lines there need no place in the order of the boot scripts, which is insserv's. With OpenRC,
+ * Debian: the boot scripts end with /etc/init.d/reboot, which comes after umountroot and reads /etc/default/halt just
+ * before it reboots. Lines there need no place in the order of the boot scripts, which belongs to insserv. With OpenRC,
  * /etc/init.d/rc calls that script itself.
  */
 function debian(system: System, program: Program, runs: string | undefined): Found | undefined {
@@ -94,7 +97,7 @@ function debian(system: System, program: Program, runs: string | undefined): Fou
   }
 }
 
-/** RHEL 6 and older: rc.d/init.d/halt calls /sbin/kexec -e before it reboots. Without kexec-tools that is ours. */
+/** RHEL 6 and older: rc.d/init.d/halt calls /sbin/kexec -e before it reboots. Without kexec-tools that file is ours. */
 function redHat(system: System, program: Program, runs: string | undefined): Found | undefined {
   if (runs === undefined) return undefined
   const halt = ['/etc/rc.d/init.d/halt', '/etc/init.d/halt'].find((path) =>

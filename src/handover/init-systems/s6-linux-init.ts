@@ -11,7 +11,7 @@ import { request } from '../contract/request.ts'
 const DAEMON = '/run/service/s6-linux-init-shutdownd'
 const FIFO = `${DAEMON}/fifo`
 
-/** Where s6-linux-init keeps its scripts unless its shutdown daemon was told otherwise (-c). */
+/** Where s6-linux-init keeps its scripts, unless its shutdown daemon was started with another place (-c). */
 const BASE = '/etc/s6-linux-init/current'
 
 /**
@@ -20,12 +20,12 @@ const BASE = '/etc/s6-linux-init/current'
  */
 export const REBOOT_NOW = Buffer.from([0x72, ...new Array<number>(16).fill(0)])
 
-/** s6-linux-init: rc.shutdown stops the services; rc.shutdown.final, after all is unmounted, is where our script is called. */
+/** s6-linux-init: rc.shutdown stops the services; rc.shutdown.final, after all is unmounted, calls our script. */
 export const s6LinuxInit: InitSystem = {
   name: 's6-linux-init',
   title: 's6-linux-init',
   detect(system, first) {
-    // s6-svscan alone may be PID 1 of anything, such as a container of s6-overlay.
+    // s6-svscan alone may be PID 1 of any system, such as a container of s6-overlay.
     if (!first.isNamed('s6-svscan', 's6-linux-init') || !system.exists(FIFO)) return undefined
     return [{ source: FIFO, value: 'present' }]
   },
@@ -58,13 +58,13 @@ export const s6LinuxInit: InitSystem = {
     }),
 }
 
-/** The folder that the shutdown daemon was started with. */
+/** The directory that the shutdown daemon was started with. */
 function baseOf(system: System): string {
   const run = system.readText(`${DAEMON}/run`) ?? ''
   return /\s-c\s*"?(\/[^\s"]+)"?/.exec(run)?.[1] ?? BASE
 }
 
-/** Never waits for a reader: without one the daemon is not there (ENXIO). */
+/** Never waits for a reader: without one the daemon is not running (ENXIO). */
 function ask(system: System): void {
   const fifo = openSync(join(system.root, FIFO), constants.O_WRONLY | constants.O_NONBLOCK)
   try {

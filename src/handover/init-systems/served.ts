@@ -11,7 +11,7 @@ import { s6LinuxInit } from './s6-linux-init.ts'
 import { systemd } from './systemd.ts'
 import { sysvinit } from './sysvinit.ts'
 
-/** The ways of handing over. The first whose `detect` answers is what runs, so what is told by less stands further down. */
+/** The supported ways. The first whose `detect` answers is the running one, so weaker evidence stands further down. */
 export const initSystems: readonly InitSystem[] = [
   systemd,
   openrcInit,
@@ -26,5 +26,5 @@ export const initSystems: readonly InitSystem[] = [
   direct,
 ]
 
-/** What `--via` takes. */
+/** The values of `--via`. */
 export const ways: readonly string[] = ['auto', ...initSystems.map(({ name }) => name)]

@@ -9,7 +9,7 @@ import { servicesRunning } from '../first-process/systemd-services.ts'
  */
 const KEXEC_OFFSET = 6
 
-/** Real-time signals begin at another number in each C library, and it is PID 1's that counts: glibc keeps 2 back, musl 3. */
+/** Real-time signals begin at a different number in each C library, and PID 1's counts: glibc reserves 2, musl 3. */
 const SIGRTMIN = { glibc: 34, musl: 35 }
 
 /** Where distributions keep systemd's units and its shutdown program. */
@@ -20,7 +20,7 @@ export const systemd: InitSystem = {
   name: 'systemd',
   title: 'systemd',
   detect(system, first) {
-    // sd_booted(3): the folder is there exactly when systemd is PID 1.
+    // sd_booted(3): the directory exists exactly when systemd is PID 1.
     if (system.stat('/run/systemd/system')?.isDirectory()) return [{ source: '/run/systemd/system', value: 'present' }]
     return runs(system) || !first.isNamed('systemd') ? undefined : []
   },
@@ -60,7 +60,10 @@ function runs(system: System): boolean {
   return system.exists('/proc/1')
 }
 
-/** The number of SIGRTMIN+6 in PID 1's own C library. A wrong number asks systemd for something else, such as a firmware reboot. */
+/**
+ * The number of SIGRTMIN+6 in PID 1's own C library. A wrong number would request something else, such as a firmware
+ * reboot.
+ */
 export function kexecSignal(system: System): number {
   const maps = system.readText('/proc/1/maps') ?? ''
   return (/\/ld-musl-|\/libc\.musl-/.test(maps) ? SIGRTMIN.musl : SIGRTMIN.glibc) + KEXEC_OFFSET

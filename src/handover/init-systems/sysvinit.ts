@@ -19,7 +19,7 @@ export function isSysvinit(system: System, first: FirstProcess): boolean {
   return first.isNamed('init') && !first.isNamed('busybox') && system.stat('/etc/inittab') !== undefined
 }
 
-/** How sysvinit is asked. */
+/** The request to sysvinit. */
 export function asksSysvinit(of: string): Request {
   return {
     of,

@@ -3,9 +3,9 @@ import { type LoadedImage, loadedImages } from '../../state/loaded-image.ts'
 import type { System } from '../../system/system.ts'
 
 /**
- * Whether what is loaded is what was meant to be started.
- * @param options.staleOk start it although its files have changed since, or someone else has loaded it over ours
- * @returns what is to be said of it, one sentence each
+ * Whether the loaded image is the intended one.
+ * @param options.staleOk start it although its files have changed since, or another program has loaded over it
+ * @returns remarks on it, one sentence each
  * @throws KexecError 'image-replaced' or 'image-stale'
  */
 export function checkImage(system: System, { staleOk = false }: { staleOk?: boolean | undefined } = {}): string[] {

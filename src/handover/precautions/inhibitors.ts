@@ -3,16 +3,16 @@ import type { System } from '../../system/system.ts'
 import { foreignText } from '../../text.ts'
 import { readAssignments } from './run-files.ts'
 
-/** Where systemd-logind keeps the locks that programs hold: sd-login's file format, one KEY=VALUE a line. */
+/** Where systemd-logind records the locks that programs hold: sd-login's file format, one KEY=VALUE a line. */
 const FOLDER = '/run/systemd/inhibit'
 
 /** More locks than any machine has. */
 const MAX_LOCKS = 1000
 
-/** The most that are named: anyone may hold as many as logind lets them. */
+/** The most that are named: any user may hold as many as logind allows. */
 const MAX_TOLD = 20
 
-/** A program that asks for the machine not to be shut down: org.freedesktop.login1(5), systemd-inhibit(1). */
+/** A program that blocks a shutdown of the machine: org.freedesktop.login1(5), systemd-inhibit(1). */
 export interface Inhibitor {
   readonly who: string
   readonly why: string
@@ -20,7 +20,7 @@ export interface Inhibitor {
   readonly pid: string
 }
 
-/** The locks that block a shutdown; those that only delay one are not among them. */
+/** The locks that block a shutdown, without those that only delay one. */
 export function blockingInhibitors(system: System): Inhibitor[] {
   const names = system.list(FOLDER).filter((name) => /^\w{1,64}$/.test(name))
   return names.slice(0, MAX_LOCKS).flatMap((name) => {
@@ -32,9 +32,9 @@ export function blockingInhibitors(system: System): Inhibitor[] {
 }
 
 /**
- * The signal by which PID 1 is asked passes logind by, so its locks are looked at here.
+ * The signal to PID 1 bypasses logind, so its locks are checked here.
  * @throws KexecError 'inhibited', unless they are to be ignored
- * @returns what was ignored, one sentence each
+ * @returns the ignored locks, one sentence each
  */
 export function checkInhibitors(system: System, { ignore = false }: { ignore?: boolean | undefined } = {}): string[] {
   const inhibitors = blockingInhibitors(system)

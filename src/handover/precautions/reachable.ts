@@ -3,9 +3,8 @@ import type { System } from '../../system/system.ts'
 import { type Mount, mounts } from '../jump/mounts.ts'
 
 /**
- * What keeps our program from being run as the last step of a shutdown, when only the root file system is left: by then
- * all others are unmounted.
- * @returns one clause each; empty too where the mounts cannot be read, as in a folder that no kernel runs in
+ * The obstacles to running our program as the last step of a shutdown, when only the root file system is left.
+ * @returns one clause each; empty too where the mounts cannot be read, as in a directory without a running kernel
  */
 export function unreachableAtTheEnd(system: System, program: Program): string[] {
   const all = mounts(system)
@@ -19,7 +18,7 @@ export function unreachableAtTheEnd(system: System, program: Program): string[] 
   })
 }
 
-/** The mount that a path lies on: of those that hold it the deepest, and of two on one folder the later. */
+/** The mount that a path lies on: of those above it the deepest, and of two on one directory the later. */
 function mountOf(all: readonly Mount[], path: string): Mount | undefined {
   let found: Mount | undefined
   for (const mount of all) {

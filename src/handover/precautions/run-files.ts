@@ -4,8 +4,8 @@ import type { System } from '../../system/system.ts'
 const MAX_FILE = 64 * 1024
 
 /**
- * The assignments of one of systemd's state files under /run: KEY=VALUE, with `#` for comments and C escapes in values that
- * people gave. Empty when it cannot be read, or is no regular file.
+ * The assignments of one of systemd's state files under /run: KEY=VALUE, with `#` for comments and C escapes in values
+ * that people gave. Empty when it cannot be read, or is not a regular file.
  */
 export function readAssignments(system: System, path: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
@@ -18,7 +18,7 @@ export function readAssignments(system: System, path: string): ReadonlyMap<strin
   return found
 }
 
-/** systemd writes bytes that are no plain text as \x41, \n, \t, \" and \\ (string escapes of C). */
+/** systemd writes bytes that are not plain text as \x41, \n, \t, \" and \\ (string escapes of C). */
 function unescaped(text: string): string {
   return text.replace(/\\(x[0-9a-f]{2}|.)/g, (_, code: string) => {
     if (code.length === 3) return String.fromCharCode(Number.parseInt(code.slice(1), 16))

@@ -13,7 +13,10 @@ const SESSIONS = '/run/systemd/sessions'
 const MAX_UTMP = 4 * 1024 * 1024
 const MAX_SESSIONS = 10_000
 
-/** Who is logged in at a terminal: utmp(5), and the sessions of systemd-logind, which newer systems have in its place. */
+/**
+ * The users logged in at a terminal: utmp(5), and the sessions of systemd-logind, which newer systems have in its
+ * place.
+ */
 export function loggedIn(system: System): Login[] {
   const logins = new Map<string, Login>()
   for (const login of [...utmpLogins(system), ...sessionLogins(system)]) {
@@ -41,8 +44,8 @@ function sessionLogins(system: System): Login[] {
 }
 
 /**
- * Writes a message to the terminals of those that are logged in. A terminal that takes nothing now, such as one that was
- * stopped with Ctrl-S, is passed over: nothing is waited for.
+ * Writes a message to the terminals of logged-in users. It never waits: a terminal that takes nothing now, such as one
+ * stopped with Ctrl-S, is skipped.
  * @returns the terminals that it was written to
  */
 export function tellUsers(system: System, message: string): string[] {
@@ -64,8 +67,8 @@ function writeTerminal(path: string, text: string): boolean {
   }
 }
 
-/** A terminal obeys control characters; a message has lines and nothing else of that kind. */
+/** A terminal obeys control characters; a message keeps only its line breaks. */
 function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject
   return text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?').replaceAll('\n', '\r\n')
 }

@@ -12,14 +12,14 @@ const LARGEST_TYPE = 9
 /** More logins than any machine has. */
 const MAX_LOGINS = 10_000
 
-/** Someone who is logged in at a terminal. */
+/** A user logged in at a terminal. */
 export interface Login {
   readonly user: string
   /** Below /dev: 'tty1', 'pts/0'. */
   readonly terminal: string
 }
 
-/** The logins of a utmp file; none where the bytes are something else. */
+/** The logins of a utmp file; none where the bytes are of another format. */
 export function parseUtmp(bytes: Buffer): Login[] {
   const size = RECORD_SIZES.find((each) => bytes.length % each === 0 && hasTypes(bytes, each))
   if (size === undefined) return []

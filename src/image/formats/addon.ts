@@ -7,24 +7,26 @@ export interface Addon {
   /** As `uname -m` prints it, or null. */
   readonly architecture: string | null
   readonly isSigned: boolean
-  /** Of the kernel that it is for, or null: for any. */
+  /** The kernel release that it is for, or null: for any. */
   readonly release: string | null
-  /** What it adds to the command line, as systemd-stub takes it; null for nothing. */
+  /** Its addition to the command line, as systemd-stub takes it; null for none. */
   readonly commandLine: string | null
   /** Those that are not empty. */
   readonly sections: readonly PeSection[]
 }
 
-/** What decides whether an addon is used. */
+/** The facts that decide whether an addon is used. */
 export interface AddonUser {
   /** Of the image. */
   readonly architecture: string | null
-  /** What the image's .uname says, or null. */
+  /** The image's .uname, or null. */
   readonly release: string | null
   readonly isSecureBoot: boolean
 }
 
-/** @returns what is wrong with it, to complete a sentence that begins with its path, when it cannot be one */
+/**
+ * @returns its fault when it cannot be one, to complete a sentence that begins with its path
+ */
 export function readAddon(source: ByteSource): Addon | string {
   const file = readPeFile(source)
   if (typeof file === 'string') return file

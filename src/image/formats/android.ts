@@ -51,13 +51,13 @@ export const androidVendorBoot: ImageFormat = {
   unpack: unpackVendor,
 }
 
-/** Version 0 had another number at this place, which is large or 0. */
+/** Version 0 had another number here, which is large or 0. */
 function versionOf(head: Buffer): number {
   const version = head.length >= 44 ? head.readUInt32LE(40) : 0
   return version > 16 ? 0 : version
 }
 
-/** What the header says beside the places of its parts; a header that ends early says less. */
+/** The header's facts besides the places of its parts; a header that ends early has fewer. */
 function bootFacts(head: Buffer, version: number): ImageFact[] {
   const [android, level] = osVersion(head.readUInt32LE(version >= 3 ? 16 : 44))
   const old = version < 3
@@ -68,7 +68,7 @@ function bootFacts(head: Buffer, version: number): ImageFact[] {
     ['page size', old ? String(head.readUInt32LE(36)) : String(HEADER)],
     ['kernel address', old ? hexadecimal(head, 12) : ''],
     ['ramdisk address', old ? hexadecimal(head, 20) : ''],
-    // A SHA-1 in 32 bytes, or a SHA-256: which parts it is over depends on who made the image, so it is not verified.
+    // A SHA-1 in 32 bytes, or a SHA-256: the covered parts depend on the image's tool, so it is not verified.
     ['id', old && head.length >= 608 ? head.toString('hex', 576, 608).replace(/(?:00)+$/, '') : ''],
     ['signature size', version >= 4 && head.length >= 1584 ? String(head.readUInt32LE(1580)) : ''],
   ])

@@ -7,13 +7,13 @@ const header = { magic: 0x202, protocol: 0x206, versionPointer: 0x20e, relocatab
 
 const SECTOR = 512
 
-/** Problems that are also told by a field: so that whoever tells them by that can leave the sentence out. */
+/** Problems that a field shows as well, so that a reader of the field can leave out the sentence. */
 export const bzImageProblems = {
-  /** `minimumSize` is more than there is. */
+  /** `minimumSize` exceeds the file. */
   cutOff: 'it ends inside its setup header',
   /** `architecture` is 'i386'. */
   no64BitEntry: 'it has no 64-bit entry point (a 32-bit kernel)',
-  /** `relocatable` is false. What is built without CONFIG_RELOCATABLE lacks the flag: arch/x86/boot/header.S. */
+  /** `relocatable` is false. A kernel built without CONFIG_RELOCATABLE lacks the flag: arch/x86/boot/header.S. */
   boundToItsAddress: 'it cannot be loaded above 4 GiB (it was built without CONFIG_RELOCATABLE)',
 } as const
 
@@ -48,10 +48,10 @@ function inspect(head: Buffer): KernelImage {
   const is64 = extendedLoadFlags.includes('kernel-64')
   const isMovable = !is64 || extendedLoadFlags.includes('above-4g')
   const versionString = readVersion(head, setupSize)
-  // Older protocols do not say which it is.
+  // Older protocols do not show it.
   const architecture = protocol < 0x20c ? null : is64 ? 'x86_64' : 'i386'
   const bits = architecture === null ? '' : ` (${is64 ? '64' : '32'} bits)`
-  // Of other programs that boot loaders start so, such as Memtest86+, it is a name.
+  // For other programs that boot loaders start this way, such as Memtest86+, it is a name.
   const isRelease = versionString !== null && /^\d+\.\d/.test(versionString)
   const version = isRelease ? (versionString.split(' ', 1)[0] as string) : null
   const of = versionString === null ? '' : isRelease ? ` of Linux ${version}` : ` of ${versionString}, not of Linux`
@@ -78,12 +78,15 @@ function inspect(head: Buffer): KernelImage {
   }
 }
 
-/** Every kernel is whole paragraphs. What holds no compressed kernel, such as iPXE and Memtest86+, may end within its last one. */
+/**
+ * Every kernel consists of whole paragraphs. An image without a compressed kernel, such as iPXE and Memtest86+, may end
+ * within its last one.
+ */
 function leastSize({ payload, end }: SetupHeader): number {
   return payload === null ? end - (PARAGRAPH - 1) : end
 }
 
-/** The width of the handover entry is told since 2.12; before, it is that of the kernel. */
+/** The width of the handover entry is known since 2.12; before, it is the kernel's. */
 function stubOf(head: Buffer, { extendedLoadFlags, handoverOffset }: SetupHeader, protocol: number): EfiStub | null {
   const stub = efiStubOf(head)
   if (stub === null || handoverOffset === null) return stub
@@ -91,7 +94,7 @@ function stubOf(head: Buffer, { extendedLoadFlags, handoverOffset }: SetupHeader
   return { ...stub, handover: ([32, 64] as const).filter((bits) => extendedLoadFlags.includes(`efi-handover-${bits}`)) }
 }
 
-/** Name of the fact that tells which of `pagingLevels` the kernel is for. */
+/** Name of the fact with the kernel's value of `pagingLevels`. */
 export const PAGING = '5-level paging'
 
 /** Values of that fact. */
@@ -102,7 +105,7 @@ function paging({ extendedLoadFlags }: SetupHeader): string {
   return extendedLoadFlags.includes('5-level-enabled') ? pagingLevels.used : pagingLevels.left
 }
 
-/** What bzImage64_probe of arch/x86/kernel/kexec-bzimage64.c refuses. */
+/** The causes for which bzImage64_probe of arch/x86/kernel/kexec-bzimage64.c refuses. */
 function loadProblems({ loadFlags, extendedLoadFlags, protocol: name }: SetupHeader, protocol: number): string[] {
   const problems: string[] = []
   if (protocol < 0x20c) {
@@ -115,7 +118,7 @@ function loadProblems({ loadFlags, extendedLoadFlags, protocol: name }: SetupHea
   return problems
 }
 
-/** kexec_file_load does not look, and the kernel would stop while it unpacks itself. */
+/** kexec_file_load does not check, and the kernel would stop while it unpacks itself. */
 export function payloadProblems({ payload, end }: SetupHeader): string[] {
   if (payload === null || payload.offset + payload.length <= end) return []
   const place = `byte ${payload.offset + payload.length}, behind the end of the kernel at byte ${end}`

@@ -1,6 +1,6 @@
 import { compressionAt, contentsOf, type ImageFormat, imagePart, unknownImage } from '../model/image.ts'
 
-/** A kernel, or anything, compressed as a whole: Image.gz, vmlinux.xz, an initrd. */
+/** A kernel, or any other file, compressed as a whole: Image.gz, vmlinux.xz, an initrd. */
 export const compressed: ImageFormat = {
   name: 'compressed',
   recognise: (head) => compressionAt(head, 0) !== null,

@@ -29,18 +29,24 @@ export const elf: ImageFormat = {
   },
 }
 
-/** Only kernels do: by its first bytes alone, that is what tells one from a program. x86's are entered at physical addresses. */
+/**
+ * Only kernels have such an address: in the first bytes, this alone distinguishes one from a program. x86's are entered
+ * at physical addresses.
+ */
 function runsInUpperHalf(head: Buffer, is64: boolean, little: boolean): boolean {
   if (!is64 || head.length < 32) return false
   return (little ? head.readBigUInt64LE(24) : head.readBigUInt64BE(24)) >= 1n << 63n
 }
 
-/** Whether it goes on behind what there is: it was cut off, or only its begin was unpacked. Its version line may lie there. */
+/**
+ * Whether the file continues behind the available bytes: it was truncated, or only its begin was unpacked. Its version
+ * line may lie there.
+ */
 function isCutOff(source: ByteSource, segments: readonly Segment[]): boolean {
   return segments.some(({ type, offset, size }) => type === LOAD && offset + size > source.size)
 }
 
-/** As only kernels are; x86's, too, which are entered at physical addresses. */
+/** As only kernels are, including x86's, which are entered at physical addresses. */
 function isMappedInUpperHalf(segments: readonly Segment[]): boolean {
   return !hasInterpreter(segments) && segments.some(({ type, virtual }) => type === LOAD && virtual >= 2 ** 63)
 }
@@ -58,7 +64,7 @@ function asUnnamedVmlinux(image: KernelImage): KernelImage {
   }
 }
 
-/** What was told an ELF file, or a vmlinux, once its version line was found. */
+/** An image first recognised as an ELF file, or as a vmlinux, once its version line was found. */
 export function asVmlinux(image: KernelImage, version: Version): KernelImage {
   const unnamed = image.format === 'vmlinux' ? image : asUnnamedVmlinux(image)
   const description = unnamed.description.replace(UNNAMED, ` (vmlinux of Linux ${version.version})`)
@@ -72,14 +78,14 @@ const commandLineSizes = new Map([
   ['ppc64', 2047],
   ['ppc64le', 2047],
   ['riscv64', 1023],
-  // As of a bzImage: less what a crash kernel is told besides.
+  // As for a bzImage: less the room for a crash kernel's parameters.
   ['x86_64', 2016],
 ])
 
-/** How much of an ELF file is searched for the version line, bytes. */
+/** The part of an ELF file that is searched for the version line, in bytes. */
 const SEARCHED = 64 * 1024 * 1024
 const MAX_SEGMENTS = 128
-/** Of an entry of the segments' table, bytes: it has 56 or 32. */
+/** Size of an entry of the segments' table, in bytes: 56 or 32. */
 const MAX_ENTRY = 256
 const LOAD = 1
 
@@ -121,7 +127,7 @@ function readSegments(source: ByteSource, head: Buffer, is64: boolean, little: b
   return segments
 }
 
-/** The version line of a vmlinux; segments are searched, so that it needs no section table. */
+/** The version line of a vmlinux. It searches segments, so that it needs no section table. */
 function versionOf(source: ByteSource, segments: readonly Segment[]): Version | undefined {
   // A kernel is linked at fixed physical addresses or runs above half of its space; a program has an interpreter.
   if (hasInterpreter(segments)) return undefined
@@ -135,7 +141,7 @@ function versionOf(source: ByteSource, segments: readonly Segment[]): Version | 
   return undefined
 }
 
-/** Where the last segment ends, and how far the loaded ones reach; null for numbers that no file can have. */
+/** Where the last segment ends, and how far the loaded ones reach; null for impossible numbers. */
 function extentOf(segments: readonly Segment[]): Pick<KernelImage, 'minimumSize' | 'memoryNeeded'> {
   const loaded = segments.filter(({ type, memory }) => type === LOAD && memory > 0)
   const ends = segments.filter(({ size }) => size > 0).map(({ offset, size }) => offset + size)

@@ -20,7 +20,10 @@ import {
 /** Configurations and the parts each names. */
 const MAX_PARTS = 256
 
-/** U-Boot's flattened image tree: the "Flat Image Tree Specification", fitspec.osfw.foundation. A bare device tree is told from it. */
+/**
+ * U-Boot's flattened image tree: the "Flat Image Tree Specification", fitspec.osfw.foundation. A bare device tree is
+ * distinguished from it.
+ */
 export const fit: ImageFormat = {
   name: 'FIT or DTB',
   recognise: (head) => magicAt(head, 0, '\xd0\x0d\xfe\xed') && head.length >= 40,
@@ -56,7 +59,7 @@ export const fit: ImageFormat = {
   list,
 }
 
-/** What is special about its kernels, as the end of its description: where it has none, or nobody here can read them. */
+/** A special feature of its kernels, as the end of its description: it has none, or they cannot be read here. */
 function kernelOf(tree: ListedNode): string {
   const kernels = childOf(tree, 'images')?.children.filter(isKernel) ?? []
   if (kernels.length === 0) return ', which holds no kernel'
@@ -65,7 +68,7 @@ function kernelOf(tree: ListedNode): string {
   return `, whose kernel is encrypted (${cipher}): only the boot loader has the key`
 }
 
-/** Every image it holds and every configuration, whatever is chosen of them. */
+/** All its images and configurations, for every choice. */
 function list(source: ByteSource): Listing {
   const tree = listDeviceTree(source)
   const images = typeof tree === 'string' ? undefined : childOf(tree, 'images')
@@ -150,7 +153,9 @@ function firstKernel(images: ListedNode): string | undefined {
   return images.children.find(isKernel)?.name
 }
 
-/** What runs before Linux stands as `firmware`, and Linux among the `loadables` then: SPL's way of booting. */
+/**
+ * Firmware that runs before Linux stands as `firmware`, and Linux is then among the `loadables`: SPL's way of booting.
+ */
 function kernelNamed(images: ListedNode, names: (property: string) => string[]): string | undefined {
   const [kernel] = names('kernel')
   if (kernel !== undefined) return kernel
@@ -163,7 +168,9 @@ function isKernel(image: ListedNode | undefined): boolean {
   return kinds.get(stringOf(image, 'type') ?? '') === 'kernel'
 }
 
-/** @returns the configuration; undefined where there is none at all; or what is wrong, in words */
+/**
+ * @returns the configuration; undefined where there is none; or the fault, in words
+ */
 function choose(source: ByteSource, tree: ListedNode, choice: PartChoice): ListedNode | string | undefined {
   const configurations = configurationsOf(tree)
   const named = (name: string) => configurations.find((each) => each.name === name)
@@ -185,7 +192,7 @@ function choose(source: ByteSource, tree: ListedNode, choice: PartChoice): Liste
 }
 
 /**
- * A configuration's own list, else that of its device tree, which only an uncompressed one inside the tree tells.
+ * A configuration's own list, else that of its device tree, which only an uncompressed one inside the tree shows.
  * @param known those of device trees that were read already, by name
  */
 function compatibleOf(
@@ -222,7 +229,9 @@ class FitReader {
   readonly #images: ListedNode
   readonly #externalStart: number
 
-  /** @param source whose header was read well */
+  /**
+   * @param source a file whose header was read successfully
+   */
   constructor(source: ByteSource, images: ListedNode) {
     this.#source = source
     this.#images = images

@@ -1,6 +1,6 @@
 import { type ImageFormat, magicAt, unknownImage } from '../model/image.ts'
 
-/** Files that are often handed over in place of a kernel, each named for what it is, so that the refusal can say so. */
+/** Files that are often given in place of a kernel, each identified, so that the refusal can name it. */
 export const otherFiles: readonly ImageFormat[] = [
   named('cpio', 'a cpio archive, as initrds are', (head) => magicAt(head, 0, '070701') || magicAt(head, 0, '070702')),
   named('old cpio', 'a cpio archive of the old format, which no kernel unpacks', (head) => magicAt(head, 0, '070707')),
@@ -19,7 +19,10 @@ function named(name: string, description: string, recognise: (head: Buffer) => b
   return { name, recognise, inspect: () => ({ ...unknownImage, format: name, description }) }
 }
 
-/** Whether the start is valid UTF-8 without control characters; a character cut off at the end of the sample does not count. */
+/**
+ * Whether the start is valid UTF-8 without control characters; a truncated character at the end of the sample does not
+ * count.
+ */
 function isText(head: Buffer): boolean {
   const sample = new TextDecoder('utf-8').decode(head.subarray(0, 1024), { stream: true })
   return sample !== '' && !/[^\t\n\r\x20-\x7e\u00a0-\ufffc]/u.test(sample)

@@ -13,14 +13,14 @@ import { uki } from './uki.ts'
 import { zboot } from './zboot.ts'
 
 /**
- * How much of a file is read to know what it is, bytes. A bzImage's version line lies within its setup sectors, which end at
- * 65 × 512 bytes at the latest; the ISO 9660 mark lies at 32 KiB.
+ * How much of a file is read to identify it, in bytes. A bzImage's version line lies within its setup sectors, which
+ * end at 65 × 512 bytes at the latest; the ISO 9660 mark lies at 32 KiB.
  */
 export const HEAD_BYTES = 36 * 1024
 
 /**
- * In the order they are tried: a kernel with an EFI stub is both bzImage and PE, and is a bzImage first. s390's mark lies far
- * behind what begins like anything, so it comes last.
+ * In the order they are tried: a kernel with an EFI stub is both bzImage and PE, and is a bzImage first. s390's mark
+ * lies far behind an arbitrary beginning, so it comes last.
  */
 const formats: readonly ImageFormat[] = [
   // EFI zboot before LoongArch's kernel: both are PE files with the same mark at 56.
@@ -32,16 +32,16 @@ const formats: readonly ImageFormat[] = [
   ...otherFiles.slice(-1),
 ]
 
-/** How the problem begins that `minimumSize` tells, too. */
+/** The beginning of the problem that `minimumSize` also shows. */
 export const TRUNCATED = 'it is truncated: '
 
-/** The format of what begins with `head`, or undefined. */
+/** The format of a file that begins with `head`, or undefined. */
 export function formatOf(head: Buffer, source?: ByteSource): ImageFormat | undefined {
   return formats.find((candidate) => candidate.recognise(head, source))
 }
 
 /**
- * Tells what the first bytes of a file are.
+ * Identifies a file by its first bytes.
  * @param head the first HEAD_BYTES of the file, or all of a shorter one
  * @param size the size of the whole file, bytes
  * @param source the whole file, for formats whose facts lie beyond the head; without it, those are null

@@ -4,10 +4,10 @@ import { type ImageFormat, type KernelImage, magicAt, unknownImage } from '../mo
 import { efiStubOf, hasPeSignature, peMachine, peSize } from './pe.ts'
 import { zImageNeeds, zImagePayload } from './zimage.ts'
 
-/** How far the version line is looked for in an uncompressed kernel, bytes: it lies behind the code. */
+/** How far an uncompressed kernel is searched for the version line, in bytes: it lies behind the code. */
 const SEARCHED = 64 * 1024 * 1024
 
-/** That of a RISC-V kernel is 2 MiB, or 4 MiB with 32 bits. */
+/** Alignment of a RISC-V kernel: 2 MiB, or 4 MiB with 32 bits. */
 const MOST_TEXT_OFFSET = 4n << 20n
 
 /** arm64: Documentation/arch/arm64/booting.rst, "Call the kernel image". */
@@ -97,10 +97,13 @@ const S390_MARK = 0x10008
 /** The parameter area, arch/s390/include/asm/setup.h. */
 const parameterArea = { version: 0x10428, commandLineSize: 0x10430 } as const
 
-/** How much of a file tells an s390 kernel, bytes. */
+/** How much of a file identifies an s390 kernel, in bytes. */
 export const S390_HEAD_BYTES = 66 * 1024
 
-/** s390x: an image that begins at address 0. Its mark lies beyond HEAD_BYTES: it is told by a longer head, or with the file at hand. */
+/**
+ * s390x: an image that begins at address 0. Its mark lies beyond HEAD_BYTES, so it is identified by a longer head, or
+ * with the file available.
+ */
 export const s390Image: ImageFormat = {
   name: 's390 Image',
   recognise: (head, source) => bytesAt(S390_MARK, 6, head, source).toString('latin1') === 'S390EP',
@@ -118,18 +121,18 @@ export const s390Image: ImageFormat = {
       byteOrder: 'big',
       version: text?.split(' ', 1)[0] ?? null,
       versionString: text ?? null,
-      // Kernels before 5.18 do not say and take 896.
+      // Kernels before 5.18 do not name their limit and take 896.
       maxCommandLine: (size > 0 && size <= 65_536 ? size : 896) - 1,
       signature: signed ? 'present' : 'absent',
     }
   },
 }
 
-/** The trailer for secure boot that such a kernel ends with: .sb.trailer of arch/s390/boot/vmlinux.lds.S, since 5.17. */
+/** The trailer for secure boot at the end of such a kernel: .sb.trailer of arch/s390/boot/vmlinux.lds.S, since 5.17. */
 const S390_TRAILER = Buffer.from('000000207a49504c', 'hex')
 const TRAILER_SINCE = [5, 18] as const
 
-/** Whether an s390 kernel ends as it has to; null for one of which that is not known. Zeros and signatures may follow. */
+/** Whether an s390 kernel has its proper end; null where that is unknown. Zeros and signatures may follow. */
 export function endsWithTrailer(source: ByteSource, version: string | null): boolean | null {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(version ?? '') ?? []
   if (major === undefined || Number(major) * 1000 + Number(minor) < TRAILER_SINCE[0] * 1000 + TRAILER_SINCE[1])
@@ -147,7 +150,7 @@ function bytesAt(offset: number, length: number, head: Buffer, source: ByteSourc
   return source?.read(offset, length) ?? head.subarray(offset, offset + length)
 }
 
-/** What ends a file with an appended signature: MODULE_SIG_STRING, include/linux/module_signature.h. */
+/** The end of a file with an appended signature: MODULE_SIG_STRING, include/linux/module_signature.h. */
 const MODULE_SIGNATURE = Buffer.from('~Module signature appended~\n')
 
 function s390Version(source: ByteSource): string | undefined {
@@ -186,7 +189,7 @@ export const armZImage: ImageFormat = {
   },
 }
 
-/** The zImage lies behind what it unpacks to, from the begin of the memory on. */
+/** The zImage lies behind its unpacked kernel, from the begin of the memory on. */
 function zImageMemory(source: ByteSource, size: number): number {
   const { textOffset, unpacked, workspace } = zImageNeeds(source)
   return textOffset + unpacked + size + workspace
@@ -207,7 +210,8 @@ function rawImage(format: string, name: string, head: Buffer, source: ByteSource
     description: `${name}${of}`,
     version: version?.version ?? null,
     versionString: version?.versionString ?? null,
-    // The header's own size covers memory that is not in the file. Without an EFI stub nothing says where the file ends.
+    // The header's own size covers memory that is not in the file. Without an EFI stub nothing shows where the file
+    // ends.
     minimumSize: peSize(head),
     signature: hasPeSignature(head) ? 'present' : 'absent',
     efiStub: efiStubOf(head),
@@ -215,7 +219,9 @@ function rawImage(format: string, name: string, head: Buffer, source: ByteSource
   }
 }
 
-/** What else has this header, so that boot loaders start it like Linux, and a text that stands in it only. */
+/**
+ * Other programs with this header, which lets boot loaders start them like Linux, each with a text found only in it.
+ */
 const programs: readonly (readonly [text: string, description: string])[] = [
   ['Xen version %d.%d', ' of the hypervisor Xen'],
   ['U-Boot 2', ' of the boot loader U-Boot'],
@@ -226,7 +232,7 @@ function otherProgram(source: ByteSource, end: number): string | undefined {
   return programs.find(([text]) => hasText(source, end, text))?.[1]
 }
 
-/** Searched at a time, bytes. */
+/** Bytes searched at a time. */
 const PIECE = 1024 * 1024
 
 function hasText(source: ByteSource, end: number, text: string): boolean {
@@ -236,7 +242,7 @@ function hasText(source: ByteSource, end: number, text: string): boolean {
   return false
 }
 
-/** Alike in the heads of both. */
+/** Equal in the heads of both. */
 function textOffset(head: Buffer): number | null {
   const offset = head.readBigUInt64LE(8)
   return offset <= MOST_TEXT_OFFSET ? Number(offset) : null

@@ -3,8 +3,8 @@ import { type EfiStub, type ImageFormat, unknownImage } from '../model/image.ts'
 import { COFF_HEADER, hasCertificateTable, peHeaderOffset, peMachines, readPeFile } from '../model/pe-sections.ts'
 
 /**
- * PE/COFF, as EFI programs are: Microsoft's "PE Format". A Linux kernel with an EFI stub is one too, but is recognised
- * first by its own boot header, and a UKI by its sections; what comes here is a program for the firmware.
+ * PE/COFF, the format of EFI programs: Microsoft's "PE Format". A Linux kernel with an EFI stub is one too, but is
+ * recognised first by its own boot header, and a UKI by its sections. Any other is a program for the firmware.
  */
 export const pe: ImageFormat = {
   name: 'PE',
@@ -37,21 +37,21 @@ export function peMachine(head: Buffer): number | undefined {
   return start === undefined || head.length < start + COFF_HEADER + 2 ? undefined : head.readUInt16LE(start + 4)
 }
 
-/** Whether the image has a certificate table (Authenticode): a signature is there, be it valid or not. */
+/** Whether the image has a certificate table (Authenticode): a signature is attached, valid or not. */
 export function hasPeSignature(head: Buffer): boolean {
   const source = memoryBytes(head)
   const start = peHeaderOffset(source)
   return start !== undefined && hasCertificateTable(source, start + COFF_HEADER)
 }
 
-/** Bytes that a file must have for its sections to lie in it; null where the head has no whole section table. */
+/** The file size that its sections require, in bytes; null where the head has no whole section table. */
 export function peSize(head: Buffer): number | null {
   const file = readPeFile(memoryBytes(head))
   if (typeof file === 'string' || file.sections.length === 0) return null
   return Math.max(...file.sections.map(({ offset, rawSize }) => offset + rawSize))
 }
 
-/** The EFI program that a kernel is as well, or null: PE Format, "Optional Header Windows-Specific Fields", Subsystem. */
+/** The EFI program that a kernel also is, or null: PE Format, "Optional Header Windows-Specific Fields", Subsystem. */
 export function efiStubOf(head: Buffer, handover: EfiStub['handover'] = []): EfiStub | null {
   const start = peHeaderOffset(memoryBytes(head))
   const optional = (start ?? 0) + COFF_HEADER

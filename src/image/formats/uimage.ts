@@ -95,7 +95,7 @@ function unpack(source: ByteSource): Contents {
   if (compression === undefined) problems.push(`its compression ${code} is not known`)
   const size = head.readUInt32BE(field.size)
   const digest = head.readUInt32BE(field.dataCrc).toString(16).padStart(8, '0')
-  // The CRC is over all files at once, so it is that of a part of its own.
+  // The CRC covers all files at once, so it belongs to a part of its own.
   const whole = imagePart({
     kind: type === 3 ? 'initrd' : type === 2 || type === 14 ? 'kernel' : type === 8 ? 'device-tree' : 'other',
     name: textAt(head, 32, 32) || 'image',

@@ -16,13 +16,13 @@ import {
 import { type PeSection, readPeFile, sectionSize } from '../model/pe-sections.ts'
 import { efiStubOf, hasPeSignature, isPe, peArchitecture } from './pe.ts'
 
-/** Most of a section of text that is read, bytes: some ten times what the longest command line of a kernel has. */
+/** The most that is read of a text section, in bytes: some ten times a kernel's longest command line. */
 export const MAX_TEXT = 64 * 1024
 
 /** More profiles than any menu has room for; systemd-boot has the same limit (UNIFIED_PROFILES_MAX). */
 const MAX_PROFILES = 256
 
-/** The sections that hold what is booted. */
+/** The sections that are booted. */
 const kinds = new Map<string, PartKind>([
   ['.linux', 'kernel'],
   ['.ucode', 'microcode'],
@@ -109,7 +109,7 @@ function unpack(source: ByteSource, choice: PartChoice): Contents {
   }
 }
 
-/** Every section, and every profile; nothing of an image whose sections lie where they cannot. */
+/** Every section, and every profile; nothing for an image whose sections lie in impossible places. */
 function list(source: ByteSource): Listing {
   const file = readPeFile(source)
   if (typeof file === 'string' || placementProblems(file.sections, source.size).length > 0) {
@@ -144,19 +144,19 @@ function partOfSection(source: ByteSource, section: PeSection): ImagePart {
   return imagePart({ kind: kinds.get(name) ?? 'other', name, offset, length: sectionSize(section), compression })
 }
 
-/** What an image is with one of its profiles. */
+/** An image with one of its profiles applied. */
 export interface UkiProfile {
   /** Its own sections, `.profile` first; none for an image without profiles. */
   readonly own: readonly PeSection[]
-  /** The sections before the first `.profile`, which all profiles have in common. */
+  /** The sections before the first `.profile`, which all profiles share. */
   readonly base: readonly PeSection[]
-  /** Its own sections, and those of the base that it has none of the same name of. None of them is empty. */
+  /** Its own sections, and those of the base with other names. None of them is empty. */
   readonly sections: readonly PeSection[]
 }
 
 /**
  * The profiles of an image, at least one: without any `.profile` the image is its own first one (systemd-stub(7),
- * "Multi-Profile UKIs"). A profile's sections take the place of all base sections of the same name, and an empty one hides them.
+ * "Multi-Profile UKIs"). A profile's sections replace all base sections of the same name, and an empty one hides them.
  */
 export function profilesOf(sections: readonly PeSection[]): UkiProfile[] {
   const first = sections.findIndex(({ name }) => name === '.profile')
@@ -178,7 +178,7 @@ function merge(base: readonly PeSection[], profile: readonly PeSection[]): PeSec
   return merged.filter((section) => sectionSize(section) > 0)
 }
 
-/** Whether there is a choice of profiles, if only of one. */
+/** Whether there is a choice of profiles, even of only one. */
 export function hasProfiles(sections: readonly PeSection[]): boolean {
   return sections.some(({ name }) => name === '.profile')
 }
@@ -197,11 +197,11 @@ export function sectionText(source: ByteSource, section: PeSection): string {
 }
 
 /**
- * A command line as systemd-stub takes it from a section: control characters are blanks, none at the ends, and bytes that are
- * not UTF-8 are passed over (xstrn8_to_16 of src/boot/util.c).
+ * A command line as systemd-stub takes it from a section: control characters become blanks, none at the ends, and bytes
+ * that are not UTF-8 are skipped (xstrn8_to_16 of src/boot/util.c).
  */
 export function stubCommandLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the subject
   const spaced = text.replace(/[\udc80-\udcff]/gu, '').replace(/[\x00-\x1f\x7f]/g, ' ')
   let [start, end] = [0, spaced.length]
   while (spaced[start] === ' ') start++

@@ -34,7 +34,7 @@ export const zboot: ImageFormat = {
     const length = head.readUInt32LE(12)
     const compression = compressionAt(source.read(offset, 8), 0) ?? compressionOf(head)
     // Behind the payload the build writes its size, except where the stream has it: "ZBOOT_SIZE_LEN" of Makefile.zboot.
-    // It counts here for what has no check of its own.
+    // Here it serves streams without a check of their own.
     const trailer = compression === 'lz4' || compression === 'lzma' ? source.read(offset + length, 4) : undefined
     const unpackedSize = trailer?.length === 4 ? trailer.readUInt32LE(0) : null
     const part = imagePart({ kind: 'kernel', name: 'payload', offset, length, compression, unpackedSize })

@@ -2,17 +2,17 @@ import type { ByteSource } from '../../bytes/bytes.ts'
 import { crc32 } from '../../bytes/crc32.ts'
 import { magicAt } from '../model/magic.ts'
 
-/** What a zImage becomes when it unpacks itself. Sizes in bytes. */
+/** The result of a zImage's unpacking. Sizes in bytes. */
 export interface ZImageNeeds {
   /** From the begin of the memory to the unpacked kernel. */
   readonly textOffset: number
-  /** Of the unpacked kernel, with what it keeps zeroed behind it. */
+  /** Of the unpacked kernel, with the zeroed memory behind it. */
   readonly unpacked: number
-  /** That the unpacking takes behind the zImage: its heap, and room for its stack. */
+  /** Space for the unpacking behind the zImage: its heap, and room for its stack. */
   readonly workspace: number
 }
 
-/** Of arch/arm/boot/compressed/head.S: a second mark, and behind it where the table lies. */
+/** From arch/arm/boot/compressed/head.S: a second mark, followed by the place of the table. */
 const MARK = { offset: 0x34, value: 0x45454545 }
 const TABLE = 0x38
 
@@ -22,7 +22,9 @@ const SIZES = 0x5a534c4b
 /** Words of a tag: with the text offset and the heap since Linux 5.10, without before. */
 const WORDS = { least: 4, all: 6 }
 
-/** What has to do where the image does not say: the largest offset that any platform has; kernels shrink to a fifth at best. */
+/**
+ * The assumption for an image without this fact: the largest offset of any platform; kernels shrink to a fifth at best.
+ */
 const LARGEST_OFFSET = 0x208000
 const LARGEST_RATIO = 5
 /** The kernel keeps its first page tables before itself. */
@@ -30,10 +32,10 @@ const PAGE_TABLES = 0x4000
 const HEAP = 0x10000
 const STACK = 0x20000
 
-/** No kernel is larger: it maps itself within 128 MiB. */
+/** The largest kernel: it maps itself within 128 MiB. */
 const MOST = 128 * 2 ** 20
 
-/** Reads what the zImage says of itself; what it does not say is taken to be as much as it can be. */
+/** Reads the zImage's own facts; missing ones are taken to be as large as possible. */
 export function zImageNeeds(kernel: ByteSource): ZImageNeeds {
   const words = sizesOf(kernel)
   const unpacked = words?.[0] === undefined ? undefined : wordAt(kernel, words[0])
@@ -46,7 +48,7 @@ export function zImageNeeds(kernel: ByteSource): ZImageNeeds {
   }
 }
 
-/** The words of the tag: where the size of the unpacked kernel stands, bytes to keep zeroed, text offset, heap. */
+/** The words of the tag: the place of the unpacked kernel's size, bytes to keep zeroed, text offset, heap. */
 function sizesOf(kernel: ByteSource): (number | undefined)[] | undefined {
   if (wordAt(kernel, MARK.offset) !== MARK.value) return undefined
   const table = wordAt(kernel, TABLE)
@@ -70,10 +72,12 @@ export interface ZImagePayload {
   readonly unpackedSize: number
 }
 
-/** The code that unpacks is before it; some ten KiB of it, with an EFI stub sixty. */
+/** The unpacking code lies before it: some ten KiB, with an EFI stub sixty. */
 const SEARCHED = 256 * 1024
 
-/** Where the compressed kernel lies: its end is told by the table, its begin by its own mark; null where either is not found. */
+/**
+ * Where the compressed kernel lies: the table shows its end, its own mark its begin; null where either is not found.
+ */
 export function zImagePayload(kernel: ByteSource): ZImagePayload | null {
   const size = sizesOf(kernel)?.[0]
   const unpackedSize = size === undefined ? undefined : wordAt(kernel, size)
@@ -91,11 +95,11 @@ interface Stream {
   readonly compression: string
   /** Whether one begins there that ends at `end`. */
   readonly begins: (head: Buffer, at: number, kernel: ByteSource, end: number) => boolean
-  /** Whether the size that stands behind the others is the last word of the stream itself. */
+  /** Whether the size behind the others is the last word of the stream itself. */
   readonly withSize: boolean
 }
 
-/** By more than their magic numbers, which stand in the code before, too. */
+/** By more than their magic numbers, which also occur in the code before. */
 const streams: readonly Stream[] = [
   {
     compression: 'gzip',
@@ -113,7 +117,7 @@ const streams: readonly Stream[] = [
   },
   {
     compression: 'lzma',
-    // Of a size that is not known, as the kernel's build writes it.
+    // Of unknown size, as the kernel's build writes it.
     begins: (head, at) => magicAt(head, at, '\x5d\0\0') && magicAt(head, at + 5, '\xff'.repeat(8)),
     withSize: false,
   },
@@ -128,7 +132,7 @@ function beginOf(head: Buffer, kernel: ByteSource, end: number, begins: Stream['
 /** Blocks of 8 MiB, so there are few. */
 const MOST_BLOCKS = 64
 
-/** The legacy frame: its blocks have to end where the payload does. */
+/** The legacy frame: its blocks must end where the payload does. */
 function isLz4(head: Buffer, at: number, kernel: ByteSource, end: number): boolean {
   if (!magicAt(head, at, '\x02\x21\x4c\x18')) return false
   let next = at + 4

@@ -11,7 +11,7 @@ import { hasOtherThanZero, readCertificateTable } from './win-certificates.ts'
 /** SpcIndirectDataContent of Microsoft's "Windows Authenticode Portable Executable Signature Format". */
 const SPC_INDIRECT_DATA = '1.3.6.1.4.1.311.2.1.4'
 
-/** What Authenticode says of a PE image, part of a SignatureReport. */
+/** The Authenticode facts of a PE image, part of a SignatureReport. */
 export interface Authenticode {
   readonly signatures: readonly ImageSignature[]
   readonly sha256: string | null
@@ -29,7 +29,7 @@ interface Pending {
   readonly problems: readonly string[]
 }
 
-/** Checks every signature in the certificate table of an image that has one. `loadAsn1()` comes before. */
+/** Checks every signature in the certificate table of an image that has one. Call `loadAsn1()` first. */
 export async function checkAuthenticode(
   source: ByteSource,
   layout: PeLayout,
@@ -57,7 +57,7 @@ export async function checkAuthenticode(
   }
 }
 
-/** pesign leaves the checksum as it was before it signed, and appends up to 7 zero bytes: nothing is known then. */
+/** pesign keeps the checksum from before the signing, and appends up to 7 zero bytes: the checksum is then unknown. */
 function checksumIs(stored: number, { whole, unsigned }: Checksums, tableOffset: number): boolean | null {
   if (stored === 0) return null
   if (stored === whole) return true

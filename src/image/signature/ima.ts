@@ -1,14 +1,17 @@
 import { getSystemErrorName } from 'node:util'
 import { native } from '../../native.ts'
 
-/** What security.ima of a file says; security/integrity/integrity.h of the kernel. */
+/** The content of a file's security.ima; security/integrity/integrity.h of the kernel. */
 export interface ImaAttribute {
-  /** 'signature' of the file's hash, or of its fs-verity digest; 'hash' without a signature; 'unknown' for what this is none of. */
+  /**
+   * 'signature' of the file's hash, or of its fs-verity digest; 'hash' without a signature; 'unknown' for any other
+   * form.
+   */
   readonly kind: 'signature' | 'verity-signature' | 'hash' | 'unknown'
   readonly hashAlgorithm: string | null
-  /** The file's hash, hexadecimal; null for signatures, which have it only inside. */
+  /** The file's hash, hexadecimal; null for signatures, which contain it only inside. */
   readonly digest: string | null
-  /** The last four bytes of the signer's subject key identifier, hexadecimal; null for what is not signed. */
+  /** The last four bytes of the signer's subject key identifier, hexadecimal; null for an unsigned file. */
   readonly keyId: string | null
   /** Length of the signature, bytes. */
   readonly signatureSize: number | null
@@ -37,7 +40,7 @@ const nothing: ImaAttribute = {
 
 /**
  * Reads security.ima of an open file, which needs no privilege. The signature is not verified: its key is in the kernel.
- * @returns null when the file has none, or its file system knows no such attributes
+ * @returns null when the file has none, or its file system has no such attributes
  * @throws KexecError 'native-missing'; Error with `code` when the kernel refuses
  */
 export function readImaAttribute(fd: number): ImaAttribute | null {
@@ -52,7 +55,7 @@ export function readImaAttribute(fd: number): ImaAttribute | null {
   })
 }
 
-/** Tells what the bytes of security.ima are. */
+/** Identifies the form of security.ima's bytes. */
 export function parseImaAttribute(bytes: Buffer): ImaAttribute {
   if (bytes.length === 0) return wrong('security.ima is empty')
   switch (bytes[0]) {

@@ -8,16 +8,16 @@ import { checkAppendedSignature, readAppendedSignature } from './module-signatur
 import { readPeLayout } from './pe-layout.ts'
 
 export interface InspectSignaturesOptions {
-  /** Certificates (DER) under which a signature is checked that brings none, as those on kernel modules. */
+  /** Certificates (DER) for checking a signature that carries none, such as those on kernel modules. */
   readonly certificates?: readonly Buffer[]
   readonly signal?: AbortSignal
 }
 
 /**
- * Tells which signatures an image has, by whom, and whether they are true of its bytes: Authenticode of any PE image (x86
- * and arm64 kernels with an EFI stub, UKIs, EFI zboot), and a signature appended as on kernel modules (s390 and ppc64
- * kernels). A signed image is read once, in pieces, an unsigned one hardly at all. Whatever the bytes are, they are answered.
- * Whether anyone trusts the signer is not asked here.
+ * Reports an image's signatures, their signers, and whether they match its bytes: Authenticode of any PE image (x86 and
+ * arm64 kernels with an EFI stub, UKIs, EFI zboot), and a signature appended as on kernel modules (s390 and ppc64
+ * kernels). A signed image is read once, in pieces; of an unsigned one only small parts are read. Any bytes get an
+ * answer. Whether anyone trusts the signer is not asked here.
  * @throws Node's error of read(2), and the signal's reason; nothing else
  */
 export async function inspectSignatures(
@@ -56,7 +56,7 @@ export async function inspectSignatures(
   }
 }
 
-/** No signature is seen; where headers are damaged, one may have been there. */
+/** No signature is visible, but where headers are damaged, one may have been there. */
 function withoutSignature(reading: ReturnType<typeof readPeLayout>): SignatureReport {
   const damage = reading === undefined ? [] : 'problem' in reading ? [reading.problem] : reading.layout.problems
   return {

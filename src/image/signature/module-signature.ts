@@ -10,7 +10,7 @@ import { hasOtherThanZero } from './win-certificates.ts'
 
 /** A signature appended to a file, as scripts/sign-file.c does; include/linux/module_signature.h. */
 export interface AppendedSignature {
-  /** What is signed: the file without the signature. */
+  /** The signed bytes: the file without the signature. */
   readonly body: ByteSource
   /** The PKCS#7 bytes, or null where the signature is of another kind or damaged. */
   readonly der: Buffer | null
@@ -22,7 +22,7 @@ const TRAILER = 12
 const PKCS7 = 2
 const idTypes = ['PGP', 'X.509', 'PKCS#7']
 
-/** Bytes of a signature that are read; one has a few hundred. */
+/** The most bytes of a signature that are read; one has a few hundred. */
 const MAX_SIGNATURE = 256 * 1024
 
 /** The appended signature, or undefined when the file does not end with its mark. */
@@ -47,13 +47,13 @@ export function readAppendedSignature(source: ByteSource): AppendedSignature | u
   if (length > MAX_SIGNATURE) {
     return { body, der: null, problems: [`its module signature of ${length} bytes is larger than any signature`] }
   }
-  // kernel/module_signature.c wants all of them to be zero: the PKCS#7 message says what they said once.
+  // kernel/module_signature.c requires all of them to be zero: the PKCS#7 message has their former contents.
   const others = [0, 1, 3, 4, 5, 6, 7].some((index) => trailer[index] !== 0)
   const problems = others ? ['the trailer of its module signature has fields set that have to be zero'] : []
   return { body, der: source.read(trailerStart - length, length), problems }
 }
 
-/** Checks a signature appended to a file: PKCS#7 over the whole file before it. `loadAsn1()` comes before. */
+/** Checks a signature appended to a file: PKCS#7 over the whole file before it. Call `loadAsn1()` first. */
 export async function checkAppendedSignature(
   appended: AppendedSignature,
   known: readonly Certificate[],
@@ -69,7 +69,8 @@ export async function checkAppendedSignature(
     const signer = signedData.signers[0]
     const hashAlgorithm = signer?.hashAlgorithm ?? 'sha256'
     const hash = createHashes([hashAlgorithm]).get(hashAlgorithm)
-    // Without attributes the signature is over the file itself; with them, over attributes that have the file's digest.
+    // Without attributes the signature covers the file itself; with them, it covers attributes that contain the file's
+    // digest.
     const verify = signer?.signedBytes === null ? beginVerify(signer) : undefined
     for await (const bytes of chunksOf(body, 0, body.size, signal)) {
       hash?.update(bytes)

@@ -4,7 +4,7 @@ import { chunksOf } from './cms/stream.ts'
 import type { PeLayout, Range } from './pe-layout.ts'
 
 export interface PeDigests {
-  /** The Authenticode digest by each algorithm that was asked for and that this Node has. */
+  /** The Authenticode digest by each requested algorithm that this Node has. */
   readonly digests: ReadonlyMap<string, Buffer>
   readonly checksum: Checksums
 }
@@ -12,19 +12,19 @@ export interface PeDigests {
 export interface Checksums {
   /** The PE checksum of the bytes as they are. */
   readonly whole: number
-  /** What it was before there was a certificate table, if the file had `size` bytes then. */
+  /** Its value before there was a certificate table, if the file had `size` bytes then. */
   unsigned(size: number): number
 }
 
-/** A stretch of the file, and what it counts for. */
+/** A stretch of the file, and the sums that include it. */
 interface Segment extends Range {
   readonly hashed: boolean
   readonly summed: boolean
 }
 
 /**
- * Computes the Authenticode digest and the PE checksum in one pass. Every byte is read once, but for the few at the end that
- * the rules hash a second time when there are gaps between sections. Lets the event loop run after each piece.
+ * Computes the Authenticode digest and the PE checksum in one pass. Every byte is read once, except the few at the end
+ * that the rules hash a second time when there are gaps between sections. Lets the event loop run after each piece.
  * @param layout one without problems
  */
 export async function digestPe(
@@ -60,13 +60,13 @@ export function createHashes(algorithms: Iterable<string>): Map<string, Hash> {
     try {
       hashes.set(name, createHash(name))
     } catch {
-      // Said where the digest is missed.
+      // Reported where the digest is missing.
     }
   }
   return hashes
 }
 
-/** The PE checksum alone, for an image whose headers allow no digest. */
+/** Only the PE checksum, for an image whose headers allow no digest. */
 export async function checksumPe(source: ByteSource, checksumOffset: number, signal?: AbortSignal): Promise<number> {
   const sum = new Checksum()
   const after = checksumOffset + 4
@@ -77,10 +77,10 @@ export async function checksumPe(source: ByteSource, checksumOffset: number, sig
 }
 
 /**
- * What is hashed, in order: the headers without checksum and without the certificate table's entry, the sections, and what
- * is left at the end before the certificate table. "Left" is counted, not looked at: as many bytes as were not hashed yet,
- * counted from the end (step 13 of Microsoft's description; verify_pefile.c and the firmware do the same), so that bytes in
- * a gap between sections are covered by no signature.
+ * The hashed stretches, in order: the headers without checksum and without the certificate table's entry, the sections,
+ * and the rest at the end before the certificate table. The length of the rest is computed: as many bytes as were not
+ * hashed yet, counted from the end (step 13 of Microsoft's description; verify_pefile.c and the firmware do the same).
+ * So no signature covers the bytes in a gap between sections.
  */
 export function hashedRanges(size: number, layout: PeLayout): Range[] {
   const { checksumOffset, certificateEntry, headerSize, sections, table } = layout
@@ -104,7 +104,7 @@ function segmentsOf(size: number, layout: PeLayout): Segment[] {
     const pieces = [between(summed, Math.min(end, field)), between(Math.max(summed, field + 4), end)]
     const [before, after] = pieces as [Range, Range]
     if (before.length > 0) segments.push({ ...before, hashed: false, summed: true })
-    // The checksum is the sum of all but itself.
+    // The checksum is the sum of all bytes but its own.
     if (summed <= field && end > field) segments.push({ offset: field, length: 4, hashed: false, summed: false })
     if (after.length > 0) segments.push({ ...after, hashed: false, summed: true })
     summed = Math.max(summed, end)
@@ -137,13 +137,13 @@ class Checksum {
     this.skip(bytes.length)
   }
 
-  /** Takes over what another has added so far. */
+  /** Takes over another sum so far. */
   continue(other: Checksum): void {
     this.#sum = other.#sum
     this.#odd = other.#odd
   }
 
-  /** The sum as it is when the data directory's entry at `offset` is zero. */
+  /** The sum with the data directory's entry at `offset` set to zero. */
   without(source: ByteSource, offset: number | null): Checksum {
     const entry = new Checksum()
     if (offset !== null) {
@@ -155,7 +155,7 @@ class Checksum {
     return rest
   }
 
-  /** Passes over bytes that count as zero. */
+  /** Skips bytes that count as zero. */
   skip(length: number): void {
     if (length % 2 === 1) this.#odd = !this.#odd
   }

@@ -1,20 +1,23 @@
 import type { ByteSource } from '../../bytes/bytes.ts'
 import { COFF_HEADER, readSectionTable, SECTION_HEADER } from '../model/pe-sections.ts'
 
-/** Where in a PE file Authenticode looks: Microsoft's "PE Format" and "Windows Authenticode Portable Executable Signature Format". */
+/**
+ * The places in a PE file that Authenticode reads: Microsoft's "PE Format" and "Windows Authenticode Portable
+ * Executable Signature Format".
+ */
 export interface PeLayout {
-  /** Bytes of all headers, as SizeOfHeaders says. */
+  /** Bytes of all headers, according to SizeOfHeaders. */
   readonly headerSize: number
   readonly checksumOffset: number
-  /** The checksum as it is stored; 0 when nobody computed one. */
+  /** The stored checksum; 0 when none was computed. */
   readonly checksum: number
   /** Offset of the data directory's entry for the certificate table, or null when the directory ends before it. */
   readonly certificateEntry: number | null
-  /** The certificate table, as that entry says; null when there is none. */
+  /** The certificate table, according to that entry; null when there is none. */
   readonly table: Range | null
   /** Sections with bytes in the file, in the order they are hashed. */
   readonly sections: readonly Section[]
-  /** Why the image cannot be what was signed; one sentence each. Any of them leaves the digest uncomputed. */
+  /** Why the image cannot be the signed one; one sentence each. Any of them leaves the digest uncomputed. */
   readonly problems: readonly string[]
 }
 
@@ -36,10 +39,10 @@ const CHECKSUM = 64
 const SIZE_OF_HEADERS = 60
 const DIRECTORY_COUNT = { 267: 92, 523: 108 } as const
 
-/** What a file is to Authenticode: a PE image, none, or one whose headers are damaged beyond that. */
+/** Authenticode's view of a file: a PE image, another file, or a PE image whose headers are too damaged. */
 export type PeReading = { readonly layout: PeLayout } | { readonly problem: string } | undefined
 
-/** Reads the headers. Nothing they say is used before it has been found to lie inside the file. */
+/** Reads the headers. None of their values is used before it is known to lie inside the file. */
 export function readPeLayout(source: ByteSource): PeReading {
   const dos = source.read(0, DOS_HEADER)
   if (dos.length < DOS_HEADER) return undefined
@@ -52,7 +55,7 @@ export function readPeLayout(source: ByteSource): PeReading {
   if (!isDos) return { problem: 'it has a PE header, but does not begin with MZ' }
   if (!hasPeMark) return { problem: 'it begins with MZ, but has no PE header where the field at 0x3c points' }
   const coff = source.read(start, COFF_HEADER + 2)
-  // An object file with a DOS header, as objcopy makes it of one: it has no data directory that could name a signature.
+  // An object file with a DOS header, added by objcopy: it has no data directory that could name a signature.
   if (coff.length === COFF_HEADER + 2 && coff.readUInt16LE(20) === 0) return undefined
   const magic = coff.length < COFF_HEADER + 2 ? 0 : coff.readUInt16LE(COFF_HEADER)
   if (magic !== 0x10b && magic !== 0x20b) return { problem: 'its PE optional header is of no known kind' }
@@ -80,7 +83,8 @@ function layoutOf(source: ByteSource, { optional, countOffset, header, coff }: H
   if (headerSize >= source.size) {
     problems.push(`its headers are ${headerSize} bytes by its own account, but the file has ${source.size}`)
   }
-  // The kernel finds the sections behind the data directory, firmware behind the optional header: both have to be the same place.
+  // The kernel finds the sections behind the data directory, firmware behind the optional header: both must be the same
+  // place.
   if (directory + directoryCount * 8 !== sectionTable) {
     problems.push(
       `its data directory has ${directoryCount} entries, which does not agree with its optional header's size`,
@@ -110,7 +114,7 @@ function readTable(source: ByteSource, entry: number): Range | null {
   return offset === 0 && length === 0 ? null : { offset, length }
 }
 
-/** Sorted by where they lie, as every implementation does; what lies nowhere in the file is not hashed. */
+/** Sorted by position, as every implementation does; sections without bytes in the file are not hashed. */
 function readSections(source: ByteSource, offset: number, count: number): Section[] {
   return readSectionTable(source, offset, count)
     .map((section) => ({ ...section, length: section.rawSize }))
@@ -118,7 +122,7 @@ function readSections(source: ByteSource, offset: number, count: number): Sectio
     .sort((a, b) => a.offset - b.offset || a.virtualAddress - b.virtualAddress)
 }
 
-/** What has to hold for the sections to be hashed at all, and for every byte to be hashed once at most. */
+/** The conditions for hashing the sections, each byte at most once. */
 function coverageProblems(
   source: ByteSource,
   headerSize: number,
@@ -130,7 +134,7 @@ function coverageProblems(
   if (outside) problems.push(`its section ${printable(outside.name)} reaches beyond the end of the file`)
   if (table !== null) problems.push(...tableProblems(source.size, headerSize, table))
   const hashed = headerSize + sections.reduce((sum, { length }) => sum + length, 0)
-  // The kernel hashes what is left of the file after this many bytes, less the table's size; less than nothing is ELIBBAD.
+  // The kernel hashes the rest of the file after this many bytes, less the table's size; a negative rest is ELIBBAD.
   if (problems.length === 0 && hashed + (table?.length ?? 0) > source.size) {
     problems.push('its sections overlap, or reach into its certificate table')
   }

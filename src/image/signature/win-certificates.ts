@@ -1,7 +1,7 @@
 import type { ByteSource } from '../../bytes/bytes.ts'
 import type { Range } from './pe-layout.ts'
 
-/** What the certificate table of a PE image holds. */
+/** The contents of a PE image's certificate table. */
 export interface CertificateTable {
   /** The PKCS#7 bytes of each signature, padding included. */
   readonly signatures: readonly Buffer[]
@@ -13,10 +13,10 @@ const HEADER = 8
 const REVISION_2 = 0x0200
 const PKCS_SIGNED_DATA = 2
 
-/** Signatures read of one image; three are the most that any tool or distribution puts there. */
+/** The most signatures read from one image; no tool or distribution puts more than three there. */
 const MAX_SIGNATURES = 16
 
-/** Bytes of a table that are read; a signature has a few thousand. */
+/** The most bytes of a table that are read; a signature has a few thousand. */
 const MAX_TABLE = 1024 * 1024
 
 /**

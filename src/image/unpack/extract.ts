@@ -10,29 +10,29 @@ import type { Contents, ImagePart, KernelImage, PartChoice } from '../model/imag
 import { innermost, type LocatedPart, MAX_NESTING } from './nested.ts'
 import { VerifiedPart } from './verified.ts'
 
-/** What any part may unpack to where its container does not say how large it is, bytes. */
+/** The limit for an unpacked part where its container does not give its size, in bytes. */
 export const MAX_UNPACKED = 1024 * 1024 * 1024
 
-/** Copied at a time, bytes. */
+/** Bytes copied at a time. */
 const CHUNK = 1024 * 1024
 
 export interface ExtractOptions extends PartChoice {
-  /** The descriptor whose whole content `source` is: returned as it is when nothing need be unpacked. */
+  /** The descriptor whose whole content is `source`: returned as it is when nothing need be unpacked. */
   readonly fd?: number
   readonly signal?: AbortSignal
   /** For messages. */
   readonly path?: string
   /** The vendor_boot image that belongs to an Android boot image from version 3 on. */
   readonly vendorBoot?: ByteSource
-  /** Most bytes a kernel may unpack to, default MAX_UNPACKED. */
+  /** The most bytes that a kernel may unpack to, default MAX_UNPACKED. */
   readonly limit?: number
-  /** What does not match its hashes is taken as it is; what cannot be unpacked is refused all the same. */
+  /** Content that does not match its hashes is accepted; content that cannot be unpacked is still refused. */
   readonly ignoreDamage?: boolean
 }
 
-/** A kernel as the syscall takes it, and what its containers bring along. */
+/** A kernel as the syscall takes it, and the other contents of its containers. */
 export interface ExtractedKernel {
-  /** The kernel alone: `options.fd` itself when the file is what the syscall takes, else a file in memory. */
+  /** The kernel alone: `options.fd` itself when the syscall takes the file, else a file in memory. */
   readonly fd: number
   /** Bytes of the kernel. */
   readonly size: number
@@ -48,13 +48,13 @@ export interface ExtractedKernel {
   /** From the file itself to the kernel. */
   readonly chain: readonly KernelImage[]
   readonly contents: readonly Contents[]
-  /** Frees the memory; `options.fd` stays open. The parts cannot be read any more. */
+  /** Frees the memory; `options.fd` stays open. The parts can no longer be read. */
   close(): void
 }
 
 /**
- * Unpacks a kernel from whatever holds it, into memory: each payload is read and written once, its hashes are verified on
- * the way. A file that is no container comes back as it is, whatever it is: `image` tells.
+ * Unpacks a kernel from its containers, into memory. Each payload is read and written once, and its hashes are verified
+ * on the way. A file that is not a container comes back unchanged; `image` identifies it.
  * @throws KexecError 'not-a-kernel' where a container holds none, 'damaged-image', 'aborted', 'no-memory', 'io'
  */
 export async function extractKernel(source: ByteSource, options: ExtractOptions = {}): Promise<ExtractedKernel> {
@@ -68,8 +68,8 @@ export async function extractKernel(source: ByteSource, options: ExtractOptions 
 }
 
 /**
- * The bytes of a part, decompressed where `part.compression` says so, and verified against its hashes while they are read:
- * they must not be used before the last one was given. A chunk is valid until the next is asked for.
+ * The bytes of a part, decompressed where `part.compression` says so, and verified against its hashes while they are
+ * read. They must not be used before the last one has come. A chunk is valid until the next is requested.
  * @throws KexecError
  */
 export async function* readPart(located: LocatedPart, options: ExtractOptions = {}): AsyncGenerator<Buffer> {
@@ -82,7 +82,7 @@ export async function* readPart(located: LocatedPart, options: ExtractOptions = 
   }
 }
 
-/** What has no kernel in it, however whole its bytes are. */
+/** An image without a kernel in it, even where its bytes are undamaged. */
 class NotUnpackable extends Error {}
 
 class Extraction {
@@ -91,7 +91,7 @@ class Extraction {
   readonly #chain: KernelImage[] = []
   readonly #contents: Contents[] = []
   readonly #parts: LocatedPart[] = []
-  /** How many of the parts lie in the file or in the first of the memories, which are kept for them. */
+  /** The number of parts that lie in the file or in the first of the memories, which are kept for them. */
   #keptParts = 0
   #kept = 0
 
@@ -139,7 +139,7 @@ class Extraction {
     for (const layer of layers) await layer.verify(() => throwIfAborted(this.#options.signal))
   }
 
-  /** Bytes that may still be unpacked: layers within layers share one limit, else six could take six times as much. */
+  /** Bytes that may still be unpacked: nested layers share one limit, or six could take six times as much. */
   #left(): number {
     const used = this.#memories.reduce((sum, { size }) => sum + size, 0)
     return Math.max(0, (this.#options.limit ?? MAX_UNPACKED) - used)
@@ -165,7 +165,7 @@ class Extraction {
     return contents
   }
 
-  /** Looks at one layer. @returns the kernel it holds, or undefined when it holds none because it is one */
+  /** Examines one layer. @returns the kernel in it, or undefined when it is itself the kernel */
   async #open(source: ByteSource): Promise<LocatedPart | undefined> {
     const head = source.read(0, HEAD_BYTES)
     const image = inspectImage(head, source.size, source)
@@ -223,7 +223,7 @@ function locate(source: ByteSource, part: ImagePart): LocatedPart {
   return { part, source: partOf(source, part.offset, part.length) }
 }
 
-/** A part that was damaged after it was made is called so, rather than by what its decompressor stumbled over. */
+/** A part that was damaged after it was made is reported as such, rather than by the decompressor's error. */
 async function* unpackPart(part: ImagePart, layer: VerifiedPart, options: ExtractOptions): AsyncGenerator<Buffer> {
   try {
     yield* unpackBytes(part, layer, options)

@@ -3,45 +3,45 @@ import { canDecompress, decompressHead } from '../../compression/decompress.ts'
 import { formatOf, HEAD_BYTES, inspectImage } from '../formats/inspect.ts'
 import type { Contents, ImageFormat, ImagePart, KernelImage, PartChoice } from '../model/image.ts'
 
-/** How much of a compressed kernel is unpacked to know what it is, bytes: s390's parameters lie at 65 KiB. */
+/** How much of a compressed kernel is unpacked to identify it, in bytes: s390's parameters lie at 65 KiB. */
 const UNPACKED_HEAD = 256 * 1024
 
-/** Containers within containers: more than a uImage of a FIT of an Image.gz. */
+/** The most nested containers: more than a uImage of a FIT of an Image.gz. */
 export const MAX_NESTING = 6
 
-/** What a file is, with what is in it. */
+/** The kind of a file, and its contents. */
 export interface NestedImage {
-  /** The kernel at the innermost. */
+  /** The innermost kernel. */
   readonly image: KernelImage
   /** From the file itself to `image`; one element where nothing is nested. */
   readonly chain: readonly KernelImage[]
-  /** What each of the chain holds that holds anything, outermost first. */
+  /** The contents of each member of the chain that has any, outermost first. */
   readonly contents: readonly Contents[]
-  /** Those parts of `contents` that lie in the file as they are, not within something compressed. */
+  /** The parts of `contents` that lie uncompressed in the file. */
   readonly parts: readonly LocatedPart[]
-  /** The chain once more, each with its bytes. */
+  /** The same chain, each with its bytes. */
   readonly layers: readonly Layer[]
-  /** Bytes read of the file. */
+  /** Bytes read from the file. */
   readonly bytesRead: number
 }
 
-/** One of a chain of images that hold each other. */
+/** One of a chain of nested images. */
 export interface Layer {
   readonly image: KernelImage
   readonly format: ImageFormat | undefined
-  /** Its bytes; of what lies within something compressed, at most the first UNPACKED_HEAD. */
+  /** Its bytes; for an image within compressed data, at most the first UNPACKED_HEAD. */
   readonly source: ByteSource
-  /** Whether its bytes lie in the file as they are. */
+  /** Whether its bytes lie uncompressed in the file. */
   readonly isPlain: boolean
   /** Whether `source` has all of its bytes. */
   readonly isWhole: boolean
-  /** What it holds of what was chosen; null for what holds nothing. */
+  /** Its contents for the choice made; null for an image without contents. */
   readonly contents: Contents | null
 }
 
 /**
- * Tells what a file is, and what kernel is in it, however nested. Reads the head, the tables of containers and the start of
- * what is compressed; the version line is found where it costs no unpacking of the whole.
+ * Identifies a file and the kernel in it, through all its containers. Reads the head, the tables of containers and the
+ * start of compressed data; the version line is found where that does not require unpacking the whole.
  */
 export async function inspectNested(source: ByteSource, choice: PartChoice = {}): Promise<NestedImage> {
   const counted = countReads(source)
@@ -70,7 +70,7 @@ export async function inspectNested(source: ByteSource, choice: PartChoice = {})
 function readLayer(where: Pick<Layer, 'source' | 'isPlain' | 'isWhole'>, choice: PartChoice): Layer {
   const { source, isWhole } = where
   const head = source.read(0, HEAD_BYTES)
-  // Of what is only unpacked in part, no end is known.
+  // The end of a partly unpacked image is unknown.
   const image = inspectImage(head, isWhole ? source.size : Number.MAX_SAFE_INTEGER, source)
   const format = formatOf(head, source)
   const contents = image.format === 'device tree' ? null : (format?.unpack?.(source, choice) ?? null)
@@ -86,7 +86,7 @@ export function kernelPart(layer: Layer): LocatedPart | undefined {
   return locatedParts(layer).find(({ part }) => part.kind === 'kernel')
 }
 
-/** The bytes of the kernel that a layer holds, or their start; undefined where it holds none that can be unpacked. */
+/** The bytes of a layer's kernel, or their start; undefined where it has none that can be unpacked. */
 async function openInner(layer: Layer): Promise<Pick<Layer, 'source' | 'isPlain' | 'isWhole'> | undefined> {
   const kernel = kernelPart(layer)
   if (kernel === undefined) return undefined
@@ -99,7 +99,7 @@ async function openInner(layer: Layer): Promise<Pick<Layer, 'source' | 'isPlain'
   return { source: memoryBytes(start), isPlain: false, isWhole: start.length < UNPACKED_HEAD }
 }
 
-/** The kernel inside, with what only its containers tell. */
+/** The inner kernel, with the facts that only its containers show. */
 export function innermost(chain: readonly KernelImage[]): KernelImage {
   const image = chain.at(-1) as KernelImage
   const told = <Key extends 'version' | 'versionString' | 'architecture'>(key: Key) =>
@@ -112,7 +112,7 @@ export function innermost(chain: readonly KernelImage[]): KernelImage {
   }
 }
 
-/** A part, and the bytes it is a part of. */
+/** A part, and the bytes that contain it. */
 export interface LocatedPart {
   readonly part: ImagePart
   /** The part's own bytes, as they lie there. */

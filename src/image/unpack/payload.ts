@@ -5,7 +5,7 @@ import { canDecompress, DamagedStream, decompress } from '../../compression/deco
 import { KexecError } from '../../errors.ts'
 import type { SetupHeader } from '../model/setup-header.ts'
 
-/** What a kernel may unpack to, bytes: KERNEL_IMAGE_SIZE of arch/x86/include/asm/page_64_types.h. */
+/** The largest unpacked kernel, in bytes: KERNEL_IMAGE_SIZE of arch/x86/include/asm/page_64_types.h. */
 const LARGEST = 2 ** 30
 
 /** Whether the kernel inside can be unpacked here. */
@@ -14,7 +14,7 @@ export function hasUnpackablePayload({ payload }: SetupHeader): boolean {
 }
 
 /**
- * What a bzImage unpacks when it starts: the ELF file of the kernel and, behind it, the relocations where it has some.
+ * The data that a bzImage unpacks at its start: the ELF file of the kernel and, behind it, the relocations, if any.
  * @param source the bzImage, whole
  * @throws KexecError 'damaged-image' where it could not unpack itself either, 'aborted'
  */
@@ -25,7 +25,7 @@ export async function unpackPayload(
 ): Promise<Buffer> {
   if (payload?.compression == null) throw damaged('it says of none where it is, or how it is compressed')
   const { offset, length, compression } = payload
-  // The build puts the size behind what is compressed; a gzip stream ends with it.
+  // The build puts the size behind the compressed data; a gzip stream ends with it.
   const end = source.read(offset + length - 4, 4)
   const size = end.length === 4 ? end.readUInt32LE(0) : 0
   if (size === 0 || size > LARGEST) throw damaged(`it says that it unpacks to ${size} bytes`)

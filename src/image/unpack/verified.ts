@@ -5,12 +5,12 @@ import { crc16, crc32 } from '../../bytes/crc32.ts'
 import { DamagedStream } from '../../compression/reader.ts'
 import type { ImagePart, PartHash } from '../model/image.ts'
 
-/** Hashed at a time where nobody has read, bytes. */
+/** Bytes hashed at a time where nobody has read. */
 const CHUNK = 1024 * 1024
 
 /**
- * A part of a container whose bytes are hashed while they are read, so that they need not be read once more: `verify` reads
- * what was passed over. What was read must not be used before.
+ * A part of a container whose bytes are hashed while they are read, so that they need not be read again: `verify` reads
+ * the skipped ones. Do not use the bytes before.
  */
 export class VerifiedPart implements ByteSource {
   readonly size: number
@@ -19,7 +19,7 @@ export class VerifiedPart implements ByteSource {
   readonly #running: readonly RunningHash[]
   /** Bytes from the start on that have been hashed. */
   #hashed = 0
-  /** What is read after the hashes were compared counts no more. */
+  /** Reads after the comparison of the hashes no longer count. */
   #isFinished = false
 
   /** @param source the part's own bytes */
@@ -49,7 +49,7 @@ export class VerifiedPart implements ByteSource {
     if (wrong !== undefined) throw new DamagedStream(mismatch(wrong.hash, this.#part))
   }
 
-  /** Each of the part's hashes, and whether the bytes have it. */
+  /** Each of the part's hashes, and whether it matches the bytes. */
   async compare(throwIfAborted: () => void): Promise<readonly HashResult[]> {
     while (this.#running.length > 0 && this.#hashed < this.size) {
       throwIfAborted()
@@ -74,7 +74,7 @@ export class VerifiedPart implements ByteSource {
 
 export interface HashResult {
   readonly hash: PartHash
-  /** null for an algorithm that is not known here. */
+  /** null for an unknown algorithm. */
   readonly matches: boolean | null
 }
 
@@ -91,7 +91,7 @@ export function unknownHash({ algorithm }: PartHash, { name }: ImagePart): strin
 interface RunningHash {
   readonly hash: PartHash
   readonly update: (bytes: Buffer) => void
-  /** null for an algorithm that is not known. */
+  /** null for an unknown algorithm. */
   readonly digest: () => string | null
 }
 
@@ -101,7 +101,7 @@ const cyclic = new Map([
   ['crc16-ccitt', { compute: crc16, digits: 4 }],
 ])
 
-/** Of those that the runtime has, what U-Boot computes (hash_algo of common/hash.c). */
+/** Of the runtime's algorithms, those that U-Boot computes (hash_algo of common/hash.c). */
 const digests = new Set(['md5', 'sha1', 'sha256', 'sha384', 'sha512'])
 
 function startHash(hash: PartHash): RunningHash {

@@ -52,22 +52,22 @@ export const arm64 = {
 
 type Arm64Load = Pick<PlannedLoad, 'image' | 'commandLine' | 'kernelLength' | 'initrdLength'>
 
-/** What of the running machine counts. */
+/** The relevant facts of the running machine. */
 interface Arm64Machine {
   /** Where segments may lie. */
   readonly usable: readonly MemoryRange[]
-  /** What of a range must be left alone although it counts as usable; asked only for where something would lie. */
+  /** The parts of a range to leave alone although the range counts as usable; asked only for places of segments. */
   readonly heldIn: ((range: MemoryRange) => MemoryRange[]) | undefined
   readonly tree: DeviceTree
-  /** For a crash kernel; null for one that takes over in peace. */
+  /** For a crash kernel; null for a regular one. */
   readonly crash: CrashState | null
-  /** Memory that the running kernel gives to whoever asks next, where kernel and initrd are to lie; or null. */
+  /** Memory that is free at the moment, for kernel and initrd; or null. */
   readonly free: MemoryRange | null
   readonly seeds: Pick<HandedOver, 'kaslrSeed' | 'rngSeed'>
 }
 
 /**
- * Reads what the new kernel has to be told of this machine.
+ * Reads the facts of this machine that the new kernel needs.
  * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'; 'no-crash-memory'
  */
 function readMachine(
@@ -91,8 +91,8 @@ function readMachine(
 }
 
 /**
- * Finds a place for everything: in free memory where that is wanted, for the reason that `layOutKernel` of x86_64 gives, and where the kernel
- * can use the memory below itself.
+ * Finds a place for everything: in free memory where requested, for the reason that `layOutKernel` of x86_64 gives, and
+ * where the kernel can use the memory below itself.
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
  */
 function layOut(machine: Arm64Machine, load: Arm64Load): PlannedSegment[] {
@@ -103,7 +103,7 @@ function layOut(machine: Arm64Machine, load: Arm64Load): PlannedSegment[] {
   return layOutPreferring(preferred, usable, (memory) => layOutApart(machine, memory, kernel, others))
 }
 
-/** In memory of which nothing is held. */
+/** In memory that holds nothing. */
 function layOutApart(
   machine: Arm64Machine,
   memory: readonly MemoryRange[],
@@ -120,10 +120,10 @@ function layOutApart(
   throw noMemory()
 }
 
-/** Times that another place is looked for: each time by what was found held in the one before. */
+/** The most attempts at another place, each with the held ranges of the one before. */
 const MAX_ROUNDS = 1000
 
-/** Without the kernel, whose place decides on the initrd's. */
+/** Without the kernel, whose place decides the initrd's. */
 function otherPieces(machine: Arm64Machine, { commandLine, initrdLength }: Arm64Load): Piece[] {
   const anywhere = { lowest: 0, limit: Number.POSITIVE_INFINITY }
   const piece = (name: string, length: number, alignment = PAGE): Piece => ({
@@ -141,7 +141,7 @@ function otherPieces(machine: Arm64Machine, { commandLine, initrdLength }: Arm64
   ]
 }
 
-/** As x86_64 calls it. */
+/** Named as in x86_64. */
 const CORE_HEADER = 'ELF core header'
 
 /** Where the lowest place for the kernel leaves none for the initrd, one in a later range may. */
@@ -151,7 +151,7 @@ function layOutIn(usable: readonly MemoryRange[], kernel: KernelPiece, others: r
     try {
       return layOutFrom(usable, { ...kernel.piece, lowest: start }, others)
     } catch (error) {
-      // The first one tells: it had all of the memory to choose from.
+      // The first error counts: that attempt had all of the memory to choose from.
       if (index === 0) failure = error
     }
   }
@@ -185,7 +185,7 @@ interface KernelPiece {
   readonly isMovable: boolean
 }
 
-/** A kernel that cannot use the memory below itself has to lie as low as can be. */
+/** A kernel that cannot use the memory below itself must lie as low as possible. */
 function kernelPiece({ image, kernelLength }: Arm64Load): KernelPiece {
   const { memoryNeeded, imageHeader } = image
   const offset = imageHeader?.textOffset ?? null
@@ -202,7 +202,7 @@ function kernelPiece({ image, kernelLength }: Arm64Load): KernelPiece {
 const WINDOW_END = 2 ** 48
 
 /**
- * @param layout where all lies; empty while that is not known, for the length of the tree, which does not depend on it
+ * @param layout the places; empty while they are unknown, for the length of the tree, which does not depend on them
  * @throws KexecError 'damaged-image' when it is too large
  */
 function treeFor(
@@ -229,7 +229,7 @@ function noMemory(): KexecError {
 }
 
 /**
- * Makes what kexec_load takes.
+ * Makes the arguments of kexec_load.
  * @throws KexecError as `layOut`
  */
 function build(

@@ -6,11 +6,11 @@ import { CPUS, noCrashMemory, readNotes, unreadable } from '../crash-dump/crash-
 import { type CoreContents, MAX_ENTRIES, type MappedRange } from '../crash-dump/elf-core.ts'
 import { type Mappings, readMappings } from '../crash-dump/kernel-mappings.ts'
 
-/** What a crash kernel is loaded into, and told of. */
+/** The memory and the inputs of a crash kernel. */
 export interface CrashState {
-  /** Where all of it must lie: what the running kernel has set aside. */
+  /** The range for all its segments, which the running kernel has reserved. */
   readonly region: MemoryRange
-  /** What it may use as memory: that region first, then one for devices that reach no further. */
+  /** The memory that it may use: that region first, then one for devices with a limited reach. */
   readonly usable: readonly MemoryRange[]
   readonly core: CoreContents
 }
@@ -37,7 +37,7 @@ export function readCrashState(system: System, resources: readonly Resource[]): 
   }
 }
 
-/** With 48 bits of address; with 52 it begins lower, and what is mapped there still lies above. */
+/** With 48 bits of address; with 52 the map begins lower, and mapped memory still lies above. */
 const UPPER_HALF = 0xffff800000000000n
 
 /** The linear map is the lower half of the kernel's addresses: Documentation/arch/arm64/memory.rst. */

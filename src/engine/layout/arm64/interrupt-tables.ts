@@ -5,19 +5,23 @@ import type { System } from '../../../system/system.ts'
 import { hasEfiMap } from '../device-tree/memory.ts'
 import { pageSize } from './page-size.ts'
 
-/** What each page of memory is used for: Documentation/admin-guide/mm/pagemap.rst. Eight bytes a page. */
+/** The use of each page of memory: Documentation/admin-guide/mm/pagemap.rst. Eight bytes a page. */
 const PAGE_FLAGS = '/proc/kpageflags'
 
-/** The controller's tables lie at multiples of this, and are as large at least: LPI_PROPBASE_SZ of drivers/irqchip/irq-gic-v3-its.c. */
+/**
+ * The controller's tables lie at multiples of this, and are at least this large: LPI_PROPBASE_SZ of
+ * drivers/irqchip/irq-gic-v3-its.c.
+ */
 const TABLE = 65_536
 
 /**
- * Finds the ranges in which tables of the interrupt controller may lie; undefined where there are none to heed.
+ * Finds the ranges in which tables of the interrupt controller may lie; undefined where there are none to avoid.
  *
- * A GICv3 with LPIs goes on using the tables that the running kernel gave to it, and a new kernel that finds their place
- * reserved takes them over (enabled_lpis_allowed of irq-gic-v3-its.c): so nothing of it may lie there. With EFI they are
- * reserved, and /proc/iomem shows them. Else no file names them; but they are pages that nobody owns: neither free nor a
- * program's nor a cache's. Seen under Debian 6.1 and 6.12: a kernel over the tables ends in "write to read-only memory".
+ * A GICv3 with LPIs keeps using the tables of the running kernel, and a new kernel that finds their place reserved
+ * takes them over (enabled_lpis_allowed of irq-gic-v3-its.c), so no segment may lie there. With EFI they are reserved,
+ * and /proc/iomem shows them. Otherwise no file names them, but their pages have no owner: they are neither free nor a
+ * program's nor a cache's. Seen under Debian 6.1 and 6.12: a kernel over the tables ends in "write to read-only
+ * memory".
  */
 export function interruptTables(system: System, tree: DeviceTree): ((range: MemoryRange) => MemoryRange[]) | undefined {
   if (hasEfiMap(tree) || !hasTranslationService(tree.root)) return undefined
@@ -29,7 +33,7 @@ function hasTranslationService({ properties, children }: TreeNode): boolean {
   return (properties.get('compatible')?.includes('arm,gic-v3-its') ?? false) || children.some(hasTranslationService)
 }
 
-/** Aligned parts of a range none of whose pages is anybody's; none where the kernel does not tell of pages. */
+/** Aligned parts of a range whose pages all have no owner; none where the kernel does not show its pages. */
 function unownedIn(system: System, { start, end }: MemoryRange, page: number): MemoryRange[] {
   const first = Math.floor(start / TABLE) * TABLE
   const flags = readFlags(system, (first / page) * 8, (Math.ceil((end - first) / TABLE) * TABLE * 8) / page)

@@ -1,18 +1,21 @@
-/** movz and movk: a half-word into a register, the rest of it to zero or left alone. Arm Architecture Reference Manual, C6.2. */
+/**
+ * movz and movk: a half-word into a register, with the rest cleared or left alone. Arm Architecture Reference Manual,
+ * C6.2.
+ */
 const MOVZ = 0xd2800000
 const MOVK = 0xf2800000
 /** br: a branch to the address in a register. */
 const BR = 0xd61f0000
 
 /**
- * What the running kernel jumps to, and what makes of that the state that the new kernel is to be entered in.
+ * The code that the running kernel jumps to. It sets the state in which the new kernel must be entered.
  *
- * The running kernel (arch/arm64/kernel/relocate_kernel.S, cpu-reset.S) leaves interrupts and MMU off, the data written back
- * and the instruction cache invalid, at the exception level that it was booted at. After kexec_load it passes 0 in x0, since
- * only kexec_file_load tells it of a device tree. The boot protocol (Documentation/arch/arm64/booting.rst, "Call the kernel
- * image") wants the tree's address there, and zeros in x1 to x3.
+ * The running kernel (arch/arm64/kernel/relocate_kernel.S, cpu-reset.S) leaves interrupts and MMU off, the data written
+ * back and the instruction cache invalid, at the exception level that it was booted at. After kexec_load it passes 0 in
+ * x0, since only kexec_file_load gives it a device tree. The boot protocol (Documentation/arch/arm64/booting.rst, "Call
+ * the kernel image") wants the tree's address there, and zeros in x1 to x3.
  *
- * Addresses are part of the instructions, which are little-endian whatever the data is: so it runs under either byte order.
+ * Addresses are part of the instructions, which are always little-endian, so it runs under either byte order.
  * @param deviceTree its address, physical
  * @param entry the kernel's first byte
  */
@@ -29,7 +32,7 @@ export function trampoline(deviceTree: number, entry: number): Buffer {
   ])
 }
 
-/** An address of 64 bits, a half-word at a time. */
+/** An address of 64 bits, half a word at a time. */
 function load(register: number, address: number): number[] {
   const halves = [0n, 16n, 32n, 48n].map((shift) => Number((BigInt(address) >> shift) & 0xffffn))
   return halves.map((half, index) => (index === 0 ? MOVZ : MOVK) | (index << 21) | (half << 5) | register)

@@ -31,7 +31,7 @@ function noteRange(address: string, size: string): NoteRange | undefined {
   return isPlausible ? { address: start, size: length } : undefined
 }
 
-/** What a dump needs and this process cannot see. */
+/** The facts that a dump needs and this process cannot see. */
 export function unreadable(path: string, why: string): KexecError {
   return new KexecError(`${why}, which the dump of a crash kernel needs`, {
     reason: 'not-readable',

@@ -1,17 +1,17 @@
 import type { MemoryRange } from '../../../system/memory-ranges.ts'
 
-/** A range of memory that the dump shows as notes: registers of a CPU, or vmcoreinfo. Physical. */
+/** A range of memory that the dump has as notes: registers of a CPU, or vmcoreinfo. Physical. */
 export interface NoteRange {
   readonly address: number
   readonly size: number
 }
 
-/** A range that the kernel maps elsewhere than the rest: its own code and data. */
+/** A range that the kernel maps elsewhere than other memory: its own code and data. */
 export interface MappedRange extends MemoryRange {
   readonly virtual: bigint
 }
 
-/** What a crash kernel shows of the one that crashed. */
+/** A crash kernel's view of the one that crashed. */
 export interface CoreContents {
   /** e_machine of elf(5). */
   readonly machine: number
@@ -31,14 +31,14 @@ const READ_WRITE_EXECUTE = 7
 /** Entries that e_phnum can count. */
 export const MAX_ENTRIES = 0xfffe
 
-/** Bytes of a header with so many entries. */
+/** Bytes of a header with this many entries. */
 export function coreHeaderSize({ notes, memory }: CoreContents): number {
   return HEADER + (notes.length + 1 + memory.length) * ENTRY
 }
 
 /**
- * The ELF header of /proc/vmcore, as crash_prepare_elf64_headers of kernel/crash_core.c makes it: a crash kernel finds it by
- * elfcorehdr= on its command line, and makes offsets of a file of what here are physical addresses (fs/proc/vmcore.c).
+ * The ELF header of /proc/vmcore, as crash_prepare_elf64_headers of kernel/crash_core.c makes it. A crash kernel finds
+ * it by elfcorehdr= on its command line, and turns its physical addresses into file offsets (fs/proc/vmcore.c).
  */
 export function coreHeader(contents: CoreContents): Buffer {
   const bytes = Buffer.alloc(coreHeaderSize(contents))

@@ -10,12 +10,12 @@ const HEADER = 64
 const ENTRY = 56
 const LOAD = 1
 
-/** Where the kernel maps itself and the memory, as far as it was found. */
+/** Where the kernel maps itself and the memory, as far as they were found. */
 export type Mappings = { -readonly [Key in 'kernel' | 'directMap']?: CoreContents[Key] }
 
 /**
  * Reads where the running kernel maps itself and the memory.
- * @param see is given each range that has physical addresses, in the order of the file, to take what it knows for one of both
+ * @param see gets each range with physical addresses, in the order of the file, and takes those that it recognises
  * @throws KexecError 'not-readable' when one was not found
  */
 export function readMappings(
@@ -28,7 +28,7 @@ export function readMappings(
   for (let at = HEADER; at + ENTRY <= Math.min(bytes.length, HEADER + count * ENTRY); at += ENTRY) {
     const [virtual, start] = [bytes.readBigUInt64LE(at + 16), Number(bytes.readBigUInt64LE(at + 24))]
     const end = start + Number(bytes.readBigUInt64LE(at + 40))
-    // Of what has no one physical address it is −1.
+    // −1 for a range without a single physical address.
     const isMemory = bytes.readUInt32LE(at) === LOAD && Number.isSafeInteger(end) && end > start
     if (isMemory) see({ start, end, virtual }, found)
   }

@@ -7,7 +7,8 @@ import { hasEfiMap, memoryNode, memoryNodes, memoryRanges, reservedRanges } from
 import { readRunningTree } from './running-tree.ts'
 
 /**
- * The tree that the new kernel gets: the running one, or one from elsewhere with what only this machine's boot loader knows.
+ * The tree that the new kernel gets: the running one, or a given one completed by the facts of this machine's boot
+ * loader.
  * @throws KexecError as `readRunningTree`
  */
 export function machineTree(
@@ -32,9 +33,9 @@ function runningTreeIfAny(system: System): DeviceTree | null {
 }
 
 /**
- * A tree as built, .dtb, says of memory and firmware at best what all boards of its kind have; the boot loader fills in the
- * rest. So that is taken from the running tree: where EFI's tables are, the memory where the given one has none, and what must
- * be left alone.
+ * A tree as built, .dtb, has only the values for memory and firmware that all boards of its kind share; the boot loader
+ * fills in the rest. So these come from the running tree: the place of EFI's tables, the memory where the given tree
+ * has none, and the reserved ranges.
  */
 export function adopted(given: DeviceTree, running: DeviceTree): DeviceTree {
   const made = withoutBoot(given)
@@ -49,7 +50,7 @@ export function adopted(given: DeviceTree, running: DeviceTree): DeviceTree {
   return { ...made, reservations: [...made.reservations, ...added] }
 }
 
-/** Nodes that say of no memory are in the way of one that does. */
+/** Memory nodes without memory would hide one that has some. */
 function replaceMemory({ root }: DeviceTree, running: DeviceTree): void {
   const empty = memoryNodes({ root })
   const others = root.children.filter((node) => !empty.includes(node))

@@ -10,15 +10,15 @@ import {
 import type { MemoryRange } from '../../../system/memory-ranges.ts'
 import { rangesIn } from './memory.ts'
 
-/** What a new kernel is told by its device tree, besides what the machine is. Addresses and sizes in bytes. */
+/** The inputs of a new kernel in its device tree, besides the machine itself. Addresses and sizes in bytes. */
 export interface HandedOver {
   readonly commandLine: string
   readonly initrd: { readonly address: number; readonly length: number } | null
-  /** Eight new random bytes: where the kernel puts itself. Null for kernels that do not ask. */
+  /** Eight new random bytes: where the kernel puts itself. Null for kernels that do not use them. */
   readonly kaslrSeed: Buffer | null
   /** New random bytes for its generator. */
   readonly rngSeed: Buffer
-  /** For a crash kernel: the ELF header of the memory that crashed, and what it may use as memory. Null for others. */
+  /** For a crash kernel: the ELF header of the crashed memory, and the memory it may use. Null for others. */
   readonly crash: { readonly header: MemoryRange; readonly usable: readonly MemoryRange[] } | null
 }
 
@@ -27,40 +27,41 @@ export const RNG_SEED = 128
 export const KASLR_SEED = 8
 
 /**
- * Of the boot that was, in /chosen: a kernel that finds them would take freed memory, or another's words, for its own. What
- * early_init_dt_scan_chosen() and the checks after it in drivers/of/fdt.c, drivers/of/kexec.c and
- * drivers/firmware/efi/libstub/fdt.c read and write, but for what is of the machine: stdout-path, EFI's tables and memory map.
+ * Properties of the past boot, in /chosen: a kernel that finds them would take freed memory, or another kernel's
+ * parameters, for its own. early_init_dt_scan_chosen() and the checks after it in drivers/of/fdt.c, drivers/of/kexec.c
+ * and drivers/firmware/efi/libstub/fdt.c read and write these, except the machine's own: stdout-path, EFI's tables and
+ * memory map.
  */
 export const staleProperties = [
   'bootargs',
   'linux,initrd-start',
   'linux,initrd-end',
-  // A crash kernel's, and those of a kernel that crashed.
+  // A crash kernel's, and those of a crashed kernel.
   'linux,elfcorehdr',
   'linux,usable-memory-range',
   // Of POWER's crash kernels.
   'linux,crashkernel-base',
   'linux,crashkernel-size',
   'linux,memory-limit',
-  // Measurements that the kernel before handed on.
+  // Measurements that the previous kernel passed on.
   'linux,ima-kexec-buffer',
   'linux,ima-kexec-buffer-size',
   'linux,tpm-kexec-buffer',
   'linux,tpm-kexec-buffer-size',
-  // Kexec handover: memory that the kernel before kept, since 6.16.
+  // Kexec handover: memory that the previous kernel kept, since 6.16.
   'linux,kho-fdt',
   'linux,kho-scratch',
   'linux,booted-from-kexec',
-  // Secrets that were used: the same twice would be known.
+  // Used secrets: a second use would make them known.
   'kaslr-seed',
   'rng-seed',
 ] as const
 
 /**
- * The machine's tree with what the new kernel is to be told, as the kernel's own loader has it
- * (of_kexec_alloc_and_setup_fdt of drivers/of/kexec.c), but for one thing: the initrd is not among the reservations. Each kernel
- * reserves it by itself, and kexec-tools takes reservations over as they are: loaded in turn with ours, each would lose as much
- * memory for ever. What is not told anew stays as it is: where EFI's tables and its memory map are, memory nodes, reservations.
+ * The machine's tree with the inputs of the new kernel, as the kernel's own loader has it (of_kexec_alloc_and_setup_fdt
+ * of drivers/of/kexec.c), with one difference: the initrd is not among the reservations. Each kernel reserves it by
+ * itself, and kexec-tools copies reservations unchanged, so alternating loads with ours would each lose that memory for
+ * ever. All other values stay as they are: the place of EFI's tables and its memory map, memory nodes, reservations.
  */
 export function handOver(tree: DeviceTree, told: HandedOver): DeviceTree {
   const { commandLine, initrd, kaslrSeed, rngSeed, crash } = told
@@ -78,7 +79,7 @@ export function handOver(tree: DeviceTree, told: HandedOver): DeviceTree {
   return made
 }
 
-/** By the root's cells, as the kernel reads them: early_init_dt_check_for_elfcorehdr of drivers/of/fdt.c. */
+/** In the root's cells, as the kernel reads them: early_init_dt_check_for_elfcorehdr of drivers/of/fdt.c. */
 function tellOfCrash(
   { root, reservations }: DeviceTree,
   chosen: TreeNode,
@@ -91,7 +92,7 @@ function tellOfCrash(
   reservations.push({ address: BigInt(start), size: BigInt(end - start) })
 }
 
-/** A copy without what belongs to the boot that was. */
+/** A copy without the values of the past boot. */
 export function withoutBoot(tree: DeviceTree): DeviceTree {
   const made = copyOf(tree)
   const chosen = chosenNode(made)
@@ -100,7 +101,7 @@ export function withoutBoot(tree: DeviceTree): DeviceTree {
   return { ...made, reservations: made.reservations.filter((each) => old === undefined || !isSame(each, old)) }
 }
 
-/** Where the initrd of the boot that was lay, which its loader may have reserved. */
+/** The place of the past boot's initrd, which its loader may have reserved. */
 function oldInitrd(chosen: TreeNode): MemoryReservation | undefined {
   const [start, end] = [addressIn(chosen, 'linux,initrd-start'), addressIn(chosen, 'linux,initrd-end')]
   return start === undefined || end === undefined || end < start ? undefined : { address: start, size: end - start }

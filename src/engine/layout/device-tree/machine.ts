@@ -10,9 +10,9 @@ import { machineTree } from './given-tree.ts'
 import { type HandedOver, handOver, KASLR_SEED, RNG_SEED } from './handed-over.ts'
 import { hasEfiMap, memoryRanges, reservedRanges } from './memory.ts'
 
-/** What of a running machine counts whose new kernel needs nothing but its device tree. */
+/** The relevant facts of a running machine whose new kernel needs only its device tree. */
 export interface TreeMachine {
-  /** Where memory begins. */
+  /** The beginning of memory. */
   readonly base: number
   /** Where segments may lie. */
   readonly usable: readonly MemoryRange[]
@@ -21,10 +21,10 @@ export interface TreeMachine {
 }
 
 /**
- * Reads what the new kernel has to be told of this machine.
+ * Reads the facts of this machine that the new kernel needs.
  * @param given a device tree in place of the running one
  * @param page bytes
- * @param forgotten ranges that are the running kernel's own, whatever it calls them
+ * @param forgotten ranges that are the running kernel's own, under any name
  * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'
  */
 export function readTreeMachine(
@@ -44,7 +44,7 @@ export function readTreeMachine(
 }
 
 /**
- * The tree as the new kernel gets it; its length depends on neither the initrd's address nor its length.
+ * The tree that the new kernel gets. Its length depends on neither the initrd's address nor its length.
  * @param limit bytes
  * @throws KexecError 'damaged-image' when it is larger
  */
@@ -58,7 +58,7 @@ export function treeFor(
   return handedOverTree(tree, told, limit)
 }
 
-/** A tree with what the new kernel is to be told. @param limit bytes @throws KexecError 'damaged-image' when it is larger */
+/** A tree with the inputs of the new kernel. @param limit bytes @throws KexecError 'damaged-image' when it is larger */
 export function handedOverTree(tree: DeviceTree, told: HandedOver, limit: number): Buffer {
   const bytes = writeDeviceTree(handOver(tree, told))
   if (bytes.length <= limit) return bytes
@@ -69,17 +69,17 @@ export function handedOverTree(tree: DeviceTree, told: HandedOver, limit: number
   })
 }
 
-/** What is copied, besides the tree. */
+/** The segments besides the tree. */
 export interface TreeContents {
   readonly kernel: Buffer
   /** null for none. */
   readonly initrd: Buffer | null
   readonly commandLine: string
-  /** What the running kernel enters in place of the new one. */
+  /** The code that the running kernel enters in place of the new one. */
   readonly trampoline?: Buffer
 }
 
-/** A layout with the bytes that go there, by name; the running kernel enters the new one at its begin, or the trampoline. */
+/** A layout with its bytes, by name; the running kernel enters the new one at its begin, or the trampoline. */
 export function treeImage(
   machine: TreeMachine,
   layout: readonly PlannedSegment[],

@@ -1,20 +1,20 @@
 import { cellsOf, type DeviceTree, type TreeNode, textOf } from '../../../device-tree/tree.ts'
 import type { MemoryRange } from '../../../system/memory-ranges.ts'
 
-/** Of an EFI machine, which has its memory map elsewhere: drivers/firmware/efi/fdtparams.c. */
+/** For EFI machines, whose memory map is elsewhere: drivers/firmware/efi/fdtparams.c. */
 const EFI_MAP = 'linux,uefi-mmap-start'
 
-/** Whether EFI's memory map counts, and not what the tree says of memory. */
+/** Whether EFI's memory map counts in place of the tree's memory nodes. */
 export function hasEfiMap({ root }: DeviceTree): boolean {
   return root.children.some(({ name, properties }) => name.startsWith('chosen') && properties.has(EFI_MAP))
 }
 
-/** The nodes that tell of memory, by the kernel's own rule (early_init_dt_scan_memory of drivers/of/fdt.c). */
+/** The memory nodes, by the kernel's own rule (early_init_dt_scan_memory of drivers/of/fdt.c). */
 export function memoryNodes({ root }: Pick<DeviceTree, 'root'>): TreeNode[] {
   return root.children.filter(({ properties }) => properties.get('device_type')?.equals(textOf('memory')) ?? false)
 }
 
-/** The memory that a kernel with this tree would use; empty where it says nothing of any. */
+/** The memory that a kernel with this tree would use; empty where the tree names none. */
 export function memoryRanges(tree: DeviceTree): MemoryRange[] {
   return memoryNodes(tree).flatMap((node) => {
     const name = node.properties.has('linux,usable-memory') ? 'linux,usable-memory' : 'reg'
@@ -22,14 +22,14 @@ export function memoryRanges(tree: DeviceTree): MemoryRange[] {
   })
 }
 
-/** What a kernel with this tree leaves alone, or gives to a device. */
+/** The memory that a kernel with this tree leaves alone, or gives to a device. */
 export function reservedRanges(tree: DeviceTree): MemoryRange[] {
   const listed = tree.reservations.flatMap(({ address, size }) => rangeOf(address, size) ?? [])
   const nodes = tree.root.children.filter(({ name }) => name === 'reserved-memory')
   return [...listed, ...nodes.flatMap((node) => node.children.flatMap((child) => rangesOf(child, 'reg', node)))]
 }
 
-/** The ranges of a property, in the cells that the parent has; none where it makes no sense. */
+/** The ranges of a property, in the parent's cells; none where they make no sense. */
 function rangesOf(node: TreeNode, property: string, parent: TreeNode): MemoryRange[] {
   const value = node.properties.get(property) ?? Buffer.alloc(0)
   const [addressCells, sizeCells] = cellsBelow(parent)
@@ -45,7 +45,7 @@ function rangesOf(node: TreeNode, property: string, parent: TreeNode): MemoryRan
   return ranges
 }
 
-/** A node that tells of memory, in the cells that the root has; undefined where they cannot hold its numbers. */
+/** A memory node, in the root's cells; undefined where they cannot hold its numbers. */
 export function memoryNode(range: MemoryRange, root: TreeNode): TreeNode | undefined {
   const reg = rangesIn([range], root)
   if (reg === undefined) return undefined
@@ -56,7 +56,7 @@ export function memoryNode(range: MemoryRange, root: TreeNode): TreeNode | undef
   return { name: `memory@${range.start.toString(16)}`, properties, children: [] }
 }
 
-/** Ranges in the cells that a node has for those below it; undefined where they cannot hold the numbers. */
+/** Ranges in the cells of a node for its children; undefined where they cannot hold the numbers. */
 export function rangesIn(ranges: readonly MemoryRange[], node: TreeNode): Buffer | undefined {
   const widths = cellsBelow(node)
   const numbers = ranges.flatMap(({ start, end }) => [start, end - start])
@@ -76,13 +76,13 @@ function isWidth(count: number): boolean {
   return count === 1 || count === 2
 }
 
-/** Devicetree Specification, 2.3.5: what counts where the parent does not say. */
+/** Devicetree Specification, 2.3.5: the defaults where the parent has none. */
 function cells({ properties }: TreeNode, name: string, otherwise: number): number {
   const value = properties.get(name)
   return value?.length === 4 ? value.readUInt32BE(0) : otherwise
 }
 
-/** Undefined for an empty one, and for what no machine has. */
+/** Undefined for an empty range, and for one that no machine has. */
 function rangeOf(address: bigint, size: bigint): MemoryRange | undefined {
   const [start, end] = [Number(address), Number(address + size)]
   return size > 0n && Number.isSafeInteger(end) ? { start, end } : undefined

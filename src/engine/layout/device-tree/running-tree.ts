@@ -6,15 +6,15 @@ import type { System } from '../../../system/system.ts'
 /** The blob that the running kernel was started with: Documentation/ABI/testing/sysfs-firmware-ofw. */
 export const BLOB = '/sys/firmware/fdt'
 
-/** The same as folders and files. The older name is a link to it. */
+/** The same as directories and files. The older name is a link to it. */
 const FOLDERS = ['/sys/firmware/devicetree/base', '/proc/device-tree'] as const
 
-/** Nodes that are read at most; the largest trees have some thousand. */
+/** The most nodes that are read; the largest trees have some thousand. */
 const MAX_NODES = 50_000
 
 /**
- * Reads the device tree that the running kernel was started with: as a blob where it shows one, which alone has the memory
- * reservations, else from folders.
+ * Reads the device tree that the running kernel was started with: as a blob where it shows one, which alone has the
+ * memory reservations, else from directories.
  * @throws KexecError 'not-readable' for a process without privilege, 'not-found' on a machine without one
  */
 export function readRunningTree(system: System): DeviceTree {
@@ -34,8 +34,8 @@ export function readRunningTree(system: System): DeviceTree {
 }
 
 /**
- * Reads the device tree as the running kernel has it now, with what it added and what came and went since it was started; it
- * has no memory reservations.
+ * Reads the running kernel's present device tree, with all additions and removals since its start; it has no memory
+ * reservations.
  * @throws KexecError 'not-readable' for a process without privilege, 'not-found' on a machine without one
  */
 export function readTreeOfFolders(system: System): DeviceTree {
@@ -53,7 +53,7 @@ function noTree(path: string, hint: string): KexecError {
   return new KexecError(summary, { reason: 'not-found', path, hint, refused: true })
 }
 
-/** Reads a tree out of folders, each a node, and files, each a property. */
+/** Reads a tree from directories, each a node, and files, each a property. */
 export function readTreeFolder(system: System, folder: string): DeviceTree {
   const count = { nodes: 0, bytes: 0 }
   const root = readNode(system, folder, { name: '', depth: 1 }, count)
@@ -72,7 +72,7 @@ function readNode(
     const path = `${folder}/${entry}`
     const stats = system.stat(path)
     if (stats?.isDirectory()) node.children.push(readNode(system, path, { name: entry, depth: depth + 1 }, count))
-    // 'name' is none that the blob had: the kernel makes it of the node's (populate_properties of drivers/of/fdt.c).
+    // The blob had no 'name': the kernel makes it from the node's (populate_properties of drivers/of/fdt.c).
     else if (stats?.isFile() && entry !== 'name') {
       const value = readProperty(system, path, MAX_BLOB - count.bytes)
       count.bytes += value.length

@@ -11,23 +11,27 @@ import { memoryNodes, memoryRanges, reservedRanges } from '../device-tree/memory
 import { readTreeOfFolders } from '../device-tree/running-tree.ts'
 import { REACH } from './trampoline.ts'
 
-/** What of a running machine counts. */
+/** The relevant facts of a running machine. */
 export interface Ppc64Machine extends TreeMachine {
-  /** Where the running kernel ends, which begins at 0: kexec_load takes nothing below (machine_kexec_prepare). */
+  /**
+   * The end of the running kernel, which begins at 0: kexec_load takes no segments below it (machine_kexec_prepare).
+   */
   readonly kernelEnd: number
-  /** How far a processor reaches with its MMU off, for certain. */
+  /** The memory that a processor certainly reaches with its MMU off. */
   readonly realModeEnd: number
 }
 
 /** Of the largest page: a running kernel of any page size takes such segments. */
 export const PAGE: number = architectures.ppc64.largestPage
 
-/** The kernel itself stays below, whatever the first node of memory says: ppc64_rma_size of arch/powerpc/mm. */
+/** The kernel itself stays below, even where the first node of memory is larger: ppc64_rma_size of arch/powerpc/mm. */
 const REAL_MODE_LIMIT = Math.min(2 ** 30, REACH)
 
 const KERNEL_END = 'linux,kernel-end'
 
-/** Of the running kernel, in /chosen: what its firmware told it, and what it tells a loader such as this one. */
+/**
+ * Properties of the running kernel, in /chosen: its firmware's facts, and its own facts for a loader such as this one.
+ */
 const own = [
   KERNEL_END,
   'linux,htab-base',
@@ -37,12 +41,12 @@ const own = [
   'linux,memory-limit',
 ] as const
 
-/** What a crash kernel is told instead of all memory. */
+/** The inputs of a crash kernel in place of all memory. */
 const crashMemory = ['linux,usable-memory', 'linux,drconf-usable-memory'] as const
 
 /**
- * Reads what the new kernel has to be told of this machine. The tree is that of folders, which the running kernel keeps as
- * processors and memory come and go.
+ * Reads the facts of this machine that the new kernel needs. The tree is read from directories, which the running
+ * kernel updates as processors and memory come and go.
  * @throws KexecError 'not-readable' where the kernel hides addresses or the tree from this process, 'not-found'
  */
 export function readPpc64Machine(system: System): Ppc64Machine {
@@ -64,12 +68,16 @@ export function readPpc64Machine(system: System): Ppc64Machine {
   }
 }
 
-/** Where the memory ends that begins at 0: a guest's processors reach no further with their MMU off ("real mode area"). */
+/**
+ * The end of the memory that begins at 0: a guest's processors reach no further with their MMU off ("real mode area").
+ */
 function firstMemory(tree: DeviceTree): number {
   return memoryRanges(tree).find(({ start }) => start === 0)?.end ?? 0
 }
 
-/** What firmware goes on using under the new kernel: as get_reserved_memory_ranges of arch/powerpc/kexec has it. */
+/**
+ * Memory that firmware keeps using under the new kernel: as get_reserved_memory_ranges of arch/powerpc/kexec has it.
+ */
 function firmwareRanges({ root }: DeviceTree): MemoryRange[] {
   return nodesOf(root).flatMap((node) => {
     if (node.name === 'rtas') return rangeIn(node, 'linux,rtas-base', 'rtas-size')
@@ -80,7 +88,9 @@ function firmwareRanges({ root }: DeviceTree): MemoryRange[] {
   })
 }
 
-/** The table that a processor without radix trees finds memory by, as the running kernel has it outside of any guest. */
+/**
+ * The table by which a processor without radix trees finds memory, as the running kernel has it outside of any guest.
+ */
 function hashTable(tree: DeviceTree): MemoryRange[] {
   return rangeIn(chosenNode(tree), 'linux,htab-base', 'linux,htab-size')
 }
@@ -110,7 +120,7 @@ function reservationOf({ start, end }: MemoryRange) {
   return { address: BigInt(start), size: BigInt(end - start) }
 }
 
-/** Takes out what is the running kernel's alone. */
+/** Removes the running kernel's own properties. */
 function forget(tree: DeviceTree): void {
   const chosen = chosenNode(tree)
   for (const name of own) chosen.properties.delete(name)

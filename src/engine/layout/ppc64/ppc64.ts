@@ -11,7 +11,7 @@ import { PAGE, type Ppc64Machine, readPpc64Machine } from './machine.ts'
 import { HEAD, trampoline } from './trampoline.ts'
 import { type Ppc64Kernel, readPpc64Kernel } from './vmlinux.ts'
 
-/** Its tree is the firmware's own: none is taken from elsewhere. */
+/** Its tree is the firmware's own: no other tree replaces it. */
 export const ppc64 = {
   name: 'ppc64',
   hasDeviceTree: false,
@@ -32,8 +32,8 @@ function layOut(machine: Ppc64Machine, { source, ...load }: Ppc64Load & Pick<Pla
 }
 
 /**
- * Finds a place for everything: above the running kernel, and above what the new one takes when it has moved itself to 0. All
- * but the initrd lie where processors reach them with their MMU off.
+ * Finds a place for everything: above the running kernel, and above the space of the new one after it has moved itself
+ * to 0. All but the initrd lie where processors reach them with their MMU off.
  * @throws KexecError 'no-memory-hole'; 'damaged-image' for a device tree that is too large
  */
 function layOutKernel(
@@ -63,7 +63,7 @@ function layOutKernel(
 const TRAMPOLINE_LENGTH = trampoline(Buffer.alloc(HEAD), 0, 0).length
 
 /**
- * Makes what kexec_load takes.
+ * Makes the arguments of kexec_load.
  * @throws KexecError as `layOut`; 'damaged-image', 'truncated-kernel'
  */
 function build(

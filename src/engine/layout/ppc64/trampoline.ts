@@ -1,10 +1,10 @@
 /**
- * Bytes of a kernel's begin that the running one copies to address 0 out of what it jumps to (kexec_sequence of
- * arch/powerpc/kernel/misc_64.S): what the other processors do from 0x60 on, until the new kernel calls them.
+ * Bytes of a kernel's begin that the running one copies to address 0 from its jump target (kexec_sequence of
+ * arch/powerpc/kernel/misc_64.S): the code of the other processors from 0x60 on, until the new kernel calls them.
  */
 export const HEAD = 0x100
 
-/** What the first processor begins with: a branch over the head. Power ISA, Book I, 2.4. */
+/** The first processor's first instruction: a branch over the head. Power ISA, Book I, 2.4. */
 const BRANCH_OVER_HEAD = 0x48000000 | HEAD
 
 /** addis and ori: the upper half-word into a register, the lower one beside it. Power ISA, Book I, 3.3.9 and 3.3.13. */
@@ -15,26 +15,27 @@ const [r3, r4, r5, r17] = [3, 4, 5, 17]
 /** Of the header of a device tree, bytes from its start: the physical id of the processor that boots. */
 const BOOT_PROCESSOR = 28
 
-/** Addresses are put together of two half-words, of which the upper one counts as signed. */
+/** Addresses consist of two half-words, of which the upper one counts as signed. */
 export const REACH = 2 ** 31
 
 /**
- * What the running kernel jumps to, and what makes of that the state that the new kernel is to be entered in.
+ * The code that the running kernel jumps to. It sets the state in which the new kernel must be entered.
  *
- * The running kernel (kexec_sequence) leaves interrupts and MMU off, and enters it in its own byte order with the processor's
- * physical id in r3. All others it sends to 0x60, where the head lies that it copied from here; they are big-endian then, which
- * a kernel's head puts right. The new kernel is to be entered with the address of the device tree in r3, its own in r4, and 0
- * in r5 (__start_initialization_multiplatform of arch/powerpc/kernel/head_64.S), the tree having the id of this processor.
+ * The running kernel (kexec_sequence) leaves interrupts and MMU off, and enters it in its own byte order with the
+ * processor's physical id in r3. It sends all others to 0x60, where the copy of the head lies. They are big-endian
+ * then, which a kernel's head corrects. The new kernel must be entered with the address of the device tree in r3, its
+ * own in r4, and 0 in r5 (__start_initialization_multiplatform of arch/powerpc/kernel/head_64.S). The tree must have
+ * the id of this processor.
  *
- * The words are little-endian ones: programs of this byte order, such as this one, have a running kernel of the same.
- * @param head the first bytes of the new kernel, which moves all of itself to 0 but these
+ * The words are little-endian: programs of this byte order, such as this one, have a running kernel of the same.
+ * @param head the first bytes of the new kernel, the only ones that it does not move to 0 itself
  * @param deviceTree its address, physical
- * @param kernel that of the kernel's first byte
+ * @param kernel the address of the kernel's first byte
  */
 export function trampoline(head: Uint8Array, deviceTree: number, kernel: number): Buffer {
   const code = words([
     0x7c711b78, // mr     r17,r3
-    // So that all others read what lies at 0 before the new kernel writes there.
+    // So that all others read the present bytes at 0 before the new kernel writes there.
     0x3cc00001, // lis    r6,1
     0x7cc903a6, // mtctr  r6
     0x42000000, // bdnz   .

@@ -2,18 +2,18 @@ import type { ByteSource } from '../../../bytes/bytes.ts'
 import { damaged, ELF_HEADER, LARGEST, readProgramHeaders } from '../segments/elf-parts.ts'
 import { HEAD } from './trampoline.ts'
 
-/** A vmlinux of POWER: what is to be laid out, and its bytes. */
+/** A vmlinux of POWER: its layout, and its bytes. */
 export interface Ppc64Kernel {
   /** Bytes that are copied. */
   readonly length: number
-  /** Bytes that it takes up with its bss, which it clears itself. */
+  /** Bytes in memory, including its bss, which it clears itself. */
   readonly size: number
   bytes(): Buffer
 }
 
 /**
- * Reads a kernel that is an ELF file. Its parts keep their distances, and it is entered at its first byte, wherever that lies:
- * it moves itself to 0 (__after_prom_start of arch/powerpc/kernel/head_64.S).
+ * Reads a kernel that is an ELF file. Its parts keep their distances. It is entered at its first byte, at any address,
+ * and moves itself to 0 (__after_prom_start of arch/powerpc/kernel/head_64.S).
  * @throws KexecError 'damaged-image', 'truncated-kernel'
  */
 export function readPpc64Kernel(source: ByteSource): Ppc64Kernel {

@@ -3,28 +3,31 @@ import type { KernelImage } from '../../../image/model/image.ts'
 import type { System } from '../../../system/system.ts'
 import type { MachineOptions, PlannedSegment, SegmentImage } from './segment.ts'
 
-/** What is to be laid out, before anything is unpacked or joined. */
+/** The parts to lay out, before anything is unpacked or joined. */
 export interface PlannedLoad {
   readonly image: KernelImage
-  /** The kernel alone, or of a format that tells all in its head, the file that holds it; null while it is not unpacked. */
+  /**
+   * The kernel alone, or for a format with all facts in its head, the file that holds it; null while it is not
+   * unpacked.
+   */
   readonly source: ByteSource | null
   readonly commandLine: string
-  /** Bytes of the kernel alone; the least it can be while it is not unpacked. */
+  /** Bytes of the kernel alone; the minimum while it is not unpacked. */
   readonly kernelLength: number
   /** Bytes; 0 for none. */
   readonly initrdLength: number
-  /** Whether it is hashed before the jump; false where the architecture cannot. */
+  /** Whether it is hashed before the jump; false where the architecture has no code for that. */
   readonly verify: boolean
 }
 
 /** The same as it goes into the kernel. */
 export interface ReadLoad {
-  /** Of what `kernel` holds. */
+  /** The size of `kernel`. */
   readonly image: KernelImage
   readonly commandLine: string
-  /** The kernel alone, out of whatever wrapped it. */
+  /** The kernel alone, without its containers. */
   readonly kernel: Buffer
-  /** What it would unpack when it starts, to be started in its place; null for the kernel as it is. */
+  /** The kernel that it would unpack at its start, to be started in its place; null for the kernel as it is. */
   readonly unpacked: Buffer | null
   /** null for none. */
   readonly initrd: Buffer | null
@@ -32,32 +35,32 @@ export interface ReadLoad {
 }
 
 /**
- * How kernels of one architecture are laid out for kexec_load. Adding one touches its own file and the list in architectures.ts.
- * `Machine` is what counts of the machine that loads, as each architecture has it.
+ * The layout of one architecture's kernels for kexec_load. A new one touches its own file and the list in
+ * architectures.ts. `Machine` holds the relevant facts of the loading machine, different for each architecture.
  */
 export interface SegmentArchitecture<Machine = unknown> {
   /** As `familyOf` names it. */
   readonly name: string
-  /** Whether it lays out crash kernels, too. */
+  /** Whether it also lays out crash kernels. */
   readonly loadsCrashKernels: boolean
-  /** Whether it can hash what is loaded before it jumps: `verify` of what it is given. */
+  /** Whether it can hash the segments before it jumps: `verify` of its input. */
   readonly verifies: boolean
-  /** Whether its kernels are given a device tree. */
+  /** Whether its kernels get a device tree. */
   readonly hasDeviceTree: boolean
-  /** Whether it is a kernel that this lays out. */
+  /** Whether it lays out this kernel. */
   isLoadable(image: KernelImage): boolean
   /**
-   * Reads what the new kernel has to be told of this machine.
+   * Reads the facts of this machine that the new kernel needs.
    * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'; 'no-crash-memory'
    */
   readMachine(system: System, options: MachineOptions): Machine
   /**
-   * Finds a place for everything; null where that is not known before the kernel is unpacked.
+   * Finds a place for everything; null where that is unknown before the kernel is unpacked.
    * @throws KexecError 'no-memory-hole'; 'damaged-image' for a header with impossible numbers, or a device tree that is too large
    */
   layOut(machine: Machine, load: PlannedLoad): PlannedSegment[] | null
   /**
-   * Makes what kexec_load takes.
+   * Makes the arguments of kexec_load.
    * @throws KexecError as `layOut`; 'truncated-kernel'
    */
   build(machine: Machine, load: ReadLoad): SegmentImage

@@ -8,18 +8,18 @@ const HEADER = 56
 const LOAD = 1
 
 /**
- * How large a kernel can be: KERNEL_IMAGE_SIZE of arch/x86/include/asm/page_64_types.h, where the kernel's own mapping has no
+ * The largest kernel: KERNEL_IMAGE_SIZE of arch/x86/include/asm/page_64_types.h, where the kernel's own mapping has no
  * room for more. Those of other architectures are smaller.
  */
 export const LARGEST = 2 ** 30
 
-/** Where the first part may lie by the program headers: further up than any kernel is linked to. */
+/** The limit for the first part's address in the program headers: further up than any kernel is linked to. */
 export const HIGHEST = 2 ** 40
 
 /** A PT_LOAD, of the gABI's ELF64 program headers. */
 export interface ProgramHeader {
   readonly offset: number
-  /** Lower 32 bits: all of a kernel's lie within 2 GiB, but above what a number holds. */
+  /** Lower 32 bits: all addresses of a kernel lie within 2 GiB, but above the exact range of a number. */
   readonly virtual: number
   readonly physical: number
   /** Bytes in the file. */
@@ -28,7 +28,7 @@ export interface ProgramHeader {
   readonly size: number
 }
 
-/** Those that are loaded and take up memory, by address; none on another, and each inside the file. */
+/** Loaded parts that take up memory, by address; they do not overlap, and each lies inside the file. */
 export function readProgramHeaders(source: ByteSource, head: Buffer): ProgramHeader[] {
   const is64 = head.length === ELF_HEADER && head.readUInt32BE(0) === 0x7f454c46 && head[4] === 2 && head[5] === 1
   if (!is64) throw damaged('it has no ELF header of 64 bits')
@@ -62,7 +62,7 @@ function checked(headers: readonly ProgramHeader[], source: ByteSource): Program
   return sorted
 }
 
-/** Rounded, beyond 53 bits: what is looked at is checked to be less, or only its lower half counts. */
+/** Rounded beyond 53 bits: every value used is checked to be less, or only its lower half counts. */
 export function number(bytes: Buffer, at: number): number {
   return Number(bytes.readBigUInt64LE(at))
 }

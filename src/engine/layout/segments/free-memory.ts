@@ -2,7 +2,7 @@ import { closeSync, readSync } from 'node:fs'
 import type { MemoryRange } from '../../../system/memory-ranges.ts'
 import type { System } from '../../../system/system.ts'
 
-/** What each page of memory is used for, eight bytes a page: Documentation/admin-guide/mm/pagemap.rst. For root only. */
+/** The use of each page of memory, eight bytes a page: Documentation/admin-guide/mm/pagemap.rst. For root only. */
 const PAGE_FLAGS = '/proc/kpageflags'
 
 const ENTRY = 8
@@ -13,11 +13,13 @@ const FREE = 1 << 10
 /** Read at a time, bytes. */
 const CHUNK = 4 * 2 ** 20
 
-/** Pages that are looked at: 32 GiB of 4 KiB, which take a third of a second. What lies behind is no better. */
+/**
+ * The most pages that are read: 32 GiB of 4 KiB, which take a third of a second. The memory behind them is no better.
+ */
 const MOST_PAGES = 8 * 2 ** 20
 
 /**
- * The longest range of memory that is free at this moment, of those given; null where the kernel does not tell.
+ * The longest range of memory that is free at this moment, of those given; null where the kernel does not show it.
  * @param page the kernel's page size
  */
 export function longestFreeRange(system: System, ranges: readonly MemoryRange[], page: number): MemoryRange | null {

@@ -3,26 +3,26 @@ import { KEXEC_SEGMENT_MAX } from '../../../system/kexec-abi.ts'
 import { type MemoryRange, roundUp, without } from '../../../system/memory-ranges.ts'
 import { formatAddress, type PlannedSegment } from './segment.ts'
 
-/** Something that needs a place in memory. Addresses and sizes in bytes. */
+/** A part that needs a place in memory. Addresses and sizes in bytes. */
 export interface Piece {
   readonly name: string
-  /** What is copied there. */
+  /** The bytes that are copied there. */
   readonly length: number
-  /** What it takes up: what lies behind the bytes copied becomes zeros. */
+  /** Its size in memory: the rest behind the copied bytes becomes zeros. */
   readonly size: number
   readonly alignment: number
   /** Bytes behind a multiple of the alignment at which it begins; 0 when absent. */
   readonly offset?: number
-  /** It may not begin below. */
+  /** The lowest address of its beginning. */
   readonly lowest: number
-  /** It may not reach beyond; Infinity for anywhere. */
+  /** The highest address of its end; Infinity for anywhere. */
   readonly limit: number
 }
 
 /**
- * Finds a place for each piece, one after the other, each at the lowest address that it can have. From the bottom up, since
- * firmware allocates from the top down: what it left in memory that it calls free, such as the tables that EFI's configuration
- * table points to, stays as it is.
+ * Finds a place for each piece in sequence, each at its lowest possible address. From the bottom up, since firmware
+ * allocates from the top down: data that it left in memory it calls free, such as the tables that EFI's configuration
+ * table points to, stays intact.
  * @throws KexecError 'no-memory-hole'; 'kernel-refused' for more than 16 pieces
  */
 export function place(pieces: readonly Piece[], usable: readonly MemoryRange[]): PlannedSegment[] {
@@ -45,7 +45,10 @@ export function place(pieces: readonly Piece[], usable: readonly MemoryRange[]):
   return placed.sort((a, b) => a.address - b.address)
 }
 
-/** Lays out in the memory that is preferred; where that has no room, anywhere: who cannot be placed there either is told why. */
+/**
+ * Lays out in the preferred memory; where that has no room, anywhere. The error of the second attempt is the one
+ * thrown.
+ */
 export function layOutPreferring<Memory>(
   preferred: Memory | null,
   anywhere: Memory,
@@ -91,7 +94,9 @@ function between(lowest: number, limit: number): string {
   return `between ${formatAddress(lowest)} and ${formatAddress(limit)}`
 }
 
-/** For a kernel whose header no loader could follow. @param numbers by the names of its fields; null for what it does not say */
+/**
+ * For a kernel whose header no loader could follow. @param numbers by the names of its fields; null for absent fields
+ */
 export function impossiblePlace(numbers: Readonly<Record<string, number | null>>): KexecError {
   return new KexecError("the kernel's header asks for a place in memory that cannot be", {
     reason: 'damaged-image',

@@ -5,21 +5,21 @@ import { type EfiState, efiInfo } from './efi-state.ts'
 import { E820_MAX, field } from './running-boot.ts'
 import { KASLR } from './vmlinux.ts'
 
-/** What the new kernel is told, besides where its own parts are. */
+/** The inputs of the new kernel, besides the places of its own parts. */
 export interface BootFacts {
   /** The memory map. */
   readonly e820: readonly E820Entry[]
-  /** The running kernel's boot parameters: what is true of the machine is taken from there. */
+  /** The running kernel's boot parameters: the source of facts about the machine. */
   readonly running: Buffer | null
   readonly efi: EfiState | null
-  /** Where ACPI's root pointer is, physical; 0n when the new kernel has to look for it. */
+  /** The address of ACPI's root pointer, physical; 0n when the new kernel has to look for it. */
   readonly rsdp: bigint
   readonly commandLine: string
   /** For the new kernel's random numbers. */
   readonly seed: Buffer
 }
 
-/** Where an initrd lies. */
+/** The place of an initrd. */
 export interface PlacedInitrd {
   readonly address: number
   readonly length: number
@@ -36,13 +36,13 @@ const SETUP_DATA_HEAD = 16
 /** `type_of_loader`: kexec, as the kernel's own loader writes it; boot.rst. */
 const KEXEC = 0xd0
 
-/** Of `loadflags` what the image says of itself: loaded high, and (a vmlinux only) put at a random address. The rest is ours. */
+/** The image's own bits of `loadflags`: loaded high, and (a vmlinux only) put at a random address. The rest is ours. */
 const OF_THE_IMAGE = 1 | KASLR
 
-/** Where the setup header must end: behind it in struct boot_params other things begin. */
+/** The limit of the setup header's end: behind it in struct boot_params other fields begin. */
 const HEADER_LIMIT = field.eddSignatures
 
-/** How many bytes the boot parameters take with all that belongs to them. */
+/** Size of the boot parameters with all their parts, in bytes. */
 export function bootParametersSize(facts: BootFacts): number {
   return layOut(facts).size
 }
@@ -50,7 +50,7 @@ export function bootParametersSize(facts: BootFacts): number {
 /**
  * The boot parameters (the "zero page") and, behind them, the command line, the EFI memory map and setup_data.
  * @param header the new kernel's first 1024 bytes at least
- * @param address where it all will lie, physical
+ * @param address the place of all of it, physical
  */
 export function bootParameters(facts: BootFacts, header: Buffer, address: number, initrd: PlacedInitrd | null): Buffer {
   const { commandLine, efiMap, setupData, size } = layOut(facts)
@@ -102,11 +102,11 @@ function copyHeader(bytes: Buffer, header: Buffer): void {
   header.copy(bytes, field.header, field.header, end)
   bytes[field.typeOfLoader] = KEXEC
   bytes[field.loadFlags] = (header[field.loadFlags] ?? 0) & OF_THE_IMAGE
-  // Of the loader that read the file, if any.
+  // About the loader that read the file, if any.
   for (const each of [field.ramdiskImage, field.ramdiskSize, field.commandLine]) bytes.writeUInt32LE(0, each)
 }
 
-/** What the running kernel was told of the machine and is true still, as the kernel's own loader takes it over. */
+/** The running kernel's facts about the machine that are still true, as the kernel's own loader takes them over. */
 function copyMachine(bytes: Buffer, { running, rsdp }: BootFacts): void {
   bytes.writeBigUInt64LE(rsdp, field.rsdp)
   if (running === null) return
@@ -127,7 +127,7 @@ function writeMemory(bytes: Buffer, e820: readonly E820Entry[]): void {
   bytes[field.e820Count] = first.length
   const above = e820.find(({ start, end, type }) => type === E820_RAM && start <= MEGABYTE && end > MEGABYTE)
   if (above === undefined) return
-  // In KiB, for kernels that look no further: int 15h, functions 88h and e801h.
+  // In KiB, for kernels that read no other source: int 15h, functions 88h and e801h.
   const kilobytes = (above.end - MEGABYTE) / 1024
   bytes.writeUInt16LE(Math.min(kilobytes, 0xfc00), field.extendedMemory)
   bytes.writeUInt32LE(Math.min(kilobytes, 0xffffffff), field.alternativeMemory)

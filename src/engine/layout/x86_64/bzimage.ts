@@ -10,11 +10,12 @@ const GIBIBYTE = 2 ** 30
 /** The 64-bit entry point, bytes into the protected-mode kernel: boot.rst, "64-bit boot protocol". */
 const ENTRY = 0x200
 
-/** Where older kernels want an initrd to end at the latest: boot.rst, `initrd_addr_max`. */
+/** The limit of an initrd's end in older kernels: boot.rst, `initrd_addr_max`. */
 const INITRD_MAXIMUM = 0x37ffffff
 
 /**
- * A bzImage by its header: at the address it prefers or above, since below it would move itself there, over what lies in the way.
+ * A bzImage by its header: at its preferred address or above. Below it would move itself there, over anything in the
+ * way.
  * @throws KexecError 'damaged-image' for a header with impossible numbers
  */
 export function bzImageKernel({ setupSize, end, ...header }: SetupHeader): X86Kernel {

@@ -8,33 +8,36 @@ import { type CoreContents, MAX_ENTRIES, type MappedRange } from '../crash-dump/
 import { type Mappings, readMappings } from '../crash-dump/kernel-mappings.ts'
 import { E820_RAM, type E820Entry } from './e820.ts'
 
-/** What a crash kernel is loaded into, and told of. */
+/** The memory and the inputs of a crash kernel. */
 export interface CrashState {
-  /** Where all of it must lie: what the running kernel has set aside. */
+  /** The range for all its segments, which the running kernel has reserved. */
   readonly region: MemoryRange
-  /** What it may use as memory, and what it must know to be none. */
+  /** The memory it may use, and the ranges it must know as reserved. */
   readonly e820: readonly E820Entry[]
   readonly core: CoreContents
   /**
-   * Bytes that the running kernel wants the ELF header to have, so that it can write it anew when CPUs or memory come or go
+   * Bytes that the running kernel wants for the ELF header, so that it can rewrite it when CPUs or memory come or go
    * (since Linux 6.6); 0 where it does not.
    */
   readonly headerSpace: number
 }
 
-/** Below, a running kernel since 5.6 has nothing that a dump needs, and the crash kernel may use it: crash_reserve_low_1M. */
+/**
+ * Below this address a running kernel since 5.6 has nothing that a dump needs, and the crash kernel may use it:
+ * crash_reserve_low_1M.
+ */
 const LOW_MEMORY = 0x100000
 const RESERVES_LOW_MEMORY = 5006
 
 /**
  * Reads it, as arch/x86/kernel/crash.c does for kexec_file_load.
- * @param e820 the map that a kernel which takes over in peace would get
+ * @param e820 the map that a regular new kernel would get
  * @throws KexecError 'no-crash-memory', 'not-readable', 'invalid-argument'
  */
 export function readCrashState(system: System, resources: readonly Resource[], e820: readonly E820Entry[]): CrashState {
   refuseOldKernel(system.runningRelease())
   const regions = resources.filter(({ name }) => name === 'Crash kernel').sort((a, b) => a.start - b.start)
-  // Of two, the lower one is for devices that reach no further; the kernel takes no segments there.
+  // Of two regions, the lower one is for devices with a limited reach; the kernel takes no segments there.
   const region = regions.at(-1)
   if (region === undefined) throw noCrashMemory()
   const low = e820.filter(({ type }) => type === E820_RAM).flatMap(({ start, end }) => below(start, end))
@@ -60,7 +63,7 @@ function below(start: number, end: number): MemoryRange[] {
   return start < LOW_MEMORY ? [{ start, end: Math.min(end, LOW_MEMORY) }] : []
 }
 
-/** Older kernels would have the first 640 KiB copied aside by whoever loads the crash kernel. */
+/** With older kernels the loader of a crash kernel would have to save the first 640 KiB. */
 function refuseOldKernel(release: string | undefined): void {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(release ?? '') ?? []
   if (major === undefined || Number(major) * 1000 + Number(minor) >= RESERVES_LOW_MEMORY) return

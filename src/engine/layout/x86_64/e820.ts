@@ -1,7 +1,7 @@
 import type { FirmwareRange, Resource } from '../../../system/memory-map.ts'
 import { type MemoryRange, within, without } from '../../../system/memory-ranges.ts'
 
-/** One entry of the map that a new kernel is given: arch/x86/include/asm/e820/types.h. */
+/** One entry of the map for a new kernel: arch/x86/include/asm/e820/types.h. */
 export interface E820Entry extends MemoryRange {
   readonly type: number
 }
@@ -12,7 +12,7 @@ const E820_RESERVED = 2
 /** Bytes of an entry: address and size of 8 bytes each, the type of 4. */
 export const E820_ENTRY_SIZE = 20
 
-/** What e820_type_to_string of arch/x86/kernel/e820.c calls each type; the names that /sys/firmware/memmap shows. */
+/** The names of each type in e820_type_to_string of arch/x86/kernel/e820.c, which /sys/firmware/memmap shows. */
 const types = new Map([
   ['System RAM', E820_RAM],
   ['Reserved', E820_RESERVED],
@@ -24,13 +24,13 @@ const types = new Map([
   ['Soft Reserved', 0xefffffff],
 ])
 
-/** Below 1 MiB the kernel itself reserves what it must, and the running one has done so already. */
+/** Below 1 MiB the kernel itself makes its reservations, and the running one has already done so. */
 const LOW_MEMORY = 0x100000
 
 /**
- * The map for the new kernel: the firmware's, so that it is the same after any number of kexecs and whatever the running
- * kernel left unused (mem=); but what the running kernel has found reserved since stays so.
- * @param booted the map that the running kernel was booted with, for types that have no name
+ * The map for the new kernel: the firmware's, so that it is the same after any number of kexecs, even where the running
+ * kernel left memory unused (mem=). Ranges that the running kernel has found reserved since stay reserved.
+ * @param booted the map that the running kernel was booted with, for types without a name
  */
 export function e820For(
   firmware: readonly FirmwareRange[],
@@ -71,7 +71,7 @@ export function encodeE820(entries: readonly E820Entry[]): Buffer {
   return bytes
 }
 
-/** Reads entries; those that no machine can have are left out. */
+/** Reads entries; impossible ones are left out. */
 export function decodeE820(bytes: Buffer): E820Entry[] {
   const entries: E820Entry[] = []
   for (let at = 0; at + E820_ENTRY_SIZE <= bytes.length; at += E820_ENTRY_SIZE) {

@@ -1,11 +1,11 @@
 import type { System } from '../../../system/system.ts'
 import { field } from './running-boot.ts'
 
-/** What an EFI machine's new kernel needs to find its firmware again; all of it read from the running one. */
+/** The state that an EFI machine's new kernel needs to find its firmware again; all of it read from the running one. */
 export interface EfiState {
-  /** struct efi_info of the running kernel's boot parameters: where the system table is. */
+  /** struct efi_info of the running kernel's boot parameters: the place of the system table. */
   readonly information: Buffer
-  /** The memory the runtime services live in, as the firmware's own descriptors. */
+  /** The memory of the runtime services, as the firmware's own descriptors. */
   readonly runtimeMap: Buffer
   /** Bytes of each descriptor. */
   readonly descriptorSize: number
@@ -25,7 +25,7 @@ export const efiInfo = {
   memoryMapHigh: 28,
 } as const
 
-/** Bytes that a descriptor has at least: EFI_MEMORY_DESCRIPTOR of the UEFI specification. Firmware has 48. */
+/** The minimum size of a descriptor, in bytes: EFI_MEMORY_DESCRIPTOR of the UEFI specification. Firmware has 48. */
 const DESCRIPTOR = 40
 const MAX_DESCRIPTOR = 256
 const MAX_DESCRIPTORS = 4096
@@ -34,8 +34,9 @@ const MAX_DESCRIPTORS = 4096
 const SETUP_DATA = 96
 
 /**
- * Reads it; null where the new kernel gets none: no EFI, an EFI of 32 bits, or runtime services that are off (efi=noruntime,
- * real-time kernels). The kernel's own loader passes the same (setup_efi_state of arch/x86/kernel/kexec-bzimage64.c).
+ * Reads it; null where the new kernel gets none: no EFI, an EFI of 32 bits, or runtime services that are off
+ * (efi=noruntime, real-time kernels). The kernel's own loader passes the same (setup_efi_state of
+ * arch/x86/kernel/kexec-bzimage64.c).
  */
 export function readEfiState(system: System, parameters: Buffer | null): EfiState | null {
   if (parameters === null) return null
@@ -73,7 +74,7 @@ function readRuntimeMap(system: System, descriptorSize: number): Buffer | null {
   return descriptors.some((descriptor) => descriptor === null) ? null : Buffer.concat(descriptors as Buffer[])
 }
 
-/** A number as sysfs shows it, '0x3e5ebb98'; null for anything else and for more than 64 bits. */
+/** A number in sysfs, '0x3e5ebb98'; null for other texts and for more than 64 bits. */
 function readNumber(system: System, path: string): bigint | null {
   const text = system.readText(path)?.trim() ?? ''
   return /^0x[0-9a-f]{1,16}$/i.test(text) ? BigInt(text) : null

@@ -7,7 +7,7 @@ import { findRelocations, type LinkedRange, relocate } from './relocations.ts'
 /** KERNEL_IMAGE_SIZE of a kernel that may be moved (arch/x86/include/asm/page_64_types.h): the range of its own mapping. */
 const MAPPING = 2 ** 30
 
-/** Options that take memory away from the new kernel: at a random place it might lie in what it is not to use. */
+/** Options that take memory away from the new kernel: at a random place it might lie in forbidden memory. */
 const restrictingMemory = ['mem', 'memmap', 'hugepages', 'movablecore', 'kernelcore', 'movable_node']
 
 /** Whether the kernel may run at a random address: `nokaslr`, as arch/x86/boot/compressed/kaslr.c looks for it. */
@@ -17,12 +17,12 @@ export function wantsKaslr(commandLine: string): boolean {
 
 /**
  * Moves a kernel to a random virtual address, in place, as its decompressor would have (find_random_virt_addr of kaslr.c).
- * @param kernel what a bzImage unpacks
- * @param linked from where on it was linked to run, bytes into the kernel's mapping
- * @param size what it needs in memory
+ * @param kernel the kernel that a bzImage unpacks
+ * @param linked its link address, bytes into the kernel's mapping
+ * @param size its size in memory
  * @param alignment steps that it may be moved by
- * @returns 'moved'; 'fixed' where it has no relocations, being built without CONFIG_RANDOMIZE_BASE; 'unknown' where they are
- *   none that this understands: then nothing was changed
+ * @returns 'moved'; 'fixed' where it has no relocations, being built without CONFIG_RANDOMIZE_BASE; 'unknown' where
+ *   their form is not understood: then nothing was changed
  */
 export function randomizeVirtual(
   kernel: Buffer,

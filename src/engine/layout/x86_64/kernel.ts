@@ -2,21 +2,21 @@ import type { Piece } from '../segments/placement.ts'
 
 /** A part of a kernel that is copied to its own place. Bytes; both addresses of whole pages. */
 export interface KernelPart {
-  /** From where the whole kernel begins. */
+  /** Offset from the beginning of the whole kernel. */
   readonly offset: number
   readonly length: number
-  /** What it takes up: what lies behind the bytes copied becomes zeros. */
+  /** Its size in memory: the rest behind the copied bytes becomes zeros. */
   readonly size: number
 }
 
-/** A kernel to be laid out, whichever format it is in. */
+/** A kernel to lay out, in either format. */
 export interface X86Kernel {
-  /** All that must be free of anything else when the kernel starts, in one piece. */
+  /** The range that must hold nothing else when the kernel starts, in one piece. */
   readonly whole: Piece
-  /** What of it is copied; ascending, none on another. */
+  /** The parts that are copied; ascending, without overlaps. */
   readonly parts: readonly KernelPart[]
-  /** The 64-bit entry point, bytes from where the whole begins. */
+  /** The 64-bit entry point, bytes from the beginning of the whole. */
   readonly entry: number
-  /** What an initrd may not reach beyond; Infinity for anywhere. */
+  /** The limit of an initrd's end; Infinity for anywhere. */
   readonly initrdLimit: number
 }

@@ -1,18 +1,18 @@
 /**
- * Where a kernel holds addresses of its own, which change when it runs at another virtual address than it was linked to. The
- * build appends them to the ELF file inside a bzImage (arch/x86/tools/relocs.c), and the decompressor goes through them
- * (handle_relocations of arch/x86/boot/compressed/misc.c). Each is the lower half of a kernel address.
+ * The places of a kernel's own addresses, which change when it runs at a virtual address other than its link address.
+ * The build appends them to the ELF file inside a bzImage (arch/x86/tools/relocs.c), and the decompressor goes through
+ * them (handle_relocations of arch/x86/boot/compressed/misc.c). Each is the lower half of a kernel address.
  */
 export interface Relocations {
   /** Places of addresses of 64 bits. */
   readonly quads: Uint32Array
   /** Places of 32 bits whose value falls when the kernel moves up: offsets into the memory of a processor. None since Linux 6.15. */
   readonly inverse: Uint32Array
-  /** Places of addresses of 32 bits, which the kernel's code extends by their sign. */
+  /** Places of addresses of 32 bits, which the kernel's code sign-extends. */
   readonly words: Uint32Array
 }
 
-/** A range of the kernel's own addresses, lower halves, and where its bytes lie in the file. */
+/** A range of the kernel's own addresses, lower halves, and the place of its bytes in the file. */
 export interface LinkedRange {
   readonly virtual: number
   readonly offset: number
@@ -26,8 +26,8 @@ const SECTION = 64
 
 /**
  * Finds them: behind the section headers, which end the ELF file, each list after a zero.
- * @param kernel what a bzImage unpacks
- * @returns null for one that was built without (CONFIG_RANDOMIZE_BASE is off), or has something else there
+ * @param kernel the kernel that a bzImage unpacks
+ * @returns null for a kernel built without them (CONFIG_RANDOMIZE_BASE is off), or with other data there
  */
 export function findRelocations(kernel: Buffer): Relocations | null {
   const end = endOfElf(kernel)
@@ -57,8 +57,8 @@ function endOfElf(kernel: Buffer): number | null {
 
 /**
  * Moves the kernel's addresses, in place.
- * @param delta how much higher it will run than it was linked to, bytes; below 1 GiB
- * @returns whether each place lies in the kernel; where one does not, nothing was changed
+ * @param delta the distance from its link address upwards, in bytes; below 1 GiB
+ * @returns whether each place lies in the kernel; if not, nothing was changed
  */
 export function relocate(
   kernel: Buffer,
@@ -80,7 +80,7 @@ export function relocate(
   return true
 }
 
-/** Where they are in the file; null when one is nowhere. They come in order, so that a range is looked for seldom. */
+/** Their places in the file; null when one is nowhere. They come in order, so searches for a range are rare. */
 function placesOf(addresses: Uint32Array, ranges: readonly LinkedRange[], width: number): Uint32Array | null {
   const places = new Uint32Array(addresses.length)
   let range: LinkedRange | undefined

@@ -45,7 +45,7 @@ export function readBootParameters(system: System): Buffer | null {
   }
 }
 
-/** The memory map in them: without what the kernel was given beyond 128 entries. */
+/** The memory map in them, without the kernel's entries beyond 128. */
 export function bootedE820(parameters: Buffer | null): E820Entry[] {
   if (parameters === null) return []
   const count = Math.min(parameters[field.e820Count] as number, E820_MAX)

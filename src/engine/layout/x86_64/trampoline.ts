@@ -1,32 +1,33 @@
-/** Bytes the trampoline takes up: its code, a GDT, and the rest of a page as its stack. */
+/** Size of the trampoline in bytes: its code, a GDT, and the rest of a page as its stack. */
 export const TRAMPOLINE_SIZE = 4096
 
 /** Offsets in the page. */
 const GDT = 0x100
 const GDT_POINTER = 0x120
 
-/** Selectors that the boot protocol asks for, and their descriptors, flat from 0 to 4 GiB: 64-bit code, and data. */
+/** Selectors that the boot protocol requires, and their descriptors, flat from 0 to 4 GiB: 64-bit code, and data. */
 const BOOT_CS = 0x10
 const BOOT_DS = 0x18
 const CODE_DESCRIPTOR = 0x00af9a000000ffffn
 const DATA_DESCRIPTOR = 0x00cf92000000ffffn
 
-/** Bytes in hexadecimal, what they do, and the 64-bit operand that follows them. */
+/** Bytes in hexadecimal, their effect, and the 64-bit operand that follows them. */
 type Instruction = readonly [bytes: string, mnemonic: string, operand?: number]
 
 /**
- * What the running kernel jumps to, and what makes of that the state that the new kernel is to be entered in.
+ * The code that the running kernel jumps to. It sets the state in which the new kernel must be entered.
  *
- * The running kernel (arch/x86/kernel/relocate_kernel_64.S) leaves the CPU in long mode, interrupts off, all registers zero,
- * without a GDT or a stack of ours, on page tables that map all memory and every segment to themselves. The 64-bit boot
- * protocol (Documentation/arch/x86/boot.rst) wants besides: a GDT with __BOOT_CS and __BOOT_DS in use, and the address of the
- * boot parameters in rsi. It says nothing of what page tables may hold that the processor ignores, and some kernels, such as 5.10,
- * take such bits of the first entry for a part of an address when they go from 5 levels of page tables to 4
- * (arch/x86/boot/compressed/). Kernels from 6.12 on set one there (_PAGE_NOPTISHADOW), so it is taken away here.
- * @param address where it will lie, physical
+ * The running kernel (arch/x86/kernel/relocate_kernel_64.S) leaves the CPU in long mode, interrupts off, all registers
+ * zero, without a GDT or a stack of ours, on page tables that map all memory and every segment to themselves. The
+ * 64-bit boot protocol (Documentation/arch/x86/boot.rst) also requires a GDT with __BOOT_CS and __BOOT_DS in use, and
+ * the address of the boot parameters in rsi. It does not mention bits in page tables that the processor ignores. Some
+ * kernels, such as 5.10, take such bits of the first entry for a part of an address when they go from 5 levels of page
+ * tables to 4 (arch/x86/boot/compressed/). Kernels from 6.12 on set one there (_PAGE_NOPTISHADOW), so it is cleared
+ * here.
+ * @param address its place, physical
  * @param bootParameters their address
  * @param entry the new kernel's 64-bit entry point
- * @param check what is called before: code, and what it gets in rdi
+ * @param check code that is called first, and its argument in rdi
  */
 export function trampoline(address: number, bootParameters: number, entry: number, check: Check | null): Buffer {
   const enter = assemble([
@@ -51,7 +52,9 @@ export function trampoline(address: number, bootParameters: number, entry: numbe
   return page
 }
 
-/** Of the topmost page table: bits 52 to 63, which are no part of the address. Without an entry there zeros stay zeros. */
+/**
+ * In the topmost page table: bits 52 to 63, which are not part of the address. Without an entry there zeros stay zeros.
+ */
 const cleanFirstEntry: readonly Instruction[] = [
   ['0f20d8', 'mov rax, cr3'],
   ['482500f0ffff', 'and rax, -4096: without the bits for caches'],
@@ -61,7 +64,7 @@ const cleanFirstEntry: readonly Instruction[] = [
   ['488908', 'mov [rax], rcx'],
 ]
 
-/** Where code lies, and what it works on. */
+/** The places of code and of its data. */
 export interface Check {
   readonly code: number
   readonly table: number

@@ -6,25 +6,25 @@ import { randomizeVirtual, randomPhysical, wantsKaslr } from './kaslr.ts'
 import { field } from './running-boot.ts'
 import { KASLR, linkedRanges, readVmlinux, type Vmlinux } from './vmlinux.ts'
 
-/** Random places that are tried: initrd and boot parameters may find no room beside one. */
+/** The most random places that are tried: initrd and boot parameters may find no room beside one. */
 const TRIES = 4
 
-/** Steps that a kernel can be moved by at least: PMD_SIZE. */
+/** The smallest step by which a kernel can be moved: PMD_SIZE. */
 const STEP = 2 * 2 ** 20
 
-/** A kernel that was unpacked out of a bzImage: what it may be laid out as, the best first, and what goes with it. */
+/** A kernel unpacked from a bzImage: its possible layouts, the best first, and the data with it. */
 export interface UnpackedKernel {
   /** Each with another place in memory. */
   readonly kernels: readonly Vmlinux[]
-  /** The bzImage's first kilobyte, with the mark that it was put at a random address. */
+  /** The bzImage's first kilobyte, marked as put at a random address. */
   readonly header: Buffer
 }
 
 /**
- * Does for an unpacked kernel what its decompressor would have done: puts it at a random address, virtual and physical, unless
- * that is turned off.
+ * Does the decompressor's work for an unpacked kernel: puts it at a random address, virtual and physical, unless that
+ * is turned off.
  * @param bzImage its first kilobyte at least
- * @param unpacked what it unpacks; is changed
+ * @param unpacked the kernel that it unpacks; is changed
  * @throws KexecError 'damaged-image'
  */
 export function unpackedKernel(

@@ -5,7 +5,7 @@ import { verificationCode } from './verification-code.ts'
 
 const code = Buffer.from(verificationCode, 'base64')
 
-/** struct table of native/purgatory/x86_64.c: the SHA-256, how many ranges there are, and of each its address and length. */
+/** struct table of native/purgatory/x86_64.c: the SHA-256, the number of ranges, and the address and length of each. */
 const DIGEST = 32
 const COUNT = 8
 const RANGE = 16
@@ -13,12 +13,13 @@ const RANGE = 16
 /** Where the table begins, behind the code. */
 export const TABLE = Math.ceil(code.length / 16) * 16
 
-/** Bytes that both take up. */
+/** Size of both in bytes. */
 export const VERIFICATION_SIZE = TABLE + DIGEST + COUNT + KEXEC_SEGMENT_MAX * RANGE
 
 /**
- * Code that hashes these segments where they will lie, entered at its first byte with the address of the table in rdi; it returns
- * when they are then what they are now, and does not return otherwise. What is hashed are the bytes copied, not the zeros behind.
+ * Code that hashes these segments in their final places, entered at its first byte with the address of the table in
+ * rdi. It returns when they are unchanged, and never returns otherwise. It hashes the copied bytes, not the zeros
+ * behind.
  */
 export function verification(segments: readonly NativeSegment[]): Buffer {
   const bytes = Buffer.alloc(VERIFICATION_SIZE)

@@ -17,36 +17,42 @@ import { field } from './running-boot.ts'
 
 const PAGE = 4096
 
-/** What the kernel may be moved by: __startup_64 of arch/x86 stops at an address that is none of its multiples (PMD_SIZE). */
+/**
+ * The step by which the kernel may be moved: __startup_64 of arch/x86 stops at an address that is not one of its
+ * multiples (PMD_SIZE).
+ */
 const ALIGNMENT = 2 * 2 ** 20
 
-/** Of the 16 that kexec_load takes: the others are initrd, boot parameters and trampoline, and one is left over. */
+/** Of the 16 that kexec_load takes: the others are initrd, boot parameters and trampoline, and one is spare. */
 const MAX_PARTS = 12
 
-/** What kernel bytes a part is made of. */
+/** The kernel bytes that a part consists of. */
 interface FilePart extends KernelPart {
   readonly pieces: readonly ProgramHeader[]
 }
 
-/** What may be asked of where and how a vmlinux starts. */
+/** Requests for the place and start of a vmlinux. */
 export interface VmlinuxOptions {
-  /** The physical address that it is to lie at: a multiple of 2 MiB. Without it, its own, or the next one above that is free. */
+  /** Its physical address: a multiple of 2 MiB. Default: its own, or the next free one above that. */
   readonly physicalBase?: number
-  /** Whether the bytes were moved to a random virtual address, so that the kernel goes on with randomizing its memory regions. */
+  /**
+   * Whether the bytes were moved to a random virtual address, so that the kernel also randomizes its memory regions.
+   */
   readonly kaslr?: boolean
 }
 
-/** A vmlinux of x86_64: what is to be laid out, and its bytes. */
+/** A vmlinux of x86_64: its layout, and its bytes. */
 export interface Vmlinux extends X86Kernel {
-  /** As many as there are parts, in the same order. */
+  /** One for each part, in the same order. */
   bytes(): Buffer[]
 }
 
 /**
- * Reads a kernel that is an ELF file: `vmlinux` of a build, or what a bzImage unpacks. The kernel moves as a whole, by
- * multiples of 2 MiB: it computes by itself how far (phys_base, arch/x86/kernel/head_64.S). What the file has no bytes of is
- * the kernel's bss: it clears that itself (clear_bss of arch/x86/kernel/head64.c), so it is only kept free.
- * @throws KexecError 'damaged-image', 'truncated-kernel'; 'invalid-argument' for a `physicalBase` that cannot be
+ * Reads a kernel that is an ELF file: `vmlinux` of a build, or the kernel that a bzImage unpacks. The kernel moves as a
+ * whole, by multiples of 2 MiB, and computes the distance itself (phys_base, arch/x86/kernel/head_64.S). The part
+ * without bytes in the file is the kernel's bss, which it clears itself (clear_bss of arch/x86/kernel/head64.c), so
+ * that part is only kept free.
+ * @throws KexecError 'damaged-image', 'truncated-kernel'; 'invalid-argument' for an impossible `physicalBase`
  */
 export function readVmlinux(source: ByteSource, { physicalBase }: VmlinuxOptions = {}): Vmlinux {
   const head = source.read(0, ELF_HEADER)
@@ -77,7 +83,9 @@ export function readVmlinux(source: ByteSource, { physicalBase }: VmlinuxOptions
 /** __START_KERNEL_map, lower half: the kernel's own mapping begins there with physical address 0. */
 const KERNEL_MAPPING = 2 ** 31
 
-/** Which of the kernel's addresses are where in the file: also those of its processors' memory, which is linked to 0. */
+/**
+ * The places of the kernel's addresses in the file, including those of its processors' memory, which is linked to 0.
+ */
 export function linkedRanges(source: ByteSource): LinkedRange[] {
   return readProgramHeaders(source, source.read(0, ELF_HEADER)).map(({ offset, physical, length }) => {
     return { virtual: KERNEL_MAPPING + physical, offset, length }
@@ -93,8 +101,8 @@ function baseOf(base: number | undefined): number | undefined {
 }
 
 /**
- * What is copied, in whole pages: parts that share a page are one; and where there are more than kexec_load takes, those that
- * lie closest to each other are.
+ * The copied parts, in whole pages. Parts that share a page become one. Where there are more than kexec_load takes, the
+ * closest ones are joined.
  */
 function partsOf(headers: readonly ProgramHeader[], start: number): FilePart[] {
   const parts: FilePart[] = []
@@ -140,7 +148,7 @@ function bytesOf(source: ByteSource, { offset, length, pieces }: FilePart, start
   return bytes
 }
 
-/** Physical; the linker script writes it so (phys_startup_64), and other builds the virtual one. */
+/** Physical: the linker script writes it so (phys_startup_64); other builds write the virtual one. */
 function entryOf(head: Buffer, headers: readonly ProgramHeader[]): number {
   const entry = number(head, 24)
   const inside = (address: number, start: number, size: number) => address >= start && address < start + size
@@ -155,8 +163,8 @@ function entryOf(head: Buffer, headers: readonly ProgramHeader[]): number {
 export const KASLR = 2
 
 /**
- * The setup header that a vmlinux has none of, as the first kilobyte of a bzImage would have it: what the kernel reads of it
- * (arch/x86/kernel/setup.c), as arch/x86/boot/header.S fills it in.
+ * The setup header that a vmlinux lacks, as in the first kilobyte of a bzImage: the fields that the kernel reads
+ * (arch/x86/kernel/setup.c), filled in as arch/x86/boot/header.S does.
  */
 export function vmlinuxHeader({ kaslr = false }: VmlinuxOptions = {}): Buffer {
   const bytes = Buffer.alloc(1024)

@@ -33,7 +33,7 @@ const GIBIBYTE = 2 ** 30
 /** Bytes of the seed that the kernel's own loader gives: RNG_SEED_LENGTH of arch/x86/kernel/kexec-bzimage64.c. */
 const SEED = 32
 
-/** Below, the firmware of the old days has its own. */
+/** Below this address old firmware has its own data. */
 const LOWEST = MEBIBYTE
 
 export const x86_64 = {
@@ -48,22 +48,22 @@ export const x86_64 = {
   build,
 } satisfies SegmentArchitecture<X86Machine>
 
-/** What is to be laid out besides the kernel. */
+/** The parts besides the kernel. */
 type X86Load = Pick<PlannedLoad, 'commandLine' | 'initrdLength' | 'verify'>
 
-/** What of the running machine counts. */
+/** The relevant facts of the running machine. */
 interface X86Machine {
   /** Where segments may lie. */
   readonly usable: readonly MemoryRange[]
   readonly facts: Omit<BootFacts, 'commandLine'>
-  /** For a crash kernel; null for one that takes over in peace. */
+  /** For a crash kernel; null for a regular one. */
   readonly crash: CrashState | null
-  /** Memory that the running kernel gives to whoever asks next, where kernel and initrd are to lie; or null. */
+  /** Memory that is free at the moment, for kernel and initrd; or null. */
   readonly free: MemoryRange | null
 }
 
 /**
- * Reads what the new kernel has to be told of this machine.
+ * Reads the facts of this machine that the new kernel needs.
  * @throws KexecError 'not-readable' where the kernel hides addresses from this process, 'not-found'; 'no-crash-memory'
  */
 function readMachine(
@@ -96,14 +96,14 @@ function readMachine(
   return { usable, facts, crash: null, free: inFreeMemory ? longestFreeRange(system, usable, PAGE) : null }
 }
 
-/** ACPI's root pointer, where the running kernel was started by a loader that did not tell. */
+/** ACPI's root pointer, where the running kernel's loader did not pass it on. */
 function rsdpOfEfi(system: System): bigint {
   const [, address] = /^ACPI(?:20)?=(0x[0-9a-f]{1,16})$/m.exec(system.readText('/sys/firmware/efi/systab') ?? '') ?? []
   return BigInt(address ?? 0)
 }
 
 /**
- * @returns null of a vmlinux that is not unpacked yet
+ * @returns null for a vmlinux that is not unpacked yet
  * @throws KexecError as `layOutKernel`; 'damaged-image', 'truncated-kernel'
  */
 function layOut(machine: X86Machine, { image, source, ...load }: X86Load & Pick<PlannedLoad, 'image' | 'source'>) {
@@ -112,17 +112,19 @@ function layOut(machine: X86Machine, { image, source, ...load }: X86Load & Pick<
 }
 
 /**
- * Finds a place for everything. In memory that is free when it is loaded, the running kernel finds many of the pages that it
- * keeps the bytes in until the reboot at the very address that they are to lie at (kimage_alloc_page of kernel/kexec_core.c):
- * these it need not copy then.
- * @returns what is copied, by address; a kernel of several parts has as many segments of that name
+ * Finds a place for everything. In memory that is free at load time, many of the pages that hold the bytes until the
+ * reboot are already at their final address (kimage_alloc_page of kernel/kexec_core.c). The running kernel need not
+ * copy these.
+ * @returns the segments, by address; a kernel of several parts has several segments of that name
  * @throws KexecError 'no-memory-hole'
  */
 export function layOutKernel(machine: X86Machine, kernel: X86Kernel, load: X86Load): PlannedSegment[] {
   return layOutPreferring(machine.free?.start ?? null, LOWEST, (lowest) => layOutAbove(machine, kernel, load, lowest))
 }
 
-/** @param lowest what kernel and initrd are to lie above */
+/**
+ * @param lowest the lower limit for kernel and initrd
+ */
 function layOutAbove(
   { usable, facts, crash }: X86Machine,
   kernel: X86Kernel,
@@ -131,8 +133,8 @@ function layOutAbove(
 ): PlannedSegment[] {
   const code = TRAMPOLINE_SIZE + (verify ? VERIFICATION_SIZE : 0)
   const parameters = bootParametersSize(crash === null ? { ...facts, commandLine } : largest(facts, commandLine))
-  // The kernel first: it needs the most in one piece. The page tables that it starts with may end at 4 GiB, by the protocol; those
-  // of kexec do not, and what is reserved for a crash kernel may lie above.
+  // The kernel first: it needs the largest piece. By the protocol, the page tables that it starts with may end at 4
+  // GiB; those of kexec do not, and the memory reserved for a crash kernel may lie above.
   const low = { alignment: PAGE, lowest: LOWEST, limit: crash === null ? 4 * GIBIBYTE : Number.POSITIVE_INFINITY }
   const placed = place(
     [
@@ -147,20 +149,20 @@ function layOutAbove(
   return placed.flatMap((segment) => (segment.name === KERNEL ? partsAt(kernel, segment.address) : [segment]))
 }
 
-/** A piece that has its place already stays there. */
+/** A piece that already has its place stays there. */
 function above(piece: Piece, lowest: number): Piece {
   const isFixed = piece.lowest + piece.size === piece.limit
   return isFixed ? piece : { ...piece, lowest: Math.max(piece.lowest, lowest) }
 }
 
-/** Before it is known where the ELF header lies, which the command line tells, and which divides the memory. */
+/** Before the place of the ELF header is known, which the command line names and which divides the memory. */
 function largest(facts: X86Machine['facts'], commandLine: string): BootFacts {
   const divided = { start: 0, end: PAGE, type: E820_RAM }
   const elfHeader = Number.MAX_SAFE_INTEGER
   return { ...facts, e820: [...facts.e820, divided], commandLine: withCoreHeader(commandLine, elfHeader) }
 }
 
-/** As the kernel's own loader puts it: Documentation/admin-guide/kernel-parameters.txt. */
+/** In the place of the kernel's own loader: Documentation/admin-guide/kernel-parameters.txt. */
 function withCoreHeader(commandLine: string, address: number): string {
   return `elfcorehdr=${formatAddress(address)} ${commandLine}`
 }
@@ -178,7 +180,7 @@ function initrdPiece({ initrdLimit }: X86Kernel, length: number): Piece {
   return { name: 'initrd', length, size, alignment: PAGE, lowest: LOWEST, limit: initrdLimit }
 }
 
-/** With the space that the running kernel wants, to write it anew. */
+/** With the space that the running kernel needs to rewrite it. */
 function coreHeaderPiece({ core, headerSpace }: CrashState): Piece {
   const length = coreHeaderSize(core)
   const size = roundUp(Math.max(length, headerSpace), PAGE)
@@ -186,7 +188,7 @@ function coreHeaderPiece({ core, headerSpace }: CrashState): Piece {
   return { name: CORE_HEADER, length, size, alignment: PAGE, lowest: LOWEST, limit }
 }
 
-/** What a crash kernel is told of where its own parts are: the ELF header is none of its memory. */
+/** A crash kernel's memory without its own parts: the ELF header is not available to it. */
 function factsFor({ facts, crash }: X86Machine, layout: readonly PlannedSegment[], commandLine: string): BootFacts {
   const header = layout.find(({ name }) => name === CORE_HEADER)
   if (crash === null || header === undefined) return { ...facts, commandLine }
@@ -195,11 +197,13 @@ function factsFor({ facts, crash }: X86Machine, layout: readonly PlannedSegment[
   return { ...facts, e820, commandLine: withCoreHeader(commandLine, header.address) }
 }
 
-/** What a load is made of: a bzImage or a vmlinux, whole, and what the bzImage would unpack, which is changed. */
+/**
+ * The inputs of a load: a bzImage or a vmlinux, whole, and the kernel that the bzImage would unpack, which is changed.
+ */
 type X86Parts = Pick<ReadLoad, 'kernel' | 'initrd' | 'commandLine'> & Partial<Pick<ReadLoad, 'unpacked' | 'verify'>>
 
 /**
- * Makes what kexec_load takes.
+ * Makes the arguments of kexec_load.
  * @throws KexecError as `layOutKernel`; 'damaged-image' and 'truncated-kernel' for headers with impossible numbers
  */
 function build(machine: X86Machine, parts: X86Parts, options: VmlinuxOptions = {}): SegmentImage {
@@ -223,7 +227,7 @@ function build(machine: X86Machine, parts: X86Parts, options: VmlinuxOptions = {
     .filter(({ name }) => name !== TRAMPOLINE)
     .map(({ name, address, size }) => ({ name, bytes: bytesOf(name), address, size }))
   const [own] = layout.filter(({ name }) => name === TRAMPOLINE) as [PlannedSegment]
-  // The ELF header is the running kernel's to write anew.
+  // The running kernel may rewrite the ELF header.
   const core = addressOf(CORE_HEADER)
   const hashed = others.filter(({ address }) => address !== core)
   const code = trampolineWith(verify ? hashed : null, own.address, parameters, entry)
@@ -235,13 +239,13 @@ function build(machine: X86Machine, parts: X86Parts, options: VmlinuxOptions = {
   }
 }
 
-/** Since 6.6 kernels that want space for it know the flag by which they may write the ELF header anew. */
+/** Kernels since 6.6 that want space for it know the flag that allows them to rewrite the ELF header. */
 function flagsFor(crash: CrashState | null): number {
   if (crash === null) return 0
   return KEXEC_ON_CRASH + (crash.headerSpace > 0 ? KEXEC_UPDATE_ELFCOREHDR : 0)
 }
 
-/** The trampoline, and behind it what hashes these segments before it jumps; null for nothing. */
+/** The trampoline, with the code behind it that hashes these segments before it jumps; null for none. */
 function trampolineWith(verified: readonly NativeSegment[] | null, address: number, parameters: number, entry: number) {
   if (verified === null) return trampoline(address, parameters, entry, null)
   const code = address + TRAMPOLINE_SIZE
@@ -251,7 +255,9 @@ function trampolineWith(verified: readonly NativeSegment[] | null, address: numb
 
 type ReadKernel = X86Kernel & { bytes(): Buffer[] }
 
-/** @throws KexecError what is wrong with the last one: it is the easiest to find a place for */
+/**
+ * @throws KexecError the fault of the last one, which is the easiest to place
+ */
 function firstThatFits(machine: X86Machine, kernels: readonly ReadKernel[], load: X86Load) {
   for (const [index, kernel] of kernels.entries()) {
     try {
@@ -263,7 +269,7 @@ function firstThatFits(machine: X86Machine, kernels: readonly ReadKernel[], load
   throw new RangeError('no kernel is given')
 }
 
-/** A kernel with its bytes, the ways to place it, and what it says to boot loaders: the first kilobyte of a bzImage. */
+/** A kernel with its bytes, the ways to place it, and its facts for boot loaders: the first kilobyte of a bzImage. */
 function readKernel(
   { usable }: X86Machine,
   { kernel, unpacked, commandLine }: X86Parts,

@@ -2,13 +2,19 @@ import { posix } from 'node:path'
 import type { Interpreter } from '../interpreter/interpreter.ts'
 import type { BlsFile, MenuItem } from '../interpreter/menu.ts'
 
-/** Which GRUB reads type 1 files: Red Hat's patched one, or GRUB 2.14 and later, which read them a little differently. */
+/**
+ * The GRUB that reads type 1 files: Red Hat's patched one, or GRUB 2.14 and later, which read them a little
+ * differently.
+ */
 export type Dialect = 'red-hat' | 'upstream'
 
 /** Characters of one value that are kept: no kernel takes a command line that long. */
 const LONGEST = 64 * 1024
 
-/** Reads a file; a line without a value, an empty one as well, ends it for GRUB, which is told when something follows. */
+/**
+ * Reads a file. A line without a value, even an empty one, ends it for GRUB. The caller learns whether more lines
+ * follow.
+ */
 export function readBlsFile(run: Interpreter, path: string, dialect: Dialect): BlsFile | undefined {
   const text = run.survey.readText(path)
   if (text === undefined) return undefined
@@ -48,7 +54,7 @@ function allValues({ keys }: BlsFile, wanted: string): string[] {
   return keys.filter(([key]) => key === wanted).map(([, value]) => value)
 }
 
-/** The entry that GRUB makes of a file: a script of a few lines. Undefined for one that starts nothing. */
+/** The entry that GRUB makes from a file: a script of a few lines. Undefined for one that starts nothing. */
 export function blsItem(run: Interpreter, file: BlsFile, dialect: Dialect): MenuItem | undefined {
   const linux = firstValue(file, 'linux')
   if (linux === undefined) return undefined
@@ -86,7 +92,7 @@ function setting(run: Interpreter, name: string): string | undefined {
   return run.get(name) === undefined ? undefined : run.text(name)
 }
 
-/** `early_initrd` names files in the folder of the first initrd, or of the kernel. */
+/** `early_initrd` names files in the directory of the first initrd, or of the kernel. */
 function earlyInitrds(run: Interpreter, file: BlsFile, linux: string): string[] {
   const early = setting(run, 'early_initrd')
   if (early === undefined) return []
@@ -99,10 +105,10 @@ function besideKernel(linux: string, name: string | undefined): string | undefin
 }
 
 /**
- * Puts variables into a value as GRUB does, before the value is run as a part of a script: a name is letters, digits and
- * `_`; behind a variable's value comes a blank, in place of the one that follows; a variable that is not set is nothing. A
- * last character that stands alone is lost.
- * @returns undefined for nothing at all.
+ * Puts variables into a value as GRUB does, before the value is run as a part of a script: a name is letters, digits
+ * and `_`; a blank follows a variable's value, in place of the next one; a variable that is not set is empty. A last
+ * character that stands alone is lost.
+ * @returns undefined for an empty text.
  */
 function expandValue(run: Interpreter, value: string, doubts: Set<string>): string | undefined {
   let text: string | undefined

@@ -7,11 +7,14 @@ import { blsItem, type Dialect, firstValue, readBlsFile } from './bls-file.ts'
 import { compareFileVersions } from './file-version.ts'
 import { compareReleaseKeys, releaseKey } from './package-version.ts'
 
-/** Where type 1 files lie, on the file system of `root`; Red Hat's GRUB looks in the second where the first is not. */
+/**
+ * Where type 1 files lie, on the file system of `root`; Red Hat's GRUB looks in the second where the first does not
+ * exist.
+ */
 const STANDARD = '/loader/entries'
 const RED_HATS_OTHER = '/boot/loader/entries'
 
-/** Which entries a call makes. */
+/** The entries that a call makes. */
 interface Wanted {
   readonly isDefault: boolean
   readonly others: boolean
@@ -22,8 +25,8 @@ interface Wanted {
 const all: Wanted = { isDefault: true, others: true, file: null }
 
 /**
- * Makes menu entries of the Boot Loader Specification's type 1 files. Red Hat's GRUB has had the command for long, GRUB 2.14
- * has one of its own; only the latter has options, and the module blsuki.
+ * Makes menu entries of the Boot Loader Specification's type 1 files. Red Hat's GRUB has long had the command, GRUB
+ * 2.14 has one of its own; only the latter has options, and the module blsuki.
  */
 export const blscfg: CommandFunction = (run, call) => {
   if (isUpstream(run, call)) return upstream(run, call)
@@ -39,7 +42,10 @@ function isUpstream(run: Interpreter, { words }: CommandCall): boolean {
   )
 }
 
-/** `blscfg [default | non-default | FILE | (DEVICE)FOLDER | (DEVICE)FILE.conf]`. It remembers what it has read and shown. */
+/**
+ * `blscfg [default | non-default | FILE | (DEVICE)DIRECTORY | (DEVICE)FILE.conf]`. It remembers the entries that it has
+ * read and shown.
+ */
 function redHat(run: Interpreter, { words }: CommandCall): Truth {
   const [word, more] = words
   const argument = more === undefined ? word : undefined
@@ -90,7 +96,7 @@ export function upstreamOptions(words: readonly string[]): ReadonlyMap<string, s
   return found
 }
 
-/** Which entries the options of GRUB 2.14 ask for: all, when they do not say. */
+/** The entries that the options of GRUB 2.14 ask for; by default all. */
 export function wantedBy(given: ReadonlyMap<string, string>): Wanted {
   const file = given.get('e') ?? null
   if (file === null && !given.has('d') && !given.has('n')) return all
@@ -109,7 +115,7 @@ function upstream(run: Interpreter, { words }: CommandCall): Truth {
   return true
 }
 
-/** The type 1 files of a folder; what is out of reach is told. */
+/** The type 1 files of a directory; unreachable ones get a remark. */
 function filesIn(run: Interpreter, folder: string, dialect: Dialect): BlsFile[] {
   const { path, unknown, problem } = run.locate(folder)
   if (unknown !== null || problem !== null)
@@ -129,7 +135,7 @@ function fileAt(run: Interpreter, path: string, dialect: Dialect): BlsFile[] {
   return file === undefined ? [] : [file]
 }
 
-/** Puts the newest first; of two that are alike in the order, GRUB keeps the first it read. */
+/** Puts the newest first; of two equal ones, GRUB keeps the first it read. */
 function newestFirst(files: readonly BlsFile[], compare: (one: BlsFile, other: BlsFile) => number): BlsFile[] {
   const sorted = [...files].sort((one, other) => compare(other, one))
   return sorted.filter((file, index) => index === 0 || compare(sorted[index - 1] as BlsFile, file) !== 0)

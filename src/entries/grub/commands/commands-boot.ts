@@ -5,7 +5,7 @@ import { isPath } from '../interpreter/devices.ts'
 import type { Interpreter } from '../interpreter/interpreter.ts'
 import { errors } from '../script/values.ts'
 
-/** Kernels of other systems, and what they are. */
+/** Kernels of other systems, with their names. */
 const foreign: Record<string, string> = {
   kfreebsd: 'a FreeBSD kernel',
   knetbsd: 'a NetBSD kernel',
@@ -31,7 +31,7 @@ const ends: Record<string, string> = {
   uefi_firmware: "opens the firmware's setup",
 }
 
-/** Commands that load what is to be booted. */
+/** Commands that load the files to boot. */
 export const bootCommands: readonly (readonly [string, CommandFunction])[] = [
   ...named(['linux', 'linux16', 'linuxefi'], linux),
   ...named(['initrd', 'initrd16', 'initrdefi'], initrd),
@@ -59,7 +59,7 @@ function named(names: readonly string[], command: CommandFunction): [string, Com
   return names.map((name) => [name, command])
 }
 
-/** GRUB cannot do without the file; nor does its name tell what it is: that is for the image itself to say. */
+/** GRUB needs the file, but its name does not show its kind: the image itself does. */
 function linux(...[run, call]: Parameters<CommandFunction>): boolean {
   const [path, ...words] = withoutOptions(call.words, linuxOptions)
   if (path === undefined) return run.fails(errors.badArgument)
@@ -75,7 +75,7 @@ function linux(...[run, call]: Parameters<CommandFunction>): boolean {
   return true
 }
 
-/** GRUB knows it for no file name, and loads nothing of the whole line. */
+/** GRUB does not accept it as a file name, and loads nothing from the whole line. */
 function notAPath(run: Interpreter, word: string, what: 'kernel' | 'initrd' | 'module' | 'device tree'): false {
   run.boot.fault(
     `GRUB loads no ${what}: '${word}' on that line is not a path, as it begins with neither / nor (device)/.`,
@@ -83,7 +83,7 @@ function notAPath(run: Interpreter, word: string, what: 'kernel' | 'initrd' | 'm
   return run.fails(errors.badFileName)
 }
 
-/** A command line of some length has to be afforded before it is made; the others are, once they are part of an entry. */
+/** A long command line must be within the budget before it is made; the others are checked as parts of an entry. */
 const LONG_LINE = 64 * 1024
 
 function payForWords({ survey }: Interpreter, words: readonly string[]): void {
@@ -91,7 +91,7 @@ function payForWords({ survey }: Interpreter, words: readonly string[]): void {
   if (length > LONG_LINE) survey.budget.spend('text', length)
 }
 
-/** Options of linux16 for old kernels; the rest belongs to the kernel. */
+/** Options of linux16 for old kernels; the others belong to the kernel. */
 const linuxOptions = /^--(?:no-mem-option|type=.*)$/
 
 function initrd(...[run, { words, why }]: Parameters<CommandFunction>): boolean {
@@ -123,7 +123,7 @@ function module(...[run, call]: Parameters<CommandFunction>): boolean {
   return true
 }
 
-/** On EFI machines: a program and its load options. On others, and of a list of blocks: a boot sector. */
+/** On EFI machines: a program and its load options. On others, and with a list of blocks: a boot sector. */
 function chainloader(...[run, { words, why }]: Parameters<CommandFunction>): boolean {
   const [path, ...options] = withoutOptions(words, /^-/)
   const loads = `It starts another boot loader, ${path ?? 'the next one'}, which kexec does not.`

@@ -23,7 +23,7 @@ export const fileCommands: readonly (readonly [string, CommandFunction])[] = [
 
 type SearchKind = Wanted['kind'] | 'file'
 
-/** Home Assistant's GRUB and others search by a partition's own name as well. */
+/** Home Assistant's GRUB and others also search by a partition's own name. */
 const searchKinds: Record<string, SearchKind> = {
   '--part-label': 'partlabel',
   '--partlabel': 'partlabel',
@@ -46,7 +46,7 @@ function search(run: Interpreter, words: readonly string[], standard: SearchKind
     const word = words[at] as string
     const set = /^(?:--set|-s)(?:=(.*))?$/.exec(word)
     if (set !== null) {
-      // `--set VAR`, with a blank: whatever follows and is no option is the variable.
+      // `--set VAR`, with a blank: the following word is the variable, unless it is an option.
       const next = words[at + 1]
       const isNamed = set[1] === undefined && next !== undefined && !next.startsWith('-')
       variable = isNamed ? next : set[1] || 'root'
@@ -106,7 +106,7 @@ function loadEnv(run: Interpreter, { words }: CommandCall): Truth {
   return true
 }
 
-/** What the block would have set is not known where GRUB may find it, but not this system. */
+/** The block's values are unknown where GRUB may find it but this system does not. */
 function withoutBlock(run: Interpreter, block: string, file: GrubFile, names: readonly string[]): Truth {
   const path = file.path.startsWith('(') ? file.path : block
   const fate = file.exists
@@ -126,7 +126,7 @@ function withoutBlock(run: Interpreter, block: string, file: GrubFile, names: re
   return 'unknown'
 }
 
-/** Changes the copy that later load_env commands of this run see; the file stays as it is. */
+/** Changes the copy that later load_env commands of this run see; the file stays unchanged. */
 function saveEnv(run: Interpreter, { words }: CommandCall): Truth {
   const { file, names } = blockCall(run, words)
   const variables = run.environmentBlock(file.path)
@@ -135,7 +135,7 @@ function saveEnv(run: Interpreter, { words }: CommandCall): Truth {
   return true
 }
 
-/** `loopback NAME FILE`: the name stands for what is inside the file. */
+/** `loopback NAME FILE`: the name stands for the contents of the file. */
 function loopback(run: Interpreter, { words }: CommandCall): Truth {
   const [name, file] = words.filter((word) => !word.startsWith('-'))
   if (name === undefined) return run.fails(errors.badArgument)
@@ -152,7 +152,7 @@ const probed: Record<string, 'uuid' | 'label' | 'type'> = {
   '--fs': 'type',
 }
 
-/** `probe --set=VAR -u DEVICE`: one property of a device, as far as this system tells it. */
+/** `probe --set=VAR -u DEVICE`: one property of a device, as far as this system shows it. */
 function probe(run: Interpreter, { words }: CommandCall): Truth {
   let variable: string | undefined
   let kind: 'uuid' | 'label' | 'type' | undefined
@@ -169,7 +169,7 @@ function probe(run: Interpreter, { words }: CommandCall): Truth {
   return true
 }
 
-/** Places of a text, each at one instruction of a pattern, that take as long as a step of a script. */
+/** Places of a text, each at one instruction of a pattern, that take as long as one step of a script. */
 const WORK_OF_A_STEP = 8
 
 /** `regexp [--set [N:]VAR]… PATTERN TEXT`. GRUB loads its module when it is first called, and with it wildcards. */
@@ -191,7 +191,7 @@ function regexp(run: Interpreter, { words, why }: CommandCall): Truth {
   const groups = why === null ? matchPattern(pattern, text, afford) : undefined
   if (groups === undefined) {
     const doubt = { why: why ?? `whether '${text.slice(0, 60)}' matches '${pattern.slice(0, 60)}'`, split: null }
-    // Of all the names that a firmware may have, few match.
+    // Of all possible firmware names, few match.
     run.asked = why === null ? doubt : { ...doubt, likely: false }
     for (const { name } of targets) run.set(name, { candidates: [''], why: run.asked.why })
     return 'unknown'

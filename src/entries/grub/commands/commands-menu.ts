@@ -10,7 +10,7 @@ const foreignMenus = ['legacy', 'syslinux'].flatMap((kind) => [
   ...[`extract_${kind}_entries_configfile`, `extract_${kind}_entries_source`],
 ])
 
-/** Commands that make menus, and read further files. */
+/** Commands that make menus and read further files. */
 export const menuCommands: readonly (readonly [string, CommandFunction])[] = [
   ['menuentry', (run, call) => menuItem(run, call, false)],
   ['submenu', (run, call) => menuItem(run, call, true)],
@@ -60,7 +60,7 @@ function source(run: Interpreter, path: string): boolean {
   return file.exists && run.runFile(file.path)
 }
 
-/** What GRUB finds, or may find, and this system does not. */
+/** A file that GRUB finds, or may find, and this system does not. */
 function tellMissing(run: Interpreter, { problem, unknown }: GrubFile, what: string): void {
   if (problem !== null) run.problem('out-of-reach', `${run.config}: ${what} is missing here: ${problem}`)
   else if (unknown !== null)
@@ -75,8 +75,8 @@ function extract(run: Interpreter, path: string): boolean {
 }
 
 /**
- * Opens the menu of another configuration. GRUB shows it and comes back only when someone presses a key, so nothing that
- * follows is run.
+ * Opens the menu of another configuration. GRUB shows it and returns only when someone presses a key, so the following
+ * commands are not run.
  */
 function configfile(run: Interpreter, path: string): boolean {
   const opened = open(run, path)

@@ -8,13 +8,13 @@ import { menuCommands } from './commands-menu.ts'
 import { test } from './test-command.ts'
 import { uki } from './uki-command.ts'
 
-/** What has no effect on the menu that is seen, and succeeds: commands of GRUB 2.06 to 2.14, and of SUSE's GRUB. */
+/** Commands without effect on the visible menu that succeed: of GRUB 2.06 to 2.14, and of SUSE's GRUB. */
 const effectless =
   '915resolution all_functional_test backtrace cbmemc cmosclean cmosset coreboot_boottime cryptocheck drivemap efiemu_loadcore efiemu_prepare efiemu_unload functional_test gdbstub_break gdbstub_stop gptsync hello hexdump_random kfreebsd_loadenv kfreebsd_module kfreebsd_module_elf knetbsd_module knetbsd_module_elf kopenbsd_ramdisk legacy_initrd legacy_initrd_nounzip legacy_password lsfonts lsmod mactelbless net_del_dns net_del_route net_ipv6_autoconf net_set_vlan plainmount test_blockarg testload testspeed xnu_devprop_load xnu_kext xnu_kextdir xnu_mkext xnu_ramdisk xnu_uuid zfsinfo btrfs-get-default-subvol btrfs-info btrfs-list-subvols btrfs-mount-subvol connectefi efivar fix_video hiddenentry loadbios tpm2_dump_pcr tpm2_key_protector_clear tpm2_key_protector_init acpi badram blocklist cat clear color configured cryptomount cutmem distrust dump echo fakebios fdtdump gdbstub gettext help hexdump histogram kernel_info keymap legacy_check_password list_env list_trusted ls lsacpi lsapm lscoreboot lsefi lsefimmap lsefisystab lsmmap lspci lssal luks_list macppcbless mmap nativedisk net_add_addr net_add_dns net_add_route net_bootp net_bootp6 net_del_addr net_dhcp net_get_dhcp_option net_ls_addr net_ls_cards net_ls_dns net_ls_routes net_nslookup normal_init outb outl outw parttool password password_pbkdf2 pcidump play pop_env push_env rmmod sendkey serial setpci setup_var sleep spkmodem stall suspend terminal_input terminal_output terminfo time trust usb vbeinfo vbetest videoinfo videotest wrmsr write_byte write_dword write_word xnu_splash zfskey zfs-bootfs lockdown'.split(
     ' ',
   )
 
-/** What depends on the machine: its keys, its screen, its firmware, its clock. */
+/** Commands that depend on the machine: its keys, its screen, its firmware, its clock. */
 const unknowable: Record<string, string> = {
   hwmatch: 'the machine',
   loadfont: 'the screen',
@@ -43,7 +43,7 @@ const unknowable: Record<string, string> = {
   videomode: 'the screen',
 }
 
-/** Commands that set a variable to what the machine tells. */
+/** Commands that set a variable from the machine's state. */
 const told: Record<string, string> = {
   read: 'what is typed',
   read_byte: 'the machine',
@@ -96,7 +96,7 @@ function each<Item>(items: readonly Item[], act: (item: Item) => void): true {
   return true
 }
 
-/** `break` and `continue` leave no more loops than there are; outside of loops they do nothing. */
+/** `break` and `continue` leave at most the loops that exist; outside of loops they do nothing. */
 function leaveLoops(run: Interpreter, kind: 'break' | 'continue', words: readonly string[]): boolean {
   const [number = '1'] = words
   if (words.length > 1 || !/^\d+$/.test(number) || Number(number) === 0) return run.fails(errors.badArgument)
@@ -110,7 +110,7 @@ function exit(run: Interpreter): true {
   return true
 }
 
-/** Without a number, what the last command returned. */
+/** Without a number, the last command's result. */
 function returnCommand(run: Interpreter, { words }: CommandCall): Truth {
   const [number] = words
   if (run.positional === null || words.length > 1) return run.fails(errors.badArgument)
@@ -141,7 +141,7 @@ function shift(run: Interpreter, { words }: CommandCall): boolean {
   return true
 }
 
-/** Modules bring commands, which are all here; wildcards come with one of them. */
+/** Modules provide commands, which all exist here; wildcards come with one of them. */
 function insmod(run: Interpreter, { words }: CommandCall): true {
   for (const word of words) run.modules.add(word)
   if (words.includes('regexp')) run.hasWildcards = true
@@ -153,7 +153,7 @@ function unknown(run: Interpreter, why: string, likely?: boolean): Truth {
   return 'unknown'
 }
 
-/** `read NAME`, `getenv --set=NAME`: the variable is something nobody here can tell. */
+/** `read NAME`, `getenv --set=NAME`: the variable's value is unknown here. */
 function tell(run: Interpreter, { words }: CommandCall, why: string): Truth {
   const names = words.flatMap(
     (word, index) => /^--set=(.+)$/.exec(word)?.[1] ?? (word === '--set' ? (words[index + 1] ?? []) : []),
@@ -192,7 +192,7 @@ function doubtOf(
   if (call.why === null) return { why: unknown ?? 'the times of files', split: null }
   const doubt = { why: call.why, split: splitOf(call, results) }
   if (results.length > 1) return doubt
-  // A value that nothing tells is something, and of all that it may be hardly the one it is compared with.
+  // An unknown value is hardly the one that it is compared with, among all possible ones.
   const likely = test(words, { test: () => 'unknown', emptyIsSomething: true })
   return likely === 'unknown' ? doubt : { ...doubt, likely }
 }

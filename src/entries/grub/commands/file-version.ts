@@ -1,6 +1,6 @@
 /**
- * The order of file names that GRUB 2.14 sorts type 1 files by, gnulib's filevercmp: numbers by value, letters before other
- * characters, `~` before the end; endings like `.conf` count only between names that are alike without them.
+ * The order of file names that GRUB 2.14 sorts type 1 files by, gnulib's filevercmp: numbers by value, letters before
+ * other characters, `~` before the end; suffixes like `.conf` count only between names that are equal without them.
  * @returns positive when `one` is the newer
  */
 export function compareFileVersions(one: string, other: string): number {
@@ -9,7 +9,10 @@ export function compareFileVersions(one: string, other: string): number {
   return compareText(withoutEndings(one), withoutEndings(other)) || compareText(one, other)
 }
 
-/** Endings begin with a letter or `~` and have no other characters than these and digits. The first character is none. */
+/**
+ * Suffixes begin with a letter or `~`, and otherwise have only these and digits. The first character is never part of
+ * one.
+ */
 function withoutEndings(name: string): string {
   let end = name.length
   for (;;) {
@@ -35,7 +38,7 @@ function compareText(one: string, other: string): number {
   return 0
 }
 
-/** Whether something stands there that is no digit. */
+/** Whether there is a character here that is not a digit. */
 function isLetter(text: string, at: number): boolean {
   return at < text.length && !/\d/.test(text[at] as string)
 }

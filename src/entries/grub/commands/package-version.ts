@@ -1,4 +1,4 @@
-/** The segments of name, version and release, for sorting many. */
+/** The segments of name, version and release, for sorting many entries. */
 export type ReleaseKey = readonly (readonly string[])[]
 
 export function releaseKey(id: string): ReleaseKey {
@@ -10,14 +10,14 @@ export function compareReleaseKeys(one: ReleaseKey, other: ReleaseKey): number {
 }
 
 /**
- * Compares what Red Hat's GRUB sorts type 1 files by: names of the form name-version-release, part by part.
+ * Compares the names that Red Hat's GRUB sorts type 1 files by: of the form name-version-release, part by part.
  * @returns negative when `one` is older
  */
 export function compareReleaseParts(one: string, other: string): number {
   return compareReleaseKeys(releaseKey(one), releaseKey(other))
 }
 
-/** Name, version and release, which the last two hyphens part; of one hyphen, name and version. */
+/** Name, version and release, split at the last two hyphens; with one hyphen, name and version. */
 function partsOf(id: string): [name: string, version: string, release: string] {
   const last = id.lastIndexOf('-')
   if (last < 0) return [id, '', '']
@@ -26,7 +26,10 @@ function partsOf(id: string): [name: string, version: string, release: string] {
   return first < 0 ? [before, release, ''] : [before.slice(0, first), before.slice(first + 1), release]
 }
 
-/** As rpm orders versions: digits and letters by turns, digits by value and above letters, `~` below everything. */
+/**
+ * rpm's order of versions: digits and letters alternate, digits count by value and above letters, and `~` is below
+ * everything.
+ */
 function comparePart(a: readonly string[], b: readonly string[]): number {
   for (let index = 0; index < Math.max(a.length, b.length); index++) {
     const order = compareSegment(a[index], b[index])

@@ -1,10 +1,10 @@
 import { agreed, not, type Truth } from '../script/values.ts'
 
-/** What `test` asks of files. */
+/** The file properties that `test` checks. */
 export interface TestedFiles {
   /** `-e`, `-f`, `-d` and `-s` of a path as GRUB names it. */
   test(operator: 'e' | 'f' | 'd' | 's', path: string): Truth
-  /** Whether an empty word stands for some text that nobody here knows. */
+  /** Whether an empty word stands for an unknown text. */
   readonly emptyIsSomething?: boolean
 }
 
@@ -47,7 +47,7 @@ class Expression {
   }
 
   value(): Truth {
-    // `[ $unset ]`: nothing to test is true.
+    // `[ $unset ]`: an empty test is true.
     return this.words.length === 0 || this.alternatives()
   }
 
@@ -63,7 +63,7 @@ class Expression {
   private conjunction(): Truth {
     let result: Truth = this.negation()
     while (this.at < this.words.length && this.words[this.at] !== '-o' && this.words[this.at] !== ')') {
-      // What follows without an operator counts as if -a stood before it.
+      // Operands without an operator between them count as if -a stood there.
       if (this.words[this.at] === '-a') this.at++
       result = not(or(not(result), not(this.negation())))
     }
@@ -76,7 +76,7 @@ class Expression {
       isNegated = !isNegated
       this.at++
     }
-    // Where something to test is missing, GRUB goes by what it began with, which is true.
+    // Where an operand is missing, GRUB keeps its initial result, which is true.
     if (this.at >= this.words.length) return true
     const result = this.primary()
     return isNegated ? not(result) : result
@@ -129,12 +129,12 @@ function compare(one: string, operator: string, other: string): Truth | undefine
     const [a, b] = [integer(one.slice(from)), integer(other.slice(from))]
     return operator === '-pgt' ? a > b : a < b
   }
-  // Times of files, which copying a tree changes.
+  // File times, which copying a tree changes.
   if (/^-[no]t-?\d*$/.test(operator)) return 'unknown'
   return undefined
 }
 
-/** Where the numbers begin that tell two names apart: behind what both begin with, digits of a number not parted. */
+/** Where the numbers that distinguish two names begin: behind their common beginning, without splitting a number. */
 function commonPrefix(one: string, other: string): number {
   let end = 0
   while (end < one.length && one[end] === other[end]) end++
@@ -142,7 +142,7 @@ function commonPrefix(one: string, other: string): number {
   return end
 }
 
-/** As strtol reads: what begins with no number is 0. */
+/** As strtol reads: a text that begins with no number is 0. */
 function integer(text: string): bigint {
   const [, sign, hex, octal, decimal] = /^\s*([+-]?)(?:0x([0-9a-f]{1,16})|0([0-7]{1,22})|(\d{1,19}))/i.exec(text) ?? []
   const digits = hex !== undefined ? `0x${hex}` : octal !== undefined ? `0o${octal}` : (decimal ?? '0')

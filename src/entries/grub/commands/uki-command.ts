@@ -9,7 +9,7 @@ import { errors } from '../script/values.ts'
 import { upstreamOptions, wantedBy } from './blscfg.ts'
 import { compareFileVersions } from './file-version.ts'
 
-/** Where unified kernel images lie, on the EFI system partition; and where that is mounted. */
+/** Where unified kernel images lie on the EFI system partition, and the partition's mount points. */
 const STANDARD = '/EFI/Linux'
 const systemPartitions = ['/boot/efi', '/efi', '/boot', '/esp', ''] as const
 
@@ -47,7 +47,7 @@ function standardImages(run: Interpreter): Image[] {
   return []
 }
 
-/** The images with a kernel, of a folder or the one of a file: GRUB passes over others. */
+/** The images with a kernel, of a directory or of one file: GRUB skips others. */
 function imagesAt(run: Interpreter, path: string): Image[] {
   const { system } = run.survey
   const paths = path.endsWith('.efi')
@@ -65,7 +65,7 @@ function imagesAt(run: Interpreter, path: string): Image[] {
     .sort((one, other) => compareFileVersions(other.file, one.file))
 }
 
-/** GRUB names an image by PRETTY_NAME of its os-release, and shows none that has no such name. */
+/** GRUB names an image by PRETTY_NAME of its os-release, and shows no image without that name. */
 function itemOf(run: Interpreter, { path, file, profile }: Image): MenuItem | undefined {
   const title = parseOsRelease(profile.osRelease ?? '').get('PRETTY_NAME')
   if (title === undefined) return undefined

@@ -7,7 +7,7 @@ import type { Boot } from './menu.ts'
 /** Of one entry. */
 const MAX_SENTENCES = 50
 
-/** What an entry's body has loaded so far: `linux`, `initrd` and their kin. */
+/** The files that an entry's body has loaded so far, through `linux`, `initrd` and similar commands. */
 export class BootCommands {
   private kernel: string | null = null
   private cmdline: string | null = null
@@ -15,27 +15,27 @@ export class BootCommands {
   private devicetree: string | null = null
   private problems: readonly Problem[] = []
   private uncertainties: readonly string[] = []
-  /** What only the file of an EFI program tells: its profile, version and architecture. */
+  /** Facts that only the file of an EFI program shows: its profile, version and architecture. */
   private started: StartedKernel | null = null
 
-  /** Whether there is anything to boot. */
+  /** Whether there is a kernel or program to boot. */
   get isLoaded(): boolean {
     return this.kernel !== null || this.problems.length > 0
   }
 
-  /** An EFI program brings its initrds, or names them in its load options. */
+  /** An EFI program has its own initrds, or names them in its load options. */
   get takesInitrds(): boolean {
     return this.isLoaded && this.started === null
   }
 
-  /** A kernel takes the place of the one before, and of its initrds. */
+  /** A kernel replaces the one before, and its initrds. */
   linux(file: GrubFile, words: readonly string[]): void {
     this.start(file)
     this.cmdline = commandLine(words)
   }
 
   initrd(files: readonly GrubFile[]): void {
-    // GRUB knows one initrd, made of all files of the last command.
+    // GRUB has one initrd, made of all files of the last command.
     this.initrds = files.map(({ path }) => path)
     this.note(files)
   }
@@ -45,7 +45,7 @@ export class BootCommands {
     this.note([file])
   }
 
-  /** A kernel for multiboot: Xen, tboot. What it is given is no Linux kernel that kexec_file_load would take. */
+  /** A multiboot kernel: Xen, tboot. It takes a kernel and modules that kexec_file_load would not. */
   multiboot(file: GrubFile, words: readonly string[]): void {
     this.start(file)
     this.cmdline = commandLine(words)
@@ -73,13 +73,13 @@ export class BootCommands {
     for (const sentence of started.uncertainties) this.uncertain(sentence)
   }
 
-  /** What starts no Linux kernel at all. @param what a sentence */
+  /** A program that starts no Linux kernel at all. @param what a sentence */
   other(what: string): void {
     this.start(null)
     this.problems = [{ code: 'no-kernel', text: what }]
   }
 
-  /** What GRUB complains of, and goes on without. */
+  /** GRUB's complaints that do not stop it. */
   fault(sentence: string): void {
     this.problems = [...this.problems, { code: 'configuration-mistake', text: sentence }]
   }
@@ -93,7 +93,7 @@ export class BootCommands {
     return Object.assign(new BootCommands(), this)
   }
 
-  /** What is loaded when either of two branches was taken. */
+  /** The files loaded after one of two branches. */
   join(other: BootCommands, why: string): BootCommands {
     const [likely, lesser] = this.isLoaded || !other.isLoaded ? [this, other] : [other, this]
     const joined = likely.copy()
@@ -146,8 +146,8 @@ export class BootCommands {
 }
 
 /**
- * The text that GRUB passes for arguments: joined by spaces; one that has a space is put in double quotes, and quotes and
- * backslashes get a backslash, apart from that of `\xNN`.
+ * The argument text that GRUB passes: joined by spaces; an argument with a space is put in double quotes, and quotes
+ * and backslashes get a backslash, except that of `\xNN`.
  */
 export function commandLine(words: readonly string[]): string {
   return words.map(quoted).join(' ')

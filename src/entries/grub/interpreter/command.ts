@@ -6,9 +6,9 @@ import type { Interpreter } from './interpreter.ts'
 export interface CommandCall {
   /** The likeliest arguments, without the command's own name. */
   readonly words: readonly string[]
-  /** All that the arguments may be. */
+  /** All possible arguments. */
   readonly alternatives: readonly (readonly string[])[]
-  /** What it depends on which of them they are; null when they are known. */
+  /** The condition that decides between them; null when they are known. */
   readonly why: string | null
   /** The one unknown variable among them, with its candidate for each alternative. */
   readonly unsure: { readonly name: string; readonly candidates: readonly string[] } | null
@@ -16,5 +16,5 @@ export interface CommandCall {
   readonly line: number
 }
 
-/** Runs a command, and tells whether it succeeds. */
+/** Runs a command, and returns whether it succeeds. */
 export type CommandFunction = (interpreter: Interpreter, call: CommandCall) => Truth

@@ -5,16 +5,16 @@ import type { BootCommands } from './boot-commands.ts'
 import type { Interpreter } from './interpreter.ts'
 import { apart, arrive, compareJumps, type Jump, lessOne, type Suspended } from './jumps.ts'
 
-/** Rounds of a loop; one that does not end is left after them, and told. */
+/** Rounds of a loop. A loop that goes on is left after them, with a remark. */
 const MAX_ROUNDS = 10_000
 
-/** What a condition came to, and on what that depends when it is not known. */
+/** The result of a condition, and its dependency when unknown. */
 interface Asked {
   readonly truth: Truth
   readonly doubt: Doubt
 }
 
-/** Runs an `if`; where a condition is not known, every branch that may be taken. */
+/** Runs an `if`; where a condition is unknown, every branch that may be taken. */
 export function runIf(run: Interpreter, statement: If, from = 0): void {
   for (let index = from; index < statement.cases.length; index++) {
     const branch = statement.cases[index] as If['cases'][number]
@@ -36,14 +36,14 @@ export function runIf(run: Interpreter, statement: If, from = 0): void {
   if (statement.otherwise !== null) run.run(statement.otherwise)
 }
 
-/** Runs a condition, and tells on what its result depends when it is not known. */
+/** Runs a condition, and returns its dependency when the result is unknown. */
 function ask(run: Interpreter, condition: readonly Statement[]): Asked {
   run.asked = null
   run.run(condition)
   return { truth: run.status, doubt: (run.asked as Interpreter['asked']) ?? { why: 'the machine', split: null } }
 }
 
-/** Runs both branches of a condition that is not known, each for itself, and joins what they leave. */
+/** Runs both branches of an unknown condition, each for itself, and joins their results. */
 function fork(run: Interpreter, doubt: Doubt, then: () => void, otherwise: () => void): void {
   const { why, split } = doubt
   const before = { environment: run.context.environment, boot: run.boot, opened: run.opened }
@@ -62,7 +62,7 @@ function fork(run: Interpreter, doubt: Doubt, then: () => void, otherwise: () =>
     run.jump = null
     return end
   }) as [End, End]
-  // What was left behind in a branch may be all there is: what follows it is shown on a condition.
+  // A branch that was left behind may be the only one: the following entries are shown on a condition.
   for (const { condition } of run.suspended.slice(begun)) run.onCondition(condition)
   const [one, other] = branches
   const isThenLikely = doubt.likely !== false
@@ -70,7 +70,7 @@ function fork(run: Interpreter, doubt: Doubt, then: () => void, otherwise: () =>
     run.problem('uncertain', `${run.config}: which menu is shown depends on ${why}; that of the other file is listed.`)
   const order = compareJumps(one.jump, other.jump)
   if (order !== 0) {
-    // The branch that leads further away waits there; the other goes on.
+    // The branch that leads further away waits there; the other continues.
     const isOne = order > 0
     const [far, near] = isOne ? [one, other] : [other, one]
     const condition = conditionOf(why, !isOne, split)
@@ -89,7 +89,7 @@ function fork(run: Interpreter, doubt: Doubt, then: () => void, otherwise: () =>
   run.jump = one.jump
 }
 
-/** What a branch leaves. */
+/** The result of a branch. */
 interface End {
   readonly environment: Environment
   readonly boot: BootCommands
@@ -97,7 +97,7 @@ interface End {
   readonly status: Truth
 }
 
-/** Ways that are kept apart at a time. What is beyond is not followed: that there are several is known by then. */
+/** Execution paths kept apart at a time. Further ones are not followed: by then it is known that there are several. */
 const MAX_SUSPENDED = 32
 
 function suspend(run: Interpreter, end: End, rest: Pick<Suspended, 'why' | 'condition' | 'isLikelier'>): void {
@@ -113,7 +113,7 @@ function narrow(run: Interpreter, name: string, candidates: readonly string[], w
   else run.set(name, { candidates, why })
 }
 
-/** Runs a `for`; a word that is not known is each of what it may be. */
+/** Runs a `for`; an unknown word takes each of its possible values. */
 export function runFor(run: Interpreter, { variable, words, body }: For): void {
   const { alternatives, why } = run.expand(words)
   const rounds = Math.max(...alternatives.map(({ length }) => length))
@@ -139,12 +139,12 @@ function oneOf(values: readonly string[], why: string | null): Value {
   return why === null || candidates.length < 2 ? (candidates[0] ?? '') : { candidates, why }
 }
 
-/** Runs a `while` or `until`; one whose condition is not known, for one round that may be or not. */
+/** Runs a `while` or `until`; with an unknown condition, one round that may or may not run. */
 export function runWhile(run: Interpreter, statement: While): void {
   loop(run, (before) => rounds(run, statement, before))
 }
 
-/** Runs the rounds of a loop. @param rounds gets the conditions that the loop itself stands under. */
+/** Runs the rounds of a loop. @param rounds gets the conditions that the loop itself is under. */
 function loop(run: Interpreter, rounds: (before: readonly string[]) => void): void {
   const before = [...run.conditions]
   apart(run, () => {
@@ -181,11 +181,11 @@ function rounds(run: Interpreter, { condition, isUntil, body, line }: While, bef
     run.run(body)
     if (leavesLoop(run, before)) return
   }
-  // What ended the loop is what it returns: of a `while` the failure.
+  // A loop returns the result that ended it: for a `while` the failure.
   run.status = isUntil
 }
 
-/** The end of a round: takes a jump of one level as done. @returns whether the loop ends */
+/** The end of a round, where a jump of one level ends. @returns whether the loop ends */
 function leavesLoop(run: Interpreter, before: readonly string[]): boolean {
   const { jump } = run
   if (jump?.kind === 'continue' && jump.levels === 1) run.jump = null
@@ -199,7 +199,7 @@ function leavesLoop(run: Interpreter, before: readonly string[]): boolean {
   return true
 }
 
-/** What the ways that still wait make a condition of remains one. */
+/** Entries that depend on waiting paths stay conditional. */
 function conditionsAfter(run: Interpreter, before: readonly string[]): void {
   run.conditions = [...before]
   for (const { condition } of run.suspended) run.onCondition(condition)

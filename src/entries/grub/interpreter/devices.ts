@@ -4,51 +4,51 @@ import type { Survey } from '../../survey/survey.ts'
 import type { Truth } from '../script/values.ts'
 import { DeviceNames, partitionOf, type Wanted } from './device-names.ts'
 
-/** Where a file that GRUB names is. */
+/** The place of a file that GRUB names. */
 export interface GrubFile {
   /** In the system's own tree. */
   readonly path: string
   readonly exists: boolean
-  /** Why it cannot be reached from this system; the path is then the one GRUB names. */
+  /** Why this system cannot reach it; the path is then GRUB's own. */
   readonly problem: string | null
-  /** What it depends on whether it is there, to complete "depends on …"; null when that is known. */
+  /** The dependency of its existence, to complete "depends on …"; null when that is known. */
   readonly unknown: string | null
 }
 
-/** Where a device's files are looked for. */
+/** Where to look for a device's files. */
 type Place =
   | { readonly kind: 'volume'; readonly volume: Volume }
-  /** Nothing tells which file system it is: that of the configuration, which is the only one that matters most times. */
+  /** The file system is unknown: that of the configuration, usually the only one that matters. */
   | { readonly kind: 'own' }
-  /** There, but not mounted, or which of several cannot be known. */
+  /** It exists, but is not mounted, or several fit. */
   | { readonly kind: 'elsewhere'; readonly name: string }
   | { readonly kind: 'absent'; readonly name: string }
 
-/** Longer patterns are no file names. */
+/** Longer patterns are not file names. */
 const MAX_PATTERN = 255
 
-/** Files that one pattern may stand for. */
+/** The most files that one pattern may stand for. */
 const MAX_FILES = 1000
 
-/** What a search finds, as the name of a device; or that it finds nothing. */
+/** The result of a search, as the name of a device; or none. */
 export type Found = string | undefined
 
 /**
- * GRUB's devices and what they are here. Disks are numbered by the firmware: the one GRUB was started from is `hd0`. What has
- * no partition number, or shares it with another, has a made-up name.
+ * GRUB's devices and their places here. The firmware numbers disks: the one GRUB was started from is `hd0`. A file
+ * system without a partition number, or with the number of another, has a made-up name.
  */
 export class Devices {
   private readonly survey: Survey
   /** The configuration that GRUB starts from: it names files of its own file system. */
   private readonly config: string
   private readonly names = new DeviceNames()
-  /** Image files by the names that `loopback` gave them. */
+  /** Image files by their `loopback` names. */
   readonly images = new Map<string, string>()
-  /** Partitions that were taken for the configuration's own, as nothing tells what they are. */
+  /** Partitions taken for the configuration's own, because they are unknown. */
   readonly guessed = new Set<string>()
-  /** Whether such a guess is not to be made: there are several, and they cannot all be the same file system. */
+  /** Whether that guess is forbidden: there are several, and they cannot all be the same file system. */
   private readonly isStrict: boolean
-  /** The disk that the partitions of each number were found on: those of a second disk are others. */
+  /** The disk of the partitions of each number: those of a second disk are others. */
   private readonly disks = new Map<number, string>()
 
   constructor(survey: Survey, config: string, isStrict: boolean) {
@@ -65,7 +65,9 @@ export class Devices {
     return { device: this.numbered(volume) ?? this.names.of({ volume }), path: posix.join('/', mount.top, below) }
   }
 
-  /** @param name as GRUB names it: `(device)/path`, or a path on the device that `root` names. */
+  /**
+   * @param name in GRUB's form: `(device)/path`, or a path on the device of `root`.
+   */
   locate(name: string, root: string): GrubFile {
     if (!isPath(name)) {
       const problem = `'${name}' is not a path to GRUB: it begins with neither / nor (device)/.`
@@ -128,7 +130,7 @@ export class Devices {
     return stats.isFile() && (operator === 'f' || stats.size > 0)
   }
 
-  /** What `search` does: a file system that nothing here tells of counts as found, unless all are known. */
+  /** The result of `search`: a file system that is unknown here counts as found, unless all are known. */
   search(by: Wanted['kind'] | 'file', value: string): Found {
     const { volumes } = this.survey
     if (by === 'file') return this.searchFile(value)
@@ -137,7 +139,7 @@ export class Devices {
     return volumes.areAllKnown ? undefined : this.names.of({ wanted: { kind: by, value } })
   }
 
-  /** A name that was made up here, in a text that a kernel or a person gets to see. */
+  /** A made-up name in a text that a kernel or a person sees. */
   madeUpIn(words: readonly string[]): string | undefined {
     return this.names.within(words.join(' '))
   }
@@ -159,7 +161,7 @@ export class Devices {
     return elsewhere?.exists ? this.nameOf(elsewhere.path).device : undefined
   }
 
-  /** What is known of a device: its UUID, its label, or the name GRUB has for the type of its file system. */
+  /** The known facts about a device: its UUID, its label, or GRUB's name for the type of its file system. */
   property(kind: 'uuid' | 'label' | 'type', device: string): string | undefined {
     const name = withoutParentheses(device)
     const wanted = this.names.meaning(name)?.wanted
@@ -183,15 +185,15 @@ export class Devices {
   }
 
   /**
-   * What was searched for and nothing here knows: another system's file system, which os-prober found, where the
-   * configuration's own is known by the same kind of name and is not that one.
+   * An unknown target of a search: another system's file system, which os-prober found, where the configuration's own
+   * is known by the same kind of name and differs.
    */
   private placeOfWanted({ kind, value }: Wanted): Place {
     const { volumes } = this.survey
     const name = `${kind.toUpperCase()}=${value}`
     if (volumes.nameBy(kind, volumes.volumeOf(this.config)) !== undefined) return { kind: 'elsewhere', name }
     if (kind === 'uuid' || kind === 'label') return { kind: 'own' }
-    // A partition is searched for by its own name where there are several alike: the slots of a system.
+    // A partition is searched by its own name where several are alike: the slots of a system.
     this.guessed.add(name)
     return this.isStrict ? { kind: 'elsewhere', name } : { kind: 'own' }
   }
@@ -199,7 +201,7 @@ export class Devices {
   private placeOfPartition(device: string, { disk, number }: { disk: string; number: number }): Place {
     const { volumes } = this.survey
     const found = this.names.hasDisk(disk) ? [] : volumes.partitions(number)
-    // Of several of a number, GRUB's hd0 has the one beside the configuration.
+    // Of several with one number, GRUB's hd0 has the one beside the configuration.
     const own = diskOf(volumes.volumeOf(this.config).name)
     const beside = found.length < 2 || disk !== 'hd0' ? found : found.filter(({ name }) => diskOf(name) === own)
     const [volume] = beside
@@ -214,7 +216,9 @@ export class Devices {
     return this.isStrict ? { kind: 'elsewhere', name: device } : { kind: 'own' }
   }
 
-  /** GRUB's own name for a partition, if no other can have it; of one that is not mounted, on the disk of the configuration. */
+  /**
+   * GRUB's own name for a partition, if no other can have it; for an unmounted one, on the disk of the configuration.
+   */
   private numbered(volume: Volume): string | undefined {
     const { volumes } = this.survey
     const { partition, mounts, name } = volume
@@ -235,14 +239,14 @@ function diskOf(device: string): string {
   return device.replace(/(?<=\d)p\d+$|(?<=[a-z])\d+$/, '')
 }
 
-/** GRUB's names for file systems that Linux calls otherwise. */
+/** GRUB's names for file systems with another name in Linux. */
 const fileSystemNames: Record<string, string> = { ext3: 'ext2', ext4: 'ext2', vfat: 'fat', msdos: 'fat' }
 
 function withoutParentheses(device: string): string {
   return device.startsWith('(') && device.endsWith(')') ? device.slice(1, -1) : device
 }
 
-/** Whether a part of a path has wildcards, and is no longer than a name can be. */
+/** Whether a part of a path has wildcards, and is at most as long as a name can be. */
 function hasWildcards(part: string): boolean {
   return /[*?]/.test(part) && part.length <= MAX_PATTERN
 }
@@ -267,7 +271,7 @@ function fits(pattern: string, name: string): boolean {
   return at === pattern.length
 }
 
-/** What Linux calls a device that GRUB does not number. */
+/** Linux's name of a device that GRUB does not number. */
 function linuxName(device: string): string | undefined {
   const [, kind, name = ''] = /^(lvm|md)\/(.+)$/.exec(device) ?? []
   if (kind === undefined) return undefined

@@ -12,75 +12,77 @@ import { Devices, isPath } from './devices.ts'
 import { apart, arrive, type Jump, type Suspended } from './jumps.ts'
 import type { BlsFile, MenuContext, MenuItem } from './menu.ts'
 
-/** Bounds of what a script may do; what hits one is told, and what was found so far stays. */
+/** Limits of a script. Reaching one gets a remark, and the results so far stay. */
 const limits = {
   steps: 1_000_000,
   calls: 60,
   items: 20_000,
   problems: 100,
   files: 1000,
-  /** Reasons for which an entry may not be shown; more make none clearer. */
+  /** Conditions of an entry that are kept; more would not make it clearer. */
   conditions: 20,
 } as const
 
-/** Of a name that needs no telling where it is. */
+/** For a name whose place needs no remark. */
 const nowhere = { unknown: null, problem: null }
 
-/** Steps that a mistake takes: an exception is slow. */
+/** Steps that a mistake costs: an exception is slow. */
 const MISTAKE = 10
 
-/** Thrown when a bound is hit: the script is not run any further. */
+/** Thrown at a limit: the script is not run any further. */
 class LimitReached extends Error {}
 
-/** Does what a statement says. Control flow and commands know the interpreter, which does not know them. */
+/** Runs a statement. Control flow and commands know the interpreter, which does not know them. */
 export type RunStatement = (interpreter: Interpreter, statement: Statement) => void
 
-/** Runs GRUB scripts without doing what they say: what is left is a menu, and what its entries would start. */
+/** Runs GRUB scripts without their effects: the result is a menu, and the starts of its entries. */
 export class Interpreter {
   readonly devices: Devices
   readonly survey: Survey
   readonly problems: Problem[] = []
   context: MenuContext
   boot = new BootCommands()
-  /** The file that is being read. */
+  /** The file being read. */
   config: string
-  /** `$1` and so on; null outside of functions and menu entries, where `return` and its like do nothing. */
+  /** `$1` and so on; null outside of functions and menu entries, where `return` and similar commands do nothing. */
   positional: readonly string[] | null = null
-  /** Loops that the commands at hand stand in: what `break` and `continue` can leave. A function begins anew. */
+  /** Loops around the current commands, which `break` and `continue` can leave. A function starts at none. */
   loops = 0
   jump: Jump | null = null
   status: Truth = true
-  /** What `$?` is when the last command failed. */
+  /** The value of `$?` after the last command failed. */
   failure = '1'
-  /** On what `$?` depends when the last command could not tell its result. */
+  /** The dependency of `$?` when the last command's result is unknown. */
   doubt = 'the machine'
-  /** Whether `*` and `?` in words stand for file names: the module regexp does it. */
+  /** Whether `*` and `?` in words stand for file names: the module regexp enables it. */
   hasWildcards = false
-  /** Modules that the script asked for. */
+  /** Modules that the script requested. */
   readonly modules = new Set<string>()
   /** Type 1 files that Red Hat's blscfg has read. */
   blsFiles: readonly BlsFile[] = []
-  /** Whether this is Red Hat's GRUB, by a command that no other has: it goes by ids before numbers. */
+  /** Whether this is Red Hat's GRUB, by a command that no other has: it tries ids before numbers. */
   isRedHat = false
-  /** Another menu that configfile opened; it takes the place of this one. */
+  /** Another menu that configfile opened; it replaces this one. */
   opened: MenuContext | null = null
-  /** What the last command that could not tell its result depends on. */
+  /** The dependency of the last command with an unknown result. */
   asked: Doubt | null = null
-  /** Ways of running that may have been taken: they are joined where their jumps lead. */
+  /** Execution paths that may have been taken: they are joined where their jumps lead. */
   suspended: Suspended[] = []
-  /** Variables as they were loaded from an environment block, and the block's path. */
+  /** Variables as loaded from an environment block, and the block's path. */
   readonly loaded = new Map<string, { readonly value: string; readonly path: string }>()
   private readonly blocks = new Map<string, Map<string, string> | undefined>()
-  /** Why what is defined now may not be. */
+  /** Why present definitions may not exist. */
   conditions: string[] = []
-  /** Commands that are not known, of which each is told once. */
+  /** Unknown commands, each reported once. */
   readonly strangers = new Set<string>()
   private readonly runStatement: RunStatement
   private steps = 0
   private files = 0
   private depth = 0
 
-  /** @param isStrict whether a partition that nothing tells of is not to be taken for the configuration's own. */
+  /**
+   * @param isStrict whether an unknown partition must not be taken for the configuration's own.
+   */
   constructor(survey: Survey, config: string, environment: Environment, runStatement: RunStatement, isStrict = false) {
     this.survey = survey
     this.runStatement = runStatement
@@ -89,7 +91,7 @@ export class Interpreter {
     this.context = { environment, functions: new Map(), items: [] }
   }
 
-  /** What a command returns that fails with an error of this number. */
+  /** The result of a command that fails with this error number. */
   fails(error: string): false {
     this.failure = error
     return false
@@ -111,7 +113,7 @@ export class Interpreter {
     return true
   }
 
-  /** Runs what `return` leaves: a file or a function. */
+  /** Runs the scope that `return` leaves: a file or a function. */
   private returning(act: () => void): void {
     const before = [...this.conditions]
     apart(this, () => {
@@ -125,24 +127,24 @@ export class Interpreter {
     })
   }
 
-  /** Joins all ways of running at the end of a script. */
+  /** Joins all execution paths at the end of a script. */
   finish(): void {
     this.jump = null
     arrive(this, () => true)
   }
 
-  /** Counts work that is none of a command's own. */
+  /** Counts work that belongs to no command. */
   spend(steps: number): void {
     this.steps += steps
   }
 
-  /** What is defined from now on may not be. */
+  /** Later definitions may not exist. */
   onCondition(condition: string): void {
     if (this.conditions.length < limits.conditions && !this.conditions.includes(condition))
       this.conditions.push(condition)
   }
 
-  /** Runs a script, line by line: one that has a mistake is told and passed over. */
+  /** Runs a script, line by line: a line with a mistake is reported and skipped. */
   runText(text: string): void {
     const { budget } = this.survey
     for (const chunk of parseScript(text, (amount) => budget.take('statements', amount))) {
@@ -155,7 +157,7 @@ export class Interpreter {
     }
   }
 
-  /** Runs until the end or until a bound is hit. @returns whether it came to the end */
+  /** Runs until the end or a limit. @returns whether it reached the end */
   bounded(run: () => void): boolean {
     try {
       run()
@@ -204,33 +206,33 @@ export class Interpreter {
   }
 
   set(name: string, value: Value | undefined): void {
-    // GRUB itself takes the parentheses away when root is set.
+    // GRUB itself removes the parentheses when root is set.
     const isDevice = name === 'root' && typeof value === 'string' && /^\(.*\)$/.test(value)
     this.context.environment.set(name, isDevice ? value.slice(1, -1) : value)
   }
 
-  /** What the script itself has set so far, devices and paths apart: the defaults of what an environment block may hold. */
+  /** The script's own settings so far, without devices and paths: the defaults of an environment block's values. */
   settings(): string[] {
     return this.context.environment.settings.filter((name) => !/^\(|^hd\d|\//.test(this.text(name)))
   }
 
-  /** Makes a value the likeliest of those that a variable may have. */
+  /** Makes a value the likeliest of a variable's possible ones. */
   doubtValue(name: string, why: string): void {
     this.set(name, { candidates: candidatesOf(this.get(name)), why })
   }
 
-  /** The file's path, and whether it is there, for a name as GRUB has it. */
+  /** The file's path, and whether it exists, for a name in GRUB's form. */
   locate(name: string) {
     return this.devices.locate(name, this.text('root'))
   }
 
-  /** Variables of an environment block; of the copy, once something was saved to it. Undefined when there is none. */
+  /** Variables of an environment block, or of its copy, once one was saved there. Undefined when there is none. */
   environmentBlock(path: string): Map<string, string> | undefined {
     if (!this.blocks.has(path)) this.blocks.set(path, parseEnvironmentBlock(this.survey.readText(path) ?? ''))
     return this.blocks.get(path)
   }
 
-  /** Calls what is deeper: a function, another file. */
+  /** Calls something deeper: a function, another file. */
   within(call: () => void): void {
     if (++this.depth > limits.calls)
       throw new LimitReached(`${this.config}: it calls itself, or reads itself, more than ${limits.calls} times.`)
@@ -264,7 +266,7 @@ export class Interpreter {
     this.runStatement(this, statement)
   }
 
-  /** Runs what a function consists of. */
+  /** Runs the body of a function. */
   callFunction(body: readonly Statement[], positional: readonly string[]): void {
     const before = { positional: this.positional, loops: this.loops }
     Object.assign(this, { positional, loops: 0 })

@@ -1,26 +1,26 @@
 import type { Environment } from '../script/environment.ts'
 import type { BootCommands } from './boot-commands.ts'
 
-/** A jump that is under way: out of loops, a function or the script. */
+/** A jump in progress: out of loops, a function or the script. */
 export interface Jump {
   readonly kind: 'break' | 'continue' | 'return' | 'exit'
   /** Loops to leave. */
   levels: number
 }
 
-/** A way of running that may have been taken, and that goes on behind a loop, a function or a script. */
+/** An execution path that may have been taken, and that continues behind a loop, a function or a script. */
 export interface Suspended {
   readonly jump: Jump
   readonly environment: Environment
   readonly boot: BootCommands
   readonly why: string
-  /** On what is run in between, to complete "Shown only if …". */
+  /** The condition of the code in between, to complete "Shown only if …". */
   readonly condition: string
-  /** Whether it is likelier than what is run in between. */
+  /** Whether it is likelier than the code in between. */
   readonly isLikelier: boolean
 }
 
-/** What runs, as far as ways of running part and come together in it. */
+/** The current state, as far as execution paths part and join in it. */
 interface Running {
   readonly context: { readonly environment: Environment }
   boot: BootCommands
@@ -39,7 +39,7 @@ function distanceOf(jump: Jump | null): number {
   return jump.levels * 2 + (jump.kind === 'break' ? 1 : 0)
 }
 
-/** Runs what jumps may lead out of: those that wait outside of it are not its own. */
+/** Runs code that jumps may leave. Paths that wait outside of it are not its own. */
 export function apart(run: Running, act: () => void): void {
   const outer = run.suspended
   run.suspended = []
@@ -50,7 +50,7 @@ export function apart(run: Running, act: () => void): void {
   }
 }
 
-/** Joins the ways that come together here. @param isHere whether a jump ends here, or what is left of it. */
+/** Joins the paths that meet here. @param isHere whether a jump ends here, or the rest of it. */
 export function arrive(run: Running, isHere: (jump: Jump) => boolean | Jump): void {
   const waiting = run.suspended.splice(0)
   for (const way of waiting.reverse()) {

@@ -1,9 +1,9 @@
-/** What begins an environment block, as grub-editenv writes it. */
+/** The beginning of an environment block, as grub-editenv writes it. */
 const SIGNATURE = '# GRUB Environment Block'
 
 /**
- * The variables of an environment block, /boot/grub/grubenv: `name=value` lines in 1024 bytes, the rest filled up with `#`; a
- * backslash in a value takes what follows it for itself. Undefined when it is none.
+ * The variables of an environment block, /boot/grub/grubenv: `name=value` lines in 1024 bytes, the rest padded with
+ * `#`; a backslash in a value makes the next character literal. Undefined when it is not one.
  */
 export function parseEnvironmentBlock(text: string): Map<string, string> | undefined {
   if (!text.startsWith(SIGNATURE)) return undefined
@@ -20,7 +20,7 @@ export function parseEnvironmentBlock(text: string): Map<string, string> | undef
   return variables
 }
 
-/** A line ends where no backslash stands before its end. */
+/** A line ends at a line break without a backslash before it. */
 function endOfLine(text: string, start: number): number {
   for (let at = start; at < text.length; at++) {
     if (text[at] === '\\') at++

@@ -1,14 +1,14 @@
 import { either, type Value } from './values.ts'
 
 /**
- * Variables. A scope that is opened over another sees its variables and keeps what is set to itself: for an entry's body,
- * which is run without a trace, and for each branch of a condition that is not known.
+ * Variables. A scope opened over another sees its variables and keeps its own settings to itself. It serves an entry's
+ * body, which runs without effects, and each branch of an unknown condition.
  */
 export class Environment {
   private readonly own = new Map<string, Value | undefined>()
   private readonly exported: Set<string>
   private readonly below: Environment | undefined
-  /** Scopes below this one: what a look at a variable takes. */
+  /** Scopes below this one: the cost of reading a variable. */
   readonly depth: number
 
   constructor(below?: Environment) {
@@ -32,7 +32,7 @@ export class Environment {
     this.own.set(name, value)
   }
 
-  /** The names of all that is set here but not exported; what GRUB itself sets is. */
+  /** The names of all variables that are set here but not exported; GRUB's own are exported. */
   get settings(): string[] {
     return [...new Set(this.names())].filter((name) => !this.exported.has(name) && this.get(name) !== undefined)
   }
@@ -41,12 +41,12 @@ export class Environment {
     this.exported.add(name)
   }
 
-  /** How many variables a submenu gets. */
+  /** The number of variables that a submenu gets. */
   get exports(): number {
     return this.exported.size
   }
 
-  /** The environment of a submenu, and of what configfile opens: only what is exported is seen there. */
+  /** The environment of a submenu, and of a configfile: only exported variables are visible there. */
   exportedOnly(): Environment {
     const environment = new Environment()
     for (const name of this.exported) {
@@ -57,15 +57,15 @@ export class Environment {
   }
 
   /**
-   * Makes what either of two scopes over this one has set what is known here.
-   * @param one the likelier. @param why it is not known which
+   * Combines the settings of two scopes over this one.
+   * @param one the likelier. @param why the reason for the doubt
    */
   join(one: Environment, other: Environment, why: string): void {
     for (const name of new Set([...one.own.keys(), ...other.own.keys()]))
       this.set(name, either(one.get(name), other.get(name), why))
   }
 
-  /** Keeps what a scope over this one has set. */
+  /** Keeps the settings of a scope over this one. */
   take(scope: Environment): void {
     for (const [name, value] of scope.own) this.set(name, value)
   }
@@ -79,7 +79,7 @@ export class Environment {
     return copy
   }
 
-  /** Makes what is known here what it may be besides, by the snapshot of another way to come here. */
+  /** Adds to the values known here the values of another path to this place, by its snapshot. */
   meet(snapshot: Environment, isLikelier: boolean, why: string): void {
     for (const name of new Set([...snapshot.own.keys(), ...this.names()])) {
       const [own, other] = [this.get(name), snapshot.get(name)]

@@ -3,8 +3,8 @@ import type { WordPart } from './syntax.ts'
 export interface Token {
   readonly kind: 'word' | 'newline' | ';' | '{' | '}' | 'bad' | 'end'
   /**
-   * The text of a word that stands there plainly, without quotes, escapes or variables: it may be a keyword or a name. Of
-   * what is no word, what to call it in a message.
+   * The text of a plain word, without quotes, escapes or variables: it may be a keyword or a name. For a token that is
+   * not a word, its name in a message.
    */
   readonly plain: string | null
   readonly parts: readonly WordPart[]
@@ -16,19 +16,19 @@ const MAX_PARTS = 20_000
 
 const blanks = /[ \t]+/y
 const comment = /#[^\n]*/y
-/** What needs no attention inside a word. */
+/** The characters that need no attention inside a word. */
 const bareRun = /[^{}|&$;<> \t\n'"\\]+/y
 const variable = /\$(?:([A-Za-z_][A-Za-z0-9_]*|\d+|[?#*@])|\{([A-Za-z_][A-Za-z0-9_]*|\d+|[?#*@])\})/y
-/** In `$"…"`, where a `$` that begins no variable stands for itself, and positions stand for nothing. */
+/** In `$"…"`, where a `$` that begins no variable is literal, and positions are empty. */
 const translatedVariable = /\$(?:([A-Za-z_][A-Za-z0-9_]*|\d+|[?#])|\{([A-Za-z_][A-Za-z0-9_]*|\d+|[?#])\})/y
 const singleQuotedRun = /[^'\n]+/y
 const doubleQuotedRun = /[^"$\\\n]+/y
 const endsWord = new Set([...'{}|&;<> \t\n'])
 
 /**
- * Takes a GRUB script apart (GRUB manual, "Writing full configuration files directly"; the fine points as grub-script-check
- * has them). It reads as GRUB's own reader does: carriage returns do not count, a NUL ends its line, and a line that begins
- * with # is not there at all, not even within quotes.
+ * Takes a GRUB script apart (GRUB manual, "Writing full configuration files directly"; details as in
+ * grub-script-check). It reads like GRUB's own reader: carriage returns are ignored, a NUL ends its line, and a line
+ * that begins with # does not exist, not even within quotes.
  */
 export class Lexer {
   line = 1
@@ -71,9 +71,9 @@ export class Lexer {
     return this.word(this.line)
   }
 
-  /** After a mistake GRUB goes on with the next line. */
+  /** After a mistake GRUB continues with the next line. */
   skipLine(): void {
-    // What was wrong may have been the end of the line; a lone $ takes up nothing.
+    // The mistake may have been the end of the line; a lone $ takes up nothing.
     if (this.at > this.start && this.text[this.at - 1] === '\n') return
     const end = this.text.indexOf('\n', this.at)
     this.at = end < 0 ? this.text.length : end + 1
@@ -118,7 +118,9 @@ export class Lexer {
     else if (text !== '') parts.push({ kind: 'text', text, isQuoted: true })
   }
 
-  /** @returns what is wrong, if anything is. */
+  /**
+   * @returns the mistake, if any.
+   */
   private singleQuoted(parts: WordPart[]): string | undefined {
     this.at++
     let text = ''
@@ -134,7 +136,7 @@ export class Lexer {
     return undefined
   }
 
-  /** `"…"`, and `$"…"`, of which GRUB puts in the variables when it is translated. @returns what is wrong, if anything is. */
+  /** `"…"`, and `$"…"`, which GRUB translates before it puts in the variables. @returns the mistake, if any. */
   private doubleQuoted(parts: WordPart[], names: RegExp): string | undefined {
     const isTranslated = names === translatedVariable
     let text = ''
@@ -169,7 +171,7 @@ export class Lexer {
     }
   }
 
-  /** Within double quotes a backslash escapes but four characters; before others it stands for itself. */
+  /** Within double quotes a backslash escapes only four characters; before others it is literal. */
   private escapedInQuotes(): string {
     const next = this.text[this.at + 1] ?? ''
     this.at += 1 + next.length
@@ -189,7 +191,7 @@ export class Lexer {
     return true
   }
 
-  /** Another line within a word has begun; those of comments are passed over. */
+  /** Another line within a word has begun; comment lines are skipped. */
   private newLine(): void {
     this.line++
     while (this.text[this.at] === '#') {

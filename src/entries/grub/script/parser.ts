@@ -2,14 +2,14 @@ import { BudgetSpent } from '../../model/budget.ts'
 import { Lexer, type Token } from './lexer.ts'
 import type { If, Statement, Word } from './syntax.ts'
 
-/** Deeper blocks than any configuration has; GRUB's own parser ends at a like depth. */
+/** Deeper blocks than any configuration has; GRUB's own parser ends at a similar depth. */
 const MAX_DEPTH = 1200
 
-/** Longer lines and commands than any configuration has: what is read as a whole has to fit into memory. */
+/** Longer lines and commands than any configuration has: a unit that is read as a whole must fit into memory. */
 const MAX_STATEMENTS = 300_000
 const MAX_WORDS = 100_000
 
-/** A line with more commands is handed over in parts. GRUB would run none of them if a later one had a mistake. */
+/** A line with more commands is passed on in parts. GRUB would run none of them if a later one had a mistake. */
 const MAX_AT_ONCE = 1000
 
 const keywords = new Set('case do done elif else esac fi for if in select then until while function'.split(' '))
@@ -20,15 +20,15 @@ export interface SyntaxProblem {
   readonly line: number
 }
 
-/** What GRUB executes as a whole before it reads on: the statements of a line, and of those that belong to it. */
+/** The unit that GRUB executes before it reads on: the statements of a line, and of the lines that belong to it. */
 export type Chunk =
   | { readonly statements: readonly Statement[]; readonly problem?: never }
   | { readonly statements?: never; readonly problem: SyntaxProblem }
 
-/** What a list of commands is part of; it tells what may end it. */
+/** The construct around a list of commands, which decides how the list may end. */
 type Place = 'block' | 'function' | 'condition' | 'then' | 'else' | 'loop-condition' | 'loop-body'
 
-/** A statement whose end has not come yet. */
+/** A statement whose end has not been reached. */
 type Unfinished =
   | { readonly kind: 'command'; readonly words: readonly Word[]; readonly line: number }
   | { readonly kind: 'function'; readonly name: string; readonly line: number }
@@ -62,10 +62,10 @@ class Mistake extends Error {
 }
 
 /**
- * Reads a GRUB script as GRUB does: a line, and as many more as an open brace, quote, `if` or loop takes. What has a mistake
- * is dropped as a whole, and the next line is read as if nothing had been. The grammar is that of grub-script-check: no list
- * of commands is empty, `;` ends a command and stands nowhere else, functions are defined at the top only.
- * @param afford told how many commands and words are to be kept. @throws BudgetSpent when they cannot be
+ * Reads a GRUB script as GRUB does: a line, and as many more as an open brace, quote, `if` or loop takes. A unit with a
+ * mistake is dropped as a whole, and reading continues with the next line. The grammar is that of grub-script-check: no
+ * list of commands is empty, `;` ends a command and stands nowhere else, functions are defined at the top only.
+ * @param afford called with the number of commands and words to keep. @throws BudgetSpent when they exceed the budget
  */
 export function* parseScript(text: string, afford: (amount: number) => boolean = () => true): Generator<Chunk> {
   const parser = new Parser(new Lexer(text), afford)
@@ -82,12 +82,12 @@ class Parser {
   private token: Token
   private statements: Statement[] = []
   private open: OpenList[] = []
-  /** Statements of this line and those that belong to it. */
+  /** Statements of this line and of those that belong to it. */
   private count = 0
-  /** At the top: whether a delimiter has to come before the next statement. */
+  /** At the top: whether a delimiter must come before the next statement. */
   private isComplete = false
   private isAtEnd = false
-  /** Whether the token at hand is still to be taken. */
+  /** Whether the current token is still to be consumed. */
   private isAhead = false
 
   constructor(lexer: Lexer, afford: (amount: number) => boolean) {
@@ -109,7 +109,7 @@ class Parser {
     }
   }
 
-  /** The statements up to the end of a line that stands in no block. */
+  /** The statements up to the end of a line outside of blocks. */
   private line(): Statement[] {
     for (;;) {
       const isNewline = this.token.kind === 'newline' && this.open.length === 0
@@ -157,7 +157,7 @@ class Parser {
       this.begin(false)
   }
 
-  /** Of a function, the last command has to be ended before the brace: GRUB's grammar has it so. */
+  /** In a function, the last command must end before the brace: GRUB's grammar requires it. */
   private closeBraces({ place, state, of, statements }: OpenList): void {
     if (place === 'block' && state !== 'begun' && of.kind === 'command') this.finish({ ...of, body: statements })
     else if (place === 'function' && state === 'after-delimiter' && of.kind === 'function')
@@ -165,7 +165,7 @@ class Parser {
     else this.fail(state === 'begun' ? 'a block is empty' : undefined)
   }
 
-  /** Whether a keyword ends a list; then comes its statement's next part, or the statement is complete. */
+  /** Whether a keyword ends a list; then follows its statement's next part, or the statement is complete. */
   private endsList({ place, of, statements }: OpenList, keyword: string): boolean {
     if (place === 'condition' && keyword === 'then' && of.kind === 'if') {
       of.cases.push({ condition: statements, body: [] })
@@ -212,7 +212,7 @@ class Parser {
     }
   }
 
-  /** A statement begins with the token at hand. */
+  /** A statement begins with the current token. */
   private begin(isAtTop: boolean): void {
     const { kind, plain, line } = this.token
     if (kind !== 'word') this.fail()
@@ -236,7 +236,7 @@ class Parser {
     }
   }
 
-  /** The words from the token at hand on; the token after them is at hand then. */
+  /** The words from the current token on; the token after them is current then. */
   private words(): Word[] {
     const words: Word[] = []
     for (; this.token.kind === 'word'; this.advance()) {

@@ -4,13 +4,13 @@ export type Instruction =
   | { readonly kind: 'split'; readonly first: number; readonly second: number }
   | { readonly kind: 'jump'; readonly to: number }
   | { readonly kind: 'save'; readonly slot: number }
-  /** Goes on only behind the place that the `mark` of this number was at. */
+  /** Continues only behind the place of the `mark` with this number. */
   | { readonly kind: 'mark'; readonly mark: number }
   | { readonly kind: 'advance'; readonly mark: number }
   | { readonly kind: 'assert'; readonly holds: (text: string, at: number) => boolean }
   | { readonly kind: 'match' }
 
-/** Nodes and instructions of one pattern: `{n,m}` repeats what stands before it. */
+/** Nodes and instructions of one pattern: `{n,m}` repeats the part before it. */
 const MAX_NODES = 5000
 const MAX_INSTRUCTIONS = 20_000
 const MAX_DEPTH = 100
@@ -28,10 +28,12 @@ type Node =
 /** A pattern that regcomp refuses. */
 class Malformed extends Error {}
 
-/** A pattern that is not worked out here: back references, and what is too large. */
+/** A pattern that is not evaluated here: with back references, or too large. */
 class Unsupported extends Error {}
 
-/** @returns null for what is no expression, undefined for one that is not worked out here */
+/**
+ * @returns null for a text that is not an expression, undefined for one that is not evaluated here
+ */
 export function compilePattern(pattern: string): readonly Instruction[] | null | undefined {
   try {
     const code = new Emitter()
@@ -87,7 +89,7 @@ class Emitter {
     for (const jump of jumps) instructions[jump] = { kind: 'jump', to: instructions.length }
   }
 
-  /** `x*` is `(x+)?`: what matches nothing has matched then. */
+  /** `x*` is `(x+)?`: an x that can match nothing has matched then. */
   private repeat({ inner, least, most }: Extract<Node, { kind: 'repeat' }>): void {
     const { instructions } = this
     const isEndless = most === Number.POSITIVE_INFINITY
@@ -108,7 +110,7 @@ class Emitter {
       instructions[option] = { kind: 'split', first: option + 1, second: instructions.length }
   }
 
-  /** A repetition that matches nothing leaves the groups as the one before it did: it is none. */
+  /** A repetition that matches nothing does not count: the groups stay as the one before it left them. */
   private option(inner: Node, isFurther: boolean): void {
     const mark = this.marks++
     if (isFurther) this.instructions.push({ kind: 'mark', mark })
@@ -116,7 +118,7 @@ class Emitter {
     if (isFurther) this.instructions.push({ kind: 'advance', mark })
   }
 
-  /** A place for an instruction that is known only once what follows it is. */
+  /** A place for an instruction that is known only after the following ones. */
   private later(): number {
     return this.instructions.push({ kind: 'match' }) - 1
   }
@@ -153,7 +155,7 @@ class Parser {
     const parts: Node[] = []
     for (;;) {
       const character = this.text[this.at]
-      // A parenthesis that closes nothing stands for itself.
+      // A parenthesis that closes nothing is literal.
       if (character === undefined || character === '|' || (character === ')' && this.depth > 1)) break
       parts.push(this.repeated(this.atom()))
     }
@@ -166,7 +168,7 @@ class Parser {
       const bounds = this.bounds()
       if (bounds === null) return node
       if (count > MAX_DEPTH) throw new Unsupported()
-      // After an anchor regcomp takes it for a character, or refuses it: it means nothing.
+      // After an anchor regcomp takes it for a character, or refuses it; it never repeats there.
       if (atom.kind === 'assert') throw new Unsupported()
       node = { kind: 'repeat', inner: node, ...bounds }
     }
@@ -263,7 +265,7 @@ class Parser {
     }
   }
 
-  /** `[…]`: a backslash stands for itself in it, and `]` where it is the first. */
+  /** `[…]`: a backslash is literal in it, and so is `]` at its start. */
   private bracket(): Node {
     const isNegated = this.text[this.at] === '^'
     if (isNegated) this.at++
@@ -326,7 +328,7 @@ const within = (pattern: RegExp) => (code: number) => pattern.test(String.fromCh
 const isWord = within(/^[0-9A-Za-z_]$/)
 const isSpace = within(/^[ \t-\r]$/)
 
-/** Of ASCII; GRUB knows no locale. */
+/** Of ASCII; GRUB has no locale. */
 const classes: Readonly<Record<string, (code: number) => boolean>> = {
   digit: within(/^[0-9]$/),
   alpha: within(/^[A-Za-z]$/),

@@ -1,17 +1,17 @@
 import { compilePattern, type Instruction } from './pattern-program.ts'
 
-/** Work that one match may take, positions times instructions: two seconds, and two megabytes. */
+/** Work of one match, positions times instructions: two seconds, and two megabytes. */
 const MAX_WORK = 16 * 1024 * 1024
 
-/** What each group matched; undefined for one that took no part. The first is the whole match. */
+/** The match of each group; undefined for one that took no part. The first is the whole match. */
 export type Groups = readonly (string | undefined)[]
 
 /**
- * Matches a POSIX extended regular expression as GRUB's `regexp` does, which has it from gnulib's regcomp and regexec: the
- * leftmost match, of these the longest, in time that is bounded by pattern times text.
- * @param afford told how much work a match would take; what it answers no to is not tried
- * @returns its groups; null when it does not match, or is no expression; undefined when that cannot be told: it refers back
- *   to a group, or is too long.
+ * Matches a POSIX extended regular expression as GRUB's `regexp` does, through gnulib's regcomp and regexec: the
+ * leftmost match, of these the longest, in time bounded by pattern times text.
+ * @param afford called with the work of a match; when it returns false, the match is not tried
+ * @returns its groups; null when it does not match, or is not an expression; undefined when unknown: it refers back to
+ *   a group, or is too long.
  */
 export function matchPattern(
   pattern: string,
@@ -36,7 +36,7 @@ interface Place {
   readonly end: number
 }
 
-/** A thread of a match: the instruction it stands at, and where it began. */
+/** A thread of a match: its instruction, and where it began. */
 interface Thread {
   readonly index: number
   readonly start: number
@@ -48,7 +48,7 @@ function longestMatch(program: readonly Instruction[], text: string): Place | nu
   let threads: Thread[] = []
   let found: Place | null = null
   for (let at = 0; ; at++) {
-    // Those that have read a character stand before the one that begins here.
+    // Threads that have read a character stand before the one that begins here.
     const now: Thread[] = []
     for (const { index, start } of threads) enter(program, lastSeen, now, { index, start }, at, text)
     if (found === null) enter(program, lastSeen, now, { index: 0, start: at }, at, text)
@@ -65,7 +65,7 @@ function longestMatch(program: readonly Instruction[], text: string): Place | nu
   }
 }
 
-/** Lets a thread go on to where it needs a character, unless one that began no later was there. */
+/** Runs a thread up to where it needs a character, unless one that began no later was there. */
 function enter(
   program: readonly Instruction[],
   lastSeen: Int32Array,
@@ -86,12 +86,12 @@ function enter(
   }
 }
 
-/** What remains to be tried, and what a group was before a try changed it. */
+/** Paths yet to be tried, and the value of a group before a try changed it. */
 type Step = { readonly index: number; readonly at: number } | { readonly slot: number; readonly before: number }
 
 /**
- * What the groups are in a match that begins and ends there: of all ways the first that leads to its end, earlier
- * alternatives and more repetitions first, as gnulib takes them. No place of the text is tried twice at an instruction.
+ * The groups of a match with this beginning and end: of all ways the first that leads to its end, earlier alternatives
+ * and more repetitions first, as in gnulib. No place of the text is tried twice at an instruction.
  */
 function groupsOf(program: readonly Instruction[], text: string, { start, end }: Place): (string | undefined)[] {
   const width = end - start + 1

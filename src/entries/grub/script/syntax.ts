@@ -1,4 +1,4 @@
-/** What a word is made of. Only what stands outside of quotes is split where it has blanks. */
+/** The parts of a word. Only parts outside of quotes are split at blanks. */
 export interface WordPart {
   readonly kind: 'text' | 'variable'
   /** The text, or the name of the variable: a name, a position, or one of `? # * @`. */
@@ -11,7 +11,7 @@ export interface Word {
   readonly line: number
 }
 
-/** `word word … { body }`: what GRUB runs, with the body that menuentry and submenu have. */
+/** `word word … { body }`: a command of GRUB, with the body of menuentry and submenu. */
 export interface Command {
   readonly kind: 'command'
   readonly words: readonly Word[]
@@ -21,7 +21,7 @@ export interface Command {
 
 export interface If {
   readonly kind: 'if'
-  /** Of `if` and every `elif`. */
+  /** For `if` and every `elif`. */
   readonly cases: readonly { readonly condition: readonly Statement[]; readonly body: readonly Statement[] }[]
   readonly otherwise: readonly Statement[] | null
   readonly line: number
@@ -35,7 +35,7 @@ export interface For {
   readonly line: number
 }
 
-/** `while`, and `until` with its condition turned round. */
+/** `while`, and `until` with its condition inverted. */
 export interface While {
   readonly kind: 'while'
   readonly isUntil: boolean

@@ -1,20 +1,20 @@
-/** A condition's result: what depends on the firmware, the screen or a key is not known. */
+/** A condition's result; it is unknown when it depends on the firmware, the screen or a key. */
 export type Truth = boolean | 'unknown'
 
-/** GRUB's error numbers, as far as a script may ask `$?` for them; what a test finds false is 1. */
+/** GRUB's error numbers, as far as a script may check `$?` for them; a false test gives 1. */
 export const errors = { fileNotFound: '5', badFileName: '7', badArgument: '18' } as const
 
-/** A variable's value; of one that is not known, what it may be. */
+/** A variable's value; for an unknown one, its possible values. */
 export type Value = string | Unsure
 
 export interface Unsure {
   /** At least one, the likeliest first; '' for unset. */
   readonly candidates: readonly string[]
-  /** What it depends on, to complete "depends on …". */
+  /** Its dependency, to complete "depends on …". */
   readonly why: string
 }
 
-/** Further candidates are left out: that a value is not known is what counts. */
+/** Further candidates are left out: the doubt itself is enough. */
 const MAX_CANDIDATES = 8
 
 export function isUnsure(value: Value | undefined): value is Unsure {
@@ -25,7 +25,7 @@ export function candidatesOf(value: Value | undefined): readonly string[] {
   return isUnsure(value) ? value.candidates : [value ?? '']
 }
 
-/** What a variable is when it is one or the other. */
+/** A variable with either of two values. */
 export function either(one: Value | undefined, other: Value | undefined, why: string): Value | undefined {
   if (one === other) return one
   const candidates = [...new Set([...candidatesOf(one), ...candidatesOf(other)])].slice(0, MAX_CANDIDATES)
@@ -44,16 +44,16 @@ export function agreed(results: readonly Truth[]): Truth {
   return results.every((result) => result === first) ? first : 'unknown'
 }
 
-/** On what a condition depends that is not known. */
+/** The dependency of an unknown condition. */
 export interface Doubt {
   /** To complete "depends on …". */
   readonly why: string
   readonly split: Split | null
-  /** Which result is the likelier; left out where nothing speaks for either: then it is taken for true. */
+  /** The likelier result; absent where neither is likelier: then true is assumed. */
   readonly likely?: boolean
 }
 
-/** Of the one unknown variable that a condition depends on: the values that make it true, and those that do not. */
+/** For the one unknown variable of a condition: the values that make it true, and the others. */
 export interface Split {
   readonly name: string
   readonly whenTrue: readonly string[]

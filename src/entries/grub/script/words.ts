@@ -1,23 +1,26 @@
 import type { Word } from './syntax.ts'
 import { candidatesOf, isUnsure, type Value } from './values.ts'
 
-/** Longest argument, characters; GRUB's own memory ends before. Scripts double a variable until something breaks. */
+/**
+ * Longest argument, in characters; GRUB's own memory ends before. Some scripts double a variable until something
+ * breaks.
+ */
 const MAX_ARGUMENT = 16 * 1024
 
-/** Ways to read words with unknown variables that are looked at. */
+/** The most readings of words with unknown variables that are tried. */
 const MAX_ALTERNATIVES = 16
 
-/** What words mean: one list of arguments, or several when variables are not known. */
+/** The meaning of words: one list of arguments, or several when variables are unknown. */
 export interface Expansion {
   /** At least one, the likeliest first. */
   readonly alternatives: readonly (readonly string[])[]
-  /** What it depends on which of them it is; null when there is one only. */
+  /** The dependency that decides between them; null when there is only one. */
   readonly why: string | null
-  /** The unknown variable, when it is one only, with its candidate for each alternative. */
+  /** The unknown variable, when there is only one, with its candidate for each alternative. */
   readonly unsure: { readonly name: string; readonly candidates: readonly string[] } | null
 }
 
-/** Characters that are handled in the time of a step. */
+/** Characters that take as long as one step. */
 const CHARACTERS_OF_A_STEP = 64
 
 export interface Variables {
@@ -26,11 +29,11 @@ export interface Variables {
   get(name: string): Value | undefined
   /** `$1`, `$2`, …; `$@`, `$*`, `$#` are made of them. */
   readonly positional: readonly string[] | null
-  /** The files that a word with wildcards stands for; null when it stands for itself. */
+  /** The files that a word with wildcards stands for; null when it is literal. */
   readonly glob: ((pattern: string) => readonly string[]) | null
 }
 
-/** Puts values in place of variables and splits what is not quoted at blanks (GRUB manual, "Variable expansion"). */
+/** Replaces variables by their values, and splits unquoted text at blanks (GRUB manual, "Variable expansion"). */
 export function expand(words: readonly Word[], variables: Variables): Expansion {
   const unknown = new Map<string, { candidates: readonly string[]; why: string }>()
   for (const { parts } of words) {
@@ -93,7 +96,7 @@ function argumentsOfWord({ parts }: Word, variables: Variables, chosen: Readonly
       continue
     }
     if (text === '@' && isQuoted) {
-      // "$@" keeps the arguments apart, whatever is in them.
+      // "$@" keeps the arguments apart, even with blanks in them.
       variables.positional?.forEach((argument, index) => {
         if (index > 0 && current !== undefined) {
           finished.push(current)
@@ -108,7 +111,7 @@ function argumentsOfWord({ parts }: Word, variables: Variables, chosen: Readonly
       append(value)
       continue
     }
-    // Blanks keep pieces of one value apart; at its ends they do not part it from what stands beside it.
+    // Blanks separate the pieces of one value; at its ends they do not separate it from its neighbours.
     variables.spend(Math.floor(value.length / CHARACTERS_OF_A_STEP))
     value.split(/[ \t\n\v\f\r]+/).forEach((piece, index, pieces) => {
       if (piece === '') return

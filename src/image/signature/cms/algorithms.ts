@@ -13,11 +13,11 @@ export const hashAlgorithms: ReadonlyMap<string, string> = new Map([
 
 export interface SignatureAlgorithm {
   readonly name: string
-  /** The hash that the identifier fixes, or null when the signer's digest algorithm says it. */
+  /** The hash that the identifier implies, or null when the signer's digest algorithm names it. */
   readonly hash: string | null
-  /** What `asymmetricKeyType` of node:crypto the key has to be of. */
+  /** The key's required `asymmetricKeyType` of node:crypto. */
   readonly keyTypes: readonly string[]
-  /** Whether it signs the message itself instead of a hash, which node:crypto wants to have in one piece. */
+  /** Whether it signs the message itself instead of a hash, which node:crypto needs in one piece. */
   readonly wholeMessage?: boolean
 }
 

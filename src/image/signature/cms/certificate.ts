@@ -2,7 +2,7 @@ import { createHash, type KeyObject, X509Certificate } from 'node:crypto'
 import { type Element, Fields, INTEGER, is, OCTET_STRING, readDer, SEQUENCE } from './der.ts'
 import { type SignatureCertificate, Unreadable } from './report.ts'
 
-/** A certificate with what is needed to find and to check a signature by it. */
+/** A certificate with the facts needed to find it and to check a signature by it. */
 export interface Certificate {
   readonly x509: X509Certificate
   readonly publicKey: KeyObject | null
@@ -17,7 +17,10 @@ export interface Certificate {
 const SUBJECT_KEY_IDENTIFIER = '2.5.29.14'
 const AUTHORITY_KEY_IDENTIFIER = '2.5.29.35'
 
-/** Reads an X.509 certificate, RFC 5280: node:crypto does it, but for what it does not tell. @throws Unreadable */
+/**
+ * Reads an X.509 certificate, RFC 5280, through node:crypto, except for the fields that this does not show. @throws
+ * Unreadable
+ */
 export function readCertificate(der: Buffer): Certificate {
   const fields = new Fields(readDer(der, 'a certificate'), 'a certificate')
   const tbs = fields.required(SEQUENCE, 'contents')
@@ -40,7 +43,7 @@ function parsed(der: Buffer): X509Certificate {
   }
 }
 
-/** null where the key is of a kind that this Node does not know. */
+/** null where this Node does not know the kind of key. */
 function publicKeyOf(x509: X509Certificate): KeyObject | null {
   try {
     return x509.publicKey
@@ -54,7 +57,7 @@ function readKeyId(extensions: Element | undefined): Buffer | null {
   return inner !== null && is(inner, OCTET_STRING) ? inner.content : null
 }
 
-/** Of AuthorityKeyIdentifier ::= SEQUENCE { keyIdentifier [0], … } the key; RFC 5280, 4.2.1.1. */
+/** The key of AuthorityKeyIdentifier ::= SEQUENCE { keyIdentifier [0], … }; RFC 5280, 4.2.1.1. */
 function readAuthorityKeyId(extensions: Element | undefined): Buffer | null {
   const inner = readExtension(extensions, AUTHORITY_KEY_IDENTIFIER, "a certificate's authority")
   const key = inner?.children.find(({ tagClass, tag }) => tagClass === 'context' && tag === 0)
@@ -67,7 +70,7 @@ function readExtension(extensions: Element | undefined, oid: string, name: strin
   return value === undefined || !is(value, OCTET_STRING) ? null : readDer(value.content, name)
 }
 
-/** The certificate in plain data. @param known certificates among which its issuer may be */
+/** The certificate in plain data. @param known certificates that may include its issuer */
 export function describeCertificate(certificate: Certificate, known: readonly Certificate[]): SignatureCertificate {
   const { x509, publicKey, tbs, keyId, authorityKeyId } = certificate
   return {
@@ -100,7 +103,7 @@ function issuerSignatureHolds(x509: X509Certificate, known: readonly Certificate
   return answer
 }
 
-/** node:crypto puts every part of a name into a line of its own, and escapes line breaks within one. */
+/** node:crypto puts every part of a name on its own line, and escapes line breaks within one. */
 function oneLine(name: string | undefined): string {
   return (name ?? '').split('\n').join(', ')
 }

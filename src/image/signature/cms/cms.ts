@@ -2,11 +2,13 @@ import { hashAlgorithms } from './algorithms.ts'
 import { type Element, Fields, firstOid, INTEGER, is, OCTET_STRING, readDer, SEQUENCE, SET } from './der.ts'
 import { Unreadable } from './report.ts'
 
-/** PKCS#7 and CMS, RFC 2315 and RFC 5652: the parts of SignedData that a signature on a file has. */
+/** PKCS#7 and CMS, RFC 2315 and RFC 5652: the parts of SignedData in a file's signature. */
 export interface SignedData {
   /** Object identifier of the content's type. */
   readonly contentType: string
-  /** The signed content, or null when the signature is detached. Its contents, without tag and length, are what is hashed. */
+  /**
+   * The signed content, or null when the signature is detached. The hash covers its contents, without tag and length.
+   */
   readonly content: Element | null
   /** DER of each certificate. */
   readonly certificates: readonly Buffer[]
@@ -30,11 +32,11 @@ export interface SignerInfo {
   readonly contentType: string | null
   readonly messageDigest: Buffer | null
   readonly signingTime: string | null
-  /** Signatures within this one, as Microsoft's tools put a second one: DER each. */
+  /** Signatures within this one; Microsoft's tools put a second one there: DER each. */
   readonly nested: readonly Buffer[]
 }
 
-/** Content of no further structure, which a signature on a file is over. */
+/** Content of no further structure, which a signature on a file covers. */
 export const PKCS7_DATA = '1.2.840.113549.1.7.1'
 
 const SIGNED_DATA = '1.2.840.113549.1.7.2'
@@ -43,7 +45,9 @@ const ATTRIBUTE_MESSAGE_DIGEST = '1.2.840.113549.1.9.4'
 const ATTRIBUTE_SIGNING_TIME = '1.2.840.113549.1.9.5'
 const ATTRIBUTE_NESTED_SIGNATURE = '1.3.6.1.4.1.311.2.4.1'
 
-/** @throws Unreadable when it is no SignedData */
+/**
+ * @throws Unreadable when it is not SignedData
+ */
 export function readSignedData(der: Buffer): SignedData {
   const outer = readDer(der, 'the signature')
   const contentInfo = new Fields(outer, 'the signature')
@@ -59,7 +63,7 @@ export function readSignedData(der: Buffer): SignedData {
   const certificates = (signedData.tagged(0)?.children ?? []).filter((child) => is(child, SEQUENCE))
   signedData.tagged(1)
   const signers = signedData.required(SET, 'signers').children.map(readSigner)
-  // RFC 2315 knows version 1 alone, RFC 5652 1 to 5; a signer's is 3 when it is named by key id, and 1 else.
+  // RFC 2315 has only version 1, RFC 5652 1 to 5; a signer's is 3 when it is named by key id, and 1 otherwise.
   const isVersionWrong = signers.some(({ version, keyId }) => version !== (keyId === null ? 1 : 3))
   if (version < 1 || version > 5 || isVersionWrong) problems.push('its PKCS#7 version is none that exists')
   for (const { hashAlgorithm } of signers) {

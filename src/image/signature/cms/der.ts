@@ -23,21 +23,21 @@ export const OCTET_STRING = 4
 export const SEQUENCE = 16
 export const SET = 17
 
-/** More than ten certificates of the largest kind take; a hostile file gets no further. */
+/** More than ten of the largest certificates take; hostile input is stopped there. */
 const LIMITS = { maxDepth: 40, maxNodes: 20_000, maxContentLength: 1024 * 1024 } as const
 
 const tagClasses: readonly TagClass[] = ['universal', 'application', 'context', 'private']
 
 let parse: typeof fromBER | undefined
 
-/** Loads the ASN.1 library, which only signed images need. To be awaited before `readDer` is called. */
+/** Loads the ASN.1 library, which only signed images need. Await it before calling `readDer`. */
 export async function loadAsn1(): Promise<void> {
   parse ??= (await import('asn1js')).fromBER
 }
 
 /**
- * Reads the element at the start of `bytes`; what follows it is left alone.
- * @throws Unreadable on anything that is no ASN.1, or more of it than any signature has
+ * Reads the element at the start of `bytes`; the following bytes are ignored.
+ * @throws Unreadable on bytes that are not ASN.1, or on more elements than any signature has
  */
 export function readDer(bytes: Buffer, what: string): Element {
   if (parse === undefined) throw new Error('loadAsn1() comes before readDer()')
@@ -54,7 +54,7 @@ export function readDer(bytes: Buffer, what: string): Element {
   return elementOf(answer.result as unknown as Block, what)
 }
 
-/** What is used of the library's objects. */
+/** The used part of the library's objects. */
 type Block = BaseBlock & {
   readonly valueBlock: { readonly value?: unknown; toString(): string }
   toDate?(): Date
@@ -72,7 +72,7 @@ function elementOf(block: Block, what: string): Element {
   const children: readonly Block[] = Array.isArray(inner) ? inner : []
   const content = raw.subarray(blockLength + block.lenBlock.blockLength, end)
   const elements = children.filter(isNoEnd).map((child) => elementOf(child, what))
-  // The library reads on where a length ends amidst an element; whoever else reads it may not.
+  // The library reads on where a length ends inside an element; other readers must not.
   const isWhole = block.lenBlock.isIndefiniteForm || content.length === block.lenBlock.length
   const filled = elements.reduce((sum, element) => sum + element.raw.length, 0)
   if (!isWhole || (isConstructed && filled !== content.length)) {
@@ -89,7 +89,7 @@ function elementOf(block: Block, what: string): Element {
   }
 }
 
-/** Two zero bytes end the contents of an element of indefinite length, and are none of them. */
+/** Two zero bytes end the contents of an element of indefinite length, and are not part of them. */
 function isNoEnd({ idBlock }: Block): boolean {
   return idBlock.tagClass !== 1 || idBlock.tagNumber !== 0
 }
@@ -102,20 +102,22 @@ function timeOf(block: Block): string | null {
   }
 }
 
-/** The children one after another; each is asked for by what it has to be. */
+/** The children in sequence; each is requested by its expected kind. */
 export class Fields {
   readonly #children: readonly Element[]
   readonly #what: string
   #next = 0
 
-  /** @throws Unreadable when `element` is not the SEQUENCE that it has to be */
+  /**
+   * @throws Unreadable when `element` is not the expected SEQUENCE
+   */
   constructor(element: Element | undefined, what: string) {
     if (element === undefined || !is(element, SEQUENCE)) throw new Unreadable(`${what} is missing or no ASN.1 sequence`)
     this.#children = element.children
     this.#what = what
   }
 
-  /** The next field, which has to be a universal one with this tag. @throws Unreadable */
+  /** The next field, which must be a universal one with this tag. @throws Unreadable */
   required(tag: number, name: string): Element {
     const element = this.#children[this.#next]
     if (element === undefined || !is(element, tag)) throw new Unreadable(`${this.#what} has no ${name}`)
@@ -123,7 +125,7 @@ export class Fields {
     return element
   }
 
-  /** The next field, whatever it is. @throws Unreadable when there is none */
+  /** The next field, of any kind. @throws Unreadable when there is none */
   any(name: string): Element {
     const element = this.#children[this.#next]
     if (element === undefined) throw new Unreadable(`${this.#what} has no ${name}`)

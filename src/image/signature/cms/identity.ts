@@ -3,10 +3,10 @@ import type { SignedData, SignerInfo } from './cms.ts'
 import type { Element } from './der.ts'
 import { type SignatureCertificate, type Signer, Unreadable } from './report.ts'
 
-/** As many certificates as any signature on a kernel brings, and more; the others are counted, not read. */
+/** More certificates than any kernel signature contains; further ones are counted, not read. */
 const MAX_CERTIFICATES = 16
 
-/** The certificates a signature brings; those that cannot be read are problems. */
+/** The certificates in a signature; unreadable ones are problems. */
 export function readCertificates(signedData: SignedData, problems: string[]): Certificate[] {
   const certificates: Certificate[] = []
   for (const der of signedData.certificates.slice(0, MAX_CERTIFICATES)) {
@@ -36,7 +36,7 @@ export function describeCertificates(
   return described
 }
 
-/** The certificate that a signer names, among those there are. */
+/** The certificate that a signer names, if it is present. */
 export function certificateOf(signer: SignerInfo, certificates: readonly Certificate[]): Certificate | undefined {
   return certificates.find((certificate) => {
     if (signer.keyId !== null) return certificate.keyId?.equals(signer.keyId) ?? false
@@ -80,7 +80,7 @@ const nameParts = new Map([
   ['0.9.2342.19200300.100.1.25', 'DC'],
 ])
 
-/** A name for which there is no certificate that node:crypto could print; escaped as there. */
+/** A name without a certificate that node:crypto could print; escaped as there. */
 function nameOf(name: Element): string {
   const parts = name.children.flatMap(({ children }) => children)
   return parts

@@ -6,7 +6,7 @@ import { certificateOf, describeCertificates, describeSigner, readCertificates }
 import type { ImageSignature } from './report.ts'
 import { digestOf, type Message, type Verification, verifySignature } from './verify.ts'
 
-/** A signature with all that is needed to tell whether it is true. */
+/** A signature with all facts needed to verify it. */
 export interface Claim {
   readonly kind: ImageSignature['kind']
   readonly signedData: SignedData
@@ -15,15 +15,18 @@ export interface Claim {
   /** The image's digest as the signature has it. */
   readonly digest: Buffer | null
   readonly computedDigest: Buffer | null
-  /** The signed content, or the check that ran along over it; null for a detached content that is too large to hold. */
+  /**
+   * The signed content, or the check that was computed along the way; null for a detached content that is too large to
+   * hold.
+   */
   readonly content: Buffer | Verify | null
-  /** Certificates besides those the signature brings. */
+  /** Certificates besides those in the signature. */
   readonly known: readonly Certificate[]
-  /** What has been found wrong already. */
+  /** The faults found so far. */
   readonly problems: readonly string[]
 }
 
-/** Compares what a signature claims with what is so. */
+/** Compares a signature's claims with the facts. */
 export function concludeSignature(claim: Claim): ImageSignature {
   const { kind, signedData, hashAlgorithm, digest, computedDigest, known } = claim
   const problems = [...claim.problems]
@@ -59,7 +62,10 @@ export function concludeSignature(claim: Claim): ImageSignature {
 
 const unknown: Verification = { holds: null }
 
-/** RFC 5652, 5.4: with attributes, they are signed, and have the content's type and digest; else the content itself is. */
+/**
+ * RFC 5652, 5.4: attributes, if any, are signed and contain the content's type and digest; else the content itself is
+ * signed.
+ */
 function verifySigner(
   { kind, signedData, content }: Claim,
   signer: SignerInfo,
@@ -94,7 +100,7 @@ function mismatch(algorithm: string, signed: Buffer, computed: Buffer): string {
   return `the image is not the one that was signed: its ${algorithm} digest is ${text(computed)}, and ${text(signed)} was signed`
 }
 
-/** A signature of which nothing could be read. */
+/** A signature that could not be read at all. */
 export function unreadableSignature(kind: ImageSignature['kind'], ...problems: string[]): ImageSignature {
   return {
     kind,

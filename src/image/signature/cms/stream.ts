@@ -2,12 +2,12 @@ import { setImmediate } from 'node:timers/promises'
 import type { ByteSource } from '../../../bytes/bytes.ts'
 import { Unreadable } from './report.ts'
 
-/** As much as is read at a time, bytes: a millisecond or so of hashing. */
+/** Bytes read at a time: a millisecond or so of hashing. */
 const CHUNK = 1024 * 1024
 
 /**
- * The bytes of a range in pieces, with the event loop free to run between two of them.
- * @throws Unreadable when the file has become shorter meanwhile; the signal's reason; Node's error of read(2)
+ * The bytes of a range in pieces; the event loop runs between two of them.
+ * @throws Unreadable when the file has become shorter in between; the signal's reason; Node's error of read(2)
  */
 export async function* chunksOf(
   source: ByteSource,

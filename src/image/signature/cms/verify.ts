@@ -10,16 +10,16 @@ import {
 import { type SignatureAlgorithm, signatureAlgorithms } from './algorithms.ts'
 import type { SignerInfo } from './cms.ts'
 
-/** What a signature is over: the bytes at hand, or a check that ran along over more bytes than can be held. */
+/** The signed message: the available bytes, or a check computed along over more bytes than can be held. */
 export type Message = Buffer | Verify
 
-/** What a check came to; `reason` where it could not be made, or why it failed when that is known. */
+/** The result of a check; `reason` where it could not be made, or where the cause of its failure is known. */
 export interface Verification {
   readonly holds: boolean | null
   readonly reason?: string
 }
 
-/** A running check over a message in pieces; undefined for algorithms that cannot have it so. */
+/** A running check over a message in pieces; undefined for algorithms that do not allow it. */
 export function beginVerify(signer: SignerInfo): Verify | undefined {
   const algorithm = signatureAlgorithms.get(signer.signatureAlgorithm)
   if (algorithm === undefined || algorithm.wholeMessage) return undefined
@@ -30,7 +30,7 @@ export function beginVerify(signer: SignerInfo): Verify | undefined {
   }
 }
 
-/** Whether the signature holds under `key`. */
+/** Whether the signature is valid under `key`. */
 export function verifySignature(signer: SignerInfo, key: KeyObject, message: Message): Verification {
   const algorithm = signatureAlgorithms.get(signer.signatureAlgorithm)
   if (algorithm === undefined) {
@@ -58,7 +58,7 @@ function verifyWith(algorithm: SignatureAlgorithm, signer: SignerInfo, key: KeyO
   return verify(hash, message, how, signer.signature)
 }
 
-/** Hash of bytes at hand, or null for an algorithm this Node lacks. */
+/** Hash of the available bytes, or null for an algorithm this Node lacks. */
 export function digestOf(algorithm: string, bytes: Buffer): Buffer | null {
   try {
     return createHash(algorithm).update(bytes).digest()
