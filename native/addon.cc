@@ -1,4 +1,4 @@
-// What src/native.ts declares, on Node-API: arguments in, errno out. It decides nothing.
+// The calls that src/native.ts declares, on Node-API: arguments in, errno out. It decides nothing.
 #include <napi.h>
 
 #include <array>
@@ -12,11 +12,11 @@
 namespace linux_kexec {
 namespace {
 
-// An IMA signature has about 600 bytes; of what is longer, ERANGE is told.
+// An IMA signature has about 600 bytes; a longer value gives ERANGE.
 constexpr size_t kAttributeSize = 4096;
 
-// Takes the arguments of one call in order. The first that is not what it should be leaves a TypeError pending, and
-// those after it are not looked at: the caller asks `Wrong()` once, at the end.
+// Takes the arguments of one call in order. The first wrong one leaves a TypeError pending, and the rest are skipped:
+// the caller asks `Wrong()` once, at the end.
 class Arguments {
  public:
   explicit Arguments(const Napi::CallbackInfo& call) : call_(call) {}
@@ -94,11 +94,11 @@ class Arguments {
  private:
   static constexpr const char* kSegments = "an array of at most 16 segments {bytes: Uint8Array, address, size}";
 
-  // What a double holds exactly, and a pointer holds at all.
+  // The largest integer that a double holds exactly and a pointer can hold.
   static constexpr double kLargest =
       sizeof(size_t) < sizeof(double) ? static_cast<double>(UINT32_MAX) : 9007199254740991.0;
 
-  // Where the elements of a typed array of this type are; false for anything else.
+  // The place of a typed array's elements, if it has this type; false for any other value.
   [[nodiscard]] bool Elements(const Napi::Value& value, napi_typedarray_type wanted, void*& start,
                               size_t& length) const {
     if (!value.IsTypedArray()) return false;
@@ -154,8 +154,8 @@ struct Load {
   }
 };
 
-// Where the caller finds which thread makes the call, once it is under way: the kernel ends a thread in which it
-// crashes, and then nothing tells the caller.
+// Where the caller finds the thread that makes the call, once it has begun. The kernel ends a thread in which it
+// crashes, and then nothing else notifies the caller.
 class ThreadCell {
  public:
   void Take(Arguments& arguments) { thread_ = arguments.Cell("thread", pin_); }
@@ -168,7 +168,7 @@ class ThreadCell {
 };
 
 // The load owns its copy of the command line, so nothing of JavaScript is touched off the event loop. When a worker
-// thread exits, Node waits for a load that has begun, and then the promise cannot be resolved any more:
+// thread exits, Node waits for a load that has begun, and then the promise can no longer be resolved:
 // NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS (see binding.gyp) keeps that from aborting the process.
 class LoadWorker : public Napi::AsyncWorker {
  public:
@@ -214,7 +214,7 @@ Napi::Value KexecFileLoadSync(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), load.Run());
 }
 
-// The segments of one call, and what keeps their bytes from being collected meanwhile.
+// The segments of one call, and the references that keep their bytes from being collected during it.
 struct SegmentLoad {
   size_t entry = 0;
   size_t count = 0;
@@ -231,7 +231,7 @@ struct SegmentLoad {
   [[nodiscard]] int Run() const { return KexecLoad(entry, count, segments.data(), flags); }
 };
 
-// The kernel copies the segments' bytes from where JavaScript has them. The references go in the destructor, which runs
+// The kernel copies the segments' bytes from JavaScript's own memory. The references go in the destructor, which runs
 // on the thread of JavaScript.
 class SegmentWorker : public Napi::AsyncWorker {
  public:
@@ -313,7 +313,8 @@ Napi::Value CallSeekEnd(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), SeekEnd(descriptor));
 }
 
-// Bytes, each as one character of a string: without a buffer, nothing more of Node-API is needed. Or an errno, negated.
+// Bytes, each as one character of a string: without a buffer, no further part of Node-API is needed. Or an errno,
+// negated.
 Napi::Value BytesOrErrno(Napi::Env env, const char* bytes, int length) {
   if (length < 0) return Napi::Number::New(env, length);
   napi_value text = nullptr;

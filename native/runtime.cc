@@ -1,6 +1,6 @@
-// The few parts of the C++ runtime the addon uses, so that it needs no libstdc++: the same file then loads under glibc
-// and musl, and into runtimes that bring no libstdc++ of their own. Exceptions are off, so what would throw aborts.
-// exports.map keeps all of it inside the addon: Node's own operator new is never replaced.
+// The few parts of the C++ runtime that the addon uses, so that it needs no libstdc++. The same file then loads under
+// glibc and musl, and into runtimes without a libstdc++ of their own. Exceptions are off, so code that would throw
+// aborts. exports.map keeps all of it inside the addon: Node's own operator new is never replaced.
 #include <cstddef>
 #include <cstdlib>
 #include <string>
@@ -31,6 +31,6 @@ void __throw_bad_function_call() { abort(); }
 }  // namespace std
 // NOLINTEND(bugprone-reserved-identifier,cert-*)
 
-// libstdc++'s headers declare these instantiated elsewhere (up to C++17); elsewhere is here. The linker drops what is
-// not used.
+// libstdc++'s headers declare these as instantiated elsewhere (up to C++17), which is here. The linker drops unused
+// ones.
 template class std::basic_string<char>;

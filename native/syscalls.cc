@@ -26,8 +26,7 @@
 #endif
 #endif
 
-// The headers of 32-bit arm have a number (401), but no kernel has the call behind it (CONFIG_KEXEC_FILE does not
-// exist).
+// The headers of 32-bit arm have a number (401), but no kernel has the call (CONFIG_KEXEC_FILE does not exist).
 #if defined(__arm__)
 #undef SYS_kexec_file_load
 #endif
@@ -105,7 +104,7 @@ int Unmount(const char* target, int flags) {
 }
 
 int RemountReadOnly(const char* target) {
-  // The source is not looked at in a remount; valgrind and some LSMs want a string all the same.
+  // A remount ignores the source, but valgrind and some LSMs require a string.
   return InChild([=] { return ErrnoUnlessZero(mount("none", target, nullptr, MS_REMOUNT | MS_RDONLY, nullptr)); });
 }
 

@@ -24,14 +24,14 @@ constexpr size_t kMaxSegments = 16;
 // buffer, and arm64 kernels delete the bootargs. ENOSYS where the architecture has no such call (32-bit arm).
 int KexecFileLoad(int kernel, int initrd, const char* command_line, size_t length, unsigned long flags);
 
-// kexec_load(2). No segments unload what is loaded.
+// kexec_load(2). An empty list of segments unloads the loaded kernel.
 int KexecLoad(size_t entry, size_t count, const Segment* segments, unsigned long flags);
 
 // reboot(2) with LINUX_REBOOT_CMD_KEXEC. Does not sync, unmount or stop anything.
 int RebootKexec();
 
 // reboot(2) with both magic numbers wrong, which no kernel obeys: EINVAL to a caller who may reboot, EPERM without
-// CAP_SYS_BOOT (it is asked for first, kernel/reboot.c), else what a filter or a security module answers.
+// CAP_SYS_BOOT (which is checked first, kernel/reboot.c), else the answer of a filter or a security module.
 int ProbeReboot();
 
 // flock(2).
@@ -58,11 +58,12 @@ int Close(int descriptor);
 // gettid(2): the calling thread.
 int ThreadId();
 
-// tgkill(2) without a signal. ESRCH when this process has no such thread any more.
+// tgkill(2) without a signal. ESRCH when this process no longer has that thread.
 int ProbeThread(int thread);
 
-// Storage that does not answer holds these three in the kernel for ever, out of reach of any signal. So each is made in
-// a child process, which does nothing else. The child, or the errno negated: what came of it is told by ChildResult.
+// Storage that does not answer blocks these three in the kernel for ever, out of reach of any signal. So each is made
+// in a child process, which does nothing else. Returns the child, or the errno negated; ChildResult returns the child's
+// result.
 
 // sync(2).
 int Sync();
@@ -73,8 +74,8 @@ int Unmount(const char* target, int flags);
 // mount(2) with MS_REMOUNT | MS_RDONLY.
 int RemountReadOnly(const char* target);
 
-// waitpid(2) with WNOHANG: 0 or the errno of the child's call. -EAGAIN while it is still in it, another errno negated
-// when there is no such child; -EINTR when something has ended it.
+// waitpid(2) with WNOHANG: 0 or the errno of the child's call. -EAGAIN while the call has not returned, another errno
+// negated when there is no such child; -EINTR when a signal has ended it.
 int ChildResult(int child);
 
 }  // namespace linux_kexec

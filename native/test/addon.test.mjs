@@ -19,7 +19,7 @@ assert.equal(native.kexecFileLoadSync(-1, -1, '', 0), errno, 'run me under deny-
 
 const [ESRCH, SUCCESS] = [3, 0]
 
-/** What a load tells its thread in. */
+/** The place where a load names its thread. */
 const cell = () => new Int32Array(1)
 
 test('the errno comes back from both ways of loading, and from reboot', async () => {
@@ -89,7 +89,7 @@ test('a wrong argument is a TypeError, and never a call', () => {
   }
   assert.throws(() => native.unmount('/nonexistent\0', 0), TypeError)
   assert.throws(() => native.unmount('/nonexistent', '0'), TypeError)
-  // More than asked for is no harm, and neither is another `this`.
+  // Extra arguments do no harm, and neither does another `this`.
   assert.equal(native.kexecFileLoadSync.call(null, ...load, 'more'), errno)
 })
 
@@ -122,7 +122,7 @@ test('segments: the errno comes back, and a wrong one is a TypeError, never a ca
       assert.throws(() => native.kexecLoadSync(...args), TypeError)
     }
   }
-  // A getter that throws is told as it is.
+  // The exception of a getter is passed on unchanged.
   const broken = { ...segment }
   Object.defineProperty(broken, 'address', {
     get() {
@@ -212,7 +212,7 @@ test('attributes of an open file', () => {
   assert.equal(native.close(memory), 9)
 })
 
-/** What came of a call that a child makes. */
+/** The result of a call that a child makes. */
 async function resultOf(child) {
   assert.ok(child > 0)
   for (;;) {
@@ -235,7 +235,8 @@ test('the question whether reboot is allowed, and a lock', () => {
   assert.equal(native.lock(-1, 2), 9)
 })
 
-// The thread pool is the process's: while it is busy, what a worker thread queues waits, and the thread ends first.
+// All threads share the process's thread pool: while it is busy, a worker thread's calls wait, and the thread ends
+// first.
 for (const ending of ['process.exit()', 'parentPort.postMessage(0)', 'throw new Error("gone")', '']) {
   test(`worker threads end with loads in the queue: ${ending || 'by themselves'}`, async () => {
     for (let round = 0; round < 6; round++) {

@@ -1,8 +1,8 @@
 // deny-kexec ERRNO -- COMMAND [ARGUMENT…]
 //
 // Runs COMMAND with kexec_load, kexec_file_load and reboot failing with ERRNO before they reach the kernel, for it and
-// everything it starts. It is what makes `npm test` as root harmless, and how the tests prove that an errno arrives
-// unchanged. Exit status: that of COMMAND; 125 when the filter cannot be set, 127 when COMMAND cannot be run.
+// everything it starts. This makes `npm test` as root harmless, and shows in tests that an errno arrives unchanged.
+// Exit status: that of COMMAND; 125 when the filter cannot be set, 127 when COMMAND cannot be run.
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>

@@ -28,7 +28,8 @@ void Check(bool holds, const char* what, int line) {
 }
 #define CHECK(condition) Check((condition), #condition, __LINE__)
 
-// A reboot(2) whose magic numbers are wrong does nothing even without the filter: EPERM, or EINVAL to who may reboot.
+// A reboot(2) whose magic numbers are wrong does nothing even without the filter: EPERM, or EINVAL for a caller who may
+// reboot.
 bool RebootIsDenied(int error) {
   return error != EINVAL && syscall(SYS_reboot, 0, 0, 0, nullptr) == -1 && errno == error;
 }
@@ -111,7 +112,7 @@ int ResultOf(int child) {
 }
 
 void MountsThatAreNotThereAreRefused() {
-  // The kernel looks the path up before or after it asks for CAP_SYS_ADMIN, by version.
+  // The kernel looks up the path before or after it checks CAP_SYS_ADMIN, depending on its version.
   const auto refused = [](int child) {
     const int error = ResultOf(child);
     return error == ENOENT || error == EPERM;

@@ -1,11 +1,11 @@
 import { readSync } from 'node:fs'
 
-/** Bytes that are read where they are needed: a file, memory, or a part of either. */
+/** Bytes that are read only when needed: a file, memory, or a part of either. */
 export interface ByteSource {
   readonly size: number
   /** Bytes from `offset` on, at most `length`; fewer only at the end, none beyond it. @throws Node's error of read(2) */
   read(offset: number, length: number): Buffer
-  /** As `read`, into memory that the caller uses again: as much as it holds. @returns bytes that there are */
+  /** As `read`, into memory that the caller uses again: as much as it holds. @returns the number of bytes */
   readInto?(target: Buffer, offset: number): number
 }
 
@@ -37,7 +37,7 @@ export function fileBytes(fd: number, size: number): ByteSource {
   }
 }
 
-/** Bytes in memory; what is read shares their memory. */
+/** Bytes in memory; results of reading share it. */
 export function memoryBytes(buffer: Buffer): ByteSource {
   return {
     size: buffer.length,
@@ -56,7 +56,7 @@ export function withHead(head: Buffer, source: ByteSource | undefined): ByteSour
   return { size, read }
 }
 
-/** The same bytes, telling how far they have been read: the highest offset so far, and the size. */
+/** The same bytes, with a report of the progress: the highest offset so far, and the size. */
 export function watched(source: ByteSource, onRead: (done: number, size: number) => void): ByteSource {
   let furthest = 0
   const see = (end: number) => {
@@ -81,7 +81,9 @@ export function watched(source: ByteSource, onRead: (done: number, size: number)
   }
 }
 
-/** The bytes from `offset` on, at most `length`, as a source of their own. Whatever the numbers, it stays inside `source`. */
+/**
+ * The bytes from `offset` on, at most `length`, as a source of their own. With any numbers, it stays inside `source`.
+ */
 export function partOf(source: ByteSource, offset: number, length: number): ByteSource {
   const size = clip(source.size, offset, length)
   return {
@@ -105,7 +107,7 @@ export function joined(sources: readonly ByteSource[]): ByteSource {
     size,
     read(offset, length) {
       const pieces: Buffer[] = []
-      // There may be thousands, of which few are wanted.
+      // There may be thousands, of which few are needed.
       const first = firstBeyond(ends, offset)
       let [at, left] = [offset - (ends[first - 1] ?? 0), clip(size, offset, length)]
       for (let index = first; left > 0 && index < sources.length; index++) {
@@ -113,7 +115,7 @@ export function joined(sources: readonly ByteSource[]): ByteSource {
         if (at < source.size) {
           const piece = source.read(at, left)
           pieces.push(piece)
-          // A file that shrank meanwhile: what comes behind must not move to its place.
+          // A file that shrank in between: the bytes behind it must not move to its place.
           if (piece.length < Math.min(left, source.size - at)) break
           left -= piece.length
           at += piece.length
@@ -125,7 +127,7 @@ export function joined(sources: readonly ByteSource[]): ByteSource {
   }
 }
 
-/** The first of ascending numbers that is larger; how many there are when none is. */
+/** The index of the first of ascending numbers that is larger; their count when none is. */
 function firstBeyond(ascending: readonly number[], limit: number): number {
   let [low, high] = [0, ascending.length]
   while (low < high) {

@@ -8,13 +8,13 @@ const table = Int32Array.from({ length: 256 }, (_, byte) => {
 
 /** The CRC-32 of zlib, as xz, uImage and FIT use it. Node has it from 20.15 and 22.2 on. */
 export function crc32(bytes: Uint8Array, start = 0): number {
-  // Without bytes Node 20 and 22 answer 0, whatever came before.
+  // Without bytes Node 20 and 22 answer 0, for any earlier value.
   if (bytes.length === 0) return start
   const native = (zlib as { crc32?: (bytes: Uint8Array, start?: number) => number }).crc32
   return native === undefined ? crc32InJavaScript(bytes, start) : native(bytes, start)
 }
 
-/** The same where the runtime has none. */
+/** The same for runtimes without it. */
 export function crc32InJavaScript(bytes: Uint8Array, start = 0): number {
   let crc = ~start
   for (let index = 0; index < bytes.length; index++) {

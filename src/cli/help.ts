@@ -6,7 +6,7 @@ import { styled } from './output/style.ts'
 const INDENT = 2
 const MEANING = 6
 
-/** The help of one command, for a terminal or whatever else a descriptor leads to. */
+/** The help of one command, for a terminal or any other descriptor. */
 export function commandHelp(command: Command, descriptor: Descriptor): string {
   const width = lineWidth(descriptor)
   const { name, operands, summary, notes, examples } = command
@@ -38,7 +38,7 @@ function exampleLines(examples: Command['examples'], descriptor: Descriptor): st
   return [
     styled('bold', 'Examples:', descriptor),
     ...examples.flatMap(([example, meaning]) => [
-      // What is to be typed stays on one line.
+      // Text to type stays on one line.
       ' '.repeat(INDENT) + example,
       ...placed(meaning, { width, indent: MEANING }),
     ]),

@@ -8,7 +8,7 @@ import { reportFailure } from './output/failure.ts'
 import { note, print } from './output/output.ts'
 import { callWords } from './words.ts'
 
-/** Every command, with what the program's help says of it; its file is loaded when it is called. */
+/** Every command, with its line in the program's help; its file is loaded when it is called. */
 const commands: Readonly<Record<string, { summary: string; load: () => Promise<{ command: Command }> }>> = {
   list: { summary: 'what this machine can boot', load: () => import('./commands/list.ts') },
   inspect: { summary: 'what a kernel file is', load: () => import('./commands/inspect.ts') },
@@ -35,7 +35,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
 async function main(): Promise<number> {
   const plain = process.argv.slice(2)
   const [name, ...rest] = isKexec ? ['kexec', ...plain] : plain
-  // Until a command is known, a plain look tells whether the error is wanted as JSON.
+  // Until a command is known, a simple search shows whether the error is wanted as JSON.
   const json = rest.includes('--json')
   try {
     if (name === '--version' || name === '-V') {
@@ -90,6 +90,6 @@ main().then(async (status) => {
     if (isFirstProcess()) await stay()
   }
   process.exitCode = status
-  // A call that the kernel never answers, since it crashed in it, would keep Node waiting.
+  // A call that the kernel never answers, because it crashed in it, would keep Node waiting.
   if (status !== exit.done) process.exit()
 })

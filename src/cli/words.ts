@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import { KexecError } from '../errors.ts'
 import { textOfBytes } from '../exact-text.ts'
 
-/** What Node makes of bytes that are not UTF-8. */
+/** Node's replacement for bytes that are not UTF-8. */
 const LOST = '\ufffd'
 
 /**
  * The words of this call, to the byte: names of files and command lines need not be UTF-8, and Node's argv is text.
- * @throws KexecError 'invalid-argument' when a word is not UTF-8 and /proc is not there to say what it was
+ * @throws KexecError 'invalid-argument' when a word is not UTF-8 and /proc is not there to show its bytes
  */
 export function callWords(): readonly string[] {
   const words = process.argv.slice(2)

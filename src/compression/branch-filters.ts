@@ -3,11 +3,14 @@
  * compress better; these write them relative again. "The .xz File Format", 5.3.2, and each architecture's instruction set.
  */
 export interface Filter {
-  /** Undoes the filter on what comes next. What may depend on bytes to come is kept until they are there, or until `last`. */
+  /**
+   * Undoes the filter on the next bytes. Bytes that may depend on later ones are kept until those have come, or until
+   * `last`.
+   */
   pass(bytes: Buffer, last: boolean): Buffer
 }
 
-/** By filter id: what makes one that begins at an address. */
+/** Makes a filter that begins at an address, by filter id. */
 export const branchFilters: ReadonlyMap<number, (start: number) => Filter> = new Map([
   [4, (start: number) => new BranchFilter(start, x86())],
   [5, (start: number) => new BranchFilter(start, powerpc)],
@@ -17,13 +20,13 @@ export const branchFilters: ReadonlyMap<number, (start: number) => Filter> = new
   [11, (start: number) => new BranchFilter(start, riscv)],
 ])
 
-/** Converts in place as much as it can. @returns how many bytes are done */
+/** Converts in place as much as it can. @returns the number of finished bytes */
 type Convert = (bytes: Buffer, address: number) => number
 
 class BranchFilter implements Filter {
   readonly #convert: Convert
   #address: number
-  /** The last bytes, then those that were kept of them: used again and again. */
+  /** The last bytes, then the kept ones of them: reused each time. */
   #buffer: Buffer = Buffer.alloc(0)
   #keptAt = 0
   #kept = 0
@@ -79,7 +82,7 @@ export class DeltaFilter implements Filter {
 
 const word = (bytes: Buffer, at: number) => bytes.readUInt32LE(at)
 
-/** CALL and JMP with a 32-bit displacement. Which of the bytes before were opcodes decides whether this one counts. */
+/** CALL and JMP with a 32-bit displacement. The positions of earlier opcodes decide whether this one counts. */
 function x86(): Convert {
   const allowed = [true, true, true, false, true, false, false, false]
   const bitNumber = [0, 1, 2, 2, 3, 3, 3, 3]
@@ -122,7 +125,7 @@ function x86(): Convert {
       target &= 0x01ffffff
       bytes.writeUInt32LE((target | -(target & 0x01000000)) >>> 0, at + 1)
       at += 4
-      // The operand is not looked at; the gap is counted from the opcode.
+      // The operand is not examined; the gap is counted from the opcode.
     }
     const gap = at - previous
     mask = gap > 3 ? 0 : mask << (gap - 1)
@@ -193,8 +196,8 @@ function powerpc(bytes: Buffer, address: number): number {
 }
 
 /**
- * JAL to ra or t0, and AUIPC with the instruction after it that uses its register. The encoder marks a converted pair by an
- * AUIPC to x2, which no compiler emits in such a place, and hides what looks like one by swapping its halves.
+ * JAL to ra or t0, and AUIPC with the instruction after it that uses its register. The encoder marks a converted pair
+ * by an AUIPC to x2, which no compiler emits in such a place, and hides lookalikes by swapping their halves.
  */
 function riscv(bytes: Buffer, address: number): number {
   let at = 0
@@ -207,7 +210,9 @@ function riscv(bytes: Buffer, address: number): number {
   return at
 }
 
-/** @returns how many bytes are done */
+/**
+ * @returns the number of finished bytes
+ */
 function riscvJump(bytes: Buffer, at: number, address: number): number {
   const second = bytes[at + 1] as number
   if ((second & 0x0d) !== 0) return 2
@@ -220,7 +225,9 @@ function riscvJump(bytes: Buffer, at: number, address: number): number {
   return 4
 }
 
-/** @returns how many bytes are done */
+/**
+ * @returns the number of finished bytes
+ */
 function riscvPair(bytes: Buffer, at: number, address: number): number {
   const first = word(bytes, at)
   const second = word(bytes, at + 4)

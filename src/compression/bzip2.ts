@@ -7,15 +7,15 @@ const END = 0x177245385090
 
 const MAX_CODE_LENGTH = 20
 const GROUP = 50
-/** Bytes handed on at a time, and what one byte that counts equal ones may add. */
+/** Bytes passed on at a time, and the most that one run-length byte may add. */
 const CHUNK = 256 * 1024
 const LONGEST_RUN = 256
 
-/** bzip2, several streams after one another; the CRCs of blocks and streams are checked. What is no stream ends it. */
+/** bzip2, several consecutive streams; the CRCs of blocks and streams are checked. Other data ends it. */
 export function* unbzip2(source: ByteSource): Generator<Buffer> {
   const input = new BitReader(new StreamReader(source))
   let streams = 0
-  // Of the largest level so far: a new one for each stream would cost more than a stream of nothing is long.
+  // Of the largest level so far: a new one for each stream would cost more than an empty stream is long.
   let space = new Int32Array(0)
   const chunk = Buffer.from(new ArrayBuffer(CHUNK + LONGEST_RUN))
   for (;;) {
@@ -35,7 +35,7 @@ export function* unbzip2(source: ByteSource): Generator<Buffer> {
       if (space.length < level * 100_000) space = new Int32Array(level * 100_000)
       const crc = yield* unpackBlock(input, space.subarray(0, level * 100_000), chunk)
       combined = ((combined << 1) | (combined >>> 31)) ^ crc
-      // A block costs its tables, however little it holds.
+      // A block costs its tables, even with little content.
       yield PAUSE
     }
     if (input.bits(32) !== combined >>> 0) throw new DamagedStream('the CRC of the bzip2 data does not match')
@@ -187,7 +187,7 @@ function readLengths(input: BitReader, count: number): Uint8Array {
 }
 
 class HuffmanTable {
-  /** First code beyond those of a length, and what to add to a code for its index, by length. */
+  /** First code beyond those of a length, and the difference between a code and its index, by length. */
   readonly #limit = new Int32Array(MAX_CODE_LENGTH + 1).fill(-1)
   readonly #base = new Int32Array(MAX_CODE_LENGTH + 1)
   readonly #symbols: Uint16Array
@@ -204,7 +204,7 @@ class HuffmanTable {
       code = (code + count) << 1
       counts[length + 1] = index + count
     }
-    // By now each entry tells how many symbols have shorter codes.
+    // By now each entry holds the number of symbols with shorter codes.
     this.#symbols = new Uint16Array(lengths.length)
     for (const [symbol, length] of lengths.entries()) this.#symbols[(counts[length] as number)++] = symbol
   }
@@ -223,7 +223,7 @@ class HuffmanTable {
   }
 }
 
-/** Burrows–Wheeler: puts into the upper 24 bits of each place where the next byte is. */
+/** Burrows–Wheeler: puts the position of the next byte into the upper 24 bits of each place. */
 function invert(block: Int32Array, length: number): void {
   const starts = new Int32Array(256)
   for (let index = 0; index < length; index++) (starts[(block[index] as number) & 255] as number)++
@@ -241,7 +241,10 @@ function invert(block: Int32Array, length: number): void {
   }
 }
 
-/** Follows the block in its order and undoes its first step: four equal bytes are followed by how many more there are. */
+/**
+ * Follows the block in its order and undoes its first step: four equal bytes are followed by the number of further
+ * ones.
+ */
 function* runs(block: Int32Array, length: number, origin: number, chunk: Buffer): Generator<Buffer> {
   let filled = 0
   let place = (block[origin] as number) >>> 8

@@ -4,19 +4,21 @@ import { DamagedStream, type StreamEnd } from './reader.ts'
 
 export { DamagedStream } from './reader.ts'
 
-/** @param limit most bytes that are wanted: no window need be larger */
+/**
+ * @param limit most bytes that are wanted: no window need be larger
+ */
 type Decompressor = (
   source: ByteSource,
   limit: number,
 ) => AsyncGenerator<Buffer, StreamEnd> | Generator<Buffer, StreamEnd>
 
-/** A decompressor may be this much ahead of what is taken from it, bytes. */
+/** How far a decompressor may be ahead of its consumer, in bytes. */
 const AHEAD = 2 * 1024 * 1024
 
-/** What is read at most for the first bytes: a block of lz4 as the kernel has it is 8 MiB, bzip2's below 1 MiB. */
+/** The most that is read for the first bytes: a block of lz4 as the kernel has it is 8 MiB, bzip2's below 1 MiB. */
 const HEAD_INPUT = 16 * 1024 * 1024
 
-/** How each compression is undone. Its code is loaded when it is needed. */
+/** The decompressor of each compression. Its code is loaded when it is needed. */
 const decompressors: ReadonlyMap<string, () => Promise<Decompressor>> = new Map<string, () => Promise<Decompressor>>([
   ['gzip', async () => (await import('./node-zlib.ts')).gunzip],
   ['zstd', async () => (await import('./node-zlib.ts')).nativeZstd() ?? (await import('./zstd.ts')).unzstd],
@@ -32,10 +34,11 @@ export function canDecompress(compression: string): boolean {
 }
 
 /**
- * What the compressed bytes hold, in chunks. A chunk is valid until the next one is asked for: copy or write it before. An
- * empty one stands for work without output; no chunk takes long, so whoever waits between them can stop and keeps others running.
- * @param limit most bytes to give
- * @returns where the stream ended; what begins there is none of it
+ * The decompressed bytes, in chunks. A chunk is valid until the next one is requested: copy or write it before. An
+ * empty one stands for work without output. No chunk takes long, so a consumer that waits between chunks can stop and
+ * keeps other work running.
+ * @param limit most bytes to yield
+ * @returns where the stream ended; the data that begins there is not part of it
  * @throws DamagedStream when the bytes are damaged, end early, or hold more than `limit`
  */
 export async function* decompress(
@@ -64,7 +67,7 @@ async function* unlimited(compression: string, source: ByteSource, wanted: numbe
   return yield* start(source, wanted + AHEAD)
 }
 
-/** The first bytes of what is compressed, at most `length`; fewer where the data ends or is damaged. */
+/** The first decompressed bytes, at most `length`; fewer where the data ends or is damaged. */
 export async function decompressHead(compression: string, source: ByteSource, length: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0

@@ -13,7 +13,7 @@ const LEGACY_BLOCK = 8 * 1024 * 1024
 /** How far back a block may refer. */
 const REACH = 64 * 1024
 
-/** Space to unpack into: one for all frames, since a file may hold a million that are empty. */
+/** Space to unpack into: one for all frames, since a file may hold a million empty ones. */
 class Space {
   #buffer: Buffer = Buffer.alloc(0)
 
@@ -24,9 +24,9 @@ class Space {
 }
 
 /**
- * LZ4 frames, and the legacy frame that `lz4 -l` and the kernel's build write; several after one another. What follows a
- * frame and begins with no frame's magic ends the stream: the kernel's build appends the size. Sizes and checksums are
- * verified where a frame has them; a legacy frame has none.
+ * LZ4 frames, and the legacy frame that `lz4 -l` and the kernel's build write; several in sequence. Data behind a frame
+ * without a frame's magic ends the stream: the kernel's build appends the size. Sizes and checksums are verified where
+ * a frame has them; a legacy frame has none.
  */
 export function* unlz4(source: ByteSource): Generator<Buffer> {
   const input = new StreamReader(source)
@@ -87,7 +87,7 @@ function* frame(input: StreamReader, space: Space): Generator<Buffer> {
     const length = word & 0x7fffffff
     if (length > blockSize) throw new DamagedStream('an lz4 block is longer than its frame allows')
     const block = input.bytes(length)
-    // Here and not before the loop: a frame of nothing needs no space.
+    // Here and not before the loop: an empty frame needs no space.
     const output = space.ofSize(REACH + blockSize)
     const end =
       word >>> 31 === 1
@@ -108,7 +108,9 @@ function* frame(input: StreamReader, space: Space): Generator<Buffer> {
   if (content !== undefined && input.uint32() !== content.digest()) throw mismatch()
 }
 
-/** @param block what was taken from `input` last: valid until more is */
+/**
+ * @param block the bytes last taken from `input`: valid until more are taken
+ */
 function verify(block: Buffer, input: StreamReader): void {
   const hash = new XxHash32()
   hash.update(block)
@@ -125,7 +127,7 @@ function* legacy(input: StreamReader, space: Space): Generator<Buffer> {
     if (head.length < 4) return
     const length = head.readUInt32LE(0)
     if (length === LEGACY || length === FRAME || length === 0) return
-    // The size that the kernel's build appends is no block: nothing follows it.
+    // The size that the kernel's build appends is not a block: nothing follows it.
     if (input.peek(5).length === 4) return
     if (length > LEGACY_BLOCK + (LEGACY_BLOCK >> 7)) throw new DamagedStream('an lz4 block is longer than 8 MiB')
     input.bytes(4)
@@ -135,7 +137,9 @@ function* legacy(input: StreamReader, space: Space): Generator<Buffer> {
   }
 }
 
-/** @returns end of what was unpacked in `output` */
+/**
+ * @returns end of the unpacked bytes in `output`
+ */
 function unpackBlock(block: Buffer, output: Buffer, start: number, limit: number): number {
   let at = 0
   let to = start

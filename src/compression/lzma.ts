@@ -2,7 +2,7 @@ import type { ByteSource } from '../bytes/bytes.ts'
 import { DamagedStream, StreamReader } from './reader.ts'
 import { Window } from './window.ts'
 
-/** Largest window that is accepted, bytes: what `xz -9` and the kernel's build use is at most 128 MiB. */
+/** Largest accepted window, in bytes: `xz -9` and the kernel's build use at most 128 MiB. */
 export const MAX_WINDOW = 256 * 1024 * 1024
 
 /** The range is widened when its highest byte is 0. */
@@ -72,7 +72,7 @@ export class LzmaDecoder {
     this.#range = -1
   }
 
-  /** Whether the last match was cut off by `decode`'s length, which LZMA2 does not allow at a chunk's end. */
+  /** Whether `decode`'s length cut off the last match, which LZMA2 does not allow at a chunk's end. */
   get unfinished(): boolean {
     return this.#pending > 0
   }
@@ -83,7 +83,7 @@ export class LzmaDecoder {
     return this.#code === 0
   }
 
-  /** Brings the range coder to where an encoder leaves off. */
+  /** Brings the range coder to the state in which an encoder ends. */
   #normalise(): void {
     if ((this.#range & HIGH_BYTE) !== 0) return
     this.#range <<= 8
@@ -243,7 +243,7 @@ export class LzmaDecoder {
 
 /**
  * The .lzma format of LZMA Utils ("LZMA alone"): with a size in its header, with an end marker, or with both. It has no
- * check, but how the range coder ends tells of nearly all damage. What follows the stream is not looked at.
+ * check, but the final state of the range coder reveals nearly all damage. Data behind the stream is ignored.
  */
 export function* unlzma(source: ByteSource, limit = Number.POSITIVE_INFINITY): Generator<Buffer> {
   const input = new StreamReader(source)

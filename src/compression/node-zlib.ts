@@ -5,21 +5,21 @@ import { crc32 } from '../bytes/crc32.ts'
 import { DamagedStream, endsEarly, PAUSE, type StreamEnd, StreamReader } from './reader.ts'
 import { type FrameHeader, nextFrame } from './zstd-frame.ts'
 
-/** Bytes read and handed on at a time. */
+/** Bytes read and passed on at a time. */
 const CHUNK = 256 * 1024
 
 /** Bytes in which a gzip header, with the name of the file and a comment, must end. */
 const MAX_HEADER = 8192
 
 /**
- * Members or frames of a stream: each costs a decompressor of its own, 0.2 ms. Nobody makes kernels of thousands; of 256 MiB
- * bgzip makes as many.
+ * Members or frames of a stream: each costs a decompressor of its own, 0.2 ms. Nobody makes kernels of thousands; bgzip
+ * makes that many from 256 MiB.
  */
 const MAX_MEMBERS = 4096
 
 /**
- * gzip (RFC 1952), several members. What follows a member and is none ends the stream, as the size that the kernel's build
- * appends: Node's own gunzip takes it for damage.
+ * gzip (RFC 1952), several members. Other data behind a member ends the stream, such as the size that the kernel's
+ * build appends: Node's own gunzip takes it for damage.
  */
 export async function* gunzip(source: ByteSource): AsyncGenerator<Buffer, StreamEnd> {
   let offset = 0
@@ -47,7 +47,7 @@ export async function* gunzip(source: ByteSource): AsyncGenerator<Buffer, Stream
   return offset
 }
 
-/** Where the compressed bytes of the member at `start` begin, or undefined when none is there. */
+/** Where the compressed bytes of the member at `start` begin, or undefined when there is none. */
 function gzipHeader(source: ByteSource, start: number): number | undefined {
   const head = source.read(start, MAX_HEADER)
   if (head.length < 18 || head.readUInt16BE(0) !== 0x1f8b || head[2] !== 8) return undefined
@@ -70,15 +70,15 @@ function gzipHeader(source: ByteSource, start: number): number | undefined {
 
 type CreateZstd = (options: object) => Transform
 
-/** zstd by the runtime's own zlib, or undefined where it has none: Node from 22.15 and 23.8 on does. */
+/** zstd by the runtime's own zlib, or undefined where it has none: Node has it from 22.15 and 23.8 on. */
 export function nativeZstd(): ((source: ByteSource) => AsyncGenerator<Buffer, StreamEnd>) | undefined {
   const create = (zlib as { createZstdDecompress?: CreateZstd }).createZstdDecompress
   return create === undefined ? undefined : (source) => unzstdNatively(source, create)
 }
 
 /**
- * Frame by frame: Node before 26 ends with the first one without a word, even where that is one to be skipped, and may or
- * may not take what follows the last for damage.
+ * Frame by frame: Node before 26 silently ends with the first one, even where that is a skippable frame, and may or may
+ * not take data behind the last for damage.
  */
 async function* unzstdNatively(source: ByteSource, create: CreateZstd): AsyncGenerator<Buffer, StreamEnd> {
   const input = new StreamReader(source)
@@ -93,20 +93,20 @@ async function* unzstdNatively(source: ByteSource, create: CreateZstd): AsyncGen
     const end = { offset: header.offset, reached: false }
     const transform = create({ chunkSize: CHUNK, params: { [ZSTD_D_WINDOW_LOG_MAX]: 28 } })
     yield* through(frameChunks(source, header, end), transform, 'zstd')
-    // Node 22 takes a frame that breaks off for a whole one.
+    // Node 22 takes a truncated frame for a whole one.
     if (!end.reached) throw endsEarly()
     input.skip(end.offset - input.position)
   }
 }
 
 interface FrameEnd {
-  /** Bytes from the start of the source, of what was given so far. */
+  /** Offset in the source of the bytes yielded so far. */
   offset: number
   /** Whether that is the frame's end. */
   reached: boolean
 }
 
-/** The bytes of one frame, whose end its blocks tell as they pass by: RFC 8878, 3.1.1.2. @param end is brought there */
+/** The bytes of one frame, whose end its blocks show as they pass by: RFC 8878, 3.1.1.2. @param end is moved there */
 function* frameChunks(source: ByteSource, header: FrameHeader, end: FrameEnd): Generator<Buffer> {
   let next = header.offset + header.length
   let isLast = false
@@ -119,7 +119,7 @@ function* frameChunks(source: ByteSource, header: FrameHeader, end: FrameEnd): G
       // A block of one byte, repeated, has only that.
       next += 3 + (((word >> 1) & 3) === 1 ? 1 : word >> 3) + (isLast && header.hasChecksum ? 4 : 0)
     }
-    // A block's header that the chunk cuts begins the next one, unless the source ends with it.
+    // A block's header that the chunk splits begins the next one, unless the source ends with it.
     const wanted = next > end.offset ? Math.min(next - end.offset, chunk.length) : chunk.length
     end.offset += wanted
     end.reached = isLast && end.offset === next
@@ -130,7 +130,7 @@ function* frameChunks(source: ByteSource, header: FrameHeader, end: FrameEnd): G
 /** ZSTD_d_windowLogMax of zstd.h; 28 is MAX_WINDOW. */
 const ZSTD_D_WINDOW_LOG_MAX = 100
 
-/** Milliseconds of unpacking that gives nothing, after which whoever waits for it may look whether it is still wanted. */
+/** Milliseconds of unpacking without output, after which the consumer may check whether the result is still wanted. */
 const PATIENCE = 50
 
 async function orPause<T>(next: Promise<T>): Promise<T | typeof PAUSE> {
@@ -171,8 +171,8 @@ async function* through(bytes: Iterable<Buffer>, transform: Transform, name: str
 }
 
 /**
- * Frees what a decompressor gave, once it was taken: until the garbage collector does, it may be as much as the kernel. The
- * decompressor still writes to a buffer that it has not filled. Node 20 cannot.
+ * Frees a decompressor's output once it was used. Until the garbage collector does so, it may be as much as the kernel.
+ * The decompressor still writes to a buffer that it has not filled. Node 20 cannot do this.
  */
 function free(chunk: Buffer): void {
   const buffer = chunk.buffer as ArrayBuffer & { transfer?: (length: number) => ArrayBuffer }

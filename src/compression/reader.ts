@@ -1,16 +1,19 @@
 import { type ByteSource, readInto } from '../bytes/bytes.ts'
 
-/** Compressed bytes that cannot be what their format says: the sentence tells what is wrong, for administrators. */
+/** Compressed bytes that contradict their format; the sentence describes the fault, for administrators. */
 export class DamagedStream extends Error {
   override readonly name = 'DamagedStream'
 }
 
-/** What a decompressor returns once it has given all: where in its source it ended, bytes; undefined where it does not tell. */
+/**
+ * A decompressor's return value after all its output: where in its source it ended, in bytes; undefined where it does
+ * not show that.
+ */
 export type StreamEnd = number | undefined
 
 /**
- * What a decompressor gives when it has nothing to give yet, but has worked for a while: whoever takes it lets others run,
- * and can stop.
+ * A decompressor's output when it has none yet, but has worked for a while: its consumer lets other work run, and can
+ * stop.
  */
 export const PAUSE: Buffer = Buffer.alloc(0)
 
@@ -19,13 +22,13 @@ const CHUNK = 64 * 1024
 
 /** Reads a source from front to back, a chunk at a time. */
 export class StreamReader {
-  /** Bytes that were taken so far. */
+  /** Bytes consumed so far. */
   get position(): number {
     return this.#base + this.#at
   }
 
   readonly #source: ByteSource
-  /** Filled again and again: the chunks of a file together are as large as it. */
+  /** Filled repeatedly: the chunks of a file together are as large as it. */
   #space: Buffer | undefined
   #chunk: Buffer = Buffer.alloc(0)
   #at = 0
@@ -62,7 +65,7 @@ export class StreamReader {
     return bytes
   }
 
-  /** Goes on `length` bytes later, without reading those between. */
+  /** Continues `length` bytes later, without reading those between. */
   skip(length: number): void {
     if (this.#at + length <= this.#chunk.length) this.#at += length
     else {
@@ -72,13 +75,13 @@ export class StreamReader {
     }
   }
 
-  /** As `skip`, where the bytes must be there. @throws DamagedStream where the source ends before */
+  /** As `skip`, where the bytes must exist. @throws DamagedStream where the source ends before */
   skipWithin(length: number): void {
     if (length > this.#source.size - this.position) throw endsEarly()
     this.skip(length)
   }
 
-  /** The next bytes, at most `length`, without taking them. */
+  /** The next bytes, at most `length`, without consuming them. */
   peek(length: number): Buffer {
     return this.#source.read(this.position, length)
   }

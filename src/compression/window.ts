@@ -1,11 +1,11 @@
 import { DamagedStream } from './reader.ts'
 
-/** Bytes handed on at a time. */
+/** Bytes passed on at a time. */
 const CHUNK = 512 * 1024
 
 /**
- * What was decompressed last, as far back as matches may reach: a ring. Memory that was never written is not resident, so a
- * window of 128 MiB costs no more than the output it has seen.
+ * The last decompressed bytes, as far back as matches may reach: a ring. Memory that was never written is not resident,
+ * so a window of 128 MiB costs no more than the output it has seen.
  */
 export class Window {
   readonly #ring: Buffer
@@ -26,7 +26,7 @@ export class Window {
   }
 
   /**
-   * A window for another stream: this one where it is large enough, since a window for each of a million streams of nothing
+   * A window for another stream: this one where it is large enough, since a window for each of a million empty streams
    * would cost more than they are long.
    */
   again(reach: number): Window {
@@ -50,7 +50,7 @@ export class Window {
     return this.#written
   }
 
-  /** What was written since the last call; valid until more is written. */
+  /** The bytes written since the last call; valid until more are written. */
   take(): Buffer {
     const bytes = this.#ring.subarray(this.#taken, this.#at)
     if (this.#at === this.#ring.length) this.#at = 0
@@ -58,7 +58,7 @@ export class Window {
     return bytes
   }
 
-  /** Forgets the past: what comes may not refer to it. */
+  /** Forgets the past: later bytes may not refer to it. */
   forget(): void {
     this.#written = 0
   }
@@ -75,7 +75,7 @@ export class Window {
     return this.#ring[from < 0 ? from + this.#ring.length : from] as number
   }
 
-  /** Appends bytes. @returns how many there was room for */
+  /** Appends bytes. @returns the number there was room for */
   append(bytes: Uint8Array): number {
     const count = Math.min(bytes.length, this.room)
     this.#ring.set(count === bytes.length ? bytes : bytes.subarray(0, count), this.#at)
@@ -84,7 +84,7 @@ export class Window {
     return count
   }
 
-  /** Repeats what lies `distance` back. @returns how many bytes there was room for. @throws DamagedStream */
+  /** Repeats the bytes `distance` back. @returns the number there was room for. @throws DamagedStream */
   repeat(distance: number, length: number): number {
     if (distance > this.#written || distance > this.#reach || distance < 1) {
       throw new DamagedStream('the compressed data refers to bytes before its start')

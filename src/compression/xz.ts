@@ -14,10 +14,10 @@ const HEADER = 12
 /** Bytes of the check, by its id. */
 const checkSizes = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64]
 
-/** Blocks of a stream: xz makes them of megabytes where it makes several. */
+/** Blocks of a stream: when xz makes several, each has megabytes. */
 const MAX_BLOCKS = 65_536
 
-/** Padding between streams is taken so many bytes at a time. */
+/** Padding between streams is read in pieces of this size. */
 const PADDING = Buffer.alloc(4096)
 
 /** xz: several streams with padding between, several blocks, branch filters, all checks that have a meaning. */
@@ -32,7 +32,7 @@ export function* unxz(source: ByteSource, limit = Number.POSITIVE_INFINITY): Gen
     if (streams > 0) yield* skipPadding(input)
     const magic = input.peek(6)
     if (magic.toString('latin1') !== MAGIC) {
-      // What follows is not xz: the size that the kernel's build appends.
+      // The following data is not xz: the size that the kernel's build appends.
       if (streams > 0) return input.position
       throw new DamagedStream('the xz data has no header')
     }
@@ -43,7 +43,7 @@ export function* unxz(source: ByteSource, limit = Number.POSITIVE_INFINITY): Gen
 
 function* skipPadding(input: StreamReader): Generator<Buffer> {
   const isZero = (length: number) => input.peek(length).equals(PADDING.subarray(0, length))
-  // Much at once only where there is some: a stream of nothing is shorter than that.
+  // Much at once only where there is some: an empty stream is shorter than that.
   while (isZero(4) && isZero(PADDING.length)) {
     input.skip(PADDING.length)
     yield PAUSE
@@ -107,7 +107,7 @@ interface BlockHeader {
   readonly packed: number | undefined
   readonly unpacked: number | undefined
   readonly dictionary: number
-  /** In the order in which they undo what the encoder did. */
+  /** In the order in which they undo the encoder's steps. */
   readonly filters: readonly (() => Filter)[]
 }
 
@@ -149,7 +149,7 @@ function dictionarySize(bits: number): number {
   return size
 }
 
-/** LZMA2: chunks, each LZMA or stored, with what is to be reset before it. */
+/** LZMA2: chunks, each LZMA or stored, with the parts to reset before it. */
 function* lzma2(input: StreamReader, window: Window): Generator<Buffer> {
   const decoder = new LzmaDecoder(input, window)
   let needsDictionary = true
@@ -234,7 +234,7 @@ interface Checker {
   matches(expected: Buffer): boolean
 }
 
-/** CRC32, CRC64 and SHA-256. The format keeps room for others, which nothing defines: those are passed over. */
+/** CRC32, CRC64 and SHA-256. The format reserves ids for others, which are undefined: those are skipped. */
 function checkerOf(check: number): Checker {
   if (check === 1) {
     let crc = 0

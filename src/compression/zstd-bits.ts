@@ -3,12 +3,12 @@ import { DamagedStream } from './reader.ts'
 /** Eight zeros on either side of a stream: reads near an end need no test. */
 const MARGIN = 8
 
-/** What is being read: there is never more than one stream at a time, and copies of all would be as much as the file. */
+/** The stream being read: there is never more than one at a time, and copies of all would be as much as the file. */
 let space = new Uint8Array(0)
 
 /** Reads bits from a stream's end to its start, as zstd's entropy coders write them. */
 export class BackwardBits {
-  /** Bits that are left; below 0 when more were read than there are, which reads as zeros. */
+  /** Remaining bits; below 0 when more were read than exist, which read as zeros. */
   left: number
   readonly #bytes: Uint8Array
 
@@ -37,7 +37,7 @@ export class BackwardBits {
     return high * 0x1000000 + this.read(24)
   }
 
-  /** The next `count` bits without taking them. */
+  /** The next `count` bits without consuming them. */
   peek(count: number): number {
     return this.#at(this.left - count) & ((1 << count) - 1)
   }

@@ -13,16 +13,16 @@ export interface FrameHeader {
   readonly length: number
   /** How far back matches may go, bytes. */
   readonly window: number
-  /** Of what the frame holds, bytes, where it says so. */
+  /** Of the frame's content, in bytes, where it gives that. */
   readonly size: number | undefined
   readonly hasChecksum: boolean
 }
 
 /**
- * Takes what comes next where frames follow one another.
- * @param first whether nothing came before: then it must be a frame
- * @returns a frame's header; 'skipped' where it was one that holds nothing; undefined at the end, and where what comes is no
- * frame, such as the size that the kernel's build appends
+ * Takes the next frame of a sequence.
+ * @param first whether nothing came before: then there must be a frame
+ * @returns a frame's header; 'skipped' for a skippable frame; undefined at the end, and at data that is not a frame,
+ * such as the size that the kernel's build appends
  */
 export function nextFrame(input: StreamReader, first: boolean): FrameHeader | 'skipped' | undefined {
   const offset = input.position

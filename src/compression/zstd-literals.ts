@@ -10,7 +10,7 @@ export interface HuffmanTable {
 
 const MAX_BITS = 11
 
-/** Memory for one block at a time: new for each, it would be as much as the kernel before it is collected. */
+/** Memory for one block at a time: a new one for each would be as much as the kernel before it is collected. */
 export class BlockSpace {
   #literals = new Uint8Array(0)
   #sequences = new Uint32Array(0)
@@ -36,7 +36,7 @@ export interface Literals {
 
 /**
  * The literals section of a block: RFC 8878, 3.1.1.3.1.
- * @param space where they may be put: valid until it is used again
+ * @param space a place for them: valid until it is used again
  * @throws DamagedStream
  */
 export function readLiterals(block: Buffer, previous: HuffmanTable | undefined, space: BlockSpace): Literals {
@@ -116,7 +116,7 @@ function readHuffmanTable(bytes: Buffer): { table: HuffmanTable; length: number 
   if (sum === 0) throw damaged()
   const maxBits = 32 - Math.clz32(sum)
   const rest = (1 << maxBits) - sum
-  // The last weight is what completes the sum to a power of two.
+  // The last weight completes the sum to a power of two.
   if (maxBits > MAX_BITS || (rest & (rest - 1)) !== 0) throw damaged()
   weights.push(32 - Math.clz32(rest))
   return { table: buildHuffman(weights, maxBits), length }

@@ -6,12 +6,12 @@ import { BackwardBits, buildTable, constantTable, type FseTable, readTable } fro
 import { type FrameHeader, MAX_BLOCK, nextFrame } from './zstd-frame.ts'
 import { BlockSpace, type HuffmanTable, readLiterals } from './zstd-literals.ts'
 
-/** Blocks that may hold nothing before others may run. */
+/** Empty blocks in sequence before other work may run. */
 const PATIENCE = 4096
 
 /**
- * zstd as RFC 8878 has it, for runtimes whose zlib lacks it (Node before 22.15). Several frames after one another; what
- * begins with no frame's magic ends the stream. Sizes and checksums are verified where a frame has them.
+ * zstd by RFC 8878, for runtimes whose zlib lacks it (Node before 22.15). Several frames in sequence; data without a
+ * frame's magic ends the stream. Sizes and checksums are verified where a frame has them.
  */
 export function* unzstd(source: ByteSource, limit = Number.POSITIVE_INFINITY): Generator<Buffer, StreamEnd> {
   const input = new StreamReader(source)
@@ -89,7 +89,7 @@ function baselines(start: number, bits: readonly number[], more: readonly number
   return [...result, ...more]
 }
 
-/** The tables that are there without being described: RFC 8878, 3.1.1.3.2.2. */
+/** The predefined tables: RFC 8878, 3.1.1.3.2.2. */
 const predefined = [
   buildTable(
     [4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1, 1, 1, -1, -1, -1, -1],
@@ -171,7 +171,9 @@ class BlockDecoder {
     return { count, triples: this.#readSequences(section.subarray(start), count) }
   }
 
-  /** @returns bytes that the table's description takes */
+  /**
+   * @returns bytes of the table's description
+   */
   #table(index: number, mode: number, bytes: Buffer): number {
     if (mode === 0) this.#tables[index] = predefined[index] as FseTable
     else if (mode === 1) {

@@ -18,7 +18,7 @@ export function stringsOf(node: ListedNode | undefined, name: string): string[] 
   return property === undefined ? [] : textOfBytes(property.value).replace(/\0$/, '').split('\0')
 }
 
-/** A property of one or two cells, or undefined when it is none or larger than numbers are exact. */
+/** A property of one or two cells, or undefined when it is of another size, or exceeds the exact range of numbers. */
 export function numberOf(node: ListedNode | undefined, name: string): number | undefined {
   const value = node?.properties.get(name)?.value
   if (value?.length === 4) return value.readUInt32BE(0)

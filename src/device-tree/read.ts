@@ -18,7 +18,7 @@ import { type DeviceTree, MAX_DEPTH, type MemoryReservation, type TreeNode } fro
 /** Largest tree of a machine, bytes: kernels map 2 MiB at most. One that holds files, a FIT image, may be larger. */
 export const MAX_BLOB = 8 * 2 ** 20
 
-/** How many nodes and properties, tokens without a meaning among them, a tree may have. */
+/** The limits of a tree's nodes and properties; tokens without a meaning count as well. */
 interface Bounds {
   readonly nodes: number
   readonly properties: number
@@ -69,13 +69,13 @@ export interface ListedProperty {
   /** Bytes from the start of the tree. */
   readonly offset: number
   readonly length: number
-  /** The value; empty where it is longer than MAX_LISTED, since it is then a file that the tree holds. */
+  /** The value; empty where it is longer than MAX_LISTED, and so is a file in the tree. */
   readonly value: Buffer
 }
 
 /**
- * Reads a tree without the files it holds, of whatever size it is.
- * @returns the root, or what is wrong, as the end of a sentence about the tree
+ * Reads a tree without the files it holds; it may have any size.
+ * @returns the root, or the fault, as the end of a sentence about the tree
  */
 export function listDeviceTree(source: ByteSource): ListedNode | string {
   return attempt(() => {
@@ -167,7 +167,7 @@ function readStructure<Value extends Buffer | ListedProperty>(
   }
 }
 
-/** Bounds what a tree can make of us. */
+/** Bounds a tree's cost for us. */
 class Count {
   private readonly bounds: Bounds
   private nodes = 0

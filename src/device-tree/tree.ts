@@ -6,12 +6,12 @@ export interface DeviceTree {
   readonly reservations: MemoryReservation[]
   /** Physical id of the processor that boots. */
   readonly bootProcessor: number
-  /** Names of properties as the blob had them, one after the other: those that stay need not move. */
+  /** Names of properties as the blob had them, in sequence, so that unchanged ones need not move. */
   readonly names: Buffer
   readonly root: TreeNode
 }
 
-/** Bytes; 64 bits each, as firmware may have them beyond what numbers hold. */
+/** Bytes; 64 bits each, as firmware may have values beyond the exact range of numbers. */
 export interface MemoryReservation {
   readonly address: bigint
   readonly size: bigint
@@ -27,7 +27,7 @@ export interface TreeNode<Value = Buffer> {
 /** Depth of the kernel's own reader: FDT_MAX_DEPTH of drivers/of/fdt.c. */
 export const MAX_DEPTH = 64
 
-/** The child of this name, which is made when there is none. */
+/** The child of this name, which is created when it is missing. */
 export function childNamed(node: TreeNode, name: string): TreeNode {
   const known = node.children.find((child) => child.name === name)
   if (known !== undefined) return known
@@ -36,7 +36,7 @@ export function childNamed(node: TreeNode, name: string): TreeNode {
   return made
 }
 
-/** Where the firmware and the running kernel speak to the new one: '/chosen', in old trees '/chosen@0'. */
+/** Where the firmware and the running kernel pass values to the new one: '/chosen', in old trees '/chosen@0'. */
 export function chosenNode({ root }: DeviceTree): TreeNode {
   return root.children.find(({ name }) => name === 'chosen@0') ?? childNamed(root, 'chosen')
 }
@@ -55,7 +55,7 @@ export function cellsOf(...numbers: readonly (bigint | number)[]): Buffer {
   return bytes
 }
 
-/** A text as trees have it, with its NUL. */
+/** A text in a tree's form, with its NUL. */
 export function textOf(text: string): Buffer {
   return bytesOfText(`${text}\0`)
 }

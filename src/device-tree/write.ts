@@ -12,7 +12,7 @@ import {
 } from './format.ts'
 import type { DeviceTree, TreeNode } from './tree.ts'
 
-/** Writes a tree as dtc does: header, reservations, structure, names. What was read comes out as it went in. */
+/** Writes a tree as dtc does: header, reservations, structure, names. A tree that was read is written unchanged. */
 export function writeDeviceTree(tree: DeviceTree): Buffer {
   const names = new Names(tree.names)
   const words: Buffer[] = []
@@ -52,7 +52,7 @@ function writeNode(node: TreeNode, names: Names, into: Buffer[]): void {
   into.push(word(END_NODE))
 }
 
-/** Names of properties, each once. One that ends another is part of it, as dtc has it. */
+/** Names of properties, each once. A name that is the end of another shares its bytes, as in dtc. */
 class Names {
   private readonly known: Buffer
   private readonly added: Buffer[] = []

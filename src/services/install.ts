@@ -19,20 +19,20 @@ import { sysvinit } from './sysvinit.ts'
 const describe: Readonly<Record<ServiceKind, DescribeService>> = { systemd, openrc, sysvinit }
 
 export interface ServiceOptions {
-  /** The running machine by default, or a folder with a root file system. */
+  /** The running machine by default, or a directory with a root file system. */
   readonly system?: System
-  /** Default: that of the init system that runs, or that is installed in a folder. */
+  /** Default: that of the running init system, or of the one installed in a directory. */
   readonly kind?: ServiceKind
-  /** Tell the changes and make none. */
+  /** Report the changes without making them. */
   readonly dryRun?: boolean
 }
 
 export interface InstallServiceOptions extends ServiceOptions {
-  /** Which of them are to be started at boot, or stopped at shutdown; those enabled before stay so. Default: none. */
+  /** The services to start at boot, or stop at shutdown; enabled ones stay enabled. Default: none. */
   readonly enable?: readonly ServiceName[]
 }
 
-/** How a service of ours stands on a machine. Plain data. */
+/** The state of our service on a machine. Plain data. */
 export interface ServiceStanding {
   readonly name: ServiceName
   readonly title: string
@@ -41,13 +41,13 @@ export interface ServiceStanding {
   readonly paths: readonly string[]
 }
 
-/** Stands in where the program is not found, so that what is there can still be told and taken away. */
+/** Stands in where the program is not found, so that installed services can still be shown and removed. */
 const NO_PROGRAM: Program = { node: '/usr/bin/node', command: '/usr/bin/linux-kexec' }
 
 /**
- * Places our services: three, none of them enabled unless it is asked for. What is in place already is left alone.
+ * Places our services: three, enabled only on request. Existing ones are left alone.
  * @returns the changes, in the order they are made
- * @throws KexecError 'unsupported-init' where the kind is not known or something that is not ours is in the way; 'io'
+ * @throws KexecError 'unsupported-init' where the kind is unknown or a foreign file is in the way; 'io'
  */
 export function installServices(options: InstallServiceOptions = {}): readonly HookChange[] {
   const { system = new System(), enable = [], dryRun = false } = options
@@ -70,8 +70,8 @@ export function installServices(options: InstallServiceOptions = {}): readonly H
 }
 
 /**
- * Takes our services away, of every kind, enabled or not.
- * @returns the changes, in the order they are made; none where nothing of ours is there
+ * Removes our services, of every kind, enabled or not.
+ * @returns the changes, in the order they are made; empty where nothing is installed
  * @throws KexecError 'io'
  */
 export function removeServices({
@@ -91,7 +91,7 @@ export function removeServices({
   return applyChanges(system, [...changes.values()], dryRun)
 }
 
-/** How our services stand. Reads only. @throws KexecError 'unsupported-init' where the kind is not known */
+/** The state of our services. Reads only. @throws KexecError 'unsupported-init' where the kind is unknown */
 export function showServices(options: Omit<ServiceOptions, 'dryRun'> = {}): {
   kind: ServiceKind
   services: ServiceStanding[]
@@ -112,7 +112,7 @@ export function showServices(options: Omit<ServiceOptions, 'dryRun'> = {}): {
   return { kind, services }
 }
 
-/** What runs as PID 1 counts; where nothing runs, what is installed. */
+/** The running PID 1 counts; without one, the installed init system. */
 function kindOf(system: System): ServiceKind {
   const { name, title } = detectInit(system)
   if (name === 'systemd') return 'systemd'

@@ -1,7 +1,10 @@
 import { quoted } from '../hooks/hook-script.ts'
 import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles, variables } from './service.ts'
 
-/** A service of OpenRC each (openrc-run(8)), in the runlevel `default`: it is left before file systems are unmounted. */
+/**
+ * One service of OpenRC each (openrc-run(8)), in the runlevel `default`: OpenRC leaves it before file systems are
+ * unmounted.
+ */
 export const openrc: DescribeService = (name, program) => {
   const [variable, preset] = variables[name]
   const path = `/etc/init.d/linux-kexec-${name}`

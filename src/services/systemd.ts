@@ -5,7 +5,9 @@ import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles
 
 const FOLDER = '/etc/systemd/system'
 
-/** One unit each, below /etc, where an administrator's own stand; `systemctl enable` makes the same link as we do. */
+/**
+ * One unit each, below /etc, where an administrator's own units are; `systemctl enable` makes the same link as we do.
+ */
 export const systemd: DescribeService = (name, program) => {
   const unit = `linux-kexec-${name}.service`
   const path = `${FOLDER}/${unit}`
@@ -62,15 +64,17 @@ function loadForKexec(program: Program, variable: string): string {
   ].join('; ')
 }
 
-/** The first word of a command line of systemd.service(5): a path, in which specifiers are resolved and variables are not. */
+/**
+ * The first word of a command line of systemd.service(5): a path, in which specifiers are resolved, but not variables.
+ */
 function executable(path: string): string {
   const escaped = path.replaceAll('%', '%%')
   return /^[\w/.@+:%=-]+$/.test(path) ? escaped : `"${escaped}"`
 }
 
-/** systemd takes no such path, however it is written (string_is_safe of its basic/string-util.c). */
+/** systemd takes no such path in any notation (string_is_safe of its basic/string-util.c). */
 function refusalOf({ node }: Program): { refusal?: KexecError } {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject
   if (!/["'\\\x00-\x1f\x7f]/.test(node)) return {}
   return {
     refusal: new KexecError('systemd starts no program whose path has quotes, a backslash or control characters', {
@@ -82,12 +86,12 @@ function refusalOf({ node }: Program): { refusal?: KexecError } {
   }
 }
 
-/** Any further word: also C escapes and variables are resolved there, so they are written out. */
+/** Any further word: C escapes and variables are also resolved there, so they are escaped. */
 function argument(word: string): string {
   if (/^[\w/.@+:=-]+$/.test(word)) return word
   const escaped = word
     .replace(/["\\]/g, '\\$&')
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject
     .replace(/[\x01-\x1f\x7f]/g, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)
     .replaceAll('%', '%%')
     .replaceAll('$', '$$$$')

@@ -3,7 +3,10 @@ import { quoted } from '../hooks/hook-script.ts'
 import type { System } from '../system/system.ts'
 import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles, variables } from './service.ts'
 
-/** A script each with a header by the Linux Standard Base, in /etc/init.d; links in the folders of the runlevels enable it. */
+/**
+ * A script each with a header by the Linux Standard Base, in /etc/init.d; links in the directories of the runlevels
+ * enable it.
+ */
 export const sysvinit: DescribeService = (name, program, system) => {
   const path = `/etc/init.d/linux-kexec-${name}`
   const command = `${quoted(program.node)} ${quoted(program.command)}`
@@ -14,7 +17,7 @@ export const sysvinit: DescribeService = (name, program, system) => {
 }
 
 /**
- * Late at boot, when everything is mounted; first of all in a reboot, while everything still is. Where insserv has found
+ * Late at boot, when everything is mounted; first in a reboot, while everything still is. Where insserv has found
  * another place in the order, or made links in more runlevels, these are the links.
  */
 function links(name: ServiceName, system: System | undefined): HookPart[] {

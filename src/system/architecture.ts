@@ -1,17 +1,19 @@
 import { machine } from 'node:os'
 import type { System } from './system.ts'
 
-/** The same word as `uname -m`, whatever the personality of the one who asks: kernel/utsname_sysctl.c, since Linux 6.1. */
+/**
+ * The same word as `uname -m`, even for a process with another personality: kernel/utsname_sysctl.c, since Linux 6.1.
+ */
 const ARCHITECTURE = '/proc/sys/kernel/arch'
 
-/** Every line begins with an address of the kernel's word size, of zeros for those who may not know it. */
+/** Every line begins with an address of the kernel's word size, as zeros for users who may not know it. */
 const SYMBOLS = '/proc/kallsyms'
 
 /**
- * The architecture of the kernel that runs, as `uname -m` prints it to a program of the kernel's own word size; null when it is not
- * known. `uname -m` alone will not do: for a program under `setarch i386`, and for 32-bit programs on arm64, POWER and s390, it
- * names a 32-bit machine (override_architecture of kernel/sys.c).
- * @param see gets what was read, and from where
+ * The running kernel's architecture, as `uname -m` prints it to a program of the kernel's own word size; null when
+ * unknown. `uname -m` alone is not enough: for a program under `setarch i386`, and for 32-bit programs on arm64, POWER
+ * and s390, it names a 32-bit machine (override_architecture of kernel/sys.c).
+ * @param see gets each value, and its source
  */
 export function readArchitecture(
   system: System,
@@ -47,23 +49,23 @@ const WIDE: readonly (readonly [RegExp, string])[] = [
   [/^mips$/, 'mips64'],
 ]
 
-/** What `uname -m` would say to a program of the kernel's own word size, of what it said to this one. */
+/** The answer of `uname -m` to a program of the kernel's own word size, from its answer to this one. */
 export function trueArchitecture(system: System, named: string): string {
   if (!hasWideAddresses(system)) return named
   return WIDE.find(([pattern]) => pattern.test(named))?.[1] ?? named
 }
 
-/** What the two system calls take on one family of machines. */
+/** The formats that the two system calls take on one family of machines. */
 export interface ArchitectureFacts {
   /**
-   * Formats that kexec_file_load takes, and the series since which it does, 5019 for 5.19; of one that is not here it took the
-   * format from the beginning. Null where no kernel has the call: ARCH_SUPPORTS_KEXEC_FILE or its forerunners in
-   * arch/…/Kconfig, 64 bits only. Vendors bring features back.
+   * Formats that kexec_file_load takes, and the series since which it does, 5019 for 5.19; a format that is not here
+   * was taken from the beginning. Null where no kernel has the call: ARCH_SUPPORTS_KEXEC_FILE or its forerunners in
+   * arch/…/Kconfig, 64 bits only. Vendors backport features.
    */
   readonly fileLoadSince: Readonly<Record<string, number>> | null
-  /** ELF's number of the machine, include/uapi/linux/elf-em.h: kexec_load is given it in the upper half of its flags. */
+  /** ELF's number of the machine, include/uapi/linux/elf-em.h: kexec_load gets it in the upper half of its flags. */
   readonly elfMachine: number
-  /** The largest page of its kernels, bytes: segments of whole ones suit a running kernel of any page size. */
+  /** The largest page of its kernels, in bytes: segments of whole ones suit a running kernel of any page size. */
   readonly largestPage: number
 }
 
@@ -80,12 +82,12 @@ export const architectures = {
   parisc64: { fileLoadSince: {}, elfMachine: 15, largestPage: 4096 },
 } as const satisfies Readonly<Record<string, ArchitectureFacts>>
 
-/** Undefined for a machine that nothing is known of. @param architecture as `uname -m` prints it */
+/** Undefined for an unknown machine. @param architecture as `uname -m` prints it */
 export function factsOf(architecture: string): ArchitectureFacts | undefined {
   return new Map<string, ArchitectureFacts>(Object.entries(architectures)).get(familyOf(architecture))
 }
 
-/** What names one machine: `uname -m` differs by word size and byte order, kernel images by less. */
+/** The names of one machine: `uname -m` distinguishes word size and byte order, kernel images fewer of them. */
 export function familyOf(architecture: string): string {
   if (/^i[3-6]86$/.test(architecture)) return 'i386'
   if (/^aarch64/.test(architecture)) return 'aarch64'
@@ -94,7 +96,7 @@ export function familyOf(architecture: string): string {
   return architecture
 }
 
-/** Architectures whose 64-bit machines run both: what counts is whether the CPU and the kernel's loader do. */
+/** Architectures whose 64-bit machines run both: it matters whether the CPU and the kernel's loader do. */
 export function byteOrderOf(architecture: string): 'little' | 'big' {
   return /^(aarch64_be|arm.*b|ppc|ppc64|s390x?|mips|mips64|parisc(64)?|sparc(64)?)$/.test(architecture)
     ? 'big'

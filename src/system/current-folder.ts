@@ -1,7 +1,10 @@
 import { posix } from 'node:path'
 import { KexecError } from '../errors.ts'
 
-/** Where a path leads that a user gave who stands in a folder of the running machine. @throws KexecError 'not-found' when that folder was removed */
+/**
+ * The target of a path from a user whose working directory is on the running machine. @throws KexecError 'not-found'
+ * when that directory was removed
+ */
 export function fromCurrentFolder(path: string): string {
   if (posix.isAbsolute(path)) return posix.normalize(path)
   try {
@@ -11,13 +14,13 @@ export function fromCurrentFolder(path: string): string {
   }
 }
 
-/** Whether an error is Node's for a current directory that was removed: it asks for it wherever a relative path is resolved. */
+/** Whether an error is Node's for a removed current directory: Node needs it to resolve any relative path. */
 export function isCurrentFolderGone(error: unknown): boolean {
   const { syscall, code } = (error ?? {}) as NodeJS.ErrnoException
   return syscall === 'uv_cwd' && code === 'ENOENT'
 }
 
-/** What is to be said of it. */
+/** The message for it. */
 export function currentFolderIsGone(cause: unknown): KexecError {
   return new KexecError('the current directory does not exist any more', {
     reason: 'not-found',

@@ -15,14 +15,15 @@ import { posix } from 'node:path'
 import { native } from '../native.ts'
 import { putInPlace, removeFile, replaceFile } from './replace-file.ts'
 
-/** The kernel makes these anew from what is in the file: IMA's hash and EVM's. */
+/** The kernel makes these again from the content of the file: IMA's hash and EVM's. */
 const OWN_OF_CONTENT = new Set(['security.ima', 'security.evm'])
 
 /**
- * Puts other content into a file that is someone else's, which stays the same file in all else: owner, mode, extended
- * attributes, access control lists, hard links. In one step where that is possible. Where another file could not be the same,
- * as with a second hard link, it is written over, with what was in it beside it as `.NAME.linux-kexec-old` until that is done.
- * @throws Node's error; then what was in it still is
+ * Puts other content into a foreign file, which stays the same in all other respects: owner, mode, extended attributes,
+ * access control lists, hard links. In one step where possible. Where a new file could not be the same, as with a
+ * second hard link, the file is overwritten, with its old content beside it as `.NAME.linux-kexec-old` until that is
+ * done.
+ * @throws Node's error; the old content is then still there
  */
 export function editFile(path: string, content: Buffer): void {
   const fd = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW)
@@ -55,11 +56,11 @@ function copyAttributes(from: number, to: number): boolean {
       native().getAttribute(to, name) === value || native().setAttribute(to, name, Buffer.from(value, 'latin1')) === 0
     )
   })
-  // A folder may have a default access control list for new files.
+  // A directory may have a default access control list for new files.
   return isSet === true && attributesOf(to)?.every((name) => names?.includes(name)) === true
 }
 
-/** Undefined when they cannot be told. */
+/** Undefined when they cannot be read. */
 function attributesOf(fd: number): string[] | undefined {
   const names = native().listAttributes(fd)
   // EOPNOTSUPP: a file system without any.

@@ -15,28 +15,30 @@ const ATTRIBUTES = 4
 /** Longer than any entry id or boot loader name; firmware limits variables to some ten kilobytes. */
 const MAX_BYTES = 64 * 1024
 
-/** Whether the firmware is EFI: undefined for a folder that has no /sys to tell. */
+/** Whether the firmware is EFI: undefined for a directory without a /sys. */
 export function isEfi(system: System): boolean | undefined {
   if (system.exists('/sys/firmware/efi')) return true
   return system.exists('/sys/firmware') ? false : undefined
 }
 
-/** Where efivarfs has one of the firmware's own variables. */
+/** The path in efivarfs of one of the firmware's own variables. */
 export function globalVariable(name: string): string {
   return `/sys/firmware/efi/efivars/${name}-${GLOBAL_GUID}`
 }
 
-/** Where efivarfs has a list of trusted or revoked keys: 'db', 'dbx'. */
+/** The path in efivarfs of a list of trusted or revoked keys: 'db', 'dbx'. */
 export function imageSecurityVariable(name: 'db' | 'dbx'): string {
   return `/sys/firmware/efi/efivars/${name}-${IMAGE_SECURITY_GUID}`
 }
 
-/** The content of a variable as efivarfs gives it; undefined for what is too short to be one. */
+/** The content of a variable from efivarfs; undefined for a file that is too short to be one. */
 export function variableContent(bytes: Buffer | undefined): Buffer | undefined {
   return bytes === undefined || bytes.length <= ATTRIBUTES ? undefined : bytes.subarray(ATTRIBUTES)
 }
 
-/** Whether the firmware checks signatures, which it does not while its keys are being set up; undefined where nothing tells. */
+/**
+ * Whether the firmware checks signatures, which it does not while its keys are being set up; undefined where unknown.
+ */
 export function isSecureBoot(system: System): boolean | undefined {
   const byte = (name: string) => {
     try {
@@ -50,8 +52,8 @@ export function isSecureBoot(system: System): boolean | undefined {
 }
 
 /**
- * A text variable of the Boot Loader Interface, 'LoaderEntryDefault' for one: UTF-16 with a NUL at its end.
- * Undefined when it is absent or empty, or may not be read.
+ * A text variable of the Boot Loader Interface, such as 'LoaderEntryDefault': UTF-16 with a NUL at its end. Undefined
+ * when it is absent or empty, or may not be read.
  */
 export function loaderVariable(system: System, name: string): string | undefined {
   const text = loaderText(system, name).replace(/\0.*$/su, '')

@@ -2,13 +2,13 @@ import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
 import type { System } from './system.ts'
 
-/** Someone besides root and this user who could put something else in place of a file. */
+/** A user besides root and this one who could replace a file. */
 export interface Exposure {
-  /** What they may change: the file, a link to it, or a directory on the way to either. */
+  /** The path they may change: the file, a link to it, or a directory on the way to either. */
   readonly path: string
   /** 'is writable by every user', 'belongs to user 1000'. */
   readonly how: string
-  /** Who then could: 'anyone', 'who', 'they'. */
+  /** The culprit as a subject: 'anyone', 'who', 'they'. */
   readonly who: string
 }
 
@@ -20,11 +20,12 @@ const STICKY = 0o1000
 const MAX_LINKS = 40
 
 /**
- * Who could replace what a path leads to: as sshd's StrictModes, every component must be owned by root or by this user, and be
- * writable by nobody else. That is the file, each directory up to the root, every link on the way, and each directory up from
- * where it leads. In a sticky directory (/tmp) what root owns is safe. An access list that lets others write shows as a
- * permission of the group (its mask, acl(5)). One line for each culprit, the topmost component that it can change.
- * @param path as seen inside the root; what is not there exposes nothing
+ * The users who could replace a path's target: as in sshd's StrictModes, every component must be owned by root or by
+ * this user, and be writable by nobody else. That is the file, each directory up to the root, every link on the way,
+ * and each directory up from its target. In a sticky directory (/tmp) root's own files are safe. An access list that
+ * lets others write shows as a permission of the group (its mask, acl(5)). One line for each culprit, with the topmost
+ * component that it can change.
+ * @param path as seen inside the root; a missing file exposes nothing
  */
 export function exposuresOf(system: System, path: string): Exposure[] {
   const found = new Map<string, Exposure>()
@@ -34,7 +35,7 @@ export function exposuresOf(system: System, path: string): Exposure[] {
   return [...found.values()]
 }
 
-/** From the root down, as the kernel looks the path up. */
+/** From the root down, as the kernel looks up the path. */
 function* walk(system: System, path: string): Generator<Exposure> {
   const trusted = trustedUsers(system)
   const host = (inside: string) => posix.join(system.root, inside)
@@ -51,7 +52,7 @@ function* walk(system: System, path: string): Generator<Exposure> {
     const stats = statsOf(host(next))
     if (stats === undefined) return
     if (stats.isSymbolicLink()) {
-      // Of a link there is nothing to write; in a sticky directory its owner may put another in its place.
+      // A link has no content to write; in a sticky directory its owner may replace it.
       if ((folder.mode & STICKY) !== 0) yield* ownedBy(next, stats, trusted)
       const target = ++links > MAX_LINKS ? undefined : targetOf(host(next))
       if (target === undefined) return
@@ -68,7 +69,8 @@ function* walk(system: System, path: string): Generator<Exposure> {
 
 function* exposedBy(path: string, stats: Stats, trusted: ReadonlySet<number>): Generator<Exposure> {
   yield* ownedBy(path, stats, trusted)
-  // What only its owner may replace is safe in a directory that others may write to: of that its own owner tells.
+  // A component that only its owner may replace is safe in a directory that others may write to: its own owner counts
+  // there.
   if (stats.isDirectory() && (stats.mode & STICKY) !== 0) return
   if ((stats.mode & OTHERS_WRITE) !== 0) yield { path, how: 'is writable by every user', who: 'anyone' }
   else if ((stats.mode & GROUP_WRITES) !== 0)
@@ -80,8 +82,8 @@ function* ownedBy(path: string, { uid }: Stats, trusted: ReadonlySet<number>): G
 }
 
 /**
- * Root, and who runs this. In a user namespace what root outside owns shows as nobody's, and so does what others own: of that
- * nothing can be said.
+ * Root, and the user who runs this. In a user namespace, files of the outer root and of outer users all show as
+ * nobody's, so no conclusion is possible.
  */
 function trustedUsers(system: System): Set<number> {
   const users = new Set([0, process.geteuid?.() ?? 0])
@@ -107,7 +109,10 @@ function targetOf(path: string): string | undefined {
   }
 }
 
-/** One sentence for each culprit, of several files together: who can change what, and which of the files that replaces. */
+/**
+ * One sentence for each culprit, for several files together: who can change which path, and which of the files that
+ * replaces.
+ */
 export function exposureWarnings(system: System, paths: readonly string[]): string[] {
   const byCulprit = new Map<string, { readonly exposure: Exposure; readonly files: Set<string> }>()
   for (const path of new Set(paths)) {

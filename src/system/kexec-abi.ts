@@ -1,6 +1,6 @@
 import { architectures } from './architecture.ts'
 
-// What the two system calls take, as include/uapi/linux/kexec.h has it.
+// The inputs of the two system calls, as in include/uapi/linux/kexec.h.
 
 /** Flags of kexec_load(2). */
 export const KEXEC_ON_CRASH = 1
@@ -12,7 +12,7 @@ export const KEXEC_FILE_UNLOAD = 1
 export const KEXEC_FILE_ON_CRASH = 2
 export const KEXEC_FILE_NO_INITRAMFS = 4
 
-/** Segments that kexec_load takes at most. */
+/** The most segments that kexec_load takes. */
 export const KEXEC_SEGMENT_MAX = 16
 
 /** KEXEC_ARCH_* of kexec_load's flags: the machine's number in the upper half. */

@@ -6,7 +6,7 @@ import { native } from '../native.ts'
 const MFD_CLOEXEC = 1
 const MFD_NOEXEC_SEAL = 8
 
-/** A file in memory, which lives as long as it is open. Closed twice is closed once. */
+/** A file in memory, which lives as long as it is open. A second close has no effect. */
 export class MemoryFile {
   /** The descriptor, for the syscall. */
   readonly fd: number
@@ -16,8 +16,8 @@ export class MemoryFile {
   #open = true
 
   /**
-   * Never executable, which machines with vm.memfd_noexec=2 insist on; kernels before 6.3 do not know that flag.
-   * @param purpose for the message when it cannot be had: 'for the initrds'
+   * Never executable, as machines with vm.memfd_noexec=2 require; kernels before 6.3 do not know that flag.
+   * @param purpose for the message when it cannot be created: 'for the initrds'
    * @throws KexecError 'no-memory' or 'io'
    */
   constructor(name: string, purpose: string) {
@@ -52,7 +52,7 @@ export class MemoryFile {
     if (!this.#open) return
     this.#open = false
     if (this.file !== this.fd) closeSync(this.file)
-    // Not by Node, which in a worker thread warns of a descriptor that it did not open.
+    // Not through Node, which in a worker thread warns of a descriptor that it did not open.
     native().close(this.fd)
   }
 }

@@ -5,7 +5,7 @@ export const MEMINFO = '/proc/meminfo'
 
 /**
  * Reads /proc/meminfo once.
- * @returns what it says under a name, bytes; undefined where the kernel does not say it
+ * @returns its value under a name, in bytes; undefined where the kernel does not report it
  */
 export function readMemoryInfo(system: System): (name: string) => number | undefined {
   const fields = new Map<string, number>()
@@ -15,7 +15,7 @@ export function readMemoryInfo(system: System): (name: string) => number | undef
   return (name) => fields.get(name)
 }
 
-/** A field as the file has it. */
+/** A field in the form of the file. */
 export function memoryEvidence(name: string, bytes: number): Evidence {
   return { source: `${MEMINFO} ${name}`, value: `${bytes / 1024} kB` }
 }

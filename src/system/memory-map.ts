@@ -2,23 +2,23 @@ import { KexecError } from '../errors.ts'
 import { type MemoryRange, merged } from './memory-ranges.ts'
 import type { System } from './system.ts'
 
-/** One line of /proc/iomem: what the running kernel knows of a range of physical addresses. */
+/** One line of /proc/iomem: the running kernel's view of a range of physical addresses. */
 export interface Resource extends MemoryRange {
   readonly name: string
   /** 0 for the outermost ones. */
   readonly depth: number
 }
 
-/** One range of the map that the firmware gave to the first kernel, whatever kernels came since. */
+/** One range of the map that the firmware gave to the first kernel, even after any number of kexecs. */
 export interface FirmwareRange extends MemoryRange {
-  /** As the kernel names it: 'System RAM', 'Reserved', 'ACPI Tables', … */
+  /** The kernel's name for it: 'System RAM', 'Reserved', 'ACPI Tables', … */
   readonly type: string
 }
 
 export const IOMEM = '/proc/iomem'
 export const FIRMWARE_MAP = '/sys/firmware/memmap'
 
-/** Ranges of the firmware's map that are read at most: far more than any firmware has (some thousand were seen). */
+/** The most ranges of the firmware's map that are read: far more than any firmware has (some thousand were seen). */
 const MAX_RANGES = 16_384
 
 /**
@@ -56,7 +56,7 @@ function resourceOf(line: string): Resource | undefined {
   return range && { ...range, name, depth: indent.length / 2 }
 }
 
-/** Of the first and the last address; undefined for what is none, or beyond what any machine has. */
+/** Of the first and the last address; undefined for other texts, or beyond any machine's range. */
 function rangeOf(first: string, last: string): MemoryRange | undefined {
   const [start, end] = [Number(first), Number(last) + 1]
   return Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start < end
@@ -64,28 +64,28 @@ function rangeOf(first: string, last: string): MemoryRange | undefined {
     : undefined
 }
 
-/** Memory that the running kernel uses as such, without what lies in it that outlives the kernel. */
+/** Memory that the running kernel uses as such, without the parts in it that outlive the kernel. */
 export function usableMemory(resources: readonly Resource[]): { ram: MemoryRange[]; occupied: MemoryRange[] } {
   const ram: MemoryRange[] = []
   const occupied: MemoryRange[] = []
   let isRam = false
   for (const { depth, name, start, end } of resources) {
-    // 'System RAM (virtio_mem)' and its like belong to a driver, which the new kernel asks for it anew.
+    // 'System RAM (virtio_mem)' and similar ranges belong to a driver, from which the new kernel requests them again.
     if (depth === 0) isRam = name === 'System RAM'
     if (!isRam) continue
     if (depth === 0) ram.push({ start, end })
     else if (!diesWithTheKernel.test(name)) occupied.push({ start, end })
   }
-  // Kernels before 6.16 show what they were given as setup_data apart, in ranges that are no whole pages.
+  // Kernels before 6.16 show their setup_data separately, in ranges that are not whole pages.
   return { ram: merged(ram), occupied }
 }
 
-/** Children of 'System RAM' that nobody misses once the new kernel runs. */
+/** Children of 'System RAM' that are not needed once the new kernel runs. */
 const diesWithTheKernel = /^(Kernel (code|rodata|data|bss)|Crash kernel)$/
 
 /**
- * The map that the firmware gave (Documentation/ABI/testing/sysfs-firmware-memmap), ascending; empty where the kernel does not
- * tell (CONFIG_FIRMWARE_MEMMAP), or not to this user.
+ * The firmware's map (Documentation/ABI/testing/sysfs-firmware-memmap), ascending; empty where the kernel does not show
+ * it (CONFIG_FIRMWARE_MEMMAP), or not to this user.
  */
 export function readFirmwareMap(system: System): FirmwareRange[] {
   const names = system.list(FIRMWARE_MAP).filter((name) => /^\d+$/.test(name))

@@ -4,7 +4,7 @@ export interface MemoryRange {
   readonly end: number
 }
 
-/** What of `ranges` none of `others` touches. Ascending, as `ranges` are. */
+/** The parts of `ranges` that none of `others` touches. Ascending, as `ranges` are. */
 export function without(ranges: readonly MemoryRange[], others: readonly MemoryRange[]): MemoryRange[] {
   const sorted = [...others].sort((a, b) => a.start - b.start)
   return ranges.flatMap((range) => {
@@ -21,7 +21,7 @@ export function without(ranges: readonly MemoryRange[], others: readonly MemoryR
   })
 }
 
-/** What both lists have. */
+/** The memory in both lists. */
 export function within(ranges: readonly MemoryRange[], others: readonly MemoryRange[]): MemoryRange[] {
   const sorted = [...others].sort((a, b) => a.start - b.start)
   return ranges.flatMap((range) =>
@@ -31,7 +31,7 @@ export function within(ranges: readonly MemoryRange[], others: readonly MemoryRa
   )
 }
 
-/** The same memory in as few ranges as can be, ascending. */
+/** The same memory in as few ranges as possible, ascending. */
 export function merged(ranges: readonly MemoryRange[]): MemoryRange[] {
   const result: MemoryRange[] = []
   for (const range of [...ranges].sort((a, b) => a.start - b.start)) {
@@ -43,14 +43,14 @@ export function merged(ranges: readonly MemoryRange[]): MemoryRange[] {
   return result
 }
 
-/** Each range cut down to whole pages; what is then empty is left out. */
+/** Each range reduced to whole pages; empty results are left out. */
 export function wholePages(ranges: readonly MemoryRange[], page: number): MemoryRange[] {
   return ranges
     .map(({ start, end }) => ({ start: roundUp(start, page), end: Math.floor(end / page) * page }))
     .filter(({ start, end }) => start < end)
 }
 
-/** The next multiple of `step`; not by bits, since addresses have more than 32 of them. */
+/** The next multiple of `step`, computed without bit operators, since addresses have more than 32 bits. */
 export function roundUp(value: number, step: number): number {
   return Math.ceil(value / step) * step
 }

@@ -1,11 +1,11 @@
 import type { System } from './system.ts'
 
-/** Capabilities, user ids and seccomp mode of this very process: proc_pid_status(5). */
+/** Capabilities, user ids and seccomp mode of this process: proc_pid_status(5). */
 export const STATUS = '/proc/self/status'
 
 /**
  * Reads it once.
- * @returns what it says under a name, with tabs as they are; undefined where it does not say it
+ * @returns its value under a name, with tabs unchanged; undefined where there is none
  */
 export function readProcessStatus(system: System): (name: string) => string | undefined {
   const fields = new Map<string, string>()

@@ -21,13 +21,13 @@ const FOLDER_MODE = 0o755
 export interface FileAttributes {
   /** Permission bits. */
   readonly mode: number
-  /** Left as they come when not given. */
+  /** Unchanged when not given. */
   readonly owner?: { readonly uid: number; readonly gid: number }
 }
 
 /**
- * Puts a file at a path in one step: whoever reads it sees the old or the new, also after a power cut. Folders on the way
- * are made. @throws Node's error; then nothing was changed
+ * Puts a file at a path in one step: any reader sees the old or the new one, even after a power cut. Missing
+ * directories on the way are made. @throws Node's error; then nothing was changed
  */
 export function replaceFile(path: string, content: Buffer, { mode, owner }: FileAttributes): void {
   putInPlace(path, (fd) => {
@@ -40,13 +40,13 @@ export function replaceFile(path: string, content: Buffer, { mode, owner }: File
 
 /**
  * Makes a file beside a path and puts it there in one step, once `fill` has done with it.
- * @param fill returns false to leave everything as it was
- * @returns what `fill` did @throws Node's error; then nothing was changed
+ * @param fill returns false to leave everything unchanged
+ * @returns the result of `fill` @throws Node's error; then nothing was changed
  */
 export function putInPlace(path: string, fill: (fd: number) => boolean): boolean {
   const beside = besideOf(path)
   try {
-    // wx: never through a link that someone has put there.
+    // wx: never through a link that another user has put there.
     const fd = openSync(beside, 'wx', 0o600)
     try {
       if (!fill(fd)) {
@@ -79,14 +79,17 @@ export function replaceLink(path: string, target: string): void {
   syncFolder(path)
 }
 
-/** Takes a file or link away, for good when this returns. @param options.force it may be gone already. @throws Node's error */
+/**
+ * Removes a file or link, permanently when this returns. @param options.force it may be gone already. @throws Node's
+ * error
+ */
 export function removeFile(path: string, { force = false } = {}): void {
   rmSync(path, { force })
   if (!existsSync(posix.dirname(path))) return
   syncFolder(path)
 }
 
-/** A hidden name, which folders of scripts pass over, that nobody can guess. */
+/** A hidden name that nobody can guess, and that directories of scripts skip. */
 function besideOf(path: string): string {
   const folder = posix.dirname(path)
   makeFolder(folder)
@@ -94,8 +97,8 @@ function besideOf(path: string): string {
 }
 
 /**
- * Makes a folder, and those on the way to it, each with its mode whatever the umask says: with a umask of 0 anyone could
- * write to what root runs. What is there stays as it is. @throws Node's error
+ * Makes a directory, and those on the way to it, each with its mode for any umask: with a umask of 0 anyone could write
+ * to files that root runs. Existing ones stay unchanged. @throws Node's error
  */
 export function makeFolder(path: string, mode = FOLDER_MODE): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return

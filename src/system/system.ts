@@ -17,11 +17,14 @@ import { pathOf, textOfBytes } from '../exact-text.ts'
 /** Symbolic links followed before a path counts as a loop: the kernel's own limit (MAXSYMLINKS, include/linux/namei.h). */
 const MAX_LINKS = 40
 
-/** Longest path, characters (PATH_MAX), and parts of one with those of its links: the kernel bounds only the former. */
+/**
+ * Longest path, in characters (PATH_MAX), and most parts of one including those of its links: the kernel limits only
+ * the former.
+ */
 const MAX_PATH = 4096
 const MAX_PARTS = 1000
 
-/** Largest file that `readText` takes in, bytes: no configuration or /proc file we read comes near. */
+/** Largest file that `readText` reads, in bytes: no configuration or /proc file comes near. */
 const MAX_TEXT = 16 * 1024 * 1024
 
 /** Never blocks on a FIFO, never makes a terminal ours. */
@@ -33,9 +36,9 @@ const O_PATH = 0o10000000
 /** The number of /dev/null, 1:3 (Documentation/admin-guide/devices.txt): a link to it stands for an empty file. */
 const NULL_DEVICE = 0x103
 
-/** A file was wanted, and something else is there; it was not opened. */
+/** A file was expected, and something else is there; it was not opened. */
 export class NotAFile extends Error {
-  /** As `fileType` names it. */
+  /** Named as in `fileType`. */
   readonly kind: string
   readonly stats: Stats
 
@@ -47,7 +50,7 @@ export class NotAFile extends Error {
   }
 }
 
-/** 'directory', 'FIFO', 'block device', …; for what is not a regular file. */
+/** 'directory', 'FIFO', 'block device', …; for anything but a regular file. */
 export function fileType(stats: Stats): string {
   if (stats.isDirectory()) return 'directory'
   if (stats.isFIFO()) return 'FIFO'
@@ -59,20 +62,22 @@ export function fileType(stats: Stats): string {
 }
 
 /**
- * A machine as seen through its files: the running one (root '/'), or any folder that holds a root file system.
- * Everything that looks at /boot, /proc, /sys or /usr/lib/modules does so through a System. Paths given and returned are
- * as seen inside the root; symbolic links, absolute ones too, are followed inside it, so nothing outside is ever read.
+ * A machine as seen through its files: the running one (root '/'), or any directory that holds a root file system. All
+ * reads of /boot, /proc, /sys or /usr/lib/modules go through a System. Paths given and returned are as seen inside the
+ * root; symbolic links, absolute ones too, are followed inside it, so nothing outside is ever read.
  */
 export class System {
   readonly root: string
-  /** Files and folders that `readText` and `list` passed over for lack of privilege. */
+  /** Files and directories that `readText` and `list` skipped for lack of privilege. */
   readonly denied = new Set<string>()
-  /** FIFOs, sockets and devices that were to be read as texts, and were not opened: path and kind. */
+  /** FIFOs, sockets and devices in place of texts, which were not opened: path and kind. */
   readonly unopened = new Map<string, string>()
-  /** Parts of paths looked at so far: what links have cost. */
+  /** Parts of paths followed so far: the cost of links. */
   looks = 0
 
-  /** @throws KexecError 'not-found' when the root is not a folder */
+  /**
+   * @throws KexecError 'not-found' when the root is not a directory
+   */
   constructor(root = '/') {
     this.root = posix.resolve(root)
     if (this.isLive || this.stat('/')?.isDirectory()) return
@@ -85,7 +90,7 @@ export class System {
     })
   }
 
-  /** Whether this is the running machine rather than a folder. */
+  /** Whether this is the running machine rather than a directory. */
   get isLive(): boolean {
     return this.root === '/'
   }
@@ -125,8 +130,8 @@ export class System {
   }
 
   /**
-   * Opens a regular file for reading; the caller closes it. Never follows a link out of the root, and opens nothing else: to
-   * open a device may set it to work, as with a watchdog that resets the machine.
+   * Opens a regular file for reading; the caller closes it. Never follows a link out of the root, and opens nothing
+   * else: opening a device may set it to work, as with a watchdog that resets the machine.
    * @throws NotAFile, and Node's errors
    */
   open(path: string): number {
@@ -135,7 +140,10 @@ export class System {
       : openRegular(this.hostPath(this.resolve(path)), constants.O_NOFOLLOW)
   }
 
-  /** A descriptor that only says what is at a path (O_PATH): opening a device for reading may already set it to work. */
+  /**
+   * A descriptor that only identifies a path's target (O_PATH): opening a device for reading may already set it to
+   * work.
+   */
   openWithoutTouching(path: string): number {
     return openSync(this.isLive ? pathOf(path) : this.hostPath(this.resolve(path)), O_PATH)
   }
@@ -151,8 +159,8 @@ export class System {
   }
 
   /**
-   * A text file as a whole, or undefined when it is absent, unreadable or not a file. /dev/null is an empty file. Bytes that
-   * are not UTF-8 are kept as `textOfBytes` has them.
+   * A text file as a whole, or undefined when it is absent, unreadable or not a file. /dev/null is an empty file. Bytes
+   * that are not UTF-8 are kept as in `textOfBytes`.
    */
   readText(path: string): string | undefined {
     const bytes = this.textBytes(path)
@@ -160,18 +168,18 @@ export class System {
   }
 
   /**
-   * The text files of a folder, in code-unit order of their names; undefined for what cannot be read. Where the folder is
-   * has to be found out only once, which counts when it holds thousands.
+   * The text files of a directory, in code-unit order of their names; undefined for unreadable ones. The directory is
+   * resolved only once, which matters when it holds thousands.
    */
   *readTexts(path: string, isWanted: (name: string) => boolean): Generator<[name: string, text: string | undefined]> {
     const names = this.list(path).filter(isWanted)
-    // Joined once: thousands of entries may lie in one folder.
+    // Joined once: thousands of entries may lie in one directory.
     const folder = names.length === 0 || this.isLive ? path : this.resolve(path)
     for (const name of names)
       yield [name, this.readTextIn(`${folder}/${name}`) ?? this.readText(posix.join(path, name))]
   }
 
-  /** Undefined when it cannot be read, and when it is a link that is to be followed. */
+  /** Undefined when it cannot be read, and when it is a link to follow. */
   private readTextIn(path: string): string | undefined {
     try {
       const fd = openRegular(this.hostPath(path), constants.O_NOFOLLOW)
@@ -185,7 +193,7 @@ export class System {
     }
   }
 
-  /** The names in a folder in code-unit order; empty when it is absent or unreadable. */
+  /** The names in a directory in code-unit order; empty when it is absent or unreadable. */
   list(path: string): string[] {
     try {
       return namesIn(this.isLive ? pathOf(path) : this.hostPath(this.resolve(path))).sort()
@@ -195,7 +203,7 @@ export class System {
     }
   }
 
-  /** What a path leads to, links followed; undefined when it leads nowhere. */
+  /** A path's target, links followed; undefined when there is none. */
   stat(path: string): Stats | undefined {
     try {
       return this.isLive ? statSync(pathOf(path)) : lstatSync(this.hostPath(this.resolve(path)))
@@ -204,14 +212,17 @@ export class System {
     }
   }
 
-  /** Whether there is a regular file; a device or a FIFO in place of a text that is looked for so is noted as not opened. */
+  /** Whether there is a regular file; a device or a FIFO in its place is recorded as not opened. */
   isFile(path: string): boolean {
     const stats = this.stat(path)
     if (stats !== undefined) this.noteUnopened(path, stats)
     return stats?.isFile() ?? false
   }
 
-  /** What a symbolic link says, or undefined when it is none or may not be read. Links of /proc (exe, ns/pid) lead nowhere else. */
+  /**
+   * The text of a symbolic link, or undefined when it is not one or may not be read. Links of /proc (exe, ns/pid) have
+   * no other target.
+   */
   readLink(path: string): string | undefined {
     try {
       return textOfBytes(readlinkSync(this.pathOfName(path), 'buffer'))
@@ -220,7 +231,7 @@ export class System {
     }
   }
 
-  /** Whether the name itself is there, even as a link that leads nowhere. */
+  /** Whether the name itself exists, even as a link without a target. */
   exists(path: string): boolean {
     try {
       lstatSync(this.pathOfName(path))
@@ -230,7 +241,9 @@ export class System {
     }
   }
 
-  /** The text of a file byte by byte (latin1), so that it can be written back as it was; undefined as for `readText`. */
+  /**
+   * The text of a file byte by byte (latin1), so that it can be written back unchanged; undefined as for `readText`.
+   */
   readBytes(path: string): string | undefined {
     return this.textBytes(path)?.toString('latin1')
   }
@@ -247,8 +260,8 @@ export class System {
   }
 
   /**
-   * Where on the host to write what is to be at a path inside the root. Links on the way are followed inside the root, the
-   * last part is not; folders that are not there yet stay as they are named.
+   * The host's path for writing a path inside the root. Links on the way are followed inside the root, the last part is
+   * not; missing directories keep their names.
    */
   pathForWriting(path: string): string {
     const missing: string[] = []
@@ -256,7 +269,7 @@ export class System {
       try {
         return join(this.root, this.resolve(folder), ...missing, posix.basename(path))
       } catch (error) {
-        // A link that leads nowhere inside the root may lead somewhere outside of it.
+        // A link without a target inside the root may have one outside of it.
         const isDangling = folder !== '/' && this.exists(folder)
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || folder === '/' || isDangling) throw error
         missing.unshift(posix.basename(folder))
@@ -264,12 +277,12 @@ export class System {
     }
   }
 
-  /** Release of the running kernel as `uname -r` prints it; undefined for a folder that has no /proc. */
+  /** Release of the running kernel as `uname -r` prints it; undefined for a directory without a /proc. */
   runningRelease(): string | undefined {
     return this.readText('/proc/sys/kernel/osrelease')?.trim()
   }
 
-  /** Command line of the running kernel, without the newline; undefined for a folder that has no /proc. */
+  /** Command line of the running kernel, without the newline; undefined for a directory without a /proc. */
   runningCommandLine(): string | undefined {
     return this.readText('/proc/cmdline')?.replace(/\n$/, '')
   }
@@ -295,7 +308,7 @@ export class System {
   }
 }
 
-/** The names in a folder. Few are not UTF-8: then they are read once more, as bytes. */
+/** The names in a directory. Names that are not UTF-8 are rare: then they are read again, as bytes. */
 function namesIn(folder: string | Buffer): string[] {
   const names = readdirSync(folder)
   return names.some((name) => name.includes('\ufffd')) ? readdirSync(folder, 'buffer').map(textOfBytes) : names
@@ -309,7 +322,7 @@ function isNullDevice(stats: Stats): boolean {
   return stats.isCharacterDevice() && stats.rdev === NULL_DEVICE
 }
 
-/** Looks at what is there before it is opened, so that nothing else can have taken its place in between. @throws NotAFile */
+/** Identifies the target before it is opened, so that nothing else can take its place in between. @throws NotAFile */
 function openRegular(hostPath: string | Buffer, flags: number): number {
   const place = openSync(hostPath, O_PATH | flags)
   try {
@@ -318,7 +331,7 @@ function openRegular(hostPath: string | Buffer, flags: number): number {
     try {
       return openSync(`/proc/self/fd/${place}`, READING)
     } catch (error) {
-      // Without /proc, a file that takes another's place in this very moment is told only once it is open.
+      // Without /proc, a file that replaces another in this very moment is detected only once it is open.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw atPath(error, String(hostPath))
       return reopened(hostPath, flags, stats)
     }
@@ -335,7 +348,7 @@ function reopened(hostPath: string | Buffer, flags: number, { dev, ino }: Stats)
   throw new NotAFile(String(hostPath), now)
 }
 
-/** An error of a descriptor's link as one of the file. */
+/** Turns an error about a descriptor's link into one about the file. */
 function atPath(error: unknown, path: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException
   return Object.assign(error as Error, { path, message: `${code}: ${syscall} '${path}'` })
@@ -350,7 +363,7 @@ export function readAtMost(fd: number, length: number): Buffer {
   for (;;) {
     const count = readSync(fd, buffer, filled, buffer.length - filled, filled)
     filled += count
-    // A file of a disk ends where its size says; one more read to be told so is saved.
+    // A disk's file ends at its size, so one read that would only confirm this is saved.
     if (count === 0 || filled === length || filled === size) return buffer.subarray(0, filled)
     if (filled === buffer.length) buffer = Buffer.concat([buffer], Math.min(length, buffer.length * 2))
   }

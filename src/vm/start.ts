@@ -12,20 +12,20 @@ import { provenAccelerator } from './provision/accelerator.ts'
 import type { Progress } from './provision/debian.ts'
 
 /**
- * A panic resets at once; kernels say who they are. Under emulation a kernel that moves itself at random takes between 1 and
- * 6 s from kexec to its first line, without that 1.2 to 1.9 s: tests are better off with even times.
+ * A panic resets at once; kernels name themselves. Under emulation a kernel that moves itself at random takes between 1
+ * and 6 s from kexec to its first line, without that 1.2 to 1.9 s: tests are better off with even times.
  */
 const COMMAND_LINE = 'panic=-1 loglevel=6 nokaslr'
 
 export interface VmOptions {
   /** From `buildGuest`. Without one, the machine has no root disk and `kernel` must be given. */
   readonly guest?: Guest
-  /** What to boot. Default: the guest's first kernel. */
+  /** The kernel to boot. Default: the guest's first kernel. */
   readonly kernel?: GuestKernel | { readonly kernel: string; readonly initrd?: string }
   /**
-   * Kernel command line. Default: `console=ttyS0 panic=-1 loglevel=6 nokaslr no_timer_check`, on other machines with their own console
-   * and without `no_timer_check`. The guest needs nothing of it to find its root. At loglevel 5 and below, or with `quiet`, kernels do
-   * not name themselves and share one console section.
+   * Kernel command line. Default: `console=ttyS0 panic=-1 loglevel=6 nokaslr no_timer_check`, on other machines with
+   * their own console and without `no_timer_check`. The guest does not need it to find its root. At loglevel 5 and
+   * below, or with `quiet`, kernels do not name themselves and share one console section.
    */
   readonly commandLine?: string
   /** Added to the command line. */
@@ -34,27 +34,27 @@ export interface VmOptions {
   readonly memory?: number
   /** Default 1. */
   readonly cpus?: number
-  /** 'auto' (default) takes KVM where it was seen to boot a kernel. */
+  /** 'auto' (default) takes KVM where it is known to boot a kernel. */
   readonly accelerator?: Accelerator | 'auto'
   /**
-   * How the machine boots. 'none' (default): QEMU loads the kernel itself, which no real machine can, and in no time. 'uefi':
-   * UEFI firmware starts the kernel that QEMU gives it, as an EFI program; on arm64 the new kernel then gets its devices from
-   * ACPI tables, with `qemuArguments: ['-machine', 'acpi=off']` from a device tree. On amd64 alone: 'grub':
-   * BIOS, then Debian's GRUB, which loads the kernel from the guest's /boot: what a firmware reboot is to be compared with.
-   * 'shim': UEFI firmware with Secure Boot, Debian's shim, its signed GRUB, and a kernel that they let through.
+   * How the machine boots. 'none' (default): QEMU loads the kernel itself, which no real machine can, and in no time.
+   * 'uefi': UEFI firmware starts the kernel that QEMU gives it, as an EFI program; on arm64 the new kernel then gets
+   * its devices from ACPI tables, with `qemuArguments: ['-machine', 'acpi=off']` from a device tree. On amd64 alone:
+   * 'grub': BIOS, then Debian's GRUB, which loads the kernel from the guest's /boot, for comparison with a firmware
+   * reboot. 'shim': UEFI firmware with Secure Boot, Debian's shim, its signed GRUB, and a kernel that they let through.
    */
   readonly bootLoader?: 'none' | 'uefi' | 'grub' | 'shim'
-  /** Only with 'grub': what it takes for the initrd, in its own words. `(hd2)0+2048` is the first MiB of the first of `disks`. */
+  /** Only with 'grub': its initrd, in GRUB's own words. `(hd2)0+2048` is the first MiB of the first of `disks`. */
   readonly grubInitrd?: string
   /** The firmware's keys and switches. Only with 'shim'. */
   readonly firmware?: FirmwareOptions
-  /** Disks beside the root disk. */
+  /** Disks besides the root disk. */
   readonly disks?: readonly Disk[]
-  /** What a reset through the firmware does: end the run as 'rebooted' (default), or boot `kernel` again. */
+  /** The effect of a reset through the firmware: end the run as 'rebooted' (default), or boot `kernel` again. */
   readonly firmwareReboot?: 'ends' | 'allowed'
   /**
-   * Milliseconds between a panic and the end of the run as 'panicked', when the machine does not reset. Default: 5000. Give a
-   * crash kernel the time that a boot may take: until it names itself, nobody can know whether it will come.
+   * Milliseconds between a panic and the end of the run as 'panicked', when the machine does not reset. Default: 5000.
+   * Give a crash kernel the time that a boot may take: until it names itself, its start is uncertain.
    */
   readonly panicGrace?: number
   /** Appended to QEMU's own arguments. */
@@ -109,8 +109,9 @@ async function bootDisk(options: VmOptions, kernel: object, commandLine: string)
 }
 
 /**
- * Starts a machine, lets `body` work with it, stops it, and says how it went. Never throws for what happens inside.
- * @param body what it resolves to counts when it is an exit status or a RunResult: other than 0, it failed. So it has when it throws.
+ * Starts a machine, lets `body` work with it, stops it, and returns the outcome. Never throws for events inside.
+ * @param body its result counts when it is an exit status or a RunResult: other than 0 means failure. An exception
+ *   means failure too.
  */
 export async function runVm(options: VmOptions, body: (vm: Vm) => Promise<unknown>): Promise<Outcome> {
   const vm = await startVm(options)

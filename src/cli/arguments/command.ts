@@ -11,7 +11,7 @@ export interface CommandOption {
   readonly help: string
 }
 
-/** What a command is given, parsed and checked against its options. */
+/** A command's input, parsed and checked against its options. */
 export interface Arguments {
   readonly positionals: readonly string[]
   text(name: string): string | undefined
@@ -23,17 +23,17 @@ export interface Arguments {
 export interface Command {
   readonly name: string
   readonly summary: string
-  /** What stands behind the name in the usage line, options aside. */
+  /** The usage line behind the name, without options. */
   readonly operands: string
   /** Fewest and most positional arguments. */
   readonly arity: readonly [least: number, most: number]
   readonly options: Readonly<Record<string, CommandOption>>
   readonly examples: readonly (readonly [command: string, meaning: string])[]
-  /** Further help, after the options: paragraphs, or lines of at most so many columns. */
+  /** Further help, after the options: paragraphs, or lines of at most the given columns. */
   readonly notes?: string | ((width: number) => readonly string[])
   /** Runs it. @returns the exit status. @throws UsageError, KexecError */
   run(args: Arguments): Promise<ExitStatus>
-  /** Takes the words as they are, in place of `run`: an interface that is not ours, with exit statuses of its own. */
+  /** Takes the words unchanged, in place of `run`: a foreign interface, with exit statuses of its own. */
   runWords?(words: readonly string[]): Promise<number>
 }
 
@@ -41,7 +41,7 @@ export interface Command {
 export const exit = { done: 0, failed: 1, usage: 2, refused: 3, nothingLoaded: 4 } as const
 export type ExitStatus = (typeof exit)[keyof typeof exit]
 
-/** The words of the call are off; exit status 2. */
+/** The words of the call are wrong; exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }

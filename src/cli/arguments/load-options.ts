@@ -1,7 +1,7 @@
 import type { PlanOptions } from '../../plan/model/options.ts'
 import { type Arguments, type CommandOption, UsageError } from './command.ts'
 
-/** The options that say what to load; `plan`, `load` and later `rehearse` share them. */
+/** The options that choose the kernel to load; `plan`, `load` and later `rehearse` share them. */
 export const loadOptions = {
   initrd: {
     type: 'string',
@@ -37,7 +37,7 @@ export const loadNotes = `ENTRY is newest, default, running, an entry's id or ti
 \`linux-kexec list\`. FILE is a kernel; its command line must come from --reuse-cmdline
 or --command-line. Without either: the boot loader's default if it has one, else the newest.`
 
-/** The plan these arguments ask for. @throws UsageError when they contradict each other */
+/** The plan that these arguments request. @throws UsageError when they contradict each other */
 export function planOptions(args: Arguments): PlanOptions {
   const engine = args.text('engine') ?? 'auto'
   if (engine !== 'auto' && engine !== 'file' && engine !== 'segments') {

@@ -5,8 +5,8 @@ const MINUTE = 60_000
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: MINUTE, h: 60 * MINUTE, d: 24 * 60 * MINUTE }
 
 /**
- * A time as `--at` takes it: HH:MM is the next time the clock shows that; else ISO 8601 with a date, in local time unless it
- * names a zone. @throws UsageError
+ * A time in the form of `--at`: HH:MM is the next time the clock shows that; else ISO 8601 with a date, in local time
+ * unless it names a zone. @throws UsageError
  */
 export function parseTime(text: string, now: Date = new Date()): Date {
   const clock = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text)
@@ -25,7 +25,10 @@ export function parseTime(text: string, now: Date = new Date()): Date {
   return date
 }
 
-/** A duration as `--delay` takes it, in milliseconds: '90s', '10m', '1h30m'; a bare number is seconds. @throws UsageError */
+/**
+ * A duration in the form of `--delay`, in milliseconds: '90s', '10m', '1h30m'; a bare number is seconds. @throws
+ * UsageError
+ */
 export function parseDuration(text: string): number {
   if (/^\d{1,8}$/.test(text)) return Number(text) * 1000
   if (!/^(\d{1,8}[smhd])+$/.test(text))

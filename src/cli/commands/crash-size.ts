@@ -71,7 +71,7 @@ function shrink(args: Arguments, size: number): ExitStatus {
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
 
-/** As crashkernel= takes it. */
+/** In the form of crashkernel=. */
 function bytesOf(text: string): number {
   const [, digits, unit] = /^(\d{1,12})([KMG]?)$/i.exec(text) ?? []
   if (digits === undefined)

@@ -5,7 +5,7 @@ import { System } from '../../system/system.ts'
 import type { Command } from '../arguments/command.ts'
 import { noteLine } from '../output/output.ts'
 
-/** What remains at the end of a shutdown has had its time, milliseconds. */
+/** The remaining processes at the end of a shutdown have had their time, in milliseconds. */
 const DEADLINE = 5000
 
 export const command: Command = {

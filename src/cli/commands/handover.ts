@@ -50,7 +50,9 @@ function tell(args: Arguments, assessment: HandoverAssessment): ExitStatus {
   return assessment.proven ? exit.done : exit.refused
 }
 
-/** After --install the way has to be proven, or the hook alone did not help; --remove is done when it is done. */
+/**
+ * After --install the way must be verified, or the hook alone was not enough; --remove succeeds when the removal does.
+ */
 function tellChanges(args: Arguments, changes: readonly HookChange[], system: System, dryRun: boolean): ExitStatus {
   const assessment = assessHandover(system)
   if (args.flag('json')) printJson({ dryRun, changes, proven: assessment.proven, obstacles: assessment.obstacles })

@@ -31,7 +31,7 @@ export const command: Command = {
   },
 }
 
-/** Columns that a line of text is easily read in. */
+/** Columns in which a line of text is easy to read. */
 const MAX_WIDTH = 120
 const INDENT = 2
 const NAME = 17
@@ -54,7 +54,7 @@ function describe(inspection: Inspection, policyVerdict: Verdict | null, width: 
   return [...verdict, ...groups].join('\n')
 }
 
-/** What this machine would say to it, for a process that may load. */
+/** This machine's verdict on it, for a process that may load. */
 function policyGroup(verdict: Verdict | null): Group {
   const asked = verdict?.privileged ?? verdict
   if (asked === null) return { heading: 'On this machine', rows: [] }

@@ -36,7 +36,7 @@ export const command: Command = {
       return statusOf(refusal)
     }
     if (!args.flag('json')) print(planReport(explanationsOfChoice(made)))
-    // Not performance.now(): it would load node:perf_hooks, which takes longer than all of the plan.
+    // Not performance.now(): it would load node:perf_hooks, which takes longer than the whole plan.
     const started = process.hrtime.bigint()
     const bar = new ProgressBar()
     try {

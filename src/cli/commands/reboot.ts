@@ -73,14 +73,16 @@ function precautions(args: Arguments): RebootOptions {
   }
 }
 
-/** The kernel panics when PID 1 ends: then the failure is told, and the machine left as it is for an administrator. */
+/**
+ * The kernel panics when PID 1 ends, so the failure is reported and the machine stays as it is for an administrator.
+ */
 async function remainAsFirst(error: unknown): Promise<never> {
   if (process.pid !== 1 || !(error instanceof KexecError) || error.refused) throw error
   describe(error)
   return new Promise(() => setInterval(() => {}, 60_000))
 }
 
-/** Heeded while it waits; once the init system has been asked, it is the one that ends this process. */
+/** Heeded while it waits; once it has the request, the init system ends this process. */
 function interruption(): AbortSignal {
   const controller = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

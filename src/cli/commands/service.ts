@@ -55,7 +55,7 @@ overwritten. What is loaded is set in /etc/default/linux-kexec. docs/services.md
   },
 }
 
-/** Root runs them at boot and at shutdown: whoever may replace them, Node or linux-kexec runs as root then. */
+/** Root runs them at boot and at shutdown, so anyone who may replace them, Node or linux-kexec runs as root then. */
 function warnOfExposure(system: System, changes: readonly HookChange[]): void {
   const program = locateProgram(system)
   const files = program === undefined ? [] : filesOfProgram(program)

@@ -20,7 +20,7 @@ export const command: Command = {
     const system = new System()
     requireCapability(readPrivileges(system), 'unloading a kernel')
     const wasLoaded = isHeld(system, panic ? 'crash' : 'kernel')
-    // Where that cannot be told the kernel is asked all the same: with nothing loaded it does nothing.
+    // Where that is unknown the kernel is asked anyway: with nothing loaded it does nothing.
     if (wasLoaded !== false) unload({ panic })
     if (args.flag('json')) printJson({ unloaded: wasLoaded })
     else print(outcome(wasLoaded, panic))

@@ -6,7 +6,7 @@ export interface OptionSpecification {
   readonly name: string
   readonly letter?: string
   readonly value: ValueRule
-  /** What it means; options of one meaning are synonyms, and no abbreviation of several of them is ambiguous. */
+  /** Its meaning. Options of one meaning are synonyms, and an abbreviation of several of them is not ambiguous. */
   readonly meaning: string
 }
 
@@ -14,23 +14,23 @@ export interface OptionSpecification {
 export interface GivenOption {
   readonly meaning: string
   readonly value: string | null
-  /** As it is called in full, for messages: '--append', '-l'. */
+  /** Its full name, for messages: '--append', '-l'. */
   readonly name: string
 }
 
-/** A command line, read up to what is wrong with it. */
+/** A command line, read up to its first fault. */
 export interface ReadWords {
-  /** In their order, up to the one that is wrong: what comes before it counts, as in getopt. */
+  /** In their order, up to the wrong one: options before it count, as in getopt. */
   readonly options: readonly GivenOption[]
   readonly operands: readonly string[]
-  /** What is wrong, as a sentence; null when all is well. */
+  /** The fault, as a sentence; null when there is none. */
   readonly problem: string | null
 }
 
 /**
- * Reads words as GNU getopt_long(3) does: long options may be abbreviated as long as it is clear which is meant, letters may be
- * bundled (`-lt TYPE`), operands may stand between options, `--` ends the options, and a required value is the next word
- * whatever it looks like.
+ * Reads words as GNU getopt_long(3) does: long options may be abbreviated unless ambiguous, letters may be bundled
+ * (`-lt TYPE`), operands may stand between options, `--` ends the options, and a required value is the next word, even
+ * one that looks like an option.
  * @param posixly as with POSIXLY_CORRECT in the environment: the first operand ends the options
  */
 export function readWords(
@@ -62,7 +62,7 @@ export function readWords(
 
 interface Reading {
   readonly given: readonly GivenOption[]
-  /** How many words it took. */
+  /** The number of words it took. */
   readonly taken: number
   readonly problem: string | null
 }
@@ -89,7 +89,7 @@ function readLong(word: string, rest: readonly string[], specifications: readonl
   return { given: [{ meaning, value: next, name }], taken: 2, problem: null }
 }
 
-/** The option of that name, else those that begin so: one of each meaning, for synonyms are not ambiguous. */
+/** The option of that name, else those that begin so: one of each meaning, since synonyms are not ambiguous. */
 function matching(written: string, specifications: readonly OptionSpecification[]): OptionSpecification[] {
   const exact = specifications.find(({ name }) => name === written)
   if (exact !== undefined) return [exact]

@@ -2,10 +2,10 @@ import about from '../../../package.json' with { type: 'json' }
 import { table, wrap } from '../output/layout.ts'
 import { type KexecOption, kexecOptions } from './options.ts'
 
-/** The kexec-tools whose interface this is: scripts compare it. */
+/** The version of kexec-tools whose interface this is: scripts compare it. */
 export const INTERFACE = 'kexec-tools 2.0.32'
 
-/** What `kexec --version` prints: scripts read the second word. */
+/** The output of `kexec --version`: scripts read the second word. */
 export function kexecVersion(): string {
   return `${INTERFACE} (by linux-kexec ${about.version})`
 }
@@ -13,7 +13,7 @@ export function kexecVersion(): string {
 const PURPOSE =
   'Loads a Linux kernel and starts it. Without -l, -p, -u, -e or -f: loads KERNEL, then reboots through the init system.'
 
-/** What `kexec --help` prints, in lines of at most so many columns. */
+/** The output of `kexec --help`, in lines of at most the given columns. */
 export function kexecHelp(width: number): string[] {
   const rows = (treatment: KexecOption['treatment']) =>
     table(

@@ -13,8 +13,8 @@ import { warningsBeforeLoad } from '../reports/plan-warnings.ts'
 import type { LoadRequest } from './request.ts'
 
 /**
- * Loads as kexec-tools does: the kernel and the initrd that are named and no other, the command line to the letter. What the
- * kernel would refuse, or what would not come up, is refused before anything is touched.
+ * Loads as kexec-tools does: only the named kernel and initrd, and the command line literally. A load that the kernel
+ * would refuse, or a kernel that would not boot, is refused before anything is touched.
  * @throws KexecError
  */
 export async function load(
@@ -39,14 +39,14 @@ async function planFor(request: LoadRequest, given: PlanOptions): Promise<LoadPl
   const options = { ...given, kernel, engine, ...(initrd === null ? {} : { initrds: [initrd] }) }
   const commandLine = commandLineOf(request, given.panic ?? false)
   if (commandLine !== null) return plan({ ...options, exactCommandLine: commandLine })
-  // A unified kernel image brings its own; for any other kernel none is an empty one, as kexec-tools has it.
+  // A unified kernel image has its own; for any other kernel an absent one is empty, as in kexec-tools.
   const made = await plan(options)
   if (!made.refusals.some(({ reason }) => reason === 'no-command-line')) return made
   made.close()
   return plan({ ...options, exactCommandLine: '' })
 }
 
-/** The command line that was asked for; null when none was. */
+/** The requested command line; null when none was. */
 function commandLineOf({ reuseCommandLine: reuse, append }: LoadRequest, panic: boolean): string | null {
   if (!reuse) return append
   const running = new System().runningCommandLine()
@@ -62,25 +62,25 @@ function commandLineOf({ reuseCommandLine: reuse, append }: LoadRequest, panic: 
   return append === null ? base : `${base} ${append}`
 }
 
-/** Where nothing belongs to the boot that was, the text stays as it is, its spaces too. */
+/** Where no parameter belongs to the past boot, the text stays unchanged, including its spaces. */
 function withoutBoot(running: string, panic: boolean): string {
   const kept = printCommandLine(reuseCommandLine(running, { panic }))
   return kept === printCommandLine(parseCommandLine(running)) ? running : kept
 }
 
-/** Names that kexec-tools has for what kexec_file_load takes, by our name of the format. */
+/** kexec-tools' names for the formats that kexec_file_load takes, by our name of the format. */
 const types: Readonly<Record<string, readonly string[]>> = {
   bzImage: ['bzImage', 'bzImage64', 'bzImage-x86'],
 }
 
-/** kexec_file_load recognises the image by itself; a type that disagrees is worth a word. */
+/** kexec_file_load recognises the image by itself; a type that disagrees gets a warning. */
 function checkType(type: string | null, { image }: LoadPlan): void {
   const expected = types[image.format]
   if (type === null || expected === undefined || expected.includes(type)) return
   warn(`-t ${type} does not count: this is ${image.description}, and the kernel sees that by itself`)
 }
 
-/** A load that is interrupted must not leave half of it: the signals end it between two steps. */
+/** An interrupted load must not leave half of it: the signals end it between two steps. */
 function interruption(): AbortController {
   const controller = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

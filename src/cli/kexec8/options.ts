@@ -1,22 +1,22 @@
 import type { OptionSpecification, ValueRule } from './getopt.ts'
 
 /**
- * What becomes of an option here: it is done; it has no effect with kexec_file_load, so that kexec-tools ignores it as well;
- * or it is refused, because only kexec_load as kexec-tools uses it can do it.
+ * The treatment of an option here: it is obeyed; it has no effect with kexec_file_load, so that kexec-tools ignores it
+ * as well; or it is refused, because only kexec_load as kexec-tools uses it can do it.
  */
 export type Treatment = 'done' | 'ignored' | 'refused'
 
-/** One option of kexec(8), with what becomes of it here. */
+/** One option of kexec(8), with its treatment here. */
 export interface KexecOption extends OptionSpecification {
   readonly treatment: Treatment
   /** Name of the value in help. */
   readonly placeholder?: string
   readonly help: string
-  /** Says what is loaded: without a load it is an error, as in kexec-tools. */
+  /** Describes the load: without a load it is an error, as in kexec-tools. */
   readonly describesLoad?: boolean
 }
 
-/** Why an option has no effect: what it changes belongs to kexec_load. */
+/** Why an option has no effect: it only changes kexec_load. */
 const PURGATORY = 'no effect: kexec_file_load has the kernel bring its own purgatory'
 const PLACES = 'no effect: with kexec_file_load the kernel chooses the places in memory'
 const CRASH = 'no effect: with kexec_file_load the kernel makes these itself'

@@ -2,40 +2,40 @@ import { nearest } from '../../text.ts'
 import { type GivenOption, readWords } from './getopt.ts'
 import { type KexecOption, kexecOptions } from './options.ts'
 
-/** What a call of kexec(8) asks for. */
+/** The request in a call of kexec(8). */
 export type Request =
   | { readonly kind: 'help' | 'version' | 'crash-size' }
   | { readonly kind: 'wrong'; readonly status: 1 | 255; readonly problem: string; readonly hint: string | null }
   | { readonly kind: 'status'; readonly panic: boolean }
   | WorkRequest
 
-/** What is to be done, in this order. */
+/** The steps, in this order. */
 export interface WorkRequest {
   readonly kind: 'work'
   readonly unload: boolean
   readonly load: LoadRequest | null
-  /** What follows: nothing, the kexec at once, or a reboot through the init system. */
+  /** The next step: nothing, the kexec immediately, or a reboot through the init system. */
   readonly finish: 'nothing' | 'exec' | 'reboot'
   /** Whether cached data is written to disk before the kexec. */
   readonly sync: boolean
-  /** Whether it is about the crash kernel. */
+  /** Whether it concerns the crash kernel. */
   readonly panic: boolean
   readonly debug: boolean
-  /** Whether the kernel has to be one that keeps a crash kernel up to date. */
+  /** Whether the kernel must be one that keeps a crash kernel up to date. */
   readonly hotplug: boolean
   /** Options and operands that have no effect here, each with the reason. */
   readonly ignored: readonly string[]
 }
 
-/** What is to be loaded. */
+/** The files to load. */
 export interface LoadRequest {
   readonly kernel: string
   readonly initrd: string | null
   readonly reuseCommandLine: boolean
-  /** The text of --append or --command-line, whichever came last; null when neither is there. */
+  /** The text of --append or --command-line, the last one given; null when neither is. */
   readonly append: string | null
   readonly type: string | null
-  /** -s: kexec-tools does not fall back to kexec_load then, and has an exit status of its own for it. */
+  /** -s: kexec-tools does not fall back to kexec_load then, and has a separate exit status. */
   readonly fileOnly: boolean
   /** By the last of -a, -s and -c. */
   readonly engine: 'auto' | 'file' | 'segments'
@@ -53,7 +53,7 @@ interface Steps {
 /** Without an option: load, then `shutdown -r now`. */
 const standard: Steps = { load: true, unload: false, exec: false, reboot: true, sync: true, panic: false }
 
-/** What each of these options decides; of several the last one counts, as in kexec-tools' main(). */
+/** The decision of each of these options; of several the last one counts, as in kexec-tools' main(). */
 const decisive: Readonly<Record<string, Partial<Steps>>> = {
   load: { load: true, exec: false, reboot: false },
   'load-panic': { load: true, exec: false, reboot: false, sync: false, panic: true },
@@ -63,10 +63,10 @@ const decisive: Readonly<Record<string, Partial<Steps>>> = {
   'load-preserve-context': { load: true, exec: false, reboot: false, sync: true },
 }
 
-/** Those that end the reading where they stand. */
+/** Options that end the reading at their place. */
 const immediate = { help: 'help', version: 'version', 'print-ckr-size': 'crash-size' } as const
 
-/** What a call depends on beside its words. */
+/** The inputs of a call besides its words. */
 export interface Circumstances {
   /** POSIXLY_CORRECT is in the environment. */
   readonly posixly: boolean
@@ -127,7 +127,7 @@ function workOf(options: readonly GivenOption[], operands: readonly string[], st
   }
 }
 
-/** Why a call cannot be done as it is asked for; null when it can. */
+/** Why a call cannot be carried out as requested; null when it can. */
 function firstObstacle(options: readonly GivenOption[], { load }: Steps): Request | null {
   for (const given of options) {
     const known = specificationOf(given)
@@ -141,7 +141,7 @@ function firstObstacle(options: readonly GivenOption[], { load }: Steps): Reques
   for (const given of options) {
     const known = specificationOf(given)
     if (known.treatment !== 'refused') continue
-    // What says how to load is looked at when kexec-tools is at it, all else before.
+    // Options about the load are checked at the same point as in kexec-tools, all others before.
     const status = known.describesLoad === true ? 255 : 1
     return wrong(status, `${given.name} ${known.help}`, remedies[known.name] ?? null)
   }
@@ -168,7 +168,7 @@ function specificationOf(given: GivenOption): KexecOption {
 }
 
 function ignoredOptions(options: readonly GivenOption[]): string[] {
-  // That nobody misses: interfaces up, and images checked, are what is wanted anyway.
+  // Nobody misses these: interfaces up, and images checked, are the wanted state anyway.
   const silent = ['no-ifdown', 'no-checks', 'args-linux']
   const without = options.filter((given) => {
     const { treatment, name } = specificationOf(given)
@@ -177,7 +177,7 @@ function ignoredOptions(options: readonly GivenOption[]): string[] {
   return [...new Set(without.map((given) => `${given.name} has ${specificationOf(given).help}`))]
 }
 
-/** kexec-tools takes the first operand for the kernel and passes over the others without a word. */
+/** kexec-tools takes the first operand for the kernel and silently ignores the others. */
 function ignoredOperands(operands: readonly string[], isLoad: boolean): string[] {
   if (operands.length === 0) return []
   const names = operands.map((operand) => `'${operand}'`).join(', ')
@@ -196,7 +196,7 @@ function badAddress({ meaning, value, name }: GivenOption): string | null {
 const LEAST_BAUD = 9600
 const MOST_BAUD = 115200
 
-/** Checked as in kexec-tools, although they have no effect: a script that gets them wrong is told so. */
+/** Checked as in kexec-tools, although they have no effect: a script with wrong values gets the error. */
 function badSerial({ meaning, value, name }: GivenOption): string | null {
   const text = value ?? ''
   if (meaning === 'serial' && !/^(ttyS[01]|0x0*[0-9a-f]{0,4})$/i.test(text)) {

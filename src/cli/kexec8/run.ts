@@ -16,12 +16,14 @@ import { kexecHelp, kexecVersion } from './help.ts'
 import { load } from './load.ts'
 import { readRequest, type WorkRequest } from './request.ts'
 
-/** What kexec-tools' main() ends with: die() is 1, a step that failed is -1, an image for kexec_load under -s is -3. */
+/**
+ * The exit statuses of kexec-tools' main(): die() is 1, a failed step is -1, an image for kexec_load under -s is -3.
+ */
 export const kexecExit = { done: 0, refused: 1, failed: 255, noFallback: 253 } as const
 
 /**
- * kexec(8): what scripts that were written for kexec-tools call.
- * @param words what stands after `kexec`
+ * kexec(8), which scripts written for kexec-tools call.
+ * @param words the words after `kexec`
  * @returns the exit status, as kexec-tools 2.0.32 has it
  */
 export async function kexec8(words: readonly string[]): Promise<number> {
@@ -81,21 +83,23 @@ function unloadHeld(panic: boolean): void {
   unload({ panic })
 }
 
-/** Starts what is loaded, where that was asked for. */
+/** Starts the loaded kernel, where requested. */
 async function start({ finish, sync }: WorkRequest): Promise<number> {
   if (finish === 'nothing') return kexecExit.done
-  // Where it cannot be read, the kernel is asked, or `reboot` says what is missing.
+  // Where it cannot be read, the kernel is asked, or `reboot` names the missing source.
   if (status().loaded === false) {
     note('Nothing has been loaded!')
     return kexecExit.refused
   }
   if (finish === 'exec') execute({ sync })
-  // `shutdown -r now` asks nobody, and what is loaded was loaded this moment.
+  // `shutdown -r now` ignores inhibitors, and the kernel was loaded this moment.
   await reboot({ report: noteLine, ignoreInhibitors: true, staleOk: true })
   return kexecExit.done
 }
 
-/** Errors of which kexec-tools says that an image is not for kexec_file_load; without -s it would try kexec_load then. */
+/**
+ * Errors for which kexec-tools says that an image is not for kexec_file_load; without -s it would then try kexec_load.
+ */
 const notForFileLoad = ['ENOSYS', 'EINVAL', 'ENOEXEC', 'EOPNOTSUPP']
 
 /** Reasons for which kexec-tools gives up before its load has begun. */
@@ -111,13 +115,13 @@ function statusOf(error: KexecError, { load: wanted }: WorkRequest): number {
   return wanted.fileOnly && notForFileLoad.includes(error.code) ? kexecExit.noFallback : kexecExit.failed
 }
 
-/** A folder or an empty file: kexec-tools cannot read them, and ends at once. */
+/** A directory or an empty file: kexec-tools cannot read them, and ends at once. */
 function isWithoutBytes(path = ''): boolean {
   const stats = statSync(path, { throwIfNoEntry: false })
   return stats?.isDirectory() === true || (stats?.isFile() === true && stats.size === 0)
 }
 
-/** The file is there exactly with CONFIG_CRASH_HOTPLUG: Documentation/ABI/testing/sysfs-kernel-kexec-kdump. */
+/** The file exists exactly with CONFIG_CRASH_HOTPLUG: Documentation/ABI/testing/sysfs-kernel-kexec-kdump. */
 function hasCrashHotplug(): boolean {
   return Number(new System().readText('/sys/kernel/crash_elfcorehdr_size') ?? 0) > 0
 }

@@ -1,7 +1,7 @@
 import { fstatSync, writeSync } from 'node:fs'
 import { exit } from '../arguments/command.ts'
 
-/** Standard output and standard error, written to as they are: setting up Node's streams takes a tenth of the start-up. */
+/** Standard output and standard error, written to directly: setting up Node's streams takes a tenth of the start-up. */
 export type Descriptor = typeof stdout | typeof stderr
 export const stdout = 1
 export const stderr = 2
@@ -11,12 +11,15 @@ const PAUSE = 5
 
 const SERIAL_COLUMNS = 80
 
-/** Major number of /dev/null and its kin: Documentation/admin-guide/devices.txt. They are character devices, but no terminals. */
+/**
+ * Major number of /dev/null and similar devices: Documentation/admin-guide/devices.txt. They are character devices, but
+ * not terminals.
+ */
 const MEMORY_DEVICES = 1
 
 /**
- * Writes all of a text. A reader that closed the pipe (`| head`) has seen enough: the program ends as done. Output lost to a
- * full disk is a failure. When nobody can read standard error any more, the work goes on.
+ * Writes all of a text. A reader that closed the pipe (`| head`) has seen enough: the program ends successfully. Output
+ * lost to a full disk is a failure. When standard error can no longer be read, the work continues.
  */
 export function write(descriptor: Descriptor, text: string): void {
   const bytes = Buffer.from(text)
@@ -36,7 +39,10 @@ export function write(descriptor: Descriptor, text: string): void {
   }
 }
 
-/** Columns of the terminal that a descriptor leads to; undefined when it leads to none. A serial console does not know its own. */
+/**
+ * Columns of the terminal that a descriptor leads to; undefined when it leads to none. A serial console does not know
+ * its own.
+ */
 export function terminalColumns(descriptor: Descriptor): number | undefined {
   if (!mayBeTerminal(descriptor)) return undefined
   const stream = descriptor === stdout ? process.stdout : process.stderr

@@ -4,7 +4,7 @@ import { type ExitStatus, exit, UsageError } from '../arguments/command.ts'
 import { asRoot } from './as-root.ts'
 import { note, noteBelow, noteLabelled, noteLine, printJson } from './output.ts'
 
-/** Tells what went wrong, for people on standard error or as JSON on standard output. @returns the exit status */
+/** Reports the failure, for people on standard error or as JSON on standard output. @returns the exit status */
 export function reportFailure(error: unknown, json: boolean, command: string | undefined): ExitStatus {
   if (error instanceof UsageError) {
     if (json) printJson({ error: { reason: 'usage', message: error.message } })
@@ -33,7 +33,7 @@ export function statusOf(error: KexecError): ExitStatus {
   return error.refused ? exit.refused : exit.failed
 }
 
-/** An error for people: what, where, what to do, and what was read to tell so. */
+/** An error for people: the fault, its place, the remedy, and the evidence. */
 export function describe(error: KexecError, hint: string | undefined = error.hint): void {
   noteLabelled(error.refused ? 'refused:' : 'error:', 'red', error.message)
   if (hint !== undefined) noteBelow(hint)

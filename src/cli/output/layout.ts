@@ -2,38 +2,47 @@ import { oneLine } from '../../text.ts'
 import { type Descriptor, stdout, terminalColumns } from './descriptor.ts'
 import { type Style, styled } from './style.ts'
 
-/** Columns of a report that goes to no terminal. */
+/** Columns of a report that does not go to a terminal. */
 const REPORT_COLUMNS = 80
 
-/** Columns of a line: those of the terminal. Without one there is no bound, for what reads a pipe goes by lines. */
+/**
+ * Columns of a line: those of the terminal. Without a terminal there is no limit, since the reader of a pipe works by
+ * lines.
+ */
 export function lineWidth(descriptor: Descriptor): number {
   return terminalColumns(descriptor) ?? Number.POSITIVE_INFINITY
 }
 
-/** Columns of a report, which is laid out in columns wherever it goes. */
+/** Columns of a report, which is laid out in columns for any destination. */
 export function reportWidth(): number {
   return terminalColumns(stdout) ?? REPORT_COLUMNS
 }
 
-/** Where a text stands, and how it looks. */
+/** The place and the look of a text. */
 export interface Placement {
   /** Columns of a whole line. */
   readonly width: number
   /** Columns before the label. Default: 0. */
   readonly indent?: number
-  /** Stands before the first line. Default: none. */
+  /** Placed before the first line. Default: none. */
   readonly label?: string
-  /** Columns from the label to the text, the label's own among them; a longer label pushes the first line on. Default: those of the label. */
+  /**
+   * Columns from the label to the text, including the label's own; a longer label pushes the first line on. Default:
+   * those of the label.
+   */
   readonly column?: number
   /** Columns of further lines behind `indent`. Default: `column`. */
   readonly hanging?: number
   readonly labelStyle?: Style | undefined
   readonly style?: Style | undefined
-  /** What is coloured for. Default: standard output. */
+  /** The destination that decides about colours. Default: standard output. */
   readonly descriptor?: Descriptor
 }
 
-/** A text as lines, beside its label: what does not fit on the first goes on below. Control characters are shown, not obeyed. */
+/**
+ * A text as lines, beside its label: the part that does not fit on the first continues below. Control characters are
+ * shown, not obeyed.
+ */
 export function placed(text: string, placement: Placement): string[] {
   const { width, indent = 0, label = '', style, labelStyle, descriptor = stdout } = placement
   const column = placement.column ?? (label === '' ? 0 : label.length + 1)
@@ -42,7 +51,7 @@ export function placed(text: string, placement: Placement): string[] {
   const gap = ' '.repeat(shown === '' ? column : Math.max(1, column - shown.length))
   const margin = indent + hanging
   const head = shown.length + gap.length
-  // A label that the other lines hang below is one of the words: together they are no wider than those lines.
+  // A label with hanging lines below is treated as one of the words: together they are no wider than those lines.
   const isWord = shown !== '' && hanging !== column
   const lines = wrap(oneLine(text), width - margin, width - (isWord ? margin : indent) - head)
   return lines.map((line, row) => {
@@ -60,8 +69,8 @@ function paint(style: Style | undefined, text: string, descriptor: Descriptor): 
 const GAP = 2
 
 /**
- * Rows as columns, each as wide as its widest cell, two spaces apart; the last is not padded. Each row is one line, unless it
- * is wider than `width`: then its last cell goes on below itself.
+ * Rows as columns, each as wide as its widest cell, two spaces apart; the last is not padded. Each row is one line,
+ * unless it is wider than `width`: then its last cell continues below itself.
  */
 export function table(
   cells: readonly (readonly string[])[],

@@ -24,7 +24,7 @@ export function note(text: string): void {
 /** Columns that the further lines of a message stand behind its first. */
 const HANGING = 2
 
-/** Prints a step, which may hold texts of others: no line break of theirs is obeyed. */
+/** Prints a step, which may contain foreign texts: their line breaks are not obeyed. */
 export function noteLine(text: string): void {
   noteLabelled('', undefined, text)
 }
@@ -34,13 +34,13 @@ export function warn(text: string): void {
   noteLabelled('warning:', 'yellow', text)
 }
 
-/** Prints a message behind its label on standard error, which may hold texts of others. */
+/** Prints a message behind its label on standard error, which may contain foreign texts. */
 export function noteLabelled(label: string, labelStyle: Style | undefined, text: string): void {
   const width = lineWidth(stderr)
   note(placed(text, { width, label, labelStyle, hanging: HANGING, descriptor: stderr }).join('\n'))
 }
 
-/** Prints what belongs to the message before it on standard error. */
+/** Prints a continuation of the message before it on standard error. */
 export function noteBelow(text: string, style?: Style): void {
   const width = lineWidth(stderr)
   note(placed(text, { width, indent: HANGING, style, descriptor: stderr }).join('\n'))
@@ -51,12 +51,12 @@ export function noteBelow(text: string, style?: Style): void {
  * knows (bold, dim, red, green, yellow, and their ends) where they are in use: none of them can hide text.
  */
 function printable(text: string, descriptor: Descriptor): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject
   const obeyed = text.replace(/\x1b\[(?:[12]|22|3[1239])m|[\x00-\x08\x0b-\x1f\x7f-\x9f\udc80-\udcff]/gu, (found) =>
     found.length > 1 && isColoured(descriptor) ? found : oneLine(found),
   )
   return obeyed.replace(MISLEADING, oneLine)
 }
 
-/** What is no control character to a terminal, and yet moves or breaks what is read: as `oneLine` has it. */
+/** Characters that are not control characters to a terminal, but still move or break the text: as in `oneLine`. */
 const MISLEADING = /[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g

@@ -1,14 +1,14 @@
 import { stderr, terminalColumns, write } from './descriptor.ts'
 
-/** Milliseconds between two pictures: more often nobody sees, and a serial console is slow. */
+/** Milliseconds between two updates: nobody sees more, and a serial console is slow. */
 const INTERVAL = 100
 
-/** Work that takes no longer shows nothing, milliseconds. */
+/** Shorter work shows nothing, in milliseconds. */
 const PATIENCE = 300
 
 const WIDTH = 30
 
-/** A line on standard error that shows how far something is, where that is a terminal; nothing elsewhere. */
+/** A progress line on standard error, where that is a terminal; nothing elsewhere. */
 export class ProgressBar {
   readonly #columns = terminalColumns(stderr)
   readonly #started = Date.now()
@@ -22,7 +22,7 @@ export class ProgressBar {
     write(stderr, `\r${progressLine(step, done, total, this.#columns)}\x1b[K`)
   }
 
-  /** Takes the line away. */
+  /** Removes the line. */
   clear(): void {
     if (this.#drawn === 0) return
     this.#drawn = 0

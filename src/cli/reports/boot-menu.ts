@@ -11,12 +11,12 @@ const MAX_VERSION = 44
 
 export interface ListingOptions {
   readonly system: System
-  /** Everything known of each entry instead of a table. */
+  /** All facts of each entry instead of a table. */
   readonly long: boolean
 }
 
 /**
- * The boot menu as text: the entries, what is wrong with each below it, and what is wrong altogether at the end. In parts
+ * The boot menu as text: the entries, with the problems of each below it, and the general problems at the end. In parts
  * that each end a line: a hostile menu as one text would fill the memory.
  */
 export function* listingParts(
@@ -35,7 +35,9 @@ export function* listingParts(
   for (const { text } of problems) yield paragraph(text, 0, width).join('\n')
 }
 
-/** A line an entry; where that is too wide, each title, or the path of a kernel in no menu, on lines of its own. */
+/**
+ * One line for each entry; where that is too wide, each title, or the path of a kernel in no menu, on lines of its own.
+ */
 function tableOf(entries: readonly BootEntry[], width: number): string[] {
   if (entries.length === 0) return []
   const columns = entries.map((entry, index) => [`${index + 1}`, shortened(entry.version ?? '-'), marks(entry)])
@@ -52,7 +54,7 @@ function tableOf(entries: readonly BootEntry[], width: number): string[] {
   return lines
 }
 
-/** What a menu shows, submenus first; a kernel that is in no menu is known by its file. */
+/** The entry's name in a menu, submenus first; a kernel that is in no menu is known by its file. */
 function nameOf(entry: BootEntry | undefined): string {
   if (entry === undefined) return ''
   if (entry.cmdline === null && entry.kernel !== null) return entry.kernel

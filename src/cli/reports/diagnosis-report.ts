@@ -17,7 +17,7 @@ const verdicts: Record<Diagnosis['verdict'], string> = {
   problem: 'A kexec would not work.',
 }
 
-/** A diagnosis for people: a line a check; where something is wrong, what was read and what to do below it. */
+/** A diagnosis for people: one line for each check; below a failed one, the evidence and the remedy. */
 export function diagnosisReport({ verdict, checks, root }: Diagnosis): string {
   const width = reportWidth()
   const skipped = checks.filter(({ summary }) => summary === NO_MACHINE)

@@ -14,7 +14,7 @@ const states = {
 
 const LABEL = 13
 
-/** The way a reboot takes, for people. */
+/** The way of a reboot, for people. */
 export function handoverReport(assessment: HandoverAssessment): string {
   const { title, via, proven, steps, obstacles, hook, install, notes, remedy, evidence } = assessment
   const lines: string[] = []
@@ -38,7 +38,7 @@ export function handoverReport(assessment: HandoverAssessment): string {
   return lines.join('\n')
 }
 
-/** Changes for review: each file with what is taken out and put in, unchanged lines left out. */
+/** Changes for review: each file with its removed and added lines, without unchanged ones. */
 export function changeLines(changes: readonly HookChange[], dryRun: boolean): string[] {
   if (changes.length === 0) return ['nothing to change']
   return changes.flatMap((change) => [headline(change, dryRun), ...difference(change)])

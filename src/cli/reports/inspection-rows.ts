@@ -7,7 +7,7 @@ import { formatBytes } from '../../text.ts'
 import type { Group, Row } from './rows.ts'
 import { signatureGroups } from './signature-rows.ts'
 
-/** All that an inspection tells, for people; groups without rows are not shown. */
+/** All facts of an inspection, for people; groups without rows are not shown. */
 export function inspectionGroups(inspection: Inspection): Group[] {
   const { kernel, nested } = inspection
   return [
@@ -38,7 +38,7 @@ function fileRows({ path, size, nested, engine, kernelSize }: Inspection): Row[]
   ]
 }
 
-/** One line a layer, the file itself first. */
+/** One line for each layer, the file itself first. */
 function nestingRows({ nested, parts }: Inspection): Row[] {
   if (nested.length === 1) return []
   return nested.map(({ format }, layer) => {
@@ -98,7 +98,7 @@ function setupRows(header: SetupHeader): Row[] {
   ]
 }
 
-/** What holds the kernel: what it says of itself, its parts, and what can be chosen. */
+/** The kernel's containers: their facts, their parts, and their choices. */
 function containerGroup(inspection: Inspection, image: KernelImage, layer: number): Group {
   const parts = inspection.parts.filter((part) => part.layer === layer)
   const configurations = inspection.configurations.filter((each) => each.layer === layer)

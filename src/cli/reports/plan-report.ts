@@ -2,7 +2,7 @@ import { type Explanation, LABEL_COLUMNS } from '../../plan/explain.ts'
 import { type Descriptor, stdout } from '../output/descriptor.ts'
 import { lineWidth, placed } from '../output/layout.ts'
 
-/** What a plan explains, laid out for what it is written to. */
+/** The explanation of a plan, laid out for its destination. */
 export function planReport(explanations: readonly Explanation[], descriptor: Descriptor = stdout): string {
   const width = lineWidth(descriptor)
   return explanations

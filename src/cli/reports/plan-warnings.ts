@@ -2,12 +2,12 @@ import type { WarningCode } from '../../plan/model/codes.ts'
 import type { Warning } from '../../plan/model/remark.ts'
 import type { LoadPlan } from '../../plan/plan.ts'
 
-/** What `load()` says in an error of its own. */
+/** Facts that `load()` reports in an error of its own. */
 const ofProcess = new Set<WarningCode>(['no-capability', 'not-init-user-namespace'])
 
 /**
- * The warnings to show before a load. That this process may not load is left to the error of the load that follows, unless
- * there is none: the plan refuses for another reason, or the kernel is asked anyway.
+ * The warnings to show before a load. A lack of privilege is left to the error of the following load, unless there is
+ * none: the plan refuses for another reason, or the kernel is asked anyway.
  */
 export function warningsBeforeLoad(
   { warnings, refusals }: Pick<LoadPlan, 'warnings' | 'refusals'>,

@@ -4,7 +4,7 @@ import type { Style } from '../output/style.ts'
 
 const LABEL = 17
 
-/** A policy for people: what becomes of a kernel that is loaded, then every fact with its source, then what is not known. */
+/** A policy for people: the effect on a load, then every fact with its source, then the unknown facts. */
 export function policyReport(policy: KexecPolicy): string {
   const width = reportWidth()
   const lines = [
@@ -32,14 +32,14 @@ function facts({ kernel, reasons }: KexecPolicy, width: number): string[] {
   const lines = reasons.flatMap(({ subject, text, source, value }) => {
     const label = subject === last ? '' : subject
     last = subject
-    // Where the text already says what stands there, it is not said twice.
+    // A value that the text already contains is not repeated.
     const quoted = text.includes(value) ? source : `${source}: ${value}`
     return [...entry(label, text, width), ...entry('', quoted, width, 'dim')]
   })
   return [...(running === '' ? [] : entry('running', running, width)), ...lines]
 }
 
-/** Those that could vouch for a kernel, by name. */
+/** The keyrings that could vouch for a kernel, by name. */
 function trustedKeys({ keyrings: { keys } }: KexecPolicy, width: number): string[] {
   return keys.flatMap(({ description, keyId, keyring }, index) =>
     keyring === 'other'

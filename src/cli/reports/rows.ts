@@ -1,4 +1,4 @@
-/** A name and a value; null where nothing is known, which is not shown. */
+/** A name and a value; null for an unknown value, which is not shown. */
 export type Row = readonly [name: string, value: string | null]
 
 /** Rows under a heading. */

@@ -3,7 +3,7 @@ import type { FileSignatures } from '../../image/inspect/signatures.ts'
 import type { ImageSignature, SignatureReport } from '../../image/signature/cms/report.ts'
 import type { Group, Row } from './rows.ts'
 
-/** What an inspection tells of signatures: of the file, and of the kernel in it. */
+/** The signatures in an inspection: of the file, and of the kernel in it. */
 export function signatureGroups({ nested, signatures, kernelSignatures, kernel }: Inspection): Group[] {
   const [outermost] = nested
   const isSignable = outermost?.signature !== 'unknown' || signatures.present || signatures.verdict === 'damaged'

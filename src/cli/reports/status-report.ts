@@ -6,12 +6,12 @@ import { formatBytes } from '../../text.ts'
 import { stdout } from '../output/descriptor.ts'
 import { lineWidth, placed, table } from '../output/layout.ts'
 
-/** What is loaded, for people. */
+/** The loaded kernels, for people. */
 export function statusReport(held: LoadStatus, kernel: LoadedImage, crash: LoadedImage): string {
   if (held.supported === false) return 'The running kernel has no kexec.'
   const rows = [...imageRows('kernel', kernel), ...imageRows('crash kernel', crash)]
   if (held.crashSize) rows.push(['memory reserved for it', formatBytes(held.crashSize)])
-  // What is missing for one may be missing for both.
+  // The same source may be missing for both.
   const warnings = new Set([kernel, crash].flatMap(warningsOf))
   const width = lineWidth(stdout)
   const warned = [...warnings].flatMap((warning) =>
@@ -22,7 +22,7 @@ export function statusReport(held: LoadStatus, kernel: LoadedImage, crash: Loade
 
 function imageRows(name: string, { state, record }: LoadedImage): string[][] {
   const rows = [[name, meanings[state]]]
-  // Of what was replaced, nothing is loaded any more.
+  // A replaced kernel is no longer loaded.
   if (record === null || state === 'replaced') return rows
   return [...rows, ...recordRows(record)]
 }
@@ -60,7 +60,7 @@ function who({ by, packageVersion }: LoadRecord): string {
   return `${user}${login}, ${by.program}[${by.pid}], linux-kexec ${packageVersion ?? 'of unknown version'}`
 }
 
-/** What to know before it is started. */
+/** Facts to know before it is started. */
 export function warningsOf({ state, stale, record, warnings, evidence }: LoadedImage): string[] {
   const told = [...warnings]
   for (const { path, change } of state === 'replaced' ? [] : stale) told.push(`${path} ${change}, since it was loaded.`)

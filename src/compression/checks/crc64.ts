@@ -1,4 +1,4 @@
-/** ECMA-182, reflected: the check that the xz program writes unless told otherwise. */
+/** ECMA-182, reflected: the default check of the xz program. */
 const POLYNOMIAL_HIGH = 0xc96c5795
 const POLYNOMIAL_LOW = 0xd7870f42
 
@@ -30,7 +30,7 @@ for (let index = 256; index < 256 * WIDTH; index++) {
   low[index] = ((lower >>> 8) | (upper << 24)) ^ (low[byte] as number)
 }
 
-/** CRC-64 of what passes by. */
+/** CRC-64 of a stream. */
 export class Crc64 {
   #high = -1
   #low = -1

@@ -10,7 +10,7 @@ const PRIME64 = [
   [0x27d4eb2f, 0x165667c5],
 ] as const
 
-/** Cuts what passes by into stripes of one size, and keeps what is not one yet. */
+/** Cuts a stream into stripes of one size, and keeps an incomplete one. */
 class Stripes {
   readonly rest: Buffer
   kept = 0
@@ -20,7 +20,9 @@ class Stripes {
     this.rest = Buffer.alloc(size)
   }
 
-  /** @param take is given a buffer and the two offsets between which it holds whole stripes */
+  /**
+   * @param take gets a buffer and the two offsets between which it holds whole stripes
+   */
   update(bytes: Buffer, take: (bytes: Buffer, start: number, end: number) => void): void {
     const size = this.rest.length
     this.total += bytes.length
@@ -166,7 +168,7 @@ export class XxHash64 {
     })
   }
 
-  /** The lower half of the hash, unsigned: that is what zstd keeps. */
+  /** The lower half of the hash, unsigned, which is the part that zstd keeps. */
   digestLow(): number {
     const { rest, kept, total } = this.#stripes
     const hash = total < 32 ? new Word64(...PRIME64[4]) : this.#merged()

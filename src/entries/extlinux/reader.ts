@@ -368,7 +368,7 @@ function numberOf(value: string): number {
   return Number.isNaN(number) ? 0 : number
 }
 
-/** The name of a file without its directory, for messages and for telling modules apart. */
+/** The name of a file without its directory, for messages and for distinguishing modules. */
 export function moduleName(command: string): string {
   return posix.basename(splitWord(command)[0].replace(/\\/g, '/')).toLowerCase()
 }

@@ -54,7 +54,7 @@ export interface BootEntry {
   readonly isRunning: boolean
   readonly isNewest: boolean
   /**
-   * Why `newest` never means this entry, whatever its version. Completes a sentence about the entry: 'a snapshot: …',
+   * Why `newest` never means this entry, for any version. Completes a sentence about the entry: 'a snapshot: …',
    * 'another root file system: …', 'a recovery mode'. Null when its version counts.
    */
   readonly passedOver: string | null

@@ -47,7 +47,7 @@ const OWNER = '11111111-2222-3333-4444-123456789abc'
 /**
  * Replaces variables in a copy of the flash, as the firmware itself does it: the old one is marked as deleted, the new one
  * is appended. What the firmware asks of a writer at run time (signatures of the key exchange key) is not asked of flash.
- * @throws RangeError for a flash that holds no variable store, or whose store is full
+ * @throws RangeError for a flash without a variable store, or whose store is full
  */
 export function writeVariables(flash: Buffer, variables: readonly FirmwareVariable[]): Buffer {
   const written = Buffer.from(flash)
@@ -55,7 +55,7 @@ export function writeVariables(flash: Buffer, variables: readonly FirmwareVariab
   return written
 }
 
-/** The variables in the flash. @throws RangeError for a flash that holds no variable store */
+/** The variables in the flash. @throws RangeError for a flash without a variable store */
 export function readVariables(flash: Buffer): StoredVariable[] {
   const { start, end } = storeOf(flash)
   const found: StoredVariable[] = []
@@ -153,12 +153,14 @@ function signatureList(type: string, content: Buffer): Buffer {
   return Buffer.concat([guidBytes(type), sizes, guidBytes(OWNER), content])
 }
 
-/** What shim calls Machine Owner Keys: the variable that it keeps them in, out of the running system's reach. */
+/** shim's Machine Owner Keys: the variable that it keeps them in, out of the running system's reach. */
 export function machineOwnerKeys(lists: readonly Buffer[]): FirmwareVariable {
   return { name: 'MokList', guid: SHIM, attributes: 3, value: Buffer.concat(lists) }
 }
 
-/** shim's own switch: `mokutil --disable-validation` sets it, and neither shim nor the kernel counts Secure Boot then. */
+/**
+ * shim's own switch: `mokutil --disable-validation` sets it, and then neither shim nor the kernel counts Secure Boot.
+ */
 export const validationDisabled: FirmwareVariable = {
   name: 'MokSBState',
   guid: SHIM,
@@ -166,7 +168,7 @@ export const validationDisabled: FirmwareVariable = {
   value: Buffer.from([1]),
 }
 
-/** What the firmware's own setup writes when Secure Boot is switched off there. The keys stay. */
+/** The change that the firmware's own setup makes when Secure Boot is switched off there. The keys stay. */
 export const secureBootOff: FirmwareVariable = {
   name: 'SecureBootEnable',
   guid: SECURE_BOOT_ENABLE,
@@ -174,7 +176,7 @@ export const secureBootOff: FirmwareVariable = {
   value: Buffer.from([0]),
 }
 
-/** The firmware's list of keys (db) or of what is forbidden (dbx), with more at its end. */
+/** The firmware's list of keys (db) or of forbidden hashes (dbx), with more at its end. */
 export function extendedDatabase(flash: Buffer, name: 'db' | 'dbx', lists: readonly Buffer[]): FirmwareVariable {
   const before = readVariables(flash).find((each) => each.name === name && each.guid === SECURITY_DATABASE)
   const value = Buffer.concat([before?.value ?? Buffer.alloc(0), ...lists])

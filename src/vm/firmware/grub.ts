@@ -8,11 +8,11 @@ import { DebianMirror, type Progress } from '../provision/debian.ts'
 /** Bytes of the boot disk: GRUB's core image is about 130 KiB. */
 const DISK_SIZE = 1024 * 1024
 
-/** Boot disks that stay in the cache, and milliseconds others stay after their last use. */
+/** The most boot disks kept in the cache, and the time in milliseconds that others stay after their last use. */
 const KEPT_DISKS = 8
 const DISK_AGE = 24 * 60 * 60 * 1000
 
-/** Words and double quotes: what means the same to GRUB's shell and to the kernel. */
+/** Words and double quotes with the same meaning to GRUB's shell and to the kernel. */
 export const plainCommandLine = /^[\w\s=.,:/"+@%~^*?!-]*$/
 
 /**

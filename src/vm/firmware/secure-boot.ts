@@ -21,7 +21,7 @@ import { plainCommandLine } from './grub.ts'
 /** Bytes of an EFI system partition beyond the kernel and its initrd. */
 const ROOM = 16 * 1024 * 1024
 
-/** What stays in the cache, and milliseconds others stay after their last use. */
+/** The most entries kept in the cache, and the time in milliseconds that others stay after their last use. */
 const KEPT = 8
 const AGE = 24 * 60 * 60 * 1000
 

@@ -23,15 +23,15 @@ const KEPT_IMAGES = 4
 const IMAGE_AGE = 2 * 60 * 60 * 1000
 
 export interface GuestOptions {
-  /** What machine it is, by Debian's name: 'arm64'. Default: 'amd64'. Other than this machine's own are emulated. */
+  /** The machine, by Debian's name: 'arm64'. Default: 'amd64'. Machines other than this one are emulated. */
   readonly architecture?: ArchitectureName
   /** Kernels the guest has in /boot, from `newestKernels()` or your own. The first is the one it boots by default. */
   readonly kernels: readonly Kernel[]
-  /** What PID 1 is: a shell script over busybox (default, up in a second), or an init system of the suite. */
+  /** PID 1: a shell script over busybox (default, up in a second), or an init system of the suite. */
   readonly userland?: UserlandName
   /** An npm tarball (`npm pack`) to install in /usr/lib/node_modules, its bins linked in /usr/bin. */
   readonly tarball?: string
-  /** Whether /usr/bin/node is there. Default: true. */
+  /** Whether /usr/bin/node exists. Default: true. */
   readonly node?: boolean
   /** Further modules to have in the guest's /usr/lib/modules, by name; their dependencies come along. */
   readonly modules?: readonly string[]
@@ -39,12 +39,12 @@ export interface GuestOptions {
   readonly packages?: readonly string[]
   /** Debian suites that the userland and packages come from: ['trixie']. Default: the machine's own release, or the first that has it. */
   readonly suites?: readonly string[]
-  /** Files of your own; they replace what would be there. */
+  /** Files of your own; they replace others of the same name. */
   readonly files?: readonly ImageEntry[]
   readonly progress?: Progress
 }
 
-/** A kernel with the initrd that brings this guest's userland up, as files of the host. */
+/** A kernel with the initrd that starts this guest's userland, as files of the host. */
 export interface GuestKernel {
   readonly release: string
   readonly kernel: string
@@ -56,13 +56,13 @@ export interface Guest {
   readonly architecture: ArchitectureName
   /** The root file system, a cpio archive that stage 1 unpacks into memory from a disk. */
   readonly rootImage: string
-  /** In the order they were asked for. */
+  /** In the requested order. */
   readonly kernels: readonly GuestKernel[]
 }
 
 /**
  * Builds a guest, or finds it in the cache: the same inputs give the same image.
- * @throws ProvisionError when something cannot be had; RangeError without kernels.
+ * @throws ProvisionError when a part is unavailable; RangeError without kernels.
  */
 export async function buildGuest(options: GuestOptions): Promise<Guest> {
   const { kernels, progress = () => {} } = options
@@ -76,7 +76,7 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
   const busyboxProgram = await fetchBusybox(mirror)
 
   const tree = new FileTree({ mergedUsr: true })
-  // Before the packages: where both bring a library, the suite's is the one that suits both.
+  // Before the packages: where both have a library, the suite's suits both.
   if (options.node !== false) for (const entry of await guestNode(architecture, mirror, progress)) tree.add(entry)
   const node = options.node !== false && 'packages' in architecture.node ? architecture.node.packages : []
   const packages = [...node, ...userland.packages, ...(options.packages ?? [])]
@@ -84,7 +84,7 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
     for (const { folder } of await mirror.fetch(packages, { dependencies: true }))
       await tree.addFolder(folder, '/', isDeadWeight)
   }
-  // Debian builds it alike for every architecture; this machine's own is one that can be asked.
+  // Debian builds it the same for every architecture, but only this machine's own is certain to be available.
   const ownBusybox = await fetchBusybox(await DebianMirror.open({ progress, ...(suites && { suites }) }))
   const applets = (await execute(ownBusybox, ['--list'])).toString().trim().split('\n')
   for (const { folder } of await mirror.fetch(['dash', 'libc6'], { dependencies: false })) {
@@ -188,8 +188,8 @@ async function addTarball(tree: FileTree, tarball: string): Promise<void> {
 }
 
 /**
- * dash and what it is linked to. busybox's own shell runs applets in preference to programs of the same name, wherever they
- * are: what a package brings would never be called.
+ * dash and its libraries. busybox's own shell prefers applets to programs of the same name, in any place: a package's
+ * own program would never be called.
  */
 function shellFiles({ triplet, loader }: Architecture): string[] {
   const libraries = `/lib/${triplet}`
@@ -202,7 +202,7 @@ function leadsToShell(path: string, architecture: Architecture): boolean {
   return shellFiles(architecture).some((file) => file === unmerged || file.startsWith(`${unmerged}/`))
 }
 
-/** What packages ship for people to read, or to compile into what is compiled already. */
+/** Files that packages ship for people to read, or for compiling. */
 function isDeadWeight(path: string): boolean {
   return /^\/usr\/share\/(doc|man|info|locale|lintian|bug|bash-completion|zsh|perl5\/Debconf\/.*\.pod)(\/|$)|^(\/usr)?\/lib\/udev\/hwdb\.d\//.test(
     path,

@@ -12,8 +12,8 @@ export interface KernelModule {
 
 /**
  * Modules of a kernel with all they depend on, in an order in which insmod takes them. Debian's packages carry no
- * modules.dep (depmod runs on installation), so the dependencies come from the modules themselves.
- * Names that are not in the folder are taken to be built in.
+ * modules.dep (depmod runs on installation), so the dependencies come from the modules themselves. Names that are not
+ * in the directory are assumed to be built in.
  */
 export async function modulesInOrder(folder: string, wanted: readonly string[]): Promise<KernelModule[]> {
   const files = await moduleFiles(join(folder, 'kernel'))

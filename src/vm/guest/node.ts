@@ -8,13 +8,13 @@ import { FileTree } from '../initramfs/tree.ts'
 import { type Architecture, architectures } from '../machine/architectures.ts'
 import type { DebianMirror, Progress } from '../provision/debian.ts'
 
-/** Where Node is in the guest. */
+/** The place of Node in the guest. */
 const NODE = '/usr/bin/node'
 
 /**
- * Node for the guest: the very Node that runs this, with the libraries it is linked to. A Node that keeps part of itself
- * in files of its own (Debian's package does) is not taken; the registry's build of the same major version is. So it is for
- * other machines than this one, where the registry has it.
+ * Node for the guest: the same Node that runs this, with the libraries it is linked to. A Node that keeps part of
+ * itself in files of its own (Debian's package does) is not taken; the registry's build of the same major version is.
+ * So it is for other machines than this one, where the registry has it.
  */
 export async function guestNode(
   architecture: Architecture,
@@ -48,7 +48,7 @@ async function describeSelf(): Promise<Self> {
   const { NODE_OPTIONS: _, LD_PRELOAD: __, ...env } = process.env
   const output = await execute(process.execPath, ['-e', program], { env })
   const { libraries, builtins } = JSON.parse(output.toString()) as { libraries: string[]; builtins: string[] }
-  // configure.py lists here what could be kept outside and is inside: undici always is, unless it is a file.
+  // configure.py lists here the parts that could be external and are built in: undici always is, unless it is a file.
   return { selfContained: builtins.includes('deps/undici/undici.js'), libraries }
 }
 
@@ -61,7 +61,7 @@ async function registryNode(name: string, mirror: DebianMirror, progress: Progre
       const download = join(unfinished, 'download')
       await mkdir(download)
       await execute('npm', ['pack', '--silent', `${name}@${major}`], { cwd: download })
-      // Not by what npm says of it, which differs between its releases.
+      // Not from npm's own output, which differs between its releases.
       const [file] = await readdir(download)
       if (file === undefined) throw new ProvisionError(`npm pack ${name}@${major} brought no file`)
       await execute('tar', ['-xzf', join(download, file), '-C', unfinished, 'package/bin/node'])
@@ -77,7 +77,7 @@ async function registryNode(name: string, mirror: DebianMirror, progress: Progre
   return [...tree.entries(), { path: NODE, source: join(folder, 'package', 'bin', 'node'), mode: 0o755 }]
 }
 
-/** An npm tarball, unpacked in the cache by its contents. @returns the folder that holds its package.json. */
+/** An npm tarball, unpacked in the cache by its contents. @returns the directory with its package.json. */
 export async function unpackTarball(tarball: string): Promise<string> {
   const digest = createHash('sha256')
     .update(await readFile(tarball))

@@ -11,8 +11,8 @@ const KEPT = 4
 const AGE = 30 * 24 * 60 * 60 * 1000
 
 /**
- * The kernel out of what holds it: QEMU loads no EFI zboot image (Debian's arm64 kernels from 6.12 on) before its version
- * 8.0. @returns the file itself when nothing need be unpacked.
+ * The kernel without its container: QEMU loads no EFI zboot image (Debian's arm64 kernels from 6.12 on) before its
+ * version 8.0. @returns the file itself when nothing need be unpacked.
  */
 export async function unpackedKernel(image: string): Promise<string> {
   const fd = openSync(image, 'r')

@@ -6,15 +6,15 @@ import { dirname, join } from 'node:path'
 /** Age in milliseconds after which a half-made entry is taken for left behind by a killed process. */
 const ABANDONED = 6 * 60 * 60 * 1000
 
-/** Where kernels, packages and guest images are kept: $XDG_CACHE_HOME/linux-kexec, else ~/.cache/linux-kexec. */
+/** The place of kernels, packages and guest images: $XDG_CACHE_HOME/linux-kexec, else ~/.cache/linux-kexec. */
 export function cacheFolder(): string {
   const base = process.env['XDG_CACHE_HOME']
   return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'linux-kexec')
 }
 
 /**
- * A folder of the cache, made by `build` when it is not there. It appears whole or not at all: made under another name,
- * then renamed. Of two processes making the same folder, one wins and the other throws its copy away.
+ * A directory of the cache, made by `build` when it is missing. It appears whole or not at all: made under another
+ * name, then renamed. Of two processes making the same directory, one wins and the other throws its copy away.
  */
 export async function cachedFolder(path: string, build: (folder: string) => Promise<void>): Promise<string> {
   if (await present(path)) {
@@ -35,13 +35,16 @@ export async function cachedFolder(path: string, build: (folder: string) => Prom
   return path
 }
 
-/** Removes what was not used lately: all but the `keep` youngest folders, of those only the ones older than `age` milliseconds. */
+/**
+ * Removes directories that were not used lately: all but the `keep` youngest, of those only the ones older than `age`
+ * milliseconds.
+ */
 export async function prune(folder: string, keep: number, age: number): Promise<void> {
   const found: { path: string; time: number }[] = []
   for (const name of await readdir(folder).catch(() => [])) {
     const path = join(folder, name)
     const stats = await stat(path).catch(() => undefined)
-    // The time of the last change to the folder itself: unpacking and `markUsed` set it, no archive can.
+    // The time of the last change to the directory itself: unpacking and `markUsed` set it, no archive can.
     if (stats) found.push({ path, time: stats.ctimeMs })
   }
   found.sort((a, b) => b.time - a.time)
@@ -53,13 +56,13 @@ export async function prune(folder: string, keep: number, age: number): Promise<
   }
 }
 
-/** Notes that a folder is in use, for `prune`. */
+/** Notes that a directory is in use, for `prune`. */
 export async function markUsed(path: string): Promise<void> {
   const now = new Date()
   await utimes(path, now, now).catch(() => {})
 }
 
-/** Writes a file so that whoever reads it at the same time sees the old or the new one. */
+/** Writes a file so that any concurrent reader sees the old or the new one. */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const unfinished = `${path}.${randomBytes(6).toString('hex')}.unfinished`
   await writeFile(unfinished, text)

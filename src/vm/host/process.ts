@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 
-/** The machine lacks something the harness needs, or a tool it called failed. `hint` says what to do. */
+/** The machine lacks something the harness needs, or a tool it called failed. `hint` names the remedy. */
 export class ProvisionError extends Error {
   override readonly name = 'ProvisionError'
   readonly hint: string | undefined
@@ -13,7 +13,9 @@ export class ProvisionError extends Error {
   }
 }
 
-/** The path of a program in PATH (or in the system folders, which an ordinary user's PATH may lack), or undefined. */
+/**
+ * The path of a program in PATH (or in the system directories, which an ordinary user's PATH may lack), or undefined.
+ */
 export function findProgram(name: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin']
   for (const folder of folders) {
@@ -22,7 +24,7 @@ export function findProgram(name: string): string | undefined {
       accessSync(join(folder, name), constants.X_OK)
       return join(folder, name)
     } catch {
-      // not in this folder
+      // not in this directory
     }
   }
   return undefined
@@ -51,7 +53,7 @@ export function execute(
   })
 }
 
-/** What a minimal Debian lacks of the programs that the harness runs: scripts/programs.mjs has them by name. */
+/** The programs of the harness that a minimal Debian lacks: scripts/programs.mjs has them by name. */
 const PACKAGES = 'qemu-system-x86 xz-utils zstd dosfstools mtools npm'
 
 function cannotRun(program: string, cause: NodeJS.ErrnoException): ProvisionError {

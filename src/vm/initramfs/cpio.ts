@@ -3,14 +3,15 @@ import { open, stat } from 'node:fs/promises'
 import { cpioHeader, cpioPadding, cpioTrailer, fileTypes } from '../../initrd/cpio.ts'
 
 /**
- * One file of a guest's file system. `path` is absolute in the guest. What it is follows from the field that is there:
- * `data` (contents), `source` (a file of the host to copy), `link` (target of a symbolic link), `directory` or `device`.
+ * One file of a guest's file system. `path` is absolute in the guest. Its kind follows from the field that is present:
+ * `data` (contents), `source` (a file of the host to copy), `link` (target of a symbolic link), `directory` or
+ * `device`.
  */
 export type ImageEntry = {
   readonly path: string
   /** Permission bits, such as 0o755. Default: 0o644 for files, 0o755 for directories, 0o600 for devices. */
   readonly mode?: number
-  /** Numeric owner and group; 0 (root) unless given, whoever builds the image. */
+  /** Numeric owner and group; default 0 (root), no matter who builds the image. */
   readonly uid?: number
   readonly gid?: number
 } & (
@@ -25,8 +26,9 @@ export type ImageEntry = {
 const CHUNK = 1024 * 1024
 
 /**
- * Writes a cpio archive in the format the kernel unpacks (newc, Documentation/driver-api/early-userspace/buffer-format.rst).
- * The bytes depend on the entries and nothing else: times are 0, inode numbers count up. Parents must come before children.
+ * Writes a cpio archive in the format the kernel unpacks (newc,
+ * Documentation/driver-api/early-userspace/buffer-format.rst). The bytes depend only on the entries: times are 0, inode
+ * numbers count up. Parents must come before children.
  * @throws RangeError for a file of 4 GiB or more, Error for a source that changes size while it is copied.
  */
 export async function writeCpio(file: string, entries: Iterable<ImageEntry>): Promise<void> {

@@ -1,9 +1,9 @@
 /** The shell scripts that run in a guest. busybox runs them: they come up before anything else is there. */
 
-/** Serial number of the root disk: what stage 1 looks for, so that the command line need not name it. */
+/** Serial number of the root disk, which stage 1 looks for, so that the command line need not name it. */
 export const ROOT_SERIAL = 'linux-kexec-root'
 
-/** Where the agent lies in the guest. */
+/** The place of the agent in the guest. */
 export const AGENT = '/usr/lib/linux-kexec-vm/agent'
 
 /** busybox applets that stage 1 calls. */
@@ -11,10 +11,11 @@ export const stageOneApplets = ['sh', 'mount', 'mkdir', 'insmod', 'cat', 'cpio',
 
 /**
  * /init of every initrd: unpacks the root disk (a cpio archive) into memory and moves there. It needs nothing of the
- * command line, so a kernel started by kexec with whatever command line comes up with the same userland.
+ * command line, so a kernel started by kexec with any command line comes up with the same userland.
  *
- * Programs always lie at the same addresses: an emulator translates code anew for each address at which it runs, and a system
- * that starts hundreds of programs leaves it so much to forget that the next kernel takes minutes to write over their memory.
+ * Programs always lie at the same addresses. An emulator translates code again for each address at which it runs. After
+ * a system has started hundreds of programs, it has so much to discard that the next kernel takes minutes to overwrite
+ * their memory.
  */
 export const stageOne = `#!/bin/sh
 export PATH=/bin

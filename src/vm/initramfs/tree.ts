@@ -4,10 +4,13 @@ import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import type { ImageEntry } from './cpio.ts'
 
-/** Debian's merged /usr: these names are links, and what packages ship below them belongs below /usr. */
+/** Debian's merged /usr: these names are links, and packages' files below them belong below /usr. */
 const mergedIntoUsr = ['bin', 'sbin', 'lib', 'lib64']
 
-/** A guest's file system before it is an image: entries by path, parents made, a later entry in place of an earlier one. */
+/**
+ * A guest's file system before it is an image: entries by path, with their parents; a later entry replaces an earlier
+ * one.
+ */
 export class FileTree {
   readonly #entries = new Map<string, ImageEntry>()
 
@@ -20,7 +23,7 @@ export class FileTree {
     }
   }
 
-  /** Adds an entry and the directories it needs. A directory never takes the place of anything that is there already. */
+  /** Adds an entry and the directories it needs. A directory never replaces an existing entry. */
   add(entry: ImageEntry): void {
     const path = this.#canonical(entry.path)
     if (path === '/') return
@@ -41,7 +44,7 @@ export class FileTree {
     return entry !== undefined && 'directory' in entry
   }
 
-  /** Adds a folder of the host with all that is in it, owned by root, below `target` in the guest. */
+  /** Adds a directory of the host with all its contents, owned by root, below `target` in the guest. */
   async addFolder(folder: string, target: string, skip: (path: string) => boolean = () => false): Promise<void> {
     for (const name of (await readdir(folder)).sort()) {
       const source = join(folder, name)
@@ -53,7 +56,8 @@ export class FileTree {
         this.add({ path, directory: true, mode })
         await this.addFolder(source, path, skip)
       } else if (stats.isSymbolicLink()) {
-        // As dpkg does it, a link never replaces a directory: from base-files 13 on /bin is in the package, and is /usr/bin here.
+        // As in dpkg, a link never replaces a directory: from base-files 13 on /bin is in the package, and is /usr/bin
+        // here.
         if (!this.#isDirectory(path)) this.add({ path, link: await readlink(source) })
       } else if (stats.isFile()) {
         this.add({ path, source, mode })
@@ -61,12 +65,12 @@ export class FileTree {
     }
   }
 
-  /** The entries, parents before children, in an order that depends on nothing but the paths. */
+  /** The entries, parents before children, in an order that depends only on the paths. */
   entries(): ImageEntry[] {
     return [...this.#entries.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
   }
 
-  /** SHA-256, in hexadecimal, over all that ends up in the image. */
+  /** SHA-256, in hexadecimal, over the whole content of the image. */
   async hash(): Promise<string> {
     const hash = createHash('sha256')
     for (const entry of this.entries()) {

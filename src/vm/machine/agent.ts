@@ -16,13 +16,13 @@ export interface Boot {
   readonly at: number
 }
 
-/** How a command in the guest ended. */
+/** The result of a command in the guest. */
 export interface RunResult {
   /** As the guest's shell has it: 128 + n for a signal. */
   readonly status: number
   readonly stdout: string
   readonly stderr: string
-  /** stdout as bytes, for what is not text. */
+  /** stdout as bytes, for binary output. */
   readonly stdoutBytes: Buffer
 }
 
@@ -63,12 +63,12 @@ export class AgentChannel {
     }
   }
 
-  /** Starts a script and does not wait for it; what it prints goes to the console. */
+  /** Starts a script and does not wait for it; its output goes to the console. */
   async spawn(script: string): Promise<void> {
     await this.#send('spawn', script)
   }
 
-  /** Whether a script is under way whose end has not been reported. */
+  /** Whether a script is running whose end has not been reported. */
   get isBusy(): boolean {
     return this.#pending.size > 0
   }

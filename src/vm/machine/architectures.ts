@@ -1,21 +1,21 @@
-/** What runs the guest's instructions: the processor itself, or QEMU's translator. */
+/** The executor of the guest's instructions: the processor itself, or QEMU's translator. */
 export type Accelerator = 'kvm' | 'tcg'
 
-/** A kind of machine that guests can be. Names of devices are what Debian's kernels give them on QEMU's machine. */
+/** A kind of machine for guests. The names of devices are those of Debian's kernels on QEMU's machine. */
 export interface Architecture {
   /** Debian's name for it. */
   readonly name: string
   /** Where Debian keeps its libraries, below /lib. */
   readonly triplet: string
-  /** What the kernel starts programs with that are linked to libraries. */
+  /** The program loader of dynamically linked programs. */
   readonly loader: string
   /** Debian suites that have it, where the machine's own release may not. */
   readonly suites?: readonly string[]
-  /** What its kernel packages are named by. */
+  /** The architecture in its kernel packages' names. */
   readonly flavours: { readonly cloud: string; readonly standard: string }
   /** Node: the npm registry's build, or Debian packages. */
   readonly node: { readonly registry: string } | { readonly packages: readonly string[] }
-  /** The QEMU program, and the Debian package that brings it. */
+  /** The QEMU program, and its Debian package. */
   readonly emulator: { readonly program: string; readonly package: string }
   /** Debian's package of UEFI firmware for QEMU, and its two flash images below /usr/share. */
   readonly firmware?: { readonly package: string; readonly code: string; readonly variables: string }
@@ -23,17 +23,17 @@ export interface Architecture {
   machine(accelerator: Accelerator): readonly string[]
   /** QEMU's arguments that make the character devices `console` and `control` ports of the machine. */
   readonly ports: readonly string[]
-  /** What `console=` names the first port by. */
+  /** The first port's name in `console=`. */
   readonly console: string
   /** The second port in the guest, as a pattern of the shell. */
   readonly control: string
   /** QEMU's disk device. */
   readonly disk: string
-  /** Whether the emulator runs all processors by turns in one thread; default: each in its own. */
+  /** Whether the emulator runs all processors alternately in one thread; default: each in its own. */
   readonly takesTurns?: boolean
-  /** What kernels have to be told, on any command line, to start reliably under emulation. */
+  /** Parameters that kernels need, on any command line, to start reliably under emulation. */
   readonly parameters?: readonly string[]
-  /** Kernel modules that lead to the root disk and to the second port, and what tells QEMU of a panic. */
+  /** Kernel modules for the root disk and the second port, and the one that notifies QEMU of a panic. */
   readonly modules: readonly string[]
 }
 

@@ -1,8 +1,8 @@
 import { StringDecoder } from 'node:string_decoder'
 
-/** What one kernel, or the firmware before the first, wrote to the console. */
+/** The console output of one kernel, or of the firmware before the first. */
 export interface ConsoleSection {
-  /** The release the kernel named itself by; null for what came before any kernel. */
+  /** The kernel's own release; null for output before any kernel. */
   readonly release: string | null
   readonly text: string
   /** When its first line came, milliseconds on the clock of `performance.now()`. */
@@ -14,13 +14,16 @@ const kernelBegins = /(?:^|\] )Linux version (\S+) \(/
 
 const kernelPanics = /Kernel panic - not syncing: ?(.*)/
 
-/** How a kernel begins to tell of its own crash, in the words of each architecture. */
+/** The beginning of a kernel's report of its own crash, in the words of each architecture. */
 const kernelCrashes = /\bOops\b|\bBUG: |kernel BUG at|[Uu]nable to handle|Internal error: |general protection fault/
 
-/** A crash's first words are looked for in so many of the last lines: registers and stacks of several processors follow them. */
+/**
+ * How many of the last lines are searched for a crash's first words: registers and stacks of several processors follow
+ * them.
+ */
 const CRASH_REACH = 200
 
-/** Lines of each end of the log that are kept in one section: a guest that prints for ever does not fill our memory. */
+/** Lines of each end of the log that are kept in one section: a guest that prints for ever must not fill our memory. */
 const MAX_LINES = 100_000
 
 interface Section {
@@ -37,7 +40,7 @@ export class ConsoleLog {
   readonly #listeners = new Set<(text: string) => void>()
   #partial = ''
 
-  /** Takes what the serial port gave. @param at milliseconds on the clock of `performance.now()` */
+  /** Takes output of the serial port. @param at milliseconds on the clock of `performance.now()` */
   push(chunk: Buffer, at: number): void {
     const text = this.#decoder.write(chunk).replaceAll('\r', '')
     if (text === '') return
@@ -47,7 +50,7 @@ export class ConsoleLog {
     for (const line of lines) this.#addLine(line, at)
   }
 
-  /** Calls `listener` with all that comes from now on. @returns a function that ends it */
+  /** Calls `listener` with all further output. @returns a function that ends it */
   listen(listener: (text: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -62,7 +65,7 @@ export class ConsoleLog {
     }))
   }
 
-  /** The last lines, whichever kernels wrote them. */
+  /** The last lines, of any kernels. */
   tail(count: number): string[] {
     const lines: string[] = this.#partial === '' ? [] : [this.#partial]
     for (const section of [...this.#sections].reverse()) {
@@ -80,7 +83,7 @@ export class ConsoleLog {
     return this.tail(crash === -1 ? count : Math.max(count, latest.length - crash + (this.#partial === '' ? 0 : 1)))
   }
 
-  /** What the latest kernel panicked with, or undefined when it did not. */
+  /** The latest kernel's panic message, or undefined without one. */
   get panic(): string | undefined {
     return this.#sections.at(-1)?.panic ?? kernelPanics.exec(this.#partial)?.[1]
   }

@@ -4,8 +4,8 @@ import { type Outcome, VmError } from './outcome.ts'
 import type { QemuExit, QemuProcess } from './qemu.ts'
 
 /**
- * Milliseconds any wait may take unless it says otherwise: only what will never come is to reach it. With sixteen programs on two
- * processors an emulated systemd of 11 s took more than 120.
+ * Default deadline of any wait, in milliseconds: only an event that never comes should reach it. With sixteen programs
+ * on two processors an emulated systemd of 11 s took more than 120.
  */
 const DEADLINE = 300_000
 
@@ -13,8 +13,8 @@ const DEADLINE = 300_000
 const TAIL = 40
 
 /**
- * Milliseconds between a panic and the end of the run, when the machine does not reset: a crash kernel may start yet. It says
- * who it is 1 to 6 s after the panic under emulation, and later where others use the CPUs too.
+ * Milliseconds between a panic and the end of the run, when the machine does not reset: a crash kernel may still start.
+ * It names itself 1 to 6 s after the panic under emulation, and later where others use the CPUs too.
  */
 const PANIC_GRACE = 5000
 
@@ -33,13 +33,13 @@ interface Waiter {
 
 /** A running machine. Every wait ends: fulfilled, at its deadline, or with the machine. */
 export class Vm {
-  /** Resolves when the machine is gone, however it ended. Never rejects. */
+  /** Resolves when the machine is gone, in any way. Never rejects. */
   readonly outcome: Promise<Outcome>
   readonly #qemu: QemuProcess
   readonly #agent: AgentChannel
   readonly #console = new ConsoleLog()
   readonly #waiters = new Set<Waiter>()
-  /** Boots nobody has asked for yet, and those who asked for boots that have not come yet. At most one holds anything. */
+  /** Boots that nobody has requested yet, and requests for boots that have not come yet. At most one has elements. */
   readonly #boots: Boot[] = []
   readonly #bootWaiters: ((boot: Boot) => void)[] = []
   readonly #firstBoot: Promise<void>
@@ -91,8 +91,8 @@ export class Vm {
   }
 
   /**
-   * The next kernel that comes up in the guest. Each boot is handed out once, in order, so a boot that came before it was
-   * asked for is not lost. @throws VmError
+   * The next kernel that comes up in the guest. Each boot is handed out once, in order, so a boot that came before the
+   * request is not lost. @throws VmError
    */
   booted(options: Deadline = {}): Promise<Boot> {
     const boot = this.#boots.shift()
@@ -114,8 +114,8 @@ export class Vm {
   }
 
   /**
-   * Starts a shell script in the guest and returns once it has started; what it prints goes to the console.
-   * @returns when it was asked to start, milliseconds on the clock of `performance.now()`. @throws VmError
+   * Starts a shell script in the guest and returns once it has started; its output goes to the console.
+   * @returns the time of the request, in milliseconds on the clock of `performance.now()`. @throws VmError
    */
   async spawn(script: string, options: Deadline = {}): Promise<{ at: number }> {
     let at = 0
@@ -181,7 +181,7 @@ export class Vm {
     return outcome
   }
 
-  /** What a QEMU that ended without being asked to died of. */
+  /** The cause of death of a QEMU that ended unexpectedly. */
   #classify(exit: QemuExit): Outcome {
     const consoleTail = this.#console.ending(TAIL)
     const panic = this.#console.panic

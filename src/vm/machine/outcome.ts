@@ -1,15 +1,17 @@
 /** How a machine's run ended: one of these, once. All but the first carry the console's last lines. */
 export type Outcome =
-  /** It was stopped when asked to, or powered itself off while nobody waited for anything. */
+  /** It was stopped on request, or powered itself off while nobody waited for anything. */
   | { readonly kind: 'passed' }
-  /** What ran in it did not succeed. `status` is the exit status, or null when there is none: `reason` tells. */
+  /**
+   * A program in it did not succeed. `status` is the exit status, or null when there is none: `reason` has the cause.
+   */
   | {
       readonly kind: 'failed'
       readonly status: number | null
       readonly reason: string
       readonly consoleTail: readonly string[]
     }
-  /** A kernel panicked. `message` is what it said after "not syncing". */
+  /** A kernel panicked. `message` is the text after "not syncing". */
   | { readonly kind: 'panicked'; readonly message: string; readonly consoleTail: readonly string[] }
   /** A deadline (milliseconds) passed. */
   | {
@@ -26,10 +28,10 @@ export type Outcome =
       readonly stderr: string
       readonly consoleTail: readonly string[]
     }
-  /** The machine was reset through its firmware though that was not allowed: a reboot, or a triple fault. */
+  /** The machine was reset through its firmware although that was not allowed: a reboot, or a triple fault. */
   | { readonly kind: 'rebooted'; readonly consoleTail: readonly string[] }
 
-/** A wait that cannot be fulfilled any more: the run has ended, and `outcome` says how. */
+/** A wait that can no longer be fulfilled: the run has ended, and `outcome` says how. */
 export class VmError extends Error {
   override readonly name = 'VmError'
   readonly outcome: Outcome

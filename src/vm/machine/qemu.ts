@@ -25,7 +25,7 @@ export interface DirectBoot {
 export interface Flash {
   readonly code: string
   readonly variables: string
-  /** It checks signatures, and lets nothing but itself change its variables. */
+  /** It checks signatures, and only the firmware itself may change its variables. */
   readonly secure?: boolean
 }
 
@@ -36,7 +36,7 @@ export interface QemuOptions {
   /** MiB. */
   readonly memory: number
   readonly cpus: number
-  /** What QEMU loads by itself; without it, the firmware boots from the first disk. */
+  /** The kernel that QEMU loads by itself; without it, the firmware boots from the first disk. */
   readonly direct?: DirectBoot | undefined
   /** In place of the BIOS. */
   readonly flash?: Flash | undefined
@@ -49,17 +49,17 @@ export interface QemuOptions {
 export interface QemuExit {
   readonly status: number | null
   readonly signal: string | null
-  /** What QEMU itself had to say. */
+  /** QEMU's own output. */
   readonly words: string
 }
 
-/** A running QEMU. Its ports are inherited socket pairs: nothing has a name that could be guessed or left behind. */
+/** A running QEMU. Its ports are inherited socket pairs: no names can be guessed or left behind. */
 export interface QemuProcess {
   readonly pid: number | undefined
   readonly console: Duplex
   readonly control: Duplex
   readonly monitor: Duplex
-  /** Resolves when it is gone and all it wrote has been read. Never rejects. */
+  /** Resolves when it is gone and all its output has been read. Never rejects. */
   readonly exit: Promise<QemuExit>
   kill(signal: 'SIGTERM' | 'SIGKILL'): void
 }
@@ -67,8 +67,8 @@ export interface QemuProcess {
 const running = new Set<ChildProcess>()
 
 /**
- * Starts QEMU. It dies with the thread that started it, even if that is killed: setpriv(1) asks the kernel for that
- * (PR_SET_PDEATHSIG). Where setpriv is missing, it is killed at our own orderly exit only.
+ * Starts QEMU. It dies with the thread that started it, even if that is killed: setpriv(1) requests that from the
+ * kernel (PR_SET_PDEATHSIG). Where setpriv is missing, it is killed at our own orderly exit only.
  * @throws ProvisionError when QEMU is not installed.
  */
 export function startQemu(options: QemuOptions): QemuProcess {
@@ -108,7 +108,7 @@ export function startQemu(options: QemuOptions): QemuProcess {
   }
 }
 
-/** The QEMU this machine has for such guests. @throws ProvisionError when there is none. */
+/** This machine's QEMU for such guests. @throws ProvisionError when there is none. */
 export function qemuProgram({ emulator }: Architecture): string {
   const program = findProgram(emulator.program)
   if (program !== undefined) return program
@@ -122,9 +122,10 @@ function killAll(): void {
 }
 
 /**
- * MiB of translated code that the emulator keeps: kernel and Node together take some 100, and with less each command has to be
- * translated anew; `linux-kexec list` took 1.5 s with 64 MiB and 0.7 s with 128. By default it keeps up to 1 GiB, and a new kernel
- * that writes over the memory of the old one has to have each piece thrown away first, which takes longer than translating anew.
+ * MiB of translated code that the emulator keeps: kernel and Node together take some 100, and with less each command
+ * has to be translated again; `linux-kexec list` took 1.5 s with 64 MiB and 0.7 s with 128. By default it keeps up to 1
+ * GiB, and a new kernel that writes over the memory of the old one has to have each piece discarded first, which takes
+ * longer than translating again.
  */
 const TRANSLATED = 128
 
@@ -157,7 +158,7 @@ function emulation({ takesTurns = false }: Architecture): string {
 }
 
 /**
- * Where firmware alone may write its variables, it does so in system management mode, which only q35 has. What it writes goes
+ * Where only firmware may write its variables, it does so in system management mode, which only q35 has. Its writes go
  * to a file that QEMU has deleted already.
  */
 function flashDrives({ code, variables, secure }: Flash): string[] {

@@ -14,12 +14,13 @@ import type { Progress } from './debian.ts'
  */
 const PROOF_DEADLINE = 40_000
 
-/** The kernel has come to its first process, or has found that nobody gave it one. Another panic proves nothing. */
+/** The kernel has reached its first process, or has found that there is none. Another panic proves nothing. */
 const cameUp = /as init process|not syncing: (VFS: Unable to mount root|No working init|Attempted to kill init)/
 
 /**
- * The fastest accelerator that really boots a kernel here: emulation for machines other than this one. /dev/kvm may be there and still hang or crash every guest, so
- * KVM is proved once by booting `kernel`; the answer is kept until QEMU, the host's kernel or its boot is another.
+ * The fastest accelerator that really boots a kernel here: emulation for machines other than this one. /dev/kvm may
+ * exist and still hang or crash every guest, so KVM is verified once by booting `kernel`. The result is kept until
+ * QEMU, the host's kernel or its boot changes.
  */
 export async function provenAccelerator(
   architecture: Architecture,

@@ -4,7 +4,7 @@ import { cachedFolder, cacheFolder, markUsed, present, prune, replaceFile } from
 import { execute, findProgram, ProvisionError } from '../host/process.ts'
 import { type AptSource, debianSources, otherSuites, parseDeb822, parseOneLine, printDeb822 } from './sources.ts'
 
-/** Told what takes time: downloads, unpacking, building. One sentence without a full stop. */
+/** Called for steps that take time: downloads, unpacking, building. One sentence without a full stop. */
 export type Progress = (message: string) => void
 
 /** Age in milliseconds after which the package lists are fetched again. */
@@ -16,21 +16,21 @@ const PACKAGE_AGE = 30 * 24 * 60 * 60 * 1000
 /** Seconds to wait for another process of ours that is using the same apt state. */
 const LOCK_TIMEOUT = 600
 
-/** A package as it lies unpacked in the cache. */
+/** An unpacked package in the cache. */
 export interface UnpackedPackage {
   readonly name: string
   readonly version: string
-  /** Folder of the host with the package's files, laid out as from '/'. */
+  /** Directory of the host with the package's files, laid out as from '/'. */
   readonly folder: string
 }
 
 export interface MirrorOptions {
   readonly progress?: Progress | undefined
-  /** Look at the mirror now, even if its package lists are less than a day old. */
+  /** Check the mirror now, even if its package lists are less than a day old. */
   readonly refresh?: boolean
-  /** Suites to look at in place of the machine's own: ['trixie-backports']. Their lists and the machine's stay apart. */
+  /** Suites to search in place of the machine's own: ['trixie-backports']. Their lists and the machine's stay apart. */
   readonly suites?: readonly string[]
-  /** Debian's name of the architecture whose packages are wanted: 'arm64'. Default: the machine's own. */
+  /** Debian's name of the packages' architecture: 'arm64'. Default: the machine's own. */
   readonly architecture?: string
 }
 
@@ -90,7 +90,7 @@ export class DebianMirror {
 
   /**
    * The packages, downloaded and unpacked unless they are in the cache. No maintainer script runs.
-   * @param options.dependencies all they depend on, too; Recommends never.
+   * @param options.dependencies include all their dependencies; Recommends never.
    */
   async fetch(names: readonly string[], options: { dependencies: boolean }): Promise<UnpackedPackage[]> {
     const action = options.dependencies ? ['install', '--yes', '--download-only'] : ['download']
@@ -105,7 +105,8 @@ export class DebianMirror {
   }
 
   async #fetch(command: string[]): Promise<UnpackedPackage[]> {
-    // An empty folder of its own: apt leaves out of its answer what lies in its archives, or in the working folder, already.
+    // An empty directory of its own: apt's answer leaves out packages that are already in its archives or in the
+    // working directory.
     const archives = await mkdtemp(join(this.#folder, 'download-'))
     try {
       await mkdir(join(archives, 'partial'))
@@ -144,7 +145,9 @@ export class DebianMirror {
     })
   }
 
-  /** @returns whether the machine's sources are others than when the lists were fetched. */
+  /**
+   * @returns whether the machine's sources have changed since the lists were fetched.
+   */
   async #configure(): Promise<boolean> {
     const folder = this.#folder
     const parts = join(folder, 'sources.list.d')
@@ -186,7 +189,10 @@ export class DebianMirror {
     }
   }
 
-  /** Runs an apt program on the private state, one at a time: apt itself gives up at once when another holds its lock. */
+  /**
+   * Runs an apt program on the private state, one at a time: apt itself gives up at once when another process holds its
+   * lock.
+   */
   async #apt(program: string, args: readonly string[], archives?: string): Promise<string> {
     const lock = ['--wait', String(LOCK_TIMEOUT), join(this.#folder, 'lock')]
     const own = archives === undefined ? [] : ['-o', `Dir::Cache::archives=${archives}`]

@@ -8,33 +8,33 @@ import { DebianMirror, type Progress } from './debian.ts'
 export interface Kernel {
   /** What `uname -r` prints under it. */
   readonly release: string
-  /** As the package has it: a bzImage, on other machines than amd64 an Image, also compressed. */
+  /** In the package's form: a bzImage, on machines other than amd64 an Image, possibly compressed. */
   readonly image: string
   /** Its .config. */
   readonly config?: string
-  /** Its lib/modules/RELEASE folder. Without one, virtio_pci and virtio_blk must be built in. */
+  /** Its lib/modules/RELEASE directory. Without one, virtio_pci and virtio_blk must be built in. */
   readonly modules?: string
 }
 
 export interface NewestKernelsOptions {
-  /** Debian's name of the machines that they are for. Default: 'amd64'. */
+  /** Debian's name of their machines. Default: 'amd64'. */
   readonly architecture?: ArchitectureName
   /** How many, default 2. */
   readonly count?: number
   /** 'cloud' (default; small, boots fast) or 'standard', the kernel of an ordinary Debian machine. */
   readonly flavour?: 'cloud' | 'standard'
   readonly progress?: Progress
-  /** Look at the mirror now, even if its package lists are less than a day old. */
+  /** Check the mirror now, even if its package lists are less than a day old. */
   readonly refresh?: boolean
 }
 
-/** Where kernels are looked for when the machine's own release has too few: sid has one. */
+/** Where to look for kernels when the machine's own release has too few: sid has one. */
 const furtherSuites = ['testing', 'stable']
 
 /**
- * The newest signed Debian kernels of the machine's own suite (security included), found by search: the newest of each of
- * the newest upstream series (6.12, 6.1, …); where there are fewer series than asked for, the next newest of any. A suite with
- * fewer kernels than that (sid) is helped out by testing and stable.
+ * The newest signed Debian kernels of the machine's own suite (security included), found by search: the newest of each
+ * of the newest upstream series (6.12, 6.1, …); where there are fewer series than requested, the next newest of any.
+ * Testing and stable supplement a suite with fewer kernels (sid).
  * Downloaded once and cached.
  * @returns oldest first, so that the last one is what an upgrade would boot.
  * @throws ProvisionError when the mirror has fewer, or cannot be reached and nothing is cached.
@@ -61,7 +61,9 @@ export async function newestKernels(options: NewestKernelsOptions = {}): Promise
 }
 
 export interface SeriesOptions {
-  /** Suites to look in, all of them: ['bookworm', 'bookworm-backports', 'unstable']. One that cannot be had counts as empty. */
+  /**
+   * Suites to search, all of them: ['bookworm', 'bookworm-backports', 'unstable']. An unavailable one counts as empty.
+   */
   readonly suites: readonly string[]
   /** Default: 'cloud'. */
   readonly flavour?: 'cloud' | 'standard'
@@ -71,9 +73,9 @@ export interface SeriesOptions {
 }
 
 /**
- * The newest Debian kernel of each of these upstream series, from whichever suite has it. Downloaded once and cached.
+ * The newest Debian kernel of each of these upstream series, from any suite that has it. Downloaded once and cached.
  * @param series such as ['6.1', '6.12']
- * @returns by series, in the order asked for. A series that no suite has is not there.
+ * @returns by series, in the requested order. A series that no suite has is left out.
  */
 export async function newestOfSeries(series: readonly string[], options: SeriesOptions): Promise<Map<string, Kernel>> {
   const { suites, flavour = 'cloud', progress = () => {} } = options
@@ -152,8 +154,8 @@ async function isOlder(a: string, b: string): Promise<boolean> {
 }
 
 /**
- * The newest Debian kernel of another architecture, without its modules: to look at, not to run.
- * @param options.flavour what its package is named by: 'cloud-arm64', 'armmp', 's390x'
+ * The newest Debian kernel of another architecture, without its modules: for inspection, not for running.
+ * @param options.flavour the name in its package's name: 'cloud-arm64', 'armmp', 's390x'
  * @throws ProvisionError when the suite has none
  */
 export async function foreignKernel(options: {

@@ -1,13 +1,15 @@
-/** One entry of an apt source file, whichever of the two syntaxes it was written in (sources.list(5)). */
+/** One entry of an apt source file, in either of its two syntaxes (sources.list(5)). */
 export interface AptSource {
   readonly uris: readonly string[]
   readonly suites: readonly string[]
   readonly components: readonly string[]
-  /** Signed-By, Trusted, Check-Valid-Until and the like, by their deb822 names. A value may have several lines. */
+  /**
+   * Signed-By, Trusted, Check-Valid-Until and similar fields, by their deb822 names. A value may have several lines.
+   */
   readonly options: ReadonlyMap<string, string>
 }
 
-/** Options that shape what is fetched rather than how it is trusted: the harness decides these itself. */
+/** Options about the files to fetch rather than their trust: the harness decides these itself. */
 const droppedOptions = new Set(['architectures', 'languages', 'targets', 'pdiffs', 'by-hash'])
 
 /** deb822 names of one-line options whose name differs by more than its case. */
@@ -20,7 +22,7 @@ const oneLineNames = new Map([
 /** Reads a `.sources` file. Disabled stanzas, and stanzas without `Types: deb`, are left out. */
 export function parseDeb822(text: string): AptSource[] {
   const sources: AptSource[] = []
-  // Comment lines vanish before stanzas are told apart, so a comment never ends one.
+  // Comment lines vanish before stanzas are separated, so a comment never ends one.
   const lines = text.split(/\r?\n/).filter((line) => !line.startsWith('#'))
   for (const stanza of lines.join('\n').split(/\n[ \t]*(?:\n[ \t]*)+/)) {
     const fields = new Map<string, { name: string; value: string }>()
@@ -61,8 +63,8 @@ export function parseOneLine(text: string): AptSource[] {
 const suiteAliases = ['stable', 'oldstable', 'oldoldstable', 'testing', 'unstable', 'sid', 'rc-buggy']
 
 /**
- * The machine's own Debian release among all its sources: base suite, updates and security from a Debian mirror. What a
- * third party serves, and backports, is left out.
+ * The machine's own Debian release among all its sources: base suite, updates and security from a Debian mirror.
+ * Third-party sources and backports are left out.
  * @param codename VERSION_CODENAME of /etc/os-release, such as 'bookworm'
  */
 export function debianSources(sources: readonly AptSource[], codename: string): AptSource[] {
@@ -90,7 +92,10 @@ export function otherSuites(sources: readonly AptSource[], suites: readonly stri
   })
 }
 
-/** Any host may mirror Debian; the folder's name, the host's, or the key tells. `mirror+file:` lists are named likewise. */
+/**
+ * Any host may mirror Debian; the directory's name, the host's, or the key identifies it. `mirror+file:` lists are
+ * named likewise.
+ */
 function isDebianMirror(uri: string, source: AptSource): boolean {
   const signedBy = source.options.get('Signed-By') ?? ''
   return (

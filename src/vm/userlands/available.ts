@@ -9,7 +9,7 @@ import { systemd } from './systemd.ts'
 import { sysvinit } from './sysvinit.ts'
 import type { Userland } from './userland.ts'
 
-/** What guests can run; adding one touches its file and this list. */
+/** The userlands of guests; adding one touches its file and this list. */
 export const userlands = {
   busybox,
   'busybox-init': busyboxInit,

@@ -3,7 +3,7 @@ import type { FileTree } from '../initramfs/tree.ts'
 import type { Architecture } from '../machine/architectures.ts'
 import { initPrograms } from './userland.ts'
 
-/** What every guest has: the folders, busybox, dash as /bin/sh, the agent, users and groups. */
+/** The parts of every guest: the directories, busybox, dash as /bin/sh, the agent, users and groups. */
 export function addBase(tree: FileTree, busybox: string, { control }: Architecture): void {
   for (const path of [
     '/boot',
@@ -44,14 +44,14 @@ nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
   tree.add({ path: '/etc/group', data: lines.map((line) => `${line.replace(':', ':x:')}:\n`).join('') })
 }
 
-/** busybox for every program that no package brings. */
+/** busybox for every program that no package has. */
 export function addApplets(tree: FileTree, applets: readonly string[]): void {
   // util-linux's su asks PAM, whose configuration a maintainer script writes: unpacked, it lets nobody through.
   const taken = (name: string) => name !== 'su' && ['bin', 'sbin'].some((folder) => tree.has(`/usr/${folder}/${name}`))
   for (const name of applets) if (!taken(name)) tree.add({ path: `/usr/bin/${name}`, link: 'busybox' })
 }
 
-/** The same beside an init system of its own, which brings its own programs. */
+/** The same beside an init system with its own programs. */
 export function addAppletsBesideInit(tree: FileTree, applets: readonly string[]): void {
   addApplets(
     tree,

@@ -26,7 +26,7 @@ const inittab = `# Format: console::action:program
 ::restart:/sbin/init
 `
 
-/** As Buildroot's rcK: all services are stopped, the last one first. */
+/** As in Buildroot's rcK: all services are stopped, the last one first. */
 const stopServices = `#!/bin/sh
 for script in $(ls -r /etc/init.d/S??* 2>/dev/null); do
   "$script" stop

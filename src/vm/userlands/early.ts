@@ -1,4 +1,4 @@
-/** The first thing that an init system without scripts of its own has to do: what a distribution's boot scripts mount. */
+/** The first step for an init system without scripts of its own: the mounts of a distribution's boot scripts. */
 export const mountEarly = `#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 # After an init that has started again, they may be read-only.

@@ -11,8 +11,8 @@ exec /sbin/openrc-init
 `
 
 /**
- * It comes up when openrc-init has started everything, which is when it opens its FIFO. Nothing stops it in its turn: it goes
- * with the processes that are left at the end.
+ * It starts when openrc-init has started everything, which is when it opens its FIFO. No runlevel stops it: it ends
+ * with the processes that are left.
  */
 const service = `#!/sbin/openrc-run
 description="linux-kexec/vm agent"
@@ -22,7 +22,9 @@ start() {
 stop() { return 0; }
 `
 
-/** What OpenRC's own killprocs and mount-ro do at the end. Debian leaves them out, because its boot scripts do the same. */
+/**
+ * The final steps of OpenRC's own killprocs and mount-ro. Debian leaves them out, because its boot scripts do the same.
+ */
 const unmount = `#!/sbin/openrc-run
 description="Ends the processes that are left and unmounts the file systems"
 start() {

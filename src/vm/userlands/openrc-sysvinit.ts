@@ -6,8 +6,8 @@ import type { Userland } from './userland.ts'
 export const openrcPackages = ['openrc', ...bootScriptPackages]
 
 /**
- * What Debian's openrc does when it is installed: what stands in the runlevels of sysvinit goes into OpenRC's, and what is
- * only stopped, at the end, into `off`.
+ * The steps of Debian's openrc at its installation: entries of sysvinit's runlevels go into OpenRC's, and those only
+ * stopped, at the end, into `off`.
  */
 export const configureOpenrc = `#!/bin/sh
 exec >/dev/console 2>&1

@@ -13,10 +13,10 @@ export const runit: Userland = {
     tree.add({ path: '/etc/mtab', link: '/proc/mounts' })
     tree.add({ path: '/etc/rcS.d/S01mount', data: mountEarly, mode: 0o755 })
     tree.add({ path: '/etc/rc2.d', directory: true })
-    // In the order that insserv gives them on a Debian machine.
+    // In insserv's order on a Debian machine.
     for (const [index, name] of ['sendsigs', 'umountnfs.sh', 'umountfs', 'umountroot', 'reboot'].entries())
       tree.add({ path: `/etc/rc6.d/K0${index + 1}${name}`, link: `../init.d/${name}` })
-    // As runit's postinst leaves it.
+    // As after runit's postinst.
     tree.add({ path: '/etc/service', link: '/etc/runit/runsvdir/current' })
     tree.add({ path: '/etc/runit/runsvdir/current', link: 'default' })
     addRunitService(tree, 'agent', { run: `#!/bin/sh\nexec ${AGENT}\n` })

@@ -8,9 +8,9 @@ const SHUTDOWN = `${SERVICES}/s6-linux-init-shutdownd`
 const BASE = '/etc/s6-linux-init/current'
 
 /**
- * s6-svscan of Debian's s6 as PID 1, with the folders and scripts that s6-linux-init-maker(1) makes. No Debian suite has
- * s6-linux-init itself: its shutdown daemon is stood in for by a script of ours that takes the same requests on the same
- * fifo and does the same steps (as its documentation tells, and as read in s6-linux-init-shutdownd.c).
+ * s6-svscan of Debian's s6 as PID 1, with the directories and scripts that s6-linux-init-maker(1) makes. No Debian
+ * suite has s6-linux-init itself. A script of ours replaces its shutdown daemon: it takes the same requests on the same
+ * fifo and does the same steps (from its documentation and s6-linux-init-shutdownd.c).
  */
 export const s6LinuxInit: Userland = {
   name: 's6-linux-init',
@@ -39,8 +39,9 @@ exec s6-svscan ${SERVICES}
 `
 
 /**
- * A request is 17 bytes: what, when (a TAI64N stamp relative to now, 12 bytes), and the grace time (4 bytes, milliseconds).
- * The script ends itself by what ends all others, and is started again by its supervisor: then it is stage 4.
+ * A request is 17 bytes: a letter, a time (a TAI64N stamp relative to now, 12 bytes), and the grace time (4 bytes,
+ * milliseconds). The script ends itself together with all other processes, and its supervisor starts it again: then it
+ * is stage 4.
  */
 const shutdownDaemon = `#!/bin/sh
 if [ -x 'stage 4' ]; then

@@ -21,7 +21,7 @@ export const systemd: Userland = {
     'mount',
     'procps',
     'sed',
-    // Or init-system-helpers brings usrmerge, and that all of perl.
+    // Otherwise init-system-helpers pulls in usrmerge, and that all of perl.
     'usr-is-merged',
     'util-linux',
   ],

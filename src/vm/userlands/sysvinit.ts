@@ -2,7 +2,7 @@ import { AGENT } from '../initramfs/scripts.ts'
 import { addAppletsBesideInit } from './base.ts'
 import type { Userland } from './userland.ts'
 
-/** What Debian's boot scripts call, beside the packages' own dependencies. */
+/** Programs that Debian's boot scripts call, besides the packages' own dependencies. */
 export const bootScriptPackages = [
   'initscripts',
   'insserv',
@@ -19,8 +19,8 @@ export const bootScriptPackages = [
 export const CONFIGURE = '/usr/lib/linux-kexec-vm/configure'
 
 /**
- * What the packages' maintainer scripts do by update-rc.d, at the first boot: links and dependencies of all boot scripts,
- * by their LSB headers.
+ * The work of the packages' maintainer scripts through update-rc.d, at the first boot: links and dependencies of all
+ * boot scripts, by their LSB headers.
  */
 const configure = `#!/bin/sh
 exec >/dev/console 2>&1

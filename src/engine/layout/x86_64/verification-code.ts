@@ -1,9 +1,9 @@
-// Made by scripts/build-purgatory.mjs from native/purgatory/x86_64.c; do not edit.
+// Made by scripts/build-purgatory.mjs of native/purgatory/x86_64.c; not to be edited.
 
-/** The compiler's version: another one makes other bytes from the same source. */
+/** The compiler's version: another one makes other bytes of the same source. */
 export const compiler = 'gcc 12.2.0'
 
-/** Code that hashes the segments, in base64; it is entered at its first byte. */
+/** Code that hashes what was loaded, in base64; it is entered at its first byte. */
 export const verificationCode =
   'QVYxwLkJAAAAQVVBVFVTSIn7SIHskAAAAEyLayBIjXwkSEyNZCQo80irSLhn5glqha5nu0iJRCQoSLhy8248OvVPpUiJRCQwSLh/Ug5RjGgFm0' +
   'iJRCQ4SLir2YMfGc3gW0iJRCRATYXtdD9IjWsoRTH2TI1kJChmDx+EAAAAAABIi1UISIt1AEyJ50mDxgFIg8UQ6EgDAABNOe5140iLRCRITI0s' +
