@@ -41,7 +41,7 @@ const SECURE_BOOT_ENABLE = 'f0a30bc7-af08-4556-99c4-001009c93a44'
 const CERTIFICATE = 'a5c059a1-94e4-4aa7-87b5-ab155c2bf072'
 const SHA256 = 'c1c41626-504c-4092-aca9-41f936934328'
 
-/** Owner of what we add to lists; any GUID does. */
+/** Owner of our additions to lists; any GUID does. */
 const OWNER = '11111111-2222-3333-4444-123456789abc'
 
 /**

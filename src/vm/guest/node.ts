@@ -39,7 +39,7 @@ interface Self {
   readonly libraries: readonly string[]
 }
 
-/** Asks a fresh Node: this process may have loaded addons since, whose libraries are no part of Node. */
+/** Asks a fresh Node: this process may have loaded addons since, whose libraries are not part of Node. */
 async function describeSelf(): Promise<Self> {
   const program = `process.report.excludeNetwork = true
     const { sharedObjects } = process.report.getReport()

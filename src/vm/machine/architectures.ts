@@ -52,7 +52,7 @@ const amd64: Architecture = {
   firmware: { package: 'ovmf', code: 'OVMF/OVMF_CODE_4M.fd', variables: 'OVMF/OVMF_VARS_4M.fd' },
   /**
    * Under TCG the "fast" string instructions are the slow ones: QEMU translates `rep movsb` byte by byte. Without ERMS and
-   * FSRM the guest kernel copies by words; unpacking 130 MB took 0.75 s instead of 1.28 s. Nor is cmpxchg16b to be had with
+   * FSRM the guest kernel copies by words; unpacking 130 MB took 0.75 s instead of 1.28 s. Nor may it use cmpxchg16b with
    * several processors: QEMU 7.2 leaves a part of an operand in the flags, and an interrupt right behind it returns to a general
    * protection fault; on a busy host that was every second boot.
    */
