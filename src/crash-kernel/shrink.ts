@@ -39,7 +39,7 @@ export function planShrinking(size: number, system: System = new System()): Shri
       'invalid-argument',
       `${formatBytes(before)} are reserved, and the running kernel cannot reserve more`,
       {
-        hint: 'It can only give memory back. Set a larger crashkernel= in the boot loader, and boot anew.',
+        hint: 'It can only give memory back. Set a larger crashkernel= in the boot loader, and boot again.',
         evidence,
       },
     )

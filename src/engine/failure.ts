@@ -247,7 +247,7 @@ function fromErrno(call: FailedCall): Diagnosis {
     return {
       reason: 'no-crash-memory',
       summary: 'the memory reserved for a crash kernel does not hold kernel and initrd, or none is reserved',
-      hint: 'Boot with a larger crashkernel= on the kernel command line (`linux-kexec crash-size` tells what there is), or use a smaller initrd.',
+      hint: 'Boot with a larger crashkernel= on the kernel command line (`linux-kexec crash-size` shows its size), or use a smaller initrd.',
     }
   }
   if (name === 'ENOSYS')

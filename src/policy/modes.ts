@@ -44,7 +44,7 @@ export function modeOfFileLoad(facts: ModeFacts): CallPolicy {
   if (appraisal === 'depends') return is('unknown', 'it depends on the file: IMA appraises some files and not others')
   if (signature.required === null || appraisal === null) return is('unknown', 'not enough could be read to tell')
   return signature.verified
-    ? is('permissive', 'signatures are verified, but a kernel that fails is taken all the same')
+    ? is('permissive', 'signatures are verified, but a kernel that fails is accepted anyway')
     : is('unchecked', 'no signature is looked at: any kernel is taken')
 }
 

@@ -43,10 +43,10 @@ function whyNoTree(context: Context, engine: Engine): KexecError[] {
   ]
   if (!takesDeviceTree(context)) {
     const { format, architecture } = context.kernel.image
-    return refuse(`a ${format} of ${architecture} is given no device tree`, 'Leave --dtb away.')
+    return refuse(`a ${format} of ${architecture} is given no device tree`, 'Omit --dtb.')
   }
   if (engine !== 'file') return []
-  const hint = 'Leave --dtb away, or give --engine segments.'
+  const hint = 'Omit --dtb, or give --engine segments.'
   return refuse('the engine `file` (kexec_file_load) gives the new kernel the running device tree', hint)
 }
 

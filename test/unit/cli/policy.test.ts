@@ -81,7 +81,7 @@ test('plan shows the verdict as its last decision', async () => {
   expect(document.decisions.at(-1)).toEqual({
     subject: 'verdict',
     choice: 'the kernel will take it',
-    reason: 'signatures are verified, but a kernel that fails is taken all the same',
+    reason: 'signatures are verified, but a kernel that fails is accepted anyway',
   })
   expect((await json(['plan', newer, '--root', makeMachine()])).document.verdict).toBeNull()
 })
