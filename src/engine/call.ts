@@ -42,15 +42,20 @@ export async function makeCall(call: LoadCall): Promise<void> {
   }
 }
 
-/** As `makeCall`, but blocks the event loop until the kernel is done. */
-export function makeCallSync(call: KexecCall): void {
+/**
+ * As `makeCall`, but blocks the event loop until the kernel is done.
+ * @param otherwise made instead where the running kernel does not have the call
+ */
+export function makeCallSync(call: KexecCall, otherwise?: KexecCall): void {
   const before = lookBefore(call)
   try {
     const errno = call.makeSync()
-    if (errno !== 0) throw failure(call, errno, before)
+    if (errno === 0) return
+    if (otherwise === undefined || errnoName(errno) !== 'ENOSYS') throw failure(call, errno, before)
   } finally {
     before.log.close()
   }
+  makeCallSync(otherwise)
 }
 
 /** The state before the call, for finding the cause of a failure. */

@@ -1,4 +1,3 @@
-import { KexecError } from '../errors.ts'
 import { Lock } from '../state/lock.ts'
 import { forgetLoad } from '../state/remember.ts'
 import { System } from '../system/system.ts'
@@ -22,12 +21,7 @@ export function unload({ panic = false }: { panic?: boolean } = {}): void {
 
 /** As `unload`, for a caller that holds the lock. */
 export function unloadLocked(panic: boolean): void {
-  try {
-    makeCallSync(kexecFileUnload(panic))
-  } catch (error) {
-    // Either call unloads an image of both; a kernel may have only one of them.
-    if (!(error instanceof KexecError) || error.code !== 'ENOSYS') throw error
-    makeCallSync(kexecUnload(panic))
-  }
+  // Either call unloads an image of both; a kernel may have only one of them.
+  makeCallSync(kexecFileUnload(panic), kexecUnload(panic))
   forgetLoad(panic ? 'crash' : 'kernel')
 }

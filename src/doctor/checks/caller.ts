@@ -1,13 +1,11 @@
 import { noCapability, otherPidNamespace, otherUserNamespace, seccompFilter } from '../../policy/causes/causes.ts'
 import type { Confinement } from '../../policy/process/confinement.ts'
+import { CAPABILITIES } from '../../policy/process/privileges.ts'
 import { readProcessStatus } from '../../system/process-status.ts'
 import type { System } from '../../system/system.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import type { Examination } from '../examination/examination.ts'
 import { sentence } from '../examination/sentence.ts'
-
-/** include/uapi/linux/capability.h */
-const CAP_SYS_BOOT = 22n
 
 /** Whether this process, or one that its user starts, may load a kernel and reboot. */
 export const caller: Subject<'capability' | 'namespaces' | 'seccomp' | 'confinement'> = {
@@ -47,7 +45,7 @@ function capability({ policy, privileges, system }: Examination): Finding<'capab
 function readBarrier(system: System): { why: string; field: string; value: string } | undefined {
   const status = readProcessStatus(system)
   const bounding = /^[0-9a-f]{1,16}$/.exec(status('CapBnd') ?? '')?.[0]
-  if (bounding !== undefined && ((BigInt(`0x${bounding}`) >> CAP_SYS_BOOT) & 1n) === 0n)
+  if (bounding !== undefined && ((BigInt(`0x${bounding}`) >> CAPABILITIES.CAP_SYS_BOOT) & 1n) === 0n)
     return { why: 'it was taken out of its bounding set', field: 'CapBnd', value: bounding }
   if (status('NoNewPrivs') === '1')
     return { why: 'it may gain no privileges (no_new_privs)', field: 'NoNewPrivs', value: '1' }

@@ -1,6 +1,7 @@
 import { hasParameter, parametersNamed } from '../../cmdline/look-up.ts'
 import { servedArchitectures } from '../../engine/layout/architectures.ts'
 import { KexecError } from '../../errors.ts'
+import { noCapability } from '../../policy/causes/causes.ts'
 import { readPrivileges } from '../../policy/process/privileges.ts'
 import type { Context } from '../context/context.ts'
 import { hasKexecFileLoad } from '../context/running-machine.ts'
@@ -22,7 +23,8 @@ export function checkProcess({ system, policy }: Context): Remark[] {
   if (!system.isLive) return confined
   const privileges = readPrivileges(system)
   if (!privileges.capable) {
-    const text = 'this process does not have CAP_SYS_BOOT: planning needs no privilege, but loading does (run as root)'
+    const { summary } = noCapability(privileges.uid)
+    const text = `${summary}: planning needs no privilege, but loading does (run as root)`
     return [warning('no-capability', text), ...confined]
   }
   if (privileges.initialUserNamespace) return confined

@@ -51,10 +51,11 @@ export async function openKernel(
 ): Promise<PlannedKernel> {
   const { signal, vendorBoot, ...wanted } = options
   const file = await openInput(system, input, { name: 'kernel', signal })
+  let vendor: VendorBoot | null = null
   try {
     const compatible = system.readText(COMPATIBLE)?.split('\0').filter(Boolean) ?? []
     const choice = { ...wanted, compatible }
-    const vendor = vendorBoot === undefined ? null : await openVendorBoot(system, vendorBoot, signal)
+    if (vendorBoot !== undefined) vendor = await openVendorBoot(system, vendorBoot, signal)
     const known = { file, choice, vendor, unified: null, examination: null }
     // A file that is not a regular file has no bytes, but it has a name.
     if (file.size === 0) return { ...known, image: file.image, chain: [file.image], contents: [], parts: [] }
@@ -64,6 +65,7 @@ export async function openKernel(
     const unified = chain[0]?.format === 'UKI' ? unifiedKernel(system, unifiedInput(file, input, choice)) : null
     return { ...known, image: examination.kernel, chain, contents, parts, examination, unified }
   } catch (error) {
+    vendor?.file.close()
     file.close()
     throw error
   }
@@ -79,16 +81,20 @@ function unifiedInput({ source, path }: OpenImage, input: ImageInput, { profile 
  */
 async function openVendorBoot(system: System, input: ImageInput, signal: AbortSignal | undefined): Promise<VendorBoot> {
   const file = await openInput(system, input, { name: 'vendor boot image', signal })
-  const { chain, contents, parts } = await inspectNested(file.source)
-  const [own] = contents
-  if (chain[0]?.format === 'Android vendor boot image' && own !== undefined) return { file, contents: own, parts }
-  file.close()
-  throw new KexecError(`this is ${file.image.description}, not a vendor boot image`, {
-    reason: 'invalid-argument',
-    path: file.path,
-    hint: 'Give the vendor_boot image that was made together with the boot image.',
-    refused: true,
-  })
+  try {
+    const { chain, contents, parts } = await inspectNested(file.source)
+    const [own] = contents
+    if (chain[0]?.format === 'Android vendor boot image' && own !== undefined) return { file, contents: own, parts }
+    throw new KexecError(`this is ${file.image.description}, not a vendor boot image`, {
+      reason: 'invalid-argument',
+      path: file.path,
+      hint: 'Give the vendor_boot image that was made together with the boot image.',
+      refused: true,
+    })
+  } catch (error) {
+    file.close()
+    throw error
+  }
 }
 
 /** The files that were opened for the kernel, the kernel's first. */

@@ -4,7 +4,7 @@ import { companionFiles, companionFolders } from '../../entries/efi/companions.t
 import { bootPartitions, holderOf } from '../../entries/efi/partitions.ts'
 import { identifyKernel } from '../../entries/names/identify.ts'
 import { FileIndex } from '../../entries/paths/file-index.ts'
-import { Survey } from '../../entries/survey/survey.ts'
+import { SystemFiles } from '../../entries/paths/system-files.ts'
 import { KexecError } from '../../errors.ts'
 import { type Addon, type AddonUser, addonRefusal, readAddon } from '../../image/formats/addon.ts'
 import { type OpenImage, openImage } from '../../image/inspect/open.ts'
@@ -60,7 +60,7 @@ export class Companions {
     this.#system = system
     this.#index = new FileIndex(system)
     this.#own = path === null ? [] : companionFolders(path)
-    const partitions = path === null ? [] : bootPartitions(new Survey(system, identifyKernel))
+    const partitions = path === null ? [] : bootPartitions(new SystemFiles(system, identifyKernel))
     this.#top = path === null ? null : (holderOf(path, partitions)?.top ?? null)
   }
 

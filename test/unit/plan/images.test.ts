@@ -227,4 +227,16 @@ test('an Android boot image that is split: the vendor part comes first, and is m
   expect(texts(alone.warnings)).toContain('give it with --vendor-boot')
   await expect(plan({ kernel: boot, vendorBoot: kernel, root })).rejects.toMatchObject({ reason: 'invalid-argument' })
   for (const handle of handles) await handle.close()
+
+  // Interrupted while the kernel is read, after the vendor boot image was opened: neither stays open.
+  const before = openFiles()
+  const interruption = new AbortController()
+  async function* vendorThenInterruption() {
+    yield readFileSync(path('vendor.img'))
+    setImmediate(() => interruption.abort())
+  }
+  const { signal } = interruption
+  const interrupted = plan({ kernel: '/boot3.img', vendorBoot: vendorThenInterruption(), root, signal })
+  await expect(interrupted).rejects.toMatchObject({ reason: 'aborted' })
+  expect(openFiles()).toEqual(before)
 })
