@@ -55,6 +55,14 @@ function expectAllMemory(boot: Boot, cold: Pick<Boot, 'memTotal'>): void {
 describe('a device tree, 1 GiB, two processors', () => {
   const machine = machineFor(() => ({ cpus: 2 }))
 
+  test('a kernel is unloaded by kexec_load, the only call that this kernel has', async () => {
+    const held = async () => (await machine.vm.run('cat /sys/kernel/kexec_loaded')).stdout
+    expect(await machine.vm.run(`linux-kexec load ${newest}`)).toMatchObject({ status: 0 })
+    expect(await held()).toBe('1\n')
+    expect(await json(machine.vm, 'linux-kexec unload')).toMatchObject({ status: 0, document: { unloaded: true } })
+    expect(await held()).toBe('0\n')
+  })
+
   test('the initrd arrives as it was', async () => {
     const sum = await makeOverlay(machine.vm, '/root/overlay', 30_000_000)
     const { boot } = await kexec(machine.vm, newest, '--overlay /root/overlay:/')
