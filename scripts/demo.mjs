@@ -63,7 +63,7 @@ const checks = [
   [`the first kernel was the older one, ${older}`, first.release === older],
   [`the plan chose ${newer}`, plan.version === newer],
   [`linux-kexec booted the planned kernel, ${second.release}`, second.release === plan.version],
-  ['its command line is the planned one', second.commandLine === plan.cmdline],
+  ['its command line is the planned one', second.commandLine === plan.commandLine],
   ['and the one from before the kexec, without BOOT_IMAGE', second.commandLine === withoutBootImage(first.commandLine)],
   [`the firmware reboot came up as ${third.release}`, third.release === older],
 ]

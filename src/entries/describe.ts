@@ -19,7 +19,7 @@ const MAX_PROBLEMS = 100
 
 /** Reads an entry's files, once each, and reports their kind and their faults. */
 export function describe(found: FoundEntry, menu: Menu, survey: Survey): DescribedEntry {
-  const { id, title, kernel, cmdline } = found
+  const { id, title, kernel, commandLine } = found
   const initrds = found.initrds.slice(0, MAX_INITRDS)
   const uncertainties = (found.uncertainties ?? []).slice(0, MAX_PROBLEMS)
   const source = found.source ?? menu.source
@@ -51,8 +51,8 @@ export function describe(found: FoundEntry, menu: Menu, survey: Survey): Describ
     config: found.config ?? menu.config,
     kernel,
     initrds,
-    cmdline,
-    devicetree: found.devicetree ?? null,
+    commandLine,
+    deviceTree: found.deviceTree ?? null,
     profile: found.profile ?? null,
     architecture: file?.architecture ?? found.architecture ?? null,
     problems: [...problems, ...problemsOf('uncertain', uncertainties)],

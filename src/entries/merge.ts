@@ -117,10 +117,10 @@ class EntryList {
   }
 
   /** Equal for entries that boot a kernel file in the same way; null where the way is unknown. */
-  private startOf({ kernel, cmdline, initrds, profile }: DescribedEntry): string | null {
-    if (kernel === null || cmdline === null) return null
+  private startOf({ kernel, commandLine, initrds, profile }: DescribedEntry): string | null {
+    if (kernel === null || commandLine === null) return null
     const file = this.survey.resolve(kernel) ?? kernel
-    return [file, initrds.length, profile ?? 0, withoutLoaderMarks(cmdline)].join('\0')
+    return [file, initrds.length, profile ?? 0, withoutLoaderMarks(commandLine)].join('\0')
   }
 
   /**

@@ -123,7 +123,7 @@ function runningOf(ranked: readonly MergedEntry[], system: System): MergedEntry 
   const likely = named.length > 0 ? named : candidates
   return (
     candidates.find(({ id }) => id === selected) ??
-    likely.find(({ cmdline }) => cmdline !== null && sameCommandLine(cmdline, commandLine)) ??
+    likely.find((entry) => entry.commandLine !== null && sameCommandLine(entry.commandLine, commandLine)) ??
     likely.find((entry) => !isSpare(entry)) ??
     likely[0]
   )

@@ -160,7 +160,7 @@ function bootsTheSame(one: BootEntry, other: BootEntry): boolean {
   return (
     one.kernel === other.kernel &&
     one.profile === other.profile &&
-    one.cmdline === other.cmdline &&
+    one.commandLine === other.commandLine &&
     one.initrds.join('\0') === other.initrds.join('\0')
   )
 }

@@ -62,7 +62,7 @@ export async function kexec(vm: Vm, target: string, options = ''): Promise<{ boo
   const load = await json(vm, `linux-kexec load ${target} ${options}`)
   expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
   await vm.spawn('linux-kexec exec', SLOW)
-  return { boot: await vm.booted(SLOW), planned: load.document.plan.cmdline }
+  return { boot: await vm.booted(SLOW), planned: load.document.plan.commandLine }
 }
 
 export function expectAllMemory(boot: Boot, cold: Boot): void {

@@ -72,7 +72,7 @@ test('ten kexecs in a row: initrd, memory, processors and command line are there
     expect(load, `${wanted}: ${load.stderr}`).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
     await vm.spawn('linux-kexec exec')
     const boot = await vm.booted()
-    expect(boot).toMatchObject({ release, commandLine: load.document.plan.cmdline })
+    expect(boot).toMatchObject({ release, commandLine: load.document.plan.commandLine })
     expect((await vm.run('dmesg | grep payload')).stdout).toContain(`payload ${sum}`)
     expect((await vm.run('nproc')).stdout.trim()).toBe('2')
     expect(Math.abs(boot.memTotal / cold.memTotal - 1), `${wanted}: memory`).toBeLessThan(TOLERANCE)

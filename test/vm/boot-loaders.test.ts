@@ -81,7 +81,7 @@ describe('GRUB', () => {
         id: `gnulinux-${machine.older}`,
         isDefault: true,
         isRunning: true,
-        cmdline: `${BASE} from=older from_a_variable`,
+        commandLine: `${BASE} from=older from_a_variable`,
         problems: [],
       },
     ])

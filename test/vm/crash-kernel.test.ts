@@ -36,7 +36,7 @@ async function crash(release: string, options = '') {
   await vm.run('hostname the-one-that-crashed')
   const { document, stderr } = await json(vm, load(release, `--append marker=1 ${options}`))
   expect(document?.loaded, stderr).toBe(true)
-  const planned: string = document.plan.cmdline
+  const planned: string = document.plan.commandLine
   expect(planned).toContain('nr_cpus=1 irqpoll reset_devices')
   expect(planned).not.toContain('crashkernel')
   await vm.spawn('echo c > /proc/sysrq-trigger')

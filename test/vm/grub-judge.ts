@@ -173,7 +173,7 @@ class Probing {
     const kernel = calls[start]
     const after = start === -1 ? [] : calls.slice(start)
     const initrd = after.findLast(({ command }) => command.startsWith('initrd'))
-    const devicetree = calls.findLast(({ command }) => command === 'devicetree')
+    const deviceTree = calls.findLast(({ command }) => command === 'devicetree')
     const others = calls.filter(({ command }) => !/^(linux|initrd|devicetree)/.test(command))
     const chosen = calls.at(-1)?.chosen
     return {
@@ -182,8 +182,8 @@ class Probing {
       id: chosen === undefined ? null : idOf(chosen),
       kernel: kernel === undefined ? null : this.#path(kernel, kernel.arguments[0] ?? ''),
       initrds: initrd?.arguments.map((path) => this.#path(initrd, path)) ?? [],
-      cmdline: kernel === undefined ? null : kernel.arguments.slice(1).map(quoted).join(' '),
-      ...(devicetree === undefined ? {} : { devicetree: this.#path(devicetree, devicetree.arguments[0] ?? '') }),
+      commandLine: kernel === undefined ? null : kernel.arguments.slice(1).map(quoted).join(' '),
+      ...(deviceTree === undefined ? {} : { deviceTree: this.#path(deviceTree, deviceTree.arguments[0] ?? '') }),
       ...(others.length === 0 ? {} : { others: others.map((call) => [call.command, ...call.arguments].join(' ')) }),
     }
   }

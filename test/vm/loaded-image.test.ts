@@ -36,7 +36,7 @@ test('nothing loaded is told as such', async () => {
 test('a load is ours, with everything that went into it; --verify adds the hashes', async () => {
   await run('SUDO_USER=tester linux-kexec load newest --append marker=1')
   const { kernel } = await status()
-  const { stdout: commandLine } = await run(`linux-kexec plan newest --append marker=1 --json | grep '"cmdline"'`)
+  const { stdout: commandLine } = await run(`linux-kexec plan newest --append marker=1 --json | grep '"commandLine"'`)
   expect(kernel).toMatchObject({
     state: 'ours',
     stale: [],

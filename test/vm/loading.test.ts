@@ -131,7 +131,7 @@ describe('the crash kernel', () => {
   test('is loaded beside the normal one and unloaded by itself', async () => {
     const load = await json(machine.vm, 'linux-kexec load newest --panic')
     expect(load.status).toBe(0)
-    expect(load.document.plan.cmdline).not.toContain('crashkernel')
+    expect(load.document.plan.commandLine).not.toContain('crashkernel')
     expect((await json(machine.vm, 'linux-kexec status')).document).toMatchObject({ loaded: false, crashLoaded: true })
     const again = await json(machine.vm, 'linux-kexec plan newest --panic')
     expect(again.document.warnings.map(({ code }: { code: string }) => code)).toContain('crash-kernel-replaced')

@@ -32,7 +32,7 @@ test('plan tells what load would do, and loads nothing', async () => {
     engine: 'file',
     refusals: [],
   })
-  expect(document.cmdline).not.toContain('BOOT_IMAGE')
+  expect(document.commandLine).not.toContain('BOOT_IMAGE')
   expect((await json(machine.vm, 'linux-kexec status')).document.loaded).toBe(false)
 })
 
@@ -47,7 +47,7 @@ test('load newest, status, reboot: the newer kernel comes up with the planned co
   await machine.vm.spawn('linux-kexec reboot --via direct')
   const boot = await machine.vm.booted()
   expect(boot.release).toBe(machine.newer)
-  expect(boot.commandLine).toBe(load.document.plan.cmdline)
+  expect(boot.commandLine).toBe(load.document.plan.commandLine)
   expect(boot.commandLine).toContain('quoted="two words"')
   expect(boot.commandLine).toContain('added=1')
   expect(boot.commandLine).not.toContain('panic=5')

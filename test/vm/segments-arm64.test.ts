@@ -44,8 +44,8 @@ async function kexec(vm: Vm, target: string, options = '') {
   const load = await json(vm, `linux-kexec load ${target} ${options}`)
   expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
   await vm.spawn('linux-kexec exec')
-  const { cmdline, decisions } = load.document.plan
-  return { boot: await vm.booted(BOOT), planned: cmdline, choices: decisions.map(({ choice }: Decision) => choice) }
+  const { commandLine, decisions } = load.document.plan
+  return { boot: await vm.booted(BOOT), planned: commandLine, choices: decisions.map(({ choice }: Decision) => choice) }
 }
 
 function expectAllMemory(boot: Boot, cold: Pick<Boot, 'memTotal'>): void {
@@ -155,7 +155,7 @@ describe('memory reserved for a crash kernel', () => {
     expect(load, load.stderr).toMatchObject({ status: 0, document: { loaded: true, plan: { engine: 'segments' } } })
     await vm.spawn('echo c > /proc/sysrq-trigger')
     const boot = await vm.booted(BOOT)
-    expect(boot).toMatchObject({ release: cold.release, commandLine: load.document.plan.cmdline })
+    expect(boot).toMatchObject({ release: cold.release, commandLine: load.document.plan.commandLine })
     expect(boot.memTotal).toBeLessThan(256 * 2 ** 20)
     const core = await readCore(vm)
     const [CORE_FILE, AARCH64] = [4, 183]

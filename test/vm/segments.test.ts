@@ -48,7 +48,7 @@ async function kexec(vm: Vm, target: string, options = ''): Promise<{ boot: Boot
   const load = await json(vm, `linux-kexec load ${target} --engine segments ${options}`)
   expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
   await vm.spawn('linux-kexec exec')
-  return { boot: await vm.booted(), planned: load.document.plan.cmdline }
+  return { boot: await vm.booted(), planned: load.document.plan.commandLine }
 }
 
 /** Gives what a bzImage unpacks to the end of a pipe. Debian's are packed with zstd since 6.12. */
@@ -119,7 +119,7 @@ node /root/sync.mjs`)
     expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
     await vm.spawn('linux-kexec exec')
     const boot = await vm.booted()
-    expect(boot).toMatchObject({ release: newer, commandLine: load.document.plan.cmdline })
+    expect(boot).toMatchObject({ release: newer, commandLine: load.document.plan.commandLine })
     expectAllMemory(boot, cold)
     expect(await memoryMap(vm)).toEqual(map)
     expect((await vm.run('nproc')).stdout.trim()).toBe('2')

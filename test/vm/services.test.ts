@@ -69,7 +69,7 @@ describe('systemd', () => {
     // A plain `systemctl reboot` goes that way since systemd 254; this suite may have an older one.
     await vm.spawn('systemctl kexec')
     const next = await vm.booted(patience)
-    expect([next.release, next.commandLine]).toEqual([newer(), planned.cmdline])
+    expect([next.release, next.commandLine]).toEqual([newer(), planned.commandLine])
 
     // A path beyond ASCII, with what systemd and the shell would resolve, is called as it is.
     const odd = await vm.run(
@@ -112,6 +112,6 @@ describe.each([
     const planned = (await json(vm, 'linux-kexec plan')).document
     await vm.spawn('shutdown -r now')
     const next = await vm.booted(patience)
-    expect([next.release, next.commandLine]).toEqual([newer(), planned.cmdline])
+    expect([next.release, next.commandLine]).toEqual([newer(), planned.commandLine])
   })
 })

@@ -63,7 +63,7 @@ async function ours(root: string, source: string, architecture: string): Promise
   const { entries } = await readBootMenu({ system: new System(root), identify })
   const chosen = entries.find((entry) => entry.isDefault && entry.sources.some((name) => name === source))
   if (chosen === undefined) throw new Error(`no default among ${JSON.stringify(entries)}`)
-  return { kernel: chosen.kernel, initrds: chosen.initrds, options: plain(chosen.cmdline ?? '') }
+  return { kernel: chosen.kernel, initrds: chosen.initrds, options: plain(chosen.commandLine ?? '') }
 }
 
 /** Without the names of initrds and the loader's own mark. */

@@ -66,10 +66,10 @@ export function planOptions(args: Arguments): PlanOptions {
     ...given('remove', args.texts('remove')),
     ...given('configuration', args.text('configuration')),
     ...given('vendorBoot', args.text('vendor-boot')),
-    ...given('devicetree', args.text('dtb')),
+    ...given('deviceTree', args.text('dtb')),
   }
 }
 
-function given<Key extends string, Value>(key: Key, value: Value | undefined): { [name in Key]?: Value } {
-  return value === undefined ? {} : ({ [key]: value } as { [name in Key]: Value })
+function given<Key extends keyof PlanOptions>(key: Key, value: PlanOptions[Key]): Pick<PlanOptions, Key> {
+  return (value === undefined ? {} : { [key]: value }) as Pick<PlanOptions, Key>
 }

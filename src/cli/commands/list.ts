@@ -1,6 +1,7 @@
 import { readBootMenu } from '../../entries/discover.ts'
 import { type Command, exit, jsonOption } from '../arguments/command.ts'
 import { rootOption, systemOf } from '../arguments/root-option.ts'
+import { menuDocument } from '../output/former-names.ts'
 import { print, printJson } from '../output/output.ts'
 
 export const command: Command = {
@@ -26,7 +27,7 @@ export const command: Command = {
     const system = systemOf(args)
     const buildTree = args.text('build-tree')
     const menu = await readBootMenu({ system, ...(buildTree === undefined ? {} : { buildTree }) })
-    if (args.flag('json')) printJson(menu)
+    if (args.flag('json')) printJson(menuDocument(menu))
     else {
       const { listingParts } = await import('../reports/boot-menu.ts')
       for (const part of listingParts(menu, { system, long: args.flag('long') })) print(part)

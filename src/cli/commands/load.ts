@@ -3,6 +3,7 @@ import { plan } from '../../plan/plan.ts'
 import { type Command, exit, jsonOption } from '../arguments/command.ts'
 import { loadNotes, loadOptions, planOptions } from '../arguments/load-options.ts'
 import { describe, statusOf } from '../output/failure.ts'
+import { planDocument } from '../output/former-names.ts'
 import { print, printJson, warn } from '../output/output.ts'
 import { ProgressBar } from '../output/progress-bar.ts'
 import { planReport } from '../reports/plan-report.ts'
@@ -31,7 +32,7 @@ export const command: Command = {
     for (const { text } of warningsBeforeLoad(made, args.flag('try-anyway'))) warn(text)
     const [refusal, ...others] = made.refusals
     if (refusal !== undefined) {
-      if (args.flag('json')) printJson({ loaded: false, plan: made.toJSON(), error: refusal.toJSON() })
+      if (args.flag('json')) printJson({ loaded: false, plan: planDocument(made), error: refusal.toJSON() })
       for (const error of [refusal, ...others]) describe(error)
       return statusOf(refusal)
     }
@@ -46,7 +47,7 @@ export const command: Command = {
     }
     for (const { text } of made.warnings.slice(planned)) warn(text)
     const milliseconds = Math.round(Number(process.hrtime.bigint() - started) / 1e6)
-    if (args.flag('json')) printJson({ loaded: true, milliseconds, plan: made.toJSON() })
+    if (args.flag('json')) printJson({ loaded: true, milliseconds, plan: planDocument(made) })
     else
       print(
         `loaded ${made.kernel.image.version ?? made.kernel.path}${made.panic ? ' as the crash kernel' : ''} in ${milliseconds} ms`,

@@ -4,6 +4,7 @@ import { type Command, exit, jsonOption } from '../arguments/command.ts'
 import { loadNotes, loadOptions, planOptions } from '../arguments/load-options.ts'
 import { rootOption, systemOf } from '../arguments/root-option.ts'
 import { statusOf } from '../output/failure.ts'
+import { planDocument } from '../output/former-names.ts'
 import { print, printJson } from '../output/output.ts'
 import { planReport } from '../reports/plan-report.ts'
 
@@ -25,7 +26,7 @@ export const command: Command = {
   notes: `${loadNotes}\n\nExit status 3 when load would refuse. No privilege is needed.`,
   async run(args) {
     using made = await plan({ ...planOptions(args), root: systemOf(args) })
-    if (args.flag('json')) printJson(made.toJSON())
+    if (args.flag('json')) printJson(planDocument(made))
     else print(planReport(explanations(made)))
     const [refusal] = made.refusals
     return refusal === undefined ? exit.done : statusOf(refusal)

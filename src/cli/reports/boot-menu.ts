@@ -57,7 +57,7 @@ function tableOf(entries: readonly BootEntry[], width: number): string[] {
 /** The entry's name in a menu, submenus first; a kernel that is in no menu is known by its file. */
 function nameOf(entry: BootEntry | undefined): string {
   if (entry === undefined) return ''
-  if (entry.cmdline === null && entry.kernel !== null) return entry.kernel
+  if (entry.commandLine === null && entry.kernel !== null) return entry.kernel
   return [...entry.submenus, entry.title].join(' > ')
 }
 
@@ -74,8 +74,8 @@ function block(entry: BootEntry, index: number, width: number): string[] {
     ['version', [entry.version, entry.architecture].filter((text) => text !== null).join(', ')],
     ['kernel', entry.kernel],
     ...entry.initrds.map((initrd): [string, string] => ['initrd', initrd]),
-    ['cmdline', entry.cmdline],
-    ['dtb', entry.devicetree],
+    ['cmdline', entry.commandLine],
+    ['dtb', entry.deviceTree],
     ['config', `${entry.config} (${entry.sources.join(', ')})`],
   ]
   return [

@@ -128,7 +128,7 @@ function initrd(plan: LoadPlan, { menu }: Examination): Finding<Id> {
   if (initrds.length === 0) {
     const entry = menu.entries.find((each) => each.id === plan.entry)
     // The boot loader also boots it without.
-    if (entry?.cmdline != null)
+    if (entry?.commandLine != null)
       return {
         id,
         status: 'ok',

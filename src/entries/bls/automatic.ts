@@ -60,7 +60,7 @@ function automaticEntry(id: string, title: string, path: string | undefined, esp
       config: path ?? esp.loaderConf ?? esp.top,
       kernel: null,
       initrds: [],
-      cmdline: null,
+      commandLine: null,
       problems: problemsOf('no-kernel', [`Starts ${starts}, not a Linux kernel.`]),
     },
   }

@@ -120,7 +120,7 @@ function wantedDefault(conf: LoaderConf | null, system: System): { value: string
 
 /** A recovery system's entry, by its command line or its name. */
 function isForRepairs({ id, title, found }: LoaderEntry): boolean {
-  const isLive = rootParameters(found.cmdline ?? '').live !== null
+  const isLive = rootParameters(found.commandLine ?? '').live !== null
   return isLive || isSpare(found) || /(?:recovery|rescue)/i.test(`${id} ${title ?? ''}`)
 }
 

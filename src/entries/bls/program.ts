@@ -8,7 +8,7 @@ import type { Type1Keys } from './type1.ts'
 export interface BootProgram {
   readonly kernel: string | null
   readonly initrds: readonly string[]
-  readonly cmdline: string | null
+  readonly commandLine: string | null
   readonly version: string | null
   readonly architecture: string | null
   /** For a unified kernel image with profiles. */
@@ -32,7 +32,7 @@ const MAX_NAMED = 8
 const nothing = {
   kernel: null,
   initrds: [],
-  cmdline: null,
+  commandLine: null,
   version: null,
   architecture: null,
   profile: null,

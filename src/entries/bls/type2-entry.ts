@@ -70,7 +70,7 @@ function brokenEntry(path: string, file: string, problem: string): LoaderEntry {
     config: path,
     kernel: path,
     initrds: [],
-    cmdline: null,
+    commandLine: null,
     problems: problemsOf('damaged-image', [problem]),
     described: true,
   }

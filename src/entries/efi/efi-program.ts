@@ -25,7 +25,7 @@ export interface EfiStart {
 /** The Linux kernel that an EFI program boots, as part of an entry. */
 export type StartedKernel = Pick<
   FoundEntry,
-  'kernel' | 'initrds' | 'cmdline' | 'version' | 'architecture' | 'profile' | 'described' | 'systemId'
+  'kernel' | 'initrds' | 'commandLine' | 'version' | 'architecture' | 'profile' | 'described' | 'systemId'
 > & { readonly problems: readonly Problem[]; readonly uncertainties: readonly string[] }
 
 /** More files than any command line names. */
@@ -97,7 +97,7 @@ export class EfiPrograms {
       return {
         kernel: program,
         initrds: [],
-        cmdline: null,
+        commandLine: null,
         profile: given.profile,
         described: true,
         problems: problemsOf('configuration-mistake', [text]),
@@ -112,12 +112,12 @@ export class EfiPrograms {
         text: `${config} has options, which systemd-stub ignores under Secure Boot: the image has a command line.`,
       })
     const isReplaced = given.commandLine !== '' && !isIgnored
-    const cmdline = isReplaced ? joined([given.commandLine, ...options]) : (found.cmdline ?? '')
+    const commandLine = isReplaced ? joined([given.commandLine, ...options]) : (found.commandLine ?? '')
     return {
       ...found,
       profile: image.hasProfiles ? given.profile : null,
       problems,
-      ...this.withInitrds(start, cmdline, profile.hasInitrd),
+      ...this.withInitrds(start, commandLine, profile.hasInitrd),
     }
   }
 
@@ -143,7 +143,7 @@ export class EfiPrograms {
       problems: [...problems, ...addons.problems],
       kernel: profile.hasKernel ? path : null,
       initrds: [] as readonly string[],
-      cmdline: joined([stubCommandLine(profile.commandLine ?? ''), ...addons.options]),
+      commandLine: joined([stubCommandLine(profile.commandLine ?? ''), ...addons.options]),
       version: profile.release,
       architecture: image.architecture,
       systemId: parseOsRelease(profile.osRelease ?? '').get('ID') ?? null,
@@ -159,9 +159,9 @@ export class EfiPrograms {
    * first.
    */
   private withInitrds({ program, config, initrds = [] }: EfiStart, text: string, hasOwn: boolean) {
-    const cmdline = text
+    const commandLine = text
     const named = stubInitrds(text).map((path) => this.beside(program, path, config))
-    if (hasParameter(text, 'noinitrd')) return { initrds: [], cmdline, uncertainties: [] }
+    if (hasParameter(text, 'noinitrd')) return { initrds: [], commandLine, uncertainties: [] }
     const isHanded = hasOwn || (initrds.length > 0 && this.takesHandedInitrds(program))
     const uncertainties =
       isHanded && named.length > 0
@@ -169,7 +169,7 @@ export class EfiPrograms {
             `${config} names ${named.join(' and ')} with initrd=, which the kernel does not load: it gets other initrds.`,
           ]
         : []
-    return { initrds: isHanded ? initrds : [...initrds, ...named], cmdline, uncertainties }
+    return { initrds: isHanded ? initrds : [...initrds, ...named], commandLine, uncertainties }
   }
 
   private takesHandedInitrds(program: string): boolean {

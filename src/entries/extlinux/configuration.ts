@@ -32,7 +32,7 @@ export interface Label {
   /** Its own APPEND; at the end of the label, the global one if it has none. */
   append: string | null
   initrd: string | null
-  devicetree: string | null
+  deviceTree: string | null
   devicetreeFolder: string | null
   overlays: string | null
   /** Bits of IPAPPEND or SYSAPPEND. */
@@ -93,7 +93,7 @@ export function newLabel(name: string, place: string, menu: SubMenu): Label {
     kernel: null,
     append: null,
     initrd: null,
-    devicetree: null,
+    deviceTree: null,
     devicetreeFolder: null,
     overlays: null,
     sysappend: 0,

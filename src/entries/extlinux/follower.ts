@@ -112,8 +112,8 @@ export class Follower {
     if (!this.survey.budget.hasRoom) return nothing
     const entry = labelEntry(label, reading)
     if (isSyslinux && entry.kernel === null) return undefined
-    const { kernel, initrds, cmdline } = entry
-    const key = JSON.stringify([label.place, kernel, initrds, cmdline])
+    const { kernel, initrds, commandLine } = entry
+    const key = JSON.stringify([label.place, kernel, initrds, commandLine])
     const known = this.listed.get(key)
     if (known !== undefined) return { entries: [], preset: { entry: known, reason: '' } }
     if (!this.survey.budget.afford(entry)) return nothing
@@ -170,10 +170,10 @@ export class Follower {
     const label = this.labelOf(selected.command, configuration)
     const [, options] = splitWord(selected.command)
     const entry = label === undefined ? commandEntry(selected.command, reading) : labelEntry(label, reading)
-    const cmdline =
-      label === undefined || entry.kernel === null ? entry.cmdline : `${entry.cmdline ?? ''} ${options}`.trim()
+    const commandLine =
+      label === undefined || entry.kernel === null ? entry.commandLine : `${entry.commandLine ?? ''} ${options}`.trim()
     const doubts = selected.uncertainty === undefined ? [] : [selected.uncertainty]
-    return { ...entry, cmdline, uncertainties: [...(entry.uncertainties ?? []), ...doubts] }
+    return { ...entry, commandLine, uncertainties: [...(entry.uncertainties ?? []), ...doubts] }
   }
 
   /** The menu that is shown in place of a configuration's own, if it has entries. */
@@ -233,7 +233,7 @@ export class Follower {
             ...known,
             id: command,
             title: `${known.title} (${options})`,
-            cmdline: `${known.cmdline ?? ''} ${options}`.trim(),
+            commandLine: `${known.commandLine ?? ''} ${options}`.trim(),
           }
     return { entries: [...entries, entry], preset: { entry, reason } }
   }

@@ -39,11 +39,11 @@ export function labelEntry(label: Label, reading: Reading): FoundEntry {
     submenus: [...reading.submenus, ...submenusOf(label)],
     kernel: started.kernel,
     initrds: started.initrds,
-    cmdline: started.cmdline,
-    devicetree:
-      label.devicetree === null || reading.flavour === 'syslinux' || started.kernel === null
+    commandLine: started.commandLine,
+    deviceTree:
+      label.deviceTree === null || reading.flavour === 'syslinux' || started.kernel === null
         ? null
-        : locate(label.devicetree, reading),
+        : locate(label.deviceTree, reading),
     problems: [...problemsOf('configuration-mistake', label.problems), ...(started.problems ?? [])],
     uncertainties,
   }
@@ -55,7 +55,7 @@ export function commandEntry(text: string, reading: Reading): FoundEntry {
   return { id: splitWord(text)[0], title: text, submenus: reading.submenus, ...started }
 }
 
-type Started = Pick<FoundEntry, 'kernel' | 'initrds' | 'cmdline' | 'problems' | 'uncertainties'>
+type Started = Pick<FoundEntry, 'kernel' | 'initrds' | 'commandLine' | 'problems' | 'uncertainties'>
 
 function startedBy(label: Label, reading: Reading): Started {
   const command = commandOf(label, reading.flavour)
@@ -86,7 +86,7 @@ function start(command: Command, append: string, reading: Reading): Started {
 }
 
 function nothing(code: ProblemCode, text: string): Started {
-  return { kernel: null, initrds: [], cmdline: null, problems: [{ code, text }] }
+  return { kernel: null, initrds: [], commandLine: null, problems: [{ code, text }] }
 }
 
 /**
@@ -103,7 +103,7 @@ function linux(name: string, options: string, initrd: string | null, reading: Re
     initrds: initrdNames(initrd, options, reading.flavour)
       .slice(0, MAX_INITRDS + 1)
       .map((path) => locate(path, reading)),
-    cmdline: options,
+    commandLine: options,
     uncertainties: [
       ...(fit === undefined ? [] : [`U-Boot takes the configuration '${fit}' of the FIT image ${file}.`]),
       ...(reading.flavour === 'u-boot' && /\$\{[^}$]+\}|\$\(/.test(options)
@@ -136,7 +136,7 @@ function multiboot(text: string, reading: Reading): Started {
       .filter((name) => name !== '')
       .slice(0, MAX_INITRDS + 1)
       .map((name) => locate(name, reading)),
-    cmdline: options,
+    commandLine: options,
     problems: problemsOf('not-a-kernel', [
       `It starts ${kernel} by the Multiboot protocol (mboot.c32), with its modules; kexec_file_load takes only Linux kernels.`,
     ]),
@@ -185,7 +185,7 @@ function untold(label: Label, { flavour }: Reading): string[] {
       `The boot loader adds what the firmware tells to the command line (IPAPPEND or SYSAPPEND ${label.sysappend}).`,
     )
   if (flavour === 'syslinux') return sentences
-  if (label.devicetree === null && label.devicetreeFolder !== null)
+  if (label.deviceTree === null && label.devicetreeFolder !== null)
     sentences.push(
       `U-Boot takes the board's devicetree from ${label.devicetreeFolder}; which one it is stands in its environment.`,
     )

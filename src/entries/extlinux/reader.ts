@@ -157,7 +157,7 @@ class Reader {
       case 'fdt':
       case 'devicetree':
         this.namesDevicetree = true
-        if (label !== null) label.devicetree ??= value
+        if (label !== null) label.deviceTree ??= value
         return true
       case 'fdtdir':
       case 'devicetreedir':
@@ -338,13 +338,13 @@ function markLabel(label: Label, keyword: string): void {
  * Whether a label already has this keyword. U-Boot then leaves the value unread, takes it for an unknown keyword, and
  * so ends the label (parse_label of boot/pxe_utils.c). An `initrd=` in APPEND counts as an INITRD.
  */
-function isRepeated(keyword: string, { initrd, devicetree, devicetreeFolder, overlays }: Label): boolean {
+function isRepeated(keyword: string, { initrd, deviceTree, devicetreeFolder, overlays }: Label): boolean {
   switch (keyword) {
     case 'initrd':
       return initrd !== null
     case 'fdt':
     case 'devicetree':
-      return devicetree !== null
+      return deviceTree !== null
     case 'fdtdir':
     case 'devicetreedir':
       return devicetreeFolder !== null

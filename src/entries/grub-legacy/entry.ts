@@ -30,7 +30,7 @@ class Script {
   private unmounted: string | null = null
   private isRemote = false
   private kernel: string | null = null
-  private cmdline: string | null = null
+  private commandLine: string | null = null
   private initrds: readonly string[] = []
   private readonly modules: string[] = []
   private hasInitrd = false
@@ -84,7 +84,7 @@ class Script {
   }
 
   finish(line: number): Omit<FoundEntry, 'id' | 'title'> {
-    const { kernel, cmdline, uncertainties } = this
+    const { kernel, commandLine, uncertainties } = this
     const problems = [...this.problems]
     if (kernel === null) {
       problems.push(
@@ -92,14 +92,14 @@ class Script {
           ? { code: 'configuration-mistake', text: `${this.config}:${line}: the entry has no kernel command.` }
           : { code: 'no-kernel', text: `It starts no Linux kernel: ${this.other}.` },
       )
-      return { kernel, initrds: [], cmdline: null, problems, uncertainties: [] }
+      return { kernel, initrds: [], commandLine: null, problems, uncertainties: [] }
     }
     if (this.modules.length > 0)
       problems.push({
         code: 'not-a-kernel',
         text: `It starts ${kernel} by the Multiboot protocol, with its modules; kexec_file_load takes only Linux kernels.`,
       })
-    return { kernel, initrds: [...this.initrds, ...this.modules], cmdline, problems, uncertainties }
+    return { kernel, initrds: [...this.initrds, ...this.modules], commandLine, problems, uncertainties }
   }
 
   /** `root (hd0,0)` may be followed by bytes for a kernel of another kind. */
@@ -122,7 +122,7 @@ class Script {
       return
     }
     this.kernel = this.locate(name)
-    this.cmdline = words.slice(name.length).trimStart()
+    this.commandLine = words.slice(name.length).trimStart()
     this.initrds = []
     this.modules.length = 0
     this.hasInitrd = false

@@ -124,7 +124,7 @@ function entryOf(run: Interpreter, item: MenuItem, submenus: readonly string[]):
     ...(boot ?? {
       kernel: null,
       initrds: [],
-      cmdline: null,
+      commandLine: null,
       problems: problemsOf('no-kernel', ['It starts nothing.']),
     }),
     uncertainties: [...item.uncertainties, ...(boot?.uncertainties ?? [])],

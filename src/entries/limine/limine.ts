@@ -87,7 +87,7 @@ function entryOf(entry: LimineEntry, configuration: LimineConfiguration, config:
     submenus,
     kernel: null,
     initrds: [],
-    cmdline: null,
+    commandLine: null,
     problems,
   })
   if (path === undefined && (protocol === 'linux' || efiProtocols.has(protocol)))
@@ -105,20 +105,21 @@ function entryOf(entry: LimineEntry, configuration: LimineConfiguration, config:
   }
   const isLinux = protocol === 'linux'
   const modules = isLinux ? (entry.values.get('module_path') ?? []) : []
-  const cmdline = value('kernel_cmdline', 'cmdline')
-  const unknown = /\$\{[^}$]*\}/.exec([path, ...modules, cmdline ?? ''].join(' '))?.[0]
+  const commandLine = value('kernel_cmdline', 'cmdline')
+  const unknown = /\$\{[^}$]*\}/.exec([path, ...modules, commandLine ?? ''].join(' '))?.[0]
   if (unknown !== undefined) uncertainties.add(`Only Limine knows what ${unknown} stands for.`)
   for (const key of ['if_arch', 'if_loader_arch'])
     if (value(key) !== undefined) uncertainties.add(`Shown only on a machine that fits ${key}: ${value(key)}.`)
   const kernel = at(path)
-  if (!isLinux) return efiEntry(nothing, { program: kernel, options: cmdline ?? null, config }, uncertainties, survey)
-  const devicetree = value('dtb_path') ?? configuration.settings.get('global_dtb')?.[0]
+  if (!isLinux)
+    return efiEntry(nothing, { program: kernel, options: commandLine ?? null, config }, uncertainties, survey)
+  const deviceTree = value('dtb_path') ?? configuration.settings.get('global_dtb')?.[0]
   return {
     ...nothing([]),
     kernel,
     initrds: modules.slice(0, MAX_INITRDS + 1).map(at),
-    cmdline: cmdline ?? '',
-    devicetree: devicetree === undefined ? null : at(devicetree),
+    commandLine: commandLine ?? '',
+    deviceTree: deviceTree === undefined ? null : at(deviceTree),
     problems: [],
     uncertainties: [...uncertainties],
   }

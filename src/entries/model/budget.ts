@@ -171,13 +171,13 @@ function lengthOf({
   title,
   submenus = [],
   initrds,
-  cmdline,
+  commandLine,
   problems = [],
   uncertainties = [],
   kernel,
   version,
 }: FoundEntry): number {
-  let length = id.length + title.length + (cmdline?.length ?? 0) + (kernel?.length ?? 0) + (version?.length ?? 0)
+  let length = id.length + title.length + (commandLine?.length ?? 0) + (kernel?.length ?? 0) + (version?.length ?? 0)
   for (const texts of [submenus, initrds, problems.map(({ text }) => text), uncertainties])
     for (const text of texts) length += text.length + 1
   return length

@@ -43,8 +43,8 @@ export interface BootEntry {
   /** In the order they are to be loaded: microcode first. */
   readonly initrds: readonly string[]
   /** The command line the boot loader would pass; null when the source has none (a kernel merely lying in /boot). */
-  readonly cmdline: string | null
-  readonly devicetree: string | null
+  readonly commandLine: string | null
+  readonly deviceTree: string | null
   /** Number of the profile of a unified kernel image; null for other images, and for an image without profiles. */
   readonly profile: number | null
   /** As uname -m prints it ('x86_64', 'aarch64', 'riscv64', …), or null when unknown. */

@@ -21,8 +21,8 @@ export interface FoundEntry {
   readonly config?: string
   readonly kernel: string | null
   readonly initrds: readonly string[]
-  readonly cmdline: string | null
-  readonly devicetree?: string | null
+  readonly commandLine: string | null
+  readonly deviceTree?: string | null
   /** Number of the profile of a unified kernel image that has profiles. Absent: there is none to choose. */
   readonly profile?: number | null
   /** As `uname -m` prints it, according to the configuration. Absent: unknown. */

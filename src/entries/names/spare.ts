@@ -3,7 +3,7 @@ import { isReplaced, isRescue } from './kernel-names.ts'
 /** The signs of an entry's purpose. */
 interface Started {
   readonly kernel: string | null
-  readonly cmdline: string | null
+  readonly commandLine: string | null
 }
 
 /** Whether an entry is kept only as a way back, or for repairs. select() prefers another of the same version. */
@@ -16,6 +16,6 @@ const recoveryWord =
   /(?:^| )(?:single|[sS1]|recovery|rescue|emergency|rd\.break(?:=\S*)?|init=\/bin\/(?:ba|da)?sh|systemd\.factory_reset(?:=\S*)?|(?:rd\.)?systemd\.unit=(?:rescue|emergency|runlevel1|factory-reset|storage-target-mode)\.target)(?: |$)/
 
 /** Whether an entry is for repairs, by its command line: GRUB's "(recovery mode)". */
-export function isRecovery({ cmdline }: Pick<Started, 'cmdline'>): boolean {
-  return cmdline !== null && recoveryWord.test(cmdline)
+export function isRecovery({ commandLine }: Pick<Started, 'commandLine'>): boolean {
+  return commandLine !== null && recoveryWord.test(commandLine)
 }

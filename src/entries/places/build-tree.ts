@@ -54,7 +54,7 @@ function entryOf(path: string, folder: string, release: string | null, survey: S
     version,
     kernel,
     initrds: [],
-    cmdline: null,
+    commandLine: null,
     architecture: file.architecture,
     problems,
     // A kernel with all drivers built in needs none, so missing modules are not a fault yet.

@@ -48,15 +48,15 @@ function openrc(survey: Survey): Menu[] {
   const initrd = value('INITRD') || firstOf(folder, initrdNames(release), survey)
   const running = runningCommandLine(survey)
   const root = value('ROOTPART') === '' ? undefined : `root=${value('ROOTPART')}`
-  const cmdline = openrcCommandLine(root, settings.values.get('KPARAM') || undefined, running)
+  const commandLine = openrcCommandLine(root, settings.values.get('KPARAM') || undefined, running)
   const entry: FoundEntry = {
     id: kernel,
     title: `kexec service: ${kernel}`,
     kernel: posix.join(folder, kernel),
     initrds: initrd === undefined || initrd === '-' ? [] : [posix.join(folder, initrd)],
-    cmdline: cmdline ?? null,
+    commandLine: commandLine ?? null,
     uncertainties: [
-      ...(cmdline === undefined ? [noRunningCommandLine] : []),
+      ...(commandLine === undefined ? [noRunningCommandLine] : []),
       ...(value('KEXEC_OPT_ARGS') === '' ? [] : [`The service passes further options: ${value('KEXEC_OPT_ARGS')}.`]),
     ],
   }
@@ -122,14 +122,14 @@ function debian(survey: Survey): Menu[] {
   const value = (name: string) => settings.values.get(name) ?? ''
   const kernel = value('KERNEL_IMAGE')
   if (value('LOAD_KEXEC') !== 'true' || value('USE_GRUB_CONFIG') === 'true' || kernel === '') return []
-  const cmdline = value('APPEND') || runningCommandLine(survey)
+  const commandLine = value('APPEND') || runningCommandLine(survey)
   const entry: FoundEntry = {
     id: posix.basename(kernel),
     title: `kexec-tools: ${kernel}`,
     kernel: posix.join('/', kernel),
     initrds: value('INITRD') === '' ? [] : [posix.join('/', value('INITRD'))],
-    cmdline: cmdline ?? null,
-    uncertainties: cmdline === undefined ? [noRunningCommandLine] : [],
+    commandLine: commandLine ?? null,
+    uncertainties: commandLine === undefined ? [noRunningCommandLine] : [],
   }
   return [{ ...menu(config, entry, settings), problems: problemsOf('configuration-mistake', problems) }]
 }

@@ -73,14 +73,14 @@ class Firmware {
     const name = prefix === wanted ? withPrefix : this.kernelName('')
     const kernel = prefixed(prefix, name)
     const text = this.survey.readText(this.locate(prefixed(prefix, this.setting('cmdline') ?? 'cmdline.txt')))
-    const devicetree = this.setting('device_tree')
+    const deviceTree = this.setting('device_tree')
     return {
       id: kernel,
       title: `Raspberry Pi, ${kernel}`,
       kernel: this.locate(kernel),
       initrds: this.initrds(name, prefix),
-      cmdline: text === undefined ? '' : (text.split('\n', 1)[0]?.trim() ?? ''),
-      devicetree: devicetree === undefined || devicetree === '' ? null : this.locate(prefixed(prefix, devicetree)),
+      commandLine: text === undefined ? '' : (text.split('\n', 1)[0]?.trim() ?? ''),
+      deviceTree: deviceTree === undefined || deviceTree === '' ? null : this.locate(prefixed(prefix, deviceTree)),
       problems: problemsOf(
         'configuration-unreadable',
         text === undefined ? [`${config}: there is no cmdline.txt; the firmware's own command line is used.`] : [],

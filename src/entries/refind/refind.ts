@@ -131,7 +131,7 @@ function stanzasShown(stanzas: readonly Stanza[], config: string, survey: Survey
 
 function stanzaEntry(stanza: Stanza, config: string, survey: Survey): FoundEntry {
   const { title, line, loader, initrd, options, volume: volumeName } = stanza
-  const nothing = { id: title, title, kernel: null, initrds: [], cmdline: null }
+  const nothing = { id: title, title, kernel: null, initrds: [], commandLine: null }
   if (stanza.firmwareOption !== null)
     return {
       ...nothing,
@@ -144,18 +144,18 @@ function stanzaEntry(stanza: Stanza, config: string, survey: Survey): FoundEntry
   const program = survey.volumes.locate(posix.join('/', loader.replaceAll('\\', '/')), config, volume).path
   // rEFInd passes no initrd: it names the stanza's initrd behind the options, for the kernel's own stub.
   const added = initrd === null || initrd === '' ? [] : [`initrd=${initrd}`]
-  const cmdline = [...(options === null ? [] : [options]), ...added].join(' ')
-  const start = { program, options: cmdline, config }
+  const commandLine = [...(options === null ? [] : [options]), ...added].join(' ')
+  const start = { program, options: commandLine, config }
   const started = survey.efiPrograms.started(start)
   // Windows, macOS and other boot loaders are EFI programs; a Linux kernel is one too, and seldom has that suffix.
-  if (started === null && /\.efi$/i.test(loader) && cmdline === '')
+  if (started === null && /\.efi$/i.test(loader) && commandLine === '')
     return {
       ...nothing,
       problems: problemsOf('no-kernel', [`It starts no Linux kernel by itself: the EFI program ${loader}.`]),
     }
   const found = started ?? survey.efiPrograms.asKernel(start)
   // A unified kernel image has a command line of its own; for a kernel the options are shown as written.
-  const kernel = found.described === true ? found : { ...found, cmdline: options ?? '' }
+  const kernel = found.described === true ? found : { ...found, commandLine: options ?? '' }
   const unknown =
     volumeName !== null && volume === undefined
       ? [`Depends on the volume ${volumeName}, which this system does not know.`]

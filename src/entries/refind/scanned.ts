@@ -102,10 +102,10 @@ function entryOf(kernel: string, options: string, isMain: boolean, place: Place)
   const version =
     versioned === undefined ? null : versionIn(posix.join(folder.onVolume, versioned), rules.extraVersions)
   // rEFInd replaces two at most: one as the line is read, one as the initrd is added.
-  const cmdline = options.replace('%v', () => version ?? '').replace('%v', (whole) => version ?? whole)
-  const start = { program: posix.join(folder.path, kernel), options: cmdline, config: folder.config }
+  const commandLine = options.replace('%v', () => version ?? '').replace('%v', (whole) => version ?? whole)
+  const start = { program: posix.join(folder.path, kernel), options: commandLine, config: folder.config }
   const started = survey.efiPrograms.started(start) ?? survey.efiPrograms.asKernel(start)
-  const isNamed = /initrd=/i.test(cmdline) || started.described === true
+  const isNamed = /initrd=/i.test(commandLine) || started.described === true
   const uncertainties: string[] = []
   if (version === null && options.includes('%v')) uncertainties.push(`${kernel} has no version to stand for %v.`)
   const own = initrdNames(kernelName(kernel)?.suffix ?? '', null, null).find((name) => names.includes(name))

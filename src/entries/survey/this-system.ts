@@ -6,7 +6,7 @@ import { bareSubvolume, type RootParameters, rootParameters } from '../paths/roo
 import type { Volumes } from '../paths/volumes.ts'
 
 /** An entry's signs of the system that it starts. */
-export type Starting = Pick<FoundEntry, 'id' | 'kernel' | 'cmdline' | 'config' | 'machineId' | 'systemId'>
+export type Starting = Pick<FoundEntry, 'id' | 'kernel' | 'commandLine' | 'config' | 'machineId' | 'systemId'>
 
 export interface Belonging {
   /**
@@ -57,7 +57,7 @@ export class ThisSystem {
   }
 
   belongs(entry: Starting): Belonging {
-    const parameters = rootParameters(entry.cmdline ?? '')
+    const parameters = rootParameters(entry.commandLine ?? '')
     const { root, subvolume } = parameters
     const isOwn = subvolume !== null && subvolume === this.subvolume
     return {

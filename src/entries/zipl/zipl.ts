@@ -53,7 +53,7 @@ function sectionEntry({ name, line, values }: ZiplSection, config: string, surve
     const task = ['dumpto', 'dumptofs', 'mvdump', 'segment', 'tape'].find((key) => values.has(key))
     const what = task === undefined ? 'has no image' : `starts no Linux kernel: ${task} ${values.get(task)}`
     const problems = problemsOf('no-kernel', [`${config}:${line}: the section ${name} ${what}.`])
-    return { id: name, title: name, kernel: null, initrds: [], cmdline: null, problems }
+    return { id: name, title: name, kernel: null, initrds: [], commandLine: null, problems }
   }
   const file = values.get('parmfile')
   const fromFile = file === undefined ? '' : survey.readText(file)
@@ -64,7 +64,7 @@ function sectionEntry({ name, line, values }: ZiplSection, config: string, surve
     title: name,
     kernel: absolute(image),
     initrds: ramdisk === undefined ? [] : [absolute(ramdisk)],
-    cmdline: [oneLine(fromFile), values.get('parameters')].filter((part) => part).join(' '),
+    commandLine: [oneLine(fromFile), values.get('parameters')].filter((part) => part).join(' '),
     problems: problemsOf('configuration-unreadable', unread),
   }
 }

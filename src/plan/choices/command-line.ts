@@ -124,7 +124,7 @@ function chooseBase({ system, options, target: { entry }, kernel }: Context): Ba
   const own = ownCommandLine(kernel)
   // The menu does not know the additions of a hypervisor to an image that is an entry by itself.
   const isWholeEntry = entry?.source === 'uki' && own !== null
-  if (entry !== null && entry.cmdline !== null && !isWholeEntry) return baseOf(entry.cmdline, "the entry's own")
+  if (entry !== null && entry.commandLine !== null && !isWholeEntry) return baseOf(entry.commandLine, "the entry's own")
   if (own !== null) return baseOf(own, 'the one that the image brings')
   if (entry !== null) return runningCommandLine(system, 'the entry has none of its own')
   return new KexecError('a kernel file comes without a command line, and none was given', {

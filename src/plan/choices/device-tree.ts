@@ -22,7 +22,7 @@ const { refusal } = remarksOn('device tree')
  */
 export function chooseDeviceTree(context: Context, engine: Engine): Choice<GivenTree | null> {
   const { system, kernel, options } = context
-  const { devicetree: path } = options
+  const { deviceTree: path } = options
   if (path === undefined) return silent(null)
   const remarks = whyNoTree(context, engine).map(refusal)
   if (engine === 'file' || !segmentArchitecture(kernel.image)?.hasDeviceTree) return { ...silent(null), remarks }

@@ -42,10 +42,10 @@ const WHAT = {
 /** Why `auto` takes kexec_load for a kernel that it serves; null when it does not. */
 function whySegments(context: Context, commandLine: string): string | null {
   const { kernel, policy, running, options } = context
-  const { panic, fast, devicetree } = options
+  const { panic, fast, deviceTree } = options
   if (barring(context) === null) {
     if (engineFor(kernel.image).engine === 'segments') return `kexec_file_load takes no ${kernel.image.format} here`
-    if (devicetree !== undefined && takesDeviceTree(context)) return 'kexec_file_load takes no device tree'
+    if (deviceTree !== undefined && takesDeviceTree(context)) return 'kexec_file_load takes no device tree'
     if (whyItMayTrip(running, kernel.image, commandLine) !== null)
       return 'the new kernel may trip over the 5 levels of page tables of the running one (la57), which this engine mends'
   }

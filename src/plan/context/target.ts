@@ -112,8 +112,8 @@ function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu): Ch
 function remarksOnEntry(options: PlanOptions, entry: BootEntry, menu: BootMenu): Remark[] {
   const { warning } = remarksOn('kernel')
   const menuProblems = entry.isDefault && isDefaultWanted(options) ? menu.problems : []
-  const lost = `the entry names the device tree ${entry.devicetree}: the new kernel gets the running one, which the boot loader has filled in`
-  const isTreeLost = entry.devicetree !== null && options.devicetree === undefined
+  const lost = `the entry names the device tree ${entry.deviceTree}: the new kernel gets the running one, which the boot loader has filled in`
+  const isTreeLost = entry.deviceTree !== null && options.deviceTree === undefined
   return [
     ...(isNewestMeant(options, entry) ? newerOnes(entry, menu.entries) : []).map((text) =>
       warning('newer-passed-over', text),

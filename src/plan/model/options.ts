@@ -42,7 +42,7 @@ export interface PlanOptions {
    * A device tree file, in place of the running tree. kexec_file_load takes none, so this needs the engine `segments`,
    * on arm64.
    */
-  readonly devicetree?: string
+  readonly deviceTree?: string
   /** Load as the crash kernel, which a panic starts. */
   readonly panic?: boolean
   /** The syscall that loads it. 'auto' chooses. */

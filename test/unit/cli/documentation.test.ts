@@ -55,7 +55,8 @@ function documented(command: string): string[] {
 }
 
 function fieldsOf(section: string): string[] {
-  return [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] as string).sort()
+  const cells = [...section.matchAll(/^\| (`[^|]+`) \|/gm)].map((match) => match[1] as string)
+  return cells.flatMap((cell) => cell.slice(1, -1).split('`, `')).sort()
 }
 
 /** The fields of a document, as the page writes them; what the page calls an object is not looked into. */

@@ -51,6 +51,8 @@ test('--json: the fields that scripts rely on, paths as seen inside the root', a
         config: '/boot',
         kernel: `/boot/vmlinuz-${newer}`,
         initrds: [`/boot/initrd.img-${newer}`],
+        commandLine: null,
+        deviceTree: null,
         cmdline: null,
         devicetree: null,
         profile: null,
@@ -138,7 +140,7 @@ problem: The boot loaders disagree about the default: /boot/grub/grub.cfg
   test('plan takes its default, says why, and passes its command line', async () => {
     const { status, document } = await json(['plan', '--root', makeMachine(grub)])
     expect(status).toBe(0)
-    expect(document).toMatchObject({ entry: 'older', cmdline: 'root=/dev/vda1 ro quiet' })
+    expect(document).toMatchObject({ entry: 'older', commandLine: 'root=/dev/vda1 ro quiet' })
     expect(document.decisions[0].reason).toContain(
       "the boot loader's default, as default in /boot/grub/grub.cfg names it",
     )
@@ -174,7 +176,7 @@ test('--build-tree: the kernels of a build, and nothing else', async () => {
       version: '7.2.0-rc3+',
       source: 'build-tree',
       kernel: '/src/linux/arch/x86/boot/bzImage',
-      cmdline: null,
+      commandLine: null,
     },
   ])
   expect(document.entries).toHaveLength(1)

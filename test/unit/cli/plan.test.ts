@@ -33,8 +33,8 @@ test('--json: the plan', async () => {
     kernel: `/boot/vmlinuz-${older}`,
     version: older,
     initrds: [`/boot/initrd.img-${older}`],
-    cmdline: 'root=/dev/vda1 ro panic=10 single',
-    devicetree: null,
+    commandLine: 'root=/dev/vda1 ro panic=10 single',
+    deviceTree: null,
     panic: false,
     engine: 'file',
     image: { format: 'bzImage', version: older },
@@ -80,12 +80,15 @@ test('a file needs a command line', async () => {
   ])
   const named = [file, '--root', root, '--initrd', `/boot/initrd.img-${newer}`]
   const reuse = await json(['plan', ...named, '--reuse-cmdline'])
-  expect({ status: reuse.status, cmdline: reuse.document.cmdline }).toEqual({
+  expect({ status: reuse.status, commandLine: reuse.document.commandLine }).toEqual({
     status: 0,
-    cmdline: 'root=/dev/vda1 ro quiet',
+    commandLine: 'root=/dev/vda1 ro quiet',
   })
   const given = await json(['plan', ...named, '--command-line', 'root=/dev/sda2'])
-  expect({ status: given.status, cmdline: given.document.cmdline }).toEqual({ status: 0, cmdline: 'root=/dev/sda2' })
+  expect({ status: given.status, commandLine: given.document.commandLine }).toEqual({
+    status: 0,
+    commandLine: 'root=/dev/sda2',
+  })
 })
 
 // Whether the machine that runs the tests has kexec at all must not matter, so only what concerns the file is looked at.

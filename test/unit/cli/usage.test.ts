@@ -85,7 +85,10 @@ describe('wrong usage ends with status 2, says what is wrong and where to look',
 
 test('a value that begins with a dash is taken behind an equals sign', async () => {
   const { status, document } = await json(['plan', '--root', makeMachine(), '--append=-- single'])
-  expect({ status, cmdline: document.cmdline }).toEqual({ status: 0, cmdline: 'root=/dev/vda1 ro quiet -- single' })
+  expect({ status, commandLine: document.commandLine }).toEqual({
+    status: 0,
+    commandLine: 'root=/dev/vda1 ro quiet -- single',
+  })
 })
 
 // On the machine that runs the tests nothing is loaded, and if something were, deny-kexec would keep it from starting.

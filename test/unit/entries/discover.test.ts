@@ -26,8 +26,8 @@ test('two real Debian kernels', async () => {
       config: '/boot',
       kernel: '/boot/vmlinuz-6.12.107+deb12-cloud-amd64',
       initrds: ['/boot/initrd.img-6.12.107+deb12-cloud-amd64'],
-      cmdline: null,
-      devicetree: null,
+      commandLine: null,
+      deviceTree: null,
       profile: null,
       architecture: 'x86_64',
       isDefault: false,
@@ -173,8 +173,8 @@ describe('which entry runs', () => {
   })
 
   test('unless the boot loader says that it was', async () => {
-    const cmdline = 'BOOT_IMAGE=(hd0,gpt2)/vmlinuz-0-rescue-abc root=/dev/sda2 ro\n'
-    expect(await running({ ...twice, '/proc/cmdline': { text: cmdline } })).toEqual(['vmlinuz-0-rescue-abc'])
+    const commandLine = 'BOOT_IMAGE=(hd0,gpt2)/vmlinuz-0-rescue-abc root=/dev/sda2 ro\n'
+    expect(await running({ ...twice, '/proc/cmdline': { text: commandLine } })).toEqual(['vmlinuz-0-rescue-abc'])
   })
 
   test('a rescue kernel is the newest only when there is nothing else', async () => {

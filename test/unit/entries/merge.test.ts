@@ -18,7 +18,7 @@ function entry(release: string, more: Partial<FoundEntry> = {}): FoundEntry {
     title: `Linux ${release}`,
     kernel: `/boot/vmlinuz-${release}`,
     initrds: [`/boot/initrd.img-${release}`],
-    cmdline: 'root=/dev/sda1 ro quiet',
+    commandLine: 'root=/dev/sda1 ro quiet',
     ...more,
   }
 }
@@ -40,7 +40,7 @@ function listOf(menus: Menu[], more: Tree = {}) {
   return { loaders, problems: problems.map(({ text }) => text), entries: rank(entries, system).map(withSentences) }
 }
 
-const lying = (release: string) => entry(release, { id: `vmlinuz-${release}`, cmdline: null })
+const lying = (release: string) => entry(release, { id: `vmlinuz-${release}`, commandLine: null })
 
 describe('one list', () => {
   test('a kernel that a menu starts is not listed again because its file lies in /boot', () => {
@@ -52,7 +52,7 @@ describe('one list', () => {
   })
 
   test('within a menu nothing is merged, and its order stays', () => {
-    const recovery = entry('6.1.0', { id: 'recovery', cmdline: 'root=/dev/sda1 ro single' })
+    const recovery = entry('6.1.0', { id: 'recovery', commandLine: 'root=/dev/sda1 ro single' })
     const again = entry('6.1.0', { id: 'again', submenus: ['Advanced'] })
     const { entries } = listOf([menu('grub', [entry('6.1.0'), recovery, again, entry('6.12.0')], 3)])
     expect(entries.map(({ id }) => id)).toEqual(['6.1.0', 'recovery', 'again', '6.12.0'])
@@ -61,7 +61,7 @@ describe('one list', () => {
   })
 
   test('two boot loaders that boot the same: one entry, whatever each adds of its own', () => {
-    const theirs = entry('6.1.0', { id: 'l0', cmdline: 'initrd=/initrd.img-6.1.0 root=/dev/sda1 ro quiet' })
+    const theirs = entry('6.1.0', { id: 'l0', commandLine: 'initrd=/initrd.img-6.1.0 root=/dev/sda1 ro quiet' })
     const { entries, problems } = listOf([menu('grub', [entry('6.1.0')], 0), menu('extlinux', [theirs], 0)])
     expect(entries.map(({ id, source, sources }) => [id, source, sources])).toEqual([
       ['6.1.0', 'grub', ['grub', 'extlinux']],
@@ -70,14 +70,14 @@ describe('one list', () => {
   })
 
   test('the same kernel with another command line is another entry', () => {
-    const theirs = entry('6.1.0', { id: 'l0', cmdline: 'root=/dev/sda1 ro debug' })
+    const theirs = entry('6.1.0', { id: 'l0', commandLine: 'root=/dev/sda1 ro debug' })
     const { entries } = listOf([menu('grub', [entry('6.1.0')]), menu('extlinux', [theirs])])
     expect(entries.map(({ id }) => id)).toEqual(['6.1.0', 'l0'])
   })
 
   test('ids stay unique: a second of the same name is known by its kernel, a third by a number', () => {
     const twice = entry('6.12.0', { id: 'linux' })
-    const { entries } = listOf([menu('grub', [entry('6.1.0', { id: 'linux' }), twice, { ...twice, cmdline: 'x' }])])
+    const { entries } = listOf([menu('grub', [entry('6.1.0', { id: 'linux' }), twice, { ...twice, commandLine: 'x' }])])
     expect(entries.map(({ id }) => id)).toEqual(['linux', '/boot/vmlinuz-6.12.0', 'linux (2)'])
   })
 
@@ -92,7 +92,7 @@ describe('one list', () => {
 
 describe('the boot loader in charge', () => {
   const grub = menu('grub', [entry('6.1.0'), entry('6.12.0')], 0)
-  const bls = menu('bls', [entry('6.12.0', { id: 'b.conf', title: 'BLS', cmdline: 'other' })], 0)
+  const bls = menu('bls', [entry('6.12.0', { id: 'b.conf', title: 'BLS', commandLine: 'other' })], 0)
   const inCharge = (more: Tree) => listOf([bls, grub], more).loaders.find((loader) => loader.inCharge)?.source
 
   test('without evidence GRUB, and the disagreement is told', () => {
@@ -149,7 +149,7 @@ describe('the boot loader in charge', () => {
 })
 
 describe('the running entry of several with its release', () => {
-  const recovery = entry('6.1.0', { id: 'recovery', cmdline: 'root=/dev/sda1 ro single' })
+  const recovery = entry('6.1.0', { id: 'recovery', commandLine: 'root=/dev/sda1 ro single' })
   const running = (commandLine: string) =>
     listOf([menu('grub', [recovery, entry('6.1.0'), entry('6.12.0')], 1)], {
       '/proc/sys/kernel/osrelease': { text: '6.1.0\n' },
@@ -184,7 +184,7 @@ test('a missing kernel or initrd is told of every entry that names it', () => {
 })
 
 test('a recovery mode of the newest kernel is not the newest while there is another', () => {
-  const recovery = entry('6.12.0', { id: 'recovery', cmdline: 'root=/dev/sda1 ro single' })
+  const recovery = entry('6.12.0', { id: 'recovery', commandLine: 'root=/dev/sda1 ro single' })
   const newest = (entries: FoundEntry[]) => listOf([menu('grub', entries)]).entries.find(({ isNewest }) => isNewest)?.id
   expect(newest([recovery, entry('6.1.0')])).toBe('6.1.0')
   expect(newest([recovery])).toBe('recovery')
@@ -196,7 +196,7 @@ test('an entry that starts no Linux kernel is listed, and is never the newest', 
     title: 'Windows',
     kernel: null,
     initrds: [],
-    cmdline: null,
+    commandLine: null,
     problems: [{ code: 'no-kernel', text: 'x' }],
   })
   const { entries } = listOf([menu('grub', [windows, entry('6.1.0')], 0)])

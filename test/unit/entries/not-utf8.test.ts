@@ -57,13 +57,13 @@ test.each<[string, Readonly<Record<string, string>>, entry: string]>([
   const root = machine(files)
   const made = await planned({ root, entry })
   expect(made.refusals).toEqual([])
-  expect(made).toMatchObject({ kernel, initrds: [initrd], cmdline: `root=/dev/vda1 name=caf${E}` })
-  expect(bytesOfText(made.cmdline)).toEqual(Buffer.from('root=/dev/vda1 name=caf\xe9', 'latin1'))
+  expect(made).toMatchObject({ kernel, initrds: [initrd], commandLine: `root=/dev/vda1 name=caf${E}` })
+  expect(bytesOfText(made.commandLine)).toEqual(Buffer.from('root=/dev/vda1 name=caf\xe9', 'latin1'))
 })
 
 test('the running command line is reused to the byte, and a byte counts as one', async () => {
   const root = machine({ '/proc/cmdline': `BOOT_IMAGE=/x root=/dev/vda1 "name=caf${E} \udcff"\n` })
-  expect((await planned({ root, entry: 'newest' })).cmdline).toBe(`root=/dev/vda1 "name=caf${E} \udcff"`)
+  expect((await planned({ root, entry: 'newest' })).commandLine).toBe(`root=/dev/vda1 "name=caf${E} \udcff"`)
   const long = await planned({ root, entry: 'newest', commandLine: E.repeat(2016) })
   expect(long.refusals).toEqual([])
 })
@@ -85,5 +85,5 @@ test('the command shows the bytes, and JSON keeps them', async () => {
   expect((await cli(['list', '--long', '--root', root])).stdout).toContain('caf\\xe9')
   const { stdout } = await cli(['list', '--json', '--root', root])
   expect(stdout).toContain('x=\\udce9')
-  expect(JSON.parse(stdout).entries[0]).toMatchObject({ title: `caf${E}`, kernel, cmdline: `x=${E}` })
+  expect(JSON.parse(stdout).entries[0]).toMatchObject({ title: `caf${E}`, kernel, commandLine: `x=${E}` })
 })

@@ -16,8 +16,8 @@ function entry(version: string, more: Partial<BootEntry> = {}): BootEntry {
     config: '/boot',
     kernel: `/boot/${id}`,
     initrds: [],
-    cmdline: null,
-    devicetree: null,
+    commandLine: null,
+    deviceTree: null,
     profile: null,
     architecture: 'x86_64',
     isDefault: false,
@@ -80,14 +80,19 @@ describe('in a menu of GRUB', () => {
   const advanced = {
     submenus: ['Advanced options for Debian GNU/Linux'],
     source: 'grub',
-    cmdline: 'root=/dev/sda1 ro',
+    commandLine: 'root=/dev/sda1 ro',
   } as const
   const menu = [
-    entry('6.12.0', { id: 'simple', title: 'Debian GNU/Linux', source: 'grub', cmdline: 'root=/dev/sda1 ro' }),
+    entry('6.12.0', { id: 'simple', title: 'Debian GNU/Linux', source: 'grub', commandLine: 'root=/dev/sda1 ro' }),
     entry('6.12.0', { ...advanced, id: 'advanced-6.12', title: 'Debian GNU/Linux, with Linux 6.12.0' }),
-    entry('6.12.0', { ...advanced, id: 'recovery-6.12', title: 'With 6.12.0 (recovery mode)', cmdline: 'ro single' }),
+    entry('6.12.0', {
+      ...advanced,
+      id: 'recovery-6.12',
+      title: 'With 6.12.0 (recovery mode)',
+      commandLine: 'ro single',
+    }),
     entry('6.1.0', { ...advanced, id: 'advanced-6.1', title: 'Debian GNU/Linux, with Linux 6.1.0' }),
-    entry('6.1.0', { ...advanced, id: 'debug-6.1', title: 'Debugging', cmdline: 'root=/dev/sda1 debug' }),
+    entry('6.1.0', { ...advanced, id: 'debug-6.1', title: 'Debugging', commandLine: 'root=/dev/sda1 debug' }),
     entry('6.6.0', { id: '6a98-6.6.0.conf', title: 'Fedora', source: 'bls' }),
   ]
 
@@ -215,8 +220,8 @@ describe('a number that is also a name', () => {
 })
 
 test('a version means the entry of the system that runs, where another system has one as well', () => {
-  const own = entry('6.1.0', { id: 'own', cmdline: 'root=LABEL=a' })
-  const other = entry('6.1.0', { id: 'other', cmdline: 'root=LABEL=b', passedOver: 'another root file system' })
+  const own = entry('6.1.0', { id: 'own', commandLine: 'root=LABEL=a' })
+  const other = entry('6.1.0', { id: 'other', commandLine: 'root=LABEL=b', passedOver: 'another root file system' })
   expect(selectEntry([other, own], '6.1.0')).toBe(own)
   expect(selectEntry([other], '6.1.0')).toBe(other)
 })

@@ -23,7 +23,7 @@ test("Debian's u-boot-update, with /boot as a file system by itself", async () =
       ]),
     ),
   )
-  expect(entries.map(({ cmdline }) => cmdline)).toEqual(
+  expect(entries.map(({ commandLine }) => commandLine)).toEqual(
     ['ro quiet', 'ro single', 'ro quiet', 'ro single'].map(
       (rest) => `root=UUID=3f6c1d52-8a0b-4c6e-9d4e-1b2a7c5e9f01 ${rest}`,
     ),
@@ -41,7 +41,7 @@ test('CentOS 5: grub.conf of a separate /boot', async () => {
       version: release,
       kernel: `/boot/vmlinuz-${release}`,
       initrds: [`/boot/initrd-${release}.img`],
-      cmdline: 'ro root=LABEL=/',
+      commandLine: 'ro root=LABEL=/',
       isDefault: index === 0,
       problems: [],
     })),
@@ -59,7 +59,8 @@ test('Alpine: the menu is DEFAULT, and MENU DEFAULT is started', async () => {
       version: `6.6.58-0-${flavour}`,
       kernel: `/boot/vmlinuz-${flavour}`,
       initrds: [`/boot/initramfs-${flavour}`],
-      cmdline: 'root=UUID=6a1f0d3c-9b27-4f55-a1c9-3e4d5c6b7a13 modules=sd-mod,usb-storage,ext4 quiet rootfstype=ext4',
+      commandLine:
+        'root=UUID=6a1f0d3c-9b27-4f55-a1c9-3e4d5c6b7a13 modules=sd-mod,usb-storage,ext4 quiet rootfstype=ext4',
       sources: ['extlinux', 'boot-dir'],
       problems: [],
     })),
@@ -70,7 +71,7 @@ test('a live medium: what is included, submenus, initrds in both ways', async ()
   const { entries, problems, loader } = await menuOf('live-isolinux')
   expect(problems).toEqual([])
   expect(loader).toMatchObject({ source: 'extlinux', default: 'live-amd64' })
-  expect(entries.map(({ title, submenus, initrds, cmdline }) => [title, submenus, initrds, cmdline])).toEqual([
+  expect(entries.map(({ title, submenus, initrds, commandLine }) => [title, submenus, initrds, commandLine])).toEqual([
     [
       'Live system (amd64)',
       [],
@@ -101,7 +102,7 @@ test('Raspberry Pi OS on a Pi 4: the 64-bit kernel with its initramfs, not the o
   expect(entry).toMatchObject({
     kernel: '/boot/firmware/kernel8.img',
     initrds: ['/boot/firmware/initramfs8'],
-    cmdline:
+    commandLine:
       'console=serial0,115200 console=tty1 root=PARTUUID=4b1c9e2a-02 rootfstype=ext4 fsck.repair=yes rootwait quiet',
     isDefault: true,
   })
@@ -112,7 +113,7 @@ test("zipl: the menu's default, load addresses and a parmfile", async () => {
   expect(problems).toEqual([])
   expect(loader).toMatchObject({ source: 'zipl', default: 'old' })
   const menu = entries.filter(({ source }) => source === 'zipl')
-  expect(menu.map(({ id, kernel, initrds, cmdline }) => [id, kernel, initrds, cmdline])).toEqual([
+  expect(menu.map(({ id, kernel, initrds, commandLine }) => [id, kernel, initrds, commandLine])).toEqual([
     ['debian', '/boot/vmlinuz', ['/boot/initrd.img'], "root=/dev/disk/by-path/ccw-0.0.0100-part1 ro 'quoted'"],
     ['old', '/boot/vmlinuz.old', ['/boot/initrd.img.old'], 'root=/dev/dasda1 dasd=0.0.0100'],
   ])

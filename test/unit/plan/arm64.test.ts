@@ -44,7 +44,7 @@ describe('a kernel without kexec_file_load, as Debian builds it for arm64', () =
     expect(made).toMatchObject({
       engine: 'segments',
       refusals: [],
-      devicetree: null,
+      deviceTree: null,
       verdict: { outcome: 'will-load' },
     })
     expect(made.segments?.map(({ name }) => name).sort()).toEqual(['device tree', 'kernel', 'trampoline'])
@@ -81,20 +81,20 @@ describe('a kernel without kexec_file_load, as Debian builds it for arm64', () =
 
 describe('--dtb', () => {
   test('gives another device tree, and so takes kexec_load where no signature is looked at', async () => {
-    const made = await planned({ root: machineWith({}, true), devicetree: '/boot/board.dtb' })
-    expect(made).toMatchObject({ engine: 'segments', refusals: [], devicetree: '/boot/board.dtb' })
+    const made = await planned({ root: machineWith({}, true), deviceTree: '/boot/board.dtb' })
+    expect(made).toMatchObject({ engine: 'segments', refusals: [], deviceTree: '/boot/board.dtb' })
     expect(made.decisions).toContainEqual(
       expect.objectContaining({ subject: 'device tree', choice: '/boot/board.dtb' }),
     )
     const without = await planned({ root: machineWith({}, true) })
-    expect(without).toMatchObject({ engine: 'file', refusals: [], devicetree: null })
+    expect(without).toMatchObject({ engine: 'file', refusals: [], deviceTree: null })
   })
 
   test('is refused by kexec_file_load, and on machines without device trees', async () => {
-    const file = await planned({ root: machineWith({}, true), devicetree: '/boot/board.dtb', engine: 'file' })
+    const file = await planned({ root: machineWith({}, true), deviceTree: '/boot/board.dtb', engine: 'file' })
     expect(file.refusals).toMatchObject([{ reason: 'invalid-argument', hint: expect.stringContaining('segments') }])
     const x86 = makeMachine({ ...debian, ...machine(bookworm, { '/proc/sys/kernel/arch': { text: 'x86_64\n' } }) })
-    using made = await plan({ root: x86, entry: 'newest', devicetree: '/boot/board.dtb' })
+    using made = await plan({ root: x86, entry: 'newest', deviceTree: '/boot/board.dtb' })
     expect(made.refusals.map(({ summary }) => summary)).toContain('a bzImage of x86_64 is given no device tree')
   })
 
@@ -109,7 +109,7 @@ describe('--dtb', () => {
       ['/boot/large.dtb', 'damaged-image'],
       ['/boot/absent.dtb', 'not-found'],
     ]) {
-      expect(reasons(await planned({ root, devicetree: path as string })), path).toEqual([reason])
+      expect(reasons(await planned({ root, deviceTree: path as string })), path).toEqual([reason])
     }
   })
 })

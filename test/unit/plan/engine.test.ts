@@ -267,17 +267,20 @@ describe('--fast', () => {
   })
 
   /** Whether the plan tells that the new kernel does not test its cryptography, and what its command line is. */
-  async function cryptoTests(options: PlanOptions, ...changes: Tree[]): Promise<{ told: boolean; cmdline: string }> {
-    const { decisions, cmdline } = await planned({ root: machineWith(...changes), fast: true, ...options })
+  async function cryptoTests(
+    options: PlanOptions,
+    ...changes: Tree[]
+  ): Promise<{ told: boolean; commandLine: string }> {
+    const { decisions, commandLine } = await planned({ root: machineWith(...changes), fast: true, ...options })
     const told = decisions.some(({ subject, reason }) => subject === 'fast' && reason.startsWith('cryptomgr.notests'))
-    return { told, cmdline }
+    return { told, commandLine }
   }
 
   test('the new kernel is spared the tests of its cryptography, before the words that are for init', async () => {
-    const { told, cmdline } = await cryptoTests({ commandLine: 'root=/dev/vda1 -- single' })
-    expect({ told, cmdline }).toEqual({
+    const { told, commandLine } = await cryptoTests({ commandLine: 'root=/dev/vda1 -- single' })
+    expect({ told, commandLine }).toEqual({
       told: true,
-      cmdline: 'root=/dev/vda1 cryptomgr.notests linux_kexec.added=cryptomgr.notests -- single',
+      commandLine: 'root=/dev/vda1 cryptomgr.notests linux_kexec.added=cryptomgr.notests -- single',
     })
   })
 
@@ -288,27 +291,27 @@ describe('--fast', () => {
     ['by those of the running kernel', {}, { '/proc/sys/crypto/fips_enabled': { text: '1\n' } }],
     ['where the line would get too long', { append: ['x'.repeat(2020)] }, {}],
   ] as const)('the tests are left in: %s', async (_, options, tree) => {
-    const { told, cmdline } = await cryptoTests(options as PlanOptions, tree)
+    const { told, commandLine } = await cryptoTests(options as PlanOptions, tree)
     expect(told).toBe(false)
-    expect(cmdline).not.toContain('notests')
+    expect(commandLine).not.toContain('notests')
   })
 
   test('the next load takes it off: with --fast it is there once again, and without it nothing of it is left', async () => {
     const running = 'root=/dev/vda1 cryptomgr.notests linux_kexec.added=cryptomgr.notests ro'
     const machine = { '/proc/cmdline': { text: `${running}\n` } } as const
     const again = await cryptoTests({ reuseCommandLine: true }, machine)
-    expect(again.cmdline).toBe('root=/dev/vda1 ro cryptomgr.notests linux_kexec.added=cryptomgr.notests')
+    expect(again.commandLine).toBe('root=/dev/vda1 ro cryptomgr.notests linux_kexec.added=cryptomgr.notests')
     const plain = await planned({ root: machineWith(machine), entry: 'newest' })
-    expect(plain.cmdline).toBe('root=/dev/vda1 ro')
+    expect(plain.commandLine).toBe('root=/dev/vda1 ro')
     const own = await planned({ root: machineWith({ '/proc/cmdline': { text: 'ro cryptomgr.notests\n' } }) })
-    expect(own.cmdline, 'what the administrator put there stays').toBe('ro cryptomgr.notests')
+    expect(own.commandLine, 'what the administrator put there stays').toBe('ro cryptomgr.notests')
   })
 
   test('an entry that was made from such a command line does without it, too', async () => {
     const options = 'root=/dev/vda1 cryptomgr.notests linux_kexec.added=cryptomgr.notests'
     const conf = `title A\nlinux /vmlinuz-${newer}\noptions ${options}\n`
     const root = machineWith({ '/boot/loader/entries/a.conf': { text: conf } })
-    expect((await planned({ root, entry: 'a.conf' })).cmdline).toBe('root=/dev/vda1')
+    expect((await planned({ root, entry: 'a.conf' })).commandLine).toBe('root=/dev/vda1')
   })
 
   test('taking it off is no mistake, without --fast it is', async () => {
@@ -318,9 +321,9 @@ describe('--fast', () => {
   })
 
   test('for a crash kernel nothing is done beforehand', async () => {
-    const { decisions, cmdline, engine } = await planned({ root: machineWith(), fast: true, panic: true })
+    const { decisions, commandLine, engine } = await planned({ root: machineWith(), fast: true, panic: true })
     expect(engine).toBe('file')
-    expect(cmdline).not.toContain('notests')
+    expect(commandLine).not.toContain('notests')
     const measures = decisions.filter(({ subject }) => subject === 'fast').map(({ choice }) => choice)
     expect(measures).toEqual(['nothing is done beforehand'])
   })

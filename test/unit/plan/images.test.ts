@@ -159,7 +159,7 @@ describe('a kernel that has to be unpacked', () => {
     await handle.close()
     await made.prepare()
     expect(made.toJSON()).toMatchObject({
-      cmdline: 'console=ttyS0 slot=_b',
+      commandLine: 'console=ttyS0 slot=_b',
       initrds: [`${kernelFile}:ramdisk`],
       nested: ['Android boot image', 'bzImage'],
       refusals: [],
@@ -219,7 +219,7 @@ test('an Android boot image that is split: the vendor part comes first, and is m
   using made = await plan({ kernel: boot, vendorBoot, root })
   await made.prepare()
   expect(made.toJSON()).toMatchObject({
-    cmdline: 'vendor=1 own=1',
+    commandLine: 'vendor=1 own=1',
     initrds: [`${path('vendor.img')}:vendor ramdisk`, `${path('boot3.img')}:ramdisk`],
     refusals: [],
   })

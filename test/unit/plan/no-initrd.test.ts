@@ -116,7 +116,7 @@ test('initrd= leaves the command line of whatever entry is planned; its files ar
     '/boot/refind_linux.conf': { text: `"a" "root=/dev/vda1 initrd=${initrd}"\n` },
   })
   const refind = await planned({ root, entry: `vmlinuz-${newer}` })
-  expect(refind).toMatchObject({ initrds: [initrd], cmdline: 'root=/dev/vda1' })
+  expect(refind).toMatchObject({ initrds: [initrd], commandLine: 'root=/dev/vda1' })
   const stub = makeMachine({
     ...debian,
     '/boot/loader/entries/a.conf': { text: conf(`efi /vmlinuz-${newer}`) },
@@ -124,7 +124,7 @@ test('initrd= leaves the command line of whatever entry is planned; its files ar
   })
   expect(await planned({ root: stub, entry: 'a.conf' })).toMatchObject({
     initrds: [initrd, '/boot/gone'],
-    cmdline: 'root=/dev/vda1',
+    commandLine: 'root=/dev/vda1',
   })
   const extlinux = makeMachine({
     ...debian,
@@ -133,7 +133,7 @@ test('initrd= leaves the command line of whatever entry is planned; its files ar
     },
   })
   const planOf = await planned({ root: extlinux, entry: 'one' })
-  expect(planOf).toMatchObject({ initrds: [initrd], cmdline: 'root=/dev/vda1' })
+  expect(planOf).toMatchObject({ initrds: [initrd], commandLine: 'root=/dev/vda1' })
   expect(planOf.decisions.find(({ subject }) => subject === 'command line')?.reason).toBe(
     "the entry's own, without initrd",
   )

@@ -69,7 +69,7 @@ test('refusals do, too', async () => {
     initrds: ['/boot/none', '/boot/absent'],
     overlay: ['/absent'],
     panic: true,
-    devicetree: '/boot/x.dtb',
+    deviceTree: '/boot/x.dtb',
   })
   expect(made.refusals.map(({ reason, path }) => `${reason} ${path}`)).toEqual([
     'not-a-kernel /boot/not',

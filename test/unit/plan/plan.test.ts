@@ -26,7 +26,7 @@ describe('decisions', () => {
       kernel: `/boot/vmlinuz-${newer}`,
       version: newer,
       initrds: [`/boot/initrd.img-${newer}`],
-      cmdline: 'root=/dev/vda1 ro quiet',
+      commandLine: 'root=/dev/vda1 ro quiet',
       panic: false,
       engine: 'file',
       warnings: [],
@@ -69,30 +69,32 @@ describe('decisions', () => {
     const root = makeMachine({ ...debian, '/proc/cmdline': { text: 'root=/dev/vda1 crashkernel=256M\n' } })
     const made = await planned({ root, panic: true })
     expect(made.panic).toBe(true)
-    expect(made.cmdline).toMatch(/^root=\/dev\/vda1 nr_cpus=1 irqpoll reset_devices /)
+    expect(made.commandLine).toMatch(/^root=\/dev\/vda1 nr_cpus=1 irqpoll reset_devices /)
     expect(made.decisions.map(({ subject }) => subject)).toContain('kind')
     const line = made.decisions.find(({ subject }) => subject === 'command line')
     expect(line?.reason).toContain('without crashkernel=256M, with nr_cpus=1')
     const why = made.decisions.find(({ choice }) => choice === 'nr_cpus=1')
     expect(why).toEqual({ subject: 'parameter', choice: 'nr_cpus=1', reason: expect.stringContaining('one CPU') })
-    expect((await planned({ root })).cmdline).toContain('crashkernel=256M')
+    expect((await planned({ root })).commandLine).toContain('crashkernel=256M')
   })
 
   test("of a crash kernel's line, --remove and --append have the last word, and a given line is taken as it is", async () => {
     const root = makeMachine({ ...debian, '/proc/cmdline': { text: 'ro crashkernel=256M\n' } })
     const edited = await planned({ root, panic: true, remove: ['irqpoll', 'crashkernel'], append: 'panic=0' })
-    expect(edited.cmdline).toBe('ro nr_cpus=1 reset_devices cgroup_disable=memory udev.children-max=2 noresume panic=0')
+    expect(edited.commandLine).toBe(
+      'ro nr_cpus=1 reset_devices cgroup_disable=memory udev.children-max=2 noresume panic=0',
+    )
     expect(edited.decisions.map(({ choice }) => choice)).not.toContain('irqpoll')
     expect(edited.warnings.map(({ code }) => code)).not.toContain('no-such-parameter')
     const given = await planned({ root, panic: true, commandLine: 'ro crashkernel=1G' })
-    expect(given.cmdline).toBe('ro crashkernel=1G')
+    expect(given.commandLine).toBe('ro crashkernel=1G')
   })
 
   test("a crash kernel does not inherit the entry's crashkernel= either", async () => {
     const menu = 'set default=0\nmenuentry one { linux /vmlinuz-6.1.0-50-cloud-amd64 ro crashkernel=512M }\n'
     const root = makeMachine({ ...debian, '/boot/grub/grub.cfg': { text: menu } })
     const made = await planned({ root, panic: true, entry: 'one' })
-    expect(made.cmdline).toMatch(/^ro nr_cpus=1/)
+    expect(made.commandLine).toMatch(/^ro nr_cpus=1/)
   })
 })
 
@@ -185,7 +187,7 @@ describe('refusals', () => {
       kernel: '/boot/not',
       initrds: ['/boot/none', '/boot/absent'],
       panic: true,
-      devicetree: '/boot/x.dtb',
+      deviceTree: '/boot/x.dtb',
     })
     expect(reasons(made)).toEqual(['not-a-kernel', 'not-found', 'not-an-initrd', 'no-command-line', 'invalid-argument'])
     for (const refusal of made.refusals) expect(refusal).toMatchObject({ refused: true, hint: expect.any(String) })

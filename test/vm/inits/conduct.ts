@@ -78,7 +78,7 @@ export function conduct(init: Init): void {
     const { document } = await json(vm, 'linux-kexec load newest --append marker=1')
     await vm.spawn('linux-kexec reboot')
     const boot = await vm.booted(BOOT)
-    expect(boot).toMatchObject({ release: machine.newer, commandLine: document.plan.cmdline })
+    expect(boot).toMatchObject({ release: machine.newer, commandLine: document.plan.commandLine })
     outcome.works = 'yes'
     const { stdout } = await vm.run(examineDisk)
     expect(stdout).toContain('stopped in order')

@@ -64,7 +64,7 @@ export function blsItem(run: Interpreter, file: BlsFile, dialect: Dialect): Menu
   const options =
     expanded(firstValue(file, 'options')) ?? (isRedHat ? expanded(setting(run, 'default_kernelopts')) : undefined)
   const initrds = [...(isRedHat ? earlyInitrds(run, file, linux) : []), ...allValues(file, 'initrd')]
-  const devicetree =
+  const deviceTree =
     expanded(firstValue(file, 'devicetree')) ??
     (isRedHat ? besideKernel(linux, expanded(setting(run, 'devicetree'))) : undefined)
   const title = firstValue(file, 'title') ?? linux
@@ -78,7 +78,7 @@ export function blsItem(run: Interpreter, file: BlsFile, dialect: Dialect): Menu
     script: [
       `linux ${linux}${options === undefined ? '' : ` ${options}`}`,
       ...(initrds.length === 0 ? [] : [`initrd ${initrds.join(' ')}`]),
-      ...(devicetree === undefined ? [] : [`devicetree ${devicetree}`]),
+      ...(deviceTree === undefined ? [] : [`devicetree ${deviceTree}`]),
     ].join('\n'),
     config: file.path,
     source: 'bls',

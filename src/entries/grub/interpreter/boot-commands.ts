@@ -10,9 +10,9 @@ const MAX_SENTENCES = 50
 /** The files that an entry's body has loaded so far, through `linux`, `initrd` and similar commands. */
 export class BootCommands {
   private kernel: string | null = null
-  private cmdline: string | null = null
+  private commandLine: string | null = null
   private initrds: readonly string[] = []
-  private devicetree: string | null = null
+  private deviceTree: string | null = null
   private problems: readonly Problem[] = []
   private uncertainties: readonly string[] = []
   /** Facts that only the file of an EFI program shows: its profile, version and architecture. */
@@ -31,7 +31,7 @@ export class BootCommands {
   /** A kernel replaces the one before, and its initrds. */
   linux(file: GrubFile, words: readonly string[]): void {
     this.start(file)
-    this.cmdline = commandLine(words)
+    this.commandLine = commandLine(words)
   }
 
   initrd(files: readonly GrubFile[]): void {
@@ -41,14 +41,14 @@ export class BootCommands {
   }
 
   devicetreeFile(file: GrubFile): void {
-    this.devicetree = file.path
+    this.deviceTree = file.path
     this.note([file])
   }
 
   /** A multiboot kernel: Xen, tboot. It takes a kernel and modules that kexec_file_load would not. */
   multiboot(file: GrubFile, words: readonly string[]): void {
     this.start(file)
-    this.cmdline = commandLine(words)
+    this.commandLine = commandLine(words)
     const text = `${file.path} is a multiboot kernel, which kexec_file_load does not take.`
     this.problems = [...this.problems, { code: 'not-a-kernel', text }]
   }
@@ -67,7 +67,7 @@ export class BootCommands {
     this.start(null)
     this.started = started
     this.kernel = started.kernel
-    this.cmdline = started.cmdline
+    this.commandLine = started.commandLine
     this.initrds = started.initrds
     this.problems = started.problems
     for (const sentence of started.uncertainties) this.uncertain(sentence)
@@ -108,14 +108,14 @@ export class BootCommands {
   /** Null when the body loads nothing. */
   result(): Boot | null {
     if (!this.isLoaded) return null
-    const { kernel, cmdline, initrds, devicetree, problems, uncertainties } = this
-    return { ...this.started, kernel, cmdline, initrds, devicetree, problems, uncertainties }
+    const { kernel, commandLine, initrds, deviceTree, problems, uncertainties } = this
+    return { ...this.started, kernel, commandLine, initrds, deviceTree, problems, uncertainties }
   }
 
   private start(file: GrubFile | null): void {
     this.started = null
     this.kernel = file?.path ?? null
-    this.cmdline = null
+    this.commandLine = null
     this.initrds = []
     this.problems = []
     if (file !== null) this.note([file])
@@ -132,16 +132,16 @@ export class BootCommands {
     return JSON.stringify([
       this.kernel,
       this.started?.profile,
-      this.cmdline,
+      this.commandLine,
       this.initrds,
-      this.devicetree,
+      this.deviceTree,
       this.problems,
     ])
   }
 
   private summary(): string {
-    const { kernel, initrds, cmdline } = this
-    return `${kernel ?? this.problems[0]?.text}${initrds.map((initrd) => `, ${initrd}`).join('')}${cmdline ? `, ${cmdline}` : ''}`
+    const { kernel, initrds, commandLine } = this
+    return `${kernel ?? this.problems[0]?.text}${initrds.map((initrd) => `, ${initrd}`).join('')}${commandLine ? `, ${commandLine}` : ''}`
   }
 }
 

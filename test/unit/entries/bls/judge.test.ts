@@ -21,12 +21,12 @@ interface Compared {
   readonly config: string
   readonly kernel: string | null
   readonly initrds: readonly string[]
-  readonly cmdline: string | null
+  readonly commandLine: string | null
 }
 
 function ours(entry: SentencedEntry): Compared {
-  const { id, title, config, kernel, initrds, cmdline } = entry
-  return { id, title, config, kernel, initrds, cmdline }
+  const { id, title, config, kernel, initrds, commandLine } = entry
+  return { id, title, config, kernel, initrds, commandLine }
 }
 
 /** @param tops where the ESP and the other partition are in our tree. */
@@ -39,7 +39,7 @@ function theirs(entry: BootctlEntry, tops: Readonly<Record<string, string>>): Co
     config: inTree(config),
     kernel: entry.linux === undefined ? null : inTree(entry.linux),
     initrds: (entry.initrd ?? []).map(inTree),
-    cmdline: entry.linux === undefined ? null : (entry.options ?? ''),
+    commandLine: entry.linux === undefined ? null : (entry.options ?? ''),
   }
 }
 
@@ -68,7 +68,7 @@ judged('a unified kernel image; bootctl 252 knows no addons', async () => {
   const { entries } = await readSentences({ system: new System(root), identify })
   const [listed] = bootctlList(bootctl as Bootctl, join(root, 'efi'), null)
   expect(entries).toMatchObject([{ id: listed?.id, title: listed?.showTitle }])
-  expect(entries[0]?.cmdline).toBe(`${listed?.options} panic=30 console=ttyS0`)
+  expect(entries[0]?.commandLine).toBe(`${listed?.options} panic=30 console=ttyS0`)
   expect(existsSync(join(root, 'efi', listed?.linux ?? ''))).toBe(true)
 })
 

@@ -26,7 +26,7 @@ test('repeated initrd and options keys add up, and paths are those of the partit
       version: '6.11.5-arch1-1',
       kernel: '/efi/vmlinuz-linux',
       initrds: ['/efi/amd-ucode.img', '/efi/initramfs-linux.img'],
-      cmdline: 'root=/dev/sda2 rw quiet',
+      commandLine: 'root=/dev/sda2 rw quiet',
       isDefault: true,
       problems: [],
     },
@@ -36,7 +36,7 @@ test('repeated initrd and options keys add up, and paths are those of the partit
 
 test('without options the command line is empty', async () => {
   const tree = { ...type1('', { a: 'linux /vmlinuz-6.1.0' }), ...kernels('', 'vmlinuz-', '6.1.0') }
-  expect((await menuOf(tree)).entries).toMatchObject([{ id: 'a.conf', title: 'a.conf', cmdline: '', problems: [] }])
+  expect((await menuOf(tree)).entries).toMatchObject([{ id: 'a.conf', title: 'a.conf', commandLine: '', problems: [] }])
 })
 
 describe('the default', () => {

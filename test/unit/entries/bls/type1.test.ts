@@ -30,7 +30,7 @@ describe('the file', () => {
 
   test('systemd-boot takes off the quotes around a value, and only those', async () => {
     const entry = await entryOf('title "A b"\nlinux /linux\noptions \'root=/dev/sda2 x="1 2"\'\noptions "a" b')
-    expect(entry).toMatchObject({ title: 'A b', cmdline: 'root=/dev/sda2 x="1 2" "a" b' })
+    expect(entry).toMatchObject({ title: 'A b', commandLine: 'root=/dev/sda2 x="1 2" "a" b' })
   })
 
   test('a byte order mark spoils the first key', async () => {
@@ -71,7 +71,7 @@ test('a device tree is mapped; overlays are said not to be applied', async () =>
   const entry = await entryOf('linux /linux\ndevicetree /dtb/board.dtb\ndevicetree-overlay /o/a.dtbo /o/b.dtbo\n', {
     '/efi/dtb/board.dtb': { text: 'x' },
   })
-  expect(entry).toMatchObject({ devicetree: '/efi/dtb/board.dtb', problems: [expect.stringMatching(/overlay/)] })
+  expect(entry).toMatchObject({ deviceTree: '/efi/dtb/board.dtb', problems: [expect.stringMatching(/overlay/)] })
 })
 
 test('of entries without tries left none is preferred, but the default may name one', async () => {
@@ -112,15 +112,15 @@ describe('variables, which are for GRUB', () => {
   test('come from grubenv, and an unset one leaves nothing', async () => {
     const { entries } = await readSentences({ system: fixtureSystem('fedora-kernelopts'), identify })
     const [newest, running, rescue] = entries
-    const cmdline = 'root=/dev/mapper/fedora-root ro rd.lvm.lv=fedora/root rhgb quiet isolcpus=2,3'
+    const commandLine = 'root=/dev/mapper/fedora-root ro rd.lvm.lv=fedora/root rhgb quiet isolcpus=2,3'
     expect(newest).toMatchObject({
       version: '6.11.5-300.fc41.x86_64',
       initrds: ['/boot/initramfs-6.11.5-300.fc41.x86_64.img'],
-      cmdline,
+      commandLine,
       problems: [],
     })
     expect(running).toMatchObject({ version: '6.9.12-200.fc41.x86_64', isDefault: true, problems: [] })
-    expect(rescue).toMatchObject({ cmdline, kernel: expect.stringMatching(/vmlinuz-0-rescue/) })
+    expect(rescue).toMatchObject({ commandLine, kernel: expect.stringMatching(/vmlinuz-0-rescue/) })
   })
 
   test('may be set in grub.cfg instead', async () => {
@@ -130,14 +130,14 @@ describe('variables, which are for GRUB', () => {
       },
     })
     expect(entry).toMatchObject({
-      cmdline: 'root=/dev/sda3 ro quiet',
+      commandLine: 'root=/dev/sda3 ro quiet',
       problems: [expect.stringMatching(/has \$none, which is left out/)],
     })
   })
 
   test('that nothing sets are told', async () => {
     expect(await entryOf('linux /linux\noptions ro $kernelopts\n')).toMatchObject({
-      cmdline: 'ro',
+      commandLine: 'ro',
       problems: [expect.stringMatching(/\$kernelopts/)],
     })
   })
@@ -148,7 +148,7 @@ test('to systemd-boot a $ is a text like any other, and an initrd line names one
     '/boot/loader/loader.conf': { text: 'timeout 1\n' },
     '/boot/grub2/grubenv': { text: '# GRUB Environment Block\nkernelopts=root=/dev/sda3\n' },
   })
-  expect(entry).toMatchObject({ cmdline: 'ro $kernelopts x=$y' })
+  expect(entry).toMatchObject({ commandLine: 'ro $kernelopts x=$y' })
   expect(entry?.initrds).toHaveLength(1)
 })
 
@@ -179,7 +179,7 @@ test('/run/boot-loader-entries takes the place of an ESP, even where /run is a f
     {
       kernel: '/run/boot-loader-entries/nixos/kernel',
       initrds: ['/run/boot-loader-entries/nixos/initrd'],
-      cmdline: 'root=LABEL=nixos',
+      commandLine: 'root=LABEL=nixos',
       problems: [],
     },
   ])
@@ -247,6 +247,6 @@ test('hostile files are read to their end, and hide nothing', async () => {
   const ids = entries.map(({ id }) => id).sort()
   expect(ids).toEqual(expect.arrayContaining(['a.conf', 'blanks.conf', 'dollars.conf', 'long.conf', 'up.conf']))
   expect(ids.filter((id) => /hidden|auto-|folder/.test(id))).toEqual([])
-  expect(entries.find(({ id }) => id === 'long.conf')?.cmdline).toHaveLength(long.trimEnd().length)
+  expect(entries.find(({ id }) => id === 'long.conf')?.commandLine).toHaveLength(long.trimEnd().length)
   expect(entries.find(({ id }) => id === 'up.conf')).toMatchObject({ kernel: expect.stringMatching(/etc\/passwd$/) })
 })

@@ -30,8 +30,8 @@ test('a unified kernel image says everything by itself', async () => {
       config: '/efi/EFI/Linux/debian+2-1.efi',
       kernel: '/efi/EFI/Linux/debian+2-1.efi',
       initrds: [],
-      cmdline: 'root=LABEL=root quiet',
-      devicetree: null,
+      commandLine: 'root=LABEL=root quiet',
+      deviceTree: null,
       profile: null,
       architecture: 'x86_64',
       isDefault: true,
@@ -71,7 +71,7 @@ test('each profile is an entry, with what it does not bring itself from the imag
     {
       id: 'a.efi',
       title: 'Debian GNU/Linux 13 (trixie) (Normal)',
-      cmdline: 'root=LABEL=root quiet',
+      commandLine: 'root=LABEL=root quiet',
       profile: 0,
       isDefault: true,
     },
@@ -79,10 +79,15 @@ test('each profile is an entry, with what it does not bring itself from the imag
       id: 'a.efi@reset',
       profile: 1,
       title: 'Debian GNU/Linux 13 (trixie) (Factory reset)',
-      cmdline: 'root=LABEL=root systemd.unit=factory-reset.target',
+      commandLine: 'root=LABEL=root systemd.unit=factory-reset.target',
     },
-    { id: 'a.efi@storage', title: 'Debian GNU/Linux 13 (trixie) (storage)', cmdline: 'storage-target-mode' },
-    { id: 'a.efi@3', title: 'Debian GNU/Linux 13 (trixie) (Profile #4)', profile: 3, cmdline: 'root=LABEL=root quiet' },
+    { id: 'a.efi@storage', title: 'Debian GNU/Linux 13 (trixie) (storage)', commandLine: 'storage-target-mode' },
+    {
+      id: 'a.efi@3',
+      title: 'Debian GNU/Linux 13 (trixie) (Profile #4)',
+      profile: 3,
+      commandLine: 'root=LABEL=root quiet',
+    },
   ])
 })
 
@@ -118,7 +123,7 @@ test('a profile is selected by its id or, as bootctl names those without one, by
 test('an empty section of a profile hides that of the image', async () => {
   const hiding: ImageParts['sections'] = [...sections, ['.profile', 'ID=none'], ['.cmdline', '']]
   const [entry] = await entriesOf({ '/efi/EFI/Linux/a.efi': image({ sections: hiding }) })
-  expect(entry).toMatchObject({ cmdline: '', profile: 0 })
+  expect(entry).toMatchObject({ commandLine: '', profile: 0 })
 })
 
 describe('addons', () => {
@@ -137,7 +142,7 @@ describe('addons', () => {
       '/boot/loader/addons/z.addon.efi': addon('elsewhere'),
       '/boot/loader/loader.conf': { text: '' },
     })
-    expect(entry).toMatchObject({ cmdline: 'root=LABEL=root quiet one two three', problems: [] })
+    expect(entry).toMatchObject({ commandLine: 'root=LABEL=root quiet one two three', problems: [] })
   })
 
   test('that cannot be read are told', async () => {
@@ -146,7 +151,7 @@ describe('addons', () => {
       '/efi/EFI/Linux/a.efi.extra.d/1.addon.efi': { text: 'nothing' },
     })
     expect(entry).toMatchObject({
-      cmdline: 'root=LABEL=root quiet',
+      commandLine: 'root=LABEL=root quiet',
       problems: ['The addon /efi/EFI/Linux/a.efi.extra.d/1.addon.efi is no PE file.'],
     })
   })
@@ -203,7 +208,7 @@ test('sections that are too long are read in part, and hundreds of profiles in n
   )
   const entries = await entriesOf({ '/efi/EFI/Linux/a.efi': image({ sections: [...long, ...profiles] }) })
   expect(entries).toHaveLength(256)
-  expect(entries[0]?.cmdline).toHaveLength(65_535)
+  expect(entries[0]?.commandLine).toHaveLength(65_535)
   expect(entries[0]?.problems).toEqual([expect.stringMatching(/2000000 bytes in its section \.cmdline/)])
 })
 
@@ -219,8 +224,14 @@ describe('type 1 files may name EFI programs', () => {
     })
     expect(entries).toMatchObject([
       { id: 'c.conf', kernel: '/efi/images/c.efi', isDefault: false, problems: ['/efi/images/c.efi does not exist.'] },
-      { id: 'b.conf', kernel: '/efi/images/a.efi', cmdline: 'rescue', version: '6.12.48+deb13-amd64', isDefault: true },
-      { id: 'a.conf', kernel: '/efi/images/a.efi', cmdline: 'root=LABEL=root quiet', problems: [] },
+      {
+        id: 'b.conf',
+        kernel: '/efi/images/a.efi',
+        commandLine: 'rescue',
+        version: '6.12.48+deb13-amd64',
+        isDefault: true,
+      },
+      { id: 'a.conf', kernel: '/efi/images/a.efi', commandLine: 'root=LABEL=root quiet', problems: [] },
     ])
   })
 
@@ -230,7 +241,7 @@ describe('type 1 files may name EFI programs', () => {
       '/efi/images/a.efi': image({ sections: [...sections, ['.profile', 'ID=x'], ['.profile', 'ID=y']] }),
       '/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c': { text: '\x06\0\0\0\x01' },
     })
-    expect(entry).toMatchObject({ profile: 1, cmdline: 'root=LABEL=root quiet' })
+    expect(entry).toMatchObject({ profile: 1, commandLine: 'root=LABEL=root quiet' })
     expect(entry?.problems).toEqual([expect.stringMatching(/a\.conf has options, which systemd-stub ignores/)])
   })
 
@@ -243,7 +254,7 @@ describe('type 1 files may name EFI programs', () => {
     expect(entry).toMatchObject({
       kernel: '/efi/vmlinuz',
       initrds: ['/efi/initrd.img'],
-      cmdline: 'root=/dev/sda2 initrd=\\initrd.img',
+      commandLine: 'root=/dev/sda2 initrd=\\initrd.img',
       problems: [],
     })
   })

@@ -68,7 +68,7 @@ describe.each(Object.keys(loaders))('%s', (loader) => {
       kernel: '/efi/vmlinuz',
       version: '6.1.0',
       initrds,
-      cmdline: options,
+      commandLine: options,
       problems: [],
     })
   })
@@ -78,37 +78,40 @@ describe.each(Object.keys(loaders))('%s', (loader) => {
       kernel: '/efi/EFI/Ours/whole.efi',
       version: '6.12.1',
       initrds: [],
-      cmdline: 'root=LABEL=own',
+      commandLine: 'root=LABEL=own',
       profile: null,
       problems: [],
     })
   })
 
   test('a unified kernel image takes other options, but not under Secure Boot', async () => {
-    expect(await started(loader, '/EFI/Ours/whole.efi', 'rescue')).toMatchObject({ cmdline: 'rescue', problems: [] })
+    expect(await started(loader, '/EFI/Ours/whole.efi', 'rescue')).toMatchObject({
+      commandLine: 'rescue',
+      problems: [],
+    })
     expect(await started(loader, '/EFI/Ours/whole.efi', 'rescue', secureBoot)).toMatchObject({
-      cmdline: 'root=LABEL=own',
+      commandLine: 'root=LABEL=own',
       problems: [expect.stringContaining('which systemd-stub ignores under Secure Boot')],
     })
   })
 
   test('the initrd of a unified kernel image comes in place of initrd=; one without an initrd takes them', async () => {
     const whole = await started(loader, '/EFI/Ours/whole.efi', 'quiet initrd=\\initrd.img')
-    expect(whole).toMatchObject({ initrds: [], cmdline: 'quiet initrd=\\initrd.img' })
+    expect(whole).toMatchObject({ initrds: [], commandLine: 'quiet initrd=\\initrd.img' })
     expect(whole.problems).toEqual([expect.stringContaining('which the kernel does not load')])
     const bare = await started(loader, '/EFI/Ours/bare.efi', 'quiet initrd=\\initrd.img')
-    expect(bare).toMatchObject({ initrds: ['/efi/initrd.img'], cmdline: 'quiet initrd=\\initrd.img', problems: [] })
+    expect(bare).toMatchObject({ initrds: ['/efi/initrd.img'], commandLine: 'quiet initrd=\\initrd.img', problems: [] })
   })
 
   test('@N at the start of the options names a profile', async () => {
-    expect(await started(loader, '/EFI/Ours/two.efi', '@1')).toMatchObject({ profile: 1, cmdline: 'second' })
-    expect(await started(loader, '/EFI/Ours/two.efi', '@1 quiet')).toMatchObject({ profile: 1, cmdline: 'quiet' })
-    expect(await started(loader, '/EFI/Ours/two.efi', '@12x')).toMatchObject({ profile: 0, cmdline: '@12x' })
+    expect(await started(loader, '/EFI/Ours/two.efi', '@1')).toMatchObject({ profile: 1, commandLine: 'second' })
+    expect(await started(loader, '/EFI/Ours/two.efi', '@1 quiet')).toMatchObject({ profile: 1, commandLine: 'quiet' })
+    expect(await started(loader, '/EFI/Ours/two.efi', '@12x')).toMatchObject({ profile: 0, commandLine: '@12x' })
     expect(await started(loader, '/EFI/Ours/two.efi', '@7')).toMatchObject({
       profile: 7,
       problems: [expect.stringContaining('asks for profile 7')],
     })
-    expect(await started(loader, '/vmlinuz', '@1 quiet')).toMatchObject({ profile: null, cmdline: '@1 quiet' })
+    expect(await started(loader, '/vmlinuz', '@1 quiet')).toMatchObject({ profile: null, commandLine: '@1 quiet' })
   })
 })
 
@@ -120,7 +123,7 @@ test.each(others)('%s: another boot loader is an entry that starts no Linux kern
 
 test('noinitrd: the stub loads none', async () => {
   const entry = await started('systemd-boot, efi', '/vmlinuz', 'initrd=\\initrd.img noinitrd')
-  expect(entry).toMatchObject({ initrds: [], cmdline: 'initrd=\\initrd.img noinitrd' })
+  expect(entry).toMatchObject({ initrds: [], commandLine: 'initrd=\\initrd.img noinitrd' })
 })
 
 test('what is not there stays a problem', async () => {
@@ -136,7 +139,7 @@ test('systemd-boot hands over the files of initrd lines; from 5.7 on the kernel 
     })
   expect(await of('5.6.19')).toMatchObject({ initrds: ['/efi/initrd.img', '/efi/late.img'], problems: [] })
   const modern = await of('5.7.0-1')
-  expect(modern).toMatchObject({ initrds: ['/efi/initrd.img'], cmdline: 'initrd=\\late.img ro' })
+  expect(modern).toMatchObject({ initrds: ['/efi/initrd.img'], commandLine: 'initrd=\\late.img ro' })
   expect(modern.problems).toEqual([expect.stringContaining('/efi/late.img')])
 })
 
@@ -154,14 +157,14 @@ test('rEFInd puts the initrd of a stanza behind those of its options', async () 
       identify,
     })
   ).entries
-  expect(entry).toMatchObject({ initrds, cmdline: 'ro initrd=\\ucode.img', problems: [] })
+  expect(entry).toMatchObject({ initrds, commandLine: 'ro initrd=\\ucode.img', problems: [] })
 })
 
 test('GRUB: on a BIOS machine chainloader starts a boot sector, and initrd belongs to no EFI program', async () => {
   const bios = await started('GRUB, chainloader', '/EFI/Ours/whole.efi', '', { '/sys/firmware/acpi': 'folder' })
   expect(bios).toMatchObject({ kernel: null, problems: [expect.stringContaining('starts another boot loader')] })
   const efi = await started('GRUB, chainloader', '/vmlinuz', 'ro\ninitrd /initrd.img')
-  expect(efi).toMatchObject({ kernel: '/efi/vmlinuz', initrds: [], cmdline: 'ro' })
+  expect(efi).toMatchObject({ kernel: '/efi/vmlinuz', initrds: [], commandLine: 'ro' })
 })
 
 test('an image that GRUB starts and systemd-boot lists is one entry', async () => {
@@ -177,11 +180,11 @@ test('an image that GRUB starts and systemd-boot lists is one entry', async () =
 })
 
 test('images that Limine starts: its default counts, unless systemd-boot is installed', async () => {
-  const image = (version: string, cmdline: string) => ({
+  const image = (version: string, commandLine: string) => ({
     file: peImage({
       sections: [
         ['.osrel', 'ID=ours\n'],
-        ['.cmdline', cmdline],
+        ['.cmdline', commandLine],
         ['.linux', kernelOf(version)],
         ['.initrd', 'archive'],
       ],
@@ -196,7 +199,7 @@ test('images that Limine starts: its default counts, unless systemd-boot is inst
   }
   const chosen = async (more: Tree) => {
     const { entries } = await readSentences({ system: new System(makeTree({ ...tree, ...more })), identify })
-    return entries.find(({ isDefault }) => isDefault)?.cmdline
+    return entries.find(({ isDefault }) => isDefault)?.commandLine
   }
   expect(await chosen({})).toBe('main')
   expect(await chosen({ '/boot/EFI/systemd/systemd-bootx64.efi': 'empty' })).toBe('old')

@@ -56,7 +56,7 @@ Label lts
         title: 'Linux virt',
         kernel: '/boot/vmlinuz-6.6.58-0-virt',
         initrds: ['/boot/intel-ucode.img', '/boot/initramfs-virt'],
-        cmdline: 'root=UUID=7a5e modules=ext4   quiet',
+        commandLine: 'root=UUID=7a5e modules=ext4   quiet',
         isDefault: false,
         problems: [],
       },
@@ -65,7 +65,7 @@ Label lts
         title: 'Linux lts',
         kernel: '/boot/vmlinuz-6.6.58-0-lts',
         initrds: ['/boot/initramfs-lts'],
-        cmdline: 'single initrd=/boot/initramfs-lts root=/dev/vda3 # not a comment',
+        commandLine: 'single initrd=/boot/initramfs-lts root=/dev/vda3 # not a comment',
         isDefault: true,
         problems: [],
       },
@@ -93,7 +93,7 @@ LABEL later
 KERNEL vmlinuz-6.6.58-0-lts
 `),
     )
-    expect(entries.map(({ id, cmdline }) => [id, cmdline])).toEqual([
+    expect(entries.map(({ id, commandLine }) => [id, commandLine])).toEqual([
       ['own', 'second'],
       ['global', 'root=/dev/sda1'],
       ['none', ''],
@@ -103,7 +103,7 @@ KERNEL vmlinuz-6.6.58-0-lts
 
   test('a label without KERNEL starts the file of its name', async () => {
     const { entries } = await menuOf(alpine('DEFAULT vmlinuz-6.6.58-0-lts\nLABEL vmlinuz-6.6.58-0-lts\nAPPEND quiet\n'))
-    expect(entries).toMatchObject([{ kernel: '/boot/vmlinuz-6.6.58-0-lts', cmdline: 'quiet', isDefault: true }])
+    expect(entries).toMatchObject([{ kernel: '/boot/vmlinuz-6.6.58-0-lts', commandLine: 'quiet', isDefault: true }])
   })
 
   test('hidden and disabled labels are not in the menu; help texts are no commands', async () => {
@@ -125,7 +125,7 @@ MENU INDENT 2
 KERNEL vmlinuz-6.6.58-0-virt
 `),
     )
-    expect(entries.map(({ id, cmdline, isDefault }) => [id, cmdline, isDefault])).toEqual([
+    expect(entries.map(({ id, commandLine, isDefault }) => [id, commandLine, isDefault])).toEqual([
       ['a', '', true],
       ['b', '', false],
     ])
@@ -160,7 +160,7 @@ LINUX http://boot.example.org/vmlinuz
     ])
     expect(entries[4]).toMatchObject({
       initrds: ['/boot/vmlinuz-6.6.58-0-lts', '/boot/initramfs-lts'],
-      cmdline: 'dom0_mem=512M',
+      commandLine: 'dom0_mem=512M',
     })
   })
 })
@@ -193,7 +193,7 @@ describe('the default', () => {
       {
         kernel: '/boot/vmlinuz-6.6.58-0-lts',
         initrds: ['/boot/initramfs-lts'],
-        cmdline: 'root=/dev/sda1 initrd=initramfs-lts',
+        commandLine: 'root=/dev/sda1 initrd=initramfs-lts',
         isDefault: true,
       },
     ])
@@ -201,7 +201,7 @@ describe('the default', () => {
 
   test('a label with further options', async () => {
     const { entries } = await menuOf(alpine(`DEFAULT two single\n${labels}`))
-    expect(entries.map(({ id, cmdline, isDefault }) => [id, cmdline, isDefault])).toEqual([
+    expect(entries.map(({ id, commandLine, isDefault }) => [id, commandLine, isDefault])).toEqual([
       ['one', '', false],
       ['two', '', false],
       ['two single', 'single', true],
@@ -228,7 +228,7 @@ describe('included files and further menus', () => {
         submenus: [],
         kernel: '/live/vmlinuz-1',
         initrds: ['/live/initrd.img'],
-        cmdline: 'vga=788',
+        commandLine: 'vga=788',
         isDefault: true,
       },
       { title: 'expert', submenus: ['Expert modes'], kernel: '/live/vmlinuz-1' },
@@ -304,7 +304,7 @@ describe('menus of menus', () => {
   const label = (name: string, more = '') => `LABEL ${name}\nLINUX vmlinuz\nAPPEND ${name}\n${more}`
   const shown = async (files: Readonly<Record<string, string>>, tree?: Tree) => {
     const { entries } = await iso(files, tree)
-    return entries.map(({ id, cmdline, isDefault }) => [id, cmdline, ...(isDefault ? ['default'] : [])])
+    return entries.map(({ id, commandLine, isDefault }) => [id, commandLine, ...(isDefault ? ['default'] : [])])
   }
 
   test('two that include the same file: each with its own entries, the shared ones once', async () => {
@@ -381,17 +381,26 @@ describe('menus of menus', () => {
       ['ifmemdsk.c32', 'narrow -- wide', 'wide', [expect.stringContaining('MEMDISK')]],
       ['whichsys.c32', '-pxe- narrow -sys- narrow -iso- wide', 'wide', []],
       ['cmd.c32', 'wide x', 'wide x', []],
-    ])('%s %s', async (module, append, cmdline, problems) => {
+    ])('%s %s', async (module, append, commandLine, problems) => {
       const { entries } = await iso({ 'isolinux.cfg': `DEFAULT auto\n${auto(module, append)}` })
-      expect(entries[0]).toMatchObject({ id: 'auto', kernel: '/isolinux/vmlinuz', cmdline, isDefault: true, problems })
+      expect(entries[0]).toMatchObject({
+        id: 'auto',
+        kernel: '/isolinux/vmlinuz',
+        commandLine,
+        isDefault: true,
+        problems,
+      })
     })
 
     test('ifcpu.c32 reads the processor of the running machine', async () => {
       const tree: Tree = { '/proc/cpuinfo': { text: 'processor : 0\nflags\t\t: fpu svm\n' } }
       const text = `DEFAULT auto\n${auto('ifcpu.c32', 'hvm -- wide -- narrow')}`
-      expect((await iso({ 'isolinux.cfg': text }, tree)).entries[0]).toMatchObject({ cmdline: 'wide', problems: [] })
+      expect((await iso({ 'isolinux.cfg': text }, tree)).entries[0]).toMatchObject({
+        commandLine: 'wide',
+        problems: [],
+      })
       const other: Tree = { '/proc/cpuinfo': { text: 'processor : 0\nflags\t\t: fpu\n' } }
-      expect((await iso({ 'isolinux.cfg': text }, other)).entries[0]).toMatchObject({ cmdline: 'narrow' })
+      expect((await iso({ 'isolinux.cfg': text }, other)).entries[0]).toMatchObject({ commandLine: 'narrow' })
     })
 
     test('named by DEFAULT itself, with a menu behind it, and one that leads to itself', async () => {
@@ -454,7 +463,7 @@ describe('where configurations and files are', () => {
       'DEFAULT lts\nLABEL lts\nLINUX vmlinuz-6.6.58-0-lts\nINITRD intel-ucode.img,initramfs-lts\nFDTDIR dtbs\nAPPEND quiet\n'
     const { entries } = await menuOf(alpine(text))
     expect(entries).toMatchObject([
-      { initrds: ['/boot/intel-ucode.img', '/boot/initramfs-lts'], cmdline: 'quiet', problems: [] },
+      { initrds: ['/boot/intel-ucode.img', '/boot/initramfs-lts'], commandLine: 'quiet', problems: [] },
     ])
   })
 })
@@ -481,11 +490,11 @@ label l1
       {
         id: 'Debian 12 kernel',
         initrds: ['/boot/initrd.one'],
-        devicetree: '/boot/board.dtb',
-        cmdline: `root=/dev/mmcblk0p2 console=\${console}`,
+        deviceTree: '/boot/board.dtb',
+        commandLine: `root=/dev/mmcblk0p2 console=\${console}`,
         isDefault: true,
       },
-      { id: 'l1', cmdline: '', devicetree: null },
+      { id: 'l1', commandLine: '', deviceTree: null },
     ])
     expect(entries[0]?.problems.at(-1)).toMatch(/variables of U-Boot's environment/)
     expect(entries[1]?.problems).toEqual([
@@ -500,9 +509,9 @@ label l1
     ['fdt ../a.dtb\ndevicetree ../b.dtb', [], ''],
     ['fdtdir ../a\nfdtdir ../b', [], ''],
     ['fdtoverlays ../a\nfdtoverlays ../b', [], ''],
-  ])('%j: the second ends the label', async (lines, initrds, cmdline) => {
+  ])('%j: the second ends the label', async (lines, initrds, commandLine) => {
     const { entries } = await uBoot(`label a\nlinux ../vmlinuz-6.1.0\n${lines}\nappend late\n`)
-    expect(entries).toMatchObject([{ id: 'a', initrds, cmdline }])
+    expect(entries).toMatchObject([{ id: 'a', initrds, commandLine }])
     expect(entries[0]?.problems).toContainEqual(expect.stringContaining('U-Boot ends the label'))
   })
 

@@ -47,7 +47,7 @@ test('Red Hat: grub.conf, menu.lst and /etc/grub.conf are one file; paths are fr
       title: 'Newer',
       kernel: '/boot/vmlinuz-2.6.32',
       initrds: ['/boot/initrd-2.6.32.img'],
-      cmdline: 'ro root=LABEL=/  quiet',
+      commandLine: 'ro root=LABEL=/  quiet',
       isDefault: false,
       problems: [],
     },
@@ -70,8 +70,8 @@ test('the partition that root names has the files, not the one with the menu', a
     ...kernels('', 'vmlinuz-', '2.6.18', '2.6.32'),
   })
   expect(entries).toMatchObject([
-    { kernel: '/boot/vmlinuz-2.6.32', cmdline: '' },
-    { kernel: '/boot/vmlinuz-2.6.18', cmdline: 'x y' },
+    { kernel: '/boot/vmlinuz-2.6.32', commandLine: '' },
+    { kernel: '/boot/vmlinuz-2.6.18', commandLine: 'x y' },
   ])
 })
 
@@ -81,7 +81,7 @@ test("Debian's uuid command names the file system", async () => {
     '/boot/grub/menu.lst': { text: 'title a\nuuid 1111-2222\nkernel /boot/vmlinuz-2.6.32 root=UUID=1111-2222\n' },
     '/etc/fstab': { text: 'UUID=1111-2222 / ext4 defaults 0 1\n' },
   })
-  expect(entries).toMatchObject([{ kernel: '/boot/vmlinuz-2.6.32', cmdline: 'root=UUID=1111-2222', problems: [] }])
+  expect(entries).toMatchObject([{ kernel: '/boot/vmlinuz-2.6.32', commandLine: 'root=UUID=1111-2222', problems: [] }])
 })
 
 test('options of the kernel command are not for the kernel; an equals sign may follow a command', async () => {
@@ -92,7 +92,12 @@ test('options of the kernel command are not for the kernel; an equals sign may f
     },
   })
   expect(entries).toMatchObject([
-    { title: 'My Linux', kernel: '/boot/vmlinuz-2.6.32', cmdline: 'a=b    c', initrds: ['/boot/initrd-2.6.32.img'] },
+    {
+      title: 'My Linux',
+      kernel: '/boot/vmlinuz-2.6.32',
+      commandLine: 'a=b    c',
+      initrds: ['/boot/initrd-2.6.32.img'],
+    },
   ])
 })
 
@@ -112,7 +117,9 @@ title Nothing
 `,
     },
   })
-  expect(entries.map(({ kernel, initrds, cmdline, problems }) => [kernel, initrds, cmdline, problems[0]])).toEqual([
+  expect(
+    entries.map(({ kernel, initrds, commandLine, problems }) => [kernel, initrds, commandLine, problems[0]]),
+  ).toEqual([
     [
       '/boot/xen.gz',
       ['/boot/vmlinuz-2.6.32', '/boot/initrd-2.6.32.img'],

@@ -4,7 +4,7 @@ import type { MenuLevel, MenuNode } from '../../../../src/entries/grub/menu-tree
 
 function entry(title: string, id = title): MenuNode {
   const item = { isSubmenu: false, title, id, arguments: [title], body: [], config: 'grub.cfg', uncertainties: [] }
-  return { item, entry: { id, title, kernel: null, initrds: [], cmdline: null }, menu: null }
+  return { item, entry: { id, title, kernel: null, initrds: [], commandLine: null }, menu: null }
 }
 
 function submenu(title: string, id: string, preset: string, ...nodes: MenuNode[]): MenuNode {

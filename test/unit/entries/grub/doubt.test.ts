@@ -16,7 +16,7 @@ describe('what only the firmware tells', () => {
     'smbios -t 1 -s 5 --set model\nc=usual\nuntil [ "$model" != A ]; do c=quirk; done',
   ])('the branch of one vendor, or of a key, is not the likelier: %s', async (script) => {
     const entry = await entryOf(`${linux} $c`, script)
-    expect(entry.cmdline).toBe('usual')
+    expect(entry.commandLine).toBe('usual')
     expect(entry.problems).toEqual([
       expect.stringMatching(/^Its kernel or command line depends on (?:the firmware|a key held down)\.$/),
     ])
@@ -28,7 +28,7 @@ describe('commands', () => {
     const { entries, problems } = await menuOf(
       `file_env -f ($root)/cmdline.txt cmdline\nfile_env -f ($root)/more.txt more\nmenuentry a { ${linux} a=$cmdline; }`,
     )
-    expect(entries[0]?.cmdline).toBe('a=')
+    expect(entries[0]?.commandLine).toBe('a=')
     expect(problems).toEqual([
       "/boot/grub/grub.cfg:1: the command 'file_env' is not known; what it would do is missing here.",
     ])
@@ -64,7 +64,7 @@ test.each([
   ['tr -s x --upcase "a-b"', 'A-B'],
   ['tr --downcase --set x A-B', 'a-b'],
 ])('%s', async (command, value) => {
-  expect((await entryOf(`${linux} $x`, command)).cmdline).toBe(value)
+  expect((await entryOf(`${linux} $x`, command)).commandLine).toBe(value)
 })
 
 test('wildcards on what is out of reach are told', async () => {

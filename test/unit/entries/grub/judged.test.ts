@@ -43,12 +43,12 @@ function withoutMultiboot(entry: SentencedEntry): SentencedEntry {
   return entry.problems.some((problem) => problem.includes('multiboot kernel')) ? { ...entry, kernel: null } : entry
 }
 
-type Comparable = Pick<BootEntry, 'submenus' | 'title' | 'kernel' | 'initrds' | 'cmdline'> & {
-  readonly devicetree?: string | null
+type Comparable = Pick<BootEntry, 'submenus' | 'title' | 'kernel' | 'initrds' | 'commandLine'> & {
+  readonly deviceTree?: string | null
 }
 
 /** Paths count by what they lead to: a link on the way is no difference. */
-function comparable({ submenus, title, kernel, initrds, cmdline, devicetree }: Comparable, system: System) {
+function comparable({ submenus, title, kernel, initrds, commandLine, deviceTree }: Comparable, system: System) {
   const files = new FileIndex(system)
   const target = (path: string) => {
     if (isElsewhere(path)) return 'on no file system of this one'
@@ -61,8 +61,8 @@ function comparable({ submenus, title, kernel, initrds, cmdline, devicetree }: C
     const nothing = kernel === null || isElsewhere(kernel) || target(kernel) !== kernel
     return { submenus, title, kernel: nothing ? null : kernel }
   }
-  const dtb = devicetree === null || devicetree === undefined ? null : target(devicetree)
-  return { submenus, title, kernel: target(kernel), initrds: initrds.map(target), cmdline, devicetree: dtb }
+  const dtb = deviceTree === null || deviceTree === undefined ? null : target(deviceTree)
+  return { submenus, title, kernel: target(kernel), initrds: initrds.map(target), commandLine, deviceTree: dtb }
 }
 
 /** `(hd0,msdos2)/boot/vmlinuz`: on a partition that the system has not mounted. */

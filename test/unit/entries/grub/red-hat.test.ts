@@ -25,7 +25,7 @@ test('Fedora: newest first, the rescue kernel last, and the default that grubenv
     version: '6.5.6-300.fc39.x86_64',
     kernel: '/boot/vmlinuz-6.5.6-300.fc39.x86_64',
     initrds: ['/boot/initramfs-6.5.6-300.fc39.x86_64.img'],
-    cmdline: 'root=UUID=c9f0f895-fb98-4a1b-9d2e-1f2a3b4c5d62 ro rootflags=subvol=root rhgb quiet',
+    commandLine: 'root=UUID=c9f0f895-fb98-4a1b-9d2e-1f2a3b4c5d62 ro rootflags=subvol=root rhgb quiet',
     problems: [],
   })
   expect(entries.find(({ isNewest }) => isNewest)?.version).toBe('6.7.9-200.fc39.x86_64')
@@ -41,5 +41,5 @@ test('RHEL 9: variables of grubenv in the options, 427 above 70, and the newest 
   ])
   expect(preset?.version).toBe('5.14.0-427.13.1.el9_4.x86_64')
   expect(preset?.initrds).toEqual(['/boot/initramfs-5.14.0-427.13.1.el9_4.x86_64.img'])
-  expect(preset?.cmdline).toMatch(/ rhgb quiet isolcpus=1-3 nohz_full=1-3$/)
+  expect(preset?.commandLine).toMatch(/ rhgb quiet isolcpus=1-3 nohz_full=1-3$/)
 })

@@ -37,6 +37,6 @@ describe('what real GRUBs made of scripts, written down by test/vm/grub-scripts.
 
 /** The judge's GRUB has no Linux to load: it prints what the command is given. */
 function comparable(entry: FoundEntry | JudgedEntry) {
-  const { submenus = [], title, kernel, initrds, cmdline, devicetree } = entry
-  return { submenus, title, kernel, initrds, cmdline: cmdline ?? '', devicetree: devicetree ?? null }
+  const { submenus = [], title, kernel, initrds, commandLine, deviceTree } = entry
+  return { submenus, title, kernel, initrds, commandLine: commandLine ?? '', deviceTree: deviceTree ?? null }
 }

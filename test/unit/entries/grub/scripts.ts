@@ -36,8 +36,8 @@ export interface JudgedEntry {
   readonly kernel: string | null
   readonly initrds: readonly string[]
   /** As GRUB's linux command would hand it to the kernel, without BOOT_IMAGE. */
-  readonly cmdline: string | null
-  readonly devicetree?: string
+  readonly commandLine: string | null
+  readonly deviceTree?: string
   /** Commands that load something else, with their arguments: `chainloader +1`. */
   readonly others?: readonly string[]
 }

@@ -48,14 +48,14 @@ test('limine.conf: folders, macros, several modules, the default', async () => {
     '/etc/fstab': { text: 'UUID=7a5e / ext4 rw 0 1\nUUID=AAAA-BBBB /boot vfat rw 0 2\n' },
   })
   expect(entries).toMatchObject([
-    { id: 'Old', kernel: '/boot/vmlinuz-6.6.1', cmdline: 'root=UUID=7a5e rw single', problems: [] },
+    { id: 'Old', kernel: '/boot/vmlinuz-6.6.1', commandLine: 'root=UUID=7a5e rw single', problems: [] },
     {
       id: 'Arch Linux/linux',
       title: 'linux',
       submenus: ['Arch Linux'],
       kernel: '/boot/vmlinuz-6.12.1',
       initrds: ['/boot/ucode.img', '/boot/initramfs.img'],
-      cmdline: 'root=UUID=7a5e rw quiet loglevel=3',
+      commandLine: 'root=UUID=7a5e rw quiet loglevel=3',
       isDefault: true,
       problems: [],
     },
@@ -98,7 +98,7 @@ protocol: bios
   const selection = async (head: string, tree: Tree = {}) => {
     const { entries, loader } = await menuOf({ ...boot, '/boot/limine.conf': { text: head + text }, ...tree })
     const chosen = entries.find(({ isDefault }) => isDefault)
-    return [chosen?.title, chosen?.cmdline, loader.reason]
+    return [chosen?.title, chosen?.commandLine, loader.reason]
   }
   const efi: Tree = { '/sys/firmware/efi/efivars/none': { text: '' } }
   const lastBooted = (content: Buffer): Tree => ({
@@ -167,8 +167,8 @@ dtb_path: boot():/own.dtb
     },
   })
   expect(entries).toMatchObject([
-    { kernel: '/boot/vmlinuz-6.12.1', cmdline: 'alias   goes on', devicetree: '/boot/board.dtb' },
-    { kernel: '/boot/vmlinuz-6.6.1', cmdline: 'xy', devicetree: '/boot/own.dtb' },
+    { kernel: '/boot/vmlinuz-6.12.1', commandLine: 'alias   goes on', deviceTree: '/boot/board.dtb' },
+    { kernel: '/boot/vmlinuz-6.6.1', commandLine: 'xy', deviceTree: '/boot/own.dtb' },
   ])
 })
 
@@ -229,11 +229,11 @@ KERNEL_PATH=uuid://7a5e-0001/vmlinuz-6.6.1
     {
       kernel: '/boot/vmlinuz-6.12.1',
       initrds: ['/boot/initramfs.img'],
-      cmdline: 'a=b c',
+      commandLine: 'a=b c',
       isDefault: true,
       problems: [],
     },
-    { kernel: '/boot/vmlinuz-6.6.1', cmdline: '', problems: [] },
+    { kernel: '/boot/vmlinuz-6.6.1', commandLine: '', problems: [] },
   ])
 })
 

@@ -26,7 +26,7 @@ test('one kernel, though it has two names and vmlinux lies beside it', () => {
         version: '7.2.0-rc3+',
         kernel: '/usr/src/linux/arch/x86/boot/bzImage',
         architecture: 'x86_64',
-        cmdline: null,
+        commandLine: null,
         problems: [],
         uncertainties: [],
       },

@@ -33,7 +33,7 @@ DONT_MOUNT_BOOT="yes"
       {
         kernel: '/boot/kernel-6.6.62-gentoo',
         initrds: ['/boot/my.img'],
-        cmdline: 'root=/dev/nvme0n1p3 rootfstype=f2fs init=/sbin/openrc-init',
+        commandLine: 'root=/dev/nvme0n1p3 rootfstype=f2fs init=/sbin/openrc-init',
         isDefault: true,
         problems: [],
       },
@@ -46,7 +46,7 @@ DONT_MOUNT_BOOT="yes"
       {
         kernel: '/boot/kernel-6.6.58-gentoo',
         initrds: ['/boot/initrd-6.6.58-gentoo.img'],
-        cmdline: 'root=/dev/sda3 ro quiet',
+        commandLine: 'root=/dev/sda3 ro quiet',
       },
     ])
     expect(await entriesOf({ ...tree, '/etc/conf.d/kexec': { text: 'KNAME="-"\n' } })).toEqual([])
@@ -65,7 +65,7 @@ describe("Debian's /etc/default/kexec", () => {
 
   test('the kernel it names, with the running command line', async () => {
     expect(await entriesOf(tree(conffile))).toMatchObject([
-      { kernel: '/vmlinuz', initrds: ['/initrd.img'], cmdline: 'root=/dev/sda3 ro quiet', problems: [] },
+      { kernel: '/vmlinuz', initrds: ['/initrd.img'], commandLine: 'root=/dev/sda3 ro quiet', problems: [] },
     ])
   })
 
@@ -75,7 +75,7 @@ describe("Debian's /etc/default/kexec", () => {
       '/etc/default/kexec.d/20.conf': { text: 'KERNEL_IMAGE=/none\n' },
     }
     expect(await entriesOf({ ...tree(conffile), ...more })).toMatchObject([
-      { kernel: '/vmlinuz', cmdline: ' root=/dev/sdb1' },
+      { kernel: '/vmlinuz', commandLine: ' root=/dev/sdb1' },
     ])
   })
 

@@ -32,7 +32,7 @@ test('Raspberry Pi OS on a Pi 4, and the same card in a Pi 5', async () => {
     config: '/boot/firmware/config.txt',
     kernel: '/boot/firmware/kernel8.img',
     initrds: ['/boot/firmware/initramfs8'],
-    cmdline: 'console=tty1 root=PARTUUID=1234abcd-02 rootwait',
+    commandLine: 'console=tty1 root=PARTUUID=1234abcd-02 rootwait',
     isDefault: true,
     problems: [],
   })
@@ -82,8 +82,8 @@ kernel=never.img
     id: 'slot-b/vmlinuz',
     kernel: '/boot/firmware/slot-b/vmlinuz',
     initrds: ['/boot/firmware/slot-b/ucode.img', '/boot/firmware/slot-b/initrd.img'],
-    cmdline: 'root=/dev/mmcblk0p3',
-    devicetree: '/boot/firmware/slot-b/my.dtb',
+    commandLine: 'root=/dev/mmcblk0p3',
+    deviceTree: '/boot/firmware/slot-b/my.dtb',
     problems: [],
   })
 })
@@ -98,7 +98,7 @@ test('paths from the top pass a prefix by; the kernel is looked for below it', a
   }
   expect(await entryOf(firmware(config, tree))).toMatchObject({
     kernel: '/boot/firmware/slot-A/kernel8.img',
-    cmdline: 'console=tty1 root=PARTUUID=1234abcd-02 rootwait',
+    commandLine: 'console=tty1 root=PARTUUID=1234abcd-02 rootwait',
     initrds: ['/boot/firmware/shared.img', '/boot/firmware/slot-A/own.img'],
     problems: [],
   })

@@ -32,14 +32,14 @@ test('refind_linux.conf: each kernel beside it, the first line as its own entry,
       title: 'Boot with standard options, vmlinuz-6.1.10-1-amd64',
       submenus: [],
       kernel: '/boot/vmlinuz-6.1.10-1-amd64',
-      cmdline: 'ro root=UUID=7a5e quiet initrd=boot\\initrd.img-6.1.10-1-amd64',
+      commandLine: 'ro root=UUID=7a5e quiet initrd=boot\\initrd.img-6.1.10-1-amd64',
       isDefault: true,
     },
     {
       title: 'Boot to single-user mode',
       submenus: ['vmlinuz-6.1.10-1-amd64'],
       initrds: ['/boot/initrd.img-6.1.10-1-amd64'],
-      cmdline: 'ro root=UUID=7a5e single',
+      commandLine: 'ro root=UUID=7a5e single',
       problems: [],
     },
     { id: 'vmlinuz-6.1.9-1-amd64' },
@@ -105,14 +105,14 @@ test('refind.conf: stanzas, submenus, what is disabled, an included file, the de
       id: 'Arch Linux',
       kernel: '/boot/vmlinuz-6.12.1',
       initrds: ['/boot/initramfs.img'],
-      cmdline: 'root=PARTUUID=5028 rw add_efi_memmap',
+      commandLine: 'root=PARTUUID=5028 rw add_efi_memmap',
       problems: [],
     },
     {
       id: 'Arch Linux/Boot to terminal',
       submenus: ['Arch Linux'],
       kernel: '/boot/vmlinuz-6.12.1',
-      cmdline: 'root=PARTUUID=5028 rw add_efi_memmap systemd.unit=multi-user.target',
+      commandLine: 'root=PARTUUID=5028 rw add_efi_memmap systemd.unit=multi-user.target',
     },
     { id: 'Windows', kernel: null, isDefault: true },
   ])
@@ -174,12 +174,14 @@ options
 add_options x
 }
 options "rw"`)
-    expect(entries.map(({ title, kernel, initrds, cmdline }) => [title, kernel, initrds.length, cmdline])).toEqual([
+    expect(
+      entries.map(({ title, kernel, initrds, commandLine }) => [title, kernel, initrds.length, commandLine]),
+    ).toEqual([
       ['A', '/boot/vmlinuz-linux', 1, 'rw'],
       ['B', '/boot/vmlinuz-linux', 0, 'ro single'],
       ['C', '/boot/vmlinuz-linux-lts', 1, 'x'],
     ])
-    expect(await stanza('options early\nloader /vmlinuz-linux')).toMatchObject([{ cmdline: '' }])
+    expect(await stanza('options early\nloader /vmlinuz-linux')).toMatchObject([{ commandLine: '' }])
   })
 
   test('an option of the firmware', async () => {
@@ -252,7 +254,7 @@ describe('%v and the initrd beside a kernel', () => {
   test('extra_kernel_version_strings', async () => {
     const options = 'rw initrd=boot\\ucode.img initrd=boot\\initramfs-%v.img'
     const { entries } = await menuOf({ ...arch, ...linuxConf(options), ...conf(extra) })
-    expect(entries[0]?.cmdline).toBe('rw initrd=boot\\ucode.img initrd=boot\\initramfs-linux-lts.img')
+    expect(entries[0]?.commandLine).toBe('rw initrd=boot\\ucode.img initrd=boot\\initramfs-linux-lts.img')
     expect(entries.map(({ initrds, problems }) => [initrds, problems])).toEqual([
       [['/boot/ucode.img', '/boot/initramfs-linux-lts.img'], []],
       [['/boot/ucode.img', '/boot/initramfs-linux.img'], []],

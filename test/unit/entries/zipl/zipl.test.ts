@@ -40,10 +40,16 @@ test('sections, with load addresses, quotes and a parmfile', async () => {
       source: 'zipl',
       kernel: '/boot/vmlinuz-4.18.0',
       initrds: ['/boot/initramfs-4.18.0.img'],
-      cmdline: 'root=/dev/dasda1 rd.dasd=0.0.0200',
+      commandLine: 'root=/dev/dasda1 rd.dasd=0.0.0200',
       problems: [],
     },
-    { id: 'new', kernel: '/boot/vmlinuz-5.14.0', cmdline: 'root=/dev/dasda1 ro quiet', isDefault: true, problems: [] },
+    {
+      id: 'new',
+      kernel: '/boot/vmlinuz-5.14.0',
+      commandLine: 'root=/dev/dasda1 ro quiet',
+      isDefault: true,
+      problems: [],
+    },
     { id: 'dump', kernel: null, problems: [expect.stringContaining('dumpto /dev/dasdb1')] },
   ])
   expect(loader.default).toBe('new')

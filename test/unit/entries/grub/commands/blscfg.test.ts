@@ -52,8 +52,8 @@ describe("Red Hat's blscfg", () => {
     expect(await titles('blscfg', type1({ a: `title A\n${kernel}` }, '/boot/loader/entries'))).toEqual(['A'])
   })
 
-  const cmdline = async (options: string, before = '') =>
-    (await menuOf(`${before}\nblscfg`, type1({ a: `${kernel}options ${options}\n` }))).entries[0]?.cmdline
+  const commandLine = async (options: string, before = '') =>
+    (await menuOf(`${before}\nblscfg`, type1({ a: `${kernel}options ${options}\n` }))).entries[0]?.commandLine
 
   test.each([
     [`root=/dev/sda1 note="two words" plain='one word'`, 'root=/dev/sda1 "note=two words" "plain=one word"'],
@@ -68,7 +68,7 @@ describe("Red Hat's blscfg", () => {
     ['a=1; echo b', 'a=1'],
     ['a=1 # comment', 'a=1'],
   ])('options %s', async (options, expected) => {
-    const found = await cmdline(options, 'one=1\ndefault_kernelopts="by default"')
+    const found = await commandLine(options, 'one=1\ndefault_kernelopts="by default"')
     expect(found ?? undefined).toBe(expected)
   })
 
@@ -77,12 +77,12 @@ describe("Red Hat's blscfg", () => {
       ...type1({ a: `${kernel}options $kernelopts quiet\n` }),
       '/boot/grub/grubenv': block(`kernelopts=root=/dev/sda1 note="a b"\n`),
     })
-    expect(entries[0]).toMatchObject({ cmdline: 'root=/dev/sda1 "note=a b" quiet', source: 'bls' })
+    expect(entries[0]).toMatchObject({ commandLine: 'root=/dev/sda1 "note=a b" quiet', source: 'bls' })
   })
 
   test('a line without a value ends the file, and that is told when something is lost', async () => {
     const { entries, problems } = await menuOf('blscfg', type1({ a: `title A\n${kernel}\noptions lost\n` }))
-    expect(entries[0]?.cmdline).toBe('')
+    expect(entries[0]?.commandLine).toBe('')
     expect(problems).toEqual([
       '/loader/entries/a.conf:3: a line without a value, at which GRUB stops to read the file.',
     ])
@@ -101,7 +101,7 @@ describe("Red Hat's blscfg", () => {
   test('a device tree, by its key or by the variable', async () => {
     const tree = { ...type1({ a: kernel, b: `${kernel}devicetree /boot/$board.dtb\n` }), '/boot/x.dtb': { text: 'd' } }
     const { entries } = await menuOf('devicetree=x.dtb\nboard=x\nblscfg', tree)
-    expect(entries.map(({ id, devicetree }) => [id, devicetree])).toEqual([
+    expect(entries.map(({ id, deviceTree }) => [id, deviceTree])).toEqual([
       ['b', '/boot/x .dtb'.replace(' .dtb', '')],
       ['a', '/boot/x.dtb'],
     ])
@@ -154,7 +154,7 @@ describe('uki', () => {
 
   test('the unified kernel images of the system partition, newest first, and each once', async () => {
     const { entries } = await menuOf(`insmod blsuki\nuki\nmenuentry other { ${linux} }`, esp)
-    expect(entries.map(({ id, title, kernel: path, cmdline }) => [id, title, path, cmdline])).toEqual([
+    expect(entries.map(({ id, title, kernel: path, commandLine }) => [id, title, path, commandLine])).toEqual([
       ['a-6.12.efi', 'Newer', '/efi/EFI/Linux/a-6.12.efi', 'root=LABEL=own'],
       ['a-6.1.efi', 'Older', '/efi/EFI/Linux/a-6.1.efi', 'root=LABEL=own'],
       ['other', 'other', '/boot/vmlinuz-6.1.0', ''],

@@ -87,8 +87,8 @@ describe('partitions of which only one is mounted', () => {
     expect(await found('hd0,gpt5')).toMatchObject({
       problems: ['Its kernel or command line depends on what is on hd0,gpt5, which is not mounted.'],
     })
-    expect(await found('hd0,gpt9')).toMatchObject({ cmdline: 'no', problems: [] })
-    expect(await found('hd0,gpt4')).toMatchObject({ cmdline: 'no', problems: [] })
+    expect(await found('hd0,gpt9')).toMatchObject({ commandLine: 'no', problems: [] })
+    expect(await found('hd0,gpt4')).toMatchObject({ commandLine: 'no', problems: [] })
   })
 
   test.each([
@@ -107,7 +107,7 @@ describe('partitions of which only one is mounted', () => {
       ...mounted,
       '/state/bzImage': { kernel: '6.7.0' },
     })
-    expect(entry).toMatchObject({ kernel: '/state/bzImage', cmdline: 'disk=hd0', problems: [] })
+    expect(entry).toMatchObject({ kernel: '/state/bzImage', commandLine: 'disk=hd0', problems: [] })
   })
 })
 
@@ -117,13 +117,13 @@ describe('names of devices', () => {
       `${linux} from=$inside`,
       `insmod regexp\nsearch --label --set=stick STICK\nregexp --set=inside "[^/]*(/.*)" "($stick)/images/live.iso"`,
     )
-    expect(entry).toMatchObject({ cmdline: 'from=/images/live.iso', problems: [] })
+    expect(entry).toMatchObject({ commandLine: 'from=/images/live.iso', problems: [] })
   })
 
   test('a made-up name that gets into a command line is told', async () => {
     const entry = await entryOf(`${linux} from=($stick)/live.iso`, 'search --label --set=stick STICK')
     expect(entry).toMatchObject({
-      cmdline: 'from=(hd10,gpt1)/live.iso',
+      commandLine: 'from=(hd10,gpt1)/live.iso',
       problems: [
         "Its command line has GRUB's name of a device, which depends on the firmware: hd10,gpt1 stands for it.",
       ],
@@ -152,7 +152,7 @@ describe('what is not a path', () => {
     expect(entry).toMatchObject({
       kernel: '/boot/vmlinuz-6.1.0',
       initrds: [],
-      devicetree: null,
+      deviceTree: null,
       problems: [`GRUB loads no ${what} on that line is not a path, as it begins with neither / nor (device)/.`],
     })
   })

@@ -7,7 +7,7 @@ describe('what depends on the machine', () => {
     const entry = await entryOf(`if [ x$grub_platform = xxen ]; then insmod xzio; fi
       if loadfont unicode; then set gfxmode=auto; terminal_output gfxterm; fi
       if [ "$grub_platform" = efi ]; then linuxefi /boot/vmlinuz-6.1.0 ro; else linux16 /boot/vmlinuz-6.1.0 ro; fi`)
-    expect(entry).toMatchObject({ kernel: '/boot/vmlinuz-6.1.0', cmdline: 'ro', problems: [] })
+    expect(entry).toMatchObject({ kernel: '/boot/vmlinuz-6.1.0', commandLine: 'ro', problems: [] })
   })
 
   test('with another kernel, both are told', async () => {
@@ -17,14 +17,14 @@ describe('what depends on the machine', () => {
     expect(entry.problems).toEqual([
       'What it starts depends on the firmware: it may as well be /boot/vmlinuz-6.1.0, bios.',
     ])
-    expect(entry).toMatchObject({ kernel: '/boot/vmlinuz-6.12.0', cmdline: 'efi' })
+    expect(entry).toMatchObject({ kernel: '/boot/vmlinuz-6.12.0', commandLine: 'efi' })
   })
 
   test('a variable that differs makes the command line a doubtful one', async () => {
     const entry = await entryOf(`${linux} $console`, 'if keystatus --shift; then console=tty0; else console=ttyS0; fi')
     // Nobody holds a key down most times.
     expect(entry).toMatchObject({
-      cmdline: 'ttyS0',
+      commandLine: 'ttyS0',
       problems: ['Its kernel or command line depends on a key held down.'],
     })
   })
@@ -36,7 +36,7 @@ describe('what depends on the machine', () => {
        if [ $grub_platform = pc ]; then b=$a; else b=y; fi
        if [ $grub_platform = pc ]; then if [ $grub_platform = efi ]; then a=never; fi; fi`,
     )
-    expect(entry.cmdline).toBe('x')
+    expect(entry.commandLine).toBe('x')
     expect(entry.problems.join()).not.toContain('never')
   })
 
@@ -158,7 +158,7 @@ describe('blscfg', () => {
   test('newest first, with the variables of the script, and the names of GRUB', async () => {
     const { entries: list } = await menuOf('set kernelopts="ro quiet"\nblscfg\n', entries())
     expect(
-      list.map(({ id, kernel, initrds, cmdline, isDefault }) => [id, kernel, initrds, cmdline, isDefault]),
+      list.map(({ id, kernel, initrds, commandLine, isDefault }) => [id, kernel, initrds, commandLine, isDefault]),
     ).toEqual([
       ['6a98-6.12.0-200.fc41', '/boot/vmlinuz-6.12.0', ['/boot/initrd.img-6.12.0'], 'root=/dev/sda1 ro quiet', true],
       ['6a98-6.1.0-9.fc41', '/boot/vmlinuz-6.1.0', ['/boot/initrd.img-6.1.0'], 'root=/dev/sda1 ro quiet', false],
@@ -183,7 +183,7 @@ describe('blscfg', () => {
     expect(list.map(({ id }) => id)).toEqual(['6a98-6.12.0-200.fc41', '6a98-6.1.0-9.fc41', '6a98-0-rescue', 'other'])
     expect(list.find(({ isDefault }) => isDefault)).toMatchObject({
       id: '6a98-6.1.0-9.fc41',
-      cmdline: 'root=/dev/sda1 x',
+      commandLine: 'root=/dev/sda1 x',
     })
   })
 })

@@ -40,7 +40,7 @@ test('what both ways come to is sure; what one of them alone sets is not', async
 done
 menuentry x { ${linux} a=$a; }
 menuentry y { ${linux} b=$b; }`)
-  expect(entries.map(({ cmdline, problems }) => [cmdline, problems])).toEqual([
+  expect(entries.map(({ commandLine, problems }) => [commandLine, problems])).toEqual([
     ['a=1', []],
     ['b=2', ['Its kernel or command line depends on a key held down.']],
   ])
