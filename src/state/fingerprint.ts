@@ -1,9 +1,9 @@
 import type { System } from '../system/system.ts'
 import type { StateFolder } from './folder.ts'
 import { type HeldImage, readHeldImage } from './held-image.ts'
+import { findImagePointers, findImagePointersMeanwhile, type ImagePointers } from './image-pointers.ts'
 import { KernelMemory } from './kernel-memory.ts'
 import { bootIdOf, type ImageKind } from './record.ts'
-import { findImagePointers, findImagePointersMeanwhile, type ImagePointers } from './symbols.ts'
 
 /** The addresses stay for the whole boot, and looking them up again would take longer than all other steps. */
 const POINTERS = 'pointers.json'

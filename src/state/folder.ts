@@ -1,18 +1,6 @@
-import { randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  lstatSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { chmodSync, closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
-import { makeFolder } from '../system/replace-file.ts'
+import { makeFolder, replaceFile } from '../system/replace-file.ts'
 import { readAtMost, type System } from '../system/system.ts'
 
 /** Where facts about the running boot lie. They vanish with it, like all of /run. */
@@ -82,20 +70,7 @@ export class StateFolder {
    */
   write(name: string, text: string): void {
     this.#make()
-    const unfinished = join(this.path, `.${name}.${randomBytes(8).toString('hex')}`)
-    const fd = openSync(unfinished, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
-    try {
-      // Sets the mode that the umask has reduced.
-      fchmodSync(fd, 0o600)
-      const bytes = Buffer.from(text)
-      for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written)
-      renameSync(unfinished, join(this.path, name))
-    } catch (error) {
-      rmSync(unfinished, { force: true })
-      throw error
-    } finally {
-      closeSync(fd)
-    }
+    replaceFile(this.pathOf(name), Buffer.from(text), { mode: 0o600 })
   }
 
   /** Removes a file; a missing one is not a failure. @throws Node's error */

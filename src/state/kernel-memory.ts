@@ -1,15 +1,11 @@
 import { closeSync, openSync, readSync } from 'node:fs'
+import { ELF_HEADER, PT_LOAD, programHeaderSize, readElfHeader, readProgramHeaders } from '../bytes/elf.ts'
 
 /** The memory of the running kernel as an ELF core: fs/proc/kcore.c. Only with CAP_SYS_RAWIO, and not under lockdown=confidentiality. */
 const KCORE = '/proc/kcore'
 
 /** Program headers read; a machine has one for each range of memory and a handful more. */
 const MAX_RANGES = 4096
-
-/** Elf64_Ehdr and Elf64_Phdr, bytes. */
-const HEADER = 64
-const PROGRAM_HEADER = 56
-const PT_LOAD = 1
 
 interface Range {
   readonly address: bigint
@@ -75,21 +71,19 @@ export class KernelMemory {
 
 /** The PT_LOAD headers; none for a file that is not a little-endian ELF file of 64 bits. */
 function readRanges(fd: number): Range[] {
-  const header = Buffer.alloc(HEADER)
-  if (readSync(fd, header, 0, HEADER, 0) < HEADER) return []
-  // e_ident: magic, ELFCLASS64, ELFDATA2LSB.
-  if (header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2 || header[5] !== 1) return []
-  const start = header.readBigUInt64LE(32)
-  const count = Math.min(header.readUInt16LE(56), MAX_RANGES)
-  if (header.readUInt16LE(54) !== PROGRAM_HEADER) return []
-  const table = Buffer.alloc(count * PROGRAM_HEADER)
-  if (readSync(fd, table, 0, table.length, start) < table.length) return []
-  const ranges: Range[] = []
-  for (let at = 0; at < table.length; at += PROGRAM_HEADER) {
-    if (table.readUInt32LE(at) !== PT_LOAD) continue
-    const address = table.readBigUInt64LE(at + 16)
-    const end = address + table.readBigUInt64LE(at + 40)
-    ranges.push({ address, end, physical: table.readBigUInt64LE(at + 24), offset: table.readBigUInt64LE(at + 8) })
-  }
-  return ranges
+  const head = Buffer.alloc(ELF_HEADER)
+  const header = readElfHeader(head.subarray(0, readSync(fd, head, 0, ELF_HEADER, 0)))
+  if (!header?.is64 || header.byteOrder === 'big' || header.table === null) return []
+  const size = programHeaderSize(header)
+  if (header.table.entrySize !== size) return []
+  const bytes = Buffer.alloc(Math.min(header.table.count, MAX_RANGES) * size)
+  if (readSync(fd, bytes, 0, bytes.length, header.table.offset) < bytes.length) return []
+  return readProgramHeaders(bytes, header, size)
+    .filter(({ type }) => type === PT_LOAD)
+    .map(({ virtual, memorySize, physical, offset }) => ({
+      address: virtual,
+      end: virtual + memorySize,
+      physical,
+      offset,
+    }))
 }

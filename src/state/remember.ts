@@ -3,8 +3,8 @@ import { packageVersion } from '../version.ts'
 import { heldImage, imagePointers, imagePointersMeanwhile } from './fingerprint.ts'
 import { StateFolder } from './folder.ts'
 import type { HeldImage } from './held-image.ts'
+import type { ImagePointers } from './image-pointers.ts'
 import { bootIdOf, type ImageKind, type Loader, type LoadFacts, type LoadRecord, recordName } from './record.ts'
-import type { ImagePointers } from './symbols.ts'
 
 const live = new System()
 const folder = new StateFolder(live)

@@ -1,10 +1,9 @@
 import type { Evidence } from '../../errors.ts'
+import { FSTAB, readFstab } from '../../system/mounts/fstab.ts'
+import { MOUNT_TABLE, mountsInside, readMountTable } from '../../system/mounts/mount-table.ts'
 import type { System } from '../../system/system.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import type { Examination } from '../examination/examination.ts'
-
-const FSTAB = '/etc/fstab'
-const MOUNTS = '/proc/self/mountinfo'
 
 /** Where the boot partition and the EFI system partition are mounted: hier(7), systemd-gpt-auto-generator(8). */
 const places = ['/boot', '/efi', '/boot/efi', '/boot/firmware']
@@ -36,7 +35,7 @@ function mountsOf(system: System): Finding<'boot-mount'> {
     const names = [...new Set(missing.map(({ place }) => place))].join(' and ')
     const how = mounted === undefined ? 'empty' : 'not mounted'
     const summary = `${names} is configured, but ${how}: entries may be missing or stale.`
-    const proof = mounted === undefined ? [] : [{ source: MOUNTS, value: `no ${names}` }]
+    const proof = mounted === undefined ? [] : [{ source: MOUNT_TABLE, value: `no ${names}` }]
     const remedy = system.isLive ? `mount ${missing[0]?.place}` : `mount it on ${system.root}${missing[0]?.place}`
     return { id, status: 'warning', summary, evidence: [...evidence, ...proof], remedy }
   }
@@ -56,14 +55,10 @@ function mountsOf(system: System): Finding<'boot-mount'> {
   }
 }
 
-/** fstab(5). */
 function fromFstab(system: System): Wanted[] {
-  return (system.readText(FSTAB) ?? '').split('\n').flatMap((line) => {
-    const [device, mountPoint] = line.trim().split(/\s+/)
-    if (device === undefined || device === '' || device.startsWith('#') || mountPoint === undefined) return []
-    const place = mountPoint.replace(/(.)\/+$/, '$1')
-    return places.includes(place) ? [{ place, evidence: { source: FSTAB, value: line.trim() } }] : []
-  })
+  return readFstab(system)
+    .filter(({ mountPoint }) => places.includes(mountPoint))
+    .map(({ mountPoint, line }) => ({ place: mountPoint, evidence: { source: FSTAB, value: line } }))
 }
 
 /** systemd.mount(5): the unit is named after its place. */
@@ -74,16 +69,10 @@ function fromGenerator(system: System): Wanted[] {
   })
 }
 
-/**
- * proc_pid_mountinfo(5); an automount point counts, since looking into it mounts. Undefined without a running machine.
- */
+/** An automount point counts, since looking into it mounts. Undefined without a running machine. */
 function mountPoints(system: System): ReadonlySet<string> | undefined {
-  const text = system.readText(MOUNTS)
-  if (text === undefined) return undefined
-  const all = text.split('\n').flatMap((line) => line.split(' ')[4] ?? [])
-  // A /proc that is mounted in a directory for a chroot shows the host's names.
-  const below = system.isLive ? [] : all.filter((place) => place === system.root || place.startsWith(`${system.root}/`))
-  return new Set(below.length === 0 ? all : below.map((place) => place.slice(system.root.length) || '/'))
+  const mounts = readMountTable(system)
+  return mounts && new Set(mountsInside(mounts, system).map(({ mountPoint }) => mountPoint))
 }
 
 function isEmpty(system: System, place: string): boolean {

@@ -1,3 +1,4 @@
+import { MOUNT_TABLE } from '../../system/mounts/mount-table.ts'
 import type { System } from '../../system/system.ts'
 import { parseOsRelease } from '../efi/os-release.ts'
 import type { FoundEntry } from '../model/found-entry.ts'
@@ -97,7 +98,7 @@ export class ThisSystem {
   /** The file system mounted at /, or the one that fstab would mount there. */
   private mountedRoot(): { device: string | null; subvolume: string | null; isFact: boolean } {
     const { device, top, type } = this.volumes.mountOf('/')
-    const isFact = this.system.exists('/proc/self/mountinfo')
+    const isFact = this.system.exists(MOUNT_TABLE)
     const spec = type === 'zfs' && device !== null ? `ZFS=${device}` : device
     return { device: spec, subvolume: type === 'btrfs' && top !== '/' ? bareSubvolume(top) : null, isFact }
   }

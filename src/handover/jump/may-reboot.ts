@@ -2,6 +2,8 @@ import { statSync } from 'node:fs'
 import { type Evidence, errnoName, errnoNumber, KexecError } from '../../errors.ts'
 import { native } from '../../native.ts'
 import { CAPABILITIES, readCapabilities } from '../../policy/process/privileges.ts'
+import { MOUNT_TABLE } from '../../system/mounts/mount-table.ts'
+import { STATUS } from '../../system/process-status.ts'
 import type { System } from '../../system/system.ts'
 import { boundedCall } from './bounded-call.ts'
 
@@ -51,7 +53,7 @@ export function requireDirect(system: System): void {
 
 /** Processes and mounts are read there; without it nothing would be waited for, and nothing unmounted. */
 function requireProc(system: System): void {
-  for (const path of ['/proc/self/status', '/proc/self/mountinfo', '/proc/1/stat']) {
+  for (const path of [STATUS, MOUNT_TABLE, '/proc/1/stat']) {
     if (system.readText(path)) continue
     throw new KexecError('processes and mounts cannot be read, and all of them have to be ended', {
       reason: 'not-readable',

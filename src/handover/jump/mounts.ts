@@ -1,6 +1,7 @@
 import { errnoName } from '../../errors.ts'
 import { bytesOfText } from '../../exact-text.ts'
 import { native } from '../../native.ts'
+import { type MountedFileSystem, readMountTable } from '../../system/mounts/mount-table.ts'
 import type { System } from '../../system/system.ts'
 import { boundedCall } from './bounded-call.ts'
 
@@ -15,31 +16,9 @@ const VIRTUAL = new Set(
 /** File systems that hang when their server or daemon is gone, as it is by now. They are only detached. */
 const REMOTE = /^(nfs|nfs4|cifs|smb3|smbfs|ceph|9p|virtiofs|afs|gfs2|ocfs2|glusterfs|fuse|fuse\..*|davfs|sshfs)$/
 
-export interface Mount {
-  readonly target: string
-  readonly type: string
-  readonly readOnly: boolean
-}
-
-/** The mounts that have to be written back and closed, innermost first. */
-export function mountsToClose(system: System): Mount[] {
-  return mounts(system)
-    .filter(({ type }) => !VIRTUAL.has(type))
-    .reverse()
-}
-
-/** All mounts in the order they were made; none where they cannot be read. Format: proc_pid_mountinfo(5). */
-export function mounts(system: System): Mount[] {
-  const found: Mount[] = []
-  for (const line of (system.readText('/proc/self/mountinfo') ?? '').split('\n')) {
-    const fields = line.split(' ')
-    const dash = fields.indexOf('-')
-    const [target, options, type, superOptions] = [fields[4], fields[5], fields[dash + 1], fields[dash + 3]]
-    if (dash < 0 || target === undefined || options === undefined || type === undefined) continue
-    const readOnly = options.split(',').includes('ro') && (superOptions ?? '').split(',').includes('ro')
-    found.push({ target: unescapeOctal(target), type, readOnly })
-  }
-  return found
+/** The mounts that have to be written back and closed, innermost first; none where they cannot be read. */
+export function mountsToClose(system: System): MountedFileSystem[] {
+  return (readMountTable(system) ?? []).filter(({ type }) => !VIRTUAL.has(type)).reverse()
 }
 
 /** Time for a disk to answer, in milliseconds without any write. */
@@ -63,12 +42,12 @@ export function closeMounts(system: System): string[] {
   return mountsToClose(system).flatMap((mount) => closeMount(system, mount) ?? [])
 }
 
-function closeMount(system: System, { target, type, readOnly }: Mount): string | undefined {
+function closeMount(system: System, { mountPoint, type, readOnly }: MountedFileSystem): string | undefined {
   const call = (start: () => number) => boundedCall(system, start, UNMOUNT_PATIENCE)
-  const path = bytesOfText(target)
-  const silent = `${target} (${type}) does not answer, and is left as it is`
+  const path = bytesOfText(mountPoint)
+  const silent = `${mountPoint} (${type}) does not answer, and is left as it is`
   if (REMOTE.test(type)) return call(() => native().unmount(path, MNT_DETACH)) === undefined ? silent : undefined
-  if (target !== '/') {
+  if (mountPoint !== '/') {
     const errno = call(() => native().unmount(path, 0))
     if (errno === 0) return undefined
     // A remount would wait for the same thing.
@@ -77,10 +56,5 @@ function closeMount(system: System, { target, type, readOnly }: Mount): string |
   if (readOnly) return undefined
   const errno = call(() => native().remountReadOnly(path))
   if (errno === undefined) return silent
-  return errno === 0 ? undefined : `${target} (${type}) could not be remounted read-only: ${errnoName(errno)}`
-}
-
-/** mountinfo writes space, tab, newline and backslash in octal. */
-function unescapeOctal(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
+  return errno === 0 ? undefined : `${mountPoint} (${type}) could not be remounted read-only: ${errnoName(errno)}`
 }

@@ -1,54 +1,63 @@
 import type { ByteSource } from '../../bytes/bytes.ts'
+import {
+  type ElfHeader,
+  type ProgramHeader,
+  PT_INTERP,
+  PT_LOAD,
+  programHeaderSize,
+  readElfHeader,
+  readProgramHeaders,
+} from '../../bytes/elf.ts'
+import { architectureOfElf } from '../../system/architecture.ts'
 import { findVersion, type Version } from '../model/banner.ts'
 import { engineFor } from '../model/engines.ts'
-import { type ImageFormat, type KernelImage, magicAt, unknownImage } from '../model/image.ts'
+import { type ImageFormat, type KernelImage, unknownImage } from '../model/image.ts'
 
-/** ELF, "Executable and Linking Format" (gABI): a vmlinux, or any program mistaken for a kernel. */
+/** ELF: a vmlinux, or any program mistaken for a kernel. */
 export const elf: ImageFormat = {
   name: 'ELF',
-  recognise: (head) => magicAt(head, 0, '\x7fELF') && head.length >= 20,
+  recognise: (head) => readElfHeader(head) !== undefined,
   inspect(head, source) {
-    const little = head[5] !== 2
-    const read = (offset: number) => (little ? head.readUInt16LE(offset) : head.readUInt16BE(offset))
-    const is64 = head[4] === 2
-    const architecture = architectureOf(read(18), is64, little)
-    const type = types.get(read(16)) ?? 'file'
-    const segments = source === undefined ? [] : readSegments(source, head, is64, little)
+    const header = readElfHeader(head) as ElfHeader
+    const architecture = architectureOfElf(header)
+    const type = types.get(header.type) ?? 'file'
+    const segments = source === undefined ? [] : readSegments(source, header)
     const image: KernelImage = {
       ...unknownImage,
       ...extentOf(segments),
       format: 'ELF',
-      description: `an ELF ${architecture?.replace('_', '-') ?? `(machine ${read(18)})`} ${type}`,
+      description: `an ELF ${architecture?.replace('_', '-') ?? `(machine ${header.machine})`} ${type}`,
       architecture,
-      byteOrder: little ? 'little' : 'big',
+      byteOrder: header.byteOrder,
     }
-    if (source === undefined) return runsInUpperHalf(head, is64, little) ? asUnnamedVmlinux(image) : image
+    if (source === undefined) return runsInUpperHalf(header) ? asUnnamedVmlinux(image) : image
     const version = versionOf(source, segments)
     if (version !== undefined) return asVmlinux(image, version)
     return isCutOff(source, segments) && isMappedInUpperHalf(segments) ? asUnnamedVmlinux(image) : image
   },
 }
 
+const UPPER_HALF = 1n << 63n
+
 /**
  * Only kernels have such an address: in the first bytes, this alone distinguishes one from a program. x86's are entered
  * at physical addresses.
  */
-function runsInUpperHalf(head: Buffer, is64: boolean, little: boolean): boolean {
-  if (!is64 || head.length < 32) return false
-  return (little ? head.readBigUInt64LE(24) : head.readBigUInt64BE(24)) >= 1n << 63n
+function runsInUpperHalf({ entry }: ElfHeader): boolean {
+  return entry !== null && entry >= UPPER_HALF
 }
 
 /**
  * Whether the file continues behind the available bytes: it was truncated, or only its begin was unpacked. Its version
  * line may lie there.
  */
-function isCutOff(source: ByteSource, segments: readonly Segment[]): boolean {
-  return segments.some(({ type, offset, size }) => type === LOAD && offset + size > source.size)
+function isCutOff(source: ByteSource, segments: readonly ProgramHeader[]): boolean {
+  return segments.some(({ type, offset, fileSize }) => type === PT_LOAD && Number(offset + fileSize) > source.size)
 }
 
 /** As only kernels are, including x86's, which are entered at physical addresses. */
-function isMappedInUpperHalf(segments: readonly Segment[]): boolean {
-  return !hasInterpreter(segments) && segments.some(({ type, virtual }) => type === LOAD && virtual >= 2 ** 63)
+function isMappedInUpperHalf(segments: readonly ProgramHeader[]): boolean {
+  return !hasInterpreter(segments) && segments.some(({ type, virtual }) => type === PT_LOAD && virtual >= UPPER_HALF)
 }
 
 const UNNAMED = ' (vmlinux)'
@@ -85,55 +94,25 @@ const commandLineSizes = new Map([
 /** The part of an ELF file that is searched for the version line, in bytes. */
 const SEARCHED = 64 * 1024 * 1024
 const MAX_SEGMENTS = 128
-/** Size of an entry of the segments' table, in bytes: 56 or 32. */
+/** The longest entry of the segments' table, in bytes. */
 const MAX_ENTRY = 256
-const LOAD = 1
 
-/** An entry of the program header table. */
-interface Segment {
-  readonly type: number
-  readonly offset: number
-  /** Bytes in the file. */
-  readonly size: number
-  /** Rounded, beyond 53 bits. */
-  readonly virtual: number
-  /** Physical. */
-  readonly address: number
-  /** Bytes in memory. */
-  readonly memory: number
-}
-
-function readSegments(source: ByteSource, head: Buffer, is64: boolean, little: boolean): Segment[] {
-  if (head.length < 64) return []
-  const reader = fields(little)
-  const table = is64 ? reader.long(head, 32) : reader.word(head, 28)
-  const entry = reader.half(head, is64 ? 54 : 42)
-  const count = Math.min(reader.half(head, is64 ? 56 : 44), MAX_SEGMENTS)
-  if (entry < (is64 ? 56 : 32) || entry > MAX_ENTRY) return []
-  const bytes = source.read(table, count * entry)
-  const segments: Segment[] = []
-  for (let at = 0; at + entry <= bytes.length; at += entry) {
-    const number = (in64: number, in32: number) =>
-      is64 ? reader.long(bytes, at + in64) : reader.word(bytes, at + in32)
-    segments.push({
-      type: reader.word(bytes, at),
-      offset: number(8, 4),
-      virtual: number(16, 8),
-      address: number(24, 12),
-      size: number(32, 16),
-      memory: number(40, 20),
-    })
-  }
-  return segments
+function readSegments(source: ByteSource, header: ElfHeader): ProgramHeader[] {
+  if (header.table === null) return []
+  const { offset, entrySize, count } = header.table
+  if (entrySize < programHeaderSize(header) || entrySize > MAX_ENTRY) return []
+  const bytes = source.read(Number(offset), Math.min(count, MAX_SEGMENTS) * entrySize)
+  return readProgramHeaders(bytes, header, entrySize)
 }
 
 /** The version line of a vmlinux. It searches segments, so that it needs no section table. */
-function versionOf(source: ByteSource, segments: readonly Segment[]): Version | undefined {
+function versionOf(source: ByteSource, segments: readonly ProgramHeader[]): Version | undefined {
   // A kernel is linked at fixed physical addresses or runs above half of its space; a program has an interpreter.
   if (hasInterpreter(segments)) return undefined
   let left = SEARCHED
-  for (const { type, offset, size } of segments) {
-    if (type !== LOAD || left <= 0) continue
+  for (const segment of segments) {
+    if (segment.type !== PT_LOAD || left <= 0) continue
+    const [offset, size] = [Number(segment.offset), Number(segment.fileSize)]
     const found = findVersion(source, offset, Math.min(offset + size, offset + left, source.size))
     if (found !== undefined) return found
     left -= size
@@ -142,32 +121,20 @@ function versionOf(source: ByteSource, segments: readonly Segment[]): Version | 
 }
 
 /** Where the last segment ends, and how far the loaded ones reach; null for impossible numbers. */
-function extentOf(segments: readonly Segment[]): Pick<KernelImage, 'minimumSize' | 'memoryNeeded'> {
-  const loaded = segments.filter(({ type, memory }) => type === LOAD && memory > 0)
-  const ends = segments.filter(({ size }) => size > 0).map(({ offset, size }) => offset + size)
-  const start = Math.min(...loaded.map(({ address }) => address))
-  return {
-    minimumSize: plausible(Math.max(0, ...ends)),
-    memoryNeeded: plausible(Math.max(start, ...loaded.map(({ address, memory }) => address + memory)) - start),
-  }
+function extentOf(segments: readonly ProgramHeader[]): Pick<KernelImage, 'minimumSize' | 'memoryNeeded'> {
+  const loaded = segments.filter(({ type, memorySize }) => type === PT_LOAD && memorySize > 0)
+  const ends = segments.filter(({ fileSize }) => fileSize > 0).map(({ offset, fileSize }) => Number(offset + fileSize))
+  const start = Math.min(...loaded.map(({ physical }) => Number(physical)))
+  const end = Math.max(start, ...loaded.map(({ physical, memorySize }) => Number(physical + memorySize)))
+  return { minimumSize: plausible(Math.max(0, ...ends)), memoryNeeded: plausible(end - start) }
 }
 
 function plausible(bytes: number): number | null {
   return bytes > 0 && bytes < 2 ** 40 ? bytes : null
 }
 
-const INTERPRETER = 3
-
-function hasInterpreter(segments: readonly Segment[]): boolean {
-  return segments.some(({ type }) => type === INTERPRETER)
-}
-
-function fields(little: boolean) {
-  return {
-    half: (bytes: Buffer, at: number) => (little ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at)),
-    word: (bytes: Buffer, at: number) => (little ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at)),
-    long: (bytes: Buffer, at: number) => Number(little ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at)),
-  }
+function hasInterpreter(segments: readonly ProgramHeader[]): boolean {
+  return segments.some(({ type }) => type === PT_INTERP)
 }
 
 const types = new Map([
@@ -176,29 +143,3 @@ const types = new Map([
   [3, 'executable (position-independent) or shared object'],
   [4, 'core dump'],
 ])
-
-/** e_machine, as in the kernel's include/uapi/linux/elf-em.h. */
-function architectureOf(machine: number, is64: boolean, little: boolean): string | null {
-  switch (machine) {
-    case 3:
-      return 'i386'
-    case 62:
-      return 'x86_64'
-    case 40:
-      return 'armv7l'
-    case 183:
-      return 'aarch64'
-    case 243:
-      return is64 ? 'riscv64' : 'riscv32'
-    case 258:
-      return 'loongarch64'
-    case 21:
-      return little ? 'ppc64le' : 'ppc64'
-    case 22:
-      return 's390x'
-    case 8:
-      return is64 ? 'mips64' : 'mips'
-    default:
-      return null
-  }
-}

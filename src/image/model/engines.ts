@@ -1,3 +1,5 @@
+import { architectures, seriesName } from '../../system/architecture.ts'
+
 /** How the kernel loads a format. 'file' is kexec_file_load(2), 'segments' is kexec_load(2). */
 export type ImageEngine = 'file' | 'segments' | 'none'
 
@@ -12,84 +14,47 @@ export interface EngineChoice {
   readonly isLaidOut?: boolean
 }
 
-/**
- * The formats of the kernel's loaders: kexec_file_loaders of each arch/…/kernel. Containers and compressed kernels are
- * unpacked first; the kernel inside counts. A format that is not listed has no loader.
- */
-export const engines: readonly EngineChoice[] = [
-  { format: 'bzImage', architecture: 'x86_64', engine: 'file', reason: 'what kexec_file_load takes on x86' },
-  {
-    format: 'bzImage',
-    architecture: 'i386',
-    engine: 'segments',
-    reason: 'a 32-bit kernel has no entry that kexec_file_load knows',
-  },
-  {
+/** The architectures of kernels in families that have several. */
+const members = new Map([
+  ['aarch64', ['aarch64', 'aarch64_be']],
+  ['ppc64', ['ppc64le', 'ppc64']],
+])
+
+const byFile = Object.entries(architectures).flatMap(([family, { label, fileLoadSince }]) =>
+  Object.entries<number>(fileLoadSince ?? {}).flatMap(([format, since]) =>
+    (members.get(family) ?? [family]).map((architecture): EngineChoice => {
+      const release = since === 0 ? '' : ` since Linux ${seriesName(since)}`
+      const where = architecture === 'aarch64_be' ? ', where the CPU can run big-endian kernels' : ''
+      const reason = `kexec_file_load takes this format on ${label}${release}${where}`
+      return { format, architecture, engine: 'file', reason }
+    }),
+  ),
+)
+
+const bySegments: readonly Omit<EngineChoice, 'engine'>[] = [
+  { format: 'bzImage', architecture: 'i386', reason: 'a 32-bit kernel has no entry point for kexec_file_load' },
+  ...['x86_64', 'i386'].map((architecture) => ({
     format: 'vmlinux',
-    architecture: 'x86_64',
-    engine: 'segments',
+    architecture,
     reason: 'kexec_file_load takes only a bzImage on x86',
-    isLaidOut: true,
-  },
-  {
-    format: 'vmlinux',
-    architecture: 'i386',
-    engine: 'segments',
-    reason: 'kexec_file_load takes only a bzImage on x86',
-  },
-  {
-    format: 'arm64 Image',
-    architecture: 'aarch64',
-    engine: 'file',
-    reason: 'what kexec_file_load takes on arm64, uncompressed',
-  },
-  {
-    format: 'arm64 Image',
-    architecture: 'aarch64_be',
-    engine: 'file',
-    reason: 'as above, on a machine that can run big-endian',
-  },
-  {
-    format: 'vmlinux',
-    architecture: 'aarch64',
-    engine: 'segments',
-    reason: 'kexec_file_load takes only an Image on arm64',
-  },
-  {
-    format: 'riscv Image',
-    architecture: 'riscv64',
-    engine: 'file',
-    reason: 'what kexec_file_load takes on RISC-V, of late',
-  },
-  {
-    format: 'vmlinux',
-    architecture: 'riscv64',
-    engine: 'file',
-    reason: 'what kexec_file_load takes on RISC-V',
-  },
-  {
-    format: 'loongarch Image',
-    architecture: 'loongarch64',
-    engine: 'file',
-    reason: 'what kexec_file_load takes on LoongArch, of late',
-  },
-  {
-    format: 'vmlinux',
-    architecture: 'loongarch64',
-    engine: 'file',
-    reason: 'what kexec_file_load takes on LoongArch, of late',
-  },
-  { format: 'vmlinux', architecture: 'ppc64le', engine: 'file', reason: 'what kexec_file_load takes on POWER' },
-  { format: 'vmlinux', architecture: 'ppc64', engine: 'file', reason: 'what kexec_file_load takes on POWER' },
-  { format: 's390 Image', architecture: 's390x', engine: 'file', reason: 'what kexec_file_load takes on s390x' },
-  { format: 'vmlinux', architecture: 's390x', engine: 'file', reason: 'what kexec_file_load takes on s390x' },
+    isLaidOut: architecture === 'x86_64',
+  })),
+  { format: 'vmlinux', architecture: 'aarch64', reason: 'kexec_file_load takes only an Image on arm64' },
   ...['armv7l', 'armv7b'].map((architecture) => ({
     format: 'ARM zImage',
     architecture,
-    engine: 'segments' as const,
     reason: '32-bit ARM has no kexec_file_load',
     isLaidOut: true,
   })),
+]
+
+/**
+ * The engine for each format that can be loaded. Containers and compressed kernels are unpacked first; the kernel inside
+ * counts. A format that is not listed has no loader.
+ */
+export const engines: readonly EngineChoice[] = [
+  ...byFile,
+  ...bySegments.map((each): EngineChoice => ({ ...each, engine: 'segments' })),
 ]
 
 /** The engine that loads an image of this format on this architecture, and the reason. */

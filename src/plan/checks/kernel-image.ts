@@ -4,7 +4,7 @@ import { bzImageProblems, pagingLevels } from '../../image/formats/bzimage.ts'
 import { TRUNCATED } from '../../image/formats/inspect.ts'
 import { engineFor } from '../../image/model/engines.ts'
 import type { KernelImage } from '../../image/model/image.ts'
-import { byteOrderOf, factsOf, familyOf } from '../../system/architecture.ts'
+import { byteOrderOf, factsOf, familyOf, seriesName } from '../../system/architecture.ts'
 import { formatBytes } from '../../text.ts'
 import type { Engine } from '../choices/engine.ts'
 import { pagingOf, usesFiveLevels } from '../context/paging.ts'
@@ -214,7 +214,6 @@ function checkRelease({ image, way }: CheckedKernel, { series, architecture }: R
   if (way.engine !== 'file') return []
   const since = factsOf(architecture ?? '')?.fileLoadSince?.[image.format]
   if (since === undefined || series === null || series >= since) return []
-  const name = (number: number) => `${Math.floor(number / 1000)}.${number % 1000}`
-  const text = `kexec_file_load takes a ${image.format} on ${architecture} since Linux ${name(since)}, and Linux ${name(series)} is running`
+  const text = `kexec_file_load takes a ${image.format} on ${architecture} since Linux ${seriesName(since)}, and Linux ${seriesName(series)} is running`
   return [warning('format-too-new', text)]
 }

@@ -1,8 +1,9 @@
 import { gunzipSync } from 'node:zlib'
 import type { Evidence } from '../../errors.ts'
+import { SYMBOLS } from '../../system/kernel-symbols.ts'
 import type { Known } from './known.ts'
 import type { Survey } from './survey.ts'
-import { kernelHasSymbol, SYMBOLS } from './symbols.ts'
+import { kernelHasSymbol } from './symbols.ts'
 
 /** Far more than any kernel's configuration: those of distributions have 250 to 300 KB. */
 const MAX_BYTES = 4 * 1024 * 1024

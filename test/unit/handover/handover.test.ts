@@ -53,7 +53,7 @@ test('systemd without kexec.target is an obstacle that is named', () => {
 })
 
 test('mounts are closed innermost first, virtual ones not at all', () => {
-  // As /proc/self/mountinfo of a Debian 12 machine has it, with a folder that has a space in its name.
+  // As /proc/self/mountinfo of a Debian 12 machine has it, with a directory that has a space in its name.
   const mountinfo = `22 27 0:20 / /sys rw,nosuid,nodev,noexec,relatime shared:7 - sysfs sysfs rw
 23 27 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:13 - proc proc rw
 27 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
@@ -61,10 +61,10 @@ test('mounts are closed innermost first, virtual ones not at all', () => {
 70 27 0:45 / /srv/my\\040files rw,relatime shared:31 - nfs4 server:/files rw,vers=4.2
 71 27 0:30 / /run rw,nosuid,nodev shared:5 - tmpfs tmpfs rw
 `
-  expect(mountsToClose(machine({ '/proc/self/mountinfo': mountinfo }))).toEqual([
-    { target: '/srv/my files', type: 'nfs4', readOnly: false },
-    { target: '/boot/efi', type: 'vfat', readOnly: true },
-    { target: '/', type: 'ext4', readOnly: false },
+  expect(mountsToClose(machine({ '/proc/self/mountinfo': mountinfo }))).toMatchObject([
+    { mountPoint: '/srv/my files', type: 'nfs4', readOnly: false },
+    { mountPoint: '/boot/efi', type: 'vfat', readOnly: true },
+    { mountPoint: '/', type: 'ext4', readOnly: false },
   ])
 })
 

@@ -1,5 +1,5 @@
 import type { ByteSource } from '../../../bytes/bytes.ts'
-import { damaged, ELF_HEADER, LARGEST, readProgramHeaders } from '../segments/elf-parts.ts'
+import { damaged, LARGEST, readElfKernel } from '../segments/elf-parts.ts'
 import { HEAD } from './trampoline.ts'
 
 /** A vmlinux of POWER: its layout, and its bytes. */
@@ -17,22 +17,21 @@ export interface Ppc64Kernel {
  * @throws KexecError 'damaged-image', 'truncated-kernel'
  */
 export function readPpc64Kernel(source: ByteSource): Ppc64Kernel {
-  const head = source.read(0, ELF_HEADER)
-  const headers = readProgramHeaders(source, head)
-  const [first] = headers as [(typeof headers)[number]]
+  const { entry, parts } = readElfKernel(source)
+  const [first] = parts as [(typeof parts)[number]]
   const start = first.physical
-  const length = Math.max(...headers.map((header) => header.physical - start + header.length))
-  const size = Math.max(...headers.map((header) => header.physical - start + header.size))
-  if (size > LARGEST) throw damaged('its parts lie further apart than a kernel can be large', headers)
-  if (first.length < HEAD) throw damaged('its first part has no room for what every kernel begins with', headers)
-  if (head.readUInt32LE(24) !== first.virtual) throw damaged('it is not entered at its first byte', headers)
+  const length = Math.max(...parts.map((part) => part.physical - start + part.length))
+  const size = Math.max(...parts.map((part) => part.physical - start + part.size))
+  if (size > LARGEST) throw damaged('its parts lie further apart than a kernel can be large', parts)
+  if (first.length < HEAD) throw damaged('its first part has no room for what every kernel begins with', parts)
+  if (BigInt.asUintN(32, entry) !== BigInt(first.virtual)) throw damaged('it is not entered at its first byte', parts)
   return {
     length,
     size,
     bytes() {
-      if (headers.length === 1) return source.read(first.offset, first.length)
+      if (parts.length === 1) return source.read(first.offset, first.length)
       const bytes = Buffer.alloc(length)
-      for (const part of headers) source.read(part.offset, part.length).copy(bytes, part.physical - start)
+      for (const part of parts) source.read(part.offset, part.length).copy(bytes, part.physical - start)
       return bytes
     },
   }

@@ -1,15 +1,7 @@
 import type { ByteSource } from '../../../bytes/bytes.ts'
 import { KexecError } from '../../../errors.ts'
 import { roundUp } from '../../../system/memory-ranges.ts'
-import {
-  damaged,
-  ELF_HEADER,
-  HIGHEST,
-  LARGEST,
-  number,
-  type ProgramHeader,
-  readProgramHeaders,
-} from '../segments/elf-parts.ts'
+import { damaged, type ElfKernel, HIGHEST, LARGEST, type LoadedPart, readElfKernel } from '../segments/elf-parts.ts'
 import { formatAddress } from '../segments/segment.ts'
 import type { KernelPart, X86Kernel } from './kernel.ts'
 import type { LinkedRange } from './relocations.ts'
@@ -28,7 +20,7 @@ const MAX_PARTS = 12
 
 /** The kernel bytes that a part consists of. */
 interface FilePart extends KernelPart {
-  readonly pieces: readonly ProgramHeader[]
+  readonly pieces: readonly LoadedPart[]
 }
 
 /** Requests for the place and start of a vmlinux. */
@@ -55,9 +47,9 @@ export interface Vmlinux extends X86Kernel {
  * @throws KexecError 'damaged-image', 'truncated-kernel'; 'invalid-argument' for an impossible `physicalBase`
  */
 export function readVmlinux(source: ByteSource, { physicalBase }: VmlinuxOptions = {}): Vmlinux {
-  const head = source.read(0, ELF_HEADER)
-  const headers = readProgramHeaders(source, head)
-  const start = Math.floor((headers[0] as ProgramHeader).physical / ALIGNMENT) * ALIGNMENT
+  const kernel = readElfKernel(source)
+  const headers = kernel.parts
+  const start = Math.floor((headers[0] as LoadedPart).physical / ALIGNMENT) * ALIGNMENT
   const end = Math.max(...headers.map(({ physical, size }) => physical + size))
   if (end - start > LARGEST) throw damaged('its parts lie further apart than a kernel can be large', headers)
   const base = baseOf(physicalBase)
@@ -74,7 +66,7 @@ export function readVmlinux(source: ByteSource, { physicalBase }: VmlinuxOptions
       limit: base === undefined ? Number.POSITIVE_INFINITY : base + size,
     },
     parts: parts.map(({ offset, length, size }) => ({ offset, length, size })),
-    entry: entryOf(head, headers) - start,
+    entry: entryOf(kernel) - start,
     initrdLimit: Number.POSITIVE_INFINITY,
     bytes: () => parts.map((part) => bytesOf(source, part, start)),
   }
@@ -87,7 +79,7 @@ const KERNEL_MAPPING = 2 ** 31
  * The places of the kernel's addresses in the file, including those of its processors' memory, which is linked to 0.
  */
 export function linkedRanges(source: ByteSource): LinkedRange[] {
-  return readProgramHeaders(source, source.read(0, ELF_HEADER)).map(({ offset, physical, length }) => {
+  return readElfKernel(source).parts.map(({ offset, physical, length }) => {
     return { virtual: KERNEL_MAPPING + physical, offset, length }
   })
 }
@@ -104,7 +96,7 @@ function baseOf(base: number | undefined): number | undefined {
  * The copied parts, in whole pages. Parts that share a page become one. Where there are more than kexec_load takes, the
  * closest ones are joined.
  */
-function partsOf(headers: readonly ProgramHeader[], start: number): FilePart[] {
+function partsOf(headers: readonly LoadedPart[], start: number): FilePart[] {
   const parts: FilePart[] = []
   for (const header of headers.filter(({ length }) => length > 0)) {
     const part = filePart([header], start)
@@ -130,8 +122,8 @@ function joined(one: FilePart, other: FilePart, start: number): FilePart {
   return filePart([...one.pieces, ...other.pieces], start)
 }
 
-function filePart(pieces: readonly ProgramHeader[], start: number): FilePart {
-  const [first, last] = [pieces[0] as ProgramHeader, pieces.at(-1) as ProgramHeader]
+function filePart(pieces: readonly LoadedPart[], start: number): FilePart {
+  const [first, last] = [pieces[0] as LoadedPart, pieces.at(-1) as LoadedPart]
   const offset = Math.floor((first.physical - start) / PAGE) * PAGE
   const length = last.physical - start + last.length - offset
   return { offset, length, size: roundUp(length, PAGE), pieces }
@@ -139,7 +131,7 @@ function filePart(pieces: readonly ProgramHeader[], start: number): FilePart {
 
 /** Shared with the source where they are one piece of it. */
 function bytesOf(source: ByteSource, { offset, length, pieces }: FilePart, start: number): Buffer {
-  const [only, ...others] = pieces as [ProgramHeader, ...ProgramHeader[]]
+  const [only, ...others] = pieces as [LoadedPart, ...LoadedPart[]]
   if (others.length === 0 && only.physical - start === offset) return source.read(only.offset, only.length)
   const bytes = Buffer.alloc(length)
   for (const piece of pieces) {
@@ -149,13 +141,12 @@ function bytesOf(source: ByteSource, { offset, length, pieces }: FilePart, start
 }
 
 /** Physical: the linker script writes it so (phys_startup_64); other builds write the virtual one. */
-function entryOf(head: Buffer, headers: readonly ProgramHeader[]): number {
-  const entry = number(head, 24)
+function entryOf({ entry: address, parts }: ElfKernel): number {
+  const [entry, low] = [Number(address), Number(BigInt.asUintN(32, address))]
   const inside = (address: number, start: number, size: number) => address >= start && address < start + size
-  if (headers.some(({ physical, length }) => inside(entry, physical, length))) return entry
-  const low = head.readUInt32LE(24)
-  const holder = headers.find(({ virtual, length }) => inside(low, virtual, length))
-  if (holder === undefined) throw damaged('its entry point lies outside of it', headers)
+  if (parts.some(({ physical, length }) => inside(entry, physical, length))) return entry
+  const holder = parts.find(({ virtual, length }) => inside(low, virtual, length))
+  if (holder === undefined) throw damaged('its entry point lies outside of it', parts)
   return holder.physical + low - holder.virtual
 }
 

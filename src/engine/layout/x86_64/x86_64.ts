@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { memoryBytes } from '../../../bytes/bytes.ts'
+import { isElf } from '../../../bytes/elf.ts'
 import { KexecError } from '../../../errors.ts'
-import { type KernelImage, magicAt } from '../../../image/model/image.ts'
+import type { KernelImage } from '../../../image/model/image.ts'
 import { readSetupHeader } from '../../../image/model/setup-header.ts'
 import type { NativeSegment } from '../../../native.ts'
 import { architectures } from '../../../system/architecture.ts'
@@ -275,7 +276,7 @@ function readKernel(
   { kernel, unpacked, commandLine }: X86Parts,
   options: VmlinuxOptions,
 ): { kernels: readonly ReadKernel[]; header: Buffer } {
-  if (magicAt(kernel, 0, '\x7fELF')) {
+  if (isElf(kernel)) {
     return { kernels: [readVmlinux(memoryBytes(kernel), options)], header: vmlinuxHeader(options) }
   }
   if (unpacked) return unpackedKernel(kernel, unpacked, usable, commandLine)

@@ -62,7 +62,7 @@ test('a call that does not come back is given up, and only when nothing is writt
 test('a process is spared for its @ only when it is root’s through and through', () => {
   const proc = folder()
   const daemon = {
-    commandLine: '@sbin/mdmon\0',
+    cmdline: '@sbin/mdmon\0',
     status: 'Name:\tmdmon\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n',
     loginuid: '4294967295',
   }
@@ -77,7 +77,7 @@ test('a process is spared for its @ only when it is root’s through and through
   expect(isSpared({})).toBe(true)
   expect(isSpared({ loginuid: null }), 'a kernel without audit').toBe(true)
   expect(isSpared({ loginuid: '0' })).toBe(true)
-  expect(isSpared({ commandLine: 'mdmon\0' })).toBe(false)
+  expect(isSpared({ cmdline: 'mdmon\0' })).toBe(false)
   // `exec -a @x passwd`: only the effective id is root's.
   expect(isSpared({ status: 'Name:\tpasswd\nUid:\t1000\t0\t0\t0\n' })).toBe(false)
   // `exec -a @x sudo`: sudo makes all of them root's.
