@@ -13,6 +13,15 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(1)} ${unit}`
 }
 
+/** A moment for people, in local time with its distance from UTC: '2026-11-21 14:05:41 +01:00'. */
+export function localTime(at: Date): string {
+  const ahead = -at.getTimezoneOffset()
+  const two = (number: number) => String(Math.floor(number)).padStart(2, '0')
+  const zone = `${ahead < 0 ? '-' : '+'}${two(Math.abs(ahead) / 60)}:${two(Math.abs(ahead) % 60)}`
+  const local = new Date(at.getTime() + ahead * 60_000).toISOString()
+  return `${local.slice(0, 10)} ${local.slice(11, 19)} ${zone}`
+}
+
 /**
  * Control characters, line and paragraph separators, and characters that change the direction of writing (Unicode's
  * bidirectional controls). With these, a text looks like another text, or like more lines than it has. Bytes that are

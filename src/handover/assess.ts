@@ -7,6 +7,7 @@ import { filesOfProgram, locateProgram, type Program } from '../program.ts'
 import { exposureWarnings } from '../system/exposure.ts'
 import type { System } from '../system/system.ts'
 import type { InitSystem } from './contract/init-system.ts'
+import type { HandoverNote, Obstacle } from './contract/remarks.ts'
 import { detectInit } from './detect.ts'
 import { unreachableAtTheEnd } from './precautions/reachable.ts'
 
@@ -21,13 +22,13 @@ export interface HandoverAssessment {
   /** Whether no obstacle keeps it from ending in the new kernel. */
   readonly proven: boolean
   readonly steps: readonly string[]
-  /** The obstacles to ending in the new kernel, one clause each; empty when it is verified. */
-  readonly obstacles: readonly string[]
+  /** The obstacles to ending in the new kernel; empty when it is verified. */
+  readonly obstacles: readonly Obstacle[]
   /** Null when this way needs no hook. */
   readonly hook: HookStanding | null
   /** Other things to install or set up beside the hook, one clause each. */
   readonly install: readonly string[]
-  readonly notes: readonly string[]
+  readonly notes: readonly HandoverNote[]
   /** The remedy; null when it is verified. */
   readonly remedy: string | null
   readonly evidence: readonly Evidence[]
@@ -35,6 +36,11 @@ export interface HandoverAssessment {
 
 const DIRECT = 'linux-kexec reboot --via direct'
 const INSTALL = 'linux-kexec handover --install'
+
+const NOT_INSTALLED: Obstacle = {
+  code: 'program-absent',
+  text: 'linux-kexec or Node is not installed where the hook could call it',
+}
 
 /** Stands in where no program was found, so that the rest can still be reported. */
 const NO_PROGRAM: Program = { node: '/usr/bin/node', command: '/usr/bin/linux-kexec' }
@@ -50,9 +56,18 @@ export function assessHandover(system: System): HandoverAssessment {
     const way = assessWay(system, initSystem)
     return { init, title, via: initSystem.name, ...way, evidence: [...evidence, ...way.evidence] }
   }
-  const what = init === 'unknown' ? 'the init system here is not one that is known' : `${title} is not served`
+  const text = init === 'unknown' ? 'the init system is unknown' : `${title} is not supported`
   const nothing = { steps: [], hook: null, install: [], notes: [] }
-  return { init, title, via: null, proven: false, ...nothing, obstacles: [what], remedy: DIRECT, evidence }
+  return {
+    init,
+    title,
+    via: null,
+    proven: false,
+    ...nothing,
+    obstacles: [{ code: 'init-not-supported', text }],
+    remedy: DIRECT,
+    evidence,
+  }
 }
 
 /** Whether one way, even of another init system, would end in the new kernel. */
@@ -63,9 +78,10 @@ export function assessWay(system: System, initSystem: InitSystem): Omit<Handover
   const obstacles = [...own]
   if (hook !== null) {
     obstacles.push(...stateObstacles(hook))
-    if (program === undefined) obstacles.push('linux-kexec or Node is not installed where the hook could call it')
+    if (program === undefined) obstacles.push(NOT_INSTALLED)
     else obstacles.push(...unreachableAtTheEnd(system, program))
-    if (wanted !== null && hook.state === 'installed') obstacles.push(...failingScripts(system, wanted))
+    if (wanted !== null && hook.state === 'installed')
+      obstacles.push(...failingScripts(system, wanted).map((text): Obstacle => ({ code: 'hook-failing', text })))
   }
   const proven = obstacles.length === 0
   const onlyHook = hook !== null && hook.toInstall.length > 0 && obstacles.length === 1
@@ -81,27 +97,32 @@ export function assessWay(system: System, initSystem: InitSystem): Omit<Handover
 }
 
 /** Root calls Node and linux-kexec as its last step, so anyone who may replace these or the hook runs as root then. */
-function exposures(system: System, program: Program | undefined, hook: Hook | null): string[] {
+function exposures(system: System, program: Program | undefined, hook: Hook | null): HandoverNote[] {
   const parts = (hook?.parts ?? []).map(({ path }) => path)
   const warnings = exposureWarnings(system, [...parts, ...(program === undefined ? [] : filesOfProgram(program))])
-  return warnings.map((warning) => `${warning}.`)
+  return warnings.map((warning) => ({ code: 'exposed-files', text: `${warning}.` }))
 }
 
-function stateObstacles({ state, foreign }: HookStanding): string[] {
-  if (state === 'absent') return ['the hook that starts the loaded kernel is not installed']
-  if (state === 'outdated') return ['the hook that starts the loaded kernel is not the one that belongs here']
-  return foreign.map((path) => `${path}, where the hook belongs, is not ours`)
+function stateObstacles({ state, foreign }: HookStanding): Obstacle[] {
+  if (state === 'absent')
+    return [{ code: 'hook-absent', text: 'the hook that starts the loaded kernel is not installed' }]
+  if (state === 'outdated')
+    return [{ code: 'hook-outdated', text: 'the hook that starts the loaded kernel is not the one of this version' }]
+  return foreign.map((path) => ({
+    code: 'hook-foreign',
+    text: `${path} does not belong to linux-kexec, and is in the place of the hook`,
+  }))
 }
 
-function otherRemedy(hook: HookStanding | null, own: readonly string[]): string {
+function otherRemedy(hook: HookStanding | null, own: readonly Obstacle[]): string {
   const [path] = hook?.foreign ?? []
   if (path !== undefined && own.length === 0) return `move ${path} away, then: ${INSTALL}`
   return DIRECT
 }
 
-function optOuts(system: System): string[] {
-  return OPT_OUTS.filter((path) => system.exists(path)).map(
-    (path) =>
-      `${path} is there: a plain reboot goes through the firmware; \`linux-kexec reboot\` starts the loaded kernel.`,
-  )
+function optOuts(system: System): HandoverNote[] {
+  return OPT_OUTS.filter((path) => system.exists(path)).map((path) => ({
+    code: 'opt-out',
+    text: `${path} exists: a plain reboot goes through the firmware; \`linux-kexec reboot\` starts the loaded kernel.`,
+  }))
 }

@@ -21,14 +21,23 @@ export interface HookOptions {
  */
 export function installHandover({ system = new System(), dryRun = false }: HookOptions = {}): readonly HookChange[] {
   const { init, via, hook, obstacles, evidence } = assessHandover(system)
-  if (via === null) throw refusal(obstacles.join('; '), 'linux-kexec reboot --via direct', evidence)
+  if (via === null)
+    throw refusal(obstacles.map(({ text }) => text).join('; '), 'linux-kexec reboot --via direct', evidence)
   if (hook === null) return []
   const [foreign] = hook.foreign
   if (foreign !== undefined)
-    throw refusal(`${foreign} is not ours, and is left as it is`, 'Move it away, then try again.', evidence)
+    throw refusal(
+      `${foreign} does not belong to linux-kexec, and is left unchanged`,
+      'Move it away, then try again.',
+      evidence,
+    )
   if (locateProgram(system) === undefined) {
-    const where = system.isLive ? 'this is no installed package' : `neither may be missing in ${system.root}`
-    throw refusal(`the hook of ${init} has to call Node and linux-kexec: ${where}`, 'Install linux-kexec there.', [])
+    const where = system.isLive ? 'on this machine' : `in ${system.root}`
+    throw refusal(
+      `the hook for ${init} calls Node and linux-kexec, which are not installed ${where}`,
+      'Install linux-kexec there.',
+      [],
+    )
   }
   return applyChanges(system, hook.toInstall, dryRun)
 }

@@ -7,10 +7,11 @@ import { System } from '../system/system.ts'
 import { foreignText } from '../text.ts'
 import { assessWay } from './assess.ts'
 import type { HandoverContext, InitSystem } from './contract/init-system.ts'
+import type { HandoverWarning } from './contract/remarks.ts'
 import { detectInit } from './detect.ts'
 import { direct } from './init-systems/direct.ts'
 import { initSystems, ways } from './init-systems/served.ts'
-import { cannotTell, requireReadyToExecute } from './jump/execute.ts'
+import { loadedUnknown, requireReadyToExecute } from './jump/execute.ts'
 import { checkImage } from './precautions/image-check.ts'
 import { checkInhibitors } from './precautions/inhibitors.ts'
 import { loggedIn, tellUsers } from './precautions/users.ts'
@@ -20,7 +21,7 @@ import { scheduleOf, waitTelling } from './schedule/scheduled-reboot.ts'
 const DEADLINE = 90_000
 
 /** The most logins that are named. */
-const MAX_TOLD = 20
+const MAX_NAMED = 20
 
 export interface RebootOptions {
   /** 'auto' takes the running init system; 'direct' does its work without it. */
@@ -58,8 +59,8 @@ export interface Handover {
   readonly via: string
   readonly init: string
   readonly steps: readonly string[]
-  /** Notes about it, one sentence each. */
-  readonly warnings: readonly string[]
+  /** Risks of it, and facts that the caller may not expect. */
+  readonly warnings: readonly HandoverWarning[]
 }
 
 /**
@@ -74,21 +75,21 @@ export async function reboot(options: RebootOptions = {}): Promise<Handover> {
   const schedule = scheduleOf(options)
   if (options.dryRun) return examine(system, options).handover
   const report = options.report ?? (() => {})
-  const told = new Set<string>()
-  const tell = ({ handover }: Examined) => {
-    handover.warnings.filter((warning) => !told.has(warning)).forEach(report)
-    for (const warning of handover.warnings) told.add(warning)
+  const reported = new Set<string>()
+  const warn = ({ handover }: Examined) => {
+    for (const { text } of handover.warnings) if (!reported.has(text)) report(text)
+    for (const { text } of handover.warnings) reported.add(text)
     throwIfAborted(options.signal)
   }
   // Later refusals are made now.
-  if (schedule !== undefined) tell(examine(system, options))
+  if (schedule !== undefined) warn(examine(system, options))
   const lock = await (schedule === undefined
     ? Lock.take(system, 'reboot', { signal: options.signal })
     : waitTelling(system, schedule, options, report))
   try {
     // Even after a short wait: facts that held before need not hold now.
     const examined = examine(system, options)
-    tell(examined)
+    warn(examined)
     await begin(system, examined, options, { report, begun: () => lock.release() })
     return examined.handover
   } finally {
@@ -141,25 +142,27 @@ function requireLoaded(allowFirmwareReboot: boolean): boolean {
   try {
     if (requireReadyToExecute()) return true
     if (allowFirmwareReboot) return false
-    throw cannotTell()
+    throw loadedUnknown()
   } catch (error) {
     if (allowFirmwareReboot && error instanceof KexecError && error.reason === 'nothing-loaded') return false
     throw error
   }
 }
 
-function firmwareWarning(): string {
-  if (status().loaded === false) return 'No kernel is loaded: this is a reboot through the firmware.'
-  return 'Whether a kernel is loaded cannot be told: this may be a reboot through the firmware.'
+function firmwareWarning(): HandoverWarning {
+  if (status().loaded === false)
+    return { code: 'firmware-reboot', text: 'No kernel is loaded: this is a reboot through the firmware.' }
+  const text = 'Whether a kernel is loaded is unknown: this may be a reboot through the firmware.'
+  return { code: 'loaded-unknown', text }
 }
 
-function loggedInUsers(system: System, message: string | undefined): string[] {
+function loggedInUsers(system: System, message: string | undefined): HandoverWarning[] {
   const logins = loggedIn(system)
   if (logins.length === 0) return []
-  const told = message === undefined ? '; --message tells them' : ''
-  const names = logins.slice(0, MAX_TOLD).map(({ user, terminal }) => `${foreignText(user)} (${terminal})`)
-  const more = logins.length > MAX_TOLD ? `, and ${logins.length - MAX_TOLD} more` : ''
-  return [`Logged in: ${names.join(', ')}${more}${told}.`]
+  const hint = message === undefined ? '; --message writes to them' : ''
+  const names = logins.slice(0, MAX_NAMED).map(({ user, terminal }) => `${foreignText(user)} (${terminal})`)
+  const more = logins.length > MAX_NAMED ? `, and ${logins.length - MAX_NAMED} more` : ''
+  return [{ code: 'users-logged-in', text: `Logged in: ${names.join(', ')}${more}${hint}.` }]
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
@@ -175,31 +178,31 @@ function chooseWay(system: System, via: string): Way {
   const initSystem = via === 'auto' ? init.initSystem : initSystems.find(({ name }) => name === via)
   if (initSystem === undefined) {
     if (!ways.includes(via)) {
-      throw new KexecError(`there is no way called '${via}'`, {
+      throw new KexecError(`there is no way named '${via}'`, {
         reason: 'invalid-argument',
         hint: `The ways are ${ways.join(', ')}.`,
         refused: true,
       })
     }
-    const what = init.name === 'unknown' ? 'one that is not known' : `${init.title}, which is not served`
-    throw unsupported(`the init system here is ${what}`, WITHOUT, init.evidence)
+    const summary = init.name === 'unknown' ? 'the init system is unknown' : `${init.title} is not supported`
+    throw unsupported(summary, WITHOUT, init.evidence)
   }
   if (initSystem !== direct && init.initSystem !== initSystem)
-    throw unsupported(`${initSystem.title} is not the init system here: it is ${init.title}`, WITHOUT, init.evidence)
+    throw unsupported(`the init system is ${init.title}, not ${initSystem.title}`, WITHOUT, init.evidence)
   const { proven, obstacles, remedy, steps, evidence, hook } = assessWay(system, initSystem)
   const reachesFirmware = initSystem.reachesFirmware ?? hook !== null
   if (proven) return { initSystem, reachesFirmware, via: initSystem.name, init: init.name, steps }
-  const summary = `${initSystem.title} would not end in the new kernel: ${obstacles.join('; ')}`
+  const summary = `${initSystem.title} would not end in the new kernel: ${obstacles.map(({ text }) => text).join('; ')}`
   throw unsupported(summary, remedy ?? WITHOUT, [...init.evidence, ...evidence])
 }
 
 function noFirmware({ title }: InitSystem): KexecError {
-  const summary = `no kernel is loaded, and ${title} does not end in a reboot through the firmware then`
-  return unsupported(summary, `Load one first, or reboot as ${title} does it by itself.`, [])
+  const summary = `no kernel is loaded, and ${title} would not reboot through the firmware`
+  return unsupported(summary, `Load a kernel first, or reboot with the command of ${title}.`, [])
 }
 
 const WITHOUT =
-  'linux-kexec reboot --via direct ends all processes, unmounts and starts the kernel by itself, without running stop scripts.'
+  '`linux-kexec reboot --via direct` ends all processes, unmounts and starts the kernel without stop scripts.'
 
 function unsupported(summary: string, hint: string, evidence: KexecError['evidence']): KexecError {
   return new KexecError(summary, { reason: 'unsupported-init', hint, evidence, refused: true })

@@ -40,7 +40,7 @@ function attempt(path: string, act: () => void): void {
       reason: 'io',
       code,
       path,
-      hint: code === 'EACCES' || code === 'EPERM' ? 'Run this as root.' : message,
+      hint: code === 'EACCES' || code === 'EPERM' ? 'Run it as root.' : message,
       cause,
     })
   }
@@ -57,5 +57,5 @@ function writeChange(system: System, { path, kind, mode, old }: HookChange, targ
   }
   // A disk or a file system that stores other data than it was given.
   if (system.readBytes(path) !== text)
-    throw Object.assign(new Error('What was written was not read back.'), { code: 'EIO' })
+    throw Object.assign(new Error('The file does not have the written text.'), { code: 'EIO' })
 }

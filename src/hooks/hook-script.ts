@@ -49,10 +49,10 @@ ${onlyAsked ? '[ -n "$asked" ] || exit 0\n' : ''}if [ -z "$asked" ]; then
     [ -e "$file" ] && exit 0
   done
 fi
-# Whether the console can be written to: if not, exec would end this script.
+# Where the console cannot be written to, exec would end this script.
 if (: >/dev/console) 2>/dev/null; then exec >/dev/console 2>&1; fi
 ${call} ${command.map(quoted).join(' ')}
-echo 'linux-kexec: the loaded kernel was not started, see above'
+echo 'linux-kexec: the loaded kernel was not started; the reason is above'
 ${failure === 'wait' ? WAIT : ''}exit 0
 `
 }
@@ -60,7 +60,7 @@ ${failure === 'wait' ? WAIT : ''}exit 0
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
 /** Shell code that finds out this boot's request. */
-export const ASKED = `# What \`linux-kexec reboot\` has asked for in this boot; nothing when this is a plain reboot.
+export const ASKED = `# The request of \`linux-kexec reboot\` in this boot; empty for a plain reboot.
 asked= of= boot=
 [ -r ${MARK_FILE} ] && read -r asked of <${MARK_FILE}
 [ -r ${BOOT_ID} ] && read -r boot <${BOOT_ID}
@@ -80,7 +80,7 @@ export function isHookScript(part: HookPart): part is HookFile {
 const WAIT = `case $asked in
   kexec) ;;
   *)
-    echo 'linux-kexec: going on with a reboot through the firmware'
+    echo 'linux-kexec: rebooting through the firmware'
     exit 0
     ;;
 esac

@@ -37,7 +37,7 @@ export interface Hook {
 export const MARK = 'Placed by linux-kexec handover'
 
 /** The text for people at the top of a file of ours. */
-export const marking = `# ${MARK}; \`linux-kexec handover --remove\` takes it away. Changes made here are lost.`
+export const marking = `# ${MARK}; \`linux-kexec handover --remove\` removes it. Changes in this file will be lost.`
 
 export const BEGIN = '# linux-kexec handover: begin'
 export const END = '# linux-kexec handover: end'

@@ -6,7 +6,7 @@ import type { System } from '../system/system.ts'
 /** Directories that we made for our files, to tell them from older ones; a line each. */
 const RECORD = '/etc/linux-kexec/folders'
 
-const HEADER = '# Folders that linux-kexec has made; it takes them away when they are empty.\n'
+const HEADER = '# Directories that linux-kexec has made; it removes them when they are empty.\n'
 
 /** Makes the directories that paths need, and notes which were missing. @throws Node's error */
 export function makeFolders(system: System, paths: readonly string[]): void {

@@ -54,10 +54,7 @@ export function installServices(options: InstallServiceOptions = {}): readonly H
   const kind = options.kind ?? kindOf(system)
   const program = locateProgram(system)
   if (program === undefined)
-    throw refusal(
-      'the services have to call Node and linux-kexec, which are not installed here',
-      'Install linux-kexec there.',
-    )
+    throw refusal('the services call Node and linux-kexec, which are not installed here', 'Install linux-kexec there.')
   const parts = serviceNames.flatMap((name) => {
     const { files, enabling, refusal } = describe[kind](name, program, system)
     if (refusal !== undefined) throw refusal
@@ -65,7 +62,10 @@ export function installServices(options: InstallServiceOptions = {}): readonly H
   })
   const { foreign, toInstall } = examineHook(system, { parts })
   if (foreign[0] !== undefined)
-    throw refusal(`${foreign[0]} is not ours, and is left as it is`, 'Move it away, then try again.')
+    throw refusal(
+      `${foreign[0]} does not belong to linux-kexec, and is left unchanged`,
+      'Move it away, then try again.',
+    )
   return applyChanges(system, toInstall, dryRun)
 }
 
@@ -125,10 +125,8 @@ function kindOf(system: System): ServiceKind {
     if (has('/etc/rc6.d')) return 'sysvinit'
   }
   throw refusal(
-    name === 'unknown'
-      ? 'the init system here is not one that is known'
-      : `the init system here is ${title}, for which there are no services`,
-    'Give --systemd, --openrc or --sysvinit for the files of one of these.',
+    name === 'unknown' ? 'the init system is unknown' : `there are no services for the init system ${title}`,
+    'Choose one with --systemd, --openrc or --sysvinit.',
   )
 }
 

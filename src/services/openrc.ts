@@ -36,8 +36,8 @@ function functions(name: ServiceName, command: string, load: string): string {
 }
 
 stop() {
-	# Only for a reboot, and where nothing is loaded that somebody chose. Debian's OpenRC does not say RC_REBOOT, but
-	# sysvinit, which starts it there, writes its runlevel into its own command line: init [6].
+	# Only for a reboot, and only if no kernel is loaded. Debian's OpenRC does not set RC_REBOOT, but sysvinit, which
+	# starts it there, writes its runlevel into its own command line: init [6].
 	case "$RC_REBOOT $(tr '\\0' ' ' </proc/1/cmdline)" in
 		'YES '* | *'[6]'*) ;;
 		*) return 0 ;;
@@ -58,7 +58,7 @@ stop() {
 }
 `
   return `start() {
-	# Not in a crash kernel, whose work is the dump.
+	# Not in a crash kernel, which only saves the dump.
 	[ ! -e /proc/vmcore ] || return 0
 	ebegin "${titles[name]}"
 	${load}

@@ -17,7 +17,7 @@ export const serviceKinds: readonly ServiceKind[] = ['systemd', 'openrc', 'sysvi
 export const MARK = 'Placed by linux-kexec service'
 
 /** The text for people at the top of a file of ours. */
-export const marking = `# ${MARK}; \`linux-kexec service remove\` takes it away. Changes made here are lost.`
+export const marking = `# ${MARK}; \`linux-kexec service remove\` removes it. Changes in this file will be lost.`
 
 /** Where administrators set the kernel to load; it is optional, and we never write it. */
 export const SETTINGS = '/etc/default/linux-kexec'
@@ -33,7 +33,7 @@ export const titles: Readonly<Record<ServiceName, string>> = {
 export const variables: Readonly<Record<ServiceName, readonly [name: string, preset: string]>> = {
   boot: ['LOAD_OPTIONS', ''],
   shutdown: ['LOAD_OPTIONS', ''],
-  // The running kernel is known to boot here, and its modules are those of the dump.
+  // The running kernel is known to boot here, and its modules are installed.
   crash: ['CRASH_OPTIONS', 'running'],
 }
 

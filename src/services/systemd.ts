@@ -26,11 +26,11 @@ function unitText(name: ServiceName, program: Program): string {
 [Unit]
 Description=${titles[name]}
 Documentation=man:linux-kexec(8)
-# Started when these are mounted, and stopped before they are unmounted. The kernel refuses two loads at a time.
+# Started after these are mounted, and stopped before they are unmounted. The kernel refuses two loads at a time.
 After=local-fs.target${name === 'crash' ? '' : ' linux-kexec-crash.service'}
 RequiresMountsFor=/boot
 ConditionPathExists=/sys/kernel/kexec_loaded
-# Not in a crash kernel, whose work is the dump.
+# Not in a crash kernel, which only saves the dump.
 ConditionPathExists=!/proc/vmcore
 ${name === 'crash' ? 'ConditionKernelCommandLine=crashkernel\n' : ''}
 [Service]
@@ -48,13 +48,13 @@ WantedBy=multi-user.target
 function actions(name: ServiceName, command: string, load: string, program: Program): string {
   if (name === 'crash') return `ExecStart=${load}\nExecReload=${load}\nExecStop=${command} unload --panic`
   if (name === 'boot') return `ExecStart=${load}\nExecReload=${load}`
-  return `# A large kernel takes its time on a machine that shuts everything down.
+  return `# Loading a large kernel is slow while everything else is stopping.
 TimeoutStopSec=5min
-# Only where the shutdown is to end in a kexec, and nothing is loaded that somebody chose.
+# Only if the shutdown ends in a kexec and no kernel is loaded.
 ExecStop=/bin/sh -c ${argument(loadForKexec(program, variables[name][0]))}`
 }
 
-/** Shell: what \`shutdown\` does. */
+/** The shell code of `shutdown`. */
 function loadForKexec(program: Program, variable: string): string {
   const load = `${quoted(program.node)} ${quoted(program.command)} load $${variable}`
   return [

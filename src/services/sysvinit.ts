@@ -62,13 +62,13 @@ function body(name: ServiceName, command: string, load: string): string {
       ? ['    ;;', `    load_unless_chosen\n    ;;`]
       : [`    load\n    ;;`, `${stopping(name, command)}    ;;`]
   return `load() {
-  # Not in a crash kernel, whose work is the dump.
+  # Not in a crash kernel, which only saves the dump.
   [ ! -e /proc/vmcore ] || return 0
   ${load}
 }
 
 load_unless_chosen() {
-  # Files by which an administrator says that a reboot is to go through the firmware.
+  # With these files an administrator makes a reboot go through the firmware.
   for file in /nokexec /tmp/no-kexec-reboot; do
     [ ! -e "$file" ] || return 0
   done

@@ -3,6 +3,7 @@ import { closeSync, fstatSync, type Stats } from 'node:fs'
 import type { ByteSource } from '../bytes/bytes.ts'
 import { fileBytes } from '../bytes/bytes.ts'
 import type { System } from '../system/system.ts'
+import { localTime } from '../text.ts'
 
 /** Bytes of the head and of the tail that are hashed. */
 const SAMPLE = 64 * 1024
@@ -55,11 +56,11 @@ export function whatChanged(system: System, identity: FileIdentity): string | un
   if (identity.inode === null) return undefined
   const stats = system.stat(identity.path)
   if (stats === undefined) return 'is gone'
-  if (!stats.isFile()) return 'is no regular file any more'
-  if (stats.size !== identity.size) return `has ${stats.size} bytes, it had ${identity.size}`
-  if (stats.mtimeMs !== identity.modifiedAt) return `was written at ${new Date(stats.mtimeMs).toISOString()}`
+  if (!stats.isFile()) return 'is no longer a regular file'
+  if (stats.size !== identity.size) return `has ${stats.size} bytes instead of ${identity.size}`
+  if (stats.mtimeMs !== identity.modifiedAt) return `was written at ${localTime(new Date(stats.mtimeMs))}`
   if (isSameFile(identity, stats)) return undefined
-  return hasSample(system, identity) ? undefined : 'has been replaced by another of the same size and time'
+  return hasSample(system, identity) ? undefined : 'was replaced by another file of the same size and time'
 }
 
 function isSameFile({ device, inode, changedAt }: FileIdentity, stats: Stats): boolean {

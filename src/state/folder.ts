@@ -35,9 +35,9 @@ export class StateFolder {
       if (folderProblem !== undefined) return { problem: folderProblem }
       fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
       const stats = fstatSync(fd)
-      if (!stats.isFile()) return { problem: `${path} is no regular file` }
+      if (!stats.isFile()) return { problem: `${path} is not a regular file` }
       if (!isOwn(stats.uid)) return { problem: `${path} belongs to user ${stats.uid}` }
-      if ((stats.mode & OTHERS_ANYTHING) !== 0) return { problem: `${path} is open to others than its owner` }
+      if ((stats.mode & OTHERS_ANYTHING) !== 0) return { problem: `${path} is accessible to others than its owner` }
       if (stats.size > MAX_FILE) return { problem: `${path} is larger than any record` }
       return { text: readAtMost(fd, MAX_FILE).toString('utf8') }
     } catch (error) {
@@ -91,7 +91,7 @@ export class StateFolder {
 
   #folderProblem(): string | undefined {
     const stats = lstatSync(this.path)
-    if (!stats.isDirectory()) return `${this.path} is no folder`
+    if (!stats.isDirectory()) return `${this.path} is not a directory`
     if (!isOwn(stats.uid)) return `${this.path} belongs to user ${stats.uid}`
     if ((stats.mode & OTHERS_WRITE) !== 0) return `others than its owner may write in ${this.path}`
     return undefined

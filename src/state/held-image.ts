@@ -37,7 +37,7 @@ export function readHeldImage(memory: KernelMemory, pointer: bigint): HeldImage 
   const image = memory.read(address, SEGMENTS + KEXEC_SEGMENT_MAX * SEGMENT)
   if (image === undefined) return { unreadable: "the kernel's description of the image cannot be read" }
   const count = Number(image.readBigUInt64LE(COUNT))
-  if (!hasSegments(image, count)) return { unreadable: 'this kernel describes its image in a way that is not known' }
+  if (!hasSegments(image, count)) return { unreadable: 'this kernel has an unknown description of its image' }
   const hash = createHash('sha256').update(`${address.toString(16)}\n`)
   hash.update(image.subarray(0, SEGMENTS + count * SEGMENT))
   for (const bytes of firstPages(memory, image)) hash.update(bytes)

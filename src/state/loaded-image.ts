@@ -28,6 +28,15 @@ export interface StaleFile {
   readonly change: string
 }
 
+/** Codes of warnings about a loaded image: docs/remarks.md explains each. */
+export const imageWarningCodes = ['boot-unknown', 'loaded-unknown', 'record-not-trusted'] as const
+
+export interface ImageWarning {
+  readonly code: (typeof imageWarningCodes)[number]
+  /** A sentence. */
+  readonly text: string
+}
+
 /** One of the two images that the kernel can hold, and the facts about it. */
 export interface LoadedImage {
   readonly kind: ImageKind
@@ -36,8 +45,8 @@ export interface LoadedImage {
   readonly record: LoadRecord | null
   /** Files that have changed since they were loaded: the loaded image is older than they are. */
   readonly stale: readonly StaleFile[]
-  /** One sentence each: a record that is not trusted, and why. */
-  readonly warnings: readonly string[]
+  /** Why its state is unknown or unreadable. */
+  readonly warnings: readonly ImageWarning[]
   /** The facts behind it. */
   readonly evidence: readonly Evidence[]
 }
@@ -65,7 +74,8 @@ export function loadedImages({ system = new System(), verify = false }: LoadedIm
 
 function imageOf(system: System, kind: ImageKind, isLoaded: boolean | null, verify: boolean): LoadedImage {
   const nothing = { kind, record: null, stale: [], warnings: [], evidence: [] } as const
-  if (isLoaded === null) return { ...nothing, state: 'unreadable', warnings: [UNREADABLE] }
+  if (isLoaded === null)
+    return { ...nothing, state: 'unreadable', warnings: [{ code: 'loaded-unknown', text: UNREADABLE }] }
   if (!isLoaded) return { ...nothing, state: 'none' }
   const folder = new StateFolder(system)
   const found = readRecord(system, folder, kind)
@@ -84,23 +94,22 @@ function imageOf(system: System, kind: ImageKind, isLoaded: boolean | null, veri
   return { kind, state, record: verified, stale, warnings: [], evidence }
 }
 
-type FoundRecord = { readonly record: LoadRecord } | { readonly absent: string } | { readonly problem: string }
+type FoundRecord = { readonly record: LoadRecord } | { readonly absent: string } | { readonly problem: ImageWarning }
 
 /** The record of this boot. One of an earlier boot counts as none. */
 function readRecord(system: System, folder: StateFolder, kind: ImageKind): FoundRecord {
   const found = folder.read(recordName(kind))
   if ('absent' in found) return { absent: 'absent' }
-  if ('problem' in found) return { problem: `What was loaded cannot be told: ${found.problem}.` }
+  const unknown = (code: ImageWarning['code'], why: string): FoundRecord => {
+    return { problem: { code, text: `The loaded kernel is unknown: ${why}.` } }
+  }
+  if ('problem' in found) return unknown('record-not-trusted', found.problem)
   const record = parseRecord(found.text, kind)
   if (typeof record === 'string')
-    return {
-      problem: `What was loaded cannot be told: ${folder.path}/${recordName(kind)} is not believed, as ${record}.`,
-    }
+    return unknown('record-not-trusted', `${folder.path}/${recordName(kind)} is not trusted, because ${record}`)
   const bootId = bootIdOf(system)
   if (bootId === undefined)
-    return {
-      problem: 'What was loaded cannot be told: /proc/sys/kernel/random/boot_id cannot be read. Is /proc mounted?',
-    }
+    return unknown('boot-unknown', '/proc/sys/kernel/random/boot_id cannot be read; mount /proc')
   return record.bootId === bootId ? { record } : { absent: `of another boot, ${record.bootId}` }
 }
 
@@ -108,7 +117,7 @@ function readRecord(system: System, folder: StateFolder, kind: ImageKind): Found
 function compare(system: System, folder: StateFolder, record: LoadRecord) {
   const { fingerprint, kind } = record
   if (fingerprint === null) {
-    const value = `not known from the time of the load: ${record.fingerprintProblem ?? 'it was not taken'}`
+    const value = `unknown since the load: ${record.fingerprintProblem ?? 'it was not taken'}`
     return { state: 'unconfirmed', evidence: [{ source: 'fingerprint of the image', value }] } as const
   }
   const held: HeldImage = system.isLive
@@ -123,7 +132,7 @@ function compare(system: System, folder: StateFolder, record: LoadRecord) {
 function describe(held: HeldImage, recorded: string): string {
   const short = (fingerprint: string) => fingerprint.slice(0, 16)
   if ('unreadable' in held) return `cannot be compared: ${held.unreadable}`
-  if ('empty' in held) return 'none: it has been unloaded meanwhile'
+  if ('empty' in held) return 'none: it was unloaded'
   if (held.fingerprint === recorded) return `${short(recorded)}, the same as right after the load`
   return `${short(held.fingerprint)}; right after the load it was ${short(recorded)}`
 }

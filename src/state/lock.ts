@@ -115,7 +115,7 @@ function holder(system: System): { pid: number; work: string } | undefined {
 function busy(system: System): KexecError {
   const other = holder(system)
   const who = other === undefined ? 'another process' : `\`linux-kexec ${other.work}\` (process ${other.pid})`
-  return new KexecError(`${who} is at work on what is loaded, and did not finish`, {
+  return new KexecError(`${who} is loading, unloading or starting a kernel, and did not finish`, {
     reason: 'busy',
     code: 'EBUSY',
     hint: other === undefined ? 'Try again later.' : `Try again later, or end it: kill ${other.pid}`,
@@ -125,7 +125,7 @@ function busy(system: System): KexecError {
 }
 
 function interrupted(signal: AbortSignal): KexecError {
-  return new KexecError('interrupted while another linux-kexec was at work; nothing was changed', {
+  return new KexecError('interrupted while another linux-kexec was running; nothing was changed', {
     reason: 'aborted',
     cause: signal.reason,
   })

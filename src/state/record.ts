@@ -80,13 +80,13 @@ export function parseRecord(text: string, kind: ImageKind): LoadRecord | string 
   try {
     value = JSON.parse(text)
   } catch {
-    return 'it is no JSON, or was cut short'
+    return 'it is not JSON, or is cut off'
   }
   const record = fieldsOf(value)
   if (record['schemaVersion'] !== RECORD_VERSION) return `its version is not ${RECORD_VERSION}`
   const wrong = Object.entries(recordFields).find(([name, isRight]) => !isRight(record[name]))
-  if (wrong !== undefined) return `its field ${wrong[0]} is not what it should be`
-  if (record['kind'] !== kind) return `it is of another kind than ${kind}`
+  if (wrong !== undefined) return `its field ${wrong[0]} is wrong`
+  if (record['kind'] !== kind) return `it is not of the kind ${kind}`
   return value as LoadRecord
 }
 

@@ -31,7 +31,7 @@ export function rememberLoad(
     // An older record is no longer true.
     forgetLoad(kind)
     const why = error instanceof Error ? error.message : String(error)
-    return `it is loaded, but could not be noted for \`status\` and \`reboot\`: ${why}`
+    return `the kernel is loaded, but its record for \`status\` and \`reboot\` could not be written: ${why}`
   }
 }
 

@@ -1,4 +1,4 @@
-import { cannotTell, execute, requireReadyToExecute } from '../../handover/jump/execute.ts'
+import { execute, loadedUnknown, requireReadyToExecute } from '../../handover/jump/execute.ts'
 import { requireDirect } from '../../handover/jump/may-reboot.ts'
 import { endProcesses, outlive } from '../../handover/jump/processes.ts'
 import { System } from '../../system/system.ts'
@@ -10,22 +10,21 @@ const DEADLINE = 5000
 
 export const command: Command = {
   name: 'exec',
-  summary:
-    'Starts the loaded kernel this instant: no service is stopped, nothing is unmounted. You usually want `reboot`.',
+  summary: 'Starts the loaded kernel at once, without stopping services or unmounting. You usually want `reboot`.',
   operands: '',
   arity: [0, 0],
   options: {
     'no-sync': { type: 'boolean', help: 'do not write cached data to disk first' },
     'end-processes': {
       type: 'boolean',
-      help: 'end first every process but those that have called this one: SIGTERM, 5 s later SIGKILL',
+      help: 'first end every process except the callers of this one: SIGTERM, 5 s later SIGKILL',
     },
-    unmount: { type: 'boolean', help: 'unmount first what is still mounted, and remount read-only what is in use' },
+    unmount: { type: 'boolean', help: 'first unmount all file systems, and remount those in use read-only' },
   },
   examples: [['linux-kexec exec', 'as the last step of a shutdown script']],
   async run(args) {
     if (args.flag('end-processes')) {
-      if (!requireReadyToExecute()) throw cannotTell()
+      if (!requireReadyToExecute()) throw loadedUnknown()
       requireDirect(new System())
       outlive()
       await endProcesses({ deadline: DEADLINE, report: noteLine, spareCallers: true })

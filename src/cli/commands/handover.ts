@@ -21,11 +21,11 @@ export const command: Command = {
   },
   examples: [
     ['linux-kexec handover', 'would a reboot end in the loaded kernel?'],
-    ['linux-kexec handover --install --dry-run', 'what would be changed for it'],
-    ['linux-kexec handover --install', 'change it'],
+    ['linux-kexec handover --install --dry-run', 'show the changes'],
+    ['linux-kexec handover --install', 'install the hook'],
   ],
-  notes: `Exit status 0 when the way is proven, 3 when not. A file that is not ours is never
-overwritten, and an edited one keeps everything else. docs/init-systems.md explains each way.`,
+  notes: `Exit status 0 when it is verified that reboot ends in the loaded kernel, 3 when not. A file that
+does not belong to linux-kexec is never overwritten, and an edited one keeps everything else. docs/init-systems.md explains each way.`,
   async run(args) {
     const system = systemOf(args)
     const change = changeOf(args)
@@ -57,7 +57,7 @@ function tellChanges(args: Arguments, changes: readonly HookChange[], system: Sy
   const assessment = assessHandover(system)
   if (args.flag('json')) printJson({ dryRun, changes, proven: assessment.proven, obstacles: assessment.obstacles })
   else print(changeLines(changes, dryRun).join('\n'))
-  if (args.flag('install')) for (const text of assessment.notes) noteLine(text)
+  if (args.flag('install')) for (const { text } of assessment.notes) noteLine(text)
   if (args.flag('remove') || dryRun || assessment.proven) return exit.done
   if (!args.flag('json')) print(`\n${handoverReport(assessment)}`)
   return exit.refused

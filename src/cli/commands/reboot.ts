@@ -1,6 +1,7 @@
 import { KexecError } from '../../errors.ts'
 import { ways } from '../../handover/init-systems/served.ts'
 import { cancelReboot, type RebootOptions, reboot } from '../../handover/reboot.ts'
+import { localTime } from '../../text.ts'
 import { type Arguments, type Command, type ExitStatus, exit, UsageError } from '../arguments/command.ts'
 import { parseDuration, parseTime } from '../arguments/moment.ts'
 import { describe } from '../output/failure.ts'
@@ -17,32 +18,32 @@ export const command: Command = {
     deadline: {
       type: 'string',
       value: 'SECONDS',
-      help: 'how long processes may take to end, or systemd to begin (default 90)',
+      help: 'how long processes may take to end, or the init system to begin (default 90)',
     },
     at: { type: 'string', value: 'TIME', help: 'wait until 03:30, or 2026-11-21T03:30' },
     delay: { type: 'string', value: 'DURATION', help: 'wait 90s, 10m, 1h30m' },
-    cancel: { type: 'boolean', help: 'call off the reboot that another call waits with' },
-    message: { type: 'string', value: 'TEXT', help: 'write this to the terminals of those that are logged in' },
+    cancel: { type: 'boolean', help: 'call off the scheduled reboot' },
+    message: { type: 'string', value: 'TEXT', help: 'write this to the terminals of logged-in users' },
     'stale-ok': {
       type: 'boolean',
-      help: 'start what is loaded although its files have changed since, or someone else has loaded it',
+      help: 'start the loaded kernel although its files have changed since, or another program loaded it',
     },
-    'ignore-inhibitors': { type: 'boolean', help: 'reboot although a program asks for no shutdown' },
+    'ignore-inhibitors': { type: 'boolean', help: 'reboot although a program inhibits shutdown' },
     'allow-firmware-reboot': {
       type: 'boolean',
-      help: 'go through the firmware when no kernel is loaded or it cannot be started',
+      help: 'reboot through the firmware when no kernel is loaded or it cannot be started',
     },
-    'dry-run': { type: 'boolean', help: 'say what would happen, and do nothing' },
+    'dry-run': { type: 'boolean', help: 'show the steps, and do nothing' },
   },
   examples: [
     ['linux-kexec load newest && linux-kexec reboot', 'boot the newest kernel'],
     ['linux-kexec reboot --via direct', 'without the init system: end all processes, unmount, kexec'],
-    ['linux-kexec reboot --at 03:30 --message "Back in a minute"', 'at night, and say so to who is logged in'],
-    ['linux-kexec reboot --dry-run', 'show the way it would take'],
+    ['linux-kexec reboot --at 03:30 --message "Back in a minute"', 'at night, with a message to logged-in users'],
+    ['linux-kexec reboot --dry-run', 'show the steps'],
   ],
-  notes: `Exit status 4 when no kernel is loaded, 3 when it would not end in the kernel that is meant.
-With --at or --delay it waits here: Ctrl-C or --cancel calls it off, and all is checked again when the
-time has come.`,
+  notes: `Exit status 4 when no kernel is loaded, 3 when the reboot would not end in the loaded kernel.
+With --at or --delay the command waits. Ctrl-C or --cancel calls the reboot off. Everything is checked
+again at that time.`,
   async run(args) {
     const via = args.text('via') ?? 'auto'
     if (!ways.includes(via)) throw new UsageError(`--via takes ${ways.join(', ')}, not '${via}'`)
@@ -52,7 +53,7 @@ time has come.`,
     const options = { ...precautions(args), via, dryRun, deadline, report: noteLine, signal: interruption() }
     const handover = await reboot(options).catch(remainAsFirst)
     if (dryRun) {
-      handover.warnings.forEach(noteLine)
+      for (const { text } of handover.warnings) noteLine(text)
       print(`by ${handover.via} (PID 1 is ${handover.init}):`)
       for (const [index, step] of handover.steps.entries()) print(`  ${index + 1}. ${step}`)
     }
@@ -93,7 +94,11 @@ function interruption(): AbortSignal {
 
 function cancel(): ExitStatus {
   const scheduled = cancelReboot()
-  print(scheduled === undefined ? 'no reboot was scheduled' : `called off: the reboot of ${scheduled.at}`)
+  print(
+    scheduled === undefined
+      ? 'no reboot was scheduled'
+      : `called off: the reboot at ${localTime(new Date(scheduled.at))}`,
+  )
   return exit.done
 }
 

@@ -21,7 +21,7 @@ export const command: Command = {
       type: 'string',
       multiple: true,
       value: 'NAME',
-      help: 'with install: switch on boot, shutdown or crash (repeatable)',
+      help: 'with install: enable boot, shutdown or crash (repeatable)',
     },
     systemd: { type: 'boolean', help: 'units for systemd' },
     openrc: { type: 'boolean', help: 'scripts for OpenRC' },
@@ -32,11 +32,11 @@ export const command: Command = {
   },
   examples: [
     ['linux-kexec service install --enable crash', 'the crash kernel is loaded at every boot'],
-    ['linux-kexec service install --enable boot --dry-run', 'what would be placed'],
-    ['linux-kexec service remove', 'take all of it away'],
+    ['linux-kexec service install --enable boot --dry-run', 'show the changes'],
+    ['linux-kexec service remove', 'remove all of it'],
   ],
-  notes: `Without --systemd, --openrc or --sysvinit: the service manager that runs here. A file that is not ours is never
-overwritten. What is loaded is set in /etc/default/linux-kexec. docs/services.md explains each service.`,
+  notes: `Without --systemd, --openrc or --sysvinit: the service manager that runs here. A file that does not belong to linux-kexec
+is never overwritten. /etc/default/linux-kexec sets the kernel to load. docs/services.md explains each service.`,
   async run(args) {
     const [action] = args.positionals
     const system = systemOf(args)
@@ -76,7 +76,12 @@ function enabled(args: Arguments): ServiceName[] {
   })
 }
 
-const states = { absent: 'not installed', installed: 'installed', outdated: 'outdated', foreign: 'not ours' } as const
+const states = {
+  absent: 'not installed',
+  installed: 'installed',
+  outdated: 'outdated',
+  foreign: 'another file',
+} as const
 
 function show(args: Arguments, standing: ReturnType<typeof showServices>): ExitStatus {
   if (args.flag('json')) printJson(standing)

@@ -8,8 +8,8 @@ import { styled } from '../output/style.ts'
 const states = {
   absent: 'not installed',
   installed: 'installed',
-  outdated: 'there, and not the one that belongs here',
-  foreign: 'something else lies at its place',
+  outdated: 'installed, but not the one of this version',
+  foreign: 'another file is in its place',
 } as const
 
 const LABEL = 13
@@ -22,18 +22,18 @@ export function handoverReport(assessment: HandoverAssessment): string {
   const add = (label: string, text: string, styles: Pick<Placement, 'style' | 'labelStyle'> = {}) =>
     lines.push(...placed(text, { width, label, column: LABEL, ...styles }))
   add('init system', title)
-  add('told by', evidence.map(({ source, value }) => `${source}: ${value}`).join(', '))
+  add('evidence', evidence.map(({ source, value }) => `${source}: ${value}`).join(', '))
   if (via !== null) {
     add('way', `--via ${via}`)
     for (const [index, step] of steps.entries()) add('', `${index + 1}. ${step}`)
-    add('hook', hook === null ? 'none needed' : states[hook.state])
+    add('hook', hook === null ? 'not needed' : states[hook.state])
     for (const { path } of [...(hook?.toInstall ?? []), ...(hook?.foreign ?? []).map((path) => ({ path }))])
       add('', path)
   }
-  add('proven', proven ? 'yes' : 'no', { style: proven ? 'green' : 'yellow' })
-  for (const text of obstacles) add('', `- ${text}`)
+  add('verified', proven ? 'yes' : 'no', { style: proven ? 'green' : 'yellow' })
+  for (const { text } of obstacles) add('', `- ${text}`)
   for (const text of install) add('install', text)
-  for (const text of notes) add('note', text)
+  for (const { text } of notes) add('note', text)
   if (remedy !== null) add('do', remedy, { labelStyle: 'bold' })
   return lines.join('\n')
 }

@@ -2,7 +2,7 @@ import type { FileIdentity } from '../../state/file-identity.ts'
 import type { LoadedImage } from '../../state/loaded-image.ts'
 import type { LoadRecord } from '../../state/record.ts'
 import type { LoadStatus } from '../../system/kexec-state.ts'
-import { formatBytes } from '../../text.ts'
+import { formatBytes, localTime } from '../../text.ts'
 import { stdout } from '../output/descriptor.ts'
 import { lineWidth, placed, table } from '../output/layout.ts'
 
@@ -10,7 +10,7 @@ import { lineWidth, placed, table } from '../output/layout.ts'
 export function statusReport(held: LoadStatus, kernel: LoadedImage, crash: LoadedImage): string {
   if (held.supported === false) return 'The running kernel has no kexec.'
   const rows = [...imageRows('kernel', kernel), ...imageRows('crash kernel', crash)]
-  if (held.crashSize) rows.push(['memory reserved for it', formatBytes(held.crashSize)])
+  if (held.crashSize) rows.push(['crash kernel memory', formatBytes(held.crashSize)])
   // The same source may be missing for both.
   const warnings = new Set([kernel, crash].flatMap(warningsOf))
   const width = lineWidth(stdout)
@@ -30,11 +30,11 @@ function imageRows(name: string, { state, record }: LoadedImage): string[][] {
 const meanings = {
   none: 'not loaded',
   ours: 'loaded by linux-kexec',
-  unconfirmed: 'loaded, as far as can be told by linux-kexec',
-  replaced: 'loaded, but not by linux-kexec: someone else has loaded another since',
-  foreign: 'loaded, but not by linux-kexec',
-  unknown: 'loaded; by whom cannot be told',
-  unreadable: 'cannot be told whether one is loaded',
+  unconfirmed: 'loaded, probably by linux-kexec',
+  replaced: 'loaded by another program, in place of the one that linux-kexec had loaded',
+  foreign: 'loaded by another program than linux-kexec',
+  unknown: 'loaded; by which program is unknown',
+  unreadable: 'unknown whether one is loaded',
 } as const satisfies Record<LoadedImage['state'], string>
 
 function recordRows(record: LoadRecord): string[][] {
@@ -46,7 +46,7 @@ function recordRows(record: LoadRecord): string[][] {
   for (const other of others) rows.push(['  with', file(other)])
   if (overlay.length > 0) rows.push(['  overlay', overlay.join(', ')])
   rows.push(['  command line', record.commandLine])
-  rows.push(['  when', `${record.loadedAt}, by ${who(record)}`])
+  rows.push(['  when', `${localTime(new Date(record.loadedAt))}, by ${who(record)}`])
   return rows
 }
 
@@ -62,11 +62,14 @@ function who({ by, packageVersion }: LoadRecord): string {
 
 /** Facts to know before it is started. */
 export function warningsOf({ state, stale, record, warnings, evidence }: LoadedImage): string[] {
-  const told = [...warnings]
-  for (const { path, change } of state === 'replaced' ? [] : stale) told.push(`${path} ${change}, since it was loaded.`)
+  const texts = warnings.map(({ text }) => text)
+  for (const { path, change } of state === 'replaced' ? [] : stale)
+    texts.push(`${path} changed after it was loaded: it ${change}.`)
   const why = evidence.map(({ value }) => value).join('; ')
-  if (state === 'unconfirmed') told.push(`Whether another was loaded since cannot be told: ${why}.`)
+  if (state === 'unconfirmed') texts.push(`Whether another kernel was loaded since is unknown: ${why}.`)
   if (state === 'replaced' && record !== null)
-    told.push(`linux-kexec had loaded ${record.kernel.path} at ${record.loadedAt}. Load it again.`)
-  return told
+    texts.push(
+      `linux-kexec had loaded ${record.kernel.path} at ${localTime(new Date(record.loadedAt))}. Load it again.`,
+    )
+  return texts
 }

@@ -29,7 +29,7 @@ function loadedKernel({ held, system, policy }: Examination): Finding<'loaded-ke
   const [stale] = image.stale
   const seen = { id, evidence: [...evidence, ...image.evidence] } as const
   if (image.state === 'replaced') {
-    const summary = 'The loaded kernel is not the one that linux-kexec loaded: someone else has replaced it.'
+    const summary = 'The loaded kernel is not the one that linux-kexec loaded: another program has replaced it.'
     return { ...seen, status: 'warning', summary, remedy: RELOAD }
   }
   if (stale !== undefined) {
@@ -89,7 +89,7 @@ function notReserved(examination: Examination, evidence: readonly Evidence[]): F
     evidence: [...evidence, { source: '/proc/cmdline', value: raw }],
     remedy:
       given.cause === null
-        ? 'dmesg | grep -i crash, which says why'
+        ? 'dmesg | grep -i crash, which shows why'
         : howToReserve(system, recommended, running?.source ?? null, raw),
   }
 }

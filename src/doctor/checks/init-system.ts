@@ -16,11 +16,11 @@ function way({ system }: Examination): Finding<'init-system'> {
   const { init, title, via, proven, obstacles, install, notes, evidence, ...assessment } = assessHandover(system)
   const remedy = assessment.remedy ?? 'linux-kexec reboot --via direct'
   if (via === null) {
-    const what = init === 'unknown' ? 'not a known one' : `${title}, which is not served`
+    const what = init === 'unknown' ? 'unknown' : `${title}, which is not supported`
     return {
       id,
       status: 'warning',
-      summary: `The init system is ${what}: no service would be stopped in its order.`,
+      summary: `The init system is ${what}: the services would not be stopped in order.`,
       evidence,
       remedy,
     }
@@ -30,15 +30,23 @@ function way({ system }: Examination): Finding<'init-system'> {
       id,
       status: 'ok',
       summary: `${title} stops the services, then starts the kernel.`,
-      detail: notes,
+      detail: notes.map(({ text }) => text),
       evidence,
     }
   // Only root can read the file that the signal's number depends on.
-  if (system.denied.has('/proc/1/maps') && obstacles.length === 1) {
+  const onlyUnreadable = obstacles.every(({ code }) => code === 'init-unreadable')
+  if (system.denied.has('/proc/1/maps') && onlyUnreadable) {
     const summary = `${title} is running; only root can read whether it would accept a request.`
-    const detail = obstacles.map((obstacle) => sentence(obstacle))
+    const detail = obstacles.map(({ text }) => sentence(text))
     return { id, status: 'unknown', summary, detail, evidence, remedy: 'sudo linux-kexec doctor' }
   }
-  const summary = `${title} would not end in the new kernel: ${obstacles.join('; ')}.`
-  return { id, status: 'warning', summary, detail: [...install.map(sentence), ...notes], evidence, remedy }
+  const summary = `${title} would not end in the new kernel: ${obstacles.map(({ text }) => text).join('; ')}.`
+  return {
+    id,
+    status: 'warning',
+    summary,
+    detail: [...install.map(sentence), ...notes.map(({ text }) => text)],
+    evidence,
+    remedy,
+  }
 }

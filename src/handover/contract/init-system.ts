@@ -3,6 +3,7 @@ import type { Hook } from '../../hooks/hook.ts'
 import type { Program } from '../../program.ts'
 import type { System } from '../../system/system.ts'
 import type { FirstProcess } from '../first-process/pid1.ts'
+import type { HandoverNote, Obstacle } from './remarks.ts'
 
 /** How long a handover may wait, and where it reports its steps. */
 export interface HandoverContext {
@@ -27,16 +28,16 @@ export interface InitExamination {
   /** The actions, step by step, for `reboot --dry-run`. */
   readonly steps: readonly string[]
   /**
-   * The obstacles to ending in the new kernel, one clause each without a full stop; empty when there are none. Leave
-   * out the hook itself: the caller (assess.ts) checks whether it is in place and can be run at the end.
+   * The obstacles to ending in the new kernel; empty when there are none. Leave out the hook itself: the caller
+   * (assess.ts) checks whether it is in place and can be run at the end.
    */
-  readonly obstacles: readonly string[]
+  readonly obstacles: readonly Obstacle[]
   /** The hook that the init system must run for this way to end in kexec; null when it needs no hook. */
   readonly hook: Hook | null
   /** Other things that an administrator would have to install or set up beside the hook, one clause each. */
   readonly install: readonly string[]
-  /** Useful facts that are not obstacles, one sentence each: opt-outs that are set, limits of this way. */
-  readonly notes: readonly string[]
+  /** Useful facts that are not obstacles: limits of this way. */
+  readonly notes: readonly HandoverNote[]
   readonly evidence: readonly Evidence[]
 }
 

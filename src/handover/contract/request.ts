@@ -49,13 +49,13 @@ export async function request(
     ended.catch(() => {})
     removeFile(mark, { force: true })
     if (cause instanceof KexecError) throw cause
-    throw new KexecError(`${of} could not be asked: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    throw new KexecError(`the request to ${of} failed: ${cause instanceof Error ? cause.message : String(cause)}`, {
       reason: 'handover-failed',
       hint,
       cause,
     })
   }
-  report(`${of} was asked to stop all services and start the loaded kernel`)
+  report(`${of} has the request to stop all services and start the loaded kernel`)
   keepLoaded(report)
   context.begun?.()
   const timer = setTimeout(() => stopping.abort(), deadline)
@@ -76,5 +76,5 @@ export async function request(
     clearTimeout(timer)
     clearInterval(progress)
   }
-  report(`${of} is stopping this process: the services are going down`)
+  report(`${of} is stopping the services`)
 }

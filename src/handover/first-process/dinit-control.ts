@@ -33,13 +33,13 @@ export async function askForKexec(path: string, deadline: number): Promise<void>
   try {
     socket.write(Uint8Array.of(QUERY_VERSION))
     const version = await nextReply(replies, path, 5)
-    if (version[0] !== VERSION) throw new Error(`what listens on ${path} is not dinit`)
+    if (version[0] !== VERSION) throw new Error(`the program that listens on ${path} is not dinit`)
     const oldest = endianness() === 'LE' ? version.readUInt16LE(1) : version.readUInt16BE(1)
-    if (oldest > NEWEST_KNOWN) throw new Error(`the protocol on ${path} is a newer one (${oldest})`)
+    if (oldest > NEWEST_KNOWN) throw new Error(`the protocol on ${path} is too new (${oldest})`)
     socket.write(Uint8Array.of(SHUTDOWN, KEXEC))
     const [answer] = await nextReply(replies, path, 1)
-    if (answer === BAD_REQUEST) throw new Error('this dinit knows no shutdown by kexec')
-    if (answer !== ACKNOWLEDGED) throw new Error(`the answer on ${path} is not understood (${answer})`)
+    if (answer === BAD_REQUEST) throw new Error('this dinit does not support a shutdown by kexec')
+    if (answer !== ACKNOWLEDGED) throw new Error(`the answer on ${path} is unknown (${answer})`)
   } finally {
     socket.destroy()
   }

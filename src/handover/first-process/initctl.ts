@@ -34,7 +34,7 @@ export function write(path: string, bytes: Buffer): string | undefined {
   try {
     const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
     try {
-      if (!fstatSync(fd).isFIFO()) return `${path} is no FIFO`
+      if (!fstatSync(fd).isFIFO()) return `${path} is not a FIFO`
       writeSync(fd, bytes)
       return undefined
     } finally {

@@ -5,6 +5,7 @@ import { MARK_FILE } from '../../hooks/request-mark.ts'
 import type { Program } from '../../program.ts'
 import type { System } from '../../system/system.ts'
 import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { type HandoverNote, limitation, unable } from '../contract/remarks.ts'
 import { request } from '../contract/request.ts'
 import { holdsString, programText } from '../first-process/program-text.ts'
 
@@ -36,12 +37,15 @@ export const busybox: InitSystem = {
     if (inittab === undefined)
       return {
         ...examination,
-        obstacles: [`there is no ${INITTAB}, and the actions that busybox init then takes cannot be added to`],
+        obstacles: [unable(`there is no ${INITTAB}, so no restart action can be added`)],
         install: [`write ${INITTAB}; busybox's examples/inittab shows what it does without one`],
       }
     const text = programText(system, ['/bin/busybox', '/usr/bin/busybox'])
     if (text !== undefined && !holdsString(text, INITTAB))
-      return { ...examination, obstacles: [`this busybox init does not read ${INITTAB} (FEATURE_USE_INITTAB is off)`] }
+      return {
+        ...examination,
+        obstacles: [unable(`this busybox init does not read ${INITTAB} (FEATURE_USE_INITTAB is off)`)],
+      }
     return examination
   },
   handOver: (context) =>
@@ -63,9 +67,10 @@ function runsInit(system: System): boolean {
   return ['', 'init', 'linuxrc'].includes(posix.basename(applet).replace(/^-/, ''))
 }
 
-function notes(inittab: string | undefined): string[] {
+function notes(inittab: string | undefined): HandoverNote[] {
   const stops = inittab !== undefined && /^[^#\n:]*:[^:\n]*:shutdown:/m.test(inittab)
-  return stops ? [] : ['No shutdown action is in /etc/inittab: processes are ended, no stop script is run.']
+  if (stops) return []
+  return [limitation('No shutdown action is in /etc/inittab: processes are ended without stop scripts.')]
 }
 
 function hookFor(program: Program): Hook {
@@ -90,12 +95,12 @@ function restartScript(): string {
   return `#!/bin/sh
 ${marking}
 #
-# busybox init becomes this when it is told to restart, after everything has been stopped. It is PID 1.
+# busybox init becomes this for its action "restart", after everything has been stopped. It is PID 1.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 trap '' HUP INT QUIT TERM
 [ -e /proc/self ] || mount -t proc proc /proc
 ${ASKED}
-# What asked for it is gone where the shutdown actions have unmounted /run: nothing else has init restart.
+# The record of the request is gone if the shutdown actions have unmounted /run. Nothing else makes init restart.
 if [ -z "$asked" ]; then
   [ -e ${MARK_FILE} ] || mount -t tmpfs run /run
   mkdir -p ${posix.dirname(MARK_FILE)}

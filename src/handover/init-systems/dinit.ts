@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { limitation, type Obstacle, unable, unreadable } from '../contract/remarks.ts'
 import { request } from '../contract/request.ts'
 import { askForKexec, CONTROL_SOCKET } from '../first-process/dinit-control.ts'
 import { holdsString, pathEndingIn, programText } from '../first-process/program-text.ts'
@@ -29,14 +30,16 @@ export const dinit: InitSystem = {
         'dinit stops all services in order',
         `dinit becomes ${program}, which ends all processes, unmounts and calls reboot(LINUX_REBOOT_CMD_KEXEC)`,
       ],
-      notes: ["This way is taken from dinit's sources; it has not been tried on a machine yet."],
+      notes: [limitation("This way was written from dinit's sources and has not been tried on a machine.")],
       evidence: [{ source: CONTROL_SOCKET, value: system.exists(CONTROL_SOCKET) ? 'present' : 'absent' }],
     }
-    const obstacles: string[] = []
-    if (text === undefined) obstacles.push("dinit's program cannot be read, and it tells whether it knows kexec")
-    else if (!holdsString(text, WORDS)) obstacles.push('this dinit knows no shutdown by kexec')
-    if (!system.stat(program)?.isFile()) obstacles.push(`${program}, which dinit becomes at the end, is missing`)
-    if (!system.exists(CONTROL_SOCKET)) obstacles.push(`dinit does not listen on ${CONTROL_SOCKET}`)
+    const obstacles: Obstacle[] = []
+    if (text === undefined)
+      obstacles.push(unreadable("dinit's program cannot be read, so whether it supports kexec is unknown"))
+    else if (!holdsString(text, WORDS)) obstacles.push(unable('this dinit does not support a shutdown by kexec'))
+    if (!system.stat(program)?.isFile())
+      obstacles.push(unable(`${program}, which dinit becomes at the end, is missing`))
+    if (!system.exists(CONTROL_SOCKET)) obstacles.push(unable(`dinit does not listen on ${CONTROL_SOCKET}`))
     const install = text !== undefined && !holdsString(text, WORDS) ? ['a newer dinit, whose `shutdown` has -k'] : []
     return { ...examination, obstacles, install }
   },

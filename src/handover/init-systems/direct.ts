@@ -16,11 +16,11 @@ export const direct: InitSystem = {
   examine: () => ({
     ...unremarkable,
     steps: [
-      'set kernel.kexec_load_disabled, so that nobody unloads the kernel',
-      'send SIGTERM to every process and wait until they have ended',
-      'send SIGKILL to those that have not',
+      'set kernel.kexec_load_disabled, so that the kernel stays loaded',
+      'send SIGTERM to every process and wait until all have ended',
+      'send SIGKILL to the remaining ones',
       'write everything to disk (sync)',
-      'unmount every file system, or remount it read-only where it is in use; leave what does not answer',
+      'unmount every file system, or remount it read-only where it is in use; leave one that does not answer unchanged',
       'call reboot(LINUX_REBOOT_CMD_KEXEC)',
     ],
   }),
@@ -45,12 +45,14 @@ export const direct: InitSystem = {
       execute({ sync: unwritten === undefined, report })
     } catch (error) {
       if (!allowFirmwareReboot) throw notStarted(error)
-      report(`it was not started: ${error instanceof Error ? error.message : String(error)}`)
+      report(`the loaded kernel was not started: ${error instanceof Error ? error.message : String(error)}`)
       report('rebooting through the firmware')
       try {
         rebootFirmware()
       } catch (cause) {
-        report(`that is not possible either: ${cause instanceof Error ? cause.message : String(cause)}`)
+        report(
+          `the reboot through the firmware failed as well: ${cause instanceof Error ? cause.message : String(cause)}`,
+        )
         throw notStarted(error)
       }
     }
@@ -59,9 +61,9 @@ export const direct: InitSystem = {
 
 /** Between the check and the switch that keeps it loaded. */
 function unloaded(): KexecError {
-  return new KexecError('the kernel was unloaded at this moment; nothing was stopped', {
+  return new KexecError('another program unloaded the kernel just now; nothing was stopped', {
     reason: 'nothing-loaded',
-    hint: 'kernel.kexec_load_disabled is set now: this kernel loads no other. Reboot through the firmware.',
+    hint: 'kernel.kexec_load_disabled is set now, so the running kernel loads no other. Reboot through the firmware.',
     refused: true,
   })
 }
@@ -69,13 +71,16 @@ function unloaded(): KexecError {
 /** It is too late to go back, and nobody allowed the firmware: the machine waits for an administrator. */
 function notStarted(cause: unknown): KexecError {
   const { summary, evidence, errno } = cause as KexecError
-  return new KexecError(`${summary}; all processes were ended and the file systems closed, and nothing else is done`, {
-    reason: 'handover-failed',
-    hint: '`linux-kexec exec` tries again; `echo b > /proc/sysrq-trigger` reboots through the firmware. --allow-firmware-reboot would have.',
-    evidence,
-    ...(errno === undefined ? {} : { errno }),
-    cause,
-  })
+  return new KexecError(
+    `${summary}; all processes were ended and the file systems unmounted; linux-kexec does nothing else`,
+    {
+      reason: 'handover-failed',
+      hint: '`linux-kexec exec` tries again; `echo b > /proc/sysrq-trigger` reboots through the firmware, as --allow-firmware-reboot would have done.',
+      evidence,
+      ...(errno === undefined ? {} : { errno }),
+      cause,
+    },
+  )
 }
 
 /** Documentation/admin-guide/sysrq.rst, 'b': immediately. Writing to the file works with any value of kernel.sysrq. */

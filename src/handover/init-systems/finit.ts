@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { hookScript } from '../../hooks/hook-script.ts'
 import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { unable, unreadable } from '../contract/remarks.ts'
 import { request } from '../contract/request.ts'
 import { holdsString, pathEndingIn, programText } from '../first-process/program-text.ts'
 
@@ -33,11 +34,14 @@ export const finit: InitSystem = {
       ],
     }
     if (text === undefined)
-      return { ...examination, obstacles: ["finit's program cannot be read, and it tells where its hooks are"] }
+      return {
+        ...examination,
+        obstacles: [unreadable("finit's program cannot be read, so the directory of its hooks is unknown")],
+      }
     if (folder === undefined)
       return {
         ...examination,
-        obstacles: ['this finit has no hook scripts at the end of a shutdown (hook/sys/down)'],
+        obstacles: [unable('this finit has no hook scripts at the end of a shutdown (hook/sys/down)')],
         install: ['finit 4.4 or newer, built with hook scripts'],
       }
     return {

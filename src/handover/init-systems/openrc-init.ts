@@ -1,4 +1,5 @@
 import { type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { limitation, type Obstacle, unable } from '../contract/remarks.ts'
 import { request } from '../contract/request.ts'
 import { write } from '../first-process/initctl.ts'
 
@@ -14,10 +15,10 @@ export const openrcInit: InitSystem = {
     const program = ['/sbin/openrc-init', '/usr/sbin/openrc-init'].find((path) => system.stat(path)?.isFile())
     // The program contains the word that it has to know: versions before 0.23 lack it.
     const knows = program !== undefined && (system.readBytes(program) ?? '').includes('kexec')
-    const obstacles: string[] = []
-    if (program === undefined) obstacles.push('openrc-init is not installed')
-    else if (!knows) obstacles.push(`${program} does not know \`kexec\``)
-    if (!system.exists(FIFO)) obstacles.push(`${FIFO} is not there`)
+    const obstacles: Obstacle[] = []
+    if (program === undefined) obstacles.push(unable('openrc-init is not installed'))
+    else if (!knows) obstacles.push(unable(`${program} does not support kexec`))
+    if (!system.exists(FIFO)) obstacles.push(unable(`${FIFO} does not exist`))
     return {
       ...unremarkable,
       steps: [
@@ -26,7 +27,7 @@ export const openrcInit: InitSystem = {
         'openrc-init calls reboot(LINUX_REBOOT_CMD_KEXEC)',
       ],
       obstacles,
-      notes: ['When the kernel cannot be started at the end, openrc-init waits with all services stopped.'],
+      notes: [limitation('When the kernel cannot be started at the end, openrc-init waits with all services stopped.')],
     }
   },
   handOver: (context) =>
@@ -36,6 +37,6 @@ export const openrcInit: InitSystem = {
         const refusal = write(FIFO, Buffer.from('kexec'))
         if (refusal !== undefined) throw new Error(refusal)
       },
-      hint: 'Look at the console: a service that does not stop holds up the others. `rc-status --all` tells where it is.',
+      hint: 'Look at the console: a service that does not stop holds up the others. `rc-status --all` shows which.',
     }),
 }

@@ -1,5 +1,6 @@
 import { hookScript, START_KERNEL } from '../../hooks/hook-script.ts'
 import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { limitation, unable } from '../contract/remarks.ts'
 import { request } from '../contract/request.ts'
 
 /** The boot scripts that procd runs, in the order of their names, with the word shutdown (rcS.c). */
@@ -17,7 +18,7 @@ export const procd: InitSystem = {
   title: 'procd',
   detect: (_, first) => (first.isNamed('procd') ? [] : undefined),
   examine(system, program) {
-    // They also run before a poweroff, and cannot see which it is.
+    // They also run before a poweroff, and cannot distinguish the two.
     const unless = ['[ "$1" = shutdown ] || exit 0']
     const command = ['exec', '--end-processes', '--unmount']
     const text = hookScript({ program, unless, onlyAsked: true, command, failure: 'return' })
@@ -35,17 +36,18 @@ export const procd: InitSystem = {
         ],
       },
       notes: [
-        "This way is taken from procd's sources; it has not been tried on a machine yet.",
-        'procd ends a stop script after 15 s and goes on through the firmware, also when the kernel cannot be started.',
+        limitation("This way was written from procd's sources and has not been tried on a machine."),
+        limitation('procd ends a stop script after 15 s and reboots through the firmware.'),
+        limitation('When the kernel cannot be started at the end, procd reboots through the firmware.'),
       ],
     }
     if (system.stat(SCRIPTS)?.isDirectory()) return examination
-    return { ...examination, obstacles: [`${SCRIPTS}, where procd's stop scripts are, is missing`] }
+    return { ...examination, obstacles: [unable(`${SCRIPTS}, the directory of procd's stop scripts, is missing`)] }
   },
   handOver: (context) =>
     request(context, {
       of: 'procd',
       ask: () => process.kill(1, 'SIGTERM'),
-      hint: 'It waits for each stop script in turn, 15 s at most; `logread` shows what it says.',
+      hint: 'It waits up to 15 s for each stop script; `logread` shows their messages.',
     }),
 }

@@ -5,6 +5,7 @@ import { hookScript, START_KERNEL } from '../../hooks/hook-script.ts'
 import type { Program } from '../../program.ts'
 import type { System } from '../../system/system.ts'
 import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { unable, unreadable } from '../contract/remarks.ts'
 import { request } from '../contract/request.ts'
 import { holdsString, programText } from '../first-process/program-text.ts'
 
@@ -38,21 +39,26 @@ export const runit: InitSystem = {
       steps: [
         `make ${flags?.stop ?? 'stopit'} and ${flags?.reboot ?? 'reboot'} executable and send SIGCONT to PID 1, as \`init 6\` does`,
         `runit runs ${STAGE_3}: it stops the services, ends all processes and unmounts the file systems`,
-        `${place === undefined ? 'a hook' : place.told} calls reboot(LINUX_REBOOT_CMD_KEXEC)`,
+        `${place === undefined ? 'a hook' : place.label} calls reboot(LINUX_REBOOT_CMD_KEXEC)`,
       ],
       hook: place === undefined ? null : hookAt(place, program, flags ?? FLAGS[0]),
     }
     if (text === undefined)
-      return { ...examination, obstacles: ["runit's program cannot be read, and it tells which files it is asked by"] }
-    if (flags === undefined) return { ...examination, obstacles: ['this runit is asked by files that are not known'] }
-    if (place === undefined) return { ...examination, obstacles: [`${STAGE_3} is missing or cannot be read`] }
-    return { ...examination, evidence: [{ source: STAGE_3, value: place.told }] }
+      return {
+        ...examination,
+        obstacles: [unreadable("runit's program cannot be read, so the files for requests to it are unknown")],
+      }
+    if (flags === undefined)
+      return { ...examination, obstacles: [unable('this runit takes requests through unknown files')] }
+    if (place === undefined)
+      return { ...examination, obstacles: [unreadable(`${STAGE_3} is missing or cannot be read`)] }
+    return { ...examination, evidence: [{ source: STAGE_3, value: place.label }] }
   },
   handOver: (context) =>
     request(context, {
       of: 'runit',
       ask: () => ask(context.system),
-      hint: `\`sv status /var/service/* /etc/service/*\` shows what it waits for; ${STAGE_3} is what it runs.`,
+      hint: `It runs ${STAGE_3}. \`sv status /var/service/* /etc/service/*\` shows the services that it waits for.`,
     }),
 }
 
@@ -73,7 +79,7 @@ function ask(system: System): void {
 
 /** The place in stage 3 that can call us, and its name for people. */
 interface Place {
-  readonly told: string
+  readonly label: string
   readonly part: HookPart
 }
 
@@ -88,10 +94,10 @@ function placeOf(system: System): Place | undefined {
   const folder = sourcedFolder(system, stage)
   if (folder !== undefined) {
     const path = posix.join(folder, 'zz-linux-kexec.sh')
-    const text = `# Placed by linux-kexec handover; \`linux-kexec handover --remove\` takes it away.\n${START_KERNEL}\n`
-    return { told: path, part: { kind: 'file', path, mode: 0o644, text } }
+    const text = `# Placed by linux-kexec handover; \`linux-kexec handover --remove\` removes it.\n${START_KERNEL}\n`
+    return { label: path, part: { kind: 'file', path, mode: 0o644, text } }
   }
-  return { told: `the end of ${STAGE_3}`, part: { kind: 'lines', path: STAGE_3, lines } }
+  return { label: `the end of ${STAGE_3}`, part: { kind: 'lines', path: STAGE_3, lines } }
 }
 
 /** The directory whose *.sh stage 3 sources: the last one that is named and exists. */

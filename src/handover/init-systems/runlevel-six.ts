@@ -3,6 +3,7 @@ import { hookScript, START_KERNEL } from '../../hooks/hook-script.ts'
 import type { Program } from '../../program.ts'
 import type { System } from '../../system/system.ts'
 import { type InitExamination, unremarkable } from '../contract/init-system.ts'
+import { limitation, type Obstacle, unable } from '../contract/remarks.ts'
 import { readInittab, rebootEntries } from '../first-process/inittab.ts'
 
 const KEXEC = '/sbin/kexec'
@@ -21,14 +22,14 @@ export function examineRunlevelSix(system: System, program: Program): InitExamin
   const evidence = entries.map(({ process }) => ({ source: '/etc/inittab, runlevel 6', value: process }))
   const nothing = { ...unremarkable, evidence, steps: [asking] }
   const last = entries.at(-1)
-  if (last === undefined) return { ...nothing, obstacles: ['/etc/inittab starts nothing in runlevel 6'], notes: [] }
+  if (last === undefined) return { ...nothing, obstacles: [unable('/etc/inittab starts nothing in runlevel 6')] }
   if (REBOOT_BY_KEXEC.test(last.process)) return { ...nothing, ...byReboot(last.process) }
   const runs = RUN_SCRIPTS.exec(last.process)?.[1]
   const found = REBOOT.test(last.process)
     ? beforeReboot(program, last.id, last.process)
     : (redHat(system, program, runs) ?? debian(system, program, runs))
   if (found !== undefined) return { ...nothing, ...found }
-  return { ...nothing, obstacles: [`how \`${last.process}\` of /etc/inittab reboots the machine is not known`] }
+  return { ...nothing, obstacles: [unable(`how \`${last.process}\` of /etc/inittab reboots the machine is unknown`)] }
 }
 
 type Found = Partial<InitExamination>
@@ -41,7 +42,7 @@ function byReboot(process: string): Found {
       'the boot scripts stop the services and unmount the file systems',
       `\`${process}\` starts the kernel`,
     ],
-    notes: ['reboot(8) goes on through the firmware when the kernel cannot be started.'],
+    notes: [limitation('When the kernel cannot be started at the end, reboot(8) reboots through the firmware.')],
   }
 }
 
@@ -79,9 +80,9 @@ function debian(system: System, program: Program, runs: string | undefined): Fou
   const callsReboot =
     /^[^#\n]*\/etc\/init\.d\/reboot\s+stop/m.test(system.readText(runs) ?? '') ||
     system.list('/etc/rc6.d').some((name) => /^[KS]\d\dreboot$/.test(name))
-  const obstacles: string[] = []
-  if (!isRead) obstacles.push(`/etc/init.d/reboot does not read ${settings}`)
-  if (!callsReboot) obstacles.push('runlevel 6 does not end with /etc/init.d/reboot')
+  const obstacles: Obstacle[] = []
+  if (!isRead) obstacles.push(unable(`/etc/init.d/reboot does not read ${settings}`))
+  if (!callsReboot) obstacles.push(unable('runlevel 6 does not end with /etc/init.d/reboot'))
   return {
     steps: [
       asking,
@@ -110,9 +111,10 @@ function redHat(system: System, program: Program, runs: string | undefined): Fou
     `${halt} calls ${KEXEC}, which starts the kernel`,
   ]
   const own = system.exists(KEXEC) && !(system.readBytes(KEXEC) ?? '').includes(MARK)
-  if (own) return { steps, notes: [`${KEXEC} is not ours: it is what starts the kernel at the end.`] }
+  if (own)
+    return { steps, notes: [limitation(`${KEXEC} does not belong to linux-kexec, and starts the kernel at the end.`)] }
   const unless = [
-    'case " $* " in *" -e "*) ;; *) echo "kexec: only -e is there, for the end of a reboot" >&2; exit 1 ;; esac',
+    'case " $* " in *" -e "*) ;; *) echo "kexec: only -e is supported, for the end of a reboot" >&2; exit 1 ;; esac',
   ]
   const kexec: HookPart = { kind: 'file', path: KEXEC, mode: 0o755, text: hookScript({ program, unless }) }
   return { steps, hook: { parts: [kexec] } }

@@ -5,6 +5,7 @@ import { hookScript, START_KERNEL } from '../../hooks/hook-script.ts'
 import type { Program } from '../../program.ts'
 import type { System } from '../../system/system.ts'
 import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { unreadable } from '../contract/remarks.ts'
 import { request } from '../contract/request.ts'
 
 /** The shutdown daemon's service, below s6-linux-init's own tmpfs. */
@@ -46,7 +47,7 @@ export const s6LinuxInit: InitSystem = {
     if (text !== undefined) return examination
     return {
       ...examination,
-      obstacles: [`${final} is missing or cannot be read`],
+      obstacles: [unreadable(`${final} is missing or cannot be read`)],
       install: ['s6-linux-init 1.0 or newer, with the scripts that s6-linux-init-maker makes'],
     }
   },

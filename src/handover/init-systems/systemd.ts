@@ -1,5 +1,6 @@
 import type { System } from '../../system/system.ts'
 import { type InitSystem, unremarkable } from '../contract/init-system.ts'
+import { limitation, type Obstacle, unable, unreadable } from '../contract/remarks.ts'
 import { request } from '../contract/request.ts'
 import { servicesRunning } from '../first-process/systemd-services.ts'
 
@@ -32,7 +33,7 @@ export const systemd: InitSystem = {
       'systemd-shutdown calls reboot(LINUX_REBOOT_CMD_KEXEC)',
     ],
     obstacles: obstacles(system),
-    notes: ['Should the loaded kernel not start at the very end, systemd reboots through the firmware.'],
+    notes: [limitation('When the kernel cannot be started at the end, systemd reboots through the firmware.')],
   }),
   // systemd-shutdown takes the ordinary reboot when the kernel refuses to kexec (systemd's src/shutdown/shutdown.c).
   reachesFirmware: true,
@@ -40,18 +41,18 @@ export const systemd: InitSystem = {
     request(context, {
       of: 'systemd',
       ask: () => process.kill(1, kexecSignal(context.system)),
-      hint: '`systemctl list-jobs` shows what it waits for; `journalctl -b -p warning` what went wrong.',
+      hint: '`systemctl list-jobs` shows the jobs that it waits for, `journalctl -b -p warning` the failures.',
       remaining: servicesRunning,
     }),
 }
 
-function obstacles(system: System): string[] {
-  const missing = (name: string) => !LIBRARY.some((folder) => system.stat(`${folder}/${name}`)?.isFile())
-  const found: string[] = []
-  if (missing('system/kexec.target')) found.push('systemd has no kexec.target here')
-  if (missing('systemd-shutdown')) found.push('systemd-shutdown is not installed')
+function obstacles(system: System): Obstacle[] {
+  const missing = (name: string) => !LIBRARY.some((directory) => system.stat(`${directory}/${name}`)?.isFile())
+  const found: Obstacle[] = []
+  if (missing('system/kexec.target')) found.push(unable('systemd has no kexec.target here'))
+  if (missing('systemd-shutdown')) found.push(unable('systemd-shutdown is not installed'))
   if (runs(system) && system.readText('/proc/1/maps') === undefined)
-    found.push('/proc/1/maps cannot be read, and it tells which number SIGRTMIN+6 has')
+    found.push(unreadable('/proc/1/maps cannot be read, so the number of SIGRTMIN+6 is unknown'))
   return found
 }
 

@@ -24,6 +24,6 @@ export function asksSysvinit(of: string): Request {
   return {
     of,
     ask: () => enterRunlevel('6'),
-    hint: 'Look at the console: a script that does not end holds up all after it. `runlevel` tells whether init has begun.',
+    hint: 'Look at the console: a script that does not end holds up all later ones. `runlevel` shows whether init has begun.',
   }
 }

@@ -18,16 +18,15 @@ export function requireReadyToExecute(): boolean {
   const privileges = readPrivileges(live)
   requireInitialPidNamespace(privileges)
   requireCapability(privileges, 'starting the loaded kernel')
-  const told = status(live)
-  const isLoaded = isHeld(live, 'kernel', told)
+  const isLoaded = isHeld(live, 'kernel', status(live))
   if (isLoaded) return true
   if (isLoaded === null) return false
   throw nothingLoaded(live.readText('/sys/kernel/kexec_loaded')?.trim() ?? 'absent')
 }
 
 /** The checks that must refuse before work is ended, where the kernel does not show whether anything is loaded. */
-export function cannotTell(): KexecError {
-  return new KexecError('whether a kernel is loaded cannot be told', {
+export function loadedUnknown(): KexecError {
+  return new KexecError('whether a kernel is loaded is unknown', {
     reason: 'not-readable',
     path: '/sys/kernel/kexec_loaded',
     hint: 'mount -t sysfs sysfs /sys',
@@ -63,7 +62,7 @@ export interface ExecuteOptions {
 export function execute(options: ExecuteOptions = {}): never {
   const isKnown = requireReadyToExecute()
   requireRebootCall()
-  if (!isKnown && options.unmount) throw cannotTell()
+  if (!isKnown && options.unmount) throw loadedUnknown()
   const report = (failure: string | undefined) => failure !== undefined && options.report?.(failure)
   if (options.sync ?? true) report(writeBack(live))
   if (options.unmount) {
@@ -77,6 +76,6 @@ export function execute(options: ExecuteOptions = {}): never {
     reason: 'handover-failed',
     errno,
     syscall: 'reboot',
-    hint: 'The kernel log may tell why (dmesg). This kernel runs on.',
+    hint: 'The kernel log may show why (dmesg). This kernel continues to run.',
   })
 }

@@ -23,7 +23,7 @@ export function requireRebootCall(): void {
  * The needs of a way that ends every process and unmounts by itself, beside the call. Capability: the loss without it.
  */
 const NEEDED = {
-  CAP_KILL: 'processes of other users would run on',
+  CAP_KILL: 'processes of other users would continue to run',
   CAP_SYS_ADMIN: 'file systems would stay mounted',
 } as const
 
@@ -40,7 +40,7 @@ export function requireDirect(system: System): void {
     throw new KexecError(`ending every process and unmounting needs the capability ${name}: without it ${without}`, {
       reason: 'no-capability',
       code: 'EPERM',
-      hint: 'Run it as root, or give the process all three: CAP_SYS_BOOT, CAP_KILL, CAP_SYS_ADMIN.',
+      hint: 'Run it as root, or give the process CAP_SYS_BOOT, CAP_KILL and CAP_SYS_ADMIN.',
       evidence: held.evidence,
       refused: true,
     })
@@ -55,7 +55,7 @@ export function requireDirect(system: System): void {
 function requireProc(system: System): void {
   for (const path of [STATUS, MOUNT_TABLE, '/proc/1/stat']) {
     if (system.readText(path)) continue
-    throw new KexecError('processes and mounts cannot be read, and all of them have to be ended', {
+    throw new KexecError('processes and mounts cannot be read, so they cannot be ended and unmounted', {
       reason: 'not-readable',
       path,
       hint: system.exists('/proc/self')
@@ -73,15 +73,18 @@ function requireProc(system: System): void {
 function requireWholeView(): void {
   const [own, first] = ['/proc/self', '/proc/1'].map(viewOf)
   if (own === undefined || first === undefined || own === first) return
-  throw new KexecError('this process sees other file systems than PID 1 does, and would leave those mounted', {
-    reason: 'not-permitted',
-    hint: 'Run it outside of the chroot or mount namespace: nsenter --target 1 --mount linux-kexec reboot --via direct',
-    evidence: [
-      { source: '/proc/self: ns/mnt, root', value: own },
-      { source: '/proc/1: ns/mnt, root', value: first },
-    ],
-    refused: true,
-  })
+  throw new KexecError(
+    'this process has another mount namespace or root directory than PID 1, and would leave its file systems mounted',
+    {
+      reason: 'not-permitted',
+      hint: 'Run it outside of the chroot or mount namespace: nsenter --target 1 --mount linux-kexec reboot --via direct',
+      evidence: [
+        { source: '/proc/self: ns/mnt, root', value: own },
+        { source: '/proc/1: ns/mnt, root', value: first },
+      ],
+      refused: true,
+    },
+  )
 }
 
 /** Mount namespace and root directory of a process, by device and inode; undefined where they cannot be read. */
@@ -114,14 +117,14 @@ function requireUnmounting(system: System): void {
 }
 
 function forbidden(syscall: string, code: string): KexecError {
-  const evidence: Evidence[] = [{ source: `${syscall}(2), asked in a way that changes nothing`, value: code }]
+  const evidence: Evidence[] = [{ source: `${syscall}(2), called in a way that changes nothing`, value: code }]
   const errno = errnoNumber(code)
   return new KexecError(`this process may not call ${syscall}(2); nothing was stopped`, {
     reason: 'not-permitted',
     code,
     ...(errno === undefined ? {} : { errno }),
     syscall,
-    hint: 'A seccomp filter or a security module forbids it. Run it outside of the container or service (SystemCallFilter=), or let the init system do it: linux-kexec reboot.',
+    hint: 'A seccomp filter or a security module forbids it. Run it outside of the container or service (SystemCallFilter=), or use the init system: linux-kexec reboot',
     evidence,
     refused: true,
   })

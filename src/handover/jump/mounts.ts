@@ -30,7 +30,7 @@ export function writeBack(system: System): string | undefined {
   const errno = boundedCall(system, () => native().sync(), SYNC_PATIENCE)
   if (errno === 0) return undefined
   if (errno !== undefined) return `not everything could be written to disk: ${errnoName(errno)}`
-  return `a file system does not answer: nothing was written for ${SYNC_PATIENCE / 1000} s, and what it has not written yet is lost`
+  return `a file system does not answer: nothing was written for ${SYNC_PATIENCE / 1000} s, and its unwritten data is lost`
 }
 
 /**
@@ -45,7 +45,7 @@ export function closeMounts(system: System): string[] {
 function closeMount(system: System, { mountPoint, type, readOnly }: MountedFileSystem): string | undefined {
   const call = (start: () => number) => boundedCall(system, start, UNMOUNT_PATIENCE)
   const path = bytesOfText(mountPoint)
-  const silent = `${mountPoint} (${type}) does not answer, and is left as it is`
+  const silent = `${mountPoint} (${type}) does not answer, and is left unchanged`
   if (REMOTE.test(type)) return call(() => native().unmount(path, MNT_DETACH)) === undefined ? silent : undefined
   if (mountPoint !== '/') {
     const errno = call(() => native().unmount(path, 0))

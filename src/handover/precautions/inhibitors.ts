@@ -1,16 +1,17 @@
 import { KexecError } from '../../errors.ts'
 import type { System } from '../../system/system.ts'
 import { foreignText } from '../../text.ts'
+import type { HandoverWarning } from '../contract/remarks.ts'
 import { readAssignments } from './run-files.ts'
 
 /** Where systemd-logind records the locks that programs hold: sd-login's file format, one KEY=VALUE a line. */
-const FOLDER = '/run/systemd/inhibit'
+const LOCKS = '/run/systemd/inhibit'
 
 /** More locks than any machine has. */
 const MAX_LOCKS = 1000
 
 /** The most that are named: any user may hold as many as logind allows. */
-const MAX_TOLD = 20
+const MAX_NAMED = 20
 
 /** A program that blocks a shutdown of the machine: org.freedesktop.login1(5), systemd-inhibit(1). */
 export interface Inhibitor {
@@ -22,9 +23,9 @@ export interface Inhibitor {
 
 /** The locks that block a shutdown, without those that only delay one. */
 export function blockingInhibitors(system: System): Inhibitor[] {
-  const names = system.list(FOLDER).filter((name) => /^\w{1,64}$/.test(name))
+  const names = system.list(LOCKS).filter((name) => /^\w{1,64}$/.test(name))
   return names.slice(0, MAX_LOCKS).flatMap((name) => {
-    const lock = readAssignments(system, `${FOLDER}/${name}`)
+    const lock = readAssignments(system, `${LOCKS}/${name}`)
     if (lock.get('MODE') !== 'block' || !lock.get('WHAT')?.split(':').includes('shutdown')) return []
     const text = (key: string) => foreignText(lock.get(key) ?? 'unknown')
     return [{ who: text('WHO'), why: text('WHY'), uid: text('UID'), pid: text('PID') }]
@@ -34,19 +35,24 @@ export function blockingInhibitors(system: System): Inhibitor[] {
 /**
  * The signal to PID 1 bypasses logind, so its locks are checked here.
  * @throws KexecError 'inhibited', unless they are to be ignored
- * @returns the ignored locks, one sentence each
+ * @returns a warning for each ignored lock
  */
-export function checkInhibitors(system: System, { ignore = false }: { ignore?: boolean | undefined } = {}): string[] {
+export function checkInhibitors(
+  system: System,
+  { ignore = false }: { ignore?: boolean | undefined } = {},
+): HandoverWarning[] {
   const inhibitors = blockingInhibitors(system)
   const [first, ...others] = inhibitors
   if (first === undefined) return []
-  const told = inhibitors.slice(0, MAX_TOLD).map(({ who, why, uid, pid }) => `${who} (pid ${pid}, uid ${uid}): ${why}`)
-  if (ignore) return told.map((lock) => `Ignored, it asks for no shutdown: ${lock}.`)
+  const named = inhibitors
+    .slice(0, MAX_NAMED)
+    .map(({ who, why, uid, pid }) => `${who} (pid ${pid}, uid ${uid}): ${why}`)
+  if (ignore) return named.map((lock) => ({ code: 'inhibited', text: `An inhibitor of shutdown is ignored: ${lock}.` }))
   const more = others.length === 0 ? '' : `, and ${others.length} more`
-  throw new KexecError(`${first.who} asks for the machine not to be shut down (${first.why})${more}`, {
+  throw new KexecError(`${first.who} inhibits a shutdown (${first.why})${more}`, {
     reason: 'inhibited',
-    hint: 'Wait until it is done, or: --ignore-inhibitors. `systemd-inhibit --list` shows all of them.',
-    evidence: told.map((value) => ({ source: FOLDER, value })),
+    hint: 'Wait until it has finished, or use --ignore-inhibitors. `systemd-inhibit --list` shows all inhibitors.',
+    evidence: named.map((value) => ({ source: LOCKS, value })),
     refused: true,
   })
 }

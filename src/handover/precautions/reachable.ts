@@ -1,12 +1,13 @@
 import type { Program } from '../../program.ts'
 import { type MountedFileSystem, readMountTable } from '../../system/mounts/mount-table.ts'
 import type { System } from '../../system/system.ts'
+import type { Obstacle } from '../contract/remarks.ts'
 
 /**
  * The obstacles to running our program as the last step of a shutdown, when only the root file system is left.
- * @returns one clause each; empty too where the mounts cannot be read, as in a directory without a running kernel
+ * @returns empty too where the mounts cannot be read, as in a directory without a running kernel
  */
-export function unreachableAtTheEnd(system: System, program: Program): string[] {
+export function unreachableAtTheEnd(system: System, program: Program): Obstacle[] {
   const all = readMountTable(system) ?? []
   const away = (path: string) => {
     const mount = mountOf(all, path)
@@ -14,7 +15,8 @@ export function unreachableAtTheEnd(system: System, program: Program): string[] 
   }
   return [program.node, program.command].flatMap((path) => {
     const target = away(path)
-    return target === undefined ? [] : [`${path} lies on ${target}, which is unmounted before the end`]
+    if (target === undefined) return []
+    return [{ code: 'program-unmounted', text: `${path} lies on ${target}, which is unmounted before the end` }]
   })
 }
 

@@ -6,6 +6,7 @@ import { StateFolder } from '../../state/folder.ts'
 import { Lock } from '../../state/lock.ts'
 import { bootIdOf } from '../../state/record.ts'
 import type { System } from '../../system/system.ts'
+import { localTime } from '../../text.ts'
 
 /** The file of the reboot that a process waits for. Removing the file calls it off. */
 const FILE = 'reboot.json'
@@ -64,14 +65,14 @@ export async function waitForTime(
   try {
     for (let left = remaining(); left > 0; left = remaining()) {
       if (signal?.aborted) throw calledOff('interrupted', signal.reason)
-      if (!isOurs()) throw calledOff('called off, or another reboot was scheduled')
+      if (!isOurs()) throw calledOff('called off, or replaced by another one')
       tick(left)
       // An interruption ends the pause, and is then seen above.
       await pause(Math.min(left, POLL), undefined, signal === undefined ? {} : { signal }).catch(() => {})
     }
     lock = await Lock.take(system, 'reboot', { signal })
     if (signal?.aborted) throw calledOff('interrupted', signal.reason)
-    if (!isOurs()) throw calledOff('called off, or another reboot was scheduled')
+    if (!isOurs()) throw calledOff('called off, or replaced by another one')
     if (remaining() < -LATE) throw late(at)
     folder.remove(FILE)
     return lock
@@ -129,7 +130,7 @@ export function cancelScheduled(system: System): ScheduledReboot | undefined {
 const CANCEL_DEADLINE = 15_000
 
 function begun(): KexecError {
-  return new KexecError('a reboot has begun, and cannot be called off any more: the init system was asked for it', {
+  return new KexecError('a reboot has begun and can no longer be called off: the init system has the request', {
     reason: 'busy',
     code: 'EBUSY',
     evidence: [{ source: MARK_FILE, value: 'present' }],
@@ -138,10 +139,10 @@ function begun(): KexecError {
 }
 
 function late(at: Date): KexecError {
-  const summary = `the reboot was meant for ${at.toISOString()}, and it is ${new Date().toISOString()}: the machine was suspended or its clock was set; nothing was stopped`
+  const summary = `the reboot was scheduled for ${localTime(at)}, and it is ${localTime(new Date())}: the machine was suspended or its clock was set; nothing was stopped`
   return new KexecError(summary, {
     reason: 'aborted',
-    hint: 'What is loaded still is. To start it now: linux-kexec reboot',
+    hint: 'To start the loaded kernel now: linux-kexec reboot',
   })
 }
 
@@ -174,11 +175,11 @@ function startOf(system: System, pid: number): string | undefined {
 }
 
 function calledOff(how: string, cause?: unknown): KexecError {
-  const summary = `the scheduled reboot was ${how}; nothing was stopped, and what is loaded still is`
+  const summary = `the scheduled reboot was ${how}; nothing was stopped or unloaded`
   return new KexecError(summary, { reason: 'aborted', ...(cause === undefined ? {} : { cause }) })
 }
 
 function failed(what: string, cause: unknown): KexecError {
   const why = cause instanceof Error ? cause.message : String(cause)
-  return new KexecError(`${what}: ${why}`, { reason: 'io', cause, refused: true, hint: 'Root alone may do it.' })
+  return new KexecError(`${what}: ${why}`, { reason: 'io', cause, refused: true, hint: 'Run it as root.' })
 }

@@ -1,6 +1,7 @@
 import { KexecError } from '../../errors.ts'
 import type { Lock } from '../../state/lock.ts'
 import type { System } from '../../system/system.ts'
+import { localTime } from '../../text.ts'
 import { tellUsers } from '../precautions/users.ts'
 import { waitForTime } from './schedule.ts'
 
@@ -25,11 +26,11 @@ export function scheduleOf({ at, delay }: { readonly at?: Date; readonly delay?:
   if (at !== undefined && delay !== undefined) throw invalid('a time and a delay exclude each other')
   if (at !== undefined) {
     const ahead = at.getTime() - Date.now()
-    if (!(ahead > 0 && ahead <= MAX_AHEAD)) throw invalid('the time is not one of the year to come')
+    if (!(ahead > 0 && ahead <= MAX_AHEAD)) throw invalid('the time is not within the next 366 days')
     return { at, remaining: () => at.getTime() - Date.now() }
   }
   if (delay === undefined) return undefined
-  if (!(delay >= 0 && delay <= MAX_AHEAD)) throw invalid('the delay is not one of 0 to 366 days')
+  if (!(delay >= 0 && delay <= MAX_AHEAD)) throw invalid('the delay is not between 0 and 366 days')
   const end = performance.now() + delay
   return { at: new Date(Date.now() + delay), remaining: () => end - performance.now() }
 }
@@ -44,9 +45,9 @@ export async function waitTelling(
   report: (step: string) => void,
 ): Promise<Lock> {
   const tell = () => {
-    if (message !== undefined) tellUsers(system, `${message}\nThis machine starts a new kernel at ${at.toISOString()}.`)
+    if (message !== undefined) tellUsers(system, `${message}\nThis machine starts a new kernel at ${localTime(at)}.`)
   }
-  report(`waiting until ${at.toISOString()}; Ctrl-C, or \`linux-kexec reboot --cancel\`, calls it off`)
+  report(`waiting until ${localTime(at)}; Ctrl-C or \`linux-kexec reboot --cancel\` calls the reboot off`)
   tell()
   let due = REMINDERS.filter((reminder) => reminder < remaining())
   const tick = (left: number) => {

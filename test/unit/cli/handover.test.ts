@@ -20,13 +20,13 @@ function sysvinitMachine(): string {
   return root
 }
 
-test('a hook is missing: exit status 3, and what to do; reviewed, placed, proven, taken away', async () => {
+test('a hook is missing: exit status 3, and the remedy; reviewed, installed, verified, removed', async () => {
   const root = sysvinitMachine()
   const call = (...words: string[]) => cli(['handover', '--root', root, ...words])
   const first = await call()
   expect(first).toMatchObject({ status: 3, stderr: '' })
   expect(first.stdout).toMatch(/^init system {2}sysvinit$/m)
-  expect(first.stdout).toMatch(/^proven {7}no$/m)
+  expect(first.stdout).toMatch(/^verified {5}no$/m)
   expect(first.stdout).toMatch(/^do {11}linux-kexec handover --install$/m)
 
   const review = await call('--install', '--dry-run')
@@ -43,7 +43,7 @@ test('a hook is missing: exit status 3, and what to do; reviewed, placed, proven
     stdout: review.stdout.replaceAll('would create', 'created').replaceAll('would edit', 'edited'),
   })
   expect(await call('--install')).toMatchObject({ status: 0, stdout: 'nothing to change\n' })
-  expect((await call()).stdout).toMatch(/^proven {7}yes$/m)
+  expect((await call()).stdout).toMatch(/^verified {5}yes$/m)
   expect(await call()).toMatchObject({ status: 0 })
 
   const { status, document } = await json(['handover', '--root', root, '--remove'])
@@ -56,13 +56,13 @@ test('a hook is missing: exit status 3, and what to do; reviewed, placed, proven
   expect(readFileSync(join(root, 'etc/default/halt'), 'utf8')).toBe('HALT=poweroff\n')
 })
 
-test('what is not ours stays, and --install refuses by its name', async () => {
+test('a foreign file stays, and --install refuses by its name', async () => {
   const root = sysvinitMachine()
   mkdirSync(join(root, 'etc/linux-kexec'))
   writeFileSync(join(root, 'etc/linux-kexec/start-kernel'), 'mine\n')
   const { status, stderr } = await cli(['handover', '--install', '--root', root])
   expect(status).toBe(3)
-  expect(stderr).toContain('/etc/linux-kexec/start-kernel is not ours')
+  expect(stderr).toContain('/etc/linux-kexec/start-kernel does not belong to linux-kexec')
   expect(readFileSync(join(root, 'etc/linux-kexec/start-kernel'), 'utf8')).toBe('mine\n')
 })
 

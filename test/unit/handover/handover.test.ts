@@ -43,7 +43,9 @@ test('SIGRTMIN+6 is counted in the C library of PID 1, not in ours', () => {
 
 test('systemd without kexec.target is an obstacle that is named', () => {
   const bare = machine({ '/proc/1/maps': 'libc.so.6', '/usr/lib/systemd/systemd-shutdown': '' })
-  expect(systemd.examine(bare, program).obstacles).toEqual(['systemd has no kexec.target here'])
+  expect(systemd.examine(bare, program).obstacles).toEqual([
+    { code: 'kexec-not-supported', text: 'systemd has no kexec.target here' },
+  ])
   const whole = machine({
     '/proc/1/maps': 'libc.so.6',
     '/lib/systemd/systemd-shutdown': '',

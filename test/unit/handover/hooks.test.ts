@@ -43,7 +43,7 @@ function contents({ root }: System, folder = 'etc'): Record<string, string> {
   return found
 }
 
-test('Debian on sysvinit: not proven, then installed, proven, and taken away without a trace', () => {
+test('Debian on sysvinit: not verified, then installed, verified, and removed without a trace', () => {
   const system = machine(debianSysvinit)
   chmodSync(join(system.root, 'etc/default/halt'), 0o640)
   writeFileSync(join(system.root, 'etc/default/halt'), debianSysvinit['/etc/default/halt'] ?? '', 'latin1')
@@ -51,7 +51,7 @@ test('Debian on sysvinit: not proven, then installed, proven, and taken away wit
   expect(assessHandover(system)).toMatchObject({
     via: 'sysvinit',
     proven: false,
-    obstacles: ['the hook that starts the loaded kernel is not installed'],
+    obstacles: [{ code: 'hook-absent' }],
     remedy: 'linux-kexec handover --install',
   })
 
@@ -140,23 +140,32 @@ test('a program on a file system that is unmounted before the end is an obstacle
   installHandover({ system })
   const { proven, obstacles } = assessHandover(system)
   expect(proven).toBe(false)
-  expect(obstacles[0]).toBe('/usr/bin/node lies on /usr, which is unmounted before the end')
+  expect(obstacles[0]).toEqual({
+    code: 'program-unmounted',
+    text: '/usr/bin/node lies on /usr, which is unmounted before the end',
+  })
 })
 
 test('an init script that does not end as it should is named, and so is a root without linux-kexec', () => {
   const other = machine({ ...debianSysvinit, '/etc/init.d/reboot': '#!/bin/sh\nreboot -d -f\n' })
-  expect(assessHandover(other).obstacles).toContain('/etc/init.d/reboot does not read /etc/default/halt')
+  expect(assessHandover(other).obstacles).toContainEqual({
+    code: 'kexec-not-supported',
+    text: '/etc/init.d/reboot does not read /etc/default/halt',
+  })
   const unknown = machine({ ...debianSysvinit, '/etc/inittab': 'l6:6:wait:/opt/own/reboot-script\n' })
-  expect(assessHandover(unknown).obstacles[0]).toContain('/opt/own/reboot-script')
+  expect(assessHandover(unknown).obstacles[0]?.text).toContain('/opt/own/reboot-script')
   const bare = machine(debianSysvinit)
   rmSync(join(bare.root, 'usr/bin/linux-kexec'))
-  expect(assessHandover(bare).obstacles.join()).toContain('linux-kexec or Node is not installed')
-  expect(() => installHandover({ system: bare })).toThrow(/has to call Node and linux-kexec/)
+  expect(assessHandover(bare).obstacles.map(({ code }) => code)).toContain('program-absent')
+  expect(() => installHandover({ system: bare })).toThrow(/calls Node and linux-kexec, which are not installed/)
 })
 
-test('an opt-out of an administrator is told', () => {
+test('an opt-out of an administrator is noted', () => {
   const [note] = assessHandover(machine({ ...debianSysvinit, '/nokexec': '' })).notes
-  expect(note).toContain('/nokexec is there: a plain reboot goes through the firmware')
+  expect(note).toMatchObject({
+    code: 'opt-out',
+    text: expect.stringContaining('/nokexec exists: a plain reboot goes through the firmware'),
+  })
 })
 
 test('lines put into any text come out again without a trace', () => {

@@ -3,6 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { assessHandover } from '../../../src/handover/assess.ts'
+import { unable, unreadable } from '../../../src/handover/contract/remarks.ts'
 import { askForKexec } from '../../../src/handover/first-process/dinit-control.ts'
 import { pathEndingIn } from '../../../src/handover/first-process/program-text.ts'
 import { busybox } from '../../../src/handover/init-systems/busybox.ts'
@@ -25,9 +26,9 @@ function recorded(name: string): Files {
   return { ...files, ...installed }
 }
 
-const hookMissing = ['the hook that starts the loaded kernel is not installed']
+const hookMissing = [{ code: 'hook-absent', text: 'the hook that starts the loaded kernel is not installed' }]
 
-test('each recorded machine is told by its init system; the hook makes its way proven, and goes without a trace', () => {
+test('each recorded init system is recognised; the hook makes its way verified, and goes without a trace', () => {
   const places: [name: string, changed: string[]][] = [
     ['busybox', [START, '/etc/linux-kexec/restart', '/etc/inittab']],
     ['runit', [START, '/etc/runit/3']],
@@ -64,9 +65,7 @@ test('busybox init takes the first restart line: ours stands before the one that
 test('busybox init without /etc/inittab cannot be given a hook: one line would do away with its own actions', () => {
   const { hook, obstacles, install } = busybox.examine(machine({ '/proc/1/comm': 'init\n' }), program)
   expect(hook).toBeNull()
-  expect(obstacles).toEqual([
-    'there is no /etc/inittab, and the actions that busybox init then takes cannot be added to',
-  ])
+  expect(obstacles).toEqual([unable('there is no /etc/inittab, so no restart action can be added')])
   expect(install[0]).toContain('/etc/inittab')
 })
 
@@ -92,7 +91,9 @@ test('runit as Void has it: a script of the folder that stage 3 goes through; as
   const debian = machine({ ...files, ...folder, '/usr/bin/runit': '/run/runit.stopit\0/run/runit.reboot\0' })
   expect(runit.examine(debian, program).steps[0]).toContain('/run/runit.stopit')
   const stranger = machine({ ...files, ...folder, '/usr/bin/runit': '/var/runit/stopit\0' })
-  expect(runit.examine(stranger, program).obstacles).toEqual(['this runit is asked by files that are not known'])
+  expect(runit.examine(stranger, program).obstacles).toEqual([
+    unable('this runit takes requests through unknown files'),
+  ])
 })
 
 test('s6-linux-init: the folder that its shutdown daemon was given, and an execline script as well as one of the shell', () => {
@@ -112,7 +113,7 @@ test('s6-linux-init: the folder that its shutdown daemon was given, and an execl
   installHandover({ system: shell })
   expect(commands(shell.readText(final))).toEqual([START])
   const without = machine(files)
-  expect(s6LinuxInit.examine(without, program).obstacles).toEqual([`${final} is missing or cannot be read`])
+  expect(s6LinuxInit.examine(without, program).obstacles).toEqual([unreadable(`${final} is missing or cannot be read`)])
   // hpr_shutdown.c: 'r', a TAI64N stamp of zero, a grace time of zero.
   expect(REBOOT_NOW.toString('hex')).toBe(`72${'00'.repeat(16)}`)
 })
@@ -123,25 +124,27 @@ test('finit before 4.4 has no hooks at the end of a shutdown, and is refused', (
   const system = machine({ ...files, [path]: strings?.replace('hook/sys/down\0', '') ?? '' })
   expect(finit.examine(system, program)).toMatchObject({
     hook: null,
-    obstacles: ['this finit has no hook scripts at the end of a shutdown (hook/sys/down)'],
+    obstacles: [unable('this finit has no hook scripts at the end of a shutdown (hook/sys/down)')],
   })
 })
 
-test('dinit: its program tells whether it knows kexec, and which program it becomes', () => {
+test('dinit: its program shows whether it supports kexec, and which program it becomes', () => {
   const files = { '/proc/1/comm': 'dinit\n', '/proc/1/exe': '->/usr/bin/dinit', '/run/dinitctl': '' }
   const knows = 'Control socket\0/usr/bin/dinit-shutdown\0 Will kexec.\0'
   const whole = machine({ ...files, '/usr/bin/dinit': knows, '/usr/bin/dinit-shutdown': '' })
   expect(dinit.examine(whole, program)).toMatchObject({ hook: null, obstacles: [] })
   const old = machine({ ...files, '/usr/bin/dinit': '/sbin/shutdown\0 Will reboot.\0', '/sbin/shutdown': '' })
-  expect(dinit.examine(old, program)).toMatchObject({ obstacles: ['this dinit knows no shutdown by kexec'] })
+  expect(dinit.examine(old, program)).toMatchObject({
+    obstacles: [unable('this dinit does not support a shutdown by kexec')],
+  })
   const bare = machine({ '/proc/1/comm': 'dinit\n', '/proc/1/exe': '->/usr/bin/dinit', '/usr/bin/dinit': knows })
   expect(dinit.examine(bare, program).obstacles).toEqual([
-    '/usr/bin/dinit-shutdown, which dinit becomes at the end, is missing',
-    'dinit does not listen on /run/dinitctl',
+    unable('/usr/bin/dinit-shutdown, which dinit becomes at the end, is missing'),
+    unable('dinit does not listen on /run/dinitctl'),
   ])
 })
 
-test('dinit is asked in its control protocol, and each answer but a yes is told', async () => {
+test('dinit is asked in its control protocol, and each answer but a yes is an error', async () => {
   const version = Buffer.from([58, 1, 0, 5, 0])
   const news = Buffer.from([100, 7, 1, 2, 3, 4, 5])
   const answers: [string, Buffer[], string | undefined][] = [
@@ -151,8 +154,8 @@ test('dinit is asked in its control protocol, and each answer but a yes is told'
       [Buffer.concat([news, version]), Buffer.concat([news, news, Buffer.from([50])])],
       undefined,
     ],
-    ['one that knows no kexec', [version, Buffer.from([52])], 'this dinit knows no shutdown by kexec'],
-    ['one of the future', [Buffer.from([58, 9, 0, 9, 0])], 'is a newer one (9)'],
+    ['one that knows no kexec', [version, Buffer.from([52])], 'this dinit does not support a shutdown by kexec'],
+    ['one of the future', [Buffer.from([58, 9, 0, 9, 0])], 'is too new (9)'],
     ['another daemon', [Buffer.from('HTTP/1.1 400\r\n\r\n')], 'is not dinit'],
     ['one that hangs up', [], 'was closed without an answer'],
     ['one that talks for ever', [Buffer.alloc(1 << 20, 200)], 'was closed without an answer'],

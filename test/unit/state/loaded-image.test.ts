@@ -23,6 +23,7 @@ import { loadedImages } from '../../../src/state/loaded-image.ts'
 import type { LoadRecord } from '../../../src/state/record.ts'
 import { writeRecord } from '../../../src/state/remember.ts'
 import { System } from '../../../src/system/system.ts'
+import { localTime } from '../../../src/text.ts'
 
 const BOOT = '3b5f6c1e-6f0c-4d8e-9a53-0f3c5d0a9b11'
 
@@ -128,11 +129,11 @@ test('a file that has changed since is named, with what became of it', () => {
   rmSync(initrd)
   expect(stale()).toContainEqual({ path: '/boot/initrd.img', change: 'is gone' })
   mkdirSync(initrd)
-  expect(stale()).toContainEqual({ path: '/boot/initrd.img', change: 'is no regular file any more' })
+  expect(stale()).toContainEqual({ path: '/boot/initrd.img', change: 'is no longer a regular file' })
   utimesSync(kernel, 1000, 1000)
-  expect(stale()).toContainEqual({ path: '/boot/vmlinuz', change: 'was written at 1970-01-01T00:16:40.000Z' })
+  expect(stale()).toContainEqual({ path: '/boot/vmlinuz', change: `was written at ${localTime(new Date(1_000_000))}` })
   truncateSync(kernel, 1000)
-  expect(stale()).toContainEqual({ path: '/boot/vmlinuz', change: 'has 1000 bytes, it had 300000' })
+  expect(stale()).toContainEqual({ path: '/boot/vmlinuz', change: 'has 1000 bytes instead of 300000' })
 })
 
 test('another file with the size and the time of the loaded one is found by its head or its tail', () => {
@@ -146,7 +147,7 @@ test('another file with the size and the time of the loaded one is found by its 
     writeFileSync(kernel, bytes)
     utimesSync(kernel, 1_000_000, 1_000_000)
     expect(loadedImages({ system }).kernel.stale).toEqual([
-      { path: '/boot/vmlinuz', change: 'has been replaced by another of the same size and time' },
+      { path: '/boot/vmlinuz', change: 'was replaced by another file of the same size and time' },
     ])
   }
 })
@@ -159,9 +160,9 @@ test('what came from memory cannot go stale', () => {
   expect(loadedImages({ system }).kernel).toMatchObject({ state: 'unconfirmed', stale: [] })
 })
 
-test('a record that someone else may have written is not believed, and it is told why', () => {
+test('a record that someone else may have written is not trusted, and the warning says why', () => {
   const distrust: [(machine: ReturnType<typeof loadedMachine>) => void, string][] = [
-    [({ path }) => chmodSync(path, 0o644), 'open to others than its owner'],
+    [({ path }) => chmodSync(path, 0o644), 'accessible to others than its owner'],
     [({ folder }) => chmodSync(folder.path, 0o777), 'others than its owner may write in'],
     [
       ({ path, host }) => {
@@ -175,7 +176,7 @@ test('a record that someone else may have written is not believed, and it is tol
         rmSync(path)
         mkdirSync(path)
       },
-      'is no regular file',
+      'is not a regular file',
     ],
     [({ path }) => writeFileSync(path, Buffer.alloc(2 * 1024 * 1024, ' ')), 'larger than any record'],
   ]
@@ -184,7 +185,7 @@ test('a record that someone else may have written is not believed, and it is tol
     tamper(tampered)
     const { kernel } = loadedImages({ system: tampered.system })
     expect(kernel).toMatchObject({ state: 'unknown', record: null })
-    expect(kernel.warnings.join()).toContain(why)
+    expect(kernel.warnings).toEqual([{ code: 'record-not-trusted', text: expect.stringContaining(why) }])
   }
 })
 
@@ -192,7 +193,7 @@ test.runIf(process.getuid?.() === 0)('nor is one that belongs to another user', 
   const { chownSync } = await import('node:fs')
   const { system, path } = loadedMachine()
   chownSync(path, 1000, 1000)
-  expect(loadedImages({ system }).kernel.warnings.join()).toContain('belongs to user 1000')
+  expect(loadedImages({ system }).kernel.warnings[0]?.text).toContain('belongs to user 1000')
 })
 
 test('no bytes in the place of a record do harm: torn, hostile, from the future', () => {
@@ -221,7 +222,10 @@ test('no bytes in the place of a record do harm: torn, hostile, from the future'
     writeFileSync(path, bytes)
     const { kernel } = loadedImages({ system })
     expect(kernel).toMatchObject({ state: 'unknown', record: null })
-    expect(kernel.warnings[0]).toContain('is not believed')
+    expect(kernel.warnings[0]).toMatchObject({
+      code: 'record-not-trusted',
+      text: expect.stringContaining('is not trusted'),
+    })
   }
 })
 
@@ -241,7 +245,7 @@ test('a folder of another kind in the place of ours is never written into', () =
   rmSync(join(system.root, '/run/linux-kexec'))
   mkdirSync(join(system.root, '/elsewhere'))
   symlinkSync(join(system.root, '/elsewhere'), join(system.root, '/run/linux-kexec'))
-  expect(() => writeRecord(new StateFolder(system), record(system))).toThrow('is no folder')
+  expect(() => writeRecord(new StateFolder(system), record(system))).toThrow('is not a directory')
   expect(readdirSync(join(system.root, '/elsewhere'))).toEqual([])
 })
 

@@ -60,7 +60,10 @@ export function conduct(init: Init): void {
     outcome.hookMissing = 'refused'
 
     await vm.run(`mkdir -p $(dirname ${hook}); echo '#!/bin/sh' >${hook}`)
-    expect(await vm.run(install)).toMatchObject({ status: 3, stderr: expect.stringContaining(`${hook} is not ours`) })
+    expect(await vm.run(install)).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining(`${hook} does not belong to linux-kexec`),
+    })
     expect(await vm.run('linux-kexec reboot')).toMatchObject({ status: 3 })
     expect((await vm.run(`cat ${hook}; rm ${hook}`)).stdout).toBe('#!/bin/sh\n')
     outcome.hookForeign = 'refused'

@@ -18,7 +18,7 @@ test('a request for runlevel 6 is struct init_request of initreq.h', () => {
   expect(request).toHaveLength(384)
 })
 
-test('a FIFO takes the request when someone listens; what does not listen is told, and never waited for', () => {
+test('a FIFO takes the request when someone listens; a FIFO without a reader is an error, and never waited for', () => {
   const fifo = join(folder, 'initctl')
   execFileSync('mkfifo', [fifo])
   expect(write(fifo, runlevelRequest('6'))).toBe(`nobody listens on ${fifo}`)
@@ -30,7 +30,7 @@ test('a FIFO takes the request when someone listens; what does not listen is tol
 
   const file = join(folder, 'file')
   writeFileSync(file, 'as it was')
-  expect(write(file, Buffer.from('x'))).toBe(`${file} is no FIFO`)
+  expect(write(file, Buffer.from('x'))).toBe(`${file} is not a FIFO`)
   expect(write(join(folder, 'absent'), Buffer.from('x'))).toBe(`${join(folder, 'absent')}: ENOENT`)
 })
 
