@@ -57,6 +57,10 @@ describe('what the kernel would misread is refused', () => {
     }
   })
 
+  test('the hint for an open quote shows the text that has it', () => {
+    expect(() => append('x', 'a="b c')).toThrow(expect.objectContaining({ hint: expect.stringContaining('a="b c') }))
+  })
+
   test('nothing is appended behind an open quote, but other changes are fine', () => {
     expect(() => append('a b="c', 'd')).toThrow(/b="c/)
     expect(() => append('a -- "c', '-- d')).toThrow(/swallow/)

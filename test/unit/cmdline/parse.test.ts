@@ -21,6 +21,7 @@ const anyText = fc
 describe('parse', () => {
   test('a word ends after a character whose last byte is 0xA0, which to the kernel is a space', () => {
     expect(parseCommandLine('rootàquiet ro').parameters.map(({ raw }) => raw)).toEqual(['rootà', 'quiet', 'ro'])
+    expect(parseCommandLine('rootàéquiet').parameters.map(({ raw }) => raw)).toEqual(['rootà', 'équiet'])
   })
 
   test.each([

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { appendParameters, removeParameter } from '../../../src/cmdline/edit.ts'
 import { parseCommandLine, printCommandLine } from '../../../src/cmdline/parse.ts'
-import { OF_THE_BOOT, reuseCommandLine } from '../../../src/cmdline/reuse.ts'
+import { markOf, OF_THE_BOOT, reuseCommandLine, withoutIdleMarks } from '../../../src/cmdline/reuse.ts'
 import { commandLines } from './command-lines.ts'
 
 const reuse = (text: string, panic = false) => printCommandLine(reuseCommandLine(text, { panic }))
@@ -57,6 +57,25 @@ test.each(Object.entries(commandLines))('%s: the hundredth kexec has the command
   let last = first
   for (let count = 1; count < 100; count++) last = round(`${last}\n`)
   expect(last).toBe(first)
+})
+
+test('only the newline at the end is /proc’s own', () => {
+  expect(reuse('a="x\ny" b\n')).toBe('a="x\ny" b')
+})
+
+describe('what a load added for itself', () => {
+  const added = 'cryptomgr.notests'
+
+  test('goes with its mark, and nothing else goes', () => {
+    expect(reuse(`root=/dev/sda1 ${added} ${markOf(added)} quiet`)).toBe('root=/dev/sda1 quiet')
+    expect(reuse(`root=/dev/sda1 ${added} quiet`)).toBe(`root=/dev/sda1 ${added} quiet`)
+  })
+
+  test('leaves no mark when it was removed again', () => {
+    const left = (text: string) => printCommandLine(withoutIdleMarks(parseCommandLine(text)))
+    expect(left(`quiet ${markOf(added)} ro`)).toBe('quiet ro')
+    expect(left(`quiet ${added} ${markOf(added)} ${markOf('ro')}`)).toBe(`quiet ${added} ${markOf(added)}`)
+  })
 })
 
 test('reuse is idempotent on any text', () => {

@@ -1,0 +1,89 @@
+// Started by test-mutation.mjs behind the filter, because a mutant might load a kernel.
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Stryker } from '@stryker-mutator/core'
+import { allMutants, idOf, sampleOf } from './sample.mjs'
+
+/** Each is judged by the unit tests of the same name. What lays out segments is left out: kernels that boot judge it. */
+const areas = ['src/cmdline', 'src/policy', 'src/plan', 'src/engine', 'src/entries/grub', 'src/image/signature']
+
+const root = process.cwd()
+const cache = join(root, 'build/mutation')
+const copy = join(cache, 'copy')
+
+const { values } = parseArgs({
+  options: { sample: { type: 'string' }, seed: { type: 'string' }, only: { type: 'string', multiple: true } },
+})
+const seed = values.seed ?? new Date().toISOString().slice(0, 10)
+makeCopy()
+process.chdir(copy)
+const summaries = []
+for (const directory of values.only ?? areas) summaries.push(await testArea(directory))
+console.log(`\nseed ${seed}`)
+for (const { directory, of, drawn, alive } of summaries)
+  console.log(`${directory}: ${drawn - alive} of ${drawn} found, of ${of} mutants`)
+
+/** StrykerJS copies links to directories as files, and fixtures have such links: so it works in a copy that is made here. */
+function makeCopy() {
+  rmSync(copy, { recursive: true, force: true })
+  for (const name of ['src', 'test', 'docs', 'native', 'scripts', 'build/Release', 'package.json', 'tsconfig.json'])
+    cpSync(name, join(copy, name), { recursive: true, verbatimSymlinks: true })
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+}
+
+async function testArea(directory) {
+  const all = await allMutants(directory)
+  const drawn = values.sample === undefined ? all : sampleOf(all, Number(values.sample), seed)
+  const ids = new Set(drawn.map((mutant) => idOf(mutant)))
+  const kept = join(cache, directory.replaceAll('/', '-'))
+  mkdirSync(kept, { recursive: true })
+  // Both are read by processes that StrykerJS starts.
+  process.env.MUTANTS_DRAWN = join(kept, 'drawn.json')
+  process.env.MUTATION_TESTS = directory.replace('src/', 'test/unit/')
+  writeFileSync(process.env.MUTANTS_DRAWN, JSON.stringify([...ids]))
+  const incrementalFile = join(kept, 'results.json')
+  const results = await new Stryker(options(drawn, incrementalFile)).runMutationTest()
+  forgetTheOthers(incrementalFile)
+  const judged = results.filter((mutant) => ids.has(idOf(mutant, 1)))
+  const alive = judged.filter(({ status }) => status === 'Survived' || status === 'NoCoverage')
+  for (const mutant of alive) console.log(describe(mutant))
+  return { directory, of: all.length, drawn: judged.length, alive: alive.length }
+}
+
+function options(mutants, incrementalFile) {
+  return {
+    mutate: mutants.map(({ fileName, location: { start, end } }) => {
+      return `${fileName}:${start.line + 1}:${start.column}-${end.line + 1}:${end.column}`
+    }),
+    inPlace: true,
+    ignorePatterns: ['*', '!src/**', '!test/unit/**'],
+    plugins: ['@stryker-mutator/vitest-runner', import.meta.resolve('./sample.mjs')],
+    checkers: ['drawn'],
+    testRunner: 'vitest',
+    vitest: { configFile: 'scripts/mutation/vitest.config.mjs', related: false },
+    concurrency: 1,
+    // Counting finds endless loops. A busy machine is slow, and that must not count as a mutant found.
+    timeoutMS: 20_000,
+    timeoutFactor: 4,
+    dryRunTimeoutMinutes: 60,
+    incremental: true,
+    incrementalFile,
+    reporters: ['progress-append-only'],
+    disableTypeChecks: false,
+  }
+}
+
+/** The cache must not keep "not drawn" as an answer for the next sample. */
+function forgetTheOthers(incrementalFile) {
+  if (!existsSync(incrementalFile)) return
+  const results = JSON.parse(readFileSync(incrementalFile, 'utf8'))
+  for (const file of Object.values(results.files))
+    file.mutants = file.mutants.filter(({ status }) => status !== 'CompileError')
+  writeFileSync(incrementalFile, JSON.stringify(results))
+}
+
+function describe({ fileName, location: { start }, status, mutatorName, replacement }) {
+  const place = `${relative(copy, fileName)}:${start.line}:${start.column}`
+  return `${place} ${status} ${mutatorName}: ${replacement.replace(/\s+/g, ' ').slice(0, 120)}`
+}
