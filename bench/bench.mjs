@@ -155,8 +155,8 @@ async function inTurn(vm, rounds, commands) {
 
 /** Writes the results where `npm run bench` keeps them. */
 export function writeResults(root, results) {
-  const folder = join(root, 'bench/results')
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'latest.json'), `${JSON.stringify(results, null, 2)}\n`)
+  const directory = join(root, 'bench/results')
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(directory, 'latest.json'), `${JSON.stringify(results, null, 2)}\n`)
   return join('bench/results', 'latest.json')
 }

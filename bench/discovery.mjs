@@ -15,7 +15,7 @@ const KERNELS = 20
 
 const SIZES = [10, 100, 1000, 10_000]
 
-/** From how many entries a file of that kind, or a folder of such files, is made: path and text each. */
+/** From how many entries a file of that kind, or a directory of such files, is made: path and text each. */
 const sources = {
   bls: (count) =>
     range(count).map((number) => [
@@ -69,9 +69,9 @@ async function measure(rounds) {
 
 function inProcess(name, trees, rounds) {
   let before = { count: 0, later: 0 }
-  for (const { count, folder } of trees) {
+  for (const { count, directory } of trees) {
     const runs = range(rounds).map(() =>
-      JSON.parse(execFileSync(process.execPath, [import.meta.filename, '--once', folder], { encoding: 'utf8' })),
+      JSON.parse(execFileSync(process.execPath, [import.meta.filename, '--once', directory], { encoding: 'utf8' })),
     )
     const wrong = runs.find(({ entries }) => entries !== count)
     if (wrong !== undefined) throw new Error(`${name}: ${wrong.entries} entries of ${count}`)
@@ -90,7 +90,7 @@ function inProcess(name, trees, rounds) {
 }
 
 /** In a process of its own: the first call is the one that a command makes. */
-async function once(folder) {
+async function once(directory) {
   const { readBootMenu } = await import('../dist/entries/discover.js')
   const { System } = await import('../dist/system/system.js')
   const timed = async (path) => {
@@ -99,10 +99,10 @@ async function once(folder) {
     return { entries: entries.length, took: performance.now() - started }
   }
   const base = process.resourceUsage().maxRSS
-  const { entries, took: first } = await timed(folder)
+  const { entries, took: first } = await timed(directory)
   const memory = process.resourceUsage().maxRSS - base
   const later = []
-  for (let round = 0; round < 7; round++) later.push((await timed(folder)).took)
+  for (let round = 0; round < 7; round++) later.push((await timed(directory)).took)
   console.log(JSON.stringify({ entries, first, later: median(later), memory }))
 }
 
@@ -112,7 +112,7 @@ async function besideBootctl(trees, rounds) {
   console.log('\nThe whole command, list --json, beside bootctl list --json=short, on the same boot partition\n')
   row('', 'entries', 'ours', 'bootctl', 'ratio')
   const script = 'mount -t tmpfs none "$1" && cp -r "$2/." "$1" && shift 2 && exec "$@"'
-  for (const { count, folder } of trees) {
+  for (const { count, directory } of trees) {
     const place = mkdtempSync(join(tmpdir(), 'linux-kexec-esp-'))
     const again = [
       process.execPath,
@@ -125,7 +125,7 @@ async function besideBootctl(trees, rounds) {
     ]
     const { status } = spawnSync(
       'unshare',
-      ['--mount', 'sh', '-c', script, 'sh', place, join(folder, 'boot'), ...again],
+      ['--mount', 'sh', '-c', script, 'sh', place, join(directory, 'boot'), ...again],
       {
         stdio: 'inherit',
         env: { ...process.env, LD_LIBRARY_PATH: bootctl.libraries },
@@ -142,10 +142,10 @@ async function findBootctl() {
   const { DebianMirror, packageFile } = await import('../dist/vm/provision/debian.js')
   const mirror = await DebianMirror.open()
   const packages = await mirror.fetch(['systemd-boot', 'libsystemd-shared'], { dependencies: false })
-  const folderOf = (name) => packages.find((unpacked) => unpacked.name === name).folder
-  const libraries = join(folderOf('libsystemd-shared'), 'usr/lib')
+  const directoryOf = (name) => packages.find((unpacked) => unpacked.name === name).directory
+  const libraries = join(directoryOf('libsystemd-shared'), 'usr/lib')
   return {
-    program: await packageFile(folderOf('systemd-boot'), 'bin/bootctl'),
+    program: await packageFile(directoryOf('systemd-boot'), 'bin/bootctl'),
     libraries: join(libraries, readdirSync(libraries)[0], 'systemd'),
   }
 }
@@ -173,19 +173,19 @@ function timeOf(program, args) {
 
 function treesOf(name, scratch) {
   return SIZES.map((count) => {
-    const folder = join(scratch, `${name}-${count}`)
-    mkdirSync(join(folder, 'boot/k'), { recursive: true })
+    const directory = join(scratch, `${name}-${count}`)
+    mkdirSync(join(directory, 'boot/k'), { recursive: true })
     if (name !== 'boot-dir') {
       for (const number of range(KERNELS)) {
-        writeFileSync(join(folder, `boot/k/vmlinuz-${number}`), head)
-        writeFileSync(join(folder, `boot/k/initrd-${number}`), '070701')
+        writeFileSync(join(directory, `boot/k/vmlinuz-${number}`), head)
+        writeFileSync(join(directory, `boot/k/initrd-${number}`), '070701')
       }
     }
     for (const [path, content] of sources[name](count)) {
-      mkdirSync(join(folder, path, '..'), { recursive: true })
-      writeFileSync(join(folder, path), content)
+      mkdirSync(join(directory, path, '..'), { recursive: true })
+      writeFileSync(join(directory, path), content)
     }
-    return { count, folder }
+    return { count, directory }
   })
 }
 

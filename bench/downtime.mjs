@@ -117,20 +117,20 @@ async function measureAll() {
   const { buildGuest, newestKernels, startVm } = await import('../dist/vm/index.js')
   const kernels = await newestKernels({ architecture, progress: say })
   const guest = await buildGuest({ architecture, kernels, tarball, packages: ['kexec-tools'], progress: say })
-  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-downtime-'))
+  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-downtime-'))
   try {
     for (const size of values.size.map(Number)) {
       // How a small one is packed makes no difference.
       const compressions = size === 0 ? values.compression.slice(0, 1) : values.compression
       for (const compression of compressions) {
         const target = guest.kernels.at(-1)
-        const path = await makeInitrd(folder, target, size, compression)
+        const path = await makeInitrd(directory, target, size, compression)
         say(`an initrd of ${size} MiB in ${compression}, ${rounds} rounds of ${ways.length} ways`)
         keep(target.release, { size, compression, samples: await measure(startVm, guest, target, path) })
       }
     }
   } finally {
-    rmSync(folder, { recursive: true })
+    rmSync(directory, { recursive: true })
   }
 }
 
@@ -197,10 +197,10 @@ async function downtime(vm, way) {
 }
 
 /** The guest's initrd with as much of Node's own program as makes it that large once it is compressed. */
-async function makeInitrd(folder, target, size, compression) {
+async function makeInitrd(directory, target, size, compression) {
   const { stageOne } = await import('../dist/vm/initramfs/scripts.js')
-  const build = join(folder, 'build')
-  const file = join(folder, `${size}-${compression}`)
+  const build = join(directory, 'build')
+  const file = join(directory, `${size}-${compression}`)
   const [program, ...options] = compressors[compression]
   mkdirSync(build, { recursive: true })
   writeFileSync(join(build, 'init'), `#!/bin/sh\necho "${FIRST_LINE}" >/dev/console\n${stageOne}`, { mode: 0o755 })

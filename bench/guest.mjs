@@ -12,9 +12,9 @@ export async function output(vm, script, seconds = 0) {
 
 /** Static, so that it runs in any guest. @returns the program's path */
 export function compile(root, name) {
-  const folder = join(root, 'build/bench')
-  mkdirSync(folder, { recursive: true })
-  const program = join(folder, name)
+  const directory = join(root, 'build/bench')
+  mkdirSync(directory, { recursive: true })
+  const program = join(directory, name)
   execFileSync('gcc', ['-O2', '-static', '-Wall', '-Werror', '-o', program, join(root, 'bench', `${name}.c`)])
   return program
 }

@@ -93,12 +93,12 @@ function bytesMoved(trace, image) {
 
 /** The newest kernel compressed as some distributions ship theirs, and as a UKI. */
 function makeImages(kernels) {
-  const folder = join(root, 'build/bench')
-  mkdirSync(folder, { recursive: true })
+  const directory = join(root, 'build/bench')
+  mkdirSync(directory, { recursive: true })
   const kernel = readFileSync(kernels.at(-1).image)
-  const place = (name) => join(folder, name)
+  const place = (name) => join(directory, name)
   writeFileSync(place('vmlinuz'), kernel)
-  const run = (program, ...args) => execFileSync(program, args, { cwd: folder })
+  const run = (program, ...args) => execFileSync(program, args, { cwd: directory })
   run('gzip', '-k', '-f', 'vmlinuz')
   run('zstd', '-q', '-f', '-19', 'vmlinuz')
   writeFileSync(place('stub.c'), 'int efi_main(void) { return 0; }')

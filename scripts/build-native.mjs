@@ -36,16 +36,16 @@ function resolveNodeGyp() {
   try {
     return createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')
   } catch {
-    console.error('node-gyp is not installed. Run `npm install` in this folder first.')
+    console.error('node-gyp is not installed. Run `npm install` in this directory first.')
     process.exit(1)
   }
 }
 
 function isUpToDate() {
-  const sources = ['native', 'native/test'].flatMap((folder) =>
-    readdirSync(join(root, folder))
+  const sources = ['native', 'native/test'].flatMap((directory) =>
+    readdirSync(join(root, directory))
       .filter((name) => /\.(cc|c|h|map)$/.test(name))
-      .map((name) => join(folder, name)),
+      .map((name) => join(directory, name)),
   )
   const built = Math.min(...outputs.map(modified))
   return [...sources, 'binding.gyp', 'node_modules/node-addon-api/package.json'].every((file) => modified(file) < built)

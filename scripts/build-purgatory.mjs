@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// node scripts/build-purgatory.mjs [FOLDER]
-// Compiles native/purgatory/x86_64.c into src/engine/layout/x86_64/verification-code.ts; with a folder, into verification.bin
+// node scripts/build-purgatory.mjs [DIRECTORY]
+// Compiles native/purgatory/x86_64.c into src/engine/layout/x86_64/verification-code.ts; with a directory, into verification.bin
 // there, and leaves the source as it is (test/unit/engine/layout/verification.test.ts compares them).
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -27,8 +27,8 @@ const flags = [
 
 const run = (program, ...options) => execFileSync(program, options, { encoding: 'utf8', cwd: source })
 
-function build(folder) {
-  const [object, linked, blob] = ['x86_64.o', 'x86_64.elf', 'verification.bin'].map((name) => join(folder, name))
+function build(directory) {
+  const [object, linked, blob] = ['x86_64.o', 'x86_64.elf', 'verification.bin'].map((name) => join(directory, name))
   run('gcc', ...flags, '-c', 'x86_64.c', '-o', object)
   run('ld', '-m', 'elf_x86_64', '-T', 'x86_64.ld', '--no-dynamic-linker', '-pie', '-o', linked, object)
   const relocations = run('readelf', '--relocs', linked)
@@ -38,8 +38,8 @@ function build(folder) {
   return readFileSync(blob)
 }
 
-const [folder] = process.argv.slice(2)
-if (folder !== undefined) build(folder)
+const [directory] = process.argv.slice(2)
+if (directory !== undefined) build(directory)
 else {
   const made = mkdtempSync(join(tmpdir(), 'linux-kexec-purgatory-'))
   try {

@@ -31,12 +31,12 @@ const { outputFiles } = await build({
 const HEAVY =
   /=(?:__toESM\(require\("(node:(?:crypto|module|stream|zlib))"\)(?:,1)?\)|require\("(node:(?:crypto|module|stream|zlib))"\))/g
 
-const folder = join(dist, 'cli')
-rmSync(folder, { recursive: true, force: true })
-mkdirSync(folder, { recursive: true })
+const directory = join(dist, 'cli')
+rmSync(directory, { recursive: true, force: true })
+mkdirSync(directory, { recursive: true })
 for (const { path, text } of outputFiles) {
   const isMain = basename(path) === `${main}.js`
-  // Each file stands where it will, before its names are put right: the main one beside the folder of the others.
+  // Each file stands where it will, before its names are put right: the main one beside the directory of the others.
   const chunks = text.replaceAll(/(["'])\.\/([\w.-]+)\.js\1/g, (_, quote, name) => {
     return `${quote}${isMain ? './cli/' : './'}${name}.cjs${quote}`
   })
@@ -53,7 +53,7 @@ for (const { path, text } of outputFiles) {
   const lazily = code.replaceAll(HEAVY, (_, whole, named) => {
     return `=new Proxy({},{get:(_,key)=>require("${whole ?? named}")[key]})`
   })
-  const target = isMain ? join(dist, `${main}.cjs`) : join(folder, basename(path, '.js').concat('.cjs'))
+  const target = isMain ? join(dist, `${main}.cjs`) : join(directory, basename(path, '.js').concat('.cjs'))
   writeFileSync(target, lazily)
   if (isMain) chmodSync(target, 0o755)
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
 
-const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'build')
+const directory = join(dirname(dirname(fileURLToPath(import.meta.url))), 'build')
 
 /** What to do about a machine that ended in this way (src/vm/machine/outcome.ts). */
 const remedies = {
@@ -43,8 +43,8 @@ export function endPlainly(name, consoleText = () => undefined) {
 const KEPT = 1024 * 1024
 
 function keep(name, text) {
-  mkdirSync(folder, { recursive: true })
-  const file = join(folder, name)
+  mkdirSync(directory, { recursive: true })
+  const file = join(directory, name)
   writeFileSync(file, text.slice(-KEPT))
   return file
 }

@@ -14,10 +14,10 @@ const CERTIFICATES = '/usr/local/share/ca-certificates'
 const NPM_CONFIGURATION = '/etc/npmrc-of-the-host'
 
 /** A root of this suite from the mirrors that this machine's apt uses, in the way that it uses them. */
-export function makeRoot(suite, folder) {
+export function makeRoot(suite, directory) {
   const options = aptOptions().flatMap((line) => ['--aptopt', line])
   const selection = ['--quiet', '--variant=minbase', `--include=${packages.join(',')}`]
-  execFileSync('mmdebstrap', [...selection, ...options, suite, folder, ...sourcesOf(suite)], {
+  execFileSync('mmdebstrap', [...selection, ...options, suite, directory, ...sourcesOf(suite)], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
 }

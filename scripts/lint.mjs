@@ -32,10 +32,10 @@ function lint(name, program, args) {
 }
 
 function nativeSources(extension) {
-  return ['native', 'native/test', 'native/purgatory'].flatMap((folder) =>
-    readdirSync(join(root, folder))
+  return ['native', 'native/test', 'native/purgatory'].flatMap((directory) =>
+    readdirSync(join(root, directory))
       .filter((name) => name.endsWith(extension))
-      .map((name) => join(folder, name)),
+      .map((name) => join(directory, name)),
   )
 }
 
@@ -51,7 +51,7 @@ function addonFlags() {
   return [
     '-fno-exceptions',
     '-Inative',
-    ...headers.flatMap((folder) => ['-isystem', folder]),
+    ...headers.flatMap((directory) => ['-isystem', directory]),
     ...defines.map((define) => `-D${define}`),
   ]
 }

@@ -46,7 +46,7 @@ function wanted() {
 
 function prebuild(arch) {
   console.log(`Building prebuilds/linux-${arch}/linux_kexec.node`)
-  // In a folder of its own: prebuildify empties build/, where the developer's own addon is.
+  // In a directory of its own: prebuildify empties build/, where the developer's own addon is.
   const stage = join(root, 'build-prebuild', arch)
   rmSync(stage, { recursive: true, force: true })
   mkdirSync(stage, { recursive: true })
@@ -57,9 +57,9 @@ function prebuild(arch) {
   const options = ['--napi', '--strip', '--arch', arch, '--target', process.versions.node, '--quiet', '--name', 'addon']
   const environment = { ...process.env, ...crossTools(arch), ...offline() }
   if (!run(process.execPath, [prebuildify, ...options], { cwd: stage, env: environment })) process.exit(1)
-  const folder = join(root, 'prebuilds', `linux-${arch}`)
-  mkdirSync(folder, { recursive: true })
-  renameSync(join(stage, `prebuilds/linux-${arch}/addon.node`), join(folder, 'linux_kexec.node'))
+  const directory = join(root, 'prebuilds', `linux-${arch}`)
+  mkdirSync(directory, { recursive: true })
+  renameSync(join(stage, `prebuilds/linux-${arch}/addon.node`), join(directory, 'linux_kexec.node'))
 }
 
 function crossTools(arch) {

@@ -114,15 +114,17 @@ export function requirePrograms(programs, purpose) {
 
 export function isInstalled(program) {
   if (program.includes('/')) return isExecutable(program)
-  return pathWithSystemFolders()
+  return pathWithSystemDirectories()
     .split(delimiter)
-    .some((folder) => isExecutable(join(folder, program)))
+    .some((directory) => isExecutable(join(directory, program)))
 }
 
-/** PATH, and the folders of mke2fs and its like, which an ordinary user's may lack. */
-export function pathWithSystemFolders() {
-  const folders = (process.env.PATH ?? '').split(delimiter)
-  return [...folders, ...['/usr/sbin', '/sbin'].filter((folder) => !folders.includes(folder))].join(delimiter)
+/** PATH, and the directories of mke2fs and its like, which an ordinary user's may lack. */
+export function pathWithSystemDirectories() {
+  const directories = (process.env.PATH ?? '').split(delimiter)
+  return [...directories, ...['/usr/sbin', '/sbin'].filter((directory) => !directories.includes(directory))].join(
+    delimiter,
+  )
 }
 
 /** Runs a program with our own output. False when it failed, after saying so. */

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isInstalled, missingFor, packageOf, pathWithSystemFolders, run } from './programs.mjs'
+import { isInstalled, missingFor, packageOf, pathWithSystemDirectories, run } from './programs.mjs'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 export const tarball = join(root, 'build/linux-kexec.tgz')
@@ -21,7 +21,7 @@ export const newerNode = ['npm', 'install', '--global', 'node@22', 'npm@10']
 export function setUp({ jobs = [], architectures = [] } = {}) {
   requireNode()
   // Also for what this process starts.
-  process.env.PATH = pathWithSystemFolders()
+  process.env.PATH = pathWithSystemDirectories()
   installFor('build', 'harness', ...jobs, ...architectures)
   installPackages()
   runNode('scripts/build-native.mjs')
@@ -145,9 +145,9 @@ function newest(files) {
   return Math.max(0, ...files.map((file) => statSync(join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0))
 }
 
-function filesBelow(folder) {
-  if (!existsSync(join(root, folder))) return []
-  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+function filesBelow(directory) {
+  if (!existsSync(join(root, directory))) return []
+  return readdirSync(join(root, directory), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
 }

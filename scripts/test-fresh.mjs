@@ -17,7 +17,7 @@ const usage = `npm run test:fresh -- [options] [-- vitest arguments]
   --suite NAME    bookworm, trixie or sid; may be repeated (default: all)
   --user NAME     root, or sudo for a user who has that; may be repeated (default: both)
   --command NAME  demo or test; may be repeated (default: both)
-  --folder DIR    where the roots are made, some 4 GB each (default: ${tmpdir()})
+  --directory DIR where the roots are made, some 4 GB each (default: ${tmpdir()})
   --bases DIR     keep each root as it was made in DIR/SUITE, and take it from there the next time
   --keep          leave all other roots, too
   -- …            what \`npm test\` gets: --project unit (default: everything, some 40 minutes for each root)`
@@ -28,7 +28,7 @@ const { values, positionals } = parseArgs({
     suite: { type: 'string', multiple: true, default: ['bookworm', 'trixie', 'sid'] },
     user: { type: 'string', multiple: true, default: ['root', 'sudo'] },
     command: { type: 'string', multiple: true, default: ['demo', 'test'] },
-    folder: { type: 'string', default: tmpdir() },
+    directory: { type: 'string', default: tmpdir() },
     bases: { type: 'string' },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -51,11 +51,11 @@ installFor('fresh')
 
 const logs = join(root, 'build/fresh')
 mkdirSync(logs, { recursive: true })
-const folder = mkdtempSync(join(values.folder, 'linux-kexec-fresh-'))
+const directory = mkdtempSync(join(values.directory, 'linux-kexec-fresh-'))
 const results = []
 try {
   for (const suite of values.suite) {
-    const base = join(values.bases ?? folder, suite)
+    const base = join(values.bases ?? directory, suite)
     if (!existsSync(base)) {
       say(`making a minimal Debian ${suite}`)
       makeRoot(suite, `${base}.unfinished`)
@@ -65,8 +65,8 @@ try {
     if (!values.keep && values.bases === undefined) rmSync(base, { recursive: true })
   }
 } finally {
-  if (values.keep) say(`the roots are in ${folder}`)
-  else rmSync(folder, { recursive: true, force: true })
+  if (values.keep) say(`the roots are in ${directory}`)
+  else rmSync(directory, { recursive: true, force: true })
 }
 for (const { what, passed, log } of results) console.log(`${passed ? '✓' : '✗'} ${what}${passed ? '' : `: see ${log}`}`)
 const failed = results.filter(({ passed }) => !passed).length
@@ -75,7 +75,7 @@ process.exitCode = failed === 0 && results.length > 0 ? 0 : 1
 
 /** Each user gets a root in which nobody has installed anything yet. */
 async function tryIn(suite, base, user) {
-  const place = join(folder, `${suite}-${user}`)
+  const place = join(directory, `${suite}-${user}`)
   execFileSync('cp', ['-a', base, place])
   const machine = layRoot(place, user === 'root' ? null : 'tester')
   await upgradeNode(suite, user, machine)

@@ -53,14 +53,14 @@ function step(name, action) {
   return ok
 }
 
-function cmake(folder, ...options) {
-  const configured = run('cmake', ['-S', root, '-B', folder, ...options])
-  return configured.ok ? run('cmake', ['--build', folder, '--parallel', `${availableParallelism()}`]) : configured
+function cmake(directory, ...options) {
+  const configured = run('cmake', ['-S', root, '-B', directory, ...options])
+  return configured.ok ? run('cmake', ['--build', directory, '--parallel', `${availableParallelism()}`]) : configured
 }
 
-function addon(folder, errno, environment = {}) {
+function addon(directory, errno, environment = {}) {
   const script = join(root, 'native/test/addon.test.mjs')
-  const command = [process.execPath, '--test-reporter=tap', script, join(folder, 'linux_kexec.node'), `${errno}`]
+  const command = [process.execPath, '--test-reporter=tap', script, join(directory, 'linux_kexec.node'), `${errno}`]
   const result = denied(errno, command, environment)
   const count = (word) => Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(result.output)?.[1] ?? 0)
   return { ...result, ok: result.ok && count('pass') > 0, tests: { passed: count('pass'), failed: count('fail') } }

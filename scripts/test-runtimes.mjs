@@ -73,30 +73,30 @@ function test(runtime) {
 
 /** The runtime's executable, fetched unless the cache has it. */
 function fetch({ package: specifier, file }) {
-  const folder = join(cache, specifier.replaceAll('/', '+'))
-  const program = join(folder, file)
+  const directory = join(cache, specifier.replaceAll('/', '+'))
+  const program = join(directory, file)
   if (existsSync(program)) return program
-  mkdirSync(folder, { recursive: true })
-  execFileSync('npm', ['pack', '--silent', specifier, '--pack-destination', folder], {
+  mkdirSync(directory, { recursive: true })
+  execFileSync('npm', ['pack', '--silent', specifier, '--pack-destination', directory], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
-  const archive = readdirSync(folder).find((name) => name.endsWith('.tgz'))
-  execFileSync('tar', ['-xzf', archive, '--strip-components=1', `package/${file}`], { cwd: folder })
-  rmSync(join(folder, archive))
+  const archive = readdirSync(directory).find((name) => name.endsWith('.tgz'))
+  execFileSync('tar', ['-xzf', archive, '--strip-components=1', `package/${file}`], { cwd: directory })
+  rmSync(join(directory, archive))
   return program
 }
 
 /** Debian has no libstdc++ for musl. Its own does, with the few names of glibc it misses: native/test/glibc-names.c. */
 function muslLibraries() {
-  const folder = join(cache, 'musl-libraries')
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
+  const directory = join(cache, 'musl-libraries')
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
   for (const library of ['libstdc++.so.6', 'libgcc_s.so.1']) {
     const path = execFileSync('gcc', [`-print-file-name=${library}`], { encoding: 'utf8' }).trim()
-    symlinkSync(path, join(folder, library))
+    symlinkSync(path, join(directory, library))
   }
-  symlinkSync(muslLoader, join(folder, 'libc.musl-x86_64.so.1'))
+  symlinkSync(muslLoader, join(directory, 'libc.musl-x86_64.so.1'))
   const shim = ['-shared', '-fPIC', '-nostdlib', join(root, 'native/test/glibc-names.c')]
-  execFileSync('gcc', [...shim, '-o', join(folder, 'ld-linux-x86-64.so.2')])
-  return folder
+  execFileSync('gcc', [...shim, '-o', join(directory, 'ld-linux-x86-64.so.2')])
+  return directory
 }

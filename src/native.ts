@@ -118,7 +118,7 @@ function load(): Native {
   throw new KexecError('the native addon could not be loaded', {
     reason: 'native-missing',
     refused: true,
-    hint: `the package brings it built for x64 and arm64 (this is ${process.arch}); elsewhere, run \`npm install && npm run build:native\` in the package's folder`,
+    hint: `the package brings it built for x64 and arm64 (this is ${process.arch}); elsewhere, run \`npm install && npm run build:native\` in the package's directory`,
     evidence,
   })
 }

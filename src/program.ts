@@ -15,7 +15,7 @@ export interface Program {
 }
 
 /** The locations of programs on a machine that is seen only through its files. */
-const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+const DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
 /**
  * The location of this program: on the running machine, of the one that runs; in a root directory, of the one installed
@@ -47,9 +47,9 @@ function exactPath(path: string): string {
 }
 
 function find(system: System, name: string): string | undefined {
-  for (const folder of FOLDERS) {
+  for (const directory of DIRECTORIES) {
     try {
-      const path = system.resolve(`${folder}/${name}`)
+      const path = system.resolve(`${directory}/${name}`)
       if (system.stat(path)?.isFile()) return path
     } catch {
       // Not in this directory.
@@ -63,7 +63,7 @@ function find(system: System, name: string): string | undefined {
  * for.
  */
 export function filesOfProgram({ node, command }: Program): string[] {
-  const folder = posix.dirname(posix.dirname(command))
+  const directory = posix.dirname(posix.dirname(command))
   const addons = ['build/Release/linux_kexec.node', `prebuilds/linux-${process.arch}/linux_kexec.node`]
-  return [node, command, posix.join(folder, 'package.json'), ...addons.map((path) => posix.join(folder, path))]
+  return [node, command, posix.join(directory, 'package.json'), ...addons.map((path) => posix.join(directory, path))]
 }

@@ -91,9 +91,9 @@ const loaderNames: readonly (readonly [RegExp, Source])[] = [
 
 function systemdBootProgram(system: System): string | undefined {
   for (const top of ['/efi', '/boot', '/boot/efi', '']) {
-    const folder = `${top}/EFI/systemd`
-    const name = system.list(folder).find((file) => /^systemd-boot.*\.efi$/i.test(file))
-    if (name !== undefined) return `${folder}/${name}`
+    const directory = `${top}/EFI/systemd`
+    const name = system.list(directory).find((file) => /^systemd-boot.*\.efi$/i.test(file))
+    if (name !== undefined) return `${directory}/${name}`
   }
   return undefined
 }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { throwIfAborted } from '../abort.ts'
 import { KexecError } from '../errors.ts'
-import { fromCurrentFolder } from '../system/current-folder.ts'
+import { fromCurrentDirectory } from '../system/current-directory.ts'
 import { System } from '../system/system.ts'
 import { mergeMenus } from './merge.ts'
 import type { BootMenu } from './model/boot-menu.ts'
@@ -104,15 +104,15 @@ async function menusOfSource(
 /**
  * @throws KexecError 'not-found' when there is no such directory
  */
-function buildTree(survey: Survey, folder: string): Menu {
+function buildTree(survey: Survey, directory: string): Menu {
   const { system } = survey
-  const path = system.isLive ? fromCurrentFolder(folder) : posix.resolve('/', folder)
+  const path = system.isLive ? fromCurrentDirectory(directory) : posix.resolve('/', directory)
   if (system.stat(path)?.isDirectory()) return buildTreeMenu(survey, path)
-  throw new KexecError('this is no folder, or one that may not be entered', {
+  throw new KexecError('this is not a directory, or it may not be entered', {
     reason: 'not-found',
     code: 'ENOENT',
     path,
-    hint: '--build-tree takes a folder that a kernel was built in.',
+    hint: '--build-tree takes a directory in which a kernel was built.',
     refused: true,
   })
 }

@@ -4,7 +4,7 @@ import { editFile } from '../system/edit-file.ts'
 import { removeFile, replaceFile, replaceLink } from '../system/replace-file.ts'
 import type { System } from '../system/system.ts'
 import type { HookChange } from './hook-plan.ts'
-import { makeFolders, removeFolders } from './made-directories.ts'
+import { makeDirectories, removeDirectories } from './made-directories.ts'
 
 /**
  * Makes announced changes, one file after the other, each in one step.
@@ -13,9 +13,9 @@ import { makeFolders, removeFolders } from './made-directories.ts'
 export function applyChanges(system: System, changes: readonly HookChange[], dryRun: boolean): readonly HookChange[] {
   if (dryRun || changes.length === 0) return changes
   const made = changes.filter(({ old }) => old === null).map(({ path }) => path)
-  attempt(dirname(made[0] ?? ''), () => makeFolders(system, made))
+  attempt(dirname(made[0] ?? ''), () => makeDirectories(system, made))
   for (const change of changes) makeChange(system, change)
-  if (changes.some(({ new: text }) => text === null)) attempt('/etc/linux-kexec', () => removeFolders(system))
+  if (changes.some(({ new: text }) => text === null)) attempt('/etc/linux-kexec', () => removeDirectories(system))
   return changes
 }
 

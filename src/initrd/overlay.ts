@@ -85,22 +85,22 @@ class Gatherer {
       return
     }
     const stats = this.#system.stat(source)
-    if (stats === undefined) throw unusable(source, 'not-found', 'no such file or folder to add to the initrd')
+    if (stats === undefined) throw unusable(source, 'not-found', 'no such file or directory to add to the initrd')
     if (stats.isDirectory()) {
-      if (mode !== undefined) throw unplaceable('a mode is for a file, and its source is a folder')
-      this.#addFolder(source, destinationOf(overlay, ''), stats, 0)
+      if (mode !== undefined) throw unplaceable('a mode is for a file, and its source is a directory')
+      this.#addDirectory(source, destinationOf(overlay, ''), stats, 0)
     } else this.#addFile(source, destinationOf(overlay, posix.basename(source)), stats, mode)
   }
 
-  #addFolder(folder: string, path: string, stats: Stats, depth: number): void {
-    if (depth > MAX_DEPTH) throw unusable(folder, 'invalid-argument', 'the folder is nested more deeply than is meant')
+  #addDirectory(directory: string, path: string, stats: Stats, depth: number): void {
+    if (depth > MAX_DEPTH) throw unusable(directory, 'invalid-argument', 'the directory is nested too deeply')
     const mode = fileTypes.directory | (stats.mode & 0o7777)
-    if (path !== '/') this.#add({ path, mode, content: nothing, from: folder })
-    const names = this.#system.list(folder)
-    if (names.length === 0 && this.#system.denied.has(folder))
-      throw unusable(folder, 'not-readable', 'the folder may not be read by this user')
+    if (path !== '/') this.#add({ path, mode, content: nothing, from: directory })
+    const names = this.#system.list(directory)
+    if (names.length === 0 && this.#system.denied.has(directory))
+      throw unusable(directory, 'not-readable', 'this user may not read the directory')
     for (const name of names) {
-      this.tell(() => this.#addMember(posix.join(folder, name), posix.join(path, name), depth))
+      this.tell(() => this.#addMember(posix.join(directory, name), posix.join(path, name), depth))
     }
   }
 
@@ -109,7 +109,7 @@ class Gatherer {
     const stats = target === undefined ? this.#system.stat(from) : undefined
     if (target !== undefined) {
       this.#add({ path, mode: fileTypes.link | 0o777, content: memoryBytes(bytesOfText(target)), from })
-    } else if (stats?.isDirectory()) this.#addFolder(from, path, stats, depth + 1)
+    } else if (stats?.isDirectory()) this.#addDirectory(from, path, stats, depth + 1)
     else this.#addFile(from, path, stats, undefined)
   }
 
@@ -170,17 +170,17 @@ export function overlayArchive(items: readonly OverlayItem[], tree: InitrdTree):
     const header = cpioHeader(path.slice(1), { inode: inode++, mode, size: content.size })
     pieces.push(memoryBytes(header), content, memoryBytes(cpioPadding(content.size)))
   }
-  const addFolder = (path: string, mode: number) => add(`${path}/`, fileTypes.directory | mode, nothing)
+  const addDirectory = (path: string, mode: number) => add(`${path}/`, fileTypes.directory | mode, nothing)
   let files = 0
   for (const { path, mode, content, from } of items) {
-    const isFolder = (mode & fileTypes.mask) === fileTypes.directory
-    const place = tree.place(path, isFolder, from)
-    for (const folder of place.missing) addFolder(folder, 0o755)
-    if (isFolder && place.isThere) continue
+    const isDirectory = (mode & fileTypes.mask) === fileTypes.directory
+    const place = tree.place(path, isDirectory, from)
+    for (const directory of place.missing) addDirectory(directory, 0o755)
+    if (isDirectory && place.isThere) continue
     const isLink = (mode & fileTypes.mask) === fileTypes.link
     tree.add(place.path, mode, isLink ? textOfBytes(content.read(0, content.size)) : null)
-    if (isFolder) {
-      addFolder(place.path, mode & 0o7777)
+    if (isDirectory) {
+      addDirectory(place.path, mode & 0o7777)
       continue
     }
     if (place.replacesFile && !isLink) add(place.path, fileTypes.link | 0o777, memoryBytes(Buffer.from('.')))
@@ -242,7 +242,7 @@ function unplaceable(why: string): KexecError {
 }
 
 function special(path: string): KexecError {
-  return unusable(path, 'invalid-argument', 'this is neither file, folder nor link, and cannot be added to the initrd')
+  return unusable(path, 'invalid-argument', 'this is not a file, directory or link, and cannot be added to the initrd')
 }
 
 function unusable(

@@ -32,7 +32,7 @@ export class InitrdTree {
   }
 
   /** @throws KexecError 'invalid-argument' where a file is in the way, or links run in circles */
-  place(path: string, isFolder: boolean, from: string): Place {
+  place(path: string, isDirectory: boolean, from: string): Place {
     const pending = path.split('/').filter(Boolean).reverse()
     const missing: string[] = []
     let [current, links] = ['/', 0]
@@ -47,14 +47,14 @@ export class InitrdTree {
       const isLast = pending.length === 0
       const entry = this.#entries.get(next)
       const type = entry === undefined ? 0 : entry.mode & fileTypes.mask
-      if (type === fileTypes.link && (!isLast || isFolder)) {
+      if (type === fileTypes.link && (!isLast || isDirectory)) {
         if (++links > MAX_LINKS) throw inTheWay(next, 'links that run in circles', from)
         const target = entry?.target ?? ''
         if (target.startsWith('/')) current = '/'
         pending.push(...target.split('/').filter(Boolean).reverse())
         continue
       }
-      if (isLast) return this.#last(next, type, isFolder, missing, from)
+      if (isLast) return this.#last(next, type, isDirectory, missing, from)
       if (type === 0) {
         missing.push(next)
         this.add(next, fileTypes.directory | 0o755, null)
@@ -64,11 +64,11 @@ export class InitrdTree {
     return { path: current, missing, isThere: true, replacesFile: false }
   }
 
-  #last(path: string, type: number, isFolder: boolean, missing: readonly string[], from: string): Place {
-    if (type === fileTypes.directory && !isFolder) throw inTheWay(path, 'a folder', from)
-    if (type !== 0 && type !== fileTypes.directory && isFolder) throw inTheWay(path, 'a file', from)
-    const replacesFile = type === fileTypes.regular || (!isFolder && type === 0 && !this.isComplete)
-    return { path, missing, isThere: isFolder && type === fileTypes.directory, replacesFile }
+  #last(path: string, type: number, isDirectory: boolean, missing: readonly string[], from: string): Place {
+    if (type === fileTypes.directory && !isDirectory) throw inTheWay(path, 'a directory', from)
+    if (type !== 0 && type !== fileTypes.directory && isDirectory) throw inTheWay(path, 'a file', from)
+    const replacesFile = type === fileTypes.regular || (!isDirectory && type === 0 && !this.isComplete)
+    return { path, missing, isThere: isDirectory && type === fileTypes.directory, replacesFile }
   }
 }
 

@@ -3,18 +3,18 @@ import { quoted } from '../hooks/hook-script.ts'
 import type { Program } from '../program.ts'
 import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles, variables } from './service.ts'
 
-const FOLDER = '/etc/systemd/system'
+const DIRECTORY = '/etc/systemd/system'
 
 /**
  * One unit each, below /etc, where an administrator's own units are; `systemctl enable` makes the same link as we do.
  */
 export const systemd: DescribeService = (name, program) => {
   const unit = `linux-kexec-${name}.service`
-  const path = `${FOLDER}/${unit}`
+  const path = `${DIRECTORY}/${unit}`
   return {
     ...refusalOf(program),
     files: [{ kind: 'file', path, mode: 0o644, text: unitText(name, program), mark: MARK }],
-    enabling: [{ kind: 'link', path: `${FOLDER}/multi-user.target.wants/${unit}`, target: path }],
+    enabling: [{ kind: 'link', path: `${DIRECTORY}/multi-user.target.wants/${unit}`, target: path }],
   }
 }
 

@@ -24,12 +24,12 @@ function links(name: ServiceName, system: System | undefined): HookPart[] {
   const target = `../init.d/linux-kexec-${name}`
   const wanted = name === 'shutdown' ? [[6, 'K01']] : [2, 3, 4, 5].map((runlevel) => [runlevel, 'S99'])
   const isOurs = new RegExp(`^[SK]\\d\\dlinux-kexec-${name}$`)
-  const present = (folder: string) => (system?.list(folder) ?? []).filter((each) => isOurs.test(each))
+  const present = (directory: string) => (system?.list(directory) ?? []).filter((each) => isOurs.test(each))
   const paths = [0, 1, 2, 3, 4, 5, 6].flatMap((runlevel) => {
-    const folder = `/etc/rc${runlevel}.d`
-    const there = present(folder)
+    const directory = `/etc/rc${runlevel}.d`
+    const there = present(directory)
     const own = wanted.filter(([each]) => each === runlevel && there.length === 0)
-    return [...there, ...own.map(([, order]) => `${order}linux-kexec-${name}`)].map((each) => `${folder}/${each}`)
+    return [...there, ...own.map(([, order]) => `${order}linux-kexec-${name}`)].map((each) => `${directory}/${each}`)
   })
   return paths.map((path) => ({ kind: 'link', path, target }))
 }

@@ -1,8 +1,8 @@
 import { type LoadStatus, status } from '../system/kexec-state.ts'
 import type { System } from '../system/system.ts'
 import { heldImage, imagePointers } from './fingerprint.ts'
-import { StateFolder } from './folder.ts'
 import type { ImageKind } from './record.ts'
+import { StateDirectory } from './state-directory.ts'
 
 /** The missing source where neither shows whether an image is loaded. */
 export const UNREADABLE =
@@ -15,6 +15,6 @@ export const UNREADABLE =
 export function isHeld(system: System, kind: ImageKind, reported: LoadStatus = status(system)): boolean | null {
   const isLoaded = kind === 'kernel' ? reported.loaded : reported.crashLoaded
   if (isLoaded !== null || !system.isLive) return isLoaded
-  const held = heldImage(imagePointers(system, new StateFolder(system)), kind)
+  const held = heldImage(imagePointers(system, new StateDirectory(system)), kind)
   return 'unreadable' in held ? null : 'fingerprint' in held
 }

@@ -3,11 +3,11 @@ import type { Evidence } from '../errors.ts'
 import { System } from '../system/system.ts'
 import { type FileIdentity, hashWhole, whatChanged } from './file-identity.ts'
 import { heldImage, imagePointers } from './fingerprint.ts'
-import { StateFolder } from './folder.ts'
 import { isHeld, UNREADABLE } from './held.ts'
 import type { HeldImage } from './held-image.ts'
 import { bootIdOf, type ImageKind, type LoadRecord, parseRecord, recordName } from './record.ts'
 import { writeRecord } from './remember.ts'
+import { StateDirectory } from './state-directory.ts'
 
 /**
  * The owner of the image that the kernel holds:
@@ -77,28 +77,28 @@ function imageOf(system: System, kind: ImageKind, isLoaded: boolean | null, veri
   if (isLoaded === null)
     return { ...nothing, state: 'unreadable', warnings: [{ code: 'loaded-unknown', text: UNREADABLE }] }
   if (!isLoaded) return { ...nothing, state: 'none' }
-  const folder = new StateFolder(system)
-  const found = readRecord(system, folder, kind)
+  const directory = new StateDirectory(system)
+  const found = readRecord(system, directory, kind)
   if ('problem' in found) return { ...nothing, state: 'unknown', warnings: [found.problem] }
   if (!('record' in found)) {
-    const evidence = [{ source: `${folder.path}/${recordName(kind)}`, value: found.absent }]
+    const evidence = [{ source: `${directory.path}/${recordName(kind)}`, value: found.absent }]
     return { ...nothing, state: 'foreign', evidence }
   }
   const { record } = found
-  const { state, evidence } = compare(system, folder, record)
+  const { state, evidence } = compare(system, directory, record)
   const stale = filesOf(record).flatMap((file) => {
     const change = whatChanged(system, file)
     return change === undefined ? [] : [{ path: file.path, change }]
   })
-  const verified = verify && state === 'ours' ? withHashes(system, folder, record) : record
+  const verified = verify && state === 'ours' ? withHashes(system, directory, record) : record
   return { kind, state, record: verified, stale, warnings: [], evidence }
 }
 
 type FoundRecord = { readonly record: LoadRecord } | { readonly absent: string } | { readonly problem: ImageWarning }
 
 /** The record of this boot. One of an earlier boot counts as none. */
-function readRecord(system: System, folder: StateFolder, kind: ImageKind): FoundRecord {
-  const found = folder.read(recordName(kind))
+function readRecord(system: System, directory: StateDirectory, kind: ImageKind): FoundRecord {
+  const found = directory.read(recordName(kind))
   if ('absent' in found) return { absent: 'absent' }
   const unknown = (code: ImageWarning['code'], why: string): FoundRecord => {
     return { problem: { code, text: `The loaded kernel is unknown: ${why}.` } }
@@ -106,7 +106,7 @@ function readRecord(system: System, folder: StateFolder, kind: ImageKind): Found
   if ('problem' in found) return unknown('record-not-trusted', found.problem)
   const record = parseRecord(found.text, kind)
   if (typeof record === 'string')
-    return unknown('record-not-trusted', `${folder.path}/${recordName(kind)} is not trusted, because ${record}`)
+    return unknown('record-not-trusted', `${directory.path}/${recordName(kind)} is not trusted, because ${record}`)
   const bootId = bootIdOf(system)
   if (bootId === undefined)
     return unknown('boot-unknown', '/proc/sys/kernel/random/boot_id cannot be read; mount /proc')
@@ -114,14 +114,14 @@ function readRecord(system: System, folder: StateFolder, kind: ImageKind): Found
 }
 
 /** Whether the kernel still holds the image that it held right after the load. */
-function compare(system: System, folder: StateFolder, record: LoadRecord) {
+function compare(system: System, directory: StateDirectory, record: LoadRecord) {
   const { fingerprint, kind } = record
   if (fingerprint === null) {
     const value = `unknown since the load: ${record.fingerprintProblem ?? 'it was not taken'}`
     return { state: 'unconfirmed', evidence: [{ source: 'fingerprint of the image', value }] } as const
   }
   const held: HeldImage = system.isLive
-    ? heldImage(imagePointers(system, folder), kind)
+    ? heldImage(imagePointers(system, directory), kind)
     : { unreadable: 'this is not the running machine' }
   const evidence = [{ source: 'fingerprint of the image', value: describe(held, fingerprint) }]
   if ('unreadable' in held) return { state: 'unconfirmed', evidence } as const
@@ -143,15 +143,15 @@ function filesOf({ kernel, initrds, others }: LoadRecord): readonly FileIdentity
 }
 
 /** The record with the hashes of its unchanged files, which are then the hashes of the loaded bytes. */
-function withHashes(system: System, folder: StateFolder, record: LoadRecord): LoadRecord {
+function withHashes(system: System, directory: StateDirectory, record: LoadRecord): LoadRecord {
   const hashed = (file: FileIdentity) => ({ ...file, sha256: file.sha256 ?? hashWhole(system, file) })
   const { kernel, initrds, others } = record
   const verified = { ...record, kernel: hashed(kernel), initrds: initrds.map(hashed), others: others.map(hashed) }
   try {
     // Another load may have been recorded while the files were read.
-    const now = folder.read(recordName(record.kind))
+    const now = directory.read(recordName(record.kind))
     const current = 'text' in now ? parseRecord(now.text, record.kind) : undefined
-    if (typeof current === 'object' && isDeepStrictEqual(current, record)) writeRecord(folder, verified)
+    if (typeof current === 'object' && isDeepStrictEqual(current, record)) writeRecord(directory, verified)
   } catch {
     // They are then computed again the next time.
   }

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { errnoName, KexecError } from '../errors.ts'
 import { native } from '../native.ts'
 import type { System } from '../system/system.ts'
-import { StateFolder } from './folder.ts'
+import { StateDirectory } from './state-directory.ts'
 
 const FILE = 'lock'
 
@@ -89,7 +89,7 @@ export class Lock {
 
 function openLock(system: System): number | undefined {
   try {
-    return new StateFolder(system).open(FILE)
+    return new StateDirectory(system).open(FILE)
   } catch {
     return undefined
   }
@@ -107,7 +107,7 @@ function note(fd: number, text: string): void {
 }
 
 function holder(system: System): { pid: number; work: string } | undefined {
-  const found = new StateFolder(system).read(FILE)
+  const found = new StateDirectory(system).read(FILE)
   const match = 'text' in found ? /^(\d{1,10}) ([a-z -]{1,40})\n$/.exec(found.text) : null
   return match === null ? undefined : { pid: Number(match[1]), work: match[2] as string }
 }
@@ -119,7 +119,7 @@ function busy(system: System): KexecError {
     reason: 'busy',
     code: 'EBUSY',
     hint: other === undefined ? 'Try again later.' : `Try again later, or end it: kill ${other.pid}`,
-    evidence: [{ source: new StateFolder(system).pathOf(FILE), value: 'locked' }],
+    evidence: [{ source: new StateDirectory(system).pathOf(FILE), value: 'locked' }],
     refused: true,
   })
 }

@@ -1,17 +1,17 @@
 import { System } from '../system/system.ts'
 import { packageVersion } from '../version.ts'
 import { heldImage, imagePointers, imagePointersMeanwhile } from './fingerprint.ts'
-import { StateFolder } from './folder.ts'
 import type { HeldImage } from './held-image.ts'
 import type { ImagePointers } from './image-pointers.ts'
 import { bootIdOf, type ImageKind, type Loader, type LoadFacts, type LoadRecord, recordName } from './record.ts'
+import { StateDirectory } from './state-directory.ts'
 
 const live = new System()
-const folder = new StateFolder(live)
+const directory = new StateDirectory(live)
 
 /** Begins to look up the data for the fingerprint, while the kernel performs the load. */
 export function beginToRemember(): Promise<ImagePointers | string> {
-  return imagePointersMeanwhile(live, folder)
+  return imagePointersMeanwhile(live, directory)
 }
 
 /**
@@ -24,8 +24,8 @@ export function rememberLoad(
   known?: ImagePointers | string,
 ): string | undefined {
   try {
-    const held = heldImage(known ?? imagePointers(live, folder), kind)
-    writeRecord(folder, makeRecord(kind, gather(), held))
+    const held = heldImage(known ?? imagePointers(live, directory), kind)
+    writeRecord(directory, makeRecord(kind, gather(), held))
     return undefined
   } catch (error) {
     // An older record is no longer true.
@@ -63,7 +63,7 @@ function makeRecord(kind: ImageKind, facts: LoadFacts, held: HeldImage): LoadRec
  */
 export function forgetLoad(kind: ImageKind): void {
   try {
-    folder.remove(recordName(kind))
+    directory.remove(recordName(kind))
   } catch {
     // A directory that cannot be written has no record of ours.
   }
@@ -72,7 +72,7 @@ export function forgetLoad(kind: ImageKind): void {
 /**
  * @throws Node's error, or one that names the directory's fault
  */
-export function writeRecord(into: StateFolder, record: LoadRecord): void {
+export function writeRecord(into: StateDirectory, record: LoadRecord): void {
   into.write(recordName(record.kind), `${JSON.stringify(record, null, 2)}\n`)
 }
 

@@ -42,9 +42,9 @@ function* walk(system: System, path: string): Generator<Exposure> {
   const pending = path.split('/').reverse()
   let at = '/'
   let links = 0
-  let folder = statsOf(host(at))
-  if (folder === undefined) return
-  yield* exposedBy(at, folder, trusted)
+  let directory = statsOf(host(at))
+  if (directory === undefined) return
+  yield* exposedBy(at, directory, trusted)
   while (pending.length > 0) {
     const part = pending.pop() as string
     if (part === '' || part === '.') continue
@@ -53,7 +53,7 @@ function* walk(system: System, path: string): Generator<Exposure> {
     if (stats === undefined) return
     if (stats.isSymbolicLink()) {
       // A link has no content to write; in a sticky directory its owner may replace it.
-      if ((folder.mode & STICKY) !== 0) yield* ownedBy(next, stats, trusted)
+      if ((directory.mode & STICKY) !== 0) yield* ownedBy(next, stats, trusted)
       const target = ++links > MAX_LINKS ? undefined : targetOf(host(next))
       if (target === undefined) return
       pending.push(...target.split('/').reverse())
@@ -62,8 +62,8 @@ function* walk(system: System, path: string): Generator<Exposure> {
       yield* exposedBy(next, stats, trusted)
       at = next
     }
-    folder = statsOf(host(at))
-    if (folder === undefined) return
+    directory = statsOf(host(at))
+    if (directory === undefined) return
   }
 }
 

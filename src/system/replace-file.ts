@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import { posix } from 'node:path'
 
-const FOLDER_MODE = 0o755
+const DIRECTORY_MODE = 0o755
 
 export interface FileAttributes {
   /** Permission bits. */
@@ -62,7 +62,7 @@ export function putInPlace(path: string, fill: (fd: number) => boolean): boolean
     rmSync(beside, { force: true })
     throw error
   }
-  syncFolder(path)
+  syncDirectory(path)
   return true
 }
 
@@ -76,7 +76,7 @@ export function replaceLink(path: string, target: string): void {
     rmSync(beside, { force: true })
     throw error
   }
-  syncFolder(path)
+  syncDirectory(path)
 }
 
 /**
@@ -86,24 +86,24 @@ export function replaceLink(path: string, target: string): void {
 export function removeFile(path: string, { force = false } = {}): void {
   rmSync(path, { force })
   if (!existsSync(posix.dirname(path))) return
-  syncFolder(path)
+  syncDirectory(path)
 }
 
 /** A hidden name that nobody can guess, and that directories of scripts skip. */
 function besideOf(path: string): string {
-  const folder = posix.dirname(path)
-  makeFolder(folder)
-  return posix.join(folder, `.${posix.basename(path)}.${randomBytes(6).toString('hex')}`)
+  const directory = posix.dirname(path)
+  makeDirectory(directory)
+  return posix.join(directory, `.${posix.basename(path)}.${randomBytes(6).toString('hex')}`)
 }
 
 /**
  * Makes a directory, and those on the way to it, each with its mode for any umask: with a umask of 0 anyone could write
  * to files that root runs. Existing ones stay unchanged. @throws Node's error
  */
-export function makeFolder(path: string, mode = FOLDER_MODE): void {
+export function makeDirectory(path: string, mode = DIRECTORY_MODE): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
   const parent = posix.dirname(path)
-  if (parent !== path) makeFolder(parent)
+  if (parent !== path) makeDirectory(parent)
   try {
     mkdirSync(path, { mode: 0o700 })
   } catch (error) {
@@ -114,7 +114,7 @@ export function makeFolder(path: string, mode = FOLDER_MODE): void {
   chmodSync(path, mode)
 }
 
-function syncFolder(path: string): void {
+function syncDirectory(path: string): void {
   const fd = openSync(posix.dirname(path), 'r')
   try {
     fsyncSync(fd)

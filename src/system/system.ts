@@ -81,11 +81,11 @@ export class System {
   constructor(root = '/') {
     this.root = posix.resolve(root)
     if (this.isLive || this.stat('/')?.isDirectory()) return
-    throw new KexecError('this is no folder, or one that may not be entered', {
+    throw new KexecError('this is not a directory, or it may not be entered', {
       reason: 'not-found',
       code: 'ENOENT',
       path: this.root,
-      hint: '--root takes a folder that holds a root file system or a boot partition.',
+      hint: '--root takes a directory that holds a root file system or a boot partition.',
       refused: true,
     })
   }
@@ -174,9 +174,9 @@ export class System {
   *readTexts(path: string, isWanted: (name: string) => boolean): Generator<[name: string, text: string | undefined]> {
     const names = this.list(path).filter(isWanted)
     // Joined once: thousands of entries may lie in one directory.
-    const folder = names.length === 0 || this.isLive ? path : this.resolve(path)
+    const directory = names.length === 0 || this.isLive ? path : this.resolve(path)
     for (const name of names)
-      yield [name, this.readTextIn(`${folder}/${name}`) ?? this.readText(posix.join(path, name))]
+      yield [name, this.readTextIn(`${directory}/${name}`) ?? this.readText(posix.join(path, name))]
   }
 
   /** Undefined when it cannot be read, and when it is a link to follow. */
@@ -265,14 +265,14 @@ export class System {
    */
   pathForWriting(path: string): string {
     const missing: string[] = []
-    for (let folder = posix.dirname(posix.resolve('/', path)); ; folder = posix.dirname(folder)) {
+    for (let directory = posix.dirname(posix.resolve('/', path)); ; directory = posix.dirname(directory)) {
       try {
-        return join(this.root, this.resolve(folder), ...missing, posix.basename(path))
+        return join(this.root, this.resolve(directory), ...missing, posix.basename(path))
       } catch (error) {
         // A link without a target inside the root may have one outside of it.
-        const isDangling = folder !== '/' && this.exists(folder)
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || folder === '/' || isDangling) throw error
-        missing.unshift(posix.basename(folder))
+        const isDangling = directory !== '/' && this.exists(directory)
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || directory === '/' || isDangling) throw error
+        missing.unshift(posix.basename(directory))
       }
     }
   }
@@ -309,9 +309,9 @@ export class System {
 }
 
 /** The names in a directory. Names that are not UTF-8 are rare: then they are read again, as bytes. */
-function namesIn(folder: string | Buffer): string[] {
-  const names = readdirSync(folder)
-  return names.some((name) => name.includes('\ufffd')) ? readdirSync(folder, 'buffer').map(textOfBytes) : names
+function namesIn(directory: string | Buffer): string[] {
+  const names = readdirSync(directory)
+  return names.some((name) => name.includes('\ufffd')) ? readdirSync(directory, 'buffer').map(textOfBytes) : names
 }
 
 function tooLong(path: string): Error {

@@ -6,7 +6,7 @@
 export type { FirmwareOptions } from './firmware/secure-boot.ts'
 export type { Guest, GuestKernel, GuestOptions } from './guest/guest.ts'
 export { buildGuest } from './guest/guest.ts'
-export { cacheFolder } from './host/cache.ts'
+export { cacheDirectory } from './host/cache.ts'
 export { ProvisionError } from './host/process.ts'
 export type { ImageEntry } from './initramfs/cpio.ts'
 export { writeCpio } from './initramfs/cpio.ts'

@@ -16,11 +16,11 @@ test('ten kexecs in a row: initrd, memory, processors and command line are there
   for (const [round, series] of rounds.entries()) {
     const release = machine.guest.kernels.find((kernel) => kernel.release.startsWith(`${series}.`))?.release
     expect(release, `the mirror has no kernel ${series} for arm64`).toBeDefined()
-    const folder = `/root/overlay-${round}`
-    const sum = await makeOverlay(machine.vm, folder)
+    const directory = `/root/overlay-${round}`
+    const sum = await makeOverlay(machine.vm, directory)
     expect([...sums.values()]).not.toContain(sum)
-    sums.set(folder, sum)
-    const options = `--overlay ${folder}:/ --remove round --append round=${round}`
+    sums.set(directory, sum)
+    const options = `--overlay ${directory}:/ --remove round --append round=${round}`
     const { boot, planned } = await kexec(machine.vm, release as string, options)
     expect(boot).toMatchObject({ release, commandLine: planned })
     expect((await run(machine.vm, 'dmesg | grep payload')).stdout).toContain(`payload ${sum}`)

@@ -69,7 +69,7 @@ export function expectAllMemory(boot: Boot, cold: Boot): void {
   expect(Math.abs(boot.memTotal / cold.memTotal - 1)).toBeLessThan(TOLERANCE)
 }
 
-/** A folder to overlay the initrd with, of 20 MB. @returns their checksum */
-export function makeOverlay(vm: Vm, folder: string): Promise<string> {
-  return makeOverlayOf(vm, folder, 20_000_000, SLOW)
+/** A directory to overlay the initrd with, of 20 MB. @returns their checksum */
+export function makeOverlay(vm: Vm, directory: string): Promise<string> {
+  return makeOverlayOf(vm, directory, 20_000_000, SLOW)
 }

@@ -11,11 +11,11 @@ export class Coverage {
   /** Runs of a function that looked just like this one are known already. */
   #seen = new Set()
   #session = new Session()
-  #folder
+  #directory
 
-  /** @param folder only files whose URL contains this count */
-  constructor(folder) {
-    this.#folder = folder
+  /** @param directory only files whose URL contains this count */
+  constructor(directory) {
+    this.#directory = directory
     this.#session.connect()
     this.#post('Profiler.enable')
     this.#post('Profiler.startPreciseCoverage', { callCount: false, detailed: true })
@@ -25,7 +25,7 @@ export class Coverage {
   take() {
     let fresh = 0
     for (const { url, functions } of this.#post('Profiler.takePreciseCoverage').result) {
-      if (url.includes(this.#folder)) {
+      if (url.includes(this.#directory)) {
         for (const { ranges, functionName } of functions) fresh += this.#note(url, ranges, functionName)
       }
     }
@@ -41,7 +41,7 @@ export class Coverage {
 
   /**
    * Whether a function has run by the last `take`.
-   * @param module below the folder: 'entries/limine' is that file, and all in the directory of this name
+   * @param module below the directory: 'entries/limine' is that file, and all in the directory of this name
    */
   ran(module, name) {
     const isOfModule = (known) => known.startsWith(`${module}.`) || known.startsWith(`${module}/`)
@@ -51,7 +51,7 @@ export class Coverage {
   #note(url, ranges, name) {
     const [whole] = ranges
     if (whole.count === 0) return 0
-    this.#names.add(`${url.slice(url.indexOf(this.#folder) + this.#folder.length)} ${name}`)
+    this.#names.add(`${url.slice(url.indexOf(this.#directory) + this.#directory.length)} ${name}`)
     const key = `${url}:${whole.startOffset}`
     const look = `${key} ${ranges.map(({ startOffset, endOffset, count }) => `${startOffset}-${endOffset}x${count}`)}`
     if (this.#seen.has(look)) return 0

@@ -29,7 +29,9 @@ function withoutComments(source) {
 
 /** 'entries/limine' is limine.js and whatever lies below the directory limine. */
 function filesOf(parser) {
-  const folder = join(dist, parser)
-  const inside = existsSync(folder) ? readdirSync(folder, { recursive: true }).map((name) => join(folder, name)) : []
-  return [`${folder}.js`, ...inside].filter((path) => path.endsWith('.js') && existsSync(path))
+  const directory = join(dist, parser)
+  const inside = existsSync(directory)
+    ? readdirSync(directory, { recursive: true }).map((name) => join(directory, name))
+    : []
+  return [`${directory}.js`, ...inside].filter((path) => path.endsWith('.js') && existsSync(path))
 }

@@ -25,16 +25,16 @@ export function variables(contents) {
 
 /** Lays out the variables of an input, and no others. */
 export function writeVariables(input, root) {
-  const folder = join(root, '/sys/firmware/efi/efivars')
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
+  const directory = join(root, '/sys/firmware/efi/efivars')
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
   let at = input.indexOf(MARK)
   for (let count = 0; at >= 0 && count < 2 * names.length; count++) {
     const end = input.indexOf(MARK, at + MARK.length)
     const variable = input.subarray(at + MARK.length, end < 0 ? input.length : end)
     const name = names[(variable[0] ?? 0) % names.length]
     const guid = name.startsWith('Loader') ? LOADER : GLOBAL
-    writeFileSync(join(folder, `${name}-${guid}`), variable.subarray(1))
+    writeFileSync(join(directory, `${name}-${guid}`), variable.subarray(1))
     at = end
   }
 }

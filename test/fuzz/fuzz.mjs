@@ -104,9 +104,9 @@ function shown(input) {
 
 /** @returns path of the file the input was written to */
 function keep(name, input) {
-  const folder = join(import.meta.dirname, 'findings')
-  mkdirSync(folder, { recursive: true })
-  const path = join(folder, `${name}-${createHash('sha256').update(input).digest('hex').slice(0, 12)}`)
+  const directory = join(import.meta.dirname, 'findings')
+  mkdirSync(directory, { recursive: true })
+  const path = join(directory, `${name}-${createHash('sha256').update(input).digest('hex').slice(0, 12)}`)
   writeFileSync(path, input)
   return path
 }

@@ -39,21 +39,21 @@ export function streams(name, input = text) {
 
 /** Images by mkimage, dtc and mkbootimg, and PE files by hand. */
 export function containers() {
-  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-seeds-'))
+  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-seeds-'))
   try {
-    return makeContainers(folder)
+    return makeContainers(directory)
   } finally {
-    rmSync(folder, { recursive: true })
+    rmSync(directory, { recursive: true })
   }
 }
 
-function makeContainers(folder) {
-  const run = (program, ...args) => execFileSync(program, args, { cwd: folder, stdio: 'pipe' })
-  const made = (name) => readFileSync(join(folder, name))
-  writeFileSync(join(folder, 'kernel'), streams('gzip')[0])
-  writeFileSync(join(folder, 'initrd'), archiveOf({ init: 'x' }))
-  writeFileSync(join(folder, 'board.dts'), board)
-  writeFileSync(join(folder, 'fit.its'), imageTree)
+function makeContainers(directory) {
+  const run = (program, ...args) => execFileSync(program, args, { cwd: directory, stdio: 'pipe' })
+  const made = (name) => readFileSync(join(directory, name))
+  writeFileSync(join(directory, 'kernel'), streams('gzip')[0])
+  writeFileSync(join(directory, 'initrd'), archiveOf({ init: 'x' }))
+  writeFileSync(join(directory, 'board.dts'), board)
+  writeFileSync(join(directory, 'fit.its'), imageTree)
   run('dtc', '-O', 'dtb', '-o', 'board.dtb', 'board.dts')
   run('mkimage', '-f', 'fit.its', 'inside.itb')
   run('mkimage', '-E', '-f', 'fit.its', 'behind.itb')

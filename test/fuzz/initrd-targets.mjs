@@ -17,13 +17,13 @@ const microcode = { 'kernel/x86/microcode/GenuineIntel.bin': 'microcode' }
 
 /** Entries of an initrd, each with its type; after an empty line what is laid over it. */
 const overlays = `d usr\nd usr/lib\nl lib usr/lib\nf init\nl loop loop\n
-/source/file:/etc/motd\n/source/file:/lib/modules/\n/source/folder:/lib/a\n/source/folder\n/gone\n/source:/\n`
+/source/file:/etc/motd\n/source/file:/lib/modules/\n/source/directory:/lib/a\n/source/directory\n/gone\n/source:/\n`
 
 export const initrdTargets = [
   { name: 'initrd', more: initrds, parser: 'initrd', reaches: 'lookInside', read: readInitrd },
   {
     name: 'overlay',
-    tree: { '/source/file': 'one', '/source/folder/two': 'two', '/source/folder/deeper/three': '' },
+    tree: { '/source/file': 'one', '/source/directory/two': 'two', '/source/directory/deeper/three': '' },
     more: () => [overlays, 'd lib\nf init\n\n/source/file:/lib/../x\n/source/file:/init/x\n'],
     parser: 'initrd',
     reaches: 'inTheWay',

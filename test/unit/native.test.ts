@@ -92,8 +92,8 @@ describe('without a built addon', () => {
         reason: 'native-missing',
         refused: true,
         hint: expect.stringContaining('npm run build:native'),
-        evidence: ['build/Release', `prebuilds/linux-${process.arch}`].map((folder) => ({
-          source: join(tree, folder, 'linux_kexec.node'),
+        evidence: ['build/Release', `prebuilds/linux-${process.arch}`].map((directory) => ({
+          source: join(tree, directory, 'linux_kexec.node'),
           value: 'no such file',
         })),
       })

@@ -14,7 +14,7 @@ beforeAll(() => {
   symlinkSync('/etc/passwd', join(root, 'boot/absolute'))
   symlinkSync('../../../../../../etc/passwd', join(root, 'boot/climbing'))
   symlinkSync('loop', join(root, 'boot/loop'))
-  symlinkSync('/etc', join(root, 'boot/folder'))
+  symlinkSync('/etc', join(root, 'boot/directory'))
   symlinkSync('nowhere', join(root, 'boot/dangling'))
   system = new System(root)
 })
@@ -24,8 +24,8 @@ test('links never lead out of the root', () => {
   for (const path of [
     '/boot/absolute',
     '/boot/climbing',
-    '/boot/folder/passwd',
-    '/boot/folder/../etc/passwd',
+    '/boot/directory/passwd',
+    '/boot/directory/../etc/passwd',
     '/../../etc/passwd',
   ]) {
     expect(system.readText(path), path).toBe('inside\n')

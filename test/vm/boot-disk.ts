@@ -16,21 +16,21 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** A partition, as a line of a fixture's disk.txt gives it: `partition TYPE UUID LABEL FOLDER [SUBVOLUME]`. */
+/** A partition, as a line of a fixture's disk.txt gives it: `partition TYPE UUID LABEL DIRECTORY [SUBVOLUME]`. */
 export interface Partition {
   readonly type: string
   readonly uuid: string
   readonly label: string | null
-  /** Folder of the tree that it is mounted at; '-' when it is another system's, and empty here. */
-  readonly folder: string
-  /** Folder of the file system that is mounted there; '/' for all of it. */
+  /** Directory of the tree that it is mounted at; '-' when it is another system's, and empty here. */
+  readonly directory: string
+  /** Directory of the file system that is mounted there; '/' for all of it. */
   readonly top: string
 }
 
 export interface DiskPlan {
   readonly table: 'gpt' | 'msdos'
   readonly partitions: readonly Partition[]
-  /** GRUB's $prefix, with its device; `prefix FOLDER`, by default the one of grub-install. */
+  /** GRUB's $prefix, with its device; `prefix DIRECTORY`, by default the one of grub-install. */
   readonly prefix: string
   /** Name of the configuration in it. */
   readonly config: string
@@ -52,8 +52,8 @@ const OTHER_SIZE = 16 * MEBIBYTE
 export function parseDiskPlan(text: string): DiskPlan {
   const lines = text.split('\n').map((line) => line.split(' '))
   const table = lines.find(([word]) => word === 'table')?.[1] === 'msdos' ? 'msdos' : 'gpt'
-  const partitions = lines.flatMap(([word, type = '', uuid = '', label = '-', folder = '/', top = '/']) =>
-    word === 'partition' ? [{ type, uuid, label: label === '-' ? null : label, folder, top }] : [],
+  const partitions = lines.flatMap(([word, type = '', uuid = '', label = '-', directory = '/', top = '/']) =>
+    word === 'partition' ? [{ type, uuid, label: label === '-' ? null : label, directory, top }] : [],
   )
   const word = (name: string) => lines.find(([first]) => first === name)
   const prefix = word('prefix')?.[1] ?? defaultPrefix(table, partitions)
@@ -63,15 +63,15 @@ export function parseDiskPlan(text: string): DiskPlan {
 
 /** /boot/grub, on the partition that holds it. */
 function defaultPrefix(table: string, partitions: readonly Partition[]): string {
-  const boot = partitions.findIndex(({ folder }) => folder === '/boot')
-  const index = boot === -1 ? partitions.findIndex(({ folder }) => folder === '/') : boot
+  const boot = partitions.findIndex(({ directory }) => directory === '/boot')
+  const index = boot === -1 ? partitions.findIndex(({ directory }) => directory === '/') : boot
   const top = partitions[index]?.top ?? '/'
   return `(hd0,${table}${index + 1})${join(top, boot === -1 ? '/boot' : '', '/grub')}`
 }
 
 /**
  * Writes a disk that the firmware boots GRUB from, with the tree on its partitions. Needs no root.
- * @param tree folder with the whole tree; it is taken apart.
+ * @param tree directory with the whole tree; it is taken apart.
  * @param boot GRUB's boot.img and core.img.
  */
 export function writeBootDisk(
@@ -104,16 +104,18 @@ export function writeBootDisk(
     })),
   )
   writeSync(file, core, 0, core.length, CORE_SECTOR * SECTOR)
-  // The deepest first: what is mounted in a folder is not on the file system above it.
-  const order = [...plan.partitions.entries()].sort(([, one], [, other]) => other.folder.length - one.folder.length)
+  // The deepest first: what is mounted in a directory is not on the file system above it.
+  const order = [...plan.partitions.entries()].sort(
+    ([, one], [, other]) => other.directory.length - one.directory.length,
+  )
   for (const [index, partition] of order) {
     const image = `${disk}.${index}`
-    const folder = partition.folder === '-' ? `${image}.empty` : join(tree, partition.folder)
-    writeFileSystem(image, partition, folder)
+    const directory = partition.directory === '-' ? `${image}.empty` : join(tree, partition.directory)
+    writeFileSystem(image, partition, directory)
     copyInto(file, (starts[index] as number) * SECTOR, image)
     rmSync(image)
-    if (partition.folder === '/') continue
-    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true })
+    if (partition.directory === '/') continue
+    for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true })
   }
   closeSync(file)
 }
@@ -165,26 +167,26 @@ function gpt(file: number, first: Buffer, extents: readonly Extent[]): void {
   writeSync(file, Buffer.concat([first, header, entries]), 0, 2 * SECTOR + entries.length, 0)
 }
 
-function writeFileSystem(image: string, partition: Partition, folder: string): void {
+function writeFileSystem(image: string, partition: Partition, directory: string): void {
   const { type, uuid, label } = partition
-  mkdirSync(folder, { recursive: true })
+  mkdirSync(directory, { recursive: true })
   writeFileSync(image, '')
   truncateSync(image, sizeOf(partition))
   if (type === 'vfat') {
     run('mkfs.fat', ['-i', uuid.replace('-', ''), ...(label === null ? [] : ['-n', label]), image])
-    for (const name of readdirSync(folder)) run('mcopy', ['-s', '-Q', '-i', image, join(folder, name), '::/'])
+    for (const name of readdirSync(directory)) run('mcopy', ['-s', '-Q', '-i', image, join(directory, name), '::/'])
     return
   }
   const named = ['-U', uuid, ...(label === null ? [] : ['-L', label])]
   if (type !== 'btrfs') {
     // ext2 for whatever it is: GRUB's own ways are the same on all of them.
-    run('mke2fs', ['-q', '-F', '-t', 'ext2', '-d', folder, ...named, image])
+    run('mke2fs', ['-q', '-F', '-t', 'ext2', '-d', directory, ...named, image])
     return
   }
-  const top = partition.top === '/' ? folder : `${image}.top`
-  if (top !== folder) cpSync(folder, join(top, partition.top), { recursive: true, verbatimSymlinks: true })
+  const top = partition.top === '/' ? directory : `${image}.top`
+  if (top !== directory) cpSync(directory, join(top, partition.top), { recursive: true, verbatimSymlinks: true })
   run('mkfs.btrfs', ['-q', '--rootdir', top, ...named, image])
-  if (top !== folder) rmSync(top, { recursive: true })
+  if (top !== directory) rmSync(top, { recursive: true })
 }
 
 function run(program: string, args: readonly string[]): void {
@@ -208,10 +210,10 @@ function copyInto(file: number, offset: number, image: string): void {
 /** Where GRUB's `(hd0,gptN)/path` is in the tree; null for a path that is on none of the partitions. */
 export function pathInTree(plan: DiskPlan, number: number, path: string): string | null {
   const partition = plan.partitions[number - 1]
-  if (partition === undefined || partition.folder === '-') return null
-  const { top, folder } = partition
+  if (partition === undefined || partition.directory === '-') return null
+  const { top, directory } = partition
   const below = top === '/' ? path : path.startsWith(`${top}/`) ? path.slice(top.length) : null
-  return below === null ? null : join(folder, below)
+  return below === null ? null : join(directory, below)
 }
 
 export function readDiskPlan(file: string): DiskPlan {

@@ -9,21 +9,21 @@ echo "payload $(/bin/busybox sha256sum </payload)" >/dev/kmsg
 ${stageOne.replace('#!/bin/sh\n', '')}`
 
 /**
- * A folder of the machine to overlay the initrd with: random bytes, and an /init that tells their checksum.
+ * A directory of the machine to overlay the initrd with: random bytes, and an /init that tells their checksum.
  * @returns that checksum
  */
 export async function makeOverlay(
   vm: Vm,
-  folder: string,
+  directory: string,
   bytes: number,
   options: { deadline?: number } = {},
 ): Promise<string> {
   const { stdout } = await vm.run(
-    `mkdir ${folder} && head -c ${bytes} /dev/urandom > ${folder}/payload
-cat > ${folder}/init <<'END'
+    `mkdir ${directory} && head -c ${bytes} /dev/urandom > ${directory}/payload
+cat > ${directory}/init <<'END'
 ${initWithChecksum}
 END
-chmod 755 ${folder}/init; sha256sum <${folder}/payload`,
+chmod 755 ${directory}/init; sha256sum <${directory}/payload`,
     options,
   )
   return stdout.split(' ', 1)[0] as string

@@ -6,9 +6,9 @@ import type { Disk } from '../../src/vm/index.ts'
 
 /** A blank disk of 64 MiB that outlives the kernels of one test file; `mkfs.ext4` of e2fsprogs makes it a file system. */
 export function blankDisk(): Disk {
-  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-disk-'))
-  afterAll(() => rmSync(folder, { recursive: true }))
-  const path = join(folder, 'disk')
+  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-disk-'))
+  afterAll(() => rmSync(directory, { recursive: true }))
+  const path = join(directory, 'disk')
   writeFileSync(path, '')
   truncateSync(path, 64 * 1024 * 1024)
   return { path, readOnly: false, serial: 'data' }

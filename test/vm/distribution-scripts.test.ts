@@ -73,10 +73,10 @@ describe('systemd', () => {
     const { vm, older } = machine
     const entry = `title Old\\nversion ${older}\\nlinux /vmlinuz-${older}\\ninitrd /initrd.img-${older}\\noptions ${common} by=entry\\n`
     // systemd-boot would lie in the ESP; entries may also be left here, by what boots over the network.
-    const folder = '/run/boot-loader-entries'
-    const written = await vm.run(`mkdir -p ${folder}/loader/entries
-      cp /boot/vmlinuz-${older} /boot/initrd.img-${older} ${folder}/
-      printf '${entry}' >${folder}/loader/entries/old.conf; : >${folder}/loader/loader.conf`)
+    const directory = '/run/boot-loader-entries'
+    const written = await vm.run(`mkdir -p ${directory}/loader/entries
+      cp /boot/vmlinuz-${older} /boot/initrd.img-${older} ${directory}/
+      printf '${entry}' >${directory}/loader/entries/old.conf; : >${directory}/loader/loader.conf`)
     expect(written).toMatchObject({ status: 0 })
     await vm.spawn('systemctl kexec')
     expect(await vm.booted(patient)).toMatchObject({ release: older, commandLine: `${common} by=entry` })

@@ -123,7 +123,7 @@ describe('firmware that speaks EFI', () => {
     const { image, release } = await foreignKernel({ architecture: name, flavour, suite: 'testing', progress })
     const mirror = await DebianMirror.open({ progress, suites: ['testing'], architecture: name })
     const [stub] = await mirror.fetch(['systemd-boot-efi'], { dependencies: false })
-    const path = await packageFile(stub?.folder ?? '', `lib/systemd/boot/efi/linux${efi}.efi.stub`)
+    const path = await packageFile(stub?.directory ?? '', `lib/systemd/boot/efi/linux${efi}.efi.stub`)
     const parts = [`--linux=${image}`, `--uname=${release}`, '--cmdline=a=b', `--efi-arch=${efi}`]
     shop.ukify(path, ...parts, '--output', shop.path('uki.efi'))
     const { chain, sha256 } = await unpacked(shop.path('uki.efi'))

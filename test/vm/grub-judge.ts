@@ -24,7 +24,7 @@ const modules = [
   ...['loadenv', 'regexp', 'probe', 'eval', 'tr', 'cat', 'ls', 'gzio', 'xzio', 'lzopio', 'lvm', 'cpuid', 'keystatus'],
 ]
 
-/** What GRUB is to load from its own folder, by the name of a module or of a command, as on a machine. */
+/** What GRUB is to load from its own directory, by the name of a module or of a command, as on a machine. */
 const onDisk = ['regexp', 'loopback', 'smbios', 'blsuki']
 
 const MAX_ENTRIES = 200
@@ -58,7 +58,7 @@ unset superusers
 export async function judge(name: string, grub: RealGrub): Promise<Judgement> {
   const plan = readDiskPlan(fixtureFile(name, 'disk.txt'))
   const files = { 'grub.cfg': startOf(plan), 'probe.cfg': probe }
-  const running = await grub.start({ plan, modules, files, layTree: (folder) => layFixture(name, folder) })
+  const running = await grub.start({ plan, modules, files, layTree: (directory) => layFixture(name, directory) })
   try {
     return await new Probing(running, plan, config(plan)).all()
   } finally {
@@ -73,10 +73,10 @@ export async function judgeScripts(grub: RealGrub, names: readonly string[]): Pr
   const builtIn = modules.filter((module) => !onDisk.includes(module))
   const layTree = (tree: string) => {
     layGrubMachine(tree)
-    const folder = join(tree, 'boot/grub')
-    mkdirSync(join(folder, 'scripts'))
-    for (const name of names) writeFileSync(join(folder, 'scripts', `${name}.cfg`), grubScript(name))
-    grub.layModules(join(folder, 'i386-pc'), onDisk)
+    const directory = join(tree, 'boot/grub')
+    mkdirSync(join(directory, 'scripts'))
+    for (const name of names) writeFileSync(join(directory, 'scripts', `${name}.cfg`), grubScript(name))
+    grub.layModules(join(directory, 'i386-pc'), onDisk)
   }
   const running = await grub.start({ plan, modules: builtIn, files, layTree })
   const judged = new Map<string, Judgement>()

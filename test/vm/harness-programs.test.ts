@@ -17,9 +17,9 @@ const { release } = await vm.booted({ deadline: 900_000 })
 console.log(release === kernels[0].release, (await vm.run('linux-kexec --version')).status, (await vm.stop()).kind)
 `
 
-const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-programs-'))
-const bin = join(folder, 'bin')
-afterAll(() => rmSync(folder, { recursive: true }))
+const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-programs-'))
+const bin = join(directory, 'bin')
+afterAll(() => rmSync(directory, { recursive: true }))
 beforeAll(async () => {
   const { jobs } = (await import(join(import.meta.dirname, '../../scripts/programs.mjs'))) as {
     jobs: { harness: readonly string[] }
@@ -34,7 +34,7 @@ beforeAll(async () => {
 
 test('the harness does with the programs of its list alone', { timeout: 1_200_000 }, async () => {
   const { NODE_OPTIONS: _, ...environment } = process.env
-  const env = { ...environment, PATH: bin, XDG_CACHE_HOME: join(folder, 'cache') }
+  const env = { ...environment, PATH: bin, XDG_CACHE_HOME: join(directory, 'cache') }
   const args = ['--input-type=module', '--eval', program]
   const { stdout } = await promisify(execFile)(process.execPath, args, { env, timeout: 1_190_000 })
   expect(stdout).toBe('true 0 passed\n')

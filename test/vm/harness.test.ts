@@ -18,11 +18,11 @@ import {
 
 const progress = (message: string) => console.error(message)
 
-let folder: string
+let directory: string
 let guest: Guest
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'linux-kexec-harness-'))
+  directory = mkdtempSync(join(tmpdir(), 'linux-kexec-harness-'))
   guest = await buildGuest({
     kernels: await newestKernels({ progress }),
     tarball: await packTarball(),
@@ -33,17 +33,17 @@ beforeAll(async () => {
     progress,
   })
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 /** A package with a bin, as `npm pack` makes it. */
 async function packTarball(): Promise<string> {
-  const source = join(folder, 'package')
+  const source = join(directory, 'package')
   const manifest = { name: 'example', version: '1.0.0', bin: { greet: 'greet.cjs' } }
   await promisify(execFile)('mkdir', ['-p', source])
   writeFileSync(join(source, 'package.json'), JSON.stringify(manifest))
   writeFileSync(join(source, 'greet.cjs'), '#!/usr/bin/env node\nconsole.log("hello from", process.version)\n')
-  await promisify(execFile)('tar', ['-czf', join(folder, 'example.tgz'), '-C', folder, 'package'])
-  return join(folder, 'example.tgz')
+  await promisify(execFile)('tar', ['-czf', join(directory, 'example.tgz'), '-C', directory, 'package'])
+  return join(directory, 'example.tgz')
 }
 
 describe('a guest that is up', () => {
@@ -256,7 +256,7 @@ describe('nothing is left behind', () => {
   /** A program that starts a machine and waits for ever, built because Node 20 does not run TypeScript. */
   let program: string
   beforeAll(async () => {
-    program = join(folder, 'program.mjs')
+    program = join(directory, 'program.mjs')
     const source = `import { startVm } from ${JSON.stringify(join(import.meta.dirname, '../../src/vm/index.ts'))}
       const vm = await startVm({ guest: JSON.parse(process.argv[2]), accelerator: 'tcg' })
       console.log(vm.pid)
@@ -270,8 +270,8 @@ describe('nothing is left behind', () => {
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL'] as const)(
     'when the program is ended with %s',
     async (signal) => {
-      // Its own: other tests make folders beside each other.
-      const temporary = mkdtempSync(join(folder, 'temporary-'))
+      // Its own: other tests make directories beside each other.
+      const temporary = mkdtempSync(join(directory, 'temporary-'))
       const child = spawn(process.execPath, [program, JSON.stringify(guest)], {
         stdio: ['ignore', 'pipe', 'inherit'],
         env: { ...process.env, TMPDIR: temporary },

@@ -74,9 +74,9 @@ interface Programs {
   readonly mkbootimg: string
 }
 
-/** A folder where real programs make images. */
+/** A directory where real programs make images. */
 export class Workshop {
-  readonly folder = mkdtempSync(join(tmpdir(), 'linux-kexec-images-'))
+  readonly directory = mkdtempSync(join(tmpdir(), 'linux-kexec-images-'))
   readonly #programs: Programs
 
   private constructor(programs: Programs) {
@@ -89,24 +89,24 @@ export class Workshop {
     const stable = await DebianMirror.open({ progress, suites: ['stable'] })
     const names = ['systemd-boot-efi', 'systemd-ukify', 'python3-pefile', 'mkbootimg']
     const packages = await stable.fetch(names, { dependencies: false })
-    const folderOf = (name: string) => packages.find((each) => each.name === name)?.folder ?? ''
-    const stubOf = (folder: string) => packageFile(folder, 'lib/systemd/boot/efi/linuxx64.efi.stub')
+    const directoryOf = (name: string) => packages.find((each) => each.name === name)?.directory ?? ''
+    const stubOf = (directory: string) => packageFile(directory, 'lib/systemd/boot/efi/linuxx64.efi.stub')
     return new Workshop({
-      stub: await stubOf(stub?.folder ?? ''),
-      ukify: await packageFile(folderOf('systemd-ukify'), 'bin/ukify'),
-      ukifyStub: await stubOf(folderOf('systemd-boot-efi')),
-      addonStub: await packageFile(folderOf('systemd-boot-efi'), 'lib/systemd/boot/efi/addonx64.efi.stub'),
-      pythonPath: join(folderOf('python3-pefile'), 'usr/lib/python3/dist-packages'),
-      mkbootimg: await packageFile(folderOf('mkbootimg'), 'bin/mkbootimg'),
+      stub: await stubOf(stub?.directory ?? ''),
+      ukify: await packageFile(directoryOf('systemd-ukify'), 'bin/ukify'),
+      ukifyStub: await stubOf(directoryOf('systemd-boot-efi')),
+      addonStub: await packageFile(directoryOf('systemd-boot-efi'), 'lib/systemd/boot/efi/addonx64.efi.stub'),
+      pythonPath: join(directoryOf('python3-pefile'), 'usr/lib/python3/dist-packages'),
+      mkbootimg: await packageFile(directoryOf('mkbootimg'), 'bin/mkbootimg'),
     })
   }
 
   close(): void {
-    rmSync(this.folder, { recursive: true })
+    rmSync(this.directory, { recursive: true })
   }
 
   path(name: string): string {
-    return join(this.folder, name)
+    return join(this.directory, name)
   }
 
   write(name: string, content: string): string {
@@ -114,10 +114,15 @@ export class Workshop {
     return this.path(name)
   }
 
-  /** Runs a program in the folder. */
+  /** Runs a program in the directory. */
   run(program: string, ...args: readonly string[]): string {
     const env = { ...process.env, PYTHONPATH: this.#programs.pythonPath, PYTHONDONTWRITEBYTECODE: '1' }
-    return execFileSync(program, args, { cwd: this.folder, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+    return execFileSync(program, args, {
+      cwd: this.directory,
+      env,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
   }
 
   /** Stubs for `ukify`: of an image, and of a part of one (a profile, an addon). */
@@ -188,9 +193,9 @@ export class Workshop {
   async #initrd(name: string, base: string | null, told: Record<string, string>): Promise<string> {
     const path = this.path(name)
     const entries: ImageEntry[] = Object.entries(told).map(([file, data]) => ({ path: `/told/${file}`, data }))
-    const folder: ImageEntry = { path: '/told', directory: true }
+    const directory: ImageEntry = { path: '/told', directory: true }
     const program: ImageEntry = { path: '/mark', data: mark, mode: 0o755 }
-    await writeCpio(path, [folder, ...(base === null ? [] : [program]), ...entries])
+    await writeCpio(path, [directory, ...(base === null ? [] : [program]), ...entries])
     if (base !== null) writeFileSync(path, Buffer.concat([readFileSync(base), readFileSync(path)]))
     return path
   }

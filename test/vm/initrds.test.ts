@@ -19,14 +19,14 @@ cd /
 exec /init
 `
 
-let folder: string
+let directory: string
 let disk: FileDisk
 let guest: Guest
 let vm: Vm
 
 /** An archive as GNU cpio makes it of a tree, compressed by the program that the field uses. */
 function archive(name: string, tree: (path: (inside: string) => string) => void, ...compressor: string[]): string {
-  const root = join(folder, `${name}.tree`)
+  const root = join(directory, `${name}.tree`)
   tree((inside) => {
     const path = join(root, inside)
     mkdirSync(dirname(path), { recursive: true })
@@ -34,7 +34,7 @@ function archive(name: string, tree: (path: (inside: string) => string) => void,
   })
   const input = execFileSync('sh', ['-c', 'find . -mindepth 1 | sort | cpio -o -H newc --quiet'], { cwd: root })
   const [program, ...args] = compressor
-  const file = join(folder, name)
+  const file = join(directory, name)
   // GNU cpio fills its last block with zeros, which would hide what this is to prove: archives end where they end.
   const end = input.indexOf('TRAILER!!!') + 14
   const bytes = input.subarray(0, end)
@@ -45,7 +45,7 @@ function archive(name: string, tree: (path: (inside: string) => string) => void,
 const archives: Record<string, string> = {}
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'linux-kexec-initrds-'))
+  directory = mkdtempSync(join(tmpdir(), 'linux-kexec-initrds-'))
   archives['microcode'] = archive('microcode', (path) =>
     writeFileSync(path('kernel/x86/microcode/none.bin'), 'early\n'),
   )
@@ -68,14 +68,14 @@ beforeAll(async () => {
     '-c',
   )
   archives['zstd'] = archive('zstd', (path) => writeFileSync(path('told/zstd'), 'zstd\n'), 'zstd', '-q', '-c')
-  disk = new FileDisk(join(folder, 'disk'), Object.values(archives))
+  disk = new FileDisk(join(directory, 'disk'), Object.values(archives))
   guest = await debianGuest()
   vm = await startVm({ guest, disks: [disk.disk] })
   await vm.booted()
 })
 afterAll(async () => {
   await vm?.stop()
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(directory, { recursive: true, force: true })
 })
 
 const [OLDER, NEWER] = [0, 1]
@@ -109,7 +109,7 @@ async function report() {
   return { files, texts }
 }
 
-test('microcode, lz4, gzip, an uncompressed archive and zstd, with a file and a folder laid over them', async () => {
+test('microcode, lz4, gzip, an uncompressed archive and zstd, with a file and a directory laid over them', async () => {
   const older = release(OLDER)
   const newer = release(NEWER)
   const prepared = await vm.run(`

@@ -13,9 +13,9 @@ const SUITE = 'unstable'
 export async function kexecTools(): Promise<ImageEntry[]> {
   const mirror = await DebianMirror.open({ suites: [SUITE] })
   const packages = await mirror.fetch(['kexec-tools'], { dependencies: true })
-  const entries = packages.flatMap(({ folder }) => librariesOf(folder))
-  const folder = packages.find(({ name }) => name === 'kexec-tools')?.folder ?? ''
-  const program = ['usr/sbin/kexec', 'sbin/kexec'].map((path) => join(folder, path)).find((path) => existsSync(path))
+  const entries = packages.flatMap(({ directory }) => librariesOf(directory))
+  const directory = packages.find(({ name }) => name === 'kexec-tools')?.directory ?? ''
+  const program = ['usr/sbin/kexec', 'sbin/kexec'].map((path) => join(directory, path)).find((path) => existsSync(path))
   if (program === undefined) throw new Error(`${SUITE} has no kexec-tools with a kexec`)
   const library = '/opt/kexec-tools/lib'
   const call = `exec ${library}/ld-linux-x86-64.so.2 --library-path ${library} ${realKexec}.program "$@"`
@@ -27,8 +27,8 @@ export async function kexecTools(): Promise<ImageEntry[]> {
 }
 
 /** The shared libraries of a package, without its plug-ins. */
-function librariesOf(folder: string): ImageEntry[] {
-  const below = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((path) => join(folder, path))
+function librariesOf(directory: string): ImageEntry[] {
+  const below = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((path) => join(directory, path))
   return below
     .filter((path) => existsSync(path))
     .flatMap((path) =>

@@ -32,7 +32,7 @@ function files(): Record<string, string> {
     EMPTY: '/tmp/empty',
     PROGRAM: '/usr/bin/busybox',
     NOWHERE: '/tmp/nowhere',
-    FOLDER: '/boot',
+    DIRECTORY: '/boot',
   }
 }
 

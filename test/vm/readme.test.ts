@@ -12,7 +12,7 @@ function block(name: string): string {
   return text
 }
 
-/** A folder in the guest where `linux-kexec` can be imported. */
+/** A directory in the guest where `linux-kexec` can be imported. */
 const project = `mkdir -p /root/app/node_modules && cd /root/app && ln -sfn /usr/lib/node_modules/linux-kexec node_modules/linux-kexec`
 
 test('the API lines of the README run as they stand', async () => {

@@ -13,8 +13,8 @@ export interface GrubSetup {
   /** Files of its memory disk, `grub.cfg` among them, which it begins with: (memdisk)/start/NAME. It is to say @ready. */
   readonly files: Readonly<Record<string, string | Buffer>>
   readonly plan: DiskPlan
-  /** Fills a folder with the tree that the disk's partitions are to hold. */
-  readonly layTree?: (folder: string) => void
+  /** Fills a directory with the tree that the disk's partitions are to hold. */
+  readonly layTree?: (directory: string) => void
 }
 
 /** Sets up the serial port, which takes what is typed and shows all that is printed, without breaking lines. */
@@ -27,7 +27,7 @@ terminfo -g 16000x64 -u serial_com0 dumb
 
 /** Debian's GRUB for BIOS machines, as a mirror has it. */
 export class RealGrub {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'linux-kexec-grub-'))
+  readonly #directory = mkdtempSync(join(tmpdir(), 'linux-kexec-grub-'))
   readonly #modules: string
   /** grub-mkimage, started by the loader of its own suite, whose C library may be newer than this machine's. */
   readonly #program: readonly [string, ...string[]]
@@ -46,43 +46,43 @@ export class RealGrub {
     const mirror = await DebianMirror.open({ ...suites, progress: (message) => console.error(`  ${message}`) })
     const packages = await mirror.fetch(['grub-common', 'grub-pc-bin'], { dependencies: true })
     const packageOf = (name: string) => packages.find((entry) => entry.name === name)
-    const folderOf = (name: string) => packageOf(name)?.folder ?? ''
-    const libraries = packages.flatMap(({ folder }) =>
-      ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((path) => join(folder, path)),
+    const directoryOf = (name: string) => packageOf(name)?.directory ?? ''
+    const libraries = packages.flatMap(({ directory }) =>
+      ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((path) => join(directory, path)),
     )
-    const loader = await packageFile(folderOf('libc6'), 'lib64/ld-linux-x86-64.so.2')
+    const loader = await packageFile(directoryOf('libc6'), 'lib64/ld-linux-x86-64.so.2')
     // Since 2.14 it is in a package of its own.
-    const programs = ['grub2-common', 'grub-common'].map((name) => join(folderOf(name), 'usr/bin/grub-mkimage'))
+    const programs = ['grub2-common', 'grub-common'].map((name) => join(directoryOf(name), 'usr/bin/grub-mkimage'))
     const program = programs.find((path) => existsSync(path)) ?? ''
     return new RealGrub(
-      join(folderOf('grub-pc-bin'), 'usr/lib/grub/i386-pc'),
+      join(directoryOf('grub-pc-bin'), 'usr/lib/grub/i386-pc'),
       [loader, '--library-path', libraries.join(':'), program],
       /^[\d.]+/.exec(packageOf('grub-pc-bin')?.version ?? '')?.[0] ?? '',
     )
   }
 
-  /** Puts modules in a folder, those that this GRUB has, with the list that tells GRUB in which of them a command is. */
-  layModules(folder: string, names: readonly string[]): void {
-    mkdirSync(folder, { recursive: true })
+  /** Puts modules in a directory, those that this GRUB has, with the list that tells GRUB in which of them a command is. */
+  layModules(directory: string, names: readonly string[]): void {
+    mkdirSync(directory, { recursive: true })
     const there = names.filter((name) => existsSync(join(this.#modules, `${name}.mod`)))
-    for (const name of there) cpSync(join(this.#modules, `${name}.mod`), join(folder, `${name}.mod`))
+    for (const name of there) cpSync(join(this.#modules, `${name}.mod`), join(directory, `${name}.mod`))
     const commands = readFileSync(join(this.#modules, 'command.lst'), 'utf8').split('\n')
     const kept = commands.filter((line) => there.includes(line.replace(/^.*: /, '')))
-    writeFileSync(join(folder, 'command.lst'), `${kept.join('\n')}\n`)
+    writeFileSync(join(directory, 'command.lst'), `${kept.join('\n')}\n`)
   }
 
   close(): void {
-    rmSync(this.#folder, { recursive: true })
+    rmSync(this.#directory, { recursive: true })
   }
 
   /** Starts a machine with it. @returns when it said @ready; the caller stops it. */
   async start(setup: GrubSetup): Promise<RunningGrub> {
-    const folder = mkdtempSync(join(this.#folder, 'machine-'))
-    const disk = join(folder, 'disk')
-    const tree = join(folder, 'tree')
+    const directory = mkdtempSync(join(this.#directory, 'machine-'))
+    const disk = join(directory, 'disk')
+    const tree = join(directory, 'tree')
     mkdirSync(tree)
     setup.layTree?.(tree)
-    const boot = { sector: readFileSync(join(this.#modules, 'boot.img')), core: await this.#core(setup, folder) }
+    const boot = { sector: readFileSync(join(this.#modules, 'boot.img')), core: await this.#core(setup, directory) }
     writeBootDisk(disk, setup.plan, tree, boot)
     const qemu = startQemu({
       ...{ accelerator: 'tcg', memory: 32, cpus: 1, survivesReset: false, direct: undefined },
@@ -90,7 +90,7 @@ export class RealGrub {
       // What GRUB writes, as save_env does, goes to a file that QEMU deletes; snapshots do too.
       extra: ['-snapshot'],
     })
-    const grub = new RunningGrub(qemu, folder)
+    const grub = new RunningGrub(qemu, directory)
     try {
       await grub.ready()
     } catch (error) {
@@ -100,12 +100,12 @@ export class RealGrub {
     return grub
   }
 
-  async #core({ files, modules }: GrubSetup, folder: string): Promise<Buffer> {
-    mkdirSync(join(folder, 'start'))
-    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, 'start', name), content)
-    const memdisk = join(folder, 'memdisk.tar')
-    const core = join(folder, 'core.img')
-    await execute('tar', ['-C', folder, '-cf', memdisk, 'start'])
+  async #core({ files, modules }: GrubSetup, directory: string): Promise<Buffer> {
+    mkdirSync(join(directory, 'start'))
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, 'start', name), content)
+    const memdisk = join(directory, 'memdisk.tar')
+    const core = join(directory, 'core.img')
+    await execute('tar', ['-C', directory, '-cf', memdisk, 'start'])
     const options = ['-O', 'i386-pc', '-d', this.#modules, '-m', memdisk, '-p', '(memdisk)/start', '-o', core]
     const [loader, ...program] = this.#program
     await execute(loader, [...program, ...options, 'biosdisk', 'memdisk', 'tar', 'serial', ...modules])
@@ -116,13 +116,13 @@ export class RealGrub {
 /** A machine whose GRUB waits for a line, and can be brought back to that moment. */
 export class RunningGrub {
   readonly #qemu: QemuProcess
-  readonly #folder: string
+  readonly #directory: string
   readonly #console: Conversation
   readonly #monitor: Monitor
 
-  constructor(qemu: QemuProcess, folder: string) {
+  constructor(qemu: QemuProcess, directory: string) {
     this.#qemu = qemu
-    this.#folder = folder
+    this.#directory = directory
     this.#console = new Conversation(qemu.console)
     this.#monitor = new Monitor(qemu.monitor)
   }
@@ -147,6 +147,6 @@ export class RunningGrub {
   async stop(): Promise<void> {
     this.#qemu.kill('SIGKILL')
     await this.#qemu.exit
-    rmSync(this.#folder, { recursive: true })
+    rmSync(this.#directory, { recursive: true })
   }
 }

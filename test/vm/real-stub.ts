@@ -73,7 +73,7 @@ export function tailOf(initrd: Buffer): Buffer {
 
 /** UEFI firmware in QEMU, a kernel, and an initrd that tells what it finds. */
 export class RealFirmware {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'linux-kexec-stub-'))
+  readonly #directory = mkdtempSync(join(tmpdir(), 'linux-kexec-stub-'))
   readonly #code: string
   readonly #variables: string
   /** Of Linux 6.6 or later, which shows its initrd in /sys/firmware with retain_initrd. */
@@ -84,17 +84,17 @@ export class RealFirmware {
     this.#code = join(firmware, 'OVMF_CODE_4M.fd')
     this.#variables = join(firmware, 'OVMF_VARS_4M.fd')
     this.kernel = kernel
-    this.initrd = join(this.#folder, 'initrd')
+    this.initrd = join(this.#directory, 'initrd')
   }
 
   static async open(): Promise<RealFirmware> {
     const mirror = await DebianMirror.open()
     const packages = await mirror.fetch(['ovmf', 'busybox-static'], { dependencies: false })
-    const folderOf = (name: string) => packages.find((unpacked) => unpacked.name === name)?.folder ?? ''
+    const directoryOf = (name: string) => packages.find((unpacked) => unpacked.name === name)?.directory ?? ''
     const [kernel] = await newestKernels({ count: 1 })
-    const firmware = new RealFirmware(join(folderOf('ovmf'), 'usr/share/OVMF'), kernel?.image ?? '')
+    const firmware = new RealFirmware(join(directoryOf('ovmf'), 'usr/share/OVMF'), kernel?.image ?? '')
     const modules = await modulesInOrder(kernel?.modules ?? '', ['efivarfs'])
-    await firmware.#writeInitrd(modules, await packageFile(folderOf('busybox-static'), 'bin/busybox'))
+    await firmware.#writeInitrd(modules, await packageFile(directoryOf('busybox-static'), 'bin/busybox'))
     return firmware
   }
 
@@ -111,14 +111,14 @@ export class RealFirmware {
   }
 
   close(): void {
-    rmSync(this.#folder, { recursive: true })
+    rmSync(this.#directory, { recursive: true })
   }
 
-  /** Boots from a FAT disk with a copy of this folder. @returns what the kernel that came up was given */
+  /** Boots from a FAT disk with a copy of this directory. @returns what the kernel that came up was given */
   async boot(esp: string): Promise<Given> {
-    const folder = mkdtempSync(join(this.#folder, 'machine-'))
-    const disk = join(folder, 'disk')
-    const variables = join(folder, 'variables')
+    const directory = mkdtempSync(join(this.#directory, 'machine-'))
+    const disk = join(directory, 'disk')
+    const variables = join(directory, 'variables')
     writeFat(disk, esp)
     copyFileSync(this.#variables, variables)
     chmodSync(variables, 0o600)
@@ -138,19 +138,19 @@ export class RealFirmware {
     } finally {
       qemu.kill('SIGKILL')
       await qemu.exit
-      rmSync(folder, { recursive: true })
+      rmSync(directory, { recursive: true })
     }
   }
 }
 
-function writeFat(disk: string, folder: string): void {
+function writeFat(disk: string, directory: string): void {
   const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` }
   const run = (program: string, args: string[]) =>
     execFileSync(program, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
   writeFileSync(disk, '')
   truncateSync(disk, 96 * 1024 * 1024)
   run('mkfs.fat', ['-F', '32', disk])
-  for (const name of readdirSync(folder)) run('mcopy', ['-s', '-Q', '-i', disk, join(folder, name), '::/'])
+  for (const name of readdirSync(directory)) run('mcopy', ['-s', '-Q', '-i', disk, join(directory, name), '::/'])
 }
 
 function parse(text: string): Given {

@@ -22,7 +22,7 @@ const kernel = () => `/boot/vmlinuz-${machine.newer}`
 beforeAll(async () => {
   const setUp = await machine.vm.run(`
     cd /root && k=${kernel()}
-    echo 'just text' > text; gzip -c text > text.gz; : > empty; mkdir folder; mkfifo fifo
+    echo 'just text' > text; gzip -c text > text.gz; : > empty; mkdir directory; mkfifo fifo
     head -c 5000000 $k > truncated; head -c 600 $k > stub
     cp $k kernel; chmod 755 /root
     cp /boot/initrd.img-${machine.newer} secret; chmod 600 secret`)
@@ -43,7 +43,7 @@ describe('files', () => {
     expect((await refused('linux-kexec load /root/empty --reuse-cmdline', 'not-a-kernel')).message).toContain(
       'an empty file',
     )
-    expect((await refused('linux-kexec load /root/folder --reuse-cmdline', 'not-a-kernel')).message).toContain(
+    expect((await refused('linux-kexec load /root/directory --reuse-cmdline', 'not-a-kernel')).message).toContain(
       'a directory',
     )
     expect((await refused('linux-kexec load /root/fifo --reuse-cmdline', 'not-a-kernel')).message).toContain('a FIFO')
@@ -54,10 +54,10 @@ describe('files', () => {
     await refused('linux-kexec load /root/stub --reuse-cmdline', 'truncated-kernel')
   })
 
-  test('a missing kernel, a missing initrd, a folder as initrd', async () => {
+  test('a missing kernel, a missing initrd, a directory as initrd', async () => {
     await refused('linux-kexec load /root/nothing --reuse-cmdline', 'not-found')
     await refused(`linux-kexec load ${kernel()} --initrd /root/nothing --reuse-cmdline`, 'not-found')
-    await refused(`linux-kexec load ${kernel()} --initrd /root/folder --reuse-cmdline`, 'not-an-initrd')
+    await refused(`linux-kexec load ${kernel()} --initrd /root/directory --reuse-cmdline`, 'not-an-initrd')
   })
 
   test('an initrd that this user may not read', async () => {

@@ -158,9 +158,9 @@ test.runIf(arm64.name.includes(only))('arm64, where the kernel has no kexec_file
     writeTable(tableOf(recordedOutcomes()))
   }
   expect(errnos(outcome)).toEqual(errnos(recordedOutcome(arm64.name)))
-  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-arm64-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  const root = join(folder, 'root')
+  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-arm64-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const root = join(directory, 'root')
   unpackCapture(captured, root)
   const verdicts = foretell(root, ['signed'])
   expect(verdicts.get('signed')).toMatchObject({ outcome: 'will-be-refused', reason: 'no-kexec-support' })

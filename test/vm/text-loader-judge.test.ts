@@ -32,16 +32,17 @@ beforeAll(async () => {
   const progress = (message: string) => console.error(`  ${message}`)
   const mirror = await DebianMirror.open({ progress })
   const names = ['syslinux', 'syslinux-common', 'u-boot-qemu']
-  for (const { name, folder } of await mirror.fetch(names, { dependencies: false })) packages.set(name, folder)
+  for (const { name, directory } of await mirror.fetch(names, { dependencies: false })) packages.set(name, directory)
   // rEFInd 0.14.2, as our reading is; bookworm's 0.13.2 does not know linux_prefixes.
   const trixie = await DebianMirror.open({ progress, suites: ['trixie'] })
-  for (const { name, folder } of await trixie.fetch(['refind'], { dependencies: false })) packages.set(name, folder)
+  for (const { name, directory } of await trixie.fetch(['refind'], { dependencies: false }))
+    packages.set(name, directory)
   flash = await plainFirmware(architectures.amd64, progress)
 })
 
 const fileOf = (name: string, path: string) => join(packages.get(name) ?? '', path)
 
-/** Lays a tree. @returns its folder. */
+/** Lays a tree. @returns its directory. */
 function lay(tree: LoaderTree, loader: string, telling: (name: string) => Buffer): string {
   const root = join(mkdtempSync(join(work, `${loader}-`)), 'tree')
   for (const [path, text] of Object.entries(tree.files)) {
@@ -107,8 +108,8 @@ describe('the real SYSLINUX', () => {
 
   async function judge(root: string): Promise<Boot> {
     const image = await fatImage(root)
-    const folder = fileOf('syslinux-common', 'usr/lib/syslinux/modules/bios')
-    const files = modules.map((name) => join(folder, `${name}.c32`))
+    const directory = fileOf('syslinux-common', 'usr/lib/syslinux/modules/bios')
+    const files = modules.map((name) => join(directory, `${name}.c32`))
     await execute('mcopy', ['-o', '-Q', '-i', image, ...files, '::/syslinux/'])
     await execute(fileOf('syslinux', 'usr/bin/syslinux'), ['--install', '--directory', '/syslinux', image])
     const [kernel, options, initrd] = await boot(image, {})

@@ -83,7 +83,7 @@ export const syslinuxTrees: readonly LoaderTree[] = [
       [`${dir}/tail.cfg`]: label('check', 'one'),
     },
   ),
-  syslinuxTree('CONFIG with a folder', 'DEFAULT go\nLABEL go\nCONFIG /other/o.cfg /other\n', {
+  syslinuxTree('CONFIG with a directory', 'DEFAULT go\nLABEL go\nCONFIG /other/o.cfg /other\n', {
     '/other/o.cfg': 'DEFAULT x\nLABEL x\nLINUX sub/k\nINITRD i\n',
     ...kernels('/other/sub/k'),
     ...initrds('/other/i'),

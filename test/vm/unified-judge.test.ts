@@ -29,13 +29,13 @@ import { RealFirmware, tailOf } from './real-stub.ts'
 const BASE = 'console=ttyS0 retain_initrd panic=-1 no_timer_check'
 
 let firmware: RealFirmware | undefined
-const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-unified-'))
+const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-unified-'))
 beforeAll(async () => {
   firmware = await RealFirmware.open()
 })
 afterAll(() => {
   firmware?.close()
-  rmSync(folder, { recursive: true })
+  rmSync(directory, { recursive: true })
 })
 
 /** The suites of Debian whose systemd knows profiles: version 257, and whatever is the newest. */
@@ -52,12 +52,12 @@ async function layTree(ukify: Ukify, { kernel, initrd }: RealFirmware, esp: stri
     return join(esp, path)
   }
   const piece = (name: string, content: string) => {
-    const file = join(folder, `${ukify.version}-${name}`)
+    const file = join(directory, `${ukify.version}-${name}`)
     writeFileSync(file, content)
     return file
   }
   const archive = async (name: string, path: string, content: string) => {
-    const file = join(folder, `${ukify.version}-${name}`)
+    const file = join(directory, `${ukify.version}-${name}`)
     await writeCpio(file, [{ path, data: content }])
     return file
   }
@@ -70,7 +70,7 @@ async function layTree(ukify: Ukify, { kernel, initrd }: RealFirmware, esp: stri
     ['reset', 'TITLE=Factory reset', `${BASE} reset`],
     ['other', '', `\t${BASE}\n other \n`],
   ].map(([id, more, commandLine]) => {
-    const output = join(folder, `${ukify.version}-${id}.efi`)
+    const output = join(directory, `${ukify.version}-${id}.efi`)
     const own = id === 'other' ? [`--initrd=${initrd}`, `--initrd=${further}`] : []
     ukify.build([
       `--profile=ID=${id}\n${more}`,
@@ -138,7 +138,7 @@ function ours(esp: string, path: string, profile: number | null) {
 describe.each(judges.filter((judge): judge is [string, Ukify] => typeof judge[1] !== 'string'))(
   "systemd-stub of Debian's %s",
   (suite, ukify) => {
-    const esp = join(folder, suite)
+    const esp = join(directory, suite)
     let path: string
     beforeAll(async () => {
       path = await layTree(ukify, firmware as RealFirmware, esp)
@@ -168,11 +168,11 @@ describe.each(judges.filter((judge): judge is [string, Ukify] => typeof judge[1]
     })
 
     test('of several sections .initrd it gives the first to the kernel; we give all, and say so', async () => {
-      const tree = join(folder, `${suite}-two`)
+      const tree = join(directory, `${suite}-two`)
       const file = join(tree, 'EFI/BOOT/BOOTX64.EFI')
       mkdirSync(dirname(file), { recursive: true })
       const { kernel, initrd } = firmware as RealFirmware
-      const second = join(folder, `${suite}-second`)
+      const second = join(directory, `${suite}-second`)
       await writeCpio(second, [{ path: 'second', data: 'second' }])
       ukify.build([
         `--linux=${kernel}`,

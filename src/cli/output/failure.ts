@@ -1,5 +1,5 @@
 import { KexecError } from '../../errors.ts'
-import { currentFolderIsGone, isCurrentFolderGone } from '../../system/current-folder.ts'
+import { currentDirectoryIsGone, isCurrentDirectoryGone } from '../../system/current-directory.ts'
 import { type ExitStatus, exit, UsageError } from '../arguments/command.ts'
 import { asRoot } from './as-root.ts'
 import { note, noteBelow, noteLabelled, noteLine, printJson } from './output.ts'
@@ -12,8 +12,8 @@ export function reportFailure(error: unknown, json: boolean, command: string | u
     note(`Try: linux-kexec ${command === undefined ? '' : `${command} `}--help`)
     return exit.usage
   }
-  if (!(error instanceof KexecError) && isCurrentFolderGone(error))
-    return reportFailure(currentFolderIsGone(error), json, command)
+  if (!(error instanceof KexecError) && isCurrentDirectoryGone(error))
+    return reportFailure(currentDirectoryIsGone(error), json, command)
   if (error instanceof KexecError) {
     const hint = asRoot(error, process.argv, process.geteuid?.()) ?? error.hint
     if (json) printJson({ error: { ...error.toJSON(), hint } })

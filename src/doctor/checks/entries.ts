@@ -167,12 +167,12 @@ function missingRoot(text: string, system: System): { word: string; evidence: Ev
   const root = lastParameter(text, 'root')
   const [, kind, name] = /^(UUID|PARTUUID|LABEL|PARTLABEL)=(.+)$/.exec(root?.value ?? '') ?? []
   if (kind === undefined || name === undefined || name.includes('/')) return undefined
-  const folder = `/dev/disk/by-${kind.toLowerCase()}`
+  const directory = `/dev/disk/by-${kind.toLowerCase()}`
   // An empty directory says nothing: udev may not run. Labels have other characters escaped.
-  const names = system.list(folder)
+  const names = system.list(directory)
   if (names.length === 0 || !/^[\w.-]+$/.test(name)) return undefined
   if (names.some((each) => each.toLowerCase() === name.toLowerCase())) return undefined
-  return { word: `root=${kind}=${name}`, evidence: { source: folder, value: names.join(' ') } }
+  return { word: `root=${kind}=${name}`, evidence: { source: directory, value: names.join(' ') } }
 }
 
 function refusedBy(id: Id, refusals: readonly KexecError[]): Finding<Id> {

@@ -1,7 +1,7 @@
 import type { BootEntry } from '../../entries/model/entry.ts'
 import { isRescue } from '../../entries/names/kernel-names.ts'
 import { compareKernelVersions } from '../../entries/names/version.ts'
-import { MODULES_FOLDERS } from '../../entries/survey/survey.ts'
+import { MODULES_DIRECTORIES } from '../../entries/survey/survey.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import type { Examination } from '../examination/examination.ts'
 
@@ -26,13 +26,13 @@ function ofNewest({ system, menu }: Examination): Finding<'modules'> {
   const id = 'modules'
   const version = newestOf(menu.entries)
   if (version === undefined) return { id, status: 'unknown', summary: 'The version of the newest kernel is unknown.' }
-  const folder = MODULES_FOLDERS.map((parent) => `${parent}/${version}`).find((path) =>
+  const directory = MODULES_DIRECTORIES.map((parent) => `${parent}/${version}`).find((path) =>
     system.stat(path)?.isDirectory(),
   )
-  if (folder === undefined) {
+  if (directory === undefined) {
     const absent = `/lib/modules/${version}`
     // A boot partition alone holds no modules of any kernel.
-    if (MODULES_FOLDERS.every((parent) => system.list(parent).length === 0))
+    if (MODULES_DIRECTORIES.every((parent) => system.list(parent).length === 0))
       return {
         id,
         status: 'unknown',
@@ -43,9 +43,9 @@ function ofNewest({ system, menu }: Examination): Finding<'modules'> {
     const remedy = `Install the package with the modules of ${version} again, or remove that kernel.`
     return { id, status: 'warning', summary, evidence: [{ source: absent, value: 'absent' }], remedy }
   }
-  const index = `${folder}/modules.dep`
-  const hasModules = system.stat(`${folder}/kernel`)?.isDirectory() ?? false
-  const isIndexed = ['modules.dep', 'modules.dep.bin'].some((name) => system.exists(`${folder}/${name}`))
+  const index = `${directory}/modules.dep`
+  const hasModules = system.stat(`${directory}/kernel`)?.isDirectory() ?? false
+  const isIndexed = ['modules.dep', 'modules.dep.bin'].some((name) => system.exists(`${directory}/${name}`))
   if (hasModules && !isIndexed) {
     const summary = `The modules of ${version} have no index, so none of them can be loaded: ${index} is absent.`
     return {
@@ -56,6 +56,6 @@ function ofNewest({ system, menu }: Examination): Finding<'modules'> {
       remedy: `depmod ${version}`,
     }
   }
-  const evidence = [{ source: folder, value: 'present' }]
+  const evidence = [{ source: directory, value: 'present' }]
   return { id, status: 'ok', summary: `The newest kernel, ${version}, has its modules.`, evidence }
 }

@@ -89,8 +89,8 @@ function heldByInit(system: System, name: string): Evidence | undefined {
 /** systemd closes its watchdog for good on the way to a kexec, unless KExecWatchdogSec= is set: systemd-system.conf(5). */
 function disarms(system: System): boolean {
   if (detectInit(system).name !== 'systemd') return false
-  const folders = ['/usr/lib', '/usr/local/lib', '/etc', '/run'].map((top) => `${top}/systemd/system.conf.d`)
-  const dropIns = folders.flatMap((folder) => system.list(folder).map((name) => `${folder}/${name}`))
+  const directories = ['/usr/lib', '/usr/local/lib', '/etc', '/run'].map((top) => `${top}/systemd/system.conf.d`)
+  const dropIns = directories.flatMap((directory) => system.list(directory).map((name) => `${directory}/${name}`))
   const files = ['/usr/lib/systemd/system.conf', '/etc/systemd/system.conf', ...dropIns].slice(0, MAX_NAMES)
   const values = files.flatMap((file) =>
     [...(system.readText(file) ?? '').matchAll(/^[ \t]*KExecWatchdogSec[ \t]*=[ \t]*(\S*)/gm)].map(

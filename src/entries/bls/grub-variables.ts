@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import type { Survey } from '../survey/survey.ts'
 
 /** Where GRUB's environment block and configuration may be, below a boot partition or the root. */
-const grubFolders = [
+const grubDirectories = [
   '/boot/grub2',
   '/boot/grub',
   '/grub2',
@@ -13,7 +13,7 @@ const grubFolders = [
 ] as const
 
 /** ESPs, on which distributions keep a directory with GRUB and at times its environment block. */
-const espFolders = ['/boot/efi/EFI', '/efi/EFI', '/boot/EFI', '/EFI'] as const
+const espDirectories = ['/boot/efi/EFI', '/efi/EFI', '/boot/EFI', '/EFI'] as const
 
 /**
  * Characters that variables may add to one text; no kernel takes a command line that long. Text beyond that stays as it
@@ -88,8 +88,12 @@ export class GrubVariables {
 
   private files(name: string): string[] {
     const { system } = this.survey
-    const vendors = espFolders.flatMap((folder) => system.list(folder).map((vendor) => posix.join(folder, vendor)))
-    return [...grubFolders, ...vendors].flatMap((folder) => this.survey.readText(posix.join(folder, name)) ?? [])
+    const vendors = espDirectories.flatMap((directory) =>
+      system.list(directory).map((vendor) => posix.join(directory, vendor)),
+    )
+    return [...grubDirectories, ...vendors].flatMap(
+      (directory) => this.survey.readText(posix.join(directory, name)) ?? [],
+    )
   }
 }
 

@@ -109,10 +109,10 @@ function menuOf(
     if (entry !== undefined) entry.found.title = title
   })
   const { chosen, undecided, problems: unmatched } = defaultEntry(shown, conf, survey.system, variables)
-  const folder = partitions.find((partition) => partition.entries ?? partition.images)
+  const directory = partitions.find((partition) => partition.entries ?? partition.images)
   return {
     source: 'bls',
-    config: conf?.path ?? folder?.entries ?? folder?.images ?? '/loader/entries',
+    config: conf?.path ?? directory?.entries ?? directory?.images ?? '/loader/entries',
     entries: entries.map(({ found }) => found),
     preset: chosen === null ? null : { entry: chosen.entry.found, reason: chosen.reason },
     ...(undecided === null ? {} : { undecided }),

@@ -4,7 +4,7 @@ import { type Addon, type AddonUser, addonRefusal, isForAnother, readAddon } fro
 import type { System } from '../../system/system.ts'
 import type { Problem } from '../model/problem.ts'
 import type { SystemFiles } from '../paths/system-files.ts'
-import { companionFiles, companionFolders, openRegular, unreadable } from './companions.ts'
+import { companionDirectories, companionFiles, openRegular, unreadable } from './companions.ts'
 
 /** The additions of addons to a unified kernel image's command line (systemd-stub(7)). */
 export interface AddonOptions {
@@ -18,7 +18,7 @@ const ADDON = 200
 /** Reads addons, each directory once: those for all images of a partition and those of one image. */
 export class Addons {
   private readonly files: SystemFiles
-  private readonly folders = new Map<string, readonly FoundAddon[]>()
+  private readonly directories = new Map<string, readonly FoundAddon[]>()
 
   constructor(files: SystemFiles) {
     this.files = files
@@ -32,8 +32,8 @@ export class Addons {
   optionsFor(path: string, shared: string | null, image: AddonUser): AddonOptions {
     const options: string[] = []
     const problems: Problem[] = []
-    for (const folder of [...(shared === null ? [] : [shared]), ...companionFolders(path)]) {
-      for (const { path: file, addon } of this.inFolder(folder)) {
+    for (const directory of [...(shared === null ? [] : [shared]), ...companionDirectories(path)]) {
+      for (const { path: file, addon } of this.inDirectory(directory)) {
         const refusal = typeof addon === 'string' ? addon : addonRefusal(addon, image)
         if (typeof addon !== 'string' && refusal === null)
           options.push(...(addon.commandLine === null ? [] : [addon.commandLine]))
@@ -45,19 +45,19 @@ export class Addons {
     return { options, problems }
   }
 
-  private inFolder(folder: string): readonly FoundAddon[] {
-    let addons = this.folders.get(folder)
+  private inDirectory(directory: string): readonly FoundAddon[] {
+    let addons = this.directories.get(directory)
     if (addons === undefined) {
       const { files } = this.files.volumes
-      const spelled = files.ignoringCase(folder)
+      const spelled = files.ignoringCase(directory)
       addons = spelled === undefined ? [] : this.read(spelled)
-      this.folders.set(folder, addons)
+      this.directories.set(directory, addons)
     }
     return addons
   }
 
-  private read(folder: string): FoundAddon[] {
-    return addonFiles(this.files.system, folder).map((path) => ({ path, addon: this.readFile(path) }))
+  private read(directory: string): FoundAddon[] {
+    return addonFiles(this.files.system, directory).map((path) => ({ path, addon: this.readFile(path) }))
   }
 
   private readFile(path: string): Addon | string {
@@ -81,6 +81,6 @@ interface FoundAddon {
 }
 
 /** The addons in a directory, in their order of precedence. */
-export function addonFiles(system: System, folder: string): string[] {
-  return companionFiles(system, folder, (name) => name.endsWith('.addon.efi'))
+export function addonFiles(system: System, directory: string): string[] {
+  return companionFiles(system, directory, (name) => name.endsWith('.addon.efi'))
 }

@@ -13,19 +13,19 @@ const companionName = /^[!-~ ]{1,255}$/
  * hidden files are left out.
  * @param isWanted called with a name in lower case
  */
-export function companionFiles(system: System, folder: string, isWanted: (name: string) => boolean): string[] {
+export function companionFiles(system: System, directory: string, isWanted: (name: string) => boolean): string[] {
   return system
-    .list(folder)
+    .list(directory)
     .filter((name) => companionName.test(name) && !name.startsWith('.') && isWanted(name.toLowerCase()))
     .slice(0, MAX_COMPANIONS)
-    .map((name) => posix.join(folder, name))
+    .map((name) => posix.join(directory, name))
     .filter((path) => system.stat(path)?.isDirectory() !== true)
 }
 
 /**
  * The directories beside an image that may hold its companions: named like the file, with or without its boot count.
  */
-export function companionFolders(image: string): string[] {
+export function companionDirectories(image: string): string[] {
   const { dir, base } = posix.parse(image)
   return [...new Set([base, splitBootCount(base).id])].map((name) => posix.join(dir, `${name}.extra.d`))
 }

@@ -53,17 +53,17 @@ function placesOf({ volumes }: SystemFiles): string[] {
 function look(top: string, files: SystemFiles, seen: Set<string>): BootPartition | null {
   const at = (path: string) => files.volumes.files.ignoringCase(posix.join(top, path)) ?? null
   /** A directory with several names counts once: /boot -> ., /boot/efi -> /efi. */
-  const folder = (path: string) => {
+  const directory = (path: string) => {
     const found = at(path)
     const real = found === null ? undefined : files.resolve(found)
-    if (real === undefined || seen.has(`folder ${real}`)) return null
-    seen.add(`folder ${real}`)
+    if (real === undefined || seen.has(`directory ${real}`)) return null
+    seen.add(`directory ${real}`)
     return found
   }
   const partition = {
     top,
-    entries: folder('loader/entries'),
-    images: folder('EFI/Linux'),
+    entries: directory('loader/entries'),
+    images: directory('EFI/Linux'),
     loaderConf: at('loader/loader.conf'),
   }
   if (partition.entries === null && partition.images === null && partition.loaderConf === null) return null

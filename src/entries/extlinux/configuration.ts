@@ -33,7 +33,7 @@ export interface Label {
   append: string | null
   initrd: string | null
   deviceTree: string | null
-  devicetreeFolder: string | null
+  devicetreeDirectory: string | null
   overlays: string | null
   /** Bits of IPAPPEND or SYSAPPEND. */
   sysappend: number
@@ -94,7 +94,7 @@ export function newLabel(name: string, place: string, menu: SubMenu): Label {
     append: null,
     initrd: null,
     deviceTree: null,
-    devicetreeFolder: null,
+    devicetreeDirectory: null,
     overlays: null,
     sysappend: 0,
     isHidden: false,

@@ -2,7 +2,7 @@ import type { Menu } from '../model/found-entry.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
 import type { Survey } from '../survey/survey.ts'
 import { Follower } from './follower.ts'
-import { configurations, folderOf } from './places.ts'
+import { configurations, directoryOf } from './places.ts'
 
 /** SYSLINUX, EXTLINUX, ISOLINUX and PXELINUX, and U-Boot's reading of the same files (its "distro boot"). */
 export const extlinux: EntrySource = {
@@ -25,6 +25,6 @@ interface ReadMenu {
 
 function readMenu(config: string, survey: Survey): ReadMenu {
   const follower = new Follower(survey, config)
-  const { entries, preset } = follower.read(config, folderOf(config), [])
+  const { entries, preset } = follower.read(config, directoryOf(config), [])
   return { menu: { source: 'extlinux', config, entries, preset, problems: follower.problems }, files: follower.files }
 }

@@ -48,14 +48,14 @@ export class Follower {
     this.config = config
   }
 
-  read(path: string, folder: string, submenus: readonly string[]): Part {
+  read(path: string, directory: string, submenus: readonly string[]): Part {
     this.opened.set(path, undefined)
     const text = this.survey.readText(path)
     if (text === undefined) {
       this.problems.push({ code: 'configuration-unreadable', text: `${path} cannot be read.` })
       return nothing
     }
-    const reading = { survey: this.survey, config: this.config, folder, submenus, variant: variantOf(this.config) }
+    const reading = { survey: this.survey, config: this.config, directory, submenus, variant: variantOf(this.config) }
     const { configuration, flavour } = this.parse(path, text, reading)
     // One by one: there may be more than a call takes arguments.
     for (const file of configuration.files) this.files.push(file)
@@ -190,14 +190,14 @@ export class Follower {
     const [first, rest] = splitWord(text)
     const isConfig = /^config(?:\.c32)?$/.test(moduleName(first))
     if (!isConfig && !isMenuModule(first)) return undefined
-    const [name, folder] = splitWord(rest)
+    const [name, directory] = splitWord(rest)
     if (name === '' || name.startsWith('~')) return undefined
     const path = locate(name, reading)
     const known = this.opened.get(path)
     if (known !== undefined) return { entries: [], preset: known.preset, isKnown: true }
     if (this.opened.has(path) || this.opened.size >= MAX_CONFIGURATIONS) return undefined
     if (!this.survey.system.isFile(path)) return undefined
-    const next = isConfig && folder !== '' ? locate(folder, reading) : reading.folder
+    const next = isConfig && directory !== '' ? locate(directory, reading) : reading.directory
     return { ...this.read(path, next, reading.submenus), isKnown: false }
   }
 

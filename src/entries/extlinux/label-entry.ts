@@ -14,7 +14,7 @@ export interface Reading {
   /** The configuration file that the boot loader starts from, in the system's tree. */
   readonly config: string
   /** The directory that relative paths start from: the configuration's, or the one in `CONFIG file directory`. */
-  readonly folder: string
+  readonly directory: string
   readonly variant: Variant
   /** Menus around the configuration as a whole. */
   readonly submenus: readonly string[]
@@ -185,9 +185,9 @@ function untold(label: Label, { flavour }: Reading): string[] {
       `The boot loader adds what the firmware tells to the command line (IPAPPEND or SYSAPPEND ${label.sysappend}).`,
     )
   if (flavour === 'syslinux') return sentences
-  if (label.deviceTree === null && label.devicetreeFolder !== null)
+  if (label.deviceTree === null && label.devicetreeDirectory !== null)
     sentences.push(
-      `U-Boot takes the board's devicetree from ${label.devicetreeFolder}; which one it is stands in its environment.`,
+      `U-Boot takes the board's devicetree from ${label.devicetreeDirectory}; which one it is stands in its environment.`,
     )
   if (label.overlays !== null) sentences.push(`U-Boot applies devicetree overlays: ${label.overlays}.`)
   return sentences
@@ -197,10 +197,10 @@ function isRemote(name: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(name) || /^[^/]+::/.test(name)
 }
 
-export function locate(name: string, { survey, config, folder }: Reading): string {
+export function locate(name: string, { survey, config, directory }: Reading): string {
   // '::' is PXELINUX's root of the server.
   return survey.volumes.locate(
-    pathFrom(folder, name.replace(/^::/, '/'), survey),
-    posix.join(folder, posix.basename(config)),
+    pathFrom(directory, name.replace(/^::/, '/'), survey),
+    posix.join(directory, posix.basename(config)),
   ).path
 }

@@ -42,7 +42,7 @@ const besideProgram = [
 ]
 
 const MAX_DEPTH = 3
-const MAX_FOLDERS = 500
+const MAX_DIRECTORIES = 500
 
 /** The configurations of a system, the likeliest first. */
 export function configurations(survey: Survey): string[] {
@@ -52,11 +52,11 @@ export function configurations(survey: Survey): string[] {
 
 /** A root file system has too many directories, and none of a medium's. */
 function besidePrograms({ system }: Survey): string[] {
-  const isMedium = !['/etc', '/usr', '/var'].some((folder) => system.exists(folder))
+  const isMedium = !['/etc', '/usr', '/var'].some((directory) => system.exists(directory))
   const pending = tops.filter((top) => top !== '' || isMedium).map((top) => ({ path: top, depth: 0 }))
   const seen = new Set<string>()
   const found: string[] = []
-  for (let next = pending.shift(); next !== undefined && seen.size < MAX_FOLDERS; next = pending.shift()) {
+  for (let next = pending.shift(); next !== undefined && seen.size < MAX_DIRECTORIES; next = pending.shift()) {
     if (seen.has(next.path)) continue
     seen.add(next.path)
     const { path, depth } = next
@@ -64,16 +64,16 @@ function besidePrograms({ system }: Survey): string[] {
     if (inside.some((name) => programs.test(name))) found.push(...besideProgram.map((name) => `${path}/${name}`))
     if (depth === MAX_DEPTH) continue
     // Directories have no dots in their names on these media, so a name with one is a file, and is not searched.
-    for (const name of inside.slice(0, MAX_FOLDERS))
+    for (const name of inside.slice(0, MAX_DIRECTORIES))
       if (!name.includes('.')) pending.push({ path: `${path}/${name}`, depth: depth + 1 })
   }
   return found
 }
 
 /** The directory that relative paths start from: the configuration's; for PXELINUX, the program's. */
-export function folderOf(config: string): string {
-  const folder = posix.dirname(config)
-  return isOfPxelinux(config) ? posix.dirname(folder) : folder
+export function directoryOf(config: string): string {
+  const directory = posix.dirname(config)
+  return isOfPxelinux(config) ? posix.dirname(directory) : directory
 }
 
 function isOfPxelinux(config: string): boolean {

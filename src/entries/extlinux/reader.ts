@@ -162,7 +162,7 @@ class Reader {
       case 'fdtdir':
       case 'devicetreedir':
         this.namesDevicetree = true
-        if (label !== null) label.devicetreeFolder ??= value
+        if (label !== null) label.devicetreeDirectory ??= value
         return true
       case 'fdtoverlays':
       case 'devicetree-overlay':
@@ -338,7 +338,7 @@ function markLabel(label: Label, keyword: string): void {
  * Whether a label already has this keyword. U-Boot then leaves the value unread, takes it for an unknown keyword, and
  * so ends the label (parse_label of boot/pxe_utils.c). An `initrd=` in APPEND counts as an INITRD.
  */
-function isRepeated(keyword: string, { initrd, deviceTree, devicetreeFolder, overlays }: Label): boolean {
+function isRepeated(keyword: string, { initrd, deviceTree, devicetreeDirectory, overlays }: Label): boolean {
   switch (keyword) {
     case 'initrd':
       return initrd !== null
@@ -347,7 +347,7 @@ function isRepeated(keyword: string, { initrd, deviceTree, devicetreeFolder, ove
       return deviceTree !== null
     case 'fdtdir':
     case 'devicetreedir':
-      return devicetreeFolder !== null
+      return devicetreeDirectory !== null
     case 'fdtoverlays':
     case 'devicetree-overlay':
       return overlays !== null

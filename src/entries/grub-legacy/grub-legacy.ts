@@ -18,8 +18,8 @@ const paths = [
   '/grub/grub.conf',
   '/boot/boot/grub/menu.lst',
   '/boot/boot/grub/grub.conf',
-  ...['/boot/efi/EFI', '/efi/EFI', '/boot/EFI', '/EFI'].flatMap((folder) =>
-    ['redhat', 'fedora', 'SuSE'].map((vendor) => `${folder}/${vendor}/grub.conf`),
+  ...['/boot/efi/EFI', '/efi/EFI', '/boot/EFI', '/EFI'].flatMap((directory) =>
+    ['redhat', 'fedora', 'SuSE'].map((vendor) => `${directory}/${vendor}/grub.conf`),
   ),
   '/etc/grub.conf',
 ]
@@ -69,8 +69,8 @@ function presetOf(list: MenuList, entries: readonly FoundEntry[], config: string
 
 /** `savedefault` and grub-set-default keep the number in the file `default` beside the menu. */
 function savedNumber(config: string, survey: Survey): { number: number; reason: string } {
-  const folder = posix.dirname(survey.resolve(config) ?? config)
-  const path = posix.join(folder, 'default')
+  const directory = posix.dirname(survey.resolve(config) ?? config)
+  const path = posix.join(directory, 'default')
   const number = numberOf(survey.readText(path)?.slice(0, 64) ?? '')
   return number === undefined
     ? { number: 0, reason: `default is saved in ${config}, and ${path} has no number: the first entry` }

@@ -15,7 +15,7 @@ import type { Value } from './script/values.ts'
  * Where GRUB's own directory is, with its configuration and environment block; Flatcar has one of its own, as CoreOS
  * had.
  */
-const folders = ['/boot', ''].flatMap((top) =>
+const directories = ['/boot', ''].flatMap((top) =>
   ['grub', 'grub2', 'flatcar/grub', 'coreos/grub'].map((name) => `${top}/${name}`),
 )
 
@@ -45,17 +45,17 @@ export const grub: EntrySource = {
 function configs(survey: Survey): string[] {
   const efi: string[] = []
   for (const partition of systemPartitions) {
-    const folder = survey.volumes.files.ignoringCase(`${partition}/EFI`)
-    if (folder === undefined) continue
-    for (const vendor of survey.system.list(folder)) {
-      const path = posix.join(folder, vendor, 'grub.cfg')
+    const directory = survey.volumes.files.ignoringCase(`${partition}/EFI`)
+    if (directory === undefined) continue
+    for (const vendor of survey.system.list(directory)) {
+      const path = posix.join(directory, vendor, 'grub.cfg')
       if (survey.volumes.files.has(path)) efi.push(path)
     }
   }
   // The top of a btrfs file system has its root file systems in subvolumes: /@, /@rootfs.
   const subvolumes = survey.system.list('/').filter((name) => name.startsWith('@'))
-  const own = [...folders, ...subvolumes.flatMap((name) => [`/${name}/boot/grub`, `/${name}/boot/grub2`])].flatMap(
-    (folder) => ['grub.cfg', 'x86_64-efi/grub.cfg'].map((name) => posix.join(folder, name)),
+  const own = [...directories, ...subvolumes.flatMap((name) => [`/${name}/boot/grub`, `/${name}/boot/grub2`])].flatMap(
+    (directory) => ['grub.cfg', 'x86_64-efi/grub.cfg'].map((name) => posix.join(directory, name)),
   )
   const bios = own.filter((path) => survey.volumes.files.has(path))
   const all = isEfi(survey.system) === false ? [...bios, ...efi] : [...efi, ...bios]

@@ -9,7 +9,7 @@ export interface LimineEntry {
   /** A directory that is open when the menu appears. */
   readonly isExpanded: boolean
   /** Titles of the directories around it. */
-  readonly folders: readonly string[]
+  readonly directories: readonly string[]
   /** Keys in lower case, each with all its values; where one is needed, Limine takes the first. */
   readonly values: ReadonlyMap<string, readonly string[]>
   hasChildren: boolean
@@ -67,10 +67,10 @@ export function parseLimine(text: string, isOld: boolean): LimineConfiguration {
       const last = entries.at(-1)
       if (last !== undefined && depth > last.depth) last.hasChildren = true
       around.length = depth - 1
-      const folders = [...around]
+      const directories = [...around]
       around.push(title)
       const isExpanded = rest.startsWith('+')
-      entries.push({ title, line: number, depth, isExpanded, folders, values: new Map(), hasChildren: false })
+      entries.push({ title, line: number, depth, isExpanded, directories, values: new Map(), hasChildren: false })
       continue
     }
     const at = content.indexOf(separator)

@@ -12,7 +12,7 @@ import { locate } from './path.ts'
 
 /** Limine takes the first it finds on a partition (CONFIG.md, "Location of the config file"). */
 const tops = ['/boot', '', '/efi', '/boot/efi']
-const folders = ['/limine', '', '/boot/limine', '/boot', '/EFI/BOOT', '/EFI/limine']
+const directories = ['/limine', '', '/boot/limine', '/boot', '/EFI/BOOT', '/EFI/limine']
 const names = ['limine.conf', 'limine.cfg']
 
 /** Limine: limine.conf, and limine.cfg before version 8. */
@@ -27,7 +27,9 @@ export const limine: EntrySource = {
   },
 }
 
-const usualPaths = names.flatMap((name) => tops.flatMap((top) => folders.map((folder) => `${top}${folder}/${name}`)))
+const usualPaths = names.flatMap((name) =>
+  tops.flatMap((top) => directories.map((directory) => `${top}${directory}/${name}`)),
+)
 
 /** Version 9 and later look beside their own EFI program first, in any directory of EFI. */
 function besideProgram({ system }: Survey): string[] {
@@ -77,7 +79,7 @@ function isHidden({ values, hasChildren }: LimineEntry, isOnEfi: boolean | undef
 }
 
 function entryOf(entry: LimineEntry, configuration: LimineConfiguration, config: string, survey: Survey): FoundEntry {
-  const { title, folders: submenus, line } = entry
+  const { title, directories: submenus, line } = entry
   const value = (...keys: string[]) => keys.map((key) => entry.values.get(key)?.[0]).find((one) => one !== undefined)
   const path = value('path', 'kernel_path', 'image_path')
   const protocol = value('protocol') ?? ''

@@ -61,10 +61,10 @@ function bareNames(stem: string): string[] {
 }
 
 /** A problem: no initrd was found, with the three likeliest names. */
-export function noInitrd(kernel: string, looked: readonly string[], folder: string): Problem {
+export function noInitrd(kernel: string, looked: readonly string[], directory: string): Problem {
   const names = looked.slice(0, 3).join(', ')
   return {
     code: 'no-initrd',
-    text: `No initrd was found for ${kernel}; looked for ${names} and the like in ${folder}.`,
+    text: `No initrd was found for ${kernel}; looked for ${names} and the like in ${directory}.`,
   }
 }

@@ -70,9 +70,9 @@ export class DeviceNames {
     if (this.targets !== undefined) return this.targets
     const targets = new Map<string, string>()
     for (const kind of kinds) {
-      const folder = `/dev/disk/by-${kind}`
-      for (const link of this.system.list(folder)) {
-        const device = this.system.readLink(posix.join(folder, link))
+      const directory = `/dev/disk/by-${kind}`
+      for (const link of this.system.list(directory)) {
+        const device = this.system.readLink(posix.join(directory, link))
         if (device === undefined) continue
         const [name, target] = [folded(kind, unescapeHex(link)), posix.basename(device)]
         targets.set(`${kind}/${name}`, target)

@@ -4,7 +4,7 @@ import type { System } from '../../system/system.ts'
 /** Longer directories are not searched for a name in another letter case. */
 const MAX_FOLDED = 20_000
 
-interface Folder {
+interface Directory {
   /** Without links. */
   readonly path: string
   readonly names: ReadonlySet<string>
@@ -17,7 +17,7 @@ interface Folder {
  */
 export class FileIndex {
   private readonly system: System
-  private readonly folders = new Map<string, Folder | undefined>()
+  private readonly directories = new Map<string, Directory | undefined>()
 
   constructor(system: System) {
     this.system = system
@@ -25,7 +25,7 @@ export class FileIndex {
 
   has(path: string): boolean {
     const { dir, base } = posix.parse(path)
-    return base === '' || (this.folder(dir)?.names.has(base) ?? false)
+    return base === '' || (this.directory(dir)?.names.has(base) ?? false)
   }
 
   /**
@@ -36,23 +36,23 @@ export class FileIndex {
     let found = '/'
     for (const part of path.split('/')) {
       if (part === '') continue
-      const folder = this.folder(found)
-      if (folder === undefined) return undefined
-      const name = folder.names.has(part) ? part : this.folded(folder).get(part.toLowerCase())
+      const directory = this.directory(found)
+      if (directory === undefined) return undefined
+      const name = directory.names.has(part) ? part : this.folded(directory).get(part.toLowerCase())
       if (name === undefined) return undefined
       found = posix.join(found, name)
     }
     return found
   }
 
-  private folder(path: string): Folder | undefined {
-    if (this.folders.has(path)) return this.folders.get(path)
-    const folder = this.readFolder(path)
-    this.folders.set(path, folder)
-    return folder
+  private directory(path: string): Directory | undefined {
+    if (this.directories.has(path)) return this.directories.get(path)
+    const directory = this.readDirectory(path)
+    this.directories.set(path, directory)
+    return directory
   }
 
-  private readFolder(path: string): Folder | undefined {
+  private readDirectory(path: string): Directory | undefined {
     try {
       return { path, names: new Set(this.system.list(this.system.resolve(path))) }
     } catch {
@@ -60,10 +60,10 @@ export class FileIndex {
     }
   }
 
-  private folded(folder: Folder): ReadonlyMap<string, string> {
-    folder.folded ??= new Map(
-      folder.names.size > MAX_FOLDED ? [] : [...folder.names].map((name) => [name.toLowerCase(), name]),
+  private folded(directory: Directory): ReadonlyMap<string, string> {
+    directory.folded ??= new Map(
+      directory.names.size > MAX_FOLDED ? [] : [...directory.names].map((name) => [name.toLowerCase(), name]),
     )
-    return folder.folded
+    return directory.folded
   }
 }

@@ -4,13 +4,13 @@ import type { SystemFiles } from './system-files.ts'
 /**
  * A path relative to the directory of a boot loader's configuration, written from the top of its file system, as
  * `volumes.locate` takes it. A path from the top stays as it is.
- * @param folder in the system's tree.
+ * @param directory in the system's tree.
  */
-export function pathFrom(folder: string, path: string, files: SystemFiles): string {
+export function pathFrom(directory: string, path: string, files: SystemFiles): string {
   const slashed = path.replace(/\\/g, '/')
   if (slashed.startsWith('/')) return slashed
-  const { mountPoint, top } = files.volumes.mountOf(folder)
-  const below = mountPoint === '/' ? folder : folder.slice(mountPoint.length)
+  const { mountPoint, top } = files.volumes.mountOf(directory)
+  const below = mountPoint === '/' ? directory : directory.slice(mountPoint.length)
   return posix.join(top, below, slashed)
 }
 

@@ -15,7 +15,7 @@ export interface ParameterPlace {
 }
 
 const GRUB = '/etc/default/grub'
-const GRUB_FOLDER = '/etc/default/grub.d'
+const GRUB_DIRECTORY = '/etc/default/grub.d'
 const U_BOOT = '/etc/default/u-boot'
 const KERNEL_INSTALL = ['/etc/kernel/cmdline', '/usr/lib/kernel/cmdline']
 
@@ -65,7 +65,7 @@ function isFile(system: System, path: string): boolean {
 }
 
 function hasProgram(system: System, name: string): boolean {
-  return ['/usr/sbin', '/usr/bin', '/sbin'].some((folder) => isFile(system, `${folder}/${name}`))
+  return ['/usr/sbin', '/usr/bin', '/sbin'].some((directory) => isFile(system, `${directory}/${name}`))
 }
 
 function grubby(system: System): ParameterPlace['command'] {
@@ -98,8 +98,8 @@ function inUBoot(system: System, key: string): ParameterPlace {
  * /etc/default/grub.d in order of name; entries get GRUB_CMDLINE_LINUX, then GRUB_CMDLINE_LINUX_DEFAULT.
  */
 function inGrub(system: System, key: string): ParameterPlace {
-  const parts = readsFolder(system) ? system.list(GRUB_FOLDER).filter((name) => name.endsWith('.cfg')) : []
-  const files = [GRUB, ...parts.map((name) => `${GRUB_FOLDER}/${name}`)]
+  const parts = readsDirectory(system) ? system.list(GRUB_DIRECTORY).filter((name) => name.endsWith('.cfg')) : []
+  const files = [GRUB, ...parts.map((name) => `${GRUB_DIRECTORY}/${name}`)]
   const forAll = assignedIn(system, files, 'GRUB_CMDLINE_LINUX')
   const forDefault = assignedIn(system, files, 'GRUB_CMDLINE_LINUX_DEFAULT')
   const last = lastWith([...forAll, ...forDefault], key)
@@ -114,7 +114,7 @@ function inGrub(system: System, key: string): ParameterPlace {
 }
 
 /** Only Debian's grub-mkconfig does; where that program is absent, the directory itself is the sign. */
-function readsFolder(system: System): boolean {
+function readsDirectory(system: System): boolean {
   const path = ['/usr/sbin/grub-mkconfig', '/usr/sbin/grub2-mkconfig'].find((each) => isFile(system, each))
   const text = path === undefined ? undefined : system.readText(path)
   return text === undefined || text.includes('default/grub.d')

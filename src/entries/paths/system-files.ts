@@ -42,7 +42,7 @@ export class SystemFiles {
    * The directories that hold kernels: /boot, and the top, where the root is a boot partition. A boot partition often
    * has a link `boot -> .`; its files are then named from the top.
    */
-  get bootFolders(): string[] {
+  get bootDirectories(): string[] {
     return this.resolve('/boot') === '/' ? ['/'] : ['/boot', '/']
   }
 

@@ -48,7 +48,7 @@ const usualMountPoints = ['/', '/boot', '/efi', '/boot/efi', '/boot/firmware', '
  * A directory at the top of a partition that holds a boot loader's configuration; the part before it is the mount
  * point.
  */
-const configFolders = /^(.*)\/(?:grub2?|loader|extlinux|syslinux|isolinux|efi|limine)(?:\/.*)?$/i
+const configDirectories = /^(.*)\/(?:grub2?|loader|extlinux|syslinux|isolinux|efi|limine)(?:\/.*)?$/i
 
 /**
  * The file systems of a system, and the conversion of a boot loader's path, from the top of its file system, to the
@@ -61,7 +61,7 @@ export class Volumes {
   private readonly system: System
   private readonly byName = new Map<string, Volume | undefined>()
   private readonly located = new Map<string, Location>()
-  private readonly folders = new Map<string, readonly string[]>()
+  private readonly directories = new Map<string, readonly string[]>()
   private readonly names = new Map<string, Set<string>>()
   private readonly budget: Budget
 
@@ -95,9 +95,9 @@ export class Volumes {
       const told = spec.exec(device)?.[1]
       if (told !== undefined) return told
       const names = this.deviceNames(device)
-      const folder = `/dev/disk/${links[kind]}`
-      const link = this.linksIn(folder).find((entry) => {
-        const target = this.system.readLink(posix.join(folder, entry))
+      const directory = `/dev/disk/${links[kind]}`
+      const link = this.linksIn(directory).find((entry) => {
+        const target = this.system.readLink(posix.join(directory, entry))
         return target !== undefined && names.has(posix.basename(target))
       })
       if (link !== undefined) return unescapeHex(link)
@@ -119,10 +119,10 @@ export class Volumes {
 
   /** Whether any disk has a partition of this number, mounted or not, as far as `areAllKnown`. */
   hasPartition(number: number): boolean {
-    const folder = '/dev/disk/by-uuid'
+    const directory = '/dev/disk/by-uuid'
     return this.system
-      .list(folder)
-      .some((uuid) => partitionOf(this.system.readLink(posix.join(folder, uuid))) === number)
+      .list(directory)
+      .some((uuid) => partitionOf(this.system.readLink(posix.join(directory, uuid))) === number)
   }
 
   /** Whether the number of each mounted partition is known: another number is then none of them. */
@@ -200,7 +200,7 @@ export class Volumes {
 
   /** Where a missing file should be when the mounts are unknown: on the file system of its configuration. */
   private expected(path: string, config: string, volume: Volume | undefined): string | undefined {
-    const top = configFolders.exec(posix.dirname(config))?.[1]
+    const top = configDirectories.exec(posix.dirname(config))?.[1]
     if (volume !== undefined || this.mountOf(config).device !== null || top === undefined) return undefined
     return isWithin(path, top === '' ? '/' : top) ? undefined : posix.join(top, path)
   }
@@ -220,20 +220,20 @@ export class Volumes {
     const known = volume?.mounts.some(({ device }) => device !== null)
     if (known && this.system.isLive) return candidates
     // A captured tree may lack the signs of its file systems, or be one partition of several.
-    const top = configFolders.exec(posix.dirname(config))?.[1]
+    const top = configDirectories.exec(posix.dirname(config))?.[1]
     const tops = [...(top === undefined ? [] : [top]), ...usualMountPoints]
-    candidates.push(...tops.map((folder) => posix.join(folder, path)))
+    candidates.push(...tops.map((directory) => posix.join(directory, path)))
     const inSubvolume = withoutSubvolume(path)
-    if (inSubvolume !== undefined) candidates.push(...tops.map((folder) => posix.join(folder, inSubvolume)))
+    if (inSubvolume !== undefined) candidates.push(...tops.map((directory) => posix.join(directory, inSubvolume)))
     return candidates
   }
 
   private look(name: VolumeName): Volume | undefined {
     if (!this.budget.take('steps', this.mounts.length)) return undefined
-    for (const [kind, folder] of Object.entries(links)) {
+    for (const [kind, directory] of Object.entries(links)) {
       const value = name[kind as keyof VolumeName]
       if (value === undefined) continue
-      const device = this.linkedDevice(`/dev/disk/${folder}`, value)
+      const device = this.linkedDevice(`/dev/disk/${directory}`, value)
       const spec = `${kind.toUpperCase()}=${value}`
       const mounts = this.mounts.filter(
         (mount) =>
@@ -261,10 +261,10 @@ export class Volumes {
   }
 
   /** The kernel's name of the device that a /dev/disk link leads to: 'sda2', 'dm-0'. */
-  private linkedDevice(folder: string, value: string): string | undefined {
-    const name = this.linksIn(folder).find((candidate) => sameName(unescapeHex(candidate), value))
+  private linkedDevice(directory: string, value: string): string | undefined {
+    const name = this.linksIn(directory).find((candidate) => sameName(unescapeHex(candidate), value))
     if (name === undefined) return undefined
-    const target = this.system.readLink(posix.join(folder, name))
+    const target = this.system.readLink(posix.join(directory, name))
     return target === undefined ? undefined : posix.basename(target)
   }
 
@@ -272,9 +272,9 @@ export class Volumes {
    * Names in a directory of /dev/disk, which is read once. Each search takes steps; none are found when the budget is
    * used up.
    */
-  private linksIn(folder: string): readonly string[] {
-    const known = this.folders.get(folder) ?? this.system.list(folder)
-    this.folders.set(folder, known)
+  private linksIn(directory: string): readonly string[] {
+    const known = this.directories.get(directory) ?? this.system.list(directory)
+    this.directories.set(directory, known)
     return this.budget.take('steps', known.length) ? known : []
   }
 
@@ -288,8 +288,8 @@ export class Volumes {
   private lookForNames(device: string): Set<string> {
     const spec = /^(UUID|LABEL|PARTUUID|PARTLABEL)=(.*)$/i.exec(device)
     if (spec !== null) {
-      const folder = links[(spec[1] as string).toLowerCase() as keyof typeof links]
-      const linked = this.linkedDevice(`/dev/disk/${folder}`, spec[2] as string)
+      const directory = links[(spec[1] as string).toLowerCase() as keyof typeof links]
+      const linked = this.linkedDevice(`/dev/disk/${directory}`, spec[2] as string)
       return new Set(linked === undefined ? [device] : [device, linked])
     }
     const target = this.system.readLink(device)
@@ -305,14 +305,14 @@ function partitionOf(device: string | undefined): number | null {
   return digits === undefined ? null : Number(digits)
 }
 
-function isWithin(path: string, folder: string): boolean {
-  return folder === '/' || path === folder || path.startsWith(`${folder}/`)
+function isWithin(path: string, directory: string): boolean {
+  return directory === '/' || path === directory || path.startsWith(`${directory}/`)
 }
 
 /** The rest of a path below a directory, or undefined when it is not below it. */
-function beneath(path: string, folder: string): string | undefined {
-  if (!isWithin(path, folder)) return undefined
-  return folder === '/' ? path : path.slice(folder.length) || '/'
+function beneath(path: string, directory: string): string | undefined {
+  if (!isWithin(path, directory)) return undefined
+  return directory === '/' ? path : path.slice(directory.length) || '/'
 }
 
 /** '/boot/vmlinuz' of '/@/boot/vmlinuz', '/@rootfs/boot/vmlinuz', '/@/.snapshots/1/snapshot/boot/vmlinuz', 'pool@/boot/…'. */

@@ -6,14 +6,14 @@ import type { KernelFile } from '../paths/system-files.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
 import type { Survey } from '../survey/survey.ts'
 
-interface Folder {
+interface Directory {
   readonly path: string
   readonly names: ReadonlySet<string>
 }
 
 /** A file with a kernel's name. */
 interface Candidate {
-  readonly folder: Folder
+  readonly directory: Directory
   readonly name: KernelName
   readonly path: string
   /** The target of links; undefined when there is none. */
@@ -36,25 +36,27 @@ interface Kernel extends Candidate {
 export const bootDir: EntrySource = {
   name: 'boot-dir',
   find: (survey) => {
-    const folders = survey.bootFolders.map((path) => ({ path, names: new Set(survey.system.list(path)) }))
-    const candidates = folders.flatMap((folder) => candidatesIn(folder, survey))
+    const directories = survey.bootDirectories.map((path) => ({ path, names: new Set(survey.system.list(path)) }))
+    const candidates = directories.flatMap((directory) => candidatesIn(directory, survey))
     const kernels = withoutSecondNames(candidates).map((candidate) => examine(candidate, survey))
-    const foldersWithInitrd = new Set(kernels.filter(({ initrd }) => initrd !== undefined).map(({ folder }) => folder))
-    const entries = survey.budget.entriesOf(kernels, (kernel) =>
-      entryOf(kernel, foldersWithInitrd.has(kernel.folder), survey),
+    const directoriesWithInitrd = new Set(
+      kernels.filter(({ initrd }) => initrd !== undefined).map(({ directory }) => directory),
     )
-    return entries.length === 0 ? [] : [menuWithoutPreset('boot-dir', folders[0]?.path ?? '/boot', entries)]
+    const entries = survey.budget.entriesOf(kernels, (kernel) =>
+      entryOf(kernel, directoriesWithInitrd.has(kernel.directory), survey),
+    )
+    return entries.length === 0 ? [] : [menuWithoutPreset('boot-dir', directories[0]?.path ?? '/boot', entries)]
   },
 }
 
-function candidatesIn(folder: Folder, survey: Survey): Candidate[] {
+function candidatesIn(directory: Directory, survey: Survey): Candidate[] {
   const candidates: Candidate[] = []
-  for (const file of folder.names) {
+  for (const file of directory.names) {
     const name = kernelName(file)
-    if (name === undefined || isDebugCopy(file, folder.names)) continue
-    const path = posix.join(folder.path, file)
+    if (name === undefined || isDebugCopy(file, directory.names)) continue
+    const path = posix.join(directory.path, file)
     if (!name.unmistakable && survey.system.stat(path)?.isFile() === false) continue
-    candidates.push({ folder, name, path, target: survey.resolve(path) })
+    candidates.push({ directory, name, path, target: survey.resolve(path) })
   }
   return candidates
 }
@@ -85,27 +87,27 @@ function withoutSecondNames(candidates: readonly Candidate[]): Candidate[] {
 }
 
 function examine(candidate: Candidate, survey: Survey): Kernel {
-  const { folder, name, path } = candidate
+  const { directory, name, path } = candidate
   const file = survey.kernelFile(path)
   const names = initrdNames(name.suffix, file.version, file.architecture)
-  const initrd = names.find((initrdName) => folder.names.has(initrdName))
+  const initrd = names.find((initrdName) => directory.names.has(initrdName))
   return { ...candidate, file, version: file.version ?? name.version, initrdNames: names, initrd }
 }
 
 function entryOf(kernel: Kernel, othersHaveInitrd: boolean, survey: Survey): FoundEntry {
-  const { folder, name, path, file, version, initrd } = kernel
-  const initrds = [...microcodeIn(folder.names, file.architecture), ...(initrd === undefined ? [] : [initrd])].map(
-    (initrdName) => posix.join(folder.path, initrdName),
+  const { directory, name, path, file, version, initrd } = kernel
+  const initrds = [...microcodeIn(directory.names, file.architecture), ...(initrd === undefined ? [] : [initrd])].map(
+    (initrdName) => posix.join(directory.path, initrdName),
   )
   const problems = [...file.problems, ...initrds.flatMap((initrdPath) => survey.initrdProblems(initrdPath))]
   if (initrd === undefined && (name.expectsInitrd || othersHaveInitrd))
-    problems.push(noInitrd(path, kernel.initrdNames, folder.path))
+    problems.push(noInitrd(path, kernel.initrdNames, directory.path))
   // A rescue kernel's initrd contains every module it needs, even after its package and directory are gone.
   return {
     id: name.file,
     title: `${survey.title(version, path)}${isRescue(path) ? ' (rescue)' : isReplaced(path) ? ' (replaced)' : ''}`,
     version,
-    config: folder.path,
+    config: directory.path,
     kernel: path,
     initrds,
     commandLine: null,

@@ -16,21 +16,21 @@ const images: readonly (readonly [architecture: string, names: readonly string[]
 /**
  * The kernels that were built in a source tree, or in the directory of `make O=`: one entry for each architecture.
  * Without any, the ELF file `vmlinux`, which powerpc boots and x86 does not.
- * @param folder in the system's tree; ids are paths below it.
+ * @param directory in the system's tree; ids are paths below it.
  */
-export function buildTreeMenu(survey: Survey, folder: string): Menu {
+export function buildTreeMenu(survey: Survey, directory: string): Menu {
   const built = images.flatMap(([architecture, names]) => {
     const boot = `arch/${architecture}/boot`
     // arch/x86_64/boot and arch/i386/boot are links to the same file.
-    const name = names.find((candidate) => isFile(posix.join(folder, boot, candidate), survey))
+    const name = names.find((candidate) => isFile(posix.join(directory, boot, candidate), survey))
     return name === undefined ? [] : [`${boot}/${name}`]
   })
-  const paths = built.length > 0 ? built : isFile(posix.join(folder, 'vmlinux'), survey) ? ['vmlinux'] : []
-  const release = survey.readText(posix.join(folder, 'include/config/kernel.release'))?.trim().split('\n')[0]
+  const paths = built.length > 0 ? built : isFile(posix.join(directory, 'vmlinux'), survey) ? ['vmlinux'] : []
+  const release = survey.readText(posix.join(directory, 'include/config/kernel.release'))?.trim().split('\n')[0]
   return menuWithoutPreset(
     'build-tree',
-    folder,
-    paths.map((path) => entryOf(path, folder, release || null, survey)),
+    directory,
+    paths.map((path) => entryOf(path, directory, release || null, survey)),
   )
 }
 
@@ -38,8 +38,8 @@ function isFile(path: string, survey: Survey): boolean {
   return survey.system.stat(path)?.isFile() ?? false
 }
 
-function entryOf(path: string, folder: string, release: string | null, survey: Survey): FoundEntry {
-  const kernel = posix.join(folder, path)
+function entryOf(path: string, directory: string, release: string | null, survey: Survey): FoundEntry {
+  const kernel = posix.join(directory, path)
   const file = survey.kernelFile(kernel)
   const version = file.version ?? release
   const problems = [...file.problems]

@@ -41,19 +41,19 @@ function openrc(survey: Survey): Menu[] {
   const settings = parseAssignments(text)
   const value = (name: string) => settings.values.get(name) ?? ''
   if (value('KNAME') === '-') return []
-  const folder = posix.join('/', value('BOOTPART') || '/boot')
+  const directory = posix.join('/', value('BOOTPART') || '/boot')
   const release = survey.system.runningRelease()
-  const kernel = value('KNAME') || firstOf(folder, kernelNames(release), survey)
+  const kernel = value('KNAME') || firstOf(directory, kernelNames(release), survey)
   if (kernel === undefined) return []
-  const initrd = value('INITRD') || firstOf(folder, initrdNames(release), survey)
+  const initrd = value('INITRD') || firstOf(directory, initrdNames(release), survey)
   const running = runningCommandLine(survey)
   const root = value('ROOTPART') === '' ? undefined : `root=${value('ROOTPART')}`
   const commandLine = openrcCommandLine(root, settings.values.get('KPARAM') || undefined, running)
   const entry: FoundEntry = {
     id: kernel,
     title: `kexec service: ${kernel}`,
-    kernel: posix.join(folder, kernel),
-    initrds: initrd === undefined || initrd === '-' ? [] : [posix.join(folder, initrd)],
+    kernel: posix.join(directory, kernel),
+    initrds: initrd === undefined || initrd === '-' ? [] : [posix.join(directory, initrd)],
     commandLine: commandLine ?? null,
     uncertainties: [
       ...(commandLine === undefined ? [noRunningCommandLine] : []),
@@ -91,8 +91,8 @@ function initrdNames(release: string | undefined): string[] {
   ])
 }
 
-function firstOf(folder: string, names: readonly string[], survey: Survey): string | undefined {
-  return names.find((name) => survey.volumes.files.has(posix.join(folder, name)))
+function firstOf(directory: string, names: readonly string[], survey: Survey): string | undefined {
+  return names.find((name) => survey.volumes.files.has(posix.join(directory, name)))
 }
 
 /** Without the boot loader's own parameters. */
@@ -107,9 +107,9 @@ function runningCommandLine(survey: Survey): string | undefined {
  */
 function debian(survey: Survey): Menu[] {
   const config = '/etc/default/kexec'
-  const folder = `${config}.d`
-  const names = survey.system.list(folder).filter((name) => /^[A-Za-z0-9_-]+$/.test(name))
-  const found = [config, ...names.map((name) => `${folder}/${name}`)].flatMap((path) => {
+  const directory = `${config}.d`
+  const names = survey.system.list(directory).filter((name) => /^[A-Za-z0-9_-]+$/.test(name))
+  const found = [config, ...names.map((name) => `${directory}/${name}`)].flatMap((path) => {
     const text = survey.readText(path)
     return text === undefined ? [] : [{ path, text }]
   })

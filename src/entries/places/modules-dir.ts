@@ -3,7 +3,7 @@ import { type FoundEntry, menuWithoutPreset } from '../model/found-entry.ts'
 import { initrdNames, microcodeIn, noInitrd } from '../names/initrd-names.ts'
 import { isRescue } from '../names/kernel-names.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
-import { MODULES_FOLDERS, type Survey } from '../survey/survey.ts'
+import { MODULES_DIRECTORIES, type Survey } from '../survey/survey.ts'
 
 /** Names of an initrd that a distribution ships or builds in the modules directory itself. */
 const ownInitrds = ['initrd', 'initrd.img', 'initramfs.img', 'initramfs']
@@ -15,41 +15,41 @@ export const modulesDir: EntrySource = {
     const known = new Set(
       earlier.filter(({ kernel }) => kernel !== null && !isRescue(kernel)).map(({ version }) => version),
     )
-    const bootFolder = survey.bootFolders[0] as string
-    const inBoot = new Set(survey.system.list(bootFolder))
+    const bootDirectory = survey.bootDirectories[0] as string
+    const inBoot = new Set(survey.system.list(bootDirectory))
     const unknown = [...survey.modules].filter(
-      ([release, folder]) => !known.has(release) && survey.system.exists(posix.join(folder, 'vmlinuz')),
+      ([release, directory]) => !known.has(release) && survey.system.exists(posix.join(directory, 'vmlinuz')),
     )
-    const entries = survey.budget.entriesOf(unknown, ([release, folder]) =>
-      entryOf(release, folder, bootFolder, inBoot, survey),
+    const entries = survey.budget.entriesOf(unknown, ([release, directory]) =>
+      entryOf(release, directory, bootDirectory, inBoot, survey),
     )
-    return entries.length === 0 ? [] : [menuWithoutPreset('modules-dir', MODULES_FOLDERS[0], entries)]
+    return entries.length === 0 ? [] : [menuWithoutPreset('modules-dir', MODULES_DIRECTORIES[0], entries)]
   },
 }
 
 function entryOf(
   release: string,
-  folder: string,
-  bootFolder: string,
+  directory: string,
+  bootDirectory: string,
   inBoot: ReadonlySet<string>,
   survey: Survey,
 ): FoundEntry {
-  const kernel = posix.join(folder, 'vmlinuz')
+  const kernel = posix.join(directory, 'vmlinuz')
   const { version, architecture, problems } = survey.kernelFile(kernel)
-  const looked = [release, packageOf(folder, survey)]
+  const looked = [release, packageOf(directory, survey)]
     .filter((stem) => stem !== undefined)
     .flatMap((stem) => initrdNames(stem, version, architecture))
-  const own = ownInitrds.find((name) => survey.system.exists(posix.join(folder, name)))
+  const own = ownInitrds.find((name) => survey.system.exists(posix.join(directory, name)))
   const matched = looked.find((name) => inBoot.has(name))
-  const initrds = microcodeIn(inBoot, architecture).map((name) => posix.join(bootFolder, name))
-  if (own !== undefined) initrds.push(posix.join(folder, own))
-  else if (matched !== undefined) initrds.push(posix.join(bootFolder, matched))
-  const missing = own === undefined && matched === undefined ? [noInitrd(kernel, looked, bootFolder)] : []
+  const initrds = microcodeIn(inBoot, architecture).map((name) => posix.join(bootDirectory, name))
+  if (own !== undefined) initrds.push(posix.join(directory, own))
+  else if (matched !== undefined) initrds.push(posix.join(bootDirectory, matched))
+  const missing = own === undefined && matched === undefined ? [noInitrd(kernel, looked, bootDirectory)] : []
   return {
     id: `modules/${release}`,
     title: survey.title(version ?? release, kernel),
     version: version ?? release,
-    config: folder,
+    config: directory,
     kernel,
     initrds,
     commandLine: null,
@@ -61,7 +61,7 @@ function entryOf(
 }
 
 /** Arch's name for the kernel, 'linux-lts', which its initrd carries instead of a version. */
-function packageOf(folder: string, survey: Survey): string | undefined {
-  const name = survey.readText(posix.join(folder, 'pkgbase'))?.trim()
+function packageOf(directory: string, survey: Survey): string | undefined {
+  const name = survey.readText(posix.join(directory, 'pkgbase'))?.trim()
   return name === '' ? undefined : name
 }

@@ -32,11 +32,11 @@ export const raspberryPi: EntrySource = {
 
 function readMenu(config: string, survey: Survey): Menu {
   const { system } = survey
-  const folder = posix.dirname(config)
+  const directory = posix.dirname(config)
   const board = boardOf(system)
-  const open = (name: string) => survey.readText(posix.join(folder, posix.join('/', name)))
+  const open = (name: string) => survey.readText(posix.join(directory, posix.join('/', name)))
   const configuration = readPiConfiguration('config.txt', survey.readText(config) ?? '', board, open)
-  const entry = new Firmware(folder, configuration, board, survey).entry(config)
+  const entry = new Firmware(directory, configuration, board, survey).entry(config)
   return {
     source: 'raspberry-pi',
     config,
@@ -44,7 +44,7 @@ function readMenu(config: string, survey: Survey): Menu {
     preset: { entry, reason: `it is what ${config} says` },
     problems: problemsOf(
       'configuration-unreadable',
-      configuration.problems.map((problem) => `${folder}/${problem}`),
+      configuration.problems.map((problem) => `${directory}/${problem}`),
     ),
   }
 }
@@ -53,13 +53,13 @@ function readMenu(config: string, survey: Survey): Menu {
 const decisive = /^(?:kernel|initramfs|auto_initramfs|ramfsfile|cmdline|os_prefix|arm_64bit|device_tree|uart_2ndstage)$/
 
 class Firmware {
-  private readonly folder: string
+  private readonly directory: string
   private readonly configuration: PiConfiguration
   private readonly board: Board
   private readonly survey: Survey
 
-  constructor(folder: string, configuration: PiConfiguration, board: Board, survey: Survey) {
-    this.folder = folder
+  constructor(directory: string, configuration: PiConfiguration, board: Board, survey: Survey) {
+    this.directory = directory
     this.configuration = configuration
     this.board = board
     this.survey = survey
@@ -104,7 +104,7 @@ class Firmware {
   }
 
   private pathOf(name: string): string {
-    return posix.join(this.folder, posix.join('/', name))
+    return posix.join(this.directory, posix.join('/', name))
   }
 
   /** The names that the firmware tries by board, without a `kernel` setting. */
@@ -152,7 +152,7 @@ class Firmware {
   private prefixDoubts(prefix: string): string[] {
     if (prefix === '') return []
     const named = this.setting('device_tree')
-    const { dir, base } = posix.parse(posix.join(this.folder, `${prefix}x`))
+    const { dir, base } = posix.parse(posix.join(this.directory, `${prefix}x`))
     const start = base.slice(0, -1)
     const isThere =
       named === undefined || named === ''

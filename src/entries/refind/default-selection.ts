@@ -64,8 +64,8 @@ export function presetOf(
 function byShortcut(shortcut: string, main: readonly MainEntry[]): MainEntry | undefined {
   if (/^\d$/.test(shortcut)) return main[Number(shortcut) - 1]
   return main.find(({ loader }) => {
-    const folder = posix.basename(posix.dirname(posix.join('/', loader.replaceAll('\\', '/'))))
-    return (folder === '' ? 'l' : folder[0]?.toLowerCase()) === shortcut.toLowerCase()
+    const directory = posix.basename(posix.dirname(posix.join('/', loader.replaceAll('\\', '/'))))
+    return (directory === '' ? 'l' : directory[0]?.toLowerCase()) === shortcut.toLowerCase()
   })
 }
 

@@ -6,7 +6,7 @@ import type { EntrySource } from '../survey/entry-source.ts'
 import type { Survey } from '../survey/survey.ts'
 import { type RefindConfiguration, readRefind, type Stanza } from './configuration.ts'
 import { lastStarted, type MainEntry, presetOf } from './default-selection.ts'
-import { scannedFolder, volumeOf } from './scan-rules.ts'
+import { scannedDirectory, volumeOf } from './scan-rules.ts'
 import { scannedEntries } from './scanned.ts'
 
 const tops = ['/boot/efi', '/efi', '/boot', ''] as const
@@ -19,7 +19,7 @@ export const refind: EntrySource = {
   name: 'refind',
   find: (survey) => {
     const config = filesAt(
-      tops.flatMap((top) => ['refind', 'BOOT'].map((folder) => `${top}/EFI/${folder}/refind.conf`)),
+      tops.flatMap((top) => ['refind', 'BOOT'].map((directory) => `${top}/EFI/${directory}/refind.conf`)),
       survey,
     )[0]
     const configuration = readConfiguration(config, survey)
@@ -41,10 +41,10 @@ function readConfiguration(config: string | undefined, survey: Survey): RefindCo
  * refind.conf.
  */
 function linuxConfigPaths({ rules }: RefindConfiguration, survey: Survey): string[] {
-  const folders = tops.flatMap((top) => survey.system.list(`${top}/EFI`).map((name) => `${top}/EFI/${name}`))
+  const directories = tops.flatMap((top) => survey.system.list(`${top}/EFI`).map((name) => `${top}/EFI/${name}`))
   const also = rules.alsoScanDirs.slice(0, 50).map((name) => name.replace(/^[^:]*:/, '').replaceAll('\\', '/'))
   const further = tops.flatMap((top) => also.map((name) => posix.join('/', top, name)))
-  return [...tops, ...folders.slice(0, 200), ...further].map((folder) => `${folder}/refind_linux.conf`)
+  return [...tops, ...directories.slice(0, 200), ...further].map((directory) => `${directory}/refind_linux.conf`)
 }
 
 function readMenu(
@@ -86,13 +86,13 @@ function kernelsShown(
   doubt?: string,
 ): Shown[] {
   return linuxConfigs.flatMap((config) => {
-    const folder = scannedFolder(config, rules, survey)
-    if (folder === undefined) return []
+    const directory = scannedDirectory(config, rules, survey)
+    if (directory === undefined) return []
     const doubts = [
       ...(doubt === undefined ? [] : [doubt]),
-      ...(folder.isSure ? [] : [`Shown only if rEFInd looks into ${folder.onVolume}.`]),
+      ...(directory.isSure ? [] : [`Shown only if rEFInd looks into ${directory.onVolume}.`]),
     ]
-    const entries = scannedEntries(folder, rules, survey).map((entry) => ({
+    const entries = scannedEntries(directory, rules, survey).map((entry) => ({
       ...entry,
       config,
       uncertainties: [...(entry.uncertainties ?? []), ...doubts],
@@ -102,7 +102,7 @@ function kernelsShown(
       const group = entries.slice(start, starts[index + 1])
       const entry = group[0] as FoundEntry
       const name = posix
-        .join(folder.onVolume, posix.basename(entry.kernel ?? ''))
+        .join(directory.onVolume, posix.basename(entry.kernel ?? ''))
         .slice(1)
         .replaceAll('/', '\\')
       return { entries: group, main: { entry, name, loader: name, isSure: doubts.length === 0 } }

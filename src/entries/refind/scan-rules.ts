@@ -4,7 +4,7 @@ import type { Survey } from '../survey/survey.ts'
 import type { ScanRules } from './configuration.ts'
 
 /** A directory with a refind_linux.conf. */
-export interface ScannedFolder {
+export interface ScannedDirectory {
   /** In the system's tree. */
   readonly path: string
   /** From the top of its file system: '/', '/boot', '/@/boot'. */
@@ -17,15 +17,15 @@ export interface ScannedFolder {
 }
 
 /** The directory of a refind_linux.conf, unless rEFInd is set to skip it. */
-export function scannedFolder(config: string, rules: ScanRules, survey: Survey): ScannedFolder | undefined {
+export function scannedDirectory(config: string, rules: ScanRules, survey: Survey): ScannedDirectory | undefined {
   const path = posix.dirname(config)
   const { mountPoint, top } = survey.volumes.mountOf(path)
   const below = mountPoint === '/' ? path : path.slice(mountPoint.length)
   const onVolume = posix.join(top, below).replace(/(.)\/$/, '$1')
   const volume = survey.volumes.volumeOf(path)
-  const folder = { path, onVolume, config, volume, isSure: isScanned(onVolume, rules) }
+  const directory = { path, onVolume, config, volume, isSure: isScanned(onVolume, rules) }
   if (rules.dontScanVolumes.some((name) => isVolume(name, volume, survey))) return undefined
-  return rules.dontScanDirs.some((name) => isFolder(name, folder, survey)) ? undefined : folder
+  return rules.dontScanDirs.some((name) => isDirectory(name, directory, survey)) ? undefined : directory
 }
 
 /** The top, the directories of EFI, and those of `also_scan_dirs`. */
@@ -39,22 +39,24 @@ function isScanned(onVolume: string, { alsoScanDirs }: ScanRules): boolean {
 }
 
 /** Whether `dont_scan_files` has a file: by name alone, with its directory, or also with its volume. */
-export function isListed(name: string, folder: ScannedFolder, list: readonly string[], survey: Survey): boolean {
+export function isListed(name: string, directory: ScannedDirectory, list: readonly string[], survey: Survey): boolean {
   return list.some((element) => {
     const { volume, path } = splitVolume(element)
     const clean = cleanPath(path)
     const dir = posix.dirname(clean)
     return (
       posix.basename(clean) === name.toLowerCase() &&
-      (dir === '.' || dir === cleanPath(folder.onVolume)) &&
-      (volume === null || isVolume(volume, folder.volume, survey))
+      (dir === '.' || dir === cleanPath(directory.onVolume)) &&
+      (volume === null || isVolume(volume, directory.volume, survey))
     )
   })
 }
 
-function isFolder(element: string, folder: ScannedFolder, survey: Survey): boolean {
+function isDirectory(element: string, directory: ScannedDirectory, survey: Survey): boolean {
   const { volume, path } = splitVolume(element)
-  return cleanPath(path) === cleanPath(folder.onVolume) && (volume === null || isVolume(volume, folder.volume, survey))
+  return (
+    cleanPath(path) === cleanPath(directory.onVolume) && (volume === null || isVolume(volume, directory.volume, survey))
+  )
 }
 
 function splitVolume(element: string): { volume: string | null; path: string } {

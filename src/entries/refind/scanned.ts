@@ -5,7 +5,7 @@ import { kernelName } from '../names/kernel-names.ts'
 import { compareVersions } from '../names/version.ts'
 import type { Survey } from '../survey/survey.ts'
 import type { ScanRules } from './configuration.ts'
-import { isListed, type ScannedFolder } from './scan-rules.ts'
+import { isListed, type ScannedDirectory } from './scan-rules.ts'
 import { initrdBeside, versionIn } from './versions.ts'
 import { wordsOf } from './words.ts'
 
@@ -14,16 +14,16 @@ import { wordsOf } from './words.ts'
  * each line. The newest kernel's first line makes the entry of the main menu; the other lines, and older kernels if
  * folded, stand in its submenu (rEFInd's docs/refind/linux.html).
  */
-export function scannedEntries(folder: ScannedFolder, rules: ScanRules, survey: Survey): FoundEntry[] {
-  const names = survey.system.list(folder.path)
+export function scannedEntries(directory: ScannedDirectory, rules: ScanRules, survey: Survey): FoundEntry[] {
+  const names = survey.system.list(directory.path)
   const known = new Set(names)
-  const lines = optionLines(survey.readText(folder.config) ?? '')
+  const lines = optionLines(survey.readText(directory.config) ?? '')
   const kernels = newestFirst(
-    names.filter((name) => isKernel(name, folder, known, rules, survey)),
-    folder.path,
+    names.filter((name) => isKernel(name, directory, known, rules, survey)),
+    directory.path,
     survey,
   )
-  const place = { folder, names, rules, survey }
+  const place = { directory, names, rules, survey }
   const [main] = kernels
   const wanted = kernels.flatMap((kernel) =>
     lines.map(([title, options], index) => ({ kernel, title, options, index })),
@@ -53,7 +53,7 @@ function optionLines(text: string): [title: string, options: string][] {
 
 function isKernel(
   name: string,
-  folder: ScannedFolder,
+  directory: ScannedDirectory,
   names: ReadonlySet<string>,
   rules: ScanRules,
   survey: Survey,
@@ -61,10 +61,10 @@ function isKernel(
   const lower = name.toLowerCase()
   if (!rules.linuxPrefixes.some((prefix) => lower.startsWith(prefix.toLowerCase()))) return false
   if (/\.(?:icns|png)$/.test(lower) || (!rules.allKernels && !lower.endsWith('.efi'))) return false
-  const path = posix.join(folder.path, name)
+  const path = posix.join(directory.path, name)
   if (!survey.pay(1 + rules.dontScanFiles.length + rules.linuxPrefixes.length)) return false
   if (!rules.followsLinks && survey.system.readLink(path) !== undefined) return false
-  if (names.has(`${name}.efi.signed`) || isListed(name, folder, rules.dontScanFiles, survey)) return false
+  if (names.has(`${name}.efi.signed`) || isListed(name, directory, rules.dontScanFiles, survey)) return false
   return kernelName(name) !== undefined || survey.kernelFile(path).problems.length === 0
 }
 
@@ -72,12 +72,12 @@ function isKernel(
  * rEFInd sorts by the time of change, which a captured tree has lost: there, by version. Fedora's rescue kernel is
  * last.
  */
-function newestFirst(kernels: readonly string[], folder: string, survey: Survey): string[] {
+function newestFirst(kernels: readonly string[], directory: string, survey: Survey): string[] {
   const { system } = survey
   const keyed = kernels.map((name) => ({
     name,
     isRescue: name.toLowerCase().includes('vmlinuz-0-rescue'),
-    time: system.isLive ? (system.stat(posix.join(folder, name))?.mtimeMs ?? 0) : 0,
+    time: system.isLive ? (system.stat(posix.join(directory, name))?.mtimeMs ?? 0) : 0,
   }))
   return keyed
     .sort(
@@ -88,22 +88,22 @@ function newestFirst(kernels: readonly string[], folder: string, survey: Survey)
 }
 
 interface Place {
-  readonly folder: ScannedFolder
+  readonly directory: ScannedDirectory
   readonly names: readonly string[]
   readonly rules: ScanRules
   readonly survey: Survey
 }
 
 function entryOf(kernel: string, options: string, isMain: boolean, place: Place): FoundEntry {
-  const { folder, names, rules, survey } = place
+  const { directory, names, rules, survey } = place
   const beside = initrdBeside(kernel, names, rules.extraVersions)
   // The main entry takes the version of the initrd's path, the others that of the kernel's.
   const versioned = isMain ? beside : kernel
   const version =
-    versioned === undefined ? null : versionIn(posix.join(folder.onVolume, versioned), rules.extraVersions)
+    versioned === undefined ? null : versionIn(posix.join(directory.onVolume, versioned), rules.extraVersions)
   // rEFInd replaces two at most: one as the line is read, one as the initrd is added.
   const commandLine = options.replace('%v', () => version ?? '').replace('%v', (whole) => version ?? whole)
-  const start = { program: posix.join(folder.path, kernel), options: commandLine, config: folder.config }
+  const start = { program: posix.join(directory.path, kernel), options: commandLine, config: directory.config }
   const started = survey.efiPrograms.started(start) ?? survey.efiPrograms.asKernel(start)
   const isNamed = /initrd=/i.test(commandLine) || started.described === true
   const uncertainties: string[] = []
@@ -117,7 +117,7 @@ function entryOf(kernel: string, options: string, isMain: boolean, place: Place)
     ...started,
     id: kernel,
     title: kernel,
-    initrds: isNamed || beside === undefined ? started.initrds : [posix.join(folder.path, beside)],
+    initrds: isNamed || beside === undefined ? started.initrds : [posix.join(directory.path, beside)],
     uncertainties: [...uncertainties, ...started.uncertainties],
   }
 }

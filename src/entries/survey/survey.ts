@@ -8,7 +8,7 @@ import { SystemFiles } from '../paths/system-files.ts'
 import { ThisSystem } from './this-system.ts'
 
 /** Directories with a subdirectory of modules per kernel release; on a merged /usr both are the same. */
-export const MODULES_FOLDERS = ['/usr/lib/modules', '/lib/modules'] as const
+export const MODULES_DIRECTORIES = ['/usr/lib/modules', '/lib/modules'] as const
 
 /** One reading of a system, shared by all sources so that nothing is read twice. */
 export class Survey extends SystemFiles {
@@ -31,10 +31,10 @@ export class Survey extends SystemFiles {
   /** The modules directories by their kernel release. */
   get modules(): ReadonlyMap<string, string> {
     this.releases ??= new Map(
-      [...MODULES_FOLDERS]
+      [...MODULES_DIRECTORIES]
         .reverse()
-        .flatMap((folder) =>
-          this.system.list(folder).map((release): [string, string] => [release, posix.join(folder, release)]),
+        .flatMap((directory) =>
+          this.system.list(directory).map((release): [string, string] => [release, posix.join(directory, release)]),
         ),
     )
     return this.releases
@@ -43,7 +43,9 @@ export class Survey extends SystemFiles {
   /** A problem when this system has modules directories, but none for this release. */
   modulesProblems(version: string | null): Problem[] {
     if (version === null || this.modules.size === 0 || this.modules.has(version)) return []
-    return problemsOf('no-modules', [`There is no modules folder for ${version}: /lib/modules/${version} is absent.`])
+    return problemsOf('no-modules', [
+      `There is no modules directory for ${version}: /lib/modules/${version} does not exist.`,
+    ])
   }
 
   /**

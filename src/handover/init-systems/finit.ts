@@ -20,9 +20,9 @@ export const finit: InitSystem = {
   examine(system, program) {
     const text = programText(system, ['/sbin/finit', '/usr/sbin/finit'])
     // Builds differ in the beginning of the path.
-    const folder =
+    const directory =
       text !== undefined && holdsString(text, 'hook/sys/down') ? pathEndingIn(text, 'finit/hook') : undefined
-    const path = posix.join(folder ?? '/usr/libexec/finit/hook', 'sys/down/99-linux-kexec')
+    const path = posix.join(directory ?? '/usr/libexec/finit/hook', 'sys/down/99-linux-kexec')
     // finit names the purpose to its scripts: halt, poweroff or reboot.
     const unless = ['[ "$FINIT_SHUTDOWN" = reboot ] || exit 0']
     const examination: InitExamination = {
@@ -38,7 +38,7 @@ export const finit: InitSystem = {
         ...examination,
         obstacles: [unreadable("finit's program cannot be read, so the directory of its hooks is unknown")],
       }
-    if (folder === undefined)
+    if (directory === undefined)
       return {
         ...examination,
         obstacles: [unable('this finit has no hook scripts at the end of a shutdown (hook/sys/down)')],
@@ -47,7 +47,7 @@ export const finit: InitSystem = {
     return {
       ...examination,
       hook: { parts: [{ kind: 'file', path, mode: 0o755, text: hookScript({ program, unless }) }] },
-      evidence: [{ source: 'hook scripts', value: folder }],
+      evidence: [{ source: 'hook scripts', value: directory }],
     }
   },
   handOver: (context) =>

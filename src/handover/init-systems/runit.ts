@@ -91,9 +91,9 @@ function placeOf(system: System): Place | undefined {
   const stage = system.readText(STAGE_3)
   if (stage === undefined) return undefined
   const lines = [START_KERNEL]
-  const folder = sourcedFolder(system, stage)
-  if (folder !== undefined) {
-    const path = posix.join(folder, 'zz-linux-kexec.sh')
+  const directory = sourcedDirectory(system, stage)
+  if (directory !== undefined) {
+    const path = posix.join(directory, 'zz-linux-kexec.sh')
     const text = `# Placed by linux-kexec handover; \`linux-kexec handover --remove\` removes it.\n${START_KERNEL}\n`
     return { label: path, part: { kind: 'file', path, mode: 0o644, text } }
   }
@@ -101,15 +101,15 @@ function placeOf(system: System): Place | undefined {
 }
 
 /** The directory whose *.sh stage 3 sources: the last one that is named and exists. */
-function sourcedFolder(system: System, stage: string): string | undefined {
-  const folders = stage
+function sourcedDirectory(system: System, stage: string): string | undefined {
+  const directories = stage
     .split('\n')
     .filter((line) => line.length < LONGEST_LINE && !/^\s*#/.test(line))
     .flatMap((line) => [...line.matchAll(/(\/etc\/[\w./-]+)\/\*\.sh\b/g)].map((match) => match[1] ?? ''))
-  const isUsed = (folder: string) =>
-    (system.stat(folder)?.isDirectory() ?? false) &&
-    (!folder.endsWith('/shutdown-run') || system.stat('/etc/runit/native.boot.run') !== undefined)
-  return folders.filter(isUsed).at(-1)
+  const isUsed = (directory: string) =>
+    (system.stat(directory)?.isDirectory() ?? false) &&
+    (!directory.endsWith('/shutdown-run') || system.stat('/etc/runit/native.boot.run') !== undefined)
+  return directories.filter(isUsed).at(-1)
 }
 
 function hookAt({ part }: Place, program: Program, { reboot }: Flags): Hook {

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { KexecError } from '../../errors.ts'
 import { isAsked, MARK_FILE } from '../../hooks/request-mark.ts'
-import { StateFolder } from '../../state/folder.ts'
 import { Lock } from '../../state/lock.ts'
 import { bootIdOf } from '../../state/record.ts'
+import { StateDirectory } from '../../state/state-directory.ts'
 import type { System } from '../../system/system.ts'
 import { localTime } from '../../text.ts'
 
@@ -50,7 +50,7 @@ export async function waitForTime(
     signal,
   }: { remaining: () => number; tick: (left: number) => void; signal?: AbortSignal | undefined },
 ): Promise<Lock> {
-  const folder = new StateFolder(system)
+  const directory = new StateDirectory(system)
   const token = randomUUID()
   const entry = {
     at: at.toISOString(),
@@ -59,8 +59,8 @@ export async function waitForTime(
     started: startOf(system, process.pid) ?? '',
     token,
   }
-  await underLock(system, () => write(folder, entry), signal)
-  const isOurs = () => readEntry(system, folder)?.token === token
+  await underLock(system, () => write(directory, entry), signal)
+  const isOurs = () => readEntry(system, directory)?.token === token
   let lock: Lock | undefined
   try {
     for (let left = remaining(); left > 0; left = remaining()) {
@@ -74,13 +74,13 @@ export async function waitForTime(
     if (signal?.aborted) throw calledOff('interrupted', signal.reason)
     if (!isOurs()) throw calledOff('called off, or replaced by another one')
     if (remaining() < -LATE) throw late(at)
-    folder.remove(FILE)
+    directory.remove(FILE)
     return lock
   } catch (error) {
     // Under the lock, or another process's might be removed. The reason for ending the wait counts for more than an
     // error here.
     const own = lock ?? (await Lock.take(system, 'reboot', { deadline: CANCEL_DEADLINE }).catch(() => undefined))
-    if (own !== undefined && isOurs()) folder.remove(FILE)
+    if (own !== undefined && isOurs()) directory.remove(FILE)
     own?.release()
     throw error
   }
@@ -97,7 +97,7 @@ async function underLock(system: System, act: () => void, signal: AbortSignal | 
 
 /** The reboot that a process waits for; undefined when there is none. */
 export function scheduledReboot(system: System): ScheduledReboot | undefined {
-  const entry = readEntry(system, new StateFolder(system))
+  const entry = readEntry(system, new StateDirectory(system))
   return entry === undefined ? undefined : { at: entry.at, pid: entry.pid }
 }
 
@@ -114,7 +114,7 @@ export function cancelScheduled(system: System): ScheduledReboot | undefined {
       if (isAsked(system)) throw begun()
       return undefined
     }
-    new StateFolder(system).remove(FILE)
+    new StateDirectory(system).remove(FILE)
     return scheduled
   } catch (cause) {
     if (cause instanceof KexecError) throw cause
@@ -147,8 +147,8 @@ function late(at: Date): KexecError {
 }
 
 /** An entry counts while its process lives, in this boot. */
-function readEntry(system: System, folder: StateFolder): Entry | undefined {
-  const found = folder.read(FILE)
+function readEntry(system: System, directory: StateDirectory): Entry | undefined {
+  const found = directory.read(FILE)
   if (!('text' in found)) return undefined
   try {
     const { at, pid, bootId, started, token } = JSON.parse(found.text) as Partial<Entry>
@@ -160,9 +160,9 @@ function readEntry(system: System, folder: StateFolder): Entry | undefined {
   }
 }
 
-function write(folder: StateFolder, entry: Entry): void {
+function write(directory: StateDirectory, entry: Entry): void {
   try {
-    folder.write(FILE, `${JSON.stringify(entry)}\n`)
+    directory.write(FILE, `${JSON.stringify(entry)}\n`)
   } catch (cause) {
     throw failed('the reboot cannot be scheduled', cause)
   }

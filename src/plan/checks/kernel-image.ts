@@ -78,7 +78,7 @@ function unknownFormatCode({ architecture }: RunningMachine): string {
 function checkArchitecture({ image }: CheckedKernel, running: RunningMachine, refuse: Refuse): Remark[] {
   if (image.architecture === null) return []
   if (running.architecture === null) {
-    const text = `whether a kernel for ${image.architecture} suits the machine: the root folder has no /proc that tells of one`
+    const text = `whether a kernel for ${image.architecture} suits the machine: the root directory has no /proc`
     return [unchecked('architecture', text)]
   }
   if (familyOf(image.architecture) !== familyOf(running.architecture)) {

@@ -5,7 +5,7 @@ import { compareKernelVersions } from '../../entries/names/version.ts'
 import { isName, listed, selectEntry } from '../../entries/select.ts'
 import { KexecError } from '../../errors.ts'
 import type { ImageInput } from '../../image/inspect/open.ts'
-import { fromCurrentFolder } from '../../system/current-folder.ts'
+import { fromCurrentDirectory } from '../../system/current-directory.ts'
 import type { System } from '../../system/system.ts'
 import type { Choice } from '../model/decision.ts'
 import type { PlanOptions } from '../model/options.ts'
@@ -197,7 +197,7 @@ export function nameOf(input: ImageInput): string {
 
 /** A path given by the user, whose working directory is on the running machine. */
 export function absolute(system: System, path: string): string {
-  return system.isLive ? fromCurrentFolder(path) : posix.resolve('/', path)
+  return system.isLive ? fromCurrentDirectory(path) : posix.resolve('/', path)
 }
 
 function invalid(summary: string): KexecError {

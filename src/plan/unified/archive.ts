@@ -15,10 +15,10 @@ export interface ArchiveFile {
  * Where systemd-stub puts files, and with which permissions. Their parent directories have 0555 (systemd-stub(7),
  * "Initrd Resources").
  */
-export interface ArchiveFolder {
+export interface ArchiveDirectory {
   /** Relative to the initrd's root. */
-  readonly folder: string
-  readonly folderMode: number
+  readonly directory: string
+  readonly directoryMode: number
   readonly fileMode: number
 }
 
@@ -27,12 +27,15 @@ export interface ArchiveFolder {
  * directories, then the files, all owned by root. The contents are read when the archive is.
  * @param files each at most MAX_ARCHIVED
  */
-export function archiveOf({ folder, folderMode, fileMode }: ArchiveFolder, files: readonly ArchiveFile[]): ByteSource {
+export function archiveOf(
+  { directory, directoryMode, fileMode }: ArchiveDirectory,
+  files: readonly ArchiveFile[],
+): ByteSource {
   const pieces: ByteSource[] = []
   let inode = 1
-  const parts = folder.split('/')
+  const parts = directory.split('/')
   for (const index of parts.keys()) {
-    const mode = index === parts.length - 1 ? folderMode : 0o555
+    const mode = index === parts.length - 1 ? directoryMode : 0o555
     pieces.push(
       memoryBytes(
         cpioHeader(parts.slice(0, index + 1).join('/'), { inode: inode++, mode: fileTypes.directory | mode }),
@@ -42,7 +45,7 @@ export function archiveOf({ folder, folderMode, fileMode }: ArchiveFolder, files
   for (const { name, content } of files) {
     const fields = { inode: inode++, mode: fileTypes.regular | fileMode, size: content.size }
     pieces.push(
-      memoryBytes(cpioHeader(posix.join(folder, name), fields)),
+      memoryBytes(cpioHeader(posix.join(directory, name), fields)),
       content,
       memoryBytes(cpioPadding(content.size)),
     )

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { addonFiles } from '../../entries/efi/addons.ts'
-import { companionFiles, companionFolders } from '../../entries/efi/companions.ts'
+import { companionDirectories, companionFiles } from '../../entries/efi/companions.ts'
 import { bootPartitions, holderOf } from '../../entries/efi/partitions.ts'
 import { identifyKernel } from '../../entries/names/identify.ts'
 import { FileIndex } from '../../entries/paths/file-index.ts'
@@ -10,7 +10,7 @@ import { type Addon, type AddonUser, addonRefusal, readAddon } from '../../image
 import { type OpenImage, openImage } from '../../image/inspect/open.ts'
 import type { System } from '../../system/system.ts'
 import type { Warning } from '../model/remark.ts'
-import { type ArchiveFolder, archiveOf, MAX_ARCHIVED } from './archive.ts'
+import { type ArchiveDirectory, archiveOf, MAX_ARCHIVED } from './archive.ts'
 import type { UnifiedPart } from './part.ts'
 
 /** An addon in use. */
@@ -20,7 +20,7 @@ export interface OpenAddon {
 }
 
 /** A kind of files that systemd-stub packs into an archive of their own. */
-interface Archive extends ArchiveFolder {
+interface Archive extends ArchiveDirectory {
   readonly suffix: string
   readonly exceptSuffix?: string
   /** The first version of systemd-stub that looks for them. */
@@ -29,18 +29,18 @@ interface Archive extends ArchiveFolder {
   readonly shared?: string
 }
 
-const secret = { folderMode: 0o500, fileMode: 0o400 }
-const open = { folderMode: 0o555, fileMode: 0o444 }
+const secret = { directoryMode: 0o500, fileMode: 0o400 }
+const open = { directoryMode: 0o555, fileMode: 0o444 }
 const extension = { suffix: '.raw', exceptSuffix: '.confext.raw' }
 
 /** In the order of systemd-stub: files beside the image come before files for all images. */
 const archives: readonly Archive[] = [
-  { ...secret, folder: '.extra/credentials', suffix: '.cred' },
-  { ...secret, folder: '.extra/global_credentials', suffix: '.cred', shared: 'loader/credentials' },
-  { ...open, ...extension, folder: '.extra/sysext' },
-  { ...open, ...extension, folder: '.extra/global_sysext', shared: 'loader/extensions', since: 258 },
-  { ...open, folder: '.extra/confext', suffix: '.confext.raw', since: 256 },
-  { ...open, folder: '.extra/global_confext', suffix: '.confext.raw', shared: 'loader/extensions', since: 258 },
+  { ...secret, directory: '.extra/credentials', suffix: '.cred' },
+  { ...secret, directory: '.extra/global_credentials', suffix: '.cred', shared: 'loader/credentials' },
+  { ...open, ...extension, directory: '.extra/sysext' },
+  { ...open, ...extension, directory: '.extra/global_sysext', shared: 'loader/extensions', since: 258 },
+  { ...open, directory: '.extra/confext', suffix: '.confext.raw', since: 256 },
+  { ...open, directory: '.extra/global_confext', suffix: '.confext.raw', shared: 'loader/extensions', since: 258 },
 ]
 
 /** The files that belong to an image, beside it and on its partition. They stay open until `close()`. */
@@ -59,7 +59,7 @@ export class Companions {
   constructor(system: System, path: string | null) {
     this.#system = system
     this.#index = new FileIndex(system)
-    this.#own = path === null ? [] : companionFolders(path)
+    this.#own = path === null ? [] : companionDirectories(path)
     const partitions = path === null ? [] : bootPartitions(new SystemFiles(system, identifyKernel))
     this.#top = path === null ? null : (holderOf(path, partitions)?.top ?? null)
   }
@@ -69,8 +69,10 @@ export class Companions {
    * other kernels.
    */
   addons(image: AddonUser): OpenAddon[] {
-    const folders = [...this.#folders('loader/addons'), ...this.#folders(undefined)]
-    return folders.flatMap((folder) => addonFiles(this.#system, folder)).flatMap((path) => this.#addon(path, image))
+    const directories = [...this.#directories('loader/addons'), ...this.#directories(undefined)]
+    return directories
+      .flatMap((directory) => addonFiles(this.#system, directory))
+      .flatMap((path) => this.#addon(path, image))
   }
 
   #addon(path: string, image: AddonUser): OpenAddon[] {
@@ -94,10 +96,10 @@ export class Companions {
       const { suffix, exceptSuffix, shared } = archive
       const isWanted = (name: string) =>
         name.endsWith(suffix) && (exceptSuffix === undefined || !name.endsWith(exceptSuffix))
-      const paths = this.#folders(shared).flatMap((folder) => companionFiles(this.#system, folder, isWanted))
+      const paths = this.#directories(shared).flatMap((directory) => companionFiles(this.#system, directory, isWanted))
       const files = paths.flatMap((path) => this.#archived(path))
       if (files.length === 0) return []
-      return [{ name: `/${archive.folder}`, source: archiveOf(archive, files) }]
+      return [{ name: `/${archive.directory}`, source: archiveOf(archive, files) }]
     })
   }
 
@@ -110,8 +112,8 @@ export class Companions {
   }
 
   /** As the file system spells them; the existing ones. */
-  #folders(shared: string | undefined): string[] {
-    if (shared === undefined) return this.#own.flatMap((folder) => this.#index.ignoringCase(folder) ?? [])
+  #directories(shared: string | undefined): string[] {
+    if (shared === undefined) return this.#own.flatMap((directory) => this.#index.ignoringCase(directory) ?? [])
     return this.#top === null ? [] : [this.#index.ignoringCase(posix.join(this.#top, shared)) ?? []].flat()
   }
 

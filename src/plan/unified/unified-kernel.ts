@@ -172,8 +172,8 @@ function partsNamed(image: Image, name: string): UnifiedPart[] {
 function literalPart(image: Image, sectionName: string, name: string): UnifiedPart[] {
   const section = sectionOf(image, sectionName)
   if (section === undefined || sectionSize(section) > MAX_ARCHIVED) return []
-  const folder = { folder: '.extra', folderMode: 0o555, fileMode: 0o444 }
-  return [{ name: `/.extra/${name}`, source: archiveOf(folder, [{ name, content: bytesOf(image, section) }]) }]
+  const directory = { directory: '.extra', directoryMode: 0o555, fileMode: 0o444 }
+  return [{ name: `/.extra/${name}`, source: archiveOf(directory, [{ name, content: bytesOf(image, section) }]) }]
 }
 
 function initrdWarnings(image: Image): Warning[] {

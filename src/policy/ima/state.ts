@@ -5,8 +5,8 @@ import { all, any, type Known, not } from '../survey/known.ts'
 import type { Survey } from '../survey/survey.ts'
 import { appraisesSignature, type ImaRule, parseImaRules } from './rules.ts'
 
-const FOLDER = '/sys/kernel/security/ima'
-const POLICY = `${FOLDER}/policy`
+const DIRECTORY = '/sys/kernel/security/ima'
+const POLICY = `${DIRECTORY}/policy`
 const COMMAND_LINE = '/proc/cmdline'
 const CUSTOM = '/etc/ima/ima-policy'
 const ADDS = 'which files IMA appraises'
@@ -36,7 +36,7 @@ export interface ImaSurvey {
 /** Reads IMA's state: its rules when they can be read, else those that follow from build and boot. */
 export function readIma(survey: Survey, { configuration, secureBoot, commandLine }: ImaSurvey): ImaState {
   const { has } = configuration
-  const present = survey.system.exists(FOLDER) ? true : has('IMA')
+  const present = survey.system.exists(DIRECTORY) ? true : has('IMA')
   if (present === false) return { present, appraise: 'off', policy: 'known', rules: [], signatureGuaranteed: false }
   const parameters = imaParameters(commandLine)
   const isTold = commandLine !== null || !survey.system.exists(COMMAND_LINE)
@@ -137,7 +137,7 @@ function knownRules(
   if (!complete) return undefined
   if (policies.includes('appraise_tcb')) rules.push(...trustedComputingBase(has('IMA_APPRAISE_SIGNED_INIT') === true))
   const parameter = policies.length > 0 ? [COMMAND_LINE, `ima_policy=${policies.join('|')}`] : undefined
-  const [source, value] = parameter ?? [configuration.source ?? FOLDER, 'no IMA policy was asked for or loaded']
+  const [source, value] = parameter ?? [configuration.source ?? DIRECTORY, 'no IMA policy was asked for or loaded']
   survey.note('ima', "IMA's rules are those it was built and booted with", source as string, value as string)
   return rules.flatMap(parseImaRules)
 }
@@ -149,12 +149,12 @@ function knownRules(
 function wasReplaced(survey: Survey, { has }: KernelConfiguration): Known {
   const stats = survey.system.stat(POLICY)
   if (stats === undefined) {
-    if (survey.system.exists(FOLDER)) {
+    if (survey.system.exists(DIRECTORY)) {
       survey.miss(POLICY, 'not there', `${ADDS}: a policy was loaded, and this kernel does not show it`)
       return true
     }
     if (!survey.system.exists(CUSTOM)) return false
-    survey.miss(FOLDER, 'not there', `${ADDS}: ${CUSTOM} is there, which systemd loads`)
+    survey.miss(DIRECTORY, 'not there', `${ADDS}: ${CUSTOM} is there, which systemd loads`)
     return null
   }
   const replaced = any((stats.mode & OWNER_WRITES) === 0, has('IMA_WRITE_POLICY') === false ? false : null)

@@ -15,7 +15,7 @@ export interface SysctlSetting {
 }
 
 /** In order of precedence: of several files with one name only the first counts (sysctl.d(5), sysctl(8)). */
-const FOLDERS = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d', '/lib/sysctl.d']
+const DIRECTORIES = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d', '/lib/sysctl.d']
 
 /** procps and busybox read it last; systemd-sysctl only where a link in sysctl.d leads to it, as Debian's once did. */
 const LAST = '/etc/sysctl.conf'
@@ -55,9 +55,9 @@ function fromFiles(system: System, key: string): SysctlSetting[] {
 
 function filesOf(system: System): string[] {
   const byName = new Map<string, string>()
-  for (const folder of FOLDERS) {
-    for (const name of system.list(folder)) {
-      if (name.endsWith('.conf') && !byName.has(name)) byName.set(name, posix.join(folder, name))
+  for (const directory of DIRECTORIES) {
+    for (const name of system.list(directory)) {
+      if (name.endsWith('.conf') && !byName.has(name)) byName.set(name, posix.join(directory, name))
     }
   }
   const sorted = [...byName].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, path]) => path)

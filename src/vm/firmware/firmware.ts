@@ -18,8 +18,8 @@ export async function firmwarePackage(name: string, progress: Progress): Promise
   const mirror = await DebianMirror.open({ progress })
   const packages = await mirror.fetch([name], { dependencies: true })
   return async (file) => {
-    for (const { folder } of packages) {
-      const found = await packageFile(folder, `share/${file}`).catch(() => undefined)
+    for (const { directory } of packages) {
+      const found = await packageFile(directory, `share/${file}`).catch(() => undefined)
       if (found !== undefined) return found
     }
     throw new ProvisionError(`${name} and what it depends on hold no share/${file}`)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cachedFolder, cacheFolder, present, prune } from '../host/cache.ts'
+import { cacheDirectory, cachedDirectory, present, prune } from '../host/cache.ts'
 import { execute, ProvisionError } from '../host/process.ts'
 import { DebianMirror, type Progress } from '../provision/debian.ts'
 
@@ -32,9 +32,9 @@ export async function grubDisk(
   if (!plainCommandLine.test(commandLine)) throw new RangeError(`not a command line for grub: ${commandLine}`)
   const mirror = await DebianMirror.open({ progress })
   const packages = await mirror.fetch(['grub-common', 'grub-pc-bin'], { dependencies: true })
-  const folderOf = (name: string) => packages.find((entry) => entry.name === name)?.folder ?? ''
-  const modules = join(folderOf('grub-pc-bin'), 'usr/lib/grub/i386-pc')
-  const makeImage = await grubMakeImage(packages.map((each) => each.folder))
+  const directoryOf = (name: string) => packages.find((entry) => entry.name === name)?.directory ?? ''
+  const modules = join(directoryOf('grub-pc-bin'), 'usr/lib/grub/i386-pc')
+  const makeImage = await grubMakeImage(packages.map((each) => each.directory))
   const config = [
     'set root=(hd1)',
     `linux /boot/vmlinuz-${release} ${commandLine}`,
@@ -42,12 +42,14 @@ export async function grubDisk(
     'boot',
     '',
   ].join('\n')
-  const disks = join(cacheFolder(), 'boot-disks')
+  const disks = join(cacheDirectory(), 'boot-disks')
   const key = createHash('sha256').update(`${modules}\0${config}`).digest('hex').slice(0, 32)
-  const folder = await cachedFolder(join(disks, key), async (unfinished) => {
+  const directory = await cachedDirectory(join(disks, key), async (unfinished) => {
     const core = join(unfinished, 'core.img')
     await writeFile(join(unfinished, 'grub.cfg'), config)
-    const libraries = packages.filter(({ name }) => name !== 'libc6').flatMap(({ folder }) => libraryFolders(folder))
+    const libraries = packages
+      .filter(({ name }) => name !== 'libc6')
+      .flatMap(({ directory }) => libraryDirectories(directory))
     const options = [
       '-O',
       'i386-pc',
@@ -72,18 +74,18 @@ export async function grubDisk(
     await disk.close()
   })
   await prune(disks, KEPT_DISKS, DISK_AGE)
-  return join(folder, 'disk.img')
+  return join(directory, 'disk.img')
 }
 
 /** In grub-common, from GRUB 2.14 on in grub2-common. */
-async function grubMakeImage(folders: readonly string[]): Promise<string> {
-  for (const folder of folders) {
-    const program = join(folder, 'usr/bin/grub-mkimage')
+async function grubMakeImage(directories: readonly string[]): Promise<string> {
+  for (const directory of directories) {
+    const program = join(directory, 'usr/bin/grub-mkimage')
     if (await present(program)) return program
   }
   throw new ProvisionError('none of the packages of GRUB has a grub-mkimage')
 }
 
-function libraryFolders(folder: string): string[] {
-  return ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((path) => join(folder, path))
+function libraryDirectories(directory: string): string[] {
+  return ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((path) => join(directory, path))
 }

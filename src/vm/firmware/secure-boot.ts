@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GuestKernel } from '../guest/guest.ts'
-import { cachedFolder, cacheFolder, prune } from '../host/cache.ts'
+import { cacheDirectory, cachedDirectory, prune } from '../host/cache.ts'
 import { execute } from '../host/process.ts'
 import type { Flash } from '../machine/qemu.ts'
 import { DebianMirror, type Progress, packageFile } from '../provision/debian.ts'
@@ -45,11 +45,11 @@ export async function secureFirmware(options: FirmwareOptions, progress: Progres
   const template = await readFile(await part('OVMF/OVMF_VARS_4M.ms.fd'))
   const variables = writeVariables(template, changedVariables(template, options))
   const key = createHash('sha256').update(variables).digest('hex').slice(0, 32)
-  const folder = await cachedFolder(join(cacheFolder(), 'firmware', key), (unfinished) =>
+  const directory = await cachedDirectory(join(cacheDirectory(), 'firmware', key), (unfinished) =>
     writeFile(join(unfinished, 'variables.fd'), variables),
   )
-  await prune(join(cacheFolder(), 'firmware'), KEPT, AGE)
-  return { code: await part('OVMF/OVMF_CODE_4M.secboot.fd'), variables: join(folder, 'variables.fd'), secure: true }
+  await prune(join(cacheDirectory(), 'firmware'), KEPT, AGE)
+  return { code: await part('OVMF/OVMF_CODE_4M.secboot.fd'), variables: join(directory, 'variables.fd'), secure: true }
 }
 
 function changedVariables(template: Buffer, options: FirmwareOptions) {
@@ -73,21 +73,21 @@ export async function shimDisk(kernel: GuestKernel, commandLine: string, progres
   if (!plainCommandLine.test(commandLine)) throw new RangeError(`not a command line for grub: ${commandLine}`)
   const mirror = await DebianMirror.open({ progress })
   const packages = await mirror.fetch(['shim-signed', 'grub-efi-amd64-signed'], { dependencies: false })
-  const folderOf = (name: string) => packages.find((entry) => entry.name === name)?.folder ?? ''
+  const directoryOf = (name: string) => packages.find((entry) => entry.name === name)?.directory ?? ''
   const names = [`vmlinuz-${kernel.release}`, `initrd.img-${kernel.release}`] as const
   const config = [`linux /${names[0]} ${commandLine}`, `initrd /${names[1]}`, 'boot', ''].join('\n')
   const sources = [
-    await packageFile(folderOf('shim-signed'), 'lib/shim/shimx64.efi.signed'),
-    await packageFile(folderOf('grub-efi-amd64-signed'), 'lib/grub/x86_64-efi-signed/grubx64.efi.signed'),
+    await packageFile(directoryOf('shim-signed'), 'lib/shim/shimx64.efi.signed'),
+    await packageFile(directoryOf('grub-efi-amd64-signed'), 'lib/grub/x86_64-efi-signed/grubx64.efi.signed'),
     kernel.kernel,
     kernel.initrd,
   ] as const
-  const disks = join(cacheFolder(), 'boot-disks')
+  const disks = join(cacheDirectory(), 'boot-disks')
   const key = createHash('sha256')
     .update([...sources, config].join('\0'))
     .digest('hex')
     .slice(0, 32)
-  const folder = await cachedFolder(join(disks, key), async (unfinished) => {
+  const directory = await cachedDirectory(join(disks, key), async (unfinished) => {
     const disk = join(unfinished, 'disk.img')
     await writeFile(join(unfinished, 'grub.cfg'), config)
     await makeFat(disk, [
@@ -99,7 +99,7 @@ export async function shimDisk(kernel: GuestKernel, commandLine: string, progres
     ])
   })
   await prune(disks, KEPT, AGE)
-  return join(folder, 'disk.img')
+  return join(directory, 'disk.img')
 }
 
 async function makeFat(disk: string, files: readonly (readonly [source: string, path: string])[]): Promise<void> {

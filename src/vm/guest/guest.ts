@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
-import { cachedFolder, cacheFolder, prune } from '../host/cache.ts'
+import { cacheDirectory, cachedDirectory, prune } from '../host/cache.ts'
 import { execute, ProvisionError } from '../host/process.ts'
 import { type ImageEntry, writeCpio } from '../initramfs/cpio.ts'
 import { stageOne, stageOneApplets } from '../initramfs/scripts.ts'
@@ -81,14 +81,14 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
   const node = options.node !== false && 'packages' in architecture.node ? architecture.node.packages : []
   const packages = [...node, ...userland.packages, ...(options.packages ?? [])]
   if (packages.length > 0) {
-    for (const { folder } of await mirror.fetch(packages, { dependencies: true }))
-      await tree.addFolder(folder, '/', isDeadWeight)
+    for (const { directory } of await mirror.fetch(packages, { dependencies: true }))
+      await tree.addDirectory(directory, '/', isDeadWeight)
   }
   // Debian builds it the same for every architecture, but only this machine's own is certain to be available.
   const ownBusybox = await fetchBusybox(await DebianMirror.open({ progress, ...(suites && { suites }) }))
   const applets = (await execute(ownBusybox, ['--list'])).toString().trim().split('\n')
-  for (const { folder } of await mirror.fetch(['dash', 'libc6'], { dependencies: false })) {
-    await tree.addFolder(folder, '/', (path) => !leadsToShell(path, architecture))
+  for (const { directory } of await mirror.fetch(['dash', 'libc6'], { dependencies: false })) {
+    await tree.addDirectory(directory, '/', (path) => !leadsToShell(path, architecture))
   }
   addBase(tree, busyboxProgram, architecture)
   userland.complete(tree, { busybox: busyboxProgram, applets })
@@ -100,20 +100,20 @@ export async function buildGuest(options: GuestOptions): Promise<Guest> {
   if (options.tarball !== undefined) await addTarball(tree, options.tarball)
   for (const entry of options.files ?? []) tree.add(entry)
 
-  const images = join(cacheFolder(), 'guests')
-  const folder = await cachedFolder(join(images, (await tree.hash()).slice(0, 32)), async (unfinished) => {
+  const images = join(cacheDirectory(), 'guests')
+  const directory = await cachedDirectory(join(images, (await tree.hash()).slice(0, 32)), async (unfinished) => {
     progress(`building the ${userland.name} guest`)
     await writeCpio(join(unfinished, 'root.cpio'), tree.entries())
   })
   await prune(images, KEPT_IMAGES, IMAGE_AGE)
   const { name } = architecture
-  return { architecture: name as ArchitectureName, rootImage: join(folder, 'root.cpio'), kernels: guestKernels }
+  return { architecture: name as ArchitectureName, rootImage: join(directory, 'root.cpio'), kernels: guestKernels }
 }
 
 async function fetchBusybox(mirror: DebianMirror): Promise<string> {
   const [busybox] = await mirror.fetch(['busybox-static'], { dependencies: false })
   if (busybox === undefined) throw new ProvisionError('the mirror has no busybox-static')
-  return packageFile(busybox.folder, 'bin/busybox')
+  return packageFile(busybox.directory, 'bin/busybox')
 }
 
 /** Puts a kernel into the guest as Debian would, and makes its initrd. */
@@ -133,13 +133,13 @@ async function addKernel(
   tree.add({ path: `/boot/vmlinuz-${release}`, source: kernel.image })
   tree.add({ path: `/boot/initrd.img-${release}`, source: initrd })
   if (kernel.config !== undefined) tree.add({ path: `/boot/config-${release}`, source: kernel.config })
-  const folder = `/usr/lib/modules/${release}`
-  tree.add({ path: folder, directory: true })
-  for (const { name, contents } of modules) tree.add({ path: `${folder}/kernel/${name}.ko`, data: contents })
+  const directory = `/usr/lib/modules/${release}`
+  tree.add({ path: directory, directory: true })
+  for (const { name, contents } of modules) tree.add({ path: `${directory}/kernel/${name}.ko`, data: contents })
   for (const file of ['modules.builtin', 'modules.builtin.modinfo', 'modules.order']) {
     const data =
       kernel.modules === undefined ? undefined : await readFile(join(kernel.modules, file)).catch(() => undefined)
-    if (data) tree.add({ path: `${folder}/${file}`, data })
+    if (data) tree.add({ path: `${directory}/${file}`, data })
   }
   const startable = architecture === architectures.amd64 ? kernel.image : await unpackedKernel(kernel.image)
   return { release, kernel: startable, initrd }
@@ -165,24 +165,24 @@ async function buildInitrd(
     .update(await tree.hash())
     .digest('hex')
     .slice(0, 32)
-  const folder = await cachedFolder(join(cacheFolder(), 'initrds', key), (unfinished) =>
+  const directory = await cachedDirectory(join(cacheDirectory(), 'initrds', key), (unfinished) =>
     writeCpio(join(unfinished, `initrd.img-${release}`), tree.entries()),
   )
-  return join(folder, `initrd.img-${release}`)
+  return join(directory, `initrd.img-${release}`)
 }
 
 async function addTarball(tree: FileTree, tarball: string): Promise<void> {
-  const folder = await unpackTarball(tarball)
-  const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as {
+  const directory = await unpackTarball(tarball)
+  const manifest = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as {
     name: string
     bin?: string | Record<string, string>
   }
   const target = `/usr/lib/node_modules/${manifest.name}`
-  await tree.addFolder(folder, target)
+  await tree.addDirectory(directory, target)
   const bins =
     typeof manifest.bin === 'string' ? { [posix.basename(manifest.name)]: manifest.bin } : (manifest.bin ?? {})
   for (const [name, program] of Object.entries(bins)) {
-    tree.add({ path: posix.join(target, program), source: join(folder, program), mode: 0o755 })
+    tree.add({ path: posix.join(target, program), source: join(directory, program), mode: 0o755 })
     tree.add({ path: `/usr/bin/${name}`, link: posix.relative('/usr/bin', posix.join(target, program)) })
   }
 }

@@ -15,8 +15,8 @@ export interface KernelModule {
  * modules.dep (depmod runs on installation), so the dependencies come from the modules themselves. Names that are not
  * in the directory are assumed to be built in.
  */
-export async function modulesInOrder(folder: string, wanted: readonly string[]): Promise<KernelModule[]> {
-  const files = await moduleFiles(join(folder, 'kernel'))
+export async function modulesInOrder(directory: string, wanted: readonly string[]): Promise<KernelModule[]> {
+  const files = await moduleFiles(join(directory, 'kernel'))
   const ordered = new Map<string, KernelModule>()
   const visit = async (name: string, above: readonly string[]): Promise<void> => {
     const file = files.get(name)
@@ -38,11 +38,11 @@ function dependenciesOf(contents: Buffer): string[] {
   return list.split(',').flatMap((name) => (name === '' ? [] : [normal(name)]))
 }
 
-async function moduleFiles(folder: string): Promise<Map<string, string>> {
+async function moduleFiles(directory: string): Promise<Map<string, string>> {
   const files = new Map<string, string>()
-  for (const path of await readdir(folder, { recursive: true }).catch(() => [])) {
+  for (const path of await readdir(directory, { recursive: true }).catch(() => [])) {
     const name = /([^/]+)\.ko(?:\.(?:xz|gz|zst))?$/.exec(path)?.[1]
-    if (name !== undefined) files.set(normal(name), join(folder, path))
+    if (name !== undefined) files.set(normal(name), join(directory, path))
   }
   return files
 }

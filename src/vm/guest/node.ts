@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cachedFolder, cacheFolder } from '../host/cache.ts'
+import { cacheDirectory, cachedDirectory } from '../host/cache.ts'
 import { execute, ProvisionError } from '../host/process.ts'
 import type { ImageEntry } from '../initramfs/cpio.ts'
 import { FileTree } from '../initramfs/tree.ts'
@@ -54,8 +54,8 @@ async function describeSelf(): Promise<Self> {
 
 async function registryNode(name: string, mirror: DebianMirror, progress: Progress): Promise<ImageEntry[]> {
   const major = process.versions.node.split('.', 1)[0]
-  const folder = await cachedFolder(
-    join(cacheFolder(), 'node', `${process.versions.node}-${name.replace('node-linux-', '')}`),
+  const directory = await cachedDirectory(
+    join(cacheDirectory(), 'node', `${process.versions.node}-${name.replace('node-linux-', '')}`),
     async (unfinished) => {
       progress(`downloading Node ${major} for the guest from the npm registry (${name})`)
       const download = join(unfinished, 'download')
@@ -69,12 +69,12 @@ async function registryNode(name: string, mirror: DebianMirror, progress: Progre
     },
   )
   const tree = new FileTree()
-  for (const { folder } of await mirror.fetch(['libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1'], {
+  for (const { directory } of await mirror.fetch(['libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1'], {
     dependencies: true,
   })) {
-    await tree.addFolder(folder, '/', (path) => /^\/usr\/share\//.test(path))
+    await tree.addDirectory(directory, '/', (path) => /^\/usr\/share\//.test(path))
   }
-  return [...tree.entries(), { path: NODE, source: join(folder, 'package', 'bin', 'node'), mode: 0o755 }]
+  return [...tree.entries(), { path: NODE, source: join(directory, 'package', 'bin', 'node'), mode: 0o755 }]
 }
 
 /** An npm tarball, unpacked in the cache by its contents. @returns the directory with its package.json. */
@@ -82,8 +82,11 @@ export async function unpackTarball(tarball: string): Promise<string> {
   const digest = createHash('sha256')
     .update(await readFile(tarball))
     .digest('hex')
-  const folder = await cachedFolder(join(cacheFolder(), 'tarballs', digest.slice(0, 32)), async (unfinished) => {
-    await execute('tar', ['-xzf', tarball, '-C', unfinished, '--no-same-owner'])
-  })
-  return join(folder, 'package')
+  const directory = await cachedDirectory(
+    join(cacheDirectory(), 'tarballs', digest.slice(0, 32)),
+    async (unfinished) => {
+      await execute('tar', ['-xzf', tarball, '-C', unfinished, '--no-same-owner'])
+    },
+  )
+  return join(directory, 'package')
 }

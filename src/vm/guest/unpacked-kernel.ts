@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileBytes } from '../../bytes/bytes.ts'
 import { extractKernel } from '../../image/unpack/extract.ts'
-import { cachedFolder, cacheFolder, prune } from '../host/cache.ts'
+import { cacheDirectory, cachedDirectory, prune } from '../host/cache.ts'
 
 /** Kernels that stay in the cache, and milliseconds others stay after their last use. */
 const KEPT = 4
@@ -22,11 +22,11 @@ export async function unpackedKernel(image: string): Promise<string> {
     try {
       if (!extracted.unpacked) return image
       const key = createHash('sha256').update([image, size, mtimeMs].join('\0')).digest('hex').slice(0, 32)
-      const folder = await cachedFolder(join(cacheFolder(), 'kernels', key), (unfinished) =>
+      const directory = await cachedDirectory(join(cacheDirectory(), 'kernels', key), (unfinished) =>
         writeFile(join(unfinished, 'kernel'), fileBytes(extracted.fd, extracted.size).read(0, extracted.size)),
       )
-      await prune(join(cacheFolder(), 'kernels'), KEPT, AGE)
-      return join(folder, 'kernel')
+      await prune(join(cacheDirectory(), 'kernels'), KEPT, AGE)
+      return join(directory, 'kernel')
     } finally {
       extracted.close()
     }

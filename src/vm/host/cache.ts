@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 const ABANDONED = 6 * 60 * 60 * 1000
 
 /** The place of kernels, packages and guest images: $XDG_CACHE_HOME/linux-kexec, else ~/.cache/linux-kexec. */
-export function cacheFolder(): string {
+export function cacheDirectory(): string {
   const base = process.env['XDG_CACHE_HOME']
   return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'linux-kexec')
 }
@@ -16,7 +16,7 @@ export function cacheFolder(): string {
  * A directory of the cache, made by `build` when it is missing. It appears whole or not at all: made under another
  * name, then renamed. Of two processes making the same directory, one wins and the other throws its copy away.
  */
-export async function cachedFolder(path: string, build: (folder: string) => Promise<void>): Promise<string> {
+export async function cachedDirectory(path: string, build: (directory: string) => Promise<void>): Promise<string> {
   if (await present(path)) {
     await markUsed(path)
     return path
@@ -39,10 +39,10 @@ export async function cachedFolder(path: string, build: (folder: string) => Prom
  * Removes directories that were not used lately: all but the `keep` youngest, of those only the ones older than `age`
  * milliseconds.
  */
-export async function prune(folder: string, keep: number, age: number): Promise<void> {
+export async function prune(directory: string, keep: number, age: number): Promise<void> {
   const found: { path: string; time: number }[] = []
-  for (const name of await readdir(folder).catch(() => [])) {
-    const path = join(folder, name)
+  for (const name of await readdir(directory).catch(() => [])) {
+    const path = join(directory, name)
     const stats = await stat(path).catch(() => undefined)
     // The time of the last change to the directory itself: unpacking and `markUsed` set it, no archive can.
     if (stats) found.push({ path, time: stats.ctimeMs })

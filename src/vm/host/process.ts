@@ -17,12 +17,12 @@ export class ProvisionError extends Error {
  * The path of a program in PATH (or in the system directories, which an ordinary user's PATH may lack), or undefined.
  */
 export function findProgram(name: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin']
-  for (const folder of folders) {
-    if (!folder.startsWith('/')) continue
+  const directories = [...(process.env['PATH'] ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin']
+  for (const directory of directories) {
+    if (!directory.startsWith('/')) continue
     try {
-      accessSync(join(folder, name), constants.X_OK)
-      return join(folder, name)
+      accessSync(join(directory, name), constants.X_OK)
+      return join(directory, name)
     } catch {
       // not in this directory
     }

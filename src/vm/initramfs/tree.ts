@@ -45,16 +45,16 @@ export class FileTree {
   }
 
   /** Adds a directory of the host with all its contents, owned by root, below `target` in the guest. */
-  async addFolder(folder: string, target: string, skip: (path: string) => boolean = () => false): Promise<void> {
-    for (const name of (await readdir(folder)).sort()) {
-      const source = join(folder, name)
+  async addDirectory(directory: string, target: string, skip: (path: string) => boolean = () => false): Promise<void> {
+    for (const name of (await readdir(directory)).sort()) {
+      const source = join(directory, name)
       const path = posix.join(target, name)
       if (skip(path)) continue
       const stats = await lstat(source)
       const mode = stats.mode & 0o7777
       if (stats.isDirectory()) {
         this.add({ path, directory: true, mode })
-        await this.addFolder(source, path, skip)
+        await this.addDirectory(source, path, skip)
       } else if (stats.isSymbolicLink()) {
         // As in dpkg, a link never replaces a directory: from base-files 13 on /bin is in the package, and is /usr/bin
         // here.

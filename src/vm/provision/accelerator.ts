@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { access, mkdir, readFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { dirname, join } from 'node:path'
-import { cacheFolder, replaceFile } from '../host/cache.ts'
+import { cacheDirectory, replaceFile } from '../host/cache.ts'
 import { execute } from '../host/process.ts'
 import { type Accelerator, type Architecture, architectures } from '../machine/architectures.ts'
 import { qemuProgram, startQemu } from '../machine/qemu.ts'
@@ -37,7 +37,7 @@ export async function provenAccelerator(
   const version = (await execute(qemuProgram(architecture), ['--version'])).toString().split('\n', 1)[0] ?? ''
   const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
   const key = [version, release(), boot].join(' ')
-  const file = join(cacheFolder(), 'accelerator.json')
+  const file = join(cacheDirectory(), 'accelerator.json')
   const known = await readFile(file, 'utf8').then(
     (text) => JSON.parse(text) as { key: string; accelerator: Accelerator },
     () => undefined,

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { cachedFolder, cacheFolder, markUsed, present, prune, replaceFile } from '../host/cache.ts'
+import { cacheDirectory, cachedDirectory, markUsed, present, prune, replaceFile } from '../host/cache.ts'
 import { execute, findProgram, ProvisionError } from '../host/process.ts'
 import { type AptSource, debianSources, otherSuites, parseDeb822, parseOneLine, printDeb822 } from './sources.ts'
 
@@ -21,7 +21,7 @@ export interface UnpackedPackage {
   readonly name: string
   readonly version: string
   /** Directory of the host with the package's files, laid out as from '/'. */
-  readonly folder: string
+  readonly directory: string
 }
 
 export interface MirrorOptions {
@@ -35,9 +35,9 @@ export interface MirrorOptions {
 }
 
 /** A file of a package on the host: `bin/x` may lie in usr/bin, where later suites keep it. @throws ProvisionError */
-export async function packageFile(folder: string, path: string): Promise<string> {
-  for (const file of [join(folder, path), join(folder, 'usr', path)]) if (await present(file)) return file
-  throw new ProvisionError(`${basename(folder)} holds no ${path}`)
+export async function packageFile(directory: string, path: string): Promise<string> {
+  for (const file of [join(directory, path), join(directory, 'usr', path)]) if (await present(file)) return file
+  throw new ProvisionError(`${basename(directory)} holds no ${path}`)
 }
 
 /**
@@ -45,14 +45,14 @@ export async function packageFile(folder: string, path: string): Promise<string>
  * and nothing of the machine's own apt or dpkg state is read or changed but its sources, proxies and keys.
  */
 export class DebianMirror {
-  readonly #folder: string
+  readonly #directory: string
   readonly #progress: Progress
   readonly #suites: readonly string[] | undefined
   readonly #architecture: string | undefined
 
   private constructor({ progress, suites, architecture }: MirrorOptions) {
     const name = ['apt', ...(suites ?? []), ...(architecture === undefined ? [] : [architecture])].join('-')
-    this.#folder = join(cacheFolder(), name)
+    this.#directory = join(cacheDirectory(), name)
     this.#progress = progress ?? (() => {})
     this.#suites = suites
     this.#architecture = architecture
@@ -72,7 +72,7 @@ export class DebianMirror {
     const mirror = new DebianMirror(options)
     const sourcesChanged = await mirror.#configure()
     await mirror.#refresh((options.refresh ?? false) || sourcesChanged)
-    await prune(join(cacheFolder(), 'packages'), 0, PACKAGE_AGE)
+    await prune(join(cacheDirectory(), 'packages'), 0, PACKAGE_AGE)
     return mirror
   }
 
@@ -107,13 +107,13 @@ export class DebianMirror {
   async #fetch(command: string[]): Promise<UnpackedPackage[]> {
     // An empty directory of its own: apt's answer leaves out packages that are already in its archives or in the
     // working directory.
-    const archives = await mkdtemp(join(this.#folder, 'download-'))
+    const archives = await mkdtemp(join(this.#directory, 'download-'))
     try {
       await mkdir(join(archives, 'partial'))
       const packages = await this.#whatToFetch(command, archives)
       const missing: typeof packages = []
       for (const entry of packages) {
-        if (await present(entry.folder)) await markUsed(entry.folder)
+        if (await present(entry.directory)) await markUsed(entry.directory)
         else missing.push(entry)
       }
       if (missing.length > 0) {
@@ -123,9 +123,9 @@ export class DebianMirror {
         )
         await this.#apt('apt-get', ['-qq', ...command], archives)
       }
-      for (const { file, folder } of missing) {
+      for (const { file, directory } of missing) {
         const unpack = (into: string) => execute('dpkg-deb', ['--extract', join(archives, file), into])
-        await cachedFolder(folder, async (unfinished) => void (await unpack(unfinished)))
+        await cachedDirectory(directory, async (unfinished) => void (await unpack(unfinished)))
       }
       return packages
     } finally {
@@ -141,7 +141,7 @@ export class DebianMirror {
     return [...uris.matchAll(/^'[^']+' (\S+\.deb) (\d+)/gm)].map(([, file = '', size]) => {
       const identity = file.slice(0, -'.deb'.length)
       const [name = '', version = ''] = decodeURIComponent(identity).split('_')
-      return { name, version, folder: join(cacheFolder(), 'packages', identity), file, size: Number(size) }
+      return { name, version, directory: join(cacheDirectory(), 'packages', identity), file, size: Number(size) }
     })
   }
 
@@ -149,18 +149,18 @@ export class DebianMirror {
    * @returns whether the machine's sources have changed since the lists were fetched.
    */
   async #configure(): Promise<boolean> {
-    const folder = this.#folder
-    const parts = join(folder, 'sources.list.d')
+    const directory = this.#directory
+    const parts = join(directory, 'sources.list.d')
     for (const path of [
       parts,
-      join(folder, 'state', 'lists', 'partial'),
-      join(folder, 'cache', 'archives', 'partial'),
+      join(directory, 'state', 'lists', 'partial'),
+      join(directory, 'cache', 'archives', 'partial'),
     ]) {
       await mkdir(path, { recursive: true })
     }
     const architecture = this.#architecture ?? (await execute('dpkg', ['--print-architecture'])).toString().trim()
-    await replaceFile(join(folder, 'status'), '')
-    await replaceFile(join(folder, 'apt.conf'), configuration(folder, architecture))
+    await replaceFile(join(directory, 'status'), '')
+    await replaceFile(join(directory, 'apt.conf'), configuration(directory, architecture))
     const own = await machineSources()
     const chosen = this.#suites === undefined ? own : otherSuites(own, this.#suites)
     if (chosen.length === 0)
@@ -172,7 +172,7 @@ export class DebianMirror {
   }
 
   async #refresh(force: boolean): Promise<void> {
-    const stamp = join(this.#folder, 'refreshed')
+    const stamp = join(this.#directory, 'refreshed')
     const age = await stat(stamp).then(
       (stats) => Date.now() - stats.mtimeMs,
       () => undefined,
@@ -194,23 +194,23 @@ export class DebianMirror {
    * lock.
    */
   async #apt(program: string, args: readonly string[], archives?: string): Promise<string> {
-    const lock = ['--wait', String(LOCK_TIMEOUT), join(this.#folder, 'lock')]
+    const lock = ['--wait', String(LOCK_TIMEOUT), join(this.#directory, 'lock')]
     const own = archives === undefined ? [] : ['-o', `Dir::Cache::archives=${archives}`]
-    const command = [...lock, program, `--config-file=${join(this.#folder, 'apt.conf')}`, ...own, ...args]
+    const command = [...lock, program, `--config-file=${join(this.#directory, 'apt.conf')}`, ...own, ...args]
     const env = { ...process.env, LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive' }
-    return (await execute('flock', command, { env, cwd: archives ?? this.#folder })).toString()
+    return (await execute('flock', command, { env, cwd: archives ?? this.#directory })).toString()
   }
 }
 
 /** apt reads this after the machine's own configuration, whose proxies and credentials stay in force. */
-function configuration(folder: string, architecture: string): string {
-  return `Dir::State "${join(folder, 'state')}";
-Dir::State::status "${join(folder, 'status')}";
-Dir::Cache "${join(folder, 'cache')}";
+function configuration(directory: string, architecture: string): string {
+  return `Dir::State "${join(directory, 'state')}";
+Dir::State::status "${join(directory, 'status')}";
+Dir::Cache "${join(directory, 'cache')}";
 Dir::Cache::pkgcache "pkgcache.bin";
 Dir::Cache::srcpkgcache "srcpkgcache.bin";
 Dir::Etc::sourcelist "/dev/null";
-Dir::Etc::sourceparts "${join(folder, 'sources.list.d')}";
+Dir::Etc::sourceparts "${join(directory, 'sources.list.d')}";
 Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "/dev/null";
 // Hooks of the machine would act on the machine.
@@ -242,10 +242,10 @@ async function machineSources(): Promise<AptSource[]> {
   const osRelease = await readFile('/etc/os-release', 'utf8').catch(() => '')
   const codename = /^VERSION_CODENAME="?([a-z]+)/m.exec(osRelease)?.[1] ?? 'stable'
   const found: AptSource[] = []
-  const folder = '/etc/apt/sources.list.d'
+  const directory = '/etc/apt/sources.list.d'
   for (const file of [
     '/etc/apt/sources.list',
-    ...(await readdir(folder).catch(() => [])).map((name) => join(folder, name)),
+    ...(await readdir(directory).catch(() => [])).map((name) => join(directory, name)),
   ]) {
     const parse = file.endsWith('.sources') ? parseDeb822 : file.endsWith('.list') ? parseOneLine : undefined
     if (parse) found.push(...parse(await readFile(file, 'utf8').catch(() => '')))

@@ -178,23 +178,23 @@ async function fetchKernel(mirror: DebianMirror, release: string, { modules = tr
   for (const name of await mirror.dependencies(names[0] as string)) {
     if (name.endsWith(`-${release}`) && parts.test(name)) names.push(name)
   }
-  const folders = (await mirror.fetch(names, { dependencies: false })).map(({ folder }) => folder)
+  const directories = (await mirror.fetch(names, { dependencies: false })).map(({ directory }) => directory)
   const find = async (...paths: string[]) => {
-    for (const path of paths.flatMap((path) => folders.map((folder) => join(folder, path)))) {
+    for (const path of paths.flatMap((path) => directories.map((directory) => join(directory, path)))) {
       if (await present(path)) return path
     }
     return undefined
   }
-  const modulesFolders = [`lib/modules/${release}`, `usr/lib/modules/${release}`]
+  const modulesDirectories = [`lib/modules/${release}`, `usr/lib/modules/${release}`]
   // POWER has no boot wrapper in Debian: its kernel is an ELF file.
   const image = await find(
     ...['vmlinuz', 'vmlinux'].flatMap((name) => [
       `boot/${name}-${release}`,
-      ...modulesFolders.map((folder) => `${folder}/${name}`),
+      ...modulesDirectories.map((directory) => `${directory}/${name}`),
     ]),
   )
-  const config = await find(`boot/config-${release}`, ...modulesFolders.map((folder) => `${folder}/config`))
-  const drivers = await find(...modulesFolders.map((folder) => `${folder}/kernel`))
+  const config = await find(`boot/config-${release}`, ...modulesDirectories.map((directory) => `${directory}/config`))
+  const drivers = await find(...modulesDirectories.map((directory) => `${directory}/kernel`))
   if (image === undefined)
     throw new ProvisionError(`the packages of kernel ${release} hold no kernel: ${names.join(', ')}`)
   return {

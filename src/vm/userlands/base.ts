@@ -47,7 +47,8 @@ nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 /** busybox for every program that no package has. */
 export function addApplets(tree: FileTree, applets: readonly string[]): void {
   // util-linux's su asks PAM, whose configuration a maintainer script writes: unpacked, it lets nobody through.
-  const taken = (name: string) => name !== 'su' && ['bin', 'sbin'].some((folder) => tree.has(`/usr/${folder}/${name}`))
+  const taken = (name: string) =>
+    name !== 'su' && ['bin', 'sbin'].some((directory) => tree.has(`/usr/${directory}/${name}`))
   for (const name of applets) if (!taken(name)) tree.add({ path: `/usr/bin/${name}`, link: 'busybox' })
 }
 

@@ -2,8 +2,8 @@
 export const mountEarly = `#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 # After an init that has started again, they may be read-only.
-for folder in / /dev /run; do
-  mount -o remount,rw $folder 2>/dev/null
+for directory in / /dev /run; do
+  mount -o remount,rw $directory 2>/dev/null
 done
 [ -e /proc/self ] || mount -t proc proc /proc
 [ -e /sys/kernel ] || mount -t sysfs sys /sys

@@ -81,13 +81,13 @@ test('docs/json.md: list', async () => {
 
 /** A FIT image with a kernel: it has everything that inspect tells of. */
 function fitImage(): string {
-  const folder = join(makeMachine(), 'boot')
+  const directory = join(makeMachine(), 'boot')
   const source = `/dts-v1/; / { description = "x"; #address-cells = <1>; images { k { description = "k"; type = "kernel"; os = "linux";
     data = /incbin/("vmlinuz-6.1.0-50-cloud-amd64"); arch = "x86_64"; compression = "none"; load = <0>; entry = <0>;
     hash-1 { algo = "sha1"; }; }; }; configurations { default = "c"; c { kernel = "k"; compatible = "a"; }; }; };`
-  writeFileSync(join(folder, 'image.its'), source)
-  execFileSync('mkimage', ['-f', 'image.its', 'image.itb'], { cwd: folder, stdio: 'pipe' })
-  return join(folder, 'image.itb')
+  writeFileSync(join(directory, 'image.its'), source)
+  execFileSync('mkimage', ['-f', 'image.its', 'image.itb'], { cwd: directory, stdio: 'pipe' })
+  return join(directory, 'image.itb')
 }
 
 test('docs/json.md: inspect', async () => {
@@ -133,19 +133,19 @@ test('docs/json.md: verdict and policy', async () => {
     '/sys/devices/system/cpu/possible': { text: '0-3\n' },
   }
   const tree = machine(bookworm, user, lockdown('integrity'), blacklisted, confined, spinTable, {
-    '/proc/config.gz': 'folder',
+    '/proc/config.gz': 'directory',
   })
   const root = makeMachine({ ...debian, ...tree, '/proc/cmdline': { text: 'root=/dev/vda1\n' } })
   const { document } = await json(['plan', newer, '--root', root])
   expect(fields(document.verdict, ['privileged', 'missing[]', 'notes[]']).sort()).toEqual(documented('verdict'))
-  // A configuration that is a folder is there, and cannot be read.
+  // A configuration that is a directory is there, and cannot be read.
   const { document: policy } = await json(['policy', '--root', root])
   const objects = ['kexecLoad', 'obstacles[]', 'keyrings.counts', 'firmware.trusted', 'firmware.revoked']
   expect(fields(policy, objects).sort()).toEqual(documented('policy'))
 })
 
 test('docs/json.md: handover', async () => {
-  const root = makeMachine({ '/proc/1/comm': { text: 'systemd\n' }, '/run/systemd/system': 'folder' })
+  const root = makeMachine({ '/proc/1/comm': { text: 'systemd\n' }, '/run/systemd/system': 'directory' })
   const { status, document } = await json(['handover', '--root', root])
   expect({ status, via: document.via }).toEqual({ status: 3, via: 'systemd' })
   expect(fields(document, ['hook']).sort()).toEqual(documented('handover'))

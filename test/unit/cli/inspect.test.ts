@@ -45,7 +45,7 @@ const fitSource = `/dts-v1/; / { description = "Board"; #address-cells = <1>; im
   hash-1 { algo = "sha256"; }; }; }; configurations { default = "conf-1"; conf-1 { description = "the board";
   kernel = "kernel-1"; compatible = "acme,board"; }; }; };`
 
-test('a kernel, as JSON; a relative file is looked for from the working folder', async () => {
+test('a kernel, as JSON; a relative file is looked for from the working directory', async () => {
   const root = makeMachine()
   const { document } = await json(['inspect', `vmlinuz-${older}`], { cwd: join(root, 'boot') })
   expect(document).toMatchObject({
@@ -75,7 +75,7 @@ test('a truncated kernel is named, and is no failure to inspect', async () => {
 })
 
 test.each([
-  ['folder', '/boot', 'a directory'],
+  ['directory', '/boot', 'a directory'],
   ['empty file', '/none', 'an empty file'],
   ['compressed data', '/gzip', 'gzip-compressed data'],
   ['text', '/text', 'a text file'],

@@ -185,7 +185,7 @@ test('--build-tree: the kernels of a build, and nothing else', async () => {
 })
 
 test('nothing found is no failure', async () => {
-  const root = makeTree({ '/boot': 'folder' })
+  const root = makeTree({ '/boot': 'directory' })
   expect(await cli(['list', '--root', root])).toEqual({
     status: 0,
     stdout: `No kernel was found in ${root}.\n`,
@@ -194,7 +194,7 @@ test('nothing found is no failure', async () => {
   expect((await json(['list', '--root', root])).document.entries).toEqual([])
 })
 
-test('a root that is no folder is refused: an empty list would mislead', async () => {
+test('a root that is no directory is refused: an empty list would mislead', async () => {
   const { status, document } = await json(['list', '--root', '/nowhere/at/all'])
   expect(status).toBe(3)
   expect(document.error).toMatchObject({ reason: 'not-found', path: '/nowhere/at/all', refused: true })

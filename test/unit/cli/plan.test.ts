@@ -17,7 +17,7 @@ command line  root=/dev/vda1 ro quiet
               the running kernel's without BOOT_IMAGE and initrd: the entry has none of its own
 engine        file
               kexec_file_load: the kernel itself reads and checks the image
-not checked:  whether a kernel for x86_64 suits the machine: the root folder has no /proc that tells of one
+not checked:  whether a kernel for x86_64 suits the machine: the root directory has no /proc that tells of one
 not checked:  whether the memory suffices: there is no /proc/meminfo
 `)
 })
@@ -92,7 +92,7 @@ test('a file needs a command line', async () => {
 })
 
 // Whether the machine that runs the tests has kexec at all must not matter, so only what concerns the file is looked at.
-test('a relative file is looked for from the working folder, with or without a slash', async () => {
+test('a relative file is looked for from the working directory, with or without a slash', async () => {
   const root = makeMachine({ '/bzImage': { kernel: '6.18.0' }, '/initrd': 'initrd' })
   for (const operand of ['./bzImage', 'bzImage']) {
     const options = ['--command-line', 'root=/dev/vda1', '--initrd', 'initrd']
@@ -107,7 +107,7 @@ test('a relative file is looked for from the working folder, with or without a s
 })
 
 test.each([
-  ['a folder', '/boot', 'not-a-kernel'],
+  ['a directory', '/boot', 'not-a-kernel'],
   ['a truncated kernel', '/cut', 'truncated-kernel'],
   ['an initrd', `/boot/initrd.img-${newer}`, 'not-a-kernel'],
   ['an empty file', '/none', 'not-a-kernel'],
@@ -136,7 +136,7 @@ test('warnings and refusals are shown with their remedy', async () => {
 })
 
 test('nothing to plan', async () => {
-  const { status, document } = await json(['plan', '--root', makeTree({ '/boot': 'folder' })])
+  const { status, document } = await json(['plan', '--root', makeTree({ '/boot': 'directory' })])
   expect({ status, reason: document.error.reason }).toEqual({ status: 3, reason: 'no-such-entry' })
 })
 

@@ -52,14 +52,14 @@ test('another user, who may not read what root may: it says so and fails at noth
   ])
     chmodSync(join(root, path), 0)
   // The user may not come by where this repository lies.
-  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-user-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  chmodSync(folder, 0o755)
-  copyFileSync(program, join(folder, 'linux-kexec.cjs'))
-  cpSync(join(dirname(program), 'cli'), join(folder, 'cli'), { recursive: true })
+  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-user-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  chmodSync(directory, 0o755)
+  copyFileSync(program, join(directory, 'linux-kexec.cjs'))
+  cpSync(join(dirname(program), 'cli'), join(directory, 'cli'), { recursive: true })
   const output = await new Promise<string>((done) => {
     const nobody = { uid: 65534, gid: 65534, cwd: '/' }
-    const args = [join(folder, 'linux-kexec.cjs'), 'policy', '--json', '--root', root]
+    const args = [join(directory, 'linux-kexec.cjs'), 'policy', '--json', '--root', root]
     execFile(process.execPath, args, nobody, (error, stdout) => done(error === null ? stdout : String(error)))
   })
   const policy = JSON.parse(output)

@@ -8,20 +8,20 @@ import { denyKexec, program } from './cli.ts'
 
 const run = promisify(execFile)
 
-/** Calls the command in a folder that was removed. */
-async function inRemovedFolder(...words: string[]) {
-  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-gone-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+/** Calls the command in a directory that was removed. */
+async function inRemovedDirectory(...words: string[]) {
+  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-gone-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
   const script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
   const call = [denyKexec, '1', '--', process.execPath, program, ...words]
-  return run('sh', ['-c', script, '-', folder, ...call]).then(
+  return run('sh', ['-c', script, '-', directory, ...call]).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error: { code: number; stdout: string; stderr: string }) => error,
   )
 }
 
 test('a current directory that was removed is no fault of the program, and only relative paths need one', async () => {
-  const relative = await inRemovedFolder('plan', './vmlinuz', '--no-initrd', '--command-line', 'x')
+  const relative = await inRemovedDirectory('plan', './vmlinuz', '--no-initrd', '--command-line', 'x')
   expect(relative).toMatchObject({ code: 3, stderr: expect.stringContaining('the current directory does not exist') })
   for (const words of [
     ['plan', 'newest'],
@@ -29,10 +29,10 @@ test('a current directory that was removed is no fault of the program, and only 
     ['kexec', '-l', 'vmlinuz'],
     ['list', '--root', '.'],
   ]) {
-    const { stderr } = await inRemovedFolder(...words)
+    const { stderr } = await inRemovedDirectory(...words)
     expect(stderr, words.join(' ')).not.toContain('fault in linux-kexec')
   }
-  const absolute = await inRemovedFolder('inspect', resolve('package.json'))
+  const absolute = await inRemovedDirectory('inspect', resolve('package.json'))
   expect(absolute.stderr).not.toContain('current directory')
 })
 

@@ -224,10 +224,12 @@ describe('entries', () => {
       expect.stringContaining(`/lib/modules/${newer} is absent`),
     ])
     expect((await told('default-entry', absent))[0], 'not told twice').toBe('ok')
-    const folder = `/usr/lib/modules/${newer}`
-    const rest = without(folder)
-    expect((await check('modules', { ...rest, ...text(`${folder}/kernel/x.ko`, '') })).remedy).toBe(`depmod ${newer}`)
-    const indexed = { ...rest, ...text(`${folder}/kernel/x.ko`, ''), ...text(`${folder}/modules.dep`, '') }
+    const directory = `/usr/lib/modules/${newer}`
+    const rest = without(directory)
+    expect((await check('modules', { ...rest, ...text(`${directory}/kernel/x.ko`, '') })).remedy).toBe(
+      `depmod ${newer}`,
+    )
+    const indexed = { ...rest, ...text(`${directory}/kernel/x.ko`, ''), ...text(`${directory}/modules.dep`, '') }
     expect((await told('modules', indexed))[0]).toBe('ok')
   })
 
@@ -259,9 +261,9 @@ describe('handover', () => {
     expect((await told('loaded-kernel', changed(text('/sys/kernel/kexec_loaded', '1\n'))))[1]).toContain(
       'A kernel is loaded',
     )
-    // Since 7.x the files may be in a folder of their own.
-    const newFolder = { ...without('/sys/kernel/kexec_loaded'), ...text('/sys/kernel/kexec/loaded', '1\n') }
-    expect((await told('loaded-kernel', newFolder))[0]).toBe('ok')
+    // Since 7.x the files may be in a directory of their own.
+    const newDirectory = { ...without('/sys/kernel/kexec_loaded'), ...text('/sys/kernel/kexec/loaded', '1\n') }
+    expect((await told('loaded-kernel', newDirectory))[0]).toBe('ok')
     expect((await told('loaded-kernel', without('/sys/kernel/kexec_loaded')))[0]).toBe('unknown')
   })
 
@@ -293,7 +295,7 @@ describe('handover', () => {
     expect((await told('watchdog', changed(watchdog('active'), systemds, kept)))[0]).toBe('warning')
     expect((await told('watchdog', changed(watchdog('active'))))[0]).toBe('warning')
     expect((await told('watchdog', changed(watchdog('active', '1'), systemds)))[1]).toContain('cannot be stopped')
-    const silent = { ...without('/sys/class/watchdog'), '/sys/class/watchdog/watchdog0': 'folder' } as Tree
+    const silent = { ...without('/sys/class/watchdog'), '/sys/class/watchdog/watchdog0': 'directory' } as Tree
     expect((await told('watchdog', silent))[0]).toBe('unknown')
     expect((await told('watchdog', without('/sys/class/watchdog')))[0]).toBe('ok')
   })
@@ -301,7 +303,7 @@ describe('handover', () => {
   const crypt: Tree = {
     ...text('/sys/block/dm-0/dm/uuid', 'CRYPT-LUKS2-0123456789abcdef-luks-root\n'),
     ...text('/sys/block/dm-0/dm/name', 'luks-root\n'),
-    '/sys/block/dm-0/slaves/vda3': 'folder',
+    '/sys/block/dm-0/slaves/vda3': 'directory',
   }
   const crypttab = (line: string) => text('/etc/crypttab', `# <name> <device> <key> <options>\n${line}\n`)
 
@@ -359,7 +361,7 @@ describe('other roots', () => {
       '/boot/loader/entries/a.conf',
       `title A\nlinux /vmlinuz-${newer}\ninitrd /initrd.img-${newer}\noptions ro\n`,
     )
-    const { verdict, checks } = await examine({ ...files, ...entry, '/boot/efi/EFI': 'folder' })
+    const { verdict, checks } = await examine({ ...files, ...entry, '/boot/efi/EFI': 'directory' })
     expect(verdict).toBe('ok')
     const known = checks.filter(({ status }) => status !== 'unknown').map(({ id }) => id)
     expect(known).toEqual(['boot-entries', 'default-entry', 'initrd', 'command-line', 'modules', 'boot-mount'])
@@ -379,8 +381,8 @@ describe('other roots', () => {
     }
   })
 
-  test('an empty folder, and none', async () => {
-    expect((await diagnose({ root: makeMachine({ '/x': 'folder' }) })).verdict).toBe('problem')
+  test('an empty directory, and none', async () => {
+    expect((await diagnose({ root: makeMachine({ '/x': 'directory' }) })).verdict).toBe('problem')
     await expect(diagnose({ root: '/nowhere' })).rejects.toThrow(KexecError)
     await expect(diagnose({ root: makeMachine(healthy), signal: AbortSignal.abort() })).rejects.toMatchObject({
       reason: 'aborted',

@@ -8,7 +8,7 @@ import { bookworm, machine } from '../policy/machines.ts'
 export const healthy: Tree = {
   ...debian,
   ...machine(bookworm),
-  [`/usr/lib/modules/${newer}`]: 'folder',
+  [`/usr/lib/modules/${newer}`]: 'directory',
   '/proc/cmdline': { text: 'BOOT_IMAGE=/boot/vmlinuz root=UUID=0b0c-1d ro quiet\n' },
   '/proc/meminfo': { text: 'MemTotal:        4017328 kB\nMemFree:  100 kB\nMemAvailable:    3500000 kB\n' },
   '/proc/self/mountinfo': {
@@ -19,7 +19,7 @@ export const healthy: Tree = {
   '/proc/1/comm': { text: 'systemd\n' },
   '/proc/1/maps': { text: '7f00-7f01 r--p 0 fe:01 1 /usr/lib/x86_64-linux-gnu/libc.so.6\n' },
   '/proc/1/fd/30': { link: '/dev/null' },
-  '/run/systemd/system': 'folder',
+  '/run/systemd/system': 'directory',
   '/usr/lib/systemd/system/kexec.target': { text: '' },
   '/usr/lib/systemd/systemd-shutdown': { text: '' },
   '/sys/kernel/kexec_loaded': { text: '0\n' },
@@ -30,12 +30,12 @@ export const healthy: Tree = {
 
 /** /sys/class/watchdog as QEMU's i6300ESB shows it. */
 export function watchdog(state: 'active' | 'inactive', nowayout = '0'): Tree {
-  const folder = '/sys/class/watchdog/watchdog0'
+  const directory = '/sys/class/watchdog/watchdog0'
   return {
-    [`${folder}/identity`]: { text: 'i6300ESB timer\n' },
-    [`${folder}/state`]: { text: `${state}\n` },
-    [`${folder}/nowayout`]: { text: `${nowayout}\n` },
-    [`${folder}/timeout`]: { text: '30\n' },
+    [`${directory}/identity`]: { text: 'i6300ESB timer\n' },
+    [`${directory}/state`]: { text: `${state}\n` },
+    [`${directory}/nowayout`]: { text: `${nowayout}\n` },
+    [`${directory}/timeout`]: { text: '30\n' },
   }
 }
 

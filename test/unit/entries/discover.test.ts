@@ -44,7 +44,7 @@ test('nothing to boot is no failure', async () => {
   expect(await discoverTree({})).toEqual([])
 })
 
-test('a root that is no folder is', () => {
+test('a root that is no directory is', () => {
   expect(() => new System('/nonexistent')).toThrow(expect.objectContaining({ reason: 'not-found', refused: true }))
 })
 
@@ -54,7 +54,7 @@ test('the running machine can be looked at by anyone', async () => {
 
 describe('what is broken is listed and says so', () => {
   const broken: readonly [string, Tree, RegExp][] = [
-    ['a folder', files('folder', '/boot/vmlinuz-9.9'), /^\/boot\/vmlinuz-9.9 is a directory, not a file\.$/],
+    ['a directory', files('directory', '/boot/vmlinuz-9.9'), /^\/boot\/vmlinuz-9.9 is a directory, not a file\.$/],
     ['a FIFO', files('fifo', '/boot/vmlinuz-9.9'), /is a FIFO, not a file\.$/],
     ['an empty file', files('empty', '/boot/vmlinuz-9.9'), /^\/boot\/vmlinuz-9.9 is empty\.$/],
     ['not a kernel', files('gzip', '/boot/vmlinuz-9.9'), /is gzip-compressed data, not a kernel\.$/],
@@ -92,7 +92,11 @@ describe('what is broken is listed and says so', () => {
       /^No initrd was found for \/boot\/vmlinuz-9.9; looked for initrd\.img-9\.9, initramfs-9\.9\.img, initrd-9\.9 and the like in \/boot\.$/,
     ],
     ['empty', files('empty', '/boot/initrd.img-9.9'), /^\/boot\/initrd.img-9.9 is empty\.$/],
-    ['a folder', files('folder', '/boot/initrd.img-9.9'), /^\/boot\/initrd.img-9.9 is a directory, not a file\.$/],
+    [
+      'a directory',
+      files('directory', '/boot/initrd.img-9.9'),
+      /^\/boot\/initrd.img-9.9 is a directory, not a file\.$/,
+    ],
     [
       'a dangling link',
       { '/boot/initrd.img-9.9': { link: '/nowhere' } },
@@ -111,9 +115,9 @@ describe('what is broken is listed and says so', () => {
   })
 
   test('the modules of a kernel are absent', async () => {
-    const tree = { ...debian, '/lib/modules/6.1.0-50-cloud-amd64': 'folder' } as const
+    const tree = { ...debian, '/lib/modules/6.1.0-50-cloud-amd64': 'directory' } as const
     const [first, second] = await discoverTree(tree)
-    expect(first?.problems).toEqual([expect.stringMatching(/no modules folder for 6\.12\.107\+deb12-cloud-amd64/)])
+    expect(first?.problems).toEqual([expect.stringMatching(/no modules directory for 6\.12\.107\+deb12-cloud-amd64/)])
     expect(second).toMatchObject({ problems: [], isNewest: true })
   })
 
@@ -122,7 +126,7 @@ describe('what is broken is listed and says so', () => {
       '/boot/vmlinuz-0-rescue-abc': { kernel: '6.5.0' },
       '/boot/vmlinuz-6.4.0': { kernel: '6.4.0' },
       ...files('initrd', '/boot/initramfs-0-rescue-abc.img', '/boot/initramfs-6.4.0.img'),
-      '/lib/modules/6.1.0': 'folder',
+      '/lib/modules/6.1.0': 'directory',
     })
     const lacking = found.filter(({ problems }) => JSON.stringify(problems).includes('no modules'))
     expect(found).toHaveLength(2)
@@ -183,7 +187,7 @@ describe('which entry runs', () => {
   })
 })
 
-test('names that two folders share give two ids', async () => {
+test('names that two directories share give two ids', async () => {
   const found = await discoverTree({ '/boot/vmlinuz': { kernel: '6.2.0' }, '/vmlinuz': { kernel: '6.1.0' } })
   expect(found.map(({ id }) => id)).toEqual(['vmlinuz', '/vmlinuz'])
 })
@@ -205,7 +209,7 @@ test('microcode is for x86', async () => {
 })
 
 test('a thousand kernels are listed', async () => {
-  const root = makeTree({ '/boot/grub': 'folder' })
+  const root = makeTree({ '/boot/grub': 'directory' })
   for (let build = 0; build < 1000; build++) {
     const version = `6.1.0-${build}-amd64`
     writeFileSync(join(root, `boot/vmlinuz-${version}`), kernelOf(version))

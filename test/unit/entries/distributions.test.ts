@@ -20,8 +20,8 @@ const distributions: Record<string, Distribution> = {
       '/vmlinuz': { link: 'boot/vmlinuz-6.12.107+deb12-amd64' },
       '/vmlinuz.old': { link: 'boot/vmlinuz-6.1.0-50-amd64' },
       '/initrd.img': { link: 'boot/initrd.img-6.12.107+deb12-amd64' },
-      ...files('folder', '/usr/lib/modules/6.1.0-9-amd64', '/usr/lib/modules/6.1.0-50-amd64'),
-      ...files('folder', '/usr/lib/modules/6.12.107+deb12-amd64'),
+      ...files('directory', '/usr/lib/modules/6.1.0-9-amd64', '/usr/lib/modules/6.1.0-50-amd64'),
+      ...files('directory', '/usr/lib/modules/6.12.107+deb12-amd64'),
       '/lib': { link: 'usr/lib' },
     },
     entries: [
@@ -36,7 +36,7 @@ const distributions: Record<string, Distribution> = {
       ...files('initrd', '/boot/initrd.img-4.9.0-12-amd64', '/boot/initrd.img-4.9.0-13-amd64'),
       ...files({ text: 'x' }, '/boot/config-4.9.0-12-amd64', '/boot/System.map-4.9.0-12-amd64'),
       ...files({ text: 'x' }, '/boot/config-4.9.0-13-amd64', '/boot/System.map-4.9.0-13-amd64'),
-      '/boot/grub': 'folder',
+      '/boot/grub': 'directory',
       '/vmlinuz': { link: 'boot/vmlinuz-4.9.0-13-amd64' },
     },
     entries: [
@@ -58,7 +58,7 @@ const distributions: Record<string, Distribution> = {
       entry('6.8.0-9-generic', '/boot/vmlinuz-6.8.0-9-generic', '/boot/initrd.img-6.8.0-9-generic'),
     ],
   },
-  'Fedora 41: rescue kernel last, the modules folders have the same kernels': {
+  'Fedora 41: rescue kernel last, the modules directories have the same kernels': {
     tree: {
       ...kernels('/boot', 'vmlinuz-', '6.11.4-301.fc41.x86_64', '6.11.10-300.fc41.x86_64'),
       '/boot/vmlinuz-0-rescue-3f1b0c9f5a5e4b4e8a0d0a4f5e6d7c8b': { kernel: '6.11.4-301.fc41.x86_64' },
@@ -91,7 +91,7 @@ const distributions: Record<string, Distribution> = {
       ...kernels('', 'vmlinuz-', '5.14.0-70.el9.x86_64', '5.14.0-427.13.1.el9_4.x86_64'),
       ...files('initrd', '/initramfs-5.14.0-70.el9.x86_64.img', '/initramfs-5.14.0-427.13.1.el9_4.x86_64.img'),
       ...files('initrd', '/initramfs-5.14.0-427.13.1.el9_4.x86_64kdump.img'),
-      ...files('folder', '/grub2', '/loader', '/efi'),
+      ...files('directory', '/grub2', '/loader', '/efi'),
       '/boot': { link: '.' },
     },
     entries: [
@@ -163,7 +163,7 @@ const distributions: Record<string, Distribution> = {
     },
     entries: [entry('6.11.5-arch1-1', '/boot/vmlinuz-linux', '/boot/initramfs-linux-fallback.img')],
   },
-  'Arch: /boot not mounted, kernels only in the modules folder': {
+  'Arch: /boot not mounted, kernels only in the modules directory': {
     tree: {
       '/usr/lib/modules/6.11.5-zen1-1-zen/vmlinuz': { kernel: '6.11.5-zen1-1-zen' },
       '/usr/lib/modules/6.11.5-zen1-1-zen/pkgbase': { text: 'linux-zen\n' },
@@ -179,7 +179,7 @@ const distributions: Record<string, Distribution> = {
       '/boot/vmlinuz-virt': { kernel: '6.6.60-0-virt' },
       ...files('initrd', '/boot/initramfs-lts', '/boot/initramfs-virt', '/boot/intel-ucode.img'),
       '/boot/config-6.6.58-0-lts': { text: 'x' },
-      ...files('folder', '/lib/modules/6.6.58-0-lts', '/lib/modules/6.6.60-0-virt'),
+      ...files('directory', '/lib/modules/6.6.58-0-lts', '/lib/modules/6.6.60-0-virt'),
     },
     entries: [
       entry('6.6.60-0-virt', '/boot/vmlinuz-virt', '/boot/intel-ucode.img', '/boot/initramfs-virt'),
@@ -240,7 +240,7 @@ const distributions: Record<string, Distribution> = {
     tree: {
       '/boot/bzImage-6.6.32-yocto-standard': { kernel: '6.6.32-yocto-standard' },
       '/boot/bzImage': { link: 'bzImage-6.6.32-yocto-standard' },
-      '/lib/modules/6.6.32-yocto-standard': 'folder',
+      '/lib/modules/6.6.32-yocto-standard': 'directory',
     },
     entries: [entry('6.6.32-yocto-standard', '/boot/bzImage-6.6.32-yocto-standard')],
   },

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { fixtureNames, fixtureRoot } from './fixtures.ts'
 
-/** Every file, folder and link of a tree, with nothing followed. */
-function paths(root: string, folder = '/'): string[] {
-  return readdirSync(join(root, folder)).flatMap((name) => {
-    const path = join(folder, name)
+/** Every file, directory and link of a tree, with nothing followed. */
+function paths(root: string, directory = '/'): string[] {
+  return readdirSync(join(root, directory)).flatMap((name) => {
+    const path = join(directory, name)
     return lstatSync(join(root, path)).isDirectory() ? [path, ...paths(root, path)] : [path]
   })
 }

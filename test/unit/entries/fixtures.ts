@@ -19,20 +19,20 @@ import { kernelOf } from './tree.ts'
  * Trees that real tools made, test/fixtures/boot/NAME: the text files of a tree in `root/`, what else it holds in
  * `kernels.txt`, how it came to be in `make.sh` or `README.md`, and what the real boot loader makes of it in `expected.json`.
  */
-const folder = join(import.meta.dirname, '../../fixtures/boot')
+const directory = join(import.meta.dirname, '../../fixtures/boot')
 
 /** Every tree there is. */
-export const fixtureNames: readonly string[] = readdirSync(folder, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, 'root')))
+export const fixtureNames: readonly string[] = readdirSync(directory, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && existsSync(join(directory, entry.name, 'root')))
   .map(({ name }) => name)
   .sort()
 
 /** Path of a file that belongs to a fixture, as 'expected.json'. */
 export function fixtureFile(name: string, file: string): string {
-  return join(folder, name, file)
+  return join(directory, name, file)
 }
 
-/** Makes the tree of a fixture in a temporary folder, gone again when the test is over. @returns its path. */
+/** Makes the tree of a fixture in a temporary directory, gone again when the test is over. @returns its path. */
 export function fixtureRoot(name: string): string {
   const root = mkdtempSync(join(tmpdir(), 'linux-kexec-fixture-'))
   onTestFinished(() => rmSync(root, { recursive: true }))
@@ -44,13 +44,13 @@ export function fixtureSystem(name: string): System {
   return new System(fixtureRoot(name))
 }
 
-/** Makes the tree of a fixture in a folder that is there. */
+/** Makes the tree of a fixture in a directory that is there. */
 export function layFixture(name: string, root: string): void {
-  layFolder(join(folder, name), root)
+  layDirectory(join(directory, name), root)
 }
 
-/** Makes a tree of the `root/` and `kernels.txt` of any folder. */
-export function layFolder(source: string, root: string): void {
+/** Makes a tree of the `root/` and `kernels.txt` of any directory. */
+export function layDirectory(source: string, root: string): void {
   cpSync(join(source, 'root'), root, { recursive: true, verbatimSymlinks: true })
   const list = join(source, 'kernels.txt')
   if (!existsSync(list)) return
@@ -69,6 +69,6 @@ function place(root: string, line: string): void {
   else if (kind === 'link' && argument !== undefined) symlinkSync(argument, host)
   else if (kind === 'initrd') writeFileSync(host, '070701')
   else if (kind === 'file') writeFileSync(host, 'some bytes\n')
-  else if (kind === 'folder') mkdirSync(host, { recursive: true })
+  else if (kind === 'directory') mkdirSync(host, { recursive: true })
   else throw new Error(`kernels.txt: not understood: ${line}`)
 }

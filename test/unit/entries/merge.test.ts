@@ -81,7 +81,7 @@ describe('one list', () => {
     expect(entries.map(({ id }) => id)).toEqual(['linux', '/boot/vmlinuz-6.12.0', 'linux (2)'])
   })
 
-  test('a copy in a modules folder is the kernel in /boot', () => {
+  test('a copy in a modules directory is the kernel in /boot', () => {
     const copy = { ...lying('6.1.0'), id: 'modules/6.1.0', kernel: '/usr/lib/modules/6.1.0/vmlinuz' }
     const { entries } = listOf([menu('grub', [entry('6.1.0')]), menu('modules-dir', [copy])], {
       '/usr/lib/modules/6.1.0/vmlinuz': { kernel: '6.1.0' },
@@ -141,7 +141,7 @@ describe('the boot loader in charge', () => {
     expect(listOf([menu('grub', []), bls]).loaders.find((loader) => loader.inCharge)?.source).toBe('bls')
   })
 
-  test('kernels in a folder are no boot loader: none is in charge, nothing is the default', () => {
+  test('kernels in a directory are no boot loader: none is in charge, nothing is the default', () => {
     const { loaders, entries } = listOf([menu('boot-dir', [lying('6.1.0')])])
     expect(loaders.map((loader) => loader.inCharge)).toEqual([false])
     expect(entries.some(({ isDefault }) => isDefault)).toBe(false)

@@ -13,7 +13,7 @@ const E = '\udce9'
 const kernel = `/boot/caf${E}/vmlinuz-${E}`
 const initrd = `/boot/caf${E}/initrd-${E}`
 
-/** A Debian machine with a kernel below a folder whose name is not UTF-8, and what starts it. */
+/** A Debian machine with a kernel below a directory whose name is not UTF-8, and what starts it. */
 function machine(files: Readonly<Record<string, string>>): string {
   const root = makeMachine(debian)
   const put = (path: string, bytes: Uint8Array) => {
@@ -68,7 +68,7 @@ test('the running command line is reused to the byte, and a byte counts as one',
   expect(long.refusals).toEqual([])
 })
 
-test('folders list such names, and links lead through them', () => {
+test('directories list such names, and links lead through them', () => {
   const root = machine({})
   symlinkSync(Buffer.from('caf\xe9/vmlinuz-\xe9', 'latin1'), join(root, 'boot/link'))
   const system = new System(root)

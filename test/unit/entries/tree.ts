@@ -18,7 +18,7 @@ export type Content =
   | 'initrd'
   | 'empty'
   | 'gzip'
-  | 'folder'
+  | 'directory'
   | 'fifo'
 
 export type Tree = Readonly<Record<string, Content>>
@@ -39,7 +39,7 @@ export function kernelOf(release: string): Buffer {
   return bytes
 }
 
-/** Makes a folder with these files, gone again when the test is over. @returns its path. */
+/** Makes a directory with these files, gone again when the test is over. @returns its path. */
 export function makeTree(tree: Tree): string {
   const root = mkdtempSync(join(tmpdir(), 'linux-kexec-tree-'))
   onTestFinished(() => rmSync(root, { recursive: true }))
@@ -52,7 +52,7 @@ export function makeTree(tree: Tree): string {
 }
 
 function place(host: string, content: Content): void {
-  if (content === 'folder') mkdirSync(host)
+  if (content === 'directory') mkdirSync(host)
   else if (content === 'fifo') execFileSync('mkfifo', [host])
   else if (content === 'empty') writeFileSync(host, '')
   else if (content === 'gzip') writeFileSync(host, gzipSync('some text'))
@@ -72,8 +72,8 @@ export function files(content: Content, ...paths: string[]): Tree {
 }
 
 /** Kernels by path, named with the release they carry. */
-export function kernels(folder: string, prefix: string, ...releases: string[]): Tree {
-  return Object.fromEntries(releases.map((release) => [`${folder}/${prefix}${release}`, { kernel: release }]))
+export function kernels(directory: string, prefix: string, ...releases: string[]): Tree {
+  return Object.fromEntries(releases.map((release) => [`${directory}/${prefix}${release}`, { kernel: release }]))
 }
 
 /** The little of the x86 boot protocol that these trees need; src/image does it in full. */

@@ -21,14 +21,14 @@ import { editFile } from '../../../src/system/edit-file.ts'
 import { System } from '../../../src/system/system.ts'
 import { installed, machine } from './machine.ts'
 
-const folders: string[] = []
+const directories: string[] = []
 afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true })
 })
 
 function file(text: string): string {
-  folders.push(mkdtempSync(join(tmpdir(), 'linux-kexec-edit-')))
-  const path = join(folders.at(-1) as string, 'inittab')
+  directories.push(mkdtempSync(join(tmpdir(), 'linux-kexec-edit-')))
+  const path = join(directories.at(-1) as string, 'inittab')
   writeFileSync(path, text)
   return path
 }
@@ -89,7 +89,7 @@ test('where new files get a list that this one does not have, it is written over
   expect(statSync(path)).toMatchObject({ ino, mode })
 })
 
-/** Every file, link and folder. */
+/** Every file, link and directory. */
 const everything = (root: string) => readdirSync(root, { recursive: true }).map(String).sort()
 
 const sysvinit = {
@@ -101,7 +101,7 @@ const sysvinit = {
   '/etc/default/halt': 'HALT=poweroff\n',
 }
 
-test('what was placed leaves no folder behind, and takes none away that was there', () => {
+test('what was placed leaves no directory behind, and takes none away that was there', () => {
   for (const files of [sysvinit, { ...sysvinit, '/etc/linux-kexec': null, '/etc/systemd/system': null }]) {
     const system = machine(files)
     const before = everything(system.root)
@@ -118,7 +118,7 @@ test('what was placed leaves no folder behind, and takes none away that was ther
   }
 })
 
-test('a folder in which someone else has put something stays', () => {
+test('a directory in which someone else has put something stays', () => {
   const system = machine(sysvinit)
   installServices({ system, kind: 'systemd', enable: ['boot'] })
   const wants = join(system.root, 'etc/systemd/system/multi-user.target.wants')
@@ -133,7 +133,7 @@ test('a folder in which someone else has put something stays', () => {
 
 test('whatever the umask is, what root runs can be changed by root alone', () => {
   const root = mkdtempSync(join(tmpdir(), 'linux-kexec-umask-'))
-  folders.push(root)
+  directories.push(root)
   for (const [path, text] of Object.entries(installed)) {
     mkdirSync(join(root, path, '..'), { recursive: true })
     if (!text?.startsWith('->')) writeFileSync(join(root, path), text ?? '')

@@ -12,29 +12,29 @@ import { systemd } from '../../../src/services/systemd.ts'
 import { sysvinit } from '../../../src/services/sysvinit.ts'
 import { System } from '../../../src/system/system.ts'
 
-const folders: string[] = []
+const directories: string[] = []
 afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true })
 })
 
 /** `ħ` is U+0127, and 0x27 is the quote. */
 const names = ['ħ', "ä b'c", '$HOME', '%h `id`', 'a\\b"c', '日本*語', '-x;y&', 'new\nline']
 
-/** Programs that say by which words they were called, in a folder of such a name. */
+/** Programs that say by which words they were called, in a directory of such a name. */
 function programIn(name: string): Program {
-  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-exact-'))
-  folders.push(folder)
-  mkdirSync(join(folder, name))
-  const node = join(folder, name, 'node')
+  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-exact-'))
+  directories.push(directory)
+  mkdirSync(join(directory, name))
+  const node = join(directory, name, 'node')
   writeFileSync(node, `#!/bin/sh\nprintf '<%s>' "$@"\n`)
   chmodSync(node, 0o755)
-  return { node, command: join(folder, name, 'linux-kexec.cjs') }
+  return { node, command: join(directory, name, 'linux-kexec.cjs') }
 }
 
 /** Files as they are placed: through the changes, byte by byte. */
 function placed(text: string): string {
   const root = mkdtempSync(join(tmpdir(), 'linux-kexec-exact-'))
-  folders.push(root)
+  directories.push(root)
   const path = '/script'
   const { toInstall } = examineHook(new System(root), { parts: [{ kind: 'file', path, mode: 0o755, text }] })
   writeFileSync(join(root, path), Buffer.from(toInstall[0]?.new ?? '', 'latin1'), { mode: 0o755 })
@@ -76,7 +76,7 @@ test('a node that systemd would not start is refused, in words', () => {
 
 test('what is placed for a path beyond ASCII counts as installed, and goes again', () => {
   const root = mkdtempSync(join(tmpdir(), 'linux-kexec-exact-'))
-  folders.push(root)
+  directories.push(root)
   const home = '/opt/ħ é'
   for (const [path, text] of Object.entries({
     '/proc/1/comm': 'init\n',

@@ -33,10 +33,10 @@ const gentoo: Record<string, string | null> = {
 }
 
 /** Every file below /etc with its mode, bytes as latin1. */
-function contents({ root }: System, folder = 'etc'): Record<string, string> {
+function contents({ root }: System, directory = 'etc'): Record<string, string> {
   const found: Record<string, string> = {}
-  for (const name of readdirSync(join(root, folder))) {
-    const [path, stats] = [join(folder, name), lstatSync(join(root, folder, name))]
+  for (const name of readdirSync(join(root, directory))) {
+    const [path, stats] = [join(directory, name), lstatSync(join(root, directory, name))]
     if (stats.isDirectory()) Object.assign(found, contents({ root } as System, path))
     else if (stats.isFile()) found[path] = `${stats.mode.toString(8)} ${readFileSync(join(root, path), 'latin1')}`
   }

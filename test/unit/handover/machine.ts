@@ -21,7 +21,7 @@ afterEach(() => {
   for (const root of roots.splice(0)) rmSync(root, { recursive: true })
 })
 
-/** A machine with these files; a value that starts with '->' is a link, with '#!' a program, null a folder. */
+/** A machine with these files; a value that starts with '->' is a link, with '#!' a program, null a directory. */
 export function machine(files: Record<string, string | null>): System {
   const root = mkdtempSync(join(tmpdir(), 'linux-kexec-handover-'))
   roots.push(root)

@@ -69,14 +69,14 @@ test('busybox init without /etc/inittab cannot be given a hook: one line would d
   expect(install[0]).toContain('/etc/inittab')
 })
 
-test('runit as Void has it: a script of the folder that stage 3 goes through; as Debian 12 has it: the flags in /run', () => {
+test('runit as Void has it: a script of the directory that stage 3 goes through; as Debian 12 has it: the flags in /run', () => {
   const stage =
     '#!/bin/sh\n# for f in /etc/none/*.sh\nfor f in /etc/runit/shutdown.d/*.sh; do\n\t[ -r $f ] && . $f\ndone\n'
   const upstream = '/etc/runit/stopit\0/etc/runit/reboot\0'
   const files = { ...installed, '/proc/1/comm': 'runit\n', '/proc/1/exe': '->/usr/bin/runit' }
-  const folder = { '/etc/runit/3': stage, '/etc/runit/shutdown.d': null }
+  const directory = { '/etc/runit/3': stage, '/etc/runit/shutdown.d': null }
   const place = '/etc/runit/shutdown.d/zz-linux-kexec.sh'
-  const system = machine({ ...files, ...folder, '/usr/bin/runit': upstream })
+  const system = machine({ ...files, ...directory, '/usr/bin/runit': upstream })
   expect(installHandover({ system }).map(({ path }) => path)).toEqual([START, place])
   // It is sourced, so it must not end stage 3: it calls the script.
   expect(
@@ -88,15 +88,15 @@ test('runit as Void has it: a script of the folder that stage 3 goes through; as
   expect(system.readText(START)).toContain('ls -lL /etc/runit/reboot')
   expect(runit.examine(system, program).steps[0]).toContain('/etc/runit/stopit')
 
-  const debian = machine({ ...files, ...folder, '/usr/bin/runit': '/run/runit.stopit\0/run/runit.reboot\0' })
+  const debian = machine({ ...files, ...directory, '/usr/bin/runit': '/run/runit.stopit\0/run/runit.reboot\0' })
   expect(runit.examine(debian, program).steps[0]).toContain('/run/runit.stopit')
-  const stranger = machine({ ...files, ...folder, '/usr/bin/runit': '/var/runit/stopit\0' })
+  const stranger = machine({ ...files, ...directory, '/usr/bin/runit': '/var/runit/stopit\0' })
   expect(runit.examine(stranger, program).obstacles).toEqual([
     unable('this runit takes requests through unknown files'),
   ])
 })
 
-test('s6-linux-init: the folder that its shutdown daemon was given, and an execline script as well as one of the shell', () => {
+test('s6-linux-init: the directory that its shutdown daemon was given, and an execline script as well as one of the shell', () => {
   const daemon = '/run/service/s6-linux-init-shutdownd'
   const final = '/etc/s6/mine/scripts/rc.shutdown.final'
   const files = {

@@ -10,9 +10,9 @@ const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
 /** What a hook's shell finds out, with these files in place of the machine's; undefined: the file is not there. */
 function asked(mark: string | undefined, boot: string | undefined): string {
-  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-asked-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  const [markFile, bootFile] = [join(folder, 'mark'), join(folder, 'boot')]
+  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-asked-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const [markFile, bootFile] = [join(directory, 'mark'), join(directory, 'boot')]
   if (mark !== undefined) writeFileSync(markFile, mark)
   if (boot !== undefined) writeFileSync(bootFile, boot)
   const script = ASKED.replaceAll(MARK_FILE, markFile).replaceAll(BOOT_ID, bootFile)

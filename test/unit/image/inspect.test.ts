@@ -11,11 +11,11 @@ import { inspectFile } from '../../../src/image/inspect/open.ts'
 const head = (name: string) => readFileSync(`test/fixtures/kernels/${name}`)
 const describe = (bytes: Buffer) => inspectImage(bytes.subarray(0, HEAD_BYTES), bytes.length)
 
-let folder: string
+let directory: string
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'linux-kexec-image-'))
+  directory = mkdtempSync(join(tmpdir(), 'linux-kexec-image-'))
 })
-afterAll(() => rmSync(folder, { recursive: true }))
+afterAll(() => rmSync(directory, { recursive: true }))
 
 test('a Debian kernel is told from its head alone', () => {
   expect(inspectImage(head('vmlinuz-6.1.0-50-cloud-amd64.head'), 14_186_432)).toMatchObject({
@@ -66,15 +66,15 @@ test('an EFI program is not taken for a kernel', () => {
   expect(describe(bytes).description).toBe('a PE executable for x86_64 without a Linux boot header')
 })
 
-test('folders and devices are named, and a missing file is an error with its reason', () => {
-  expect(inspectFile(folder).description).toBe('a directory')
+test('directories and devices are named, and a missing file is an error with its reason', () => {
+  expect(inspectFile(directory).description).toBe('a directory')
   expect(inspectFile('/dev/null').description).toBe('a character device')
-  writeFileSync(join(folder, 'empty'), '')
-  expect(inspectFile(join(folder, 'empty')).description).toBe('an empty file')
-  expect(() => inspectFile(join(folder, 'nothing'))).toThrow(
+  writeFileSync(join(directory, 'empty'), '')
+  expect(inspectFile(join(directory, 'empty')).description).toBe('an empty file')
+  expect(() => inspectFile(join(directory, 'nothing'))).toThrow(
     expect.objectContaining({ reason: 'not-found', code: 'ENOENT', refused: true }),
   )
-  expect(() => inspectFile(join(folder, 'empty', 'x'))).toThrow(
+  expect(() => inspectFile(join(directory, 'empty', 'x'))).toThrow(
     expect.objectContaining({ reason: 'not-found', code: 'ENOTDIR' }),
   )
 })

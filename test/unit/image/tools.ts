@@ -12,11 +12,11 @@ import {
 } from '../../../src/image/unpack/extract.ts'
 import type { LocatedPart } from '../../../src/image/unpack/nested.ts'
 
-/** A folder of this file's tests. */
-export const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-image-'))
-afterAll(() => rmSync(folder, { recursive: true }))
+/** A directory of this file's tests. */
+export const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-image-'))
+afterAll(() => rmSync(directory, { recursive: true }))
 
-export const path = (name: string) => join(folder, name)
+export const path = (name: string) => join(directory, name)
 
 export function file(name: string, bytes: string | Buffer): string {
   writeFileSync(path(name), bytes)
@@ -26,7 +26,7 @@ export function file(name: string, bytes: string | Buffer): string {
 /** Runs a program that makes images, and gives what it printed. It must be installed: scripts/programs.mjs says by what. */
 export function tool(program: string, args: readonly string[], input?: Buffer): Buffer {
   return execFileSync(program, args, {
-    cwd: folder,
+    cwd: directory,
     maxBuffer: 1 << 30,
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(input === undefined ? {} : { input }),

@@ -7,7 +7,7 @@ import { DebianMirror, packageFile } from '../../../src/vm/provision/debian.ts'
 export interface Ukify {
   /** Such as 257. */
   readonly version: number
-  /** Folder with linuxx64.efi.stub, addonx64.efi.stub and systemd-bootx64.efi. */
+  /** Directory with linuxx64.efi.stub, addonx64.efi.stub and systemd-bootx64.efi. */
   readonly stubs: string
   /** Runs it: ['--linux=…', …, '--output=…']. A UKI gets the stub, what has no kernel that of addons. */
   build(options: readonly string[]): void
@@ -23,10 +23,10 @@ export async function findUkify(suite: string): Promise<Ukify | string> {
     const mirror = await DebianMirror.open({ suites: [suite] })
     const wanted = ['systemd-ukify', 'systemd-boot-efi', 'python3-pefile']
     const packages = await mirror.fetch(wanted, { dependencies: false })
-    const folder = (name: string) => packages.find((unpacked) => unpacked.name === name)?.folder ?? ''
-    const program = await packageFile(folder('systemd-ukify'), 'bin/ukify')
-    const stubs = join(folder('systemd-boot-efi'), 'usr/lib/systemd/boot/efi')
-    const env = { ...process.env, PYTHONPATH: modulesFolders(folder('python3-pefile')).join(delimiter) }
+    const directory = (name: string) => packages.find((unpacked) => unpacked.name === name)?.directory ?? ''
+    const program = await packageFile(directory('systemd-ukify'), 'bin/ukify')
+    const stubs = join(directory('systemd-boot-efi'), 'usr/lib/systemd/boot/efi')
+    const env = { ...process.env, PYTHONPATH: modulesDirectories(directory('python3-pefile')).join(delimiter) }
     const run = (args: readonly string[]) =>
       execFileSync('python3', ['-B', program, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] }).toString()
     const version = Number(/^ukify (\d+)/.exec(run(['--version']))?.[1])
@@ -40,7 +40,7 @@ export async function findUkify(suite: string): Promise<Ukify | string> {
   }
 }
 
-function modulesFolders(folder: string): string[] {
-  const python = join(folder, 'usr/lib')
+function modulesDirectories(directory: string): string[] {
+  const python = join(directory, 'usr/lib')
   return readdirSync(python).map((name) => join(python, name, 'dist-packages'))
 }

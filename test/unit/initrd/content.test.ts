@@ -9,17 +9,17 @@ import { checkInitrdContent } from '../../../src/initrd/content.ts'
 
 const texts = (remarks: readonly { text: string }[]) => remarks.map(({ text }) => text).join()
 
-let folder: string
+let directory: string
 let newc: Buffer
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'linux-kexec-content-'))
-  for (const name of ['one', 'two', 'three']) writeFileSync(join(folder, name), name.repeat(100))
+  directory = mkdtempSync(join(tmpdir(), 'linux-kexec-content-'))
+  for (const name of ['one', 'two', 'three']) writeFileSync(join(directory, name), name.repeat(100))
   newc = cpio('newc')
 })
-afterAll(() => rmSync(folder, { recursive: true }))
+afterAll(() => rmSync(directory, { recursive: true }))
 
 const cpio = (format: string) =>
-  execFileSync('cpio', ['-o', '-H', format, '--quiet'], { input: 'one\ntwo\nthree', cwd: folder })
+  execFileSync('cpio', ['-o', '-H', format, '--quiet'], { input: 'one\ntwo\nthree', cwd: directory })
 const packed = (input: Buffer, program: string, ...args: string[]) => execFileSync(program, [...args, '-c'], { input })
 const check = (bytes: Buffer) => checkInitrdContent(memoryBytes(bytes))
 
@@ -52,7 +52,7 @@ describe('what a kernel takes', () => {
 
   test('an archive with more entries than are looked at', async () => {
     const names = Array.from({ length: 100 }, () => 'one').join('\n')
-    const many = execFileSync('cpio', ['-o', '-H', 'newc', '--quiet'], { input: names, cwd: folder })
+    const many = execFileSync('cpio', ['-o', '-H', 'newc', '--quiet'], { input: names, cwd: directory })
     let read = 0
     const source = memoryBytes(many)
     const counted = {
@@ -120,10 +120,10 @@ describe('what may not work', () => {
     ['a cramfs', 'mkfs.cramfs', null],
     ['a squashfs', 'mksquashfs', null],
   ])('%s file system: an initrd of the old kind, plain and compressed', async (name, program, args) => {
-    const image = join(folder, `${program}.image`)
+    const image = join(directory, `${program}.image`)
     writeFileSync(image, '')
     truncateSync(image, args === null ? 0 : 1024 * 1024)
-    const tree = mkdtempSync(join(folder, 'tree-'))
+    const tree = mkdtempSync(join(directory, 'tree-'))
     const made = spawnSync(
       program,
       args === null ? [tree, image, ...(program === 'mksquashfs' ? ['-noappend'] : [])] : [...args, image],
@@ -148,7 +148,7 @@ describe('what may not work', () => {
     expect((await warned(packed(Buffer.from('buy milk\n'), program, ...args))).warnings).toContain(
       'unpacks to a text file',
     )
-    const tar = execFileSync('tar', ['-cf', '-', 'one'], { cwd: folder })
+    const tar = execFileSync('tar', ['-cf', '-', 'one'], { cwd: directory })
     expect((await warned(packed(tar, program, ...args))).warnings).toContain('unpacks to a tar archive')
   })
 

@@ -24,16 +24,16 @@ import { parseOverlay } from '../../../src/initrd/overlay-option.ts'
 import { InitrdTree } from '../../../src/initrd/tree.ts'
 import { System } from '../../../src/system/system.ts'
 
-let folder: string
-const place = (name: string) => join(folder, name)
+let directory: string
+const place = (name: string) => join(directory, name)
 const shell = (script: string, input?: Buffer) =>
-  execFileSync('sh', ['-ec', script], { cwd: folder, maxBuffer: 1 << 28, ...(input ? { input } : {}) })
+  execFileSync('sh', ['-ec', script], { cwd: directory, maxBuffer: 1 << 28, ...(input ? { input } : {}) })
 
 /** What distributions' initrds look like since /usr was merged. */
 let initrd: Buffer
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'linux-kexec-overlay-'))
+  directory = mkdtempSync(join(tmpdir(), 'linux-kexec-overlay-'))
   shell(`
     mkdir -p tree/usr/lib/modules tree/usr/bin tree/etc tree/root src/modules/kernel
     ln -s usr/lib tree/lib; ln -s usr/bin tree/bin; chmod 700 tree/root; echo old > tree/etc/motd
@@ -42,7 +42,7 @@ beforeAll(() => {
     ln -s two.ko src/modules/alias.ko; printf '#!/bin/sh\\n' > src/tool; chmod 755 src/tool`)
   initrd = shell('cd tree && find . | sort | busybox cpio -o -H newc')
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 function allOf(source: ByteSource): Buffer {
   return Buffer.from(source.read(0, source.size))
@@ -69,12 +69,12 @@ async function laidOver(base: Buffer, overlays: Overlay[]): Promise<Buffer> {
   return allOf(archive.bytes)
 }
 
-/** Names in the archive, as busybox lists them; folders without the slash at their end. */
+/** Names in the archive, as busybox lists them; directories without the slash at their end. */
 const names = (archive: Buffer) =>
   shell('busybox cpio -t 2>/dev/null', archive).toString().trim().replace(/\/$/gm, '').split('\n')
 
 describe('an overlay', () => {
-  test('of a folder: everything in it, links as links, with its permissions; unpacked by busybox', async () => {
+  test('of a directory: everything in it, links as links, with its permissions; unpacked by busybox', async () => {
     const archive = await laidOver(initrd, [{ source: place('src/modules'), destination: '/opt/modules' }])
     shell('mkdir out && cd out && busybox cpio -idm 2>/dev/null', archive)
     expect(readFileSync(place('out/opt/modules/kernel/one.ko'), 'utf8')).toBe('one\n')
@@ -93,7 +93,7 @@ describe('an overlay', () => {
     ])
   })
 
-  test('of a file: at its own path, at another, into a folder', async () => {
+  test('of a file: at its own path, at another, into a directory', async () => {
     const tool = place('src/tool')
     expect(names(await laidOver(initrd, [{ source: tool, destination: '/bin/' }]))).toEqual(['usr/bin/tool'])
     expect(names(await laidOver(initrd, [{ source: tool, destination: '/bin/other' }]))).toEqual(['usr/bin/other'])
@@ -111,7 +111,7 @@ describe('an overlay', () => {
     expect(shell('busybox cpio -tv 2>/dev/null', archive).toString()).toMatch(/^lrwx.*\n-rw-r--r--.*\n-rw-------/)
   })
 
-  test('leaves the folders of the initrd as they are, and the same input gives the same bytes', async () => {
+  test('leaves the directories of the initrd as they are, and the same input gives the same bytes', async () => {
     const overlays = [{ source: Buffer.from('x'), destination: '/root/deep/er/file' }]
     const archive = await laidOver(initrd, overlays)
     expect(names(archive)).toEqual(['root/deep', 'root/deep/er', 'root/deep/er/file'])
@@ -133,7 +133,7 @@ describe('an overlay', () => {
     await expect(listArchive(archive, () => {}, AbortSignal.abort())).rejects.toMatchObject({ reason: 'aborted' })
   })
 
-  test('over an initrd that cannot be looked into: neither a link to a folder nor other names of a file are lost', async () => {
+  test('over an initrd that cannot be looked into: neither a link to a directory nor other names of a file are lost', async () => {
     const tree = await treeOf(Buffer.from('\x89LZO\0\r\n what cannot be read', 'latin1'))
     expect(tree.isComplete).toBe(false)
     const items = gathered([{ source: place('src/tool'), destination: '/lib/tool' }])
@@ -194,7 +194,7 @@ describe('is refused, and says why:', () => {
     expect(await refusal({ source })).toMatchObject({ message: expect.stringContaining('bytes need a destination') })
   })
 
-  test('what is not there, and what is neither file nor folder', async () => {
+  test('what is not there, and what is neither file nor directory', async () => {
     expect(await refusal({ source: place('absent') })).toMatchObject({ reason: 'not-found', path: place('absent') })
     shell('mkdir odd && mkfifo odd/pipe')
     expect(await refusal({ source: place('odd') })).toMatchObject({ path: place('odd/pipe') })
@@ -223,12 +223,12 @@ describe('is refused, and says why:', () => {
     ])
   })
 
-  test('a file in the way of a folder, a folder in the way of a file', async () => {
+  test('a file in the way of a directory, a directory in the way of a file', async () => {
     const source = Buffer.from('x')
     expect(await refusal({ source, destination: '/etc/motd/x' })).toMatchObject({ reason: 'invalid-argument' })
     expect(await refusal({ source, destination: '/lib' })).not.toBeInstanceOf(Error)
     expect(await refusal({ source, destination: '/etc' })).toMatchObject({
-      message: expect.stringContaining('the initrd has a folder at /etc'),
+      message: expect.stringContaining('the initrd has a directory at /etc'),
     })
   })
 

@@ -7,15 +7,15 @@ import { fileBytes, memoryBytes } from '../../../src/bytes/bytes.ts'
 import { unpackInitrd } from '../../../src/initrd/unpacked.ts'
 import { makeTree } from '../entries/tree.ts'
 
-let folder: string
+let directory: string
 beforeEach(() => {
-  folder = makeTree({ '/init': { text: '#!/bin/sh\n' } })
+  directory = makeTree({ '/init': { text: '#!/bin/sh\n' } })
   // More than any decompressor takes at once, and not a multiple of four.
-  writeFileSync(join(folder, 'payload'), randomBytes(1_000_001))
+  writeFileSync(join(directory, 'payload'), randomBytes(1_000_001))
 })
 
 const archive = (...names: string[]) =>
-  execFileSync('cpio', ['-o', '-H', 'newc', '--quiet'], { input: names.join('\n'), cwd: folder, maxBuffer: 2 ** 28 })
+  execFileSync('cpio', ['-o', '-H', 'newc', '--quiet'], { input: names.join('\n'), cwd: directory, maxBuffer: 2 ** 28 })
 const packed = (input: Buffer, program: string, ...args: string[]) =>
   execFileSync(program, [...args, '-c'], { input, maxBuffer: 2 ** 28 })
 

@@ -12,7 +12,7 @@ export const debian: Tree = {
     [older, newer].flatMap((release) => [
       [`/boot/vmlinuz-${release}`, { kernel: release }],
       [`/boot/initrd.img-${release}`, 'initrd'],
-      [`/usr/lib/modules/${release}`, 'folder'],
+      [`/usr/lib/modules/${release}`, 'directory'],
     ]),
   ),
   '/etc/os-release': { text: 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n' },
@@ -20,7 +20,7 @@ export const debian: Tree = {
   '/proc/sys/kernel/osrelease': { text: `${older}\n` },
 }
 
-/** Makes a machine's root folder in which every kernel has the length that its header asks for; gone after the test. */
+/** Makes a machine's root directory in which every kernel has the length that its header asks for; gone after the test. */
 export function makeMachine(tree: Tree = debian): string {
   const root = makeTree(tree)
   for (const [path, content] of Object.entries(tree))

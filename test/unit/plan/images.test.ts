@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { type ImageInput, type LoadPlan, type PlanOptions, plan } from '../../../src/index.ts'
-import { file, folder, packed, path, tool } from '../image/tools.ts'
+import { directory, file, packed, path, tool } from '../image/tools.ts'
 import { debian, makeMachine, unsigned } from './debian.ts'
 
 const texts = (remarks: readonly { text: string }[]) => remarks.map(({ text }) => text).join()
@@ -16,7 +16,7 @@ const kernel = Buffer.concat([
   Buffer.alloc(14_200_000),
 ])
 /** A machine about which nothing is known. */
-const root = folder
+const root = directory
 const common = { root, commandLine: 'root=/dev/vda1', noInitrd: true } as const
 
 /** Descriptors of this process by what they lead to. */

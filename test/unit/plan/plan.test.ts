@@ -119,7 +119,7 @@ describe('warnings', () => {
     ])
   })
 
-  test('a folder that every user may write, unless only owners may rename in it', async () => {
+  test('a directory that every user may write, unless only owners may rename in it', async () => {
     const root = makeMachine()
     chmodSync(join(root, 'boot'), 0o777)
     const { warnings } = await planned({ root })
@@ -132,7 +132,9 @@ describe('warnings', () => {
   test('no modules for an entry: once, as its problem', async () => {
     const { [`/usr/lib/modules/${newer}`]: _, ...without } = debian
     const { warnings } = await planned({ root: makeMachine(without), entry: newer })
-    expect(texts(warnings)).toEqual([`There is no modules folder for ${newer}: /lib/modules/${newer} is absent.`])
+    expect(texts(warnings)).toEqual([
+      `There is no modules directory for ${newer}: /lib/modules/${newer} does not exist.`,
+    ])
   })
 
   test('no modules for a file', async () => {
@@ -205,13 +207,13 @@ describe('refusals', () => {
     expect(reasons(await planned({ root, kernel: '/boot/cut', commandLine: 'ro' }))).toEqual(['truncated-kernel'])
   })
 
-  test('a folder', async () => {
+  test('a directory', async () => {
     const made = await planned({ root: makeMachine(), kernel: '/boot', commandLine: 'ro' })
     expect(made.refusals).toMatchObject([{ reason: 'not-a-kernel', path: '/boot' }])
     expect(made.refusals[0]?.['summary']).toContain('this is a directory')
   })
 
-  test('an initrd that is empty, a folder, absent, or no archive', async () => {
+  test('an initrd that is empty, a directory, absent, or no archive', async () => {
     const root = makeMachine({
       ...debian,
       '/boot/none': 'empty',

@@ -9,14 +9,14 @@ import { foretell, leftOpen, unpackCapture, wrongVerdicts } from '../../vm/modes
 import { tableOf } from '../../vm/modes/table.ts'
 
 /** Real machines, as test/vm/signature-modes.test.ts recorded them: their files, and what their kernels did. */
-const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-captures-'))
-afterAll(() => rmSync(folder, { recursive: true }))
+const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-captures-'))
+afterAll(() => rmSync(directory, { recursive: true }))
 
 describe.each(scenarios.map(({ name }) => name))('%s', (name) => {
   const recorded = recordedOutcome(name)
   const { unknowable, kexecLoad } = recorded
   const offered = Object.keys(recorded.images)
-  const root = join(folder, name)
+  const root = join(directory, name)
   unpackCapture(archiveOf(name), root)
 
   test('what is predicted is what the kernel did', () => {
@@ -39,7 +39,7 @@ describe.each(scenarios.map(({ name }) => name))('%s', (name) => {
   test('a file that cannot be read leads to no wrong prediction', () => {
     const problems: string[] = []
     for (const file of filesBelow(root)) {
-      const [path, aside] = [join(root, file), join(folder, 'aside')]
+      const [path, aside] = [join(root, file), join(directory, 'aside')]
       renameSync(path, aside)
       mkdirSync(path)
       const wrong = wrongVerdicts(foretell(root, offered), recorded)

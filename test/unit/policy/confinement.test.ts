@@ -65,7 +65,7 @@ describe('SELinux', () => {
 })
 
 test('a label that may not be read promises nothing; none at all does', () => {
-  expect(outcomes({ '/proc/self/attr/current': 'folder' })).toEqual(ofProcess)
+  expect(outcomes({ '/proc/self/attr/current': 'directory' })).toEqual(ofProcess)
   expect(outcomes()).toEqual(promised)
   expect(outcomes(lsm('smack'), label('_'))).toEqual(promised)
   // Landlock has no say in the calls that load.

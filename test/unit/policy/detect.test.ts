@@ -208,7 +208,7 @@ describe('IMA', () => {
     const policy = policyOf(
       hidden(machine(bookworm, bootedWith('ima_policy=tcb ima_policy="secure_boot|appraise_tcb"'))),
     )
-    // The folder is gone with the file: securityfs is not mounted, and nothing tells of a policy that was loaded.
+    // The directory is gone with the file: securityfs is not mounted, and nothing tells of a policy that was loaded.
     expect(policy.ima.policy).toBe('known')
     expect(policy.ima.rules[0]).toContain('KEXEC_KERNEL_CHECK')
     expect(policy.ima.rules.at(-1)).toBe('appraise fowner=0')
@@ -266,7 +266,7 @@ describe('keys', () => {
 })
 
 describe('what is torn, missing or strange', () => {
-  test('an empty folder: nothing is known, and nothing fails', () => {
+  test('an empty directory: nothing is known, and nothing fails', () => {
     const policy = detectPolicy({ system: new System(makeTree({ '/etc/hostname': { text: 'x' } })) })
     expect(policy).toMatchObject({ mode: 'unknown', lockdown: null, secureBoot: null, capability: null, seccomp: null })
     expect(policy.kexecLoad.mode).toBe('unknown')
@@ -328,8 +328,8 @@ describe('what is torn, missing or strange', () => {
     expect(policy.firmware.revoked).toEqual({ keyIds: [], images: [], certificates: [] })
   })
 
-  test('every place may be a folder, a FIFO or a link that leads nowhere', () => {
-    for (const content of ['folder', 'fifo', { link: '/nowhere' }] as const) {
+  test('every place may be a directory, a FIFO or a link that leads nowhere', () => {
+    for (const content of ['directory', 'fifo', { link: '/nowhere' }] as const) {
       const tree = Object.fromEntries(Object.keys(machine(bookworm)).map((path) => [path, content]))
       expect(policyOf(tree).mode).toMatch(/unknown|unsupported/)
     }
@@ -392,7 +392,7 @@ describe('a kernel of before 4.7, with signatures required and no EFI', () => {
     '/proc/sys/kernel/osrelease': { text: `${release}\n` },
     '/proc/sys/kernel/kexec_load_disabled': { text: '0\n' },
     '/proc/cmdline': { text: 'root=/dev/sda2\n' },
-    '/sys/firmware/dmi': 'folder',
+    '/sys/firmware/dmi': 'directory',
     [`/boot/config-${release}`]: { text: ['#', ...options.map((option) => `CONFIG_${option}=y`), ''].join('\n') },
     '/proc/keys': {
       text: '0f3c2d11 I------     1 perm 1f0b0000     0     0 keyring   .system_keyring: 1\n1aaabbbb I------     1 perm 1f030000     0     0 asymmetri CentOS Linux kernel signing key: e1fdb0e2a7e861a1d1ca80a23dcf0dba3aa4adf5: X509.RSA 3aa4adf5 []\n',

@@ -23,8 +23,8 @@ import {
 
 const texts = (remarks: readonly { text: string }[]) => remarks.map(({ text }) => text).join()
 
-const folder = join(import.meta.dirname, '../../fixtures/signatures')
-const file = (name: string) => readFileSync(join(folder, name))
+const directory = join(import.meta.dirname, '../../fixtures/signatures')
+const file = (name: string) => readFileSync(join(directory, name))
 const inspect = (bytes: Buffer) => inspectSignatures(memoryBytes(bytes))
 
 /** Key identifiers of test/fixtures/signatures: the CA signed the signer's certificate, and the signer the image. */

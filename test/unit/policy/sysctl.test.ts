@@ -15,12 +15,12 @@ function found(...trees: readonly Tree[]): string[] {
 }
 
 describe('the line that counts', () => {
-  test('is found in each folder, with its number', () => {
-    for (const folder of ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d'])
-      expect(found(text(`${folder}/50-x.conf`, `# comment\n;too\n\n${off}`))).toEqual([`${folder}/50-x.conf:4`])
+  test('is found in each directory, with its number', () => {
+    for (const directory of ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d'])
+      expect(found(text(`${directory}/50-x.conf`, `# comment\n;too\n\n${off}`))).toEqual([`${directory}/50-x.conf:4`])
   })
 
-  test('a file masks those of its name in later folders, also an empty one and a link to /dev/null', () => {
+  test('a file masks those of its name in later directories, also an empty one and a link to /dev/null', () => {
     const vendor = text('/usr/lib/sysctl.d/50-x.conf', off)
     expect(found(vendor, text('/etc/sysctl.d/50-x.conf', off))).toEqual(['/etc/sysctl.d/50-x.conf:1'])
     expect(found(vendor, { '/etc/sysctl.d/50-x.conf': 'empty' })).toEqual([])
@@ -28,7 +28,7 @@ describe('the line that counts', () => {
     expect(found(vendor, text('/etc/sysctl.d/50-x.conf.dpkg-old', off))).toEqual(['/usr/lib/sysctl.d/50-x.conf:1'])
   })
 
-  test('files are read in order of their names, whatever the folder: the last one counts', () => {
+  test('files are read in order of their names, whatever the directory: the last one counts', () => {
     expect(found(text('/usr/lib/sysctl.d/99-z.conf', off), text('/etc/sysctl.d/10-a.conf', off))).toEqual([
       '/usr/lib/sysctl.d/99-z.conf:1',
       '/etc/sysctl.d/10-a.conf:1',

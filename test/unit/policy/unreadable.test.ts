@@ -31,7 +31,7 @@ test.each(Object.entries(builtMachines))(
     for (const file of Object.keys(tree).filter((path) => !identity.test(path))) {
       const [path, aside] = [join(root, file), join(root, 'aside')]
       renameSync(path, aside)
-      // A folder in its place is there, and cannot be read; one that may not be written is as IMA leaves its policy.
+      // A directory in its place is there, and cannot be read; one that may not be written is as IMA leaves its policy.
       mkdirSync(path, { mode: 0o500 })
       const now = verdictsOf(detectPolicy({ system: new System(root) }))
       for (const [index, outcome] of now.entries()) {
@@ -78,5 +78,5 @@ test('what IMA says to the initrd is certain only where nothing about the kernel
   }
   const told = (tree: Tree) => predict(policyOf(tree), withInitrd, null).outcome
   expect(told(machine(bookworm, asks))).toBe('will-be-refused')
-  expect(told(machine(bookworm, asks, { '/proc/sys/kernel/kexec_load_disabled': 'folder' }))).toBe('cannot-tell')
+  expect(told(machine(bookworm, asks, { '/proc/sys/kernel/kexec_load_disabled': 'directory' }))).toBe('cannot-tell')
 })

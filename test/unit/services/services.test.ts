@@ -12,10 +12,10 @@ const program: Tree = { '/usr/bin/node': 'empty', '/usr/bin/linux-kexec': 'empty
 const managers: Record<ServiceKind, Tree> = {
   systemd: { '/usr/lib/systemd/systemd': 'empty' },
   openrc: { '/sbin/openrc-run': 'empty' },
-  sysvinit: { '/etc/rc6.d': 'folder', '/etc/init.d': 'folder' },
+  sysvinit: { '/etc/rc6.d': 'directory', '/etc/init.d': 'directory' },
 }
 
-/** Every file and link of a folder and below, without what stands for programs. */
+/** Every file and link of a directory and below, without what stands for programs. */
 function filesOf(root: string): string[] {
   const names = readdirSync(join(root, 'etc'), { recursive: true, withFileTypes: true })
   return names
@@ -100,7 +100,7 @@ test('links that insserv has made are the links, and go with the service', () =>
 test('nothing is placed where neither the kind nor the program is known', async () => {
   const bare = await json(['service', 'install', '--root', makeTree(program)])
   expect([bare.status, bare.document.error.reason]).toEqual([3, 'unsupported-init'])
-  const without = await json(['service', 'install', '--openrc', '--root', makeTree({ '/etc': 'folder' })])
+  const without = await json(['service', 'install', '--openrc', '--root', makeTree({ '/etc': 'directory' })])
   expect([without.status, without.document.error.summary]).toEqual([3, expect.stringContaining('not installed here')])
 })
 

@@ -18,10 +18,10 @@ import { dirname, join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { fileBytes } from '../../../src/bytes/bytes.ts'
 import { identify } from '../../../src/state/file-identity.ts'
-import { StateFolder } from '../../../src/state/folder.ts'
 import { loadedImages } from '../../../src/state/loaded-image.ts'
 import type { LoadRecord } from '../../../src/state/record.ts'
 import { writeRecord } from '../../../src/state/remember.ts'
+import { StateDirectory } from '../../../src/state/state-directory.ts'
 import { System } from '../../../src/system/system.ts'
 import { localTime } from '../../../src/text.ts'
 
@@ -84,17 +84,17 @@ const files = { '/boot/vmlinuz': 'kernel'.repeat(50_000), '/boot/initrd.img': 'i
 /** A machine on which we have loaded these files, and what is known of that. */
 function loadedMachine(changes: Partial<LoadRecord> = {}) {
   const system = machine(files)
-  const folder = new StateFolder(system)
-  writeRecord(folder, record(system, changes))
-  const path = join(folder.path, 'loaded.json')
-  return { system, folder, path, host: (inside: string) => join(system.root, inside) }
+  const directory = new StateDirectory(system)
+  writeRecord(directory, record(system, changes))
+  const path = join(directory.path, 'loaded.json')
+  return { system, directory, path, host: (inside: string) => join(system.root, inside) }
 }
 
 test('a load leaves a record that only root can read, and no unfinished file beside it', () => {
-  const { system, folder, path } = loadedMachine()
-  expect(lstatSync(folder.path).mode & 0o777).toBe(0o700)
+  const { system, directory, path } = loadedMachine()
+  expect(lstatSync(directory.path).mode & 0o777).toBe(0o700)
   expect(lstatSync(path).mode & 0o777).toBe(0o600)
-  expect(readdirSync(folder.path)).toEqual(['loaded.json'])
+  expect(readdirSync(directory.path)).toEqual(['loaded.json'])
   const { kernel, crash } = loadedImages({ system })
   expect(crash).toMatchObject({ state: 'none', record: null })
   expect(kernel).toMatchObject({ state: 'unconfirmed', stale: [], warnings: [] })
@@ -117,7 +117,7 @@ test('a file that has changed since is named, with what became of it', () => {
   const stale = () => loadedImages({ system }).kernel.stale
   const [kernel, initrd] = [host('/boot/vmlinuz'), host('/boot/initrd.img')]
   utimesSync(initrd, 1_000_000, 1_000_000)
-  writeRecord(new StateFolder(system), record(system))
+  writeRecord(new StateDirectory(system), record(system))
 
   // What leaves the bytes alone is no change: another mode, a copy in its place with the same time.
   chmodSync(kernel, 0o600)
@@ -140,7 +140,7 @@ test('another file with the size and the time of the loaded one is found by its 
   const system = machine(files)
   const kernel = join(system.root, '/boot/vmlinuz')
   utimesSync(kernel, 1_000_000, 1_000_000)
-  writeRecord(new StateFolder(system), record(system))
+  writeRecord(new StateDirectory(system), record(system))
   for (const offset of [10, 299_990]) {
     const bytes = Buffer.from(files['/boot/vmlinuz'])
     bytes[offset] = 0
@@ -155,7 +155,7 @@ test('another file with the size and the time of the loaded one is found by its 
 test('what came from memory cannot go stale', () => {
   const system = machine(files)
   const bytes = identify('(bytes)', fileBytes(system.open('/boot/vmlinuz'), 300_000), null)
-  writeRecord(new StateFolder(system), record(system, { kernel: bytes, initrds: [] }))
+  writeRecord(new StateDirectory(system), record(system, { kernel: bytes, initrds: [] }))
   rmSync(join(system.root, '/boot/vmlinuz'))
   expect(loadedImages({ system }).kernel).toMatchObject({ state: 'unconfirmed', stale: [] })
 })
@@ -163,7 +163,7 @@ test('what came from memory cannot go stale', () => {
 test('a record that someone else may have written is not trusted, and the warning says why', () => {
   const distrust: [(machine: ReturnType<typeof loadedMachine>) => void, string][] = [
     [({ path }) => chmodSync(path, 0o644), 'accessible to others than its owner'],
-    [({ folder }) => chmodSync(folder.path, 0o777), 'others than its owner may write in'],
+    [({ directory }) => chmodSync(directory.path, 0o777), 'others than its owner may write in'],
     [
       ({ path, host }) => {
         renameSync(path, host('/elsewhere'))
@@ -232,20 +232,20 @@ test('no bytes in the place of a record do harm: torn, hostile, from the future'
 test('--verify hashes the files that are unchanged only where the image is surely ours', () => {
   const { system, path } = loadedMachine({ fingerprint: 'aa', fingerprintProblem: null })
   const { kernel } = loadedImages({ system, verify: true })
-  // The memory of a machine that is only a folder cannot be read.
+  // The memory of a machine that is only a directory cannot be read.
   expect(kernel.state).toBe('unconfirmed')
   expect(kernel.record?.kernel.sha256).toBeNull()
   expect(existsSync(path)).toBe(true)
 })
 
-test('a folder of another kind in the place of ours is never written into', () => {
+test('a directory of another kind in the place of ours is never written into', () => {
   const system = machine(files)
   writeFileSync(join(system.root, '/run/linux-kexec'), '')
-  expect(() => writeRecord(new StateFolder(system), record(system))).toThrow()
+  expect(() => writeRecord(new StateDirectory(system), record(system))).toThrow()
   rmSync(join(system.root, '/run/linux-kexec'))
   mkdirSync(join(system.root, '/elsewhere'))
   symlinkSync(join(system.root, '/elsewhere'), join(system.root, '/run/linux-kexec'))
-  expect(() => writeRecord(new StateFolder(system), record(system))).toThrow('is not a directory')
+  expect(() => writeRecord(new StateDirectory(system), record(system))).toThrow('is not a directory')
   expect(readdirSync(join(system.root, '/elsewhere'))).toEqual([])
 })
 
@@ -274,16 +274,16 @@ test('docs/json.md has every field of a loaded image and of a record', () => {
 test.each([
   ['to the top', '/run', undefined],
   ['out of the root by its full name', undefined, undefined],
-  ['to a folder inside', '/elsewhere', '/elsewhere'],
+  ['to a directory inside', '/elsewhere', '/elsewhere'],
 ])('a /run that is a link %s is followed inside the root alone', (_name, target, inside) => {
   const system = machine({ '/boot/vmlinuz': 'kernel', '/boot/initrd.img': 'initrd' })
   const outside = machine()
-  writeRecord(new StateFolder(outside), record(system))
+  writeRecord(new StateDirectory(outside), record(system))
   rmSync(join(system.root, 'run'), { recursive: true })
   if (inside !== undefined) mkdirSync(join(system.root, inside))
   symlinkSync(target ?? join(outside.root, 'run'), join(system.root, 'run'))
-  const folder = new StateFolder(system)
-  expect(folder.path.startsWith(system.root)).toBe(true)
-  if (inside !== undefined) writeRecord(folder, record(system))
+  const directory = new StateDirectory(system)
+  expect(directory.path.startsWith(system.root)).toBe(true)
+  if (inside !== undefined) writeRecord(directory, record(system))
   expect(loadedImages({ system }).kernel.record === null).toBe(inside === undefined)
 })

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, onTestFinished, test } from 'vitest'
-import { StateFolder } from '../../../src/state/folder.ts'
 import { Lock } from '../../../src/state/lock.ts'
+import { StateDirectory } from '../../../src/state/state-directory.ts'
 import { System } from '../../../src/system/system.ts'
 
 const roots: string[] = []
@@ -37,7 +37,7 @@ test('the lock is had by one at a time, in one process and in several; whoever w
   Lock.takeSync(system, 'unload').release()
 })
 
-test('a signal ends the waiting; without a folder that can be written there is no lock, and no failure', async () => {
+test('a signal ends the waiting; without a directory that can be written there is no lock, and no failure', async () => {
   const system = machine()
   const held = await Lock.take(system, 'load')
   const controller = new AbortController()
@@ -46,7 +46,7 @@ test('a signal ends the waiting; without a folder that can be written there is n
   await expect(waiting).rejects.toMatchObject({ reason: 'aborted' })
   held.release()
   const elsewhere = machine()
-  symlinkSync('/nonexistent/folder', join(elsewhere.root, 'run'))
+  symlinkSync('/nonexistent/directory', join(elsewhere.root, 'run'))
   ;(await Lock.take(elsewhere, 'load')).release()
 })
 
@@ -74,24 +74,21 @@ test('the kernel releases the lock of a process that is killed', async () => {
   ;(await Lock.take(system, 'load', { deadline: 10_000 })).release()
 })
 
-test('whatever the umask is, the folder and what is in it are root’s alone, and folders on the way are not', async () => {
+test('whatever the umask is, the directory and what is in it are root’s alone, and directories on the way are not', async () => {
   for (const mask of [0, 0o777, 0o022]) {
     const system = machine()
     const old = process.umask(mask)
     try {
-      new StateFolder(system).write('loaded.json', '{}')
+      new StateDirectory(system).write('loaded.json', '{}')
       ;(await Lock.take(system, 'load')).release()
     } finally {
       process.umask(old)
     }
-    const folder = join(system.root, 'run/linux-kexec')
-    expect([join(system.root, 'run'), folder, join(folder, 'loaded.json'), join(folder, 'lock')].map(modeOf)).toEqual([
-      '755',
-      '700',
-      '600',
-      '600',
-    ])
-    expect(readFileSync(join(folder, 'loaded.json'), 'utf8')).toBe('{}')
+    const directory = join(system.root, 'run/linux-kexec')
+    expect(
+      [join(system.root, 'run'), directory, join(directory, 'loaded.json'), join(directory, 'lock')].map(modeOf),
+    ).toEqual(['755', '700', '600', '600'])
+    expect(readFileSync(join(directory, 'loaded.json'), 'utf8')).toBe('{}')
   }
 })
 

@@ -58,9 +58,11 @@ test('a kernel without kexec is told from a /sys that is not mounted', () => {
   })
 })
 
-test('whose the image is, is not told where it cannot be told whether there is one', () => {
+test('the owner of an image is unknown where it is unknown whether there is one', () => {
   const { kernel } = loadedImages({ system: machine(sysctl) })
   expect(kernel).toMatchObject({ state: 'unreadable', record: null })
-  expect(kernel.warnings[0]).toContain('mount -t sysfs sysfs /sys')
+  expect(kernel.warnings).toEqual([
+    { code: 'loaded-unknown', text: expect.stringContaining('mount -t sysfs sysfs /sys') },
+  ])
   expect(loadedImages({ system: machine(sys) }).kernel.state).toBe('none')
 })

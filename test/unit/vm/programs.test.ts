@@ -20,10 +20,10 @@ const known: Starters = new Map(
 /** Those that need nothing: set-up tells what to do without them, or they are tried and done without. */
 const optional = new Set(['sudo', 'bootctl'])
 
-const sources = ['src/vm', 'scripts', 'test', 'bench', 'native/test', 'examples'].flatMap((folder) =>
-  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+const sources = ['src/vm', 'scripts', 'test', 'bench', 'native/test', 'examples'].flatMap((directory) =>
+  readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.(ts|mjs|cjs|js)$/.test(name) && !name.includes('node_modules'))
-    .map((name) => join(root, folder, name)),
+    .map((name) => join(root, directory, name)),
 )
 const parsed = sources.map((file) =>
   ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true),

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import type { Vm } from '../../../src/vm/index.ts'
 
-/** What decides which init system runs and what it would do: as it is on the machine. Folders are taken with what is in them. */
+/** What decides which init system runs and what it would do: as it is on the machine. Directories are taken with what is in them. */
 const paths = [
   '/proc/1/comm',
   '/proc/1/exe',

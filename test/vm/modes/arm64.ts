@@ -62,18 +62,18 @@ poweroff -f
 /** Boots it, has it say what it is, and offers its own kernel to it. */
 export async function runArm64(): Promise<{ readonly outcome: ScenarioOutcome; readonly captured: Buffer }> {
   const kernel = await foreignKernel({ architecture: 'arm64', flavour: 'cloud-arm64', suite: 'stable', progress })
-  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-arm64-'))
+  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-arm64-'))
   try {
-    const image = join(folder, 'image')
+    const image = join(directory, 'image')
     writeFileSync(image, await plainImage(kernel))
-    await writeInitrd(join(folder, 'initrd'), kernel, image)
-    const text = await boot(image, join(folder, 'initrd'))
+    await writeInitrd(join(directory, 'initrd'), kernel, image)
+    const text = await boot(image, join(directory, 'initrd'))
     const line = (mark: string) => new RegExp(`^@${mark} (.*)$`, 'm').exec(text)?.[1] ?? ''
     const attempts = parseAttempts(text, errnoName)
     const captured = Buffer.from(line('captured'), 'base64')
     return { outcome: { title: arm64.title, kernel: line('release'), unknowable: null, ...attempts }, captured }
   } finally {
-    rmSync(folder, { recursive: true })
+    rmSync(directory, { recursive: true })
   }
 }
 
@@ -93,7 +93,7 @@ async function writeInitrd(initrd: string, { release, config }: Kernel, image: s
   const mirror = await DebianMirror.open({ architecture: 'arm64', suites: ['stable'], progress })
   const tree = new FileTree({ mergedUsr: true })
   const packages = await mirror.fetch(['busybox-static', 'perl-base', 'libc6', 'libcrypt1'], { dependencies: false })
-  for (const { folder } of packages) await tree.addFolder(folder, '/', (path) => path.startsWith('/usr/share'))
+  for (const { directory } of packages) await tree.addDirectory(directory, '/', (path) => path.startsWith('/usr/share'))
   tree.add({ path: '/dev/console', device: { type: 'character', major: 5, minor: 1 } })
   tree.add({ path: '/init', data: init, mode: 0o755 })
   tree.add({ path: '/capture', data: captureScript })
@@ -107,7 +107,7 @@ async function writeInitrd(initrd: string, { release, config }: Kernel, image: s
 async function boot(kernel: string, initrd: string): Promise<string> {
   const mirror = await DebianMirror.open({ progress })
   const [qemu] = await mirror.fetch(['qemu-system-arm'], { dependencies: false })
-  const program = await packageFile(qemu?.folder ?? '', 'bin/qemu-system-aarch64')
+  const program = await packageFile(qemu?.directory ?? '', 'bin/qemu-system-aarch64')
   const machine = [
     '-M',
     'virt',

@@ -37,7 +37,7 @@ const symbols = 'kexec|_printk|verify_pefile|bzImage64_verify_sig'
 
 /**
  * Shell for a guest: prints a tar archive of these files. Run under what the commands run under, so that /proc/self is theirs.
- * A folder stands for a file that is there and cannot be read, since root reads any file; the owner may write it or not, as
+ * A directory stands for a file that is there and cannot be read, since root reads any file; the owner may write it or not, as
  * before. (The kernel's IMA policy is such a file even for root, and whether it may be written tells of its past.)
  */
 export const captureScript = `
@@ -51,8 +51,8 @@ copy() {
 }
 for file in ${files.join(' ')}; do [ -f "$file" ] && copy "$file"; done
 for space in pid user; do mkdir -p "$out/proc/self/ns"; ln -s "$(readlink /proc/self/ns/$space)" "$out/proc/self/ns/$space"; done
-for folder in /sys/kernel/security/ima /sys/firmware /sys/firmware/efi /sys/firmware/efi/efivars; do
-  [ -d "$folder" ] && mkdir -p "$out/$folder"
+for directory in /sys/kernel/security/ima /sys/firmware /sys/firmware/efi /sys/firmware/efi/efivars; do
+  [ -d "$directory" ] && mkdir -p "$out/$directory"
 done
 release=$(uname -r)
 mkdir -p "$out/boot"
@@ -64,15 +64,15 @@ rm -rf "$out"
 
 /** Writes what was captured as an archive that is the same whenever the files are. */
 export function writeCapture(archive: string, captured: Buffer): void {
-  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-capture-'))
+  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-capture-'))
   try {
-    const root = join(folder, 'root')
+    const root = join(directory, 'root')
     mkdirSync(root)
     execFileSync('tar', ['-C', root, '-xzf', '-'], { input: captured })
     const same = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--format=ustar']
     const packed = execFileSync('tar', ['-C', root, ...same, '-cf', '-', '.'], { maxBuffer: 64 * 1024 * 1024 })
     writeFileSync(archive, execFileSync('gzip', ['-9', '-n'], { input: packed }))
   } finally {
-    rmSync(folder, { recursive: true })
+    rmSync(directory, { recursive: true })
   }
 }

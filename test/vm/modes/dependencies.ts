@@ -17,8 +17,8 @@ export function libraryDependencies(): ImageEntry[] {
   )
 }
 
-function dependenciesOf(folder: string): string[] {
-  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+function dependenciesOf(directory: string): string[] {
+  const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as {
     readonly dependencies?: Readonly<Record<string, string>>
   }
   return Object.keys(manifest.dependencies ?? {})

@@ -40,14 +40,14 @@ export interface ModeImages {
   readonly entries: readonly ImageEntry[]
 }
 
-/** Makes them of Debian's kernel in a folder, with real tools, unless they are there already. */
-export async function makeImages(folder: string, kernel: Kernel, older: Kernel): Promise<ModeImages> {
-  const path = (name: string) => join(folder, name)
+/** Makes them of Debian's kernel in a directory, with real tools, unless they are there already. */
+export async function makeImages(directory: string, kernel: Kernel, older: Kernel): Promise<ModeImages> {
+  const path = (name: string) => join(directory, name)
   const files = Object.fromEntries(imageNames.map((name) => [name, path(name)])) as Record<ImageName, string>
   const stamp = `${kernel.image}\n${older.image}\n`
   if (!existsSync(path('made-of')) || readFileSync(path('made-of'), 'utf8') !== stamp) {
-    mkdirSync(folder, { recursive: true })
-    makeKey(folder)
+    mkdirSync(directory, { recursive: true })
+    makeKey(directory)
     copyFileSync(kernel.image, files.signed)
     copyFileSync(older.image, files.forbidden)
     const bytes = readFileSync(kernel.image)
@@ -77,12 +77,12 @@ export async function makeImages(folder: string, kernel: Kernel, older: Kernel):
   }
 }
 
-function makeKey(folder: string): void {
-  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')]
+function makeKey(directory: string): void {
+  const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')]
   const subject = ['-subj', '/CN=A key of our own', '-addext', 'keyUsage=digitalSignature']
   const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-sha256', '-days', '3650', ...subject]
   run('openssl', ...request, '-keyout', key, '-out', certificate)
-  run('openssl', 'x509', '-in', certificate, '-outform', 'DER', '-out', join(folder, 'certificate.der'))
+  run('openssl', 'x509', '-in', certificate, '-outform', 'DER', '-out', join(directory, 'certificate.der'))
 }
 
 async function reportsOf(files: Readonly<Record<ImageName, string>>): Promise<Record<ImageName, SignatureReport>> {

@@ -3,7 +3,7 @@ import type { ImageName, ModeImages } from './images.ts'
 
 /** A state of a machine in which kernels are offered to it. */
 export interface Scenario {
-  /** Folder of its fixture. */
+  /** Directory of its fixture. */
   readonly name: string
   /** Row of the table. */
   readonly title: string

@@ -7,7 +7,7 @@ import type { System } from '../../../system/system.ts'
 export const BLOB = '/sys/firmware/fdt'
 
 /** The same as directories and files. The older name is a link to it. */
-const FOLDERS = ['/sys/firmware/devicetree/base', '/proc/device-tree'] as const
+const DIRECTORIES = ['/sys/firmware/devicetree/base', '/proc/device-tree'] as const
 
 /** The most nodes that are read; the largest trees have some thousand. */
 const MAX_NODES = 50_000
@@ -22,8 +22,8 @@ export function readRunningTree(system: System): DeviceTree {
     return readDeviceTree(system.readHead(BLOB, MAX_BLOB + 1), BLOB)
   } catch (error) {
     if (error instanceof KexecError) throw error
-    const folder = folderOf(system)
-    if (folder !== undefined) return readTreeFolder(system, folder)
+    const directory = directoryOf(system)
+    if (directory !== undefined) return readTreeDirectory(system, directory)
     const isDenied = ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
     if (!isDenied) throw noTree(BLOB, 'Mount /sys, or give a device tree with --dtb.')
     throw new KexecError(
@@ -38,14 +38,14 @@ export function readRunningTree(system: System): DeviceTree {
  * reservations.
  * @throws KexecError 'not-readable' for a process without privilege, 'not-found' on a machine without one
  */
-export function readTreeOfFolders(system: System): DeviceTree {
-  const folder = folderOf(system)
-  if (folder === undefined) throw noTree(FOLDERS[1], 'Mount /proc and /sys.')
-  return readTreeFolder(system, folder)
+export function readTreeOfDirectories(system: System): DeviceTree {
+  const directory = directoryOf(system)
+  if (directory === undefined) throw noTree(DIRECTORIES[1], 'Mount /proc and /sys.')
+  return readTreeDirectory(system, directory)
 }
 
-function folderOf(system: System): string | undefined {
-  return FOLDERS.find((path) => system.exists(`${path}/compatible`))
+function directoryOf(system: System): string | undefined {
+  return DIRECTORIES.find((path) => system.exists(`${path}/compatible`))
 }
 
 function noTree(path: string, hint: string): KexecError {
@@ -54,22 +54,22 @@ function noTree(path: string, hint: string): KexecError {
 }
 
 /** Reads a tree from directories, each a node, and files, each a property. */
-export function readTreeFolder(system: System, folder: string): DeviceTree {
+export function readTreeDirectory(system: System, directory: string): DeviceTree {
   const count = { nodes: 0, bytes: 0 }
-  const root = readNode(system, folder, { name: '', depth: 1 }, count)
+  const root = readNode(system, directory, { name: '', depth: 1 }, count)
   return { reservations: [], bootProcessor: 0, names: Buffer.alloc(0), root }
 }
 
 function readNode(
   system: System,
-  folder: string,
+  directory: string,
   { name, depth }: { name: string; depth: number },
   count: { nodes: number; bytes: number },
 ): TreeNode {
-  if (depth > MAX_DEPTH || ++count.nodes > MAX_NODES) throw tooLarge(folder)
+  if (depth > MAX_DEPTH || ++count.nodes > MAX_NODES) throw tooLarge(directory)
   const node: TreeNode = { name, properties: new Map(), children: [] }
-  for (const entry of system.list(folder)) {
-    const path = `${folder}/${entry}`
+  for (const entry of system.list(directory)) {
+    const path = `${directory}/${entry}`
     const stats = system.stat(path)
     if (stats?.isDirectory()) node.children.push(readNode(system, path, { name: entry, depth: depth + 1 }, count))
     // The blob had no 'name': the kernel makes it from the node's (populate_properties of drivers/of/fdt.c).

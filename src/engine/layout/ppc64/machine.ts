@@ -8,7 +8,7 @@ import type { System } from '../../../system/system.ts'
 import { RNG_SEED } from '../device-tree/handed-over.ts'
 import type { TreeMachine } from '../device-tree/machine.ts'
 import { memoryNodes, memoryRanges, reservedRanges } from '../device-tree/memory.ts'
-import { readTreeOfFolders } from '../device-tree/running-tree.ts'
+import { readTreeOfDirectories } from '../device-tree/running-tree.ts'
 import { REACH } from './trampoline.ts'
 
 /** The relevant facts of a running machine. */
@@ -51,7 +51,7 @@ const crashMemory = ['linux,usable-memory', 'linux,drconf-usable-memory'] as con
  */
 export function readPpc64Machine(system: System): Ppc64Machine {
   const { ram, occupied } = usableMemory(readResources(system))
-  const tree = readTreeOfFolders(system)
+  const tree = readTreeOfDirectories(system)
   const kernelEnd = addressIn(chosenNode(tree), KERNEL_END)
   if (kernelEnd === undefined) throw noKernelEnd()
   const firmware = firmwareRanges(tree)

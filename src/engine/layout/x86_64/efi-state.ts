@@ -58,13 +58,13 @@ export function readEfiState(system: System, parameters: Buffer | null): EfiStat
 
 /** /sys/firmware/efi/runtime-map: Documentation/ABI/testing/sysfs-firmware-efi-runtime-map. Null when it may not be read. */
 function readRuntimeMap(system: System, descriptorSize: number): Buffer | null {
-  const folder = `${EFI}/runtime-map`
-  const names = system.list(folder).filter((name) => /^\d+$/.test(name))
+  const directory = `${EFI}/runtime-map`
+  const names = system.list(directory).filter((name) => /^\d+$/.test(name))
   if (names.length === 0 || names.length > MAX_DESCRIPTORS) return null
   const descriptors = names
     .sort((a, b) => Number(a) - Number(b))
     .map((name) => {
-      const read = (file: string) => readNumber(system, `${folder}/${name}/${file}`)
+      const read = (file: string) => readNumber(system, `${directory}/${name}/${file}`)
       const words = [read('type'), read('phys_addr'), read('virt_addr'), read('num_pages'), read('attribute')]
       if (words.some((word) => word === null)) return null
       const descriptor = Buffer.alloc(descriptorSize)

@@ -107,8 +107,8 @@ function upstream(run: Interpreter, { words }: CommandCall): Truth {
   const given = upstreamOptions(words)
   if (given === undefined) return run.fails(errors.badArgument)
   const path = given.get('p')
-  const folder = path?.startsWith('/') || path?.startsWith('(') ? path : STANDARD
-  let found = path?.endsWith('.conf') ? fileAt(run, path, 'upstream') : filesIn(run, folder, 'upstream')
+  const directory = path?.startsWith('/') || path?.startsWith('(') ? path : STANDARD
+  let found = path?.endsWith('.conf') ? fileAt(run, path, 'upstream') : filesIn(run, directory, 'upstream')
   if (found.length === 0 && given.has('f') && !path?.endsWith('.conf')) found = filesIn(run, STANDARD, 'upstream')
   const sorted = newestFirst(found, (one, other) => compareFileVersions(`${one.id}.conf`, `${other.id}.conf`))
   show(run, sorted, wantedBy(given), 'upstream')
@@ -116,12 +116,12 @@ function upstream(run: Interpreter, { words }: CommandCall): Truth {
 }
 
 /** The type 1 files of a directory; unreachable ones get a remark. */
-function filesIn(run: Interpreter, folder: string, dialect: Dialect): BlsFile[] {
-  const { path, unknown, problem } = run.locate(folder)
+function filesIn(run: Interpreter, directory: string, dialect: Dialect): BlsFile[] {
+  const { path, unknown, problem } = run.locate(directory)
   if (unknown !== null || problem !== null)
     run.problem(
       'out-of-reach',
-      `${run.config}: the entries in ${folder} are missing here: ${problem ?? `it depends on ${unknown}.`}`,
+      `${run.config}: the entries in ${directory} are missing here: ${problem ?? `it depends on ${unknown}.`}`,
     )
   return run.survey.system
     .list(path)

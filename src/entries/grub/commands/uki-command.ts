@@ -41,8 +41,8 @@ interface Image {
 
 function standardImages(run: Interpreter): Image[] {
   for (const partition of systemPartitions) {
-    const folder = run.survey.volumes.files.ignoringCase(`${partition}${STANDARD}`)
-    if (folder !== undefined) return imagesAt(run, folder)
+    const directory = run.survey.volumes.files.ignoringCase(`${partition}${STANDARD}`)
+    if (directory !== undefined) return imagesAt(run, directory)
   }
   return []
 }

@@ -111,11 +111,11 @@ export class Devices {
     let found = [device]
     for (const part of path.split('/').slice(1)) {
       const isPattern = hasWildcards(part)
-      found = found.flatMap((folder) => {
-        if (!isPattern) return [`${folder}/${part}`]
-        const names = this.survey.system.list(this.locate(`${folder}/`, root).path)
+      found = found.flatMap((directory) => {
+        if (!isPattern) return [`${directory}/${part}`]
+        const names = this.survey.system.list(this.locate(`${directory}/`, root).path)
         this.survey.budget.spend('steps', names.length)
-        return names.filter((name) => fits(part, name)).map((name) => `${folder}/${name}`)
+        return names.filter((name) => fits(part, name)).map((name) => `${directory}/${name}`)
       })
       found.length = Math.min(found.length, MAX_FILES)
     }

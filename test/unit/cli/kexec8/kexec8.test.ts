@@ -6,10 +6,10 @@ import { afterAll, expect, test } from 'vitest'
 import { kexecOptions } from '../../../../src/cli/kexec8/options.ts'
 import { cli, denyKexec, program } from '../cli.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'kexec8-'))
-const link = join(folder, 'kexec')
+const directory = mkdtempSync(join(tmpdir(), 'kexec8-'))
+const link = join(directory, 'kexec')
 symlinkSync(program, link)
-afterAll(() => rmSync(folder, { recursive: true }))
+afterAll(() => rmSync(directory, { recursive: true }))
 
 /** Calls us as /sbin/kexec is called: by the name of a link. */
 function asKexec(...words: string[]): string {

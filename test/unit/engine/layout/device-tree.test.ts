@@ -147,19 +147,19 @@ test('memory is given in the cells that the file has', () => {
 })
 
 /** Lays a tree out as the kernel shows it in /sys/firmware/devicetree/base. */
-function layFolder(root: string, node: TreeNode, path = '/sys/firmware/devicetree/base'): void {
+function layDirectory(root: string, node: TreeNode, path = '/sys/firmware/devicetree/base'): void {
   mkdirSync(join(root, path), { recursive: true })
   writeFileSync(join(root, path, 'name'), `${node.name.split('@')[0]}\0`)
   for (const [name, value] of node.properties) writeFileSync(join(root, path, name), value)
-  for (const child of node.children) layFolder(root, child, `${path}/${child.name}`)
+  for (const child of node.children) layDirectory(root, child, `${path}/${child.name}`)
 }
 
-test('the running tree: the blob, else folders and files; else there is none', () => {
+test('the running tree: the blob, else directories and files; else there is none', () => {
   const root = makeTree({})
   expect(() => readRunningTree(new System(root))).toThrow(
     expect.objectContaining({ reason: 'not-found', path: '/sys/firmware/fdt', refused: true }),
   )
-  layFolder(root, readDeviceTree(blob, 'x').root)
+  layDirectory(root, readDeviceTree(blob, 'x').root)
   const sorted = (tree: DeviceTree) => dtc(writeDeviceTree(tree), 'dtb', 'dts', '-s').toString()
   const withoutReservations = { ...readDeviceTree(blob, 'x'), reservations: [] }
   expect(sorted(readRunningTree(new System(root)))).toBe(sorted(withoutReservations))

@@ -18,7 +18,7 @@ export type MachineName =
   | 'armhf-6.12'
   | 'ppc64le-6.12'
 
-/** Lays what a real machine told (test/fixtures/segments/README.md) over a root folder. */
+/** Lays what a real machine told (test/fixtures/segments/README.md) over a root directory. */
 export function layMachine(root: string, name: MachineName): void {
   execFileSync('tar', ['-xzf', join(fixtures, 'segments', `${name}.tar.gz`), '-C', root])
 }

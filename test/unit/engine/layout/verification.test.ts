@@ -44,12 +44,12 @@ int main(int count, char **words) {
 
 const MEMORY = 0x10000000
 
-const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-verification-'))
+const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-verification-'))
 const hasCompiler = process.arch === 'x64' && spawnSync('gcc', ['--version']).status === 0
 if (!hasCompiler) untested('without gcc on x86_64 the code that hashes segments cannot be run here')
 
 function compiled(): string {
-  const program = join(folder, 'run')
+  const program = join(directory, 'run')
   writeFileSync(`${program}.c`, runner)
   execFileSync('gcc', ['-O1', '-D_GNU_SOURCE', '-o', program, `${program}.c`])
   return program
@@ -58,8 +58,8 @@ function compiled(): string {
 describe.runIf(hasCompiler)('the code that is run between the kernels', () => {
   test('is what its source compiles to, with the same compiler', ({ skip }) => {
     const own = `gcc ${execFileSync('gcc', ['-dumpfullversion'], { encoding: 'utf8' }).trim()}`
-    execFileSync(process.execPath, [join(root, 'scripts/build-purgatory.mjs'), folder])
-    const made = readFileSync(join(folder, 'verification.bin'))
+    execFileSync(process.execPath, [join(root, 'scripts/build-purgatory.mjs'), directory])
+    const made = readFileSync(join(directory, 'verification.bin'))
     if (own !== compiler) return skip(`it was made by ${compiler}, and here is ${own}`)
     expect(made.equals(code)).toBe(true)
   })
@@ -76,7 +76,7 @@ describe.runIf(hasCompiler)('the code that is run between the kernels', () => {
       return segment
     })
     const run = (content: Buffer) => {
-      const [blob, image] = [join(folder, 'blob'), join(folder, 'memory')]
+      const [blob, image] = [join(directory, 'blob'), join(directory, 'memory')]
       writeFileSync(blob, verification(segments))
       writeFileSync(image, content)
       const { stdout, signal } = spawnSync(program, [blob, String(TABLE), image, String(MEMORY)], { encoding: 'utf8' })

@@ -230,11 +230,11 @@ test('a map of more than 128 entries goes on in setup_data', () => {
   const map: Tree = Object.fromEntries(
     Array.from({ length: 300 }, (_, index) => {
       const start = 0x100000000 + index * 0x2000
-      const folder = `/sys/firmware/memmap/${100 + index}`
+      const directory = `/sys/firmware/memmap/${100 + index}`
       return [
-        [`${folder}/start`, { text: `0x${start.toString(16)}\n` }],
-        [`${folder}/end`, { text: `0x${(start + 0xfff).toString(16)}\n` }],
-        [`${folder}/type`, { text: 'Soft Reserved\n' }],
+        [`${directory}/start`, { text: `0x${start.toString(16)}\n` }],
+        [`${directory}/end`, { text: `0x${(start + 0xfff).toString(16)}\n` }],
+        [`${directory}/type`, { text: 'Soft Reserved\n' }],
       ] as const
     }).flat(),
   )

@@ -17,7 +17,7 @@ export interface BootctlEntry {
 
 export interface Bootctl {
   readonly program: string
-  /** Folder with the libraries of its own version, or null for the machine's. */
+  /** Directory with the libraries of its own version, or null for the machine's. */
   readonly libraries: string | null
 }
 
@@ -34,10 +34,10 @@ export async function findBootctl(): Promise<Bootctl | string> {
     // Since Debian 13 it has a package of its own.
     const [holder = 'systemd-boot'] = await mirror.packageNames('systemd-boot-tools')
     const packages = await mirror.fetch([holder, 'libsystemd-shared'], { dependencies: false })
-    const folder = (name: string) => packages.find((unpacked) => unpacked.name === name)?.folder ?? ''
-    const libraries = join(folder('libsystemd-shared'), 'usr/lib')
+    const directory = (name: string) => packages.find((unpacked) => unpacked.name === name)?.directory ?? ''
+    const libraries = join(directory('libsystemd-shared'), 'usr/lib')
     return {
-      program: await packageFile(folder(holder), 'bin/bootctl'),
+      program: await packageFile(directory(holder), 'bin/bootctl'),
       libraries: join(libraries, readdirSync(libraries)[0] ?? '', 'systemd'),
     }
   } catch (error) {

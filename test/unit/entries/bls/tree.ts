@@ -7,10 +7,10 @@ export async function menuOf(tree: Tree) {
   return readSentences({ system: new System(makeTree(tree)), identify })
 }
 
-/** Type 1 files by name, without '.conf', in a folder of entries. */
-export function type1(folder: string, files: Readonly<Record<string, string>>): Tree {
+/** Type 1 files by name, without '.conf', in a directory of entries. */
+export function type1(directory: string, files: Readonly<Record<string, string>>): Tree {
   return Object.fromEntries(
-    Object.entries(files).map(([name, text]) => [`${folder}/loader/entries/${name}.conf`, { text }]),
+    Object.entries(files).map(([name, text]) => [`${directory}/loader/entries/${name}.conf`, { text }]),
   )
 }
 

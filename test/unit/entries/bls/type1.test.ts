@@ -87,7 +87,7 @@ test('of entries without tries left none is preferred, but the default may name 
   )
 })
 
-describe('one folder by several names is read once', () => {
+describe('one directory by several names is read once', () => {
   const esp = { ...type1('/boot', { a: 'linux /vmlinuz-6.1.0' }), ...kernels('/boot', 'vmlinuz-', '6.1.0') }
   const partition = { ...type1('', { a: 'linux /vmlinuz-6.1.0' }), ...kernels('', 'vmlinuz-', '6.1.0') }
   test.each<[string, Tree, string]>([
@@ -237,7 +237,7 @@ test('hostile files are read to their end, and hide nothing', async () => {
     '/efi/loader/entries/noise.conf': {
       file: Buffer.from(Array.from({ length: 70_000 }, (_, i) => (i * i * 31) & 255)),
     },
-    '/efi/loader/entries/folder.conf': 'folder',
+    '/efi/loader/entries/directory.conf': 'directory',
     '/efi/loader/entries/fifo.conf': 'fifo',
     '/efi/loader/entries/.hidden.conf': { text: 'linux /linux' },
     '/efi/loader/entries/auto-x.conf': { text: 'linux /linux' },
@@ -246,7 +246,7 @@ test('hostile files are read to their end, and hide nothing', async () => {
   })
   const ids = entries.map(({ id }) => id).sort()
   expect(ids).toEqual(expect.arrayContaining(['a.conf', 'blanks.conf', 'dollars.conf', 'long.conf', 'up.conf']))
-  expect(ids.filter((id) => /hidden|auto-|folder/.test(id))).toEqual([])
+  expect(ids.filter((id) => /hidden|auto-|directory/.test(id))).toEqual([])
   expect(entries.find(({ id }) => id === 'long.conf')?.commandLine).toHaveLength(long.trimEnd().length)
   expect(entries.find(({ id }) => id === 'up.conf')).toMatchObject({ kernel: expect.stringMatching(/etc\/passwd$/) })
 })

@@ -161,7 +161,7 @@ test('rEFInd puts the initrd of a stanza behind those of its options', async () 
 })
 
 test('GRUB: on a BIOS machine chainloader starts a boot sector, and initrd belongs to no EFI program', async () => {
-  const bios = await started('GRUB, chainloader', '/EFI/Ours/whole.efi', '', { '/sys/firmware/acpi': 'folder' })
+  const bios = await started('GRUB, chainloader', '/EFI/Ours/whole.efi', '', { '/sys/firmware/acpi': 'directory' })
   expect(bios).toMatchObject({ kernel: null, problems: [expect.stringContaining('starts another boot loader')] })
   const efi = await started('GRUB, chainloader', '/vmlinuz', 'ro\ninitrd /initrd.img')
   expect(efi).toMatchObject({ kernel: '/efi/vmlinuz', initrds: [], commandLine: 'ro' })

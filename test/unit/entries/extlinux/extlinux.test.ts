@@ -428,7 +428,7 @@ describe('menus of menus', () => {
 describe('where configurations and files are', () => {
   const one = 'DEFAULT a\nLABEL a\nLINUX vmlinuz\nINITRD sub/initrd\n'
 
-  test("PXELINUX's paths start from the folder of its program, `::` from the server's top", async () => {
+  test("PXELINUX's paths start from the directory of its program, `::` from the server's top", async () => {
     const { entries } = await menuOf({
       '/pxelinux.cfg/default': { text: `${one}LABEL b\nLINUX ::sub/linux\n` },
       '/vmlinuz': { kernel: '6.1.0' },

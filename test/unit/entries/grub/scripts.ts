@@ -1,29 +1,29 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { layFolder } from '../fixtures.ts'
+import { layDirectory } from '../fixtures.ts'
 
 /**
  * Scripts that share one machine, test/fixtures/grub-scripts: the machine's files as a fixture of test/fixtures/boot has
  * them, one configuration for each of `scripts/`, and in `expected.json` what the real GRUBs made of them.
  */
-const folder = join(import.meta.dirname, '../../../fixtures/grub-scripts')
+const directory = join(import.meta.dirname, '../../../fixtures/grub-scripts')
 
 export const grubScripts = {
-  disk: join(folder, 'disk.txt'),
-  expected: join(folder, 'expected.json'),
-  names: readdirSync(join(folder, 'scripts'))
+  disk: join(directory, 'disk.txt'),
+  expected: join(directory, 'expected.json'),
+  names: readdirSync(join(directory, 'scripts'))
     .map((name) => name.replace(/\.cfg$/, ''))
     .sort(),
 } as const
 
 /** The text of a script. */
 export function grubScript(name: string): string {
-  return readFileSync(join(folder, 'scripts', `${name}.cfg`), 'utf8')
+  return readFileSync(join(directory, 'scripts', `${name}.cfg`), 'utf8')
 }
 
 /** Makes the tree that they share. */
 export function layGrubMachine(root: string): void {
-  layFolder(folder, root)
+  layDirectory(directory, root)
 }
 
 /** An entry of GRUB's menu, as GRUB itself carried it out. */

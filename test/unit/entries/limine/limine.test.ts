@@ -24,7 +24,7 @@ default_entry: 3
     kernel_path: boot():/vmlinuz-6.6.1
     kernel_cmdline: \${ROOT} single
 /+Arch Linux
-    comment: a folder
+    comment: a directory
 //linux
     protocol: linux
     path: boot():/vmlinuz-6.12.1#0123456789abcdef
@@ -41,7 +41,7 @@ default_entry: 3
     path: boot():/EFI/Microsoft/Boot/bootmgfw.efi
 `
 
-test('limine.conf: folders, macros, several modules, the default', async () => {
+test('limine.conf: directories, macros, several modules, the default', async () => {
   const { entries, loader } = await menuOf({
     ...boot,
     '/boot/limine/limine.conf': { text: conf },
@@ -69,14 +69,14 @@ test('limine.conf: folders, macros, several modules, the default', async () => {
   expect(loader.reason).toBe('default_entry 3 in /boot/limine/limine.conf names it')
 })
 
-test('a closed folder is one line of the menu; without default_entry the first line counts', async () => {
+test('a closed directory is one line of the menu; without default_entry the first line counts', async () => {
   const text =
-    '/Folder\n//a\nprotocol: linux\npath: boot():/vmlinuz-6.6.1\n//b\n/Last\nprotocol: linux\npath: boot():/vmlinuz-6.12.1\n'
+    '/Directory\n//a\nprotocol: linux\npath: boot():/vmlinuz-6.6.1\n//b\n/Last\nprotocol: linux\npath: boot():/vmlinuz-6.12.1\n'
   const defaultOf = async (head: string) =>
     (await menuOf({ ...boot, '/boot/limine.conf': { text: head + text } })).loader.default
-  expect(await defaultOf('')).toBe('Folder/a')
+  expect(await defaultOf('')).toBe('Directory/a')
   expect(await defaultOf('default_entry: 2\n')).toBe('Last')
-  expect(await defaultOf('default_entry: 9\n')).toBe('Folder/a')
+  expect(await defaultOf('default_entry: 9\n')).toBe('Directory/a')
 })
 
 describe('what Limine selects', () => {
@@ -245,7 +245,7 @@ describe('hostile input', () => {
       `\${A}=${'a'.repeat(1000)}\n/x\nprotocol: linux\npath: boot():/a\ncmdline: ${`\${A}`.repeat(1_000_000)}\n`,
     ],
     ['a million open braces', `/x\nprotocol: linux\npath: ${'${'.repeat(1_000_000)}\n`],
-    ['a deep folder', `${'/'.repeat(1_000_000)}x\nprotocol: linux\npath: boot():/a\n`],
+    ['a deep directory', `${'/'.repeat(1_000_000)}x\nprotocol: linux\npath: boot():/a\n`],
     ['10 MB in one line', `/x\nprotocol: linux\npath: boot():/../${'#a'.repeat(5_000_000)}\n`],
   ]
   test.each(hostile)('%s', async (_name, text) => {

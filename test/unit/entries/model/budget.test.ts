@@ -184,7 +184,7 @@ test('an ordinary menu leaves nothing out', async () => {
   expect(problems).toEqual([])
 })
 
-test('links that lead through thousands of folders are given up', async () => {
+test('links that lead through thousands of directories are given up', async () => {
   const root = makeTree({})
   mkdirSync(join(root, 'a'))
   const system = new System(root)

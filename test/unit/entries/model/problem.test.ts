@@ -39,7 +39,7 @@ test.each<[string, string, Tree, readonly string[]]>([
   [
     'modules of another kernel only',
     'entry',
-    { ...grub('menuentry a { linux /boot/vmlinuz-6.1.0 }'), '/lib/modules/6.6.0': 'folder' },
+    { ...grub('menuentry a { linux /boot/vmlinuz-6.1.0 }'), '/lib/modules/6.6.0': 'directory' },
     ['no-modules'],
   ],
   ['another boot loader', 'entry', grub('menuentry a { chainloader +1 }'), ['no-kernel']],

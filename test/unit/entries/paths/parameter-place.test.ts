@@ -44,7 +44,7 @@ test('GRUB: comments, both variables, what stands before the old value, other pr
   const before = part('a.cfg', `GRUB_CMDLINE_LINUX_DEFAULT="crashkernel=2G \${GRUB_CMDLINE_LINUX_DEFAULT}"\n`)
   expect(told({ ...grub('GRUB_CMDLINE_LINUX_DEFAULT="crashkernel=1G"\n'), ...before })).toContain('crashkernel=1G with')
   expect(told({ ...grub('x=1\n'), ...part('a.cfg.bak', 'GRUB_CMDLINE_LINUX="crashkernel=3G"\n') })).toContain('Add ')
-  // Fedora's and Arch's program reads no such folder.
+  // Fedora's and Arch's program reads no such directory.
   const plain = text('/usr/sbin/grub-mkconfig', '. /etc/default/grub\n')
   expect(told({ ...grub('x=1\n'), ...plain, ...part('a.cfg', 'GRUB_CMDLINE_LINUX="crashkernel=3G"\n') })).toContain(
     'Add ',

@@ -180,7 +180,7 @@ describe('btrfs', () => {
 })
 
 test('the /proc in a chroot tells mount points of the host: those below the root count', () => {
-  const root = makeTree({ '/boot/vmlinuz': { kernel: '6.1.0' }, '/proc/self': 'folder' })
+  const root = makeTree({ '/boot/vmlinuz': { kernel: '6.1.0' }, '/proc/self': 'directory' })
   writeFileSync(
     `${root}/proc/self/mountinfo`,
     `27 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 27 8:2 / /boot rw - ext4 /dev/sda2 rw\n31 27 8:17 / ${root} rw - ext4 /dev/sdb1 rw\n32 31 8:18 / ${root}/boot rw - ext4 /dev/sdb2 rw\n`,

@@ -4,8 +4,8 @@ import { Survey } from '../../../../src/entries/survey/survey.ts'
 import { System } from '../../../../src/system/system.ts'
 import { identify, makeTree, type Tree } from '../tree.ts'
 
-function menuOf(tree: Tree, folder = '/usr/src/linux') {
-  return buildTreeMenu(new Survey(new System(makeTree(tree)), identify), folder)
+function menuOf(tree: Tree, directory = '/usr/src/linux') {
+  return buildTreeMenu(new Survey(new System(makeTree(tree)), identify), directory)
 }
 
 const built: Tree = {
@@ -38,10 +38,10 @@ test('one kernel, though it has two names and vmlinux lies beside it', () => {
 test('modules that were not installed, a kernel of an older configuration', () => {
   const [entry] = menuOf({
     ...built,
-    '/lib/modules/6.1.0': 'folder',
+    '/lib/modules/6.1.0': 'directory',
     '/usr/src/linux/include/config/kernel.release': { text: '7.2.0-rc4\n' },
   }).entries
-  expect(entry?.uncertainties).toEqual([expect.stringContaining('no modules folder for 7.2.0-rc3+')])
+  expect(entry?.uncertainties).toEqual([expect.stringContaining('no modules directory for 7.2.0-rc3+')])
   expect(entry?.problems).toMatchObject([
     { code: 'stale-build', text: expect.stringContaining('is 7.2.0-rc3+, but the tree is set up for 7.2.0-rc4') },
   ])

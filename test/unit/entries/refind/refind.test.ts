@@ -197,7 +197,7 @@ describe('scanning', () => {
   const manual = 'menuentry Main {\nloader /vmlinuz-linux\noptions "main"\n}\n'
   const kernelsOf = async (conf: string, tree?: Tree) => (await scan(conf, tree)).entries.map(({ id }) => id)
 
-  test('dont_scan_files: by name, by folder and name, added to what was', async () => {
+  test('dont_scan_files: by name, by directory and name, added to what was', async () => {
     expect(await kernelsOf(`dont_scan_files shim.efi,/vmlinuz-linux\n${manual}`)).toEqual(['vmlinuz-linux-lts', 'Main'])
     expect(await kernelsOf('dont_scan_files boot/vmlinuz-linux\ndont_scan_files + VMLINUZ-LINUX-LTS')).toEqual([])
     expect(await kernelsOf('dont_scan_files EFI/vmlinuz-linux,OTHER:vmlinuz-linux-lts')).toHaveLength(2)

@@ -7,8 +7,8 @@ import { runlevelRequest, write } from '../../../../src/handover/first-process/i
 import { readInittab, rebootEntries } from '../../../../src/handover/first-process/inittab.ts'
 import { machine } from '../machine.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-initctl-'))
-afterAll(() => rmSync(folder, { recursive: true }))
+const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-initctl-'))
+afterAll(() => rmSync(directory, { recursive: true }))
 
 test('a request for runlevel 6 is struct init_request of initreq.h', () => {
   const request = runlevelRequest('6')
@@ -19,7 +19,7 @@ test('a request for runlevel 6 is struct init_request of initreq.h', () => {
 })
 
 test('a FIFO takes the request when someone listens; a FIFO without a reader is an error, and never waited for', () => {
-  const fifo = join(folder, 'initctl')
+  const fifo = join(directory, 'initctl')
   execFileSync('mkfifo', [fifo])
   expect(write(fifo, runlevelRequest('6'))).toBe(`nobody listens on ${fifo}`)
   const listener = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
@@ -28,10 +28,10 @@ test('a FIFO takes the request when someone listens; a FIFO without a reader is 
   expect(received.subarray(0, readSync(listener, received))).toEqual(runlevelRequest('6'))
   closeSync(listener)
 
-  const file = join(folder, 'file')
+  const file = join(directory, 'file')
   writeFileSync(file, 'as it was')
   expect(write(file, Buffer.from('x'))).toBe(`${file} is not a FIFO`)
-  expect(write(join(folder, 'absent'), Buffer.from('x'))).toBe(`${join(folder, 'absent')}: ENOENT`)
+  expect(write(join(directory, 'absent'), Buffer.from('x'))).toBe(`${join(directory, 'absent')}: ENOENT`)
 })
 
 test('inittab: comments, accounting marks, odd lines, and the parts of sysvinit 3', () => {

@@ -9,14 +9,14 @@ import { isStorageDaemon } from '../../../../src/handover/jump/processes.ts'
 import { native } from '../../../../src/native.ts'
 import { System } from '../../../../src/system/system.ts'
 
-const folders: string[] = []
+const directories: string[] = []
 afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true })
 })
 
-function folder(): string {
-  folders.push(mkdtempSync(join(tmpdir(), 'linux-kexec-bounded-')))
-  return folders.at(-1) as string
+function directory(): string {
+  directories.push(mkdtempSync(join(tmpdir(), 'linux-kexec-bounded-')))
+  return directories.at(-1) as string
 }
 
 /** A child that stands for a call from which the kernel does not return. */
@@ -27,7 +27,7 @@ function silentChild(): number {
 }
 
 test('what a call in a child gave comes back: 0, its errno, or why there was no child', () => {
-  const system = new System(folder())
+  const system = new System(directory())
   expect(boundedCall(system, () => native().sync(), 20_000)).toBe(0)
   const errno = boundedCall(system, () => native().unmount('/nonexistent', 0), 20_000) ?? 0
   // EPERM to who may not unmount at all.
@@ -36,7 +36,7 @@ test('what a call in a child gave comes back: 0, its errno, or why there was no 
 })
 
 test('a call that does not come back is given up, and only when nothing is written any more', () => {
-  const root = folder()
+  const root = directory()
   mkdirSync(join(root, 'proc'))
   const write = (dirty: number) =>
     writeFileSync(join(root, 'proc/meminfo'), `MemTotal: 1 kB\nDirty:   ${dirty} kB\nWriteback: 0 kB\n`)
@@ -60,7 +60,7 @@ test('a call that does not come back is given up, and only when nothing is writt
 })
 
 test('a process is spared for its @ only when it is root’s through and through', () => {
-  const proc = folder()
+  const proc = directory()
   const daemon = {
     cmdline: '@sbin/mdmon\0',
     status: 'Name:\tmdmon\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n',

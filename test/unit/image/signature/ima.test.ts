@@ -43,10 +43,10 @@ test('a damaged attribute is named, and none throws', () => {
 })
 
 test('a file without the attribute has none; a descriptor that is not open is an error', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-ima-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  writeFileSync(join(folder, 'kernel'), '')
-  const fd = openSync(join(folder, 'kernel'), 'r')
+  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-ima-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  writeFileSync(join(directory, 'kernel'), '')
+  const fd = openSync(join(directory, 'kernel'), 'r')
   expect(readImaAttribute(fd)).toBeNull()
   closeSync(fd)
   expect(() => readImaAttribute(-1)).toThrow(expect.objectContaining({ code: 'EBADF', syscall: 'fgetxattr' }))

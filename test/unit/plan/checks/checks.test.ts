@@ -186,7 +186,7 @@ describe('the machine', () => {
     expect(judge(running('7.0.0'), kernels.riscv64).warnings).toEqual([])
   })
 
-  test('of a folder without /proc nothing is guessed', () => {
+  test('of a directory without /proc nothing is guessed', () => {
     const result = judge(new System(makeTree({})), kernels.arm64)
     expect(result.refusals).toEqual([])
     expect(result.unchecked.join()).toContain('whether a kernel for aarch64 suits the machine')

@@ -136,16 +136,16 @@ test('the order of systemd-stub, of everything there may be', () => {
   expect(warnings).toEqual([])
 })
 
-test('a stub that is too old for a folder leaves it alone', () => {
+test('a stub that is too old for a directory leaves it alone', () => {
   const tree = (stub: string): Tree => ({
     [IMAGE]: image({ sections: [...sections, ['.sdmagic', `#### LoaderInfo: ${stub} ####`]] }),
     [`${OWN}/own.confext.raw`]: { text: '' },
     '/efi/loader/extensions/shared.sysext.raw': { text: '' },
   })
-  const folders = (stub: string) => unify(tree(stub)).names.filter((name) => name.endsWith('ext'))
-  expect(folders('systemd-stub 255.4-1')).toEqual([])
-  expect(folders('systemd-stub 257.13-1~deb13u1')).toEqual(['/.extra/confext'])
-  expect(folders('systemd-stub 262.1-1')).toEqual(['/.extra/global_sysext', '/.extra/confext'])
+  const directories = (stub: string) => unify(tree(stub)).names.filter((name) => name.endsWith('ext'))
+  expect(directories('systemd-stub 255.4-1')).toEqual([])
+  expect(directories('systemd-stub 257.13-1~deb13u1')).toEqual(['/.extra/confext'])
+  expect(directories('systemd-stub 262.1-1')).toEqual(['/.extra/global_sysext', '/.extra/confext'])
 })
 
 test('an image from memory has nothing beside it', () => {

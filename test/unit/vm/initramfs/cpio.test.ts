@@ -5,14 +5,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ImageEntry, writeCpio } from '../../../../src/vm/initramfs/cpio.ts'
 
-let folder: string
+let directory: string
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'linux-kexec-cpio-'))
+  directory = mkdtempSync(join(tmpdir(), 'linux-kexec-cpio-'))
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 async function written(name: string, entries: ImageEntry[]): Promise<Buffer> {
-  const file = join(folder, name)
+  const file = join(directory, name)
   await writeCpio(file, entries)
   return readFileSync(file)
 }
@@ -44,7 +44,7 @@ test('busybox lists every entry with its type, mode, owner and size', async () =
 
 test('names and contents of every length are padded so that the next entry is found', async () => {
   const archive = await written('extract.cpio', tree)
-  const extracted = mkdtempSync(join(folder, 'x-'))
+  const extracted = mkdtempSync(join(directory, 'x-'))
   const wanted = ['bin/tool', 'n', 'nn', 'nnn', 'nnnn', 'empty']
   execFileSync('busybox', ['cpio', '-id', ...wanted], {
     input: archive,
@@ -62,7 +62,7 @@ test('names and contents of every length are padded so that the next entry is fo
 })
 
 test('the same entries give the same bytes, whatever the time and the files they come from', async () => {
-  const source = join(folder, 'source')
+  const source = join(directory, 'source')
   writeFileSync(source, 'copied')
   const copied = await written('a.cpio', [{ path: '/file', source }])
   const given = await written('b.cpio', [{ path: '/file', data: 'copied' }])
@@ -77,7 +77,7 @@ test('the header is that of the newc format', async () => {
 })
 
 test('a file of 4 GiB is refused: its size has no place in the header', async () => {
-  const source = join(folder, 'huge')
+  const source = join(directory, 'huge')
   writeFileSync(source, '')
   truncateSync(source, 2 ** 32)
   await expect(written('huge.cpio', [{ path: '/huge', source }])).rejects.toThrow(RangeError)

@@ -20,13 +20,13 @@ test('with a merged /usr, /bin/x is /usr/bin/x', () => {
 })
 
 test('a package that brings the links of a merged /usr, as base-files 13 does, leaves /usr/bin a directory', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'linux-kexec-tree-'))
+  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-tree-'))
   try {
-    mkdirSync(join(folder, 'usr/bin'), { recursive: true })
-    writeFileSync(join(folder, 'usr/bin/true'), '')
-    for (const name of ['bin', 'sbin', 'lib', 'lib64']) symlinkSync(`usr/${name}`, join(folder, name))
+    mkdirSync(join(directory, 'usr/bin'), { recursive: true })
+    writeFileSync(join(directory, 'usr/bin/true'), '')
+    for (const name of ['bin', 'sbin', 'lib', 'lib64']) symlinkSync(`usr/${name}`, join(directory, name))
     const tree = new FileTree({ mergedUsr: true })
-    await tree.addFolder(folder, '/')
+    await tree.addDirectory(directory, '/')
     const paths = tree.entries().map((entry) => [entry.path, 'link' in entry ? entry.link : 'directory' in entry])
     expect(paths).toEqual([
       ['/bin', 'usr/bin'],
@@ -41,7 +41,7 @@ test('a package that brings the links of a merged /usr, as base-files 13 does, l
       ['/usr/sbin', true],
     ])
   } finally {
-    rmSync(folder, { recursive: true })
+    rmSync(directory, { recursive: true })
   }
 })
 

@@ -5,9 +5,9 @@ import { files, kernelOf, type Tree } from '../../tree.ts'
 import { block, linux, menuOf } from '../menu.ts'
 
 /** GRUB 2.14's own command is judged by the real GRUB, in scripts.test.ts; Debian has no GRUB with Red Hat's. */
-const folder = '/loader/entries'
+const directory = '/loader/entries'
 
-function type1(entries: Readonly<Record<string, string>>, at = folder): Tree {
+function type1(entries: Readonly<Record<string, string>>, at = directory): Tree {
   return Object.fromEntries(Object.entries(entries).map(([id, text]) => [`${at}/${id}.conf`, { text }]))
 }
 
@@ -149,7 +149,7 @@ describe('uki', () => {
     '/efi/EFI/Linux/a-6.1.efi': image('Older', '6.1.0'),
     '/efi/EFI/Linux/a-6.12.efi': image('Newer', '6.12.0'),
     '/efi/EFI/Linux/tool.efi': { file: peImage({ sections: [['.text', 'x']] }) },
-    ...files('folder', '/sys/firmware/efi'),
+    ...files('directory', '/sys/firmware/efi'),
   }
 
   test('the unified kernel images of the system partition, newest first, and each once', async () => {

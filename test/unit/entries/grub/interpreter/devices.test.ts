@@ -196,7 +196,7 @@ test.each([
     },
     [`${top}/flatcar/vmlinuz-a`]: { kernel: '6.6.1' },
     [`${top}/flatcar/vmlinuz-b`]: { kernel: '6.6.2' },
-    ...files('folder', '/sys/firmware/efi'),
+    ...files('directory', '/sys/firmware/efi'),
   })
   expect(entries.map(({ kernel, isDefault }) => [kernel, isDefault])).toEqual([
     [`${top}/flatcar/vmlinuz-a`, false],

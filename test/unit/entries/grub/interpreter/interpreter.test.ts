@@ -56,7 +56,7 @@ if [ $grub_platform = efi ]; then menuentry b { fwsetup }; else menuentry c { ${
   test('a machine with EFI knows', async () => {
     const { entries } = await menuOf(
       `if [ $grub_platform = efi ]; then menuentry b { ${linux} }; else menuentry c { ${linux} bios }; fi`,
-      files('folder', '/sys/firmware/efi'),
+      files('directory', '/sys/firmware/efi'),
     )
     expect(entries.map(({ title, problems }) => [title, problems])).toEqual([['b', []]])
   })

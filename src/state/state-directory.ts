@@ -1,10 +1,10 @@
 import { chmodSync, closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
-import { makeFolder, replaceFile } from '../system/replace-file.ts'
+import { makeDirectory, replaceFile } from '../system/replace-file.ts'
 import { readAtMost, type System } from '../system/system.ts'
 
 /** Where facts about the running boot lie. They vanish with it, like all of /run. */
-export const STATE_FOLDER = '/run/linux-kexec'
+export const STATE_DIRECTORY = '/run/linux-kexec'
 
 /** Larger than any file of ours, bytes. */
 const MAX_FILE = 1024 * 1024
@@ -19,7 +19,7 @@ export type Found = { readonly text: string } | { readonly absent: true } | { re
  * The directory of our records. Files that do not belong to root or to us alone are not trusted: a record decides which
  * kernel `reboot` starts.
  */
-export class StateFolder {
+export class StateDirectory {
   readonly path: string
 
   constructor(system: System) {
@@ -31,8 +31,8 @@ export class StateFolder {
     const path = join(this.path, name)
     let fd: number | undefined
     try {
-      const folderProblem = this.#folderProblem()
-      if (folderProblem !== undefined) return { problem: folderProblem }
+      const directoryProblem = this.#directoryProblem()
+      if (directoryProblem !== undefined) return { problem: directoryProblem }
       fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
       const stats = fstatSync(fd)
       if (!stats.isFile()) return { problem: `${path} is not a regular file` }
@@ -82,14 +82,14 @@ export class StateFolder {
    * @throws Node's error, or one that names the directory's fault
    */
   #make(): void {
-    makeFolder(dirname(this.path))
-    makeFolder(this.path, 0o700)
-    const folderProblem = this.#folderProblem()
-    if (folderProblem !== undefined) throw new Error(folderProblem)
+    makeDirectory(dirname(this.path))
+    makeDirectory(this.path, 0o700)
+    const directoryProblem = this.#directoryProblem()
+    if (directoryProblem !== undefined) throw new Error(directoryProblem)
     if ((lstatSync(this.path).mode & OTHERS_ANYTHING) !== 0) chmodSync(this.path, 0o700)
   }
 
-  #folderProblem(): string | undefined {
+  #directoryProblem(): string | undefined {
     const stats = lstatSync(this.path)
     if (!stats.isDirectory()) return `${this.path} is not a directory`
     if (!isOwn(stats.uid)) return `${this.path} belongs to user ${stats.uid}`
@@ -101,10 +101,10 @@ export class StateFolder {
 /** Links on the way are followed inside the root: a /run that is a link must not lead to the records of this machine. */
 function pathInside(system: System): string {
   try {
-    return system.isLive ? STATE_FOLDER : system.pathForWriting(STATE_FOLDER)
+    return system.isLive ? STATE_DIRECTORY : system.pathForWriting(STATE_DIRECTORY)
   } catch {
     // Links in circles, or a file in place of /run: nothing can exist there, and reading says so.
-    return posix.join(system.root, STATE_FOLDER, 'unreachable')
+    return posix.join(system.root, STATE_DIRECTORY, 'unreachable')
   }
 }
 

@@ -5,23 +5,23 @@ import { KexecError } from '../errors.ts'
  * The target of a path from a user whose working directory is on the running machine. @throws KexecError 'not-found'
  * when that directory was removed
  */
-export function fromCurrentFolder(path: string): string {
+export function fromCurrentDirectory(path: string): string {
   if (posix.isAbsolute(path)) return posix.normalize(path)
   try {
     return posix.resolve(path)
   } catch (cause) {
-    throw currentFolderIsGone(cause)
+    throw currentDirectoryIsGone(cause)
   }
 }
 
 /** Whether an error is Node's for a removed current directory: Node needs it to resolve any relative path. */
-export function isCurrentFolderGone(error: unknown): boolean {
+export function isCurrentDirectoryGone(error: unknown): boolean {
   const { syscall, code } = (error ?? {}) as NodeJS.ErrnoException
   return syscall === 'uv_cwd' && code === 'ENOENT'
 }
 
 /** The message for it. */
-export function currentFolderIsGone(cause: unknown): KexecError {
+export function currentDirectoryIsGone(cause: unknown): KexecError {
   return new KexecError('the current directory does not exist any more', {
     reason: 'not-found',
     code: 'ENOENT',
