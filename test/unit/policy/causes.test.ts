@@ -48,3 +48,29 @@ test('an errno that is not about signatures has no cause among them', () => {
   expect(described.signatureRejected('EPERM', '')).toBeUndefined()
   expect(described.signatureRejected('EPERM', '', 'whatever')).toBeUndefined()
 })
+
+test.each([
+  'ENODATA',
+  'ENOKEY',
+  'EKEYEXPIRED',
+  'EKEYREVOKED',
+  'EKEYREJECTED',
+  'ELIBBAD',
+  'EBADMSG',
+  'ENOPKG',
+  'EMSGSIZE',
+])('%s is about the signature, and has a meaning', (code) => {
+  expect(described.signatureRejected(code, 'Load another.')).toMatchObject({
+    reason: 'signature-rejected',
+    code,
+    summary: expect.stringMatching(/\bsign/),
+  })
+})
+
+test('a lockdown whose level is unknown is named without one', () => {
+  for (const state of [null, 'none']) {
+    const { name, summary } = described.lockedDown(state)
+    expect(`${name} ${summary}`).not.toMatch(/null|none/)
+  }
+  expect(described.lockedDown('integrity').summary).toContain('(integrity)')
+})

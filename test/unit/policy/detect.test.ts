@@ -281,6 +281,24 @@ describe('what is torn, missing or strange', () => {
     expect(policy.reasons[0]?.text).toContain('cut off')
   })
 
+  test('a configuration that is cut off is quoted for what it does say', () => {
+    const text = configuration(bookworm)
+    const end = text.indexOf('\n', text.indexOf('CONFIG_KEXEC_SIG=')) + 1
+    const policy = policyOf(machine(bookworm, { [`/boot/config-${bookworm}`]: { text: text.slice(0, end) } }))
+    expect(policy.reasons).toContainEqual(
+      expect.objectContaining({ source: `/boot/config-${bookworm}`, value: 'CONFIG_KEXEC_SIG=y' }),
+    )
+  })
+
+  test('securityfs that is not mounted is named, where the kernel may have lockdown', () => {
+    const path = '/sys/kernel/security/lockdown'
+    const { [path]: _, ...unmounted } = machine(bookworm, { '/sys/kernel/mm/x': 'empty' })
+    const unread = ({ unread: facts }: ReturnType<typeof policyOf>) => facts.map((fact) => fact.path)
+    expect(policyOf(unmounted).lockdown).toBeNull()
+    expect(unread(policyOf(unmounted))).toContain(path)
+    expect(unread(policyOf(machine(bookworm)))).not.toContain(path)
+  })
+
   test('/proc/config.gz comes first; a damaged one is passed over', () => {
     const forced = Object.values(rebuilt(bookworm, 'KEXEC_SIG_FORCE=y'))[0] as { text: string }
     const packed = gzipSync(forced.text)

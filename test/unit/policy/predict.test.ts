@@ -137,6 +137,14 @@ describe('under Secure Boot', () => {
     expect(texts(answer.notes)).toContain('dbx')
   })
 
+  test('a list of the firmware of an unknown type is passed over', async () => {
+    const { authenticodeSha256 } = await inspect(file('sbsign.efi'))
+    const listed = signatureList('2616c4c14c509240aca941f936934328', Buffer.from(authenticodeSha256 as string, 'hex'))
+    const unknown = signatureList('00112233445566778899aabbccddeeff', Buffer.alloc(48, 1))
+    const dbx = variable('dbx', Buffer.concat([unknown, listed]))
+    expect(texts((await verdict('sbsign.efi', { ...trusted, ...dbx })).notes)).toContain('dbx')
+  })
+
   test('as a user: the keys cannot be seen, but those of the firmware can', async () => {
     const user = machine(bookworm, ...enforcing, { '/proc/keys': { text: '' } })
     expect(await told('sbsign.efi', user)).toEqual(unsure)
@@ -201,6 +209,29 @@ function signatureList(type: string, content: Buffer): Buffer {
   header.writeUInt32LE(16 + content.length, 24)
   return Buffer.concat([header, Buffer.alloc(16, 7), content])
 }
+
+describe('through kexec_load, which gets no file', () => {
+  const segments = { call: 'kexec_load' } as const
+
+  test('nothing is checked on an ordinary machine, whatever the image', async () => {
+    for (const what of ['stub.efi', flipped('sbsign.efi'), null])
+      expect(await told(what, machine(bookworm), segments)).toEqual(taken)
+  })
+
+  test('lockdown refuses it, even for a signed kernel, and the hint names the other call', async () => {
+    const answer = await verdict('sbsign.efi', machine(bookworm, lockdown('integrity')), segments)
+    expect([answer.outcome, answer.reason, answer.code]).toEqual(refused('lockdown', 'EPERM'))
+    expect(answer.hint).toContain('--engine file')
+    expect(answer.evidence.map(({ source }) => source)).toContain('/sys/kernel/security/lockdown')
+  })
+
+  test('a rule of IMA on kernels refuses it', async () => {
+    const rules = {
+      '/sys/kernel/security/ima/policy': { text: 'appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig' },
+    }
+    expect(await told(null, machine(bookworm, rules), segments)).toEqual(refused('ima-appraisal', 'EACCES'))
+  })
+})
 
 describe('under lockdown alone the errno is EPERM, whatever was wrong', () => {
   const locked = (release: string, ...more: Tree[]) => machine(release, lockdown('integrity'), ...more)
