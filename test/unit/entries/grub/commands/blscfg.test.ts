@@ -148,6 +148,7 @@ describe('uki', () => {
     '/etc/fstab': { text: '/dev/sda2 / ext4 x 0 1\n/dev/sda1 /efi vfat x 0 2\n' },
     '/efi/EFI/Linux/a-6.1.efi': image('Older', '6.1.0'),
     '/efi/EFI/Linux/a-6.12.efi': image('Newer', '6.12.0'),
+    '/efi/EFI/other/b-6.1.efi': image('Other', '6.1.0'),
     '/efi/EFI/Linux/tool.efi': { file: peImage({ sections: [['.text', 'x']] }) },
     ...files('directory', '/sys/firmware/efi'),
   }
@@ -167,7 +168,10 @@ describe('uki', () => {
     ['uki --path /nowhere', []],
     ['uki --path /nowhere --enable-fallback', ['Newer', 'Older']],
     ['default=1\nuki -n', ['Newer']],
+    ['uki --path (hd0,gpt1)/EFI/Linux --enable-fallback --entry a-6.1.efi', ['Older']],
+    ['uki -f -p (hd0,gpt1)/EFI/other', ['Other']],
     ['uki --unheard-of', []],
+    ['uki -d.x', []],
   ])('%s', async (script, expected) => {
     expect(await titles(script, esp)).toEqual(expected)
   })

@@ -44,6 +44,11 @@ function randomCases(count: number): [string, string][] {
 }
 
 const particular: [string, string][] = [
+  ...['w', 'W', 's', 'S', 'b', 'B', '<', '>', '`', "'"].flatMap((letter): [string, string][] => [
+    [`(a*)\\${letter}(.*)`, 'aa b_'],
+    [`b\\${letter}`, 'a b'],
+    [`\\${letter}a`, 'a b'],
+  ]),
   ['(a|ab)(c|bcd)(d*)', 'abcd'],
   ['(a*)*', 'b'],
   ['(a*)+', 'b'],
