@@ -1,48 +1,52 @@
 // Started by test-mutation.mjs behind the filter, because a mutant might load a kernel.
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Stryker } from '@stryker-mutator/core'
 import { allMutants, idOf, sampleOf } from './sample.mjs'
 
-/** Each is judged by the unit tests of the same name. What lays out segments is left out: kernels that boot judge it. */
-const areas = ['src/cmdline', 'src/policy', 'src/plan', 'src/engine', 'src/entries/grub', 'src/image/signature']
+/** Each directory with the unit tests that judge it. What lays out segments is left out: kernels that boot judge it. */
+const areas = {
+  'src/cmdline': ['cmdline/**/*'],
+  'src/policy': ['policy/**/*'],
+  'src/plan': ['plan/**/*'],
+  'src/engine': ['engine/*'],
+  'src/entries/grub': ['entries/grub/**/*', 'entries/*'],
+  'src/image/signature': ['image/signature/**/*'],
+}
 
 const root = process.cwd()
-const cache = join(root, 'build/mutation')
-const copy = join(cache, 'copy')
 
 const { values } = parseArgs({
   options: { sample: { type: 'string' }, seed: { type: 'string' }, only: { type: 'string', multiple: true } },
 })
 const seed = values.seed ?? new Date().toISOString().slice(0, 10)
-makeCopy()
-process.chdir(copy)
 const summaries = []
-for (const directory of values.only ?? areas) summaries.push(await testArea(directory))
+for (const directory of values.only ?? Object.keys(areas)) summaries.push(await testArea(directory))
 console.log(`\nseed ${seed}`)
 for (const { directory, of, drawn, alive } of summaries)
   console.log(`${directory}: ${drawn - alive} of ${drawn} found, of ${of} mutants`)
 
 /** StrykerJS copies links to directories as files, and fixtures have such links: so it works in a copy that is made here. */
-function makeCopy() {
+function makeCopy(copy) {
   rmSync(copy, { recursive: true, force: true })
   for (const name of ['src', 'test', 'docs', 'native', 'scripts', 'build/Release', 'package.json', 'tsconfig.json'])
-    cpSync(name, join(copy, name), { recursive: true, verbatimSymlinks: true })
+    cpSync(join(root, name), join(copy, name), { recursive: true, verbatimSymlinks: true })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
 }
 
 async function testArea(directory) {
+  const cache = join(root, 'build/mutation', directory.replaceAll('/', '-'))
+  makeCopy(join(cache, 'copy'))
+  process.chdir(join(cache, 'copy'))
   const all = await allMutants(directory)
   const drawn = values.sample === undefined ? all : sampleOf(all, Number(values.sample), seed)
   const ids = new Set(drawn.map((mutant) => idOf(mutant)))
-  const kept = join(cache, directory.replaceAll('/', '-'))
-  mkdirSync(kept, { recursive: true })
   // Both are read by processes that StrykerJS starts.
-  process.env.MUTANTS_DRAWN = join(kept, 'drawn.json')
-  process.env.MUTATION_TESTS = directory.replace('src/', 'test/unit/')
+  process.env.MUTANTS_DRAWN = join(cache, 'drawn.json')
+  process.env.MUTATION_TESTS = JSON.stringify(areas[directory].map((tests) => `test/unit/${tests}.test.ts`))
   writeFileSync(process.env.MUTANTS_DRAWN, JSON.stringify([...ids]))
-  const incrementalFile = join(kept, 'results.json')
+  const incrementalFile = join(cache, 'results.json')
   const results = await new Stryker(options(drawn, incrementalFile)).runMutationTest()
   forgetTheOthers(incrementalFile)
   const judged = results.filter((mutant) => ids.has(idOf(mutant, 1)))
@@ -84,6 +88,6 @@ function forgetTheOthers(incrementalFile) {
 }
 
 function describe({ fileName, location: { start }, status, mutatorName, replacement }) {
-  const place = `${relative(copy, fileName)}:${start.line}:${start.column}`
+  const place = `${relative(process.cwd(), fileName)}:${start.line}:${start.column}`
   return `${place} ${status} ${mutatorName}: ${replacement.replace(/\s+/g, ' ').slice(0, 120)}`
 }

@@ -11,7 +11,7 @@ const MOST = 4 * 2 ** 30 - 1
 
 /**
  * The contents of a descriptor, in memory of its own, as kexec_load takes them. @throws KexecError 'file-changed',
- * 'no-memory', 'aborted'
+ * 'initrd-too-large', 'not-a-kernel' (too large), 'aborted'
  */
 export async function readContents(fd: number, what: string, signal?: AbortSignal): Promise<Buffer> {
   const reading = startReading(fd, what)

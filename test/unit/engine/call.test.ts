@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { makeCall, makeCallSync } from '../../../src/engine/call.ts'
 import { kexecLoad } from '../../../src/engine/kexec-load.ts'
@@ -49,6 +49,43 @@ describe('the answer of a call on another thread', () => {
     const patience = new Promise((resolve) => setTimeout(resolve, 1200, 'still waiting'))
     const calls = [unanswered(process.pid), unanswered(0)].map((ask) => answerLater(ask))
     expect(await Promise.race([...calls, patience])).toBe('still waiting')
+  })
+})
+
+describe('a call with another in its place', () => {
+  const ENOSYS = 38
+  const fallBack = (errno: number, other: number) => {
+    let asked = 0
+    const otherwise = {
+      ...callAnswered(async () => 0),
+      makeSync: () => {
+        asked++
+        return other
+      },
+    }
+    makeCallSync(
+      callAnswered(async () => 0, errno),
+      otherwise,
+    )
+    return asked
+  }
+
+  test('makes the other where the kernel does not have the first, and only there', () => {
+    expect(fallBack(0, 0)).toBe(0)
+    expect(fallBack(ENOSYS, 0)).toBe(1)
+    expect(() => fallBack(ENOSYS, 22)).toThrow(expect.objectContaining({ errno: -22 }))
+    expect(() => fallBack(22, 0)).toThrow(expect.objectContaining({ errno: -22 }))
+  })
+
+  test('leaves nothing open, and loses no crash kernel where none was loaded', () => {
+    const before = readdirSync('/proc/self/fd').length
+    const panic = { ...callAnswered(async () => 0, 8), panic: true }
+    for (let count = 0; count < 3; count++)
+      expect(() => makeCallSync(panic)).toThrow(
+        expect.objectContaining({ reason: 'not-a-kernel', summary: expect.not.stringContaining('crash kernel') }),
+      )
+    fallBack(ENOSYS, 0)
+    expect(readdirSync('/proc/self/fd').length).toBe(before)
   })
 })
 

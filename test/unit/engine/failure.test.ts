@@ -284,3 +284,107 @@ test('a crash kernel that was lost by a load that failed is told of, beside the 
   expect(error.hint).toContain('Load one again soon')
   expect(error.evidence).toContainEqual({ source: '/sys/kernel/kexec_crash_loaded', value: '0, and 1 before the call' })
 })
+
+describe('what every failed call brings', () => {
+  test.each(['EBUSY', 'ETXTBSY', 'EIO', 'ENOEXEC', 'EINVAL', 'ENOMEM', 'EFBIG', 'EADDRNOTAVAIL'])(
+    '%s: a summary, and a remedy',
+    (errno) => {
+      for (const panic of [false, true])
+        expect(diagnosed(errno, machine(bookworm), { panic })).toMatchObject({
+          code: errno,
+          summary: expect.stringMatching(/^\w.{15,}/),
+          hint: expect.stringMatching(/^\S.{10,}\.$/),
+        })
+    },
+  )
+
+  test.each([
+    ["kexec: Can't kexec: CPUs are stuck in the kernel.", 'busy', 'nr_cpus=1'],
+    ['Kernel command line too long: 5000', 'cmdline-too-long', '--remove KEY'],
+  ])('the log says %j', (line, reason, remedy) => {
+    const error = diagnosed('EINVAL', machine(bookworm), { log: log(line) })
+    expect(error).toMatchObject({ reason, hint: expect.stringContaining(remedy) })
+  })
+
+  test('the evidence is of the facts that the errno is about', () => {
+    const rule = 'appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig'
+    const tree = machine(bookworm, noModules, secureBoot(true), lockdown('integrity'), {
+      '/sys/kernel/security/ima/policy': { text: rule },
+      '/run/.containerenv': 'empty',
+      '/proc/self/status': { text: 'CapEff:\t000001ffffffffff\nSeccomp:\t2\n' },
+    })
+    const sources = (errno: string) =>
+      diagnosed(errno, tree)
+        .evidence.map(({ source }) => source)
+        .join(' ')
+    for (const errno of ['EPERM', 'ENOSYS', 'EACCES']) {
+      expect(sources(errno)).toContain('/run/.containerenv')
+      expect(sources(errno)).toContain('/proc/self/status')
+    }
+    expect(sources('EINVAL')).not.toContain('/proc/self/status')
+    expect(sources('EACCES')).toContain('/sys/kernel/security/ima/policy')
+    for (const errno of ['EPERM', 'EACCES', 'EINVAL']) expect(sources(errno)).toContain('SecureBoot')
+    for (const errno of ['EPERM', 'EINVAL']) expect(sources(errno)).toContain('/sys/kernel/security/lockdown')
+    expect(sources('ENOSYS')).toContain(`/boot/config-${bookworm}`)
+    expect(sources('ENOSYS')).not.toContain('SecureBoot')
+  })
+
+  test('memory that cannot be read is not made up', () => {
+    expect(diagnosed('ENOMEM', machine(bookworm)).evidence).toEqual([])
+  })
+
+  test('an obstacle that is certain excludes another load, one that is only possible does not', () => {
+    const arm = (tree: Tree) => diagnosed('EBUSY', machine('6.1.0-50-cloud-arm64', tree)).hint
+    const possible = { '/sys/devices/system/cpu/possible': { text: '0-3\n' } }
+    const spinTable = { '/proc/device-tree/cpus/cpu@0/enable-method': { text: 'spin-table\0' }, ...possible }
+    expect(arm(spinTable)).not.toContain('another load')
+    expect(arm({ '/proc/cmdline': { text: 'kvm-arm.mode=protected\n' } })).toContain('Else another load is under way')
+  })
+
+  test('before 5.4 a rejected signature may be a missing one', () => {
+    const at = (release: string) => ({ '/proc/sys/kernel/osrelease': { text: `${release}\n` } })
+    const summary = (release: string) => diagnosed('EKEYREJECTED', machine(bookworm, at(release))).summary
+    expect(summary('5.3.0')).toContain('is not signed, or its signature was rejected')
+    expect(summary('5.4.0')).not.toContain('not signed')
+  })
+})
+
+describe('EACCES and IMA', () => {
+  const policy = (text: string): Tree => ({ '/sys/kernel/security/ima/policy': { text } })
+  const summary = (tree: Tree, call: Call = {}) => diagnosed('EACCES', machine(bookworm, noModules, tree), call).summary
+
+  test.each([
+    ['a rule for every file concerns kernels', 'appraise fowner=0', true],
+    ['a rule for initrds does', 'appraise func=KEXEC_INITRAMFS_CHECK', true],
+    ['a rule for programs does not', 'appraise func=BPRM_CHECK', false],
+    ['a rule that only measures does not', 'measure func=KEXEC_KERNEL_CHECK', false],
+  ])('%s', (_name, rule, concerns) => {
+    expect(/\bIMA\b/.test(summary(policy(rule)))).toBe(concerns)
+  })
+
+  test('a denial in the log is certain, whatever modules are listed', () => {
+    const lines = log('audit: avc:  denied  { kexec_image_load } for pid=1')
+    expect(summary({}, { log: lines })).toMatch(/^a security module/)
+    const both = summary(policy('appraise func=KEXEC_KERNEL_CHECK'), { log: lines })
+    expect(both).not.toContain('remains possible')
+  })
+
+  test('several causes are listed with commas', () => {
+    const filter: Tree = { '/proc/self/status': { text: 'CapEff:\t000001ffffffffff\nSeccomp:\t2\n' } }
+    expect(summary({ ...policy('appraise func=KEXEC_KERNEL_CHECK'), ...filter })).toMatch(/possible: [^,]+, [^,]+$/)
+  })
+
+  test.each([
+    ['loadpin', { '/proc/sys/kernel/loadpin/enforce': { text: '1\n' } }, 'LoadPin'],
+    [
+      'ipe',
+      {
+        '/sys/kernel/security/ipe/policies/boot/active': { text: '1\n' },
+        '/sys/kernel/security/ipe/enforce': { text: '1\n' },
+      },
+      'IPE',
+    ],
+  ])('%s is named by its own name', (module, tree, title) => {
+    expect(summary({ '/sys/kernel/security/lsm': { text: `lockdown,capability,${module}` }, ...tree })).toContain(title)
+  })
+})
