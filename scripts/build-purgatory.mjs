@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // node scripts/build-purgatory.mjs [DIRECTORY]
-// Compiles native/purgatory/x86_64.c into src/engine/layout/x86_64/verification-code.ts; with a directory, into verification.bin
-// there, and leaves the source as it is (test/unit/engine/layout/verification.test.ts compares them).
+// Compiles native/purgatory/x86_64.c into src/engine/layout/x86_64/verification-code.ts. With a directory, it compiles into
+// verification.bin there instead, which test/unit/engine/layout/verification.test.ts compares with that file.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,8 +11,7 @@ import { fileURLToPath } from 'node:url'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const source = join(root, 'native/purgatory')
 
-// Nothing that the place between two kernels lacks: no vector registers, no red zone that an NMI would overwrite, no calls into
-// a library, nothing to be relocated.
+// The code runs between two kernels: without vector registers, a red zone (an NMI would overwrite it), a library or relocations.
 const flags = [
   ...['-std=c17', '-O2', '-m64', '-march=x86-64', '-mgeneral-regs-only', '-mno-red-zone', '-fpie', '-ffreestanding'],
   ...[
@@ -32,8 +31,7 @@ function build(directory) {
   run('gcc', ...flags, '-c', 'x86_64.c', '-o', object)
   run('ld', '-m', 'elf_x86_64', '-T', 'x86_64.ld', '--no-dynamic-linker', '-pie', '-o', linked, object)
   const relocations = run('readelf', '--relocs', linked)
-  if (!relocations.includes('There are no relocations'))
-    throw new Error(`it would have to be relocated:\n${relocations}`)
+  if (!relocations.includes('There are no relocations')) throw new Error(`the code needs relocations:\n${relocations}`)
   run('objcopy', '-O', 'binary', '-j', '.blob', linked, blob)
   return readFileSync(blob)
 }
@@ -48,12 +46,12 @@ else {
         .toString('base64')
         .match(/.{1,110}/g) ?? []
     const compiler = run('gcc', '-dumpfullversion').trim()
-    const text = `// Made by scripts/build-purgatory.mjs of native/purgatory/x86_64.c; not to be edited.
+    const text = `// Compiled from native/purgatory/x86_64.c by scripts/build-purgatory.mjs. Do not edit.
 
-/** The compiler's version: another one makes other bytes of the same source. */
+/** The version of the compiler: another version makes other bytes from the same source. */
 export const compiler = 'gcc ${compiler}'
 
-/** Code that hashes what was loaded, in base64; it is entered at its first byte. */
+/** Code that verifies the hash of the loaded segments, in base64. Its entry point is its first byte. */
 export const verificationCode =
 ${lines.map((line) => `  '${line}'`).join(' +\n')}
 `

@@ -69,10 +69,10 @@ interface ChargeEvidence {
 
 /** The traces of the boot loader, the surest first. */
 function evidenceOf(system: System, menus: readonly Menu[]): ChargeEvidence | undefined {
-  const told = loaderVariable(system, 'LoaderInfo')
-  if (told !== undefined) {
-    const source = loaderNames.find(([name]) => name.test(told))?.[1]
-    if (source !== undefined) return { source, reason: `the EFI variable LoaderInfo says ${told}` }
+  const loaderInfo = loaderVariable(system, 'LoaderInfo')
+  if (loaderInfo !== undefined) {
+    const source = loaderNames.find(([name]) => name.test(loaderInfo))?.[1]
+    if (source !== undefined) return { source, reason: `the EFI variable LoaderInfo says ${loaderInfo}` }
   }
   const image = lastParameter(system.runningCommandLine(), 'BOOT_IMAGE')?.value
   // GRUB names its device, "(hd0,gpt2)/vmlinuz", or an absolute path; syslinux the file as its configuration does.

@@ -30,7 +30,7 @@ export function selectEntry(entries: readonly BootEntry[], selector?: string): B
     case 'newest':
       return newestOf(entries)
     case 'default':
-      return preset ?? refuse('no boot loader told a default entry', 'Select `newest`, or one of:', entries)
+      return preset ?? refuse('no boot loader names a default entry', 'Select `newest`, or one of:', entries)
     case 'running':
       return (
         entries.find(({ isRunning }) => isRunning) ??

@@ -71,15 +71,15 @@ async function unpack(
   { signal, onGrowth }: UnpackOptions,
 ): Promise<number | undefined> {
   const chunks = decompress(compression, packed, MAX_UNPACKED)
-  let told = 0
+  let reported = 0
   try {
     for (;;) {
       const { done, value } = await chunks.next()
       if (done) return value
       memory.write(value)
-      if (memory.size - told >= GROWTH) {
-        told = memory.size
-        onGrowth?.(told)
+      if (memory.size - reported >= GROWTH) {
+        reported = memory.size
+        onGrowth?.(reported)
       }
       await setImmediate()
       if (signal?.aborted) throw interrupted(signal)

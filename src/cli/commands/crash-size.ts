@@ -42,12 +42,16 @@ function show(args: Arguments): ExitStatus {
     return exit.done
   }
   if (crashSize === null) {
-    print(supported === null ? 'It cannot be told: /sys is not mounted.' : 'The running kernel has no crash kernels.')
+    print(
+      supported === null
+        ? 'The reserved memory is unknown: /sys is not mounted.'
+        : 'The running kernel has no crash kernels.',
+    )
     return exit.done
   }
   const rows = [
     ['reserved', crashSize === 0 ? 'nothing' : formatBytes(crashSize)],
-    ['crash kernel', crashLoaded === null ? 'cannot be told' : crashLoaded ? 'loaded' : 'not loaded'],
+    ['crash kernel', crashLoaded === null ? 'unknown' : crashLoaded ? 'loaded' : 'not loaded'],
     ['usual with this memory', recommended.parameter],
   ]
   print(table(rows, { width: lineWidth(stdout) }).join('\n'))

@@ -26,8 +26,8 @@ export const command: Command = {
   notes: `Exit status 0 when a kernel is loaded, 4 when none is, 1 when that is unknown (/sys is not
 mounted). Anyone can see whether a kernel is loaded; only root sees which one, and who loaded it.`,
   async run(args) {
-    const told = status()
-    const held = { ...told, loaded: isHeld(live, 'kernel', told), crashLoaded: isHeld(live, 'crash', told) }
+    const reported = status()
+    const held = { ...reported, loaded: isHeld(live, 'kernel', reported), crashLoaded: isHeld(live, 'crash', reported) }
     const images = loadedImages({ verify: args.flag('verify') })
     if (args.flag('json')) printJson({ ...held, ...images })
     else {

@@ -32,5 +32,5 @@ function outcome(wasLoaded: boolean | null, panic: boolean): string {
   if (wasLoaded) return 'unloaded'
   const name = panic ? 'crash kernel' : 'kernel'
   if (wasLoaded === false) return `no ${name} was loaded`
-  return `no ${name} is loaded now; whether one was cannot be told (/sys/kernel cannot be read)`
+  return `no ${name} is loaded now; whether one was loaded is unknown (/sys/kernel cannot be read)`
 }

@@ -94,7 +94,7 @@ const modules = {
 function confinement({ policy }: Examination): Finding<'confinement'>[] {
   const [first, ...others] = policy.confinement
   if (first === undefined) return []
-  const told = ({ module, label, missing }: Confinement) =>
+  const summaryOf = ({ module, label, missing }: Confinement) =>
     module === 'unknown'
       ? `Whether a security module confines this process cannot be read ${missing}.`
       : `${modules[module]} may refuse the load${label === null ? '' : ` (${label})`}; its rules cannot be read.`
@@ -105,5 +105,14 @@ function confinement({ policy }: Examination): Finding<'confinement'>[] {
     first.scope === 'process'
       ? 'Run linux-kexec from an unconfined shell of the host.'
       : 'Try linux-kexec load; the error names the cause.'
-  return [{ id: 'confinement', status: 'warning', summary: told(first), detail: others.map(told), evidence, remedy }]
+  return [
+    {
+      id: 'confinement',
+      status: 'warning',
+      summary: summaryOf(first),
+      detail: others.map(summaryOf),
+      evidence,
+      remedy,
+    },
+  ]
 }

@@ -125,8 +125,8 @@ function unlocking(
   { options: given, hasKey }: ReturnType<typeof luksOptions>,
 ): Unlocking {
   const { name, device } = volume
-  const told = line === undefined ? [] : [{ source: CRYPTTAB, value: line.text }]
-  const common = { volume, evidence: [volume.evidence, ...told] }
+  const configured = line === undefined ? [] : [{ source: CRYPTTAB, value: line.text }]
+  const common = { volume, evidence: [volume.evidence, ...configured] }
   const has = (option: string) =>
     line?.options.some((each) => each.split('=')[0] === option) === true || given.includes(option)
   const keyFile = line?.key ?? '-'

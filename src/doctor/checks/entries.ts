@@ -177,12 +177,12 @@ function missingRoot(text: string, system: System): { word: string; evidence: Ev
 
 function refusedBy(id: Id, refusals: readonly KexecError[]): Finding<Id> {
   const [first, ...more] = refusals as readonly [KexecError, ...KexecError[]]
-  const told = ({ summary, path }: KexecError) => sentence(`${path === undefined ? '' : `${path}: `}${summary}`)
+  const sentenceOf = ({ summary, path }: KexecError) => sentence(`${path === undefined ? '' : `${path}: `}${summary}`)
   return {
     id,
     status: 'problem',
-    summary: told(first),
-    detail: more.map(told),
+    summary: sentenceOf(first),
+    detail: more.map(sentenceOf),
     evidence: refusals.flatMap(({ evidence }) => evidence),
     remedy: first.hint ?? 'linux-kexec plan',
   }

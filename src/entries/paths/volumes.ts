@@ -92,8 +92,8 @@ export class Volumes {
     const devices = [name, ...mounts.map(({ device }) => device ?? '')]
     const spec = new RegExp(`^${kind}=(.*)$`, 'i')
     for (const device of devices) {
-      const told = spec.exec(device)?.[1]
-      if (told !== undefined) return told
+      const value = spec.exec(device)?.[1]
+      if (value !== undefined) return value
       const names = this.deviceNames(device)
       const directory = `/dev/disk/${links[kind]}`
       const link = this.linksIn(directory).find((entry) => {

@@ -40,10 +40,10 @@ export function zImageNeeds(kernel: ByteSource): ZImageNeeds {
   const words = sizesOf(kernel)
   const unpacked = words?.[0] === undefined ? undefined : wordAt(kernel, words[0])
   const [, bss = 0, textOffset = LARGEST_OFFSET, heap = HEAP] = words ?? []
-  const told = unpacked === undefined || unpacked < kernel.size / 2 ? undefined : unpacked + bss
+  const counted = unpacked === undefined || unpacked < kernel.size / 2 ? undefined : unpacked + bss
   return {
     textOffset: textOffset >= PAGE_TABLES && textOffset < MOST ? textOffset : LARGEST_OFFSET,
-    unpacked: told !== undefined && told < MOST ? told : Math.min(kernel.size * LARGEST_RATIO, MOST),
+    unpacked: counted !== undefined && counted < MOST ? counted : Math.min(kernel.size * LARGEST_RATIO, MOST),
     workspace: (heap < MOST ? heap : HEAP) + STACK,
   }
 }

@@ -102,13 +102,13 @@ async function openInner(layer: Layer): Promise<Pick<Layer, 'source' | 'isPlain'
 /** The inner kernel, with the facts that only its containers show. */
 export function innermost(chain: readonly KernelImage[]): KernelImage {
   const image = chain.at(-1) as KernelImage
-  const told = <Key extends 'version' | 'versionString' | 'architecture'>(key: Key) =>
+  const shown = <Key extends 'version' | 'versionString' | 'architecture'>(key: Key) =>
     image[key] ?? chain.findLast((each) => each[key] !== null)?.[key] ?? null
   return {
     ...image,
-    architecture: told('architecture'),
-    version: told('version'),
-    versionString: told('versionString'),
+    architecture: shown('architecture'),
+    version: shown('version'),
+    versionString: shown('versionString'),
   }
 }
 

@@ -129,11 +129,11 @@ function checkLength({ image, chain, fileSize, loadedSize, way }: CheckedKernel,
  */
 function checkRelocation({ image }: CheckedKernel, refuse: Refuse): Remark[] {
   if (image.relocatable !== false) return []
-  const told = image.problems.includes(bzImageProblems.boundToItsAddress)
+  const isReported = image.problems.includes(bzImageProblems.boundToItsAddress)
   const summary = `this is ${image.description}, which runs only at the address it was linked for, and kexec_file_load places it elsewhere`
   const hint = 'Choose a kernel that was built with CONFIG_RELOCATABLE=y.'
   // bzImage64_probe ignores this header field alone.
-  return [refuse('not-relocatable', summary, hint, told ? {} : { code: null })]
+  return [refuse('not-relocatable', summary, hint, isReported ? {} : { code: null })]
 }
 
 /** Refuses a file that is not a kernel, or a kernel in a form that the loaders of this architecture do not take. */
@@ -151,8 +151,8 @@ function checkFormat({ image, chain, way }: CheckedKernel, running: RunningMachi
     const how = `compressed with ${packed.compression}, which is not unpacked here`
     return [refuse('not-a-kernel', `this is ${packed.description}, ${how}`, `Make it with gzip, zstd or xz. ${taken}`)]
   }
-  const told: readonly string[] = Object.values(bzImageProblems)
-  const others = image.problems.filter((problem) => !told.includes(problem) && !problem.startsWith(TRUNCATED))
+  const reported: readonly string[] = Object.values(bzImageProblems)
+  const others = image.problems.filter((problem) => !reported.includes(problem) && !problem.startsWith(TRUNCATED))
   if (image.bootable || (others.length === 0 && image.problems.length > 0)) return []
   const what = others.length > 0 ? `${image.description}: ${others.join('; ')}` : image.description
   const wrappings = chain.slice(0, -1).map(({ description }) => ` in ${description}`)

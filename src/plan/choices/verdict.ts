@@ -29,26 +29,26 @@ export async function judge(context: Context, engine: Engine): Promise<Choice<Ve
   const files = isFile ? await appraisedFiles(policy, context) : { file: memory, initrd: null }
   const call = isFile ? 'kexec_file_load' : 'kexec_load'
   const verdict = predict(policy, { isPe: isPe(kernel), ...files }, signatures, { panic, call })
-  return told(verdict, context)
+  return decided(verdict, context)
 }
 
 const outcomes = {
   'will-load': 'the kernel will take it',
   'will-be-refused': 'the kernel will refuse it',
-  'cannot-tell': 'whether the kernel takes it cannot be told beforehand',
+  'cannot-tell': 'whether the kernel takes it cannot be predicted',
 } as const
 
-function told(verdict: Verdict, { kernel, options }: Context): Choice<Verdict> {
+function decided(verdict: Verdict, { kernel, options }: Context): Choice<Verdict> {
   // Missing privilege is not a fault of the plan: planning needs none. `load` refuses then.
   const machine = verdict.privileged ?? verdict
   const ask = machine === verdict ? '' : 'for a process with the privilege to load: '
   const missing =
-    machine.missing.length > 0 ? `not known is ${machine.missing.map(({ text }) => text).join('; ')}` : machine.summary
+    machine.missing.length > 0 ? `unknown: ${machine.missing.map(({ text }) => text).join('; ')}` : machine.summary
   const remarks = machine.notes.map(({ code, text }) => warning(code, text))
   if (machine.outcome === 'cannot-tell')
-    remarks.push(warning('verdict-unknown', `${outcomes['cannot-tell']}: ${missing}`))
+    remarks.push(warning('verdict-unknown', `${outcomes['cannot-tell']}; ${missing}`))
   if (machine.outcome === 'will-be-refused') {
-    const anyway = `the kernel will refuse it, and is asked all the same: ${machine.summary}`
+    const anyway = `the kernel will refuse it, and is asked anyway: ${machine.summary}`
     remarks.push(options.tryAnyway ? warning('asked-anyway', anyway) : refusal(errorOf(machine, kernel.file.path)))
   }
   const decisions: Decision[] = [{ subject: 'verdict', choice: outcomes[machine.outcome], reason: ask + missing }]

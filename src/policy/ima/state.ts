@@ -39,11 +39,11 @@ export function readIma(survey: Survey, { configuration, secureBoot, commandLine
   const present = survey.system.exists(DIRECTORY) ? true : has('IMA')
   if (present === false) return { present, appraise: 'off', policy: 'known', rules: [], signatureGuaranteed: false }
   const parameters = imaParameters(commandLine)
-  const isTold = commandLine !== null || !survey.system.exists(COMMAND_LINE)
-  const appraise = readMode(survey, configuration, secureBoot, { ...parameters, isTold })
+  const isKnown = commandLine !== null || !survey.system.exists(COMMAND_LINE)
+  const appraise = readMode(survey, configuration, secureBoot, { ...parameters, isKnown })
   const read = readRules(survey)
-  if (!isTold) survey.miss(COMMAND_LINE, 'EACCES', ADDS)
-  const known = read === undefined && isTold ? knownRules(survey, configuration, secureBoot, parameters) : undefined
+  if (!isKnown) survey.miss(COMMAND_LINE, 'EACCES', ADDS)
+  const known = read === undefined && isKnown ? knownRules(survey, configuration, secureBoot, parameters) : undefined
   const rules = read ?? known ?? []
   const policy = read !== undefined ? 'read' : known !== undefined ? 'known' : null
   for (const rule of rules) {
@@ -83,10 +83,10 @@ function readMode(
   survey: Survey,
   { has }: KernelConfiguration,
   secureBoot: boolean | null,
-  { appraise, isTold }: ImaParameters & { readonly isTold: boolean },
+  { appraise, isKnown }: ImaParameters & { readonly isKnown: boolean },
 ): ImaState['appraise'] {
   if (has('IMA_APPRAISE') === false) return 'off'
-  if (!isTold && not(all(secureBoot, has('IMA_ARCH_POLICY'))) !== false && has('IMA_APPRAISE_BOOTPARAM') !== false)
+  if (!isKnown && not(all(secureBoot, has('IMA_ARCH_POLICY'))) !== false && has('IMA_APPRAISE_BOOTPARAM') !== false)
     return null
   const asked = (['off', 'log', 'fix', 'enforce'] as const).find((mode) => appraise?.startsWith(mode))
   if (asked === undefined || asked === 'enforce') return has('IMA_APPRAISE') === null ? null : 'enforce'

@@ -32,16 +32,16 @@ export function readSecureBoot(survey: Survey): SecureBoot {
 
 /** is_ppc_secureboot_enabled, arch/powerpc/kernel/secure_boot.c: an empty property (OPAL), or a level above 1 (PowerVM). */
 function readPower(survey: Survey): SecureBoot | undefined {
-  if (survey.system.exists(OPAL)) return told(survey, true, OPAL, 'present')
+  if (survey.system.exists(OPAL)) return noted(survey, true, OPAL, 'present')
   const value = survey.bytes(POWER, ADDS, 4)
   if (value === undefined || value.length < 4) return undefined
   const level = value.readUInt32BE(0)
-  return told(survey, level > 1, POWER, String(level))
+  return noted(survey, level > 1, POWER, String(level))
 }
 
 function readS390(survey: Survey): SecureBoot | undefined {
   const value = survey.text(S390, ADDS)
-  return value === '0' || value === '1' ? told(survey, value === '1', S390, value) : undefined
+  return value === '0' || value === '1' ? noted(survey, value === '1', S390, value) : undefined
 }
 
 function readEfi(survey: Survey): SecureBoot {
@@ -51,7 +51,7 @@ function readEfi(survey: Survey): SecureBoot {
   const stub = survey.bytes(BOOT_PARAMETERS, ADDS, SECURE_BOOT_OFFSET + 1)?.[SECURE_BOOT_OFFSET]
   if (stub === STUB_ENABLED || stub === STUB_DISABLED) {
     const value = `secure_boot ${stub} (${stub === STUB_ENABLED ? 'enabled' : 'disabled'})`
-    return { ...told(survey, stub === STUB_ENABLED, BOOT_PARAMETERS, value), setupMode }
+    return { ...noted(survey, stub === STUB_ENABLED, BOOT_PARAMETERS, value), setupMode }
   }
   const secure = byteOf(survey, globalVariable('SecureBoot'))
   if (secure === undefined) return { enabled: withoutVariable(survey), setupMode }
@@ -59,8 +59,8 @@ function readEfi(survey: Survey): SecureBoot {
   const enabled = secure === 1 && setup !== 1 && shim !== 1
   if (secure === 1 && setup === 1)
     survey.note('secure boot', 'the firmware is in setup mode', globalVariable('SetupMode'), '1')
-  if (secure === 1 && shim === 1) survey.note('secure boot', 'shim was told not to check signatures', MOK_STATE, '1')
-  return { ...told(survey, enabled, globalVariable('SecureBoot'), String(secure)), setupMode }
+  if (secure === 1 && shim === 1) survey.note('secure boot', 'shim is set not to check signatures', MOK_STATE, '1')
+  return { ...noted(survey, enabled, globalVariable('SecureBoot'), String(secure)), setupMode }
 }
 
 /** Firmware that has variables but not this one cannot enforce signatures. */
@@ -85,7 +85,7 @@ function byteOf(survey: Survey, path: string): number | undefined {
   return variableContent(survey.bytes(path, ADDS, 16))?.[0]
 }
 
-function told(survey: Survey, enabled: boolean, source: string, value: string): SecureBoot {
+function noted(survey: Survey, enabled: boolean, source: string, value: string): SecureBoot {
   survey.note('secure boot', `Secure Boot is ${enabled ? 'on' : 'off'}`, source, value)
   return { enabled, setupMode: null }
 }

@@ -16,7 +16,7 @@ export interface Confinement {
   readonly label: string | null
   /** Whether it concerns this process alone, or every process. */
   readonly scope: 'process' | 'machine'
-  /** The missing knowledge, to complete "not known is …". */
+  /** The missing knowledge, to complete "unknown: …". */
   readonly missing: string
 }
 

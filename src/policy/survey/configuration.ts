@@ -119,14 +119,14 @@ const architectures: readonly (readonly [option: string, architecture: string])[
  * system calls, and for functions that nothing can replace: others may be inlined, or have another name in another
  * version.
  */
-const symbols: Readonly<Record<string, { readonly names: readonly string[]; readonly absenceTells: boolean }>> = {
-  KEXEC_FILE: { names: ['sys_kexec_file_load'], absenceTells: true },
-  KEXEC: { names: ['sys_kexec_load'], absenceTells: true },
-  KEXEC_SIG: { names: ['set_kexec_sig_enforced', 'kexec_kernel_verify_pe_sig'], absenceTells: false },
-  KEXEC_BZIMAGE_VERIFY_SIG: { names: ['kexec_kernel_verify_pe_sig', 'bzImage64_verify_sig'], absenceTells: false },
+const symbols: Readonly<Record<string, { readonly names: readonly string[]; readonly absenceMeansOff: boolean }>> = {
+  KEXEC_FILE: { names: ['sys_kexec_file_load'], absenceMeansOff: true },
+  KEXEC: { names: ['sys_kexec_load'], absenceMeansOff: true },
+  KEXEC_SIG: { names: ['set_kexec_sig_enforced', 'kexec_kernel_verify_pe_sig'], absenceMeansOff: false },
+  KEXEC_BZIMAGE_VERIFY_SIG: { names: ['kexec_kernel_verify_pe_sig', 'bzImage64_verify_sig'], absenceMeansOff: false },
   // include/linux/ima.h: the function exists only with this option, and is called from another file.
-  INTEGRITY_TRUSTED_KEYRING: { names: ['ima_appraise_signature'], absenceTells: true },
-  KEXEC_IMAGE_VERIFY_SIG: { names: ['kexec_kernel_verify_pe_sig', 'image_verify_sig'], absenceTells: false },
+  INTEGRITY_TRUSTED_KEYRING: { names: ['ima_appraise_signature'], absenceMeansOff: true },
+  KEXEC_IMAGE_VERIFY_SIG: { names: ['kexec_kernel_verify_pe_sig', 'image_verify_sig'], absenceMeansOff: false },
 }
 
 function fromSymbols(survey: Survey, option: string): Known {
@@ -134,7 +134,7 @@ function fromSymbols(survey: Survey, option: string): Known {
   if (known === undefined) return null
   const answers = known.names.map((name) => kernelHasSymbol(survey, name))
   if (answers.includes(true)) return true
-  return known.absenceTells && answers.every((answer) => answer === false) ? false : null
+  return known.absenceMeansOff && answers.every((answer) => answer === false) ? false : null
 }
 
 function quoteSymbols(survey: Survey, option: string): Evidence {

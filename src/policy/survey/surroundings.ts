@@ -15,12 +15,12 @@ const marks: readonly (readonly [path: string, name: string])[] = [
 export function readContainer(survey: Survey): string | null {
   const mark = marks.find(([path]) => survey.system.exists(path))
   // systemd and similar programs write down PID 1's environment: https://systemd.io/CONTAINER_INTERFACE
-  const told = survey.system.readText('/run/systemd/container')?.trim()
+  const container = survey.system.readText('/run/systemd/container')?.trim()
   const environment = survey.system.readText('/proc/1/environ') ?? ''
   const variable = /(?:^|\0)container=([\w-]+)/.exec(environment)?.[1]
-  const name = mark?.[1] ?? (told === undefined || !/^[\w-]{1,32}$/.test(told) ? variable : told)
+  const name = mark?.[1] ?? (container === undefined || !/^[\w-]{1,32}$/.test(container) ? variable : container)
   if (name === undefined) return null
-  const source = mark?.[0] ?? (name === told ? '/run/systemd/container' : '/proc/1/environ')
+  const source = mark?.[0] ?? (name === container ? '/run/systemd/container' : '/proc/1/environ')
   survey.note('container', `this is a container (${name})`, source, mark ? 'present' : name)
   return name
 }

@@ -15,7 +15,7 @@ export type MissingCode = (typeof missingCodes)[number]
 /** A missing fact. */
 export interface MissingFact {
   readonly code: MissingCode
-  /** To complete "not known is …". */
+  /** To complete "unknown: …". */
   readonly text: string
 }
 

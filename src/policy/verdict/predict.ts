@@ -164,7 +164,7 @@ function verdictOnImage(
   const evidence = evidenceOf(policy, 'signature', 'lockdown', 'secure boot', 'ima')
   const common = { reason: null, code: null, notes, evidence, privileged: null }
   if (missing.length === 0) return { ...common, outcome: 'will-load', summary: why, hint: null, missing }
-  const summary = `it cannot be told beforehand: not known is ${missing[0]?.text}`
+  const summary = `the answer of the kernel cannot be predicted; unknown: ${missing[0]?.text}`
   const hint = requiredBy === null ? null : UNSURE
   return { ...common, outcome: 'cannot-tell', summary, hint, missing }
 }

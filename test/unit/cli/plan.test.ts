@@ -17,7 +17,7 @@ command line  root=/dev/vda1 ro quiet
               the running kernel's without BOOT_IMAGE and initrd: the entry has none of its own
 engine        file
               kexec_file_load: the kernel itself reads and checks the image
-not checked:  whether a kernel for x86_64 suits the machine: the root directory has no /proc that tells of one
+not checked:  whether a kernel for x86_64 suits the machine: the root directory has no /proc
 not checked:  whether the memory suffices: there is no /proc/meminfo
 `)
 })

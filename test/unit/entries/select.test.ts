@@ -149,7 +149,7 @@ describe('refuses, and lists the candidates', () => {
   })
 
   test('default says that no boot loader told one', () => {
-    expect(errorOf('default').summary).toMatch(/no boot loader told a default/)
+    expect(errorOf('default').summary).toMatch(/no boot loader names a default/)
   })
 
   test('running when none is', () => {

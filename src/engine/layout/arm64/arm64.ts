@@ -77,14 +77,14 @@ function readMachine(
   const resources = readResources(system)
   const { ram, occupied } = usableMemory(resources)
   const { tree, running } = machineTree(system, given)
-  const told = hasEfiMap(tree) ? [] : memoryRanges(tree)
+  const declared = hasEfiMap(tree) ? [] : memoryRanges(tree)
   const free = without(ram, [...occupied, ...reservedRanges(tree)])
   const seeds = { kaslrSeed: randomBytes(KASLR_SEED), rngSeed: randomBytes(RNG_SEED) }
   if (panic) {
     const crash = readCrashState(system, resources)
     return { usable: wholePages([crash.region], PAGE), heldIn: undefined, tree, crash, free: null, seeds }
   }
-  const usable = wholePages(told.length === 0 ? free : within(free, told), PAGE)
+  const usable = wholePages(declared.length === 0 ? free : within(free, declared), PAGE)
   const page = inFreeMemory ? pageSize(system) : undefined
   const longest = page === undefined ? null : longestFreeRange(system, usable, page)
   return { usable, heldIn: interruptTables(system, running ?? tree), tree, crash: null, free: longest, seeds }
@@ -211,13 +211,13 @@ function treeFor(
   layout: readonly PlannedSegment[],
 ): Buffer {
   const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
-  const told = {
+  const contents = {
     ...seeds,
     commandLine,
     initrd: initrdLength === 0 ? null : { address: addressOf('initrd'), length: initrdLength },
     crash: crash && { usable: crash.usable, header: rangeOf(addressOf(CORE_HEADER), coreHeaderSize(crash.core)) },
   }
-  return handedOverTree(tree, told, TREE_LIMIT)
+  return handedOverTree(tree, contents, TREE_LIMIT)
 }
 
 function rangeOf(start: number, length: number): MemoryRange {

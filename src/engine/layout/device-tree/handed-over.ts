@@ -63,8 +63,8 @@ export const staleProperties = [
  * itself, and kexec-tools copies reservations unchanged, so alternating loads with ours would each lose that memory for
  * ever. All other values stay as they are: the place of EFI's tables and its memory map, memory nodes, reservations.
  */
-export function handOver(tree: DeviceTree, told: HandedOver): DeviceTree {
-  const { commandLine, initrd, kaslrSeed, rngSeed, crash } = told
+export function handOver(tree: DeviceTree, contents: HandedOver): DeviceTree {
+  const { commandLine, initrd, kaslrSeed, rngSeed, crash } = contents
   const made = withoutBoot(tree)
   const chosen = chosenNode(made)
   if (commandLine !== '') chosen.properties.set('bootargs', textOf(commandLine))

@@ -36,9 +36,9 @@ export function readTreeMachine(
   const resources = readResources(system)
   const { ram, occupied } = usableMemory(resources)
   const { tree } = machineTree(system, given)
-  const told = hasEfiMap(tree) ? [] : memoryRanges(tree)
+  const declared = hasEfiMap(tree) ? [] : memoryRanges(tree)
   const free = without(ram, [...without(occupied, forgotten(resources)), ...reservedRanges(tree)])
-  const usable = wholePages(told.length === 0 ? free : within(free, told), page)
+  const usable = wholePages(declared.length === 0 ? free : within(free, declared), page)
   const seeds = { kaslrSeed: randomBytes(KASLR_SEED), rngSeed: randomBytes(RNG_SEED) }
   return { base: ram[0]?.start ?? 0, usable, tree, seeds }
 }
@@ -54,13 +54,13 @@ export function treeFor(
   initrd: { readonly address: number; readonly length: number },
   limit: number,
 ): Buffer {
-  const told = { ...seeds, commandLine, initrd: initrd.length === 0 ? null : initrd, crash: null }
-  return handedOverTree(tree, told, limit)
+  const contents = { ...seeds, commandLine, initrd: initrd.length === 0 ? null : initrd, crash: null }
+  return handedOverTree(tree, contents, limit)
 }
 
 /** A tree with the inputs of the new kernel. @param limit bytes @throws KexecError 'damaged-image' when it is larger */
-export function handedOverTree(tree: DeviceTree, told: HandedOver, limit: number): Buffer {
-  const bytes = writeDeviceTree(handOver(tree, told))
+export function handedOverTree(tree: DeviceTree, contents: HandedOver, limit: number): Buffer {
+  const bytes = writeDeviceTree(handOver(tree, contents))
   if (bytes.length <= limit) return bytes
   throw new KexecError(`the device tree has ${bytes.length} bytes, and kernels map at most ${limit}`, {
     reason: 'damaged-image',
@@ -87,11 +87,11 @@ export function treeImage(
   { flags, treeLimit }: { flags: number; treeLimit: number },
 ): SegmentImage {
   const addressOf = (wanted: string) => layout.find(({ name }) => name === wanted)?.address ?? 0
-  const toldInitrd = { address: addressOf('initrd'), length: initrd?.length ?? 0 }
+  const initrdRange = { address: addressOf('initrd'), length: initrd?.length ?? 0 }
   const bytes: Record<string, Uint8Array> = {
     kernel,
     initrd: initrd ?? Buffer.alloc(0),
-    'device tree': treeFor(machine, commandLine, toldInitrd, treeLimit),
+    'device tree': treeFor(machine, commandLine, initrdRange, treeLimit),
     trampoline: trampoline ?? Buffer.alloc(0),
   }
   return {

@@ -42,8 +42,8 @@ export function readEfiState(system: System, parameters: Buffer | null): EfiStat
   if (parameters === null) return null
   const information = Buffer.from(parameters.subarray(field.efiInfo, field.efiInfo + efiInfo.length))
   if (information.toString('latin1', 0, 4) !== 'EL64') return null
-  const told = information.readUInt32LE(efiInfo.descriptorSize)
-  const descriptorSize = told >= DESCRIPTOR && told <= MAX_DESCRIPTOR ? told : DESCRIPTOR
+  const reported = information.readUInt32LE(efiInfo.descriptorSize)
+  const descriptorSize = reported >= DESCRIPTOR && reported <= MAX_DESCRIPTOR ? reported : DESCRIPTOR
   const runtimeMap = readRuntimeMap(system, descriptorSize)
   const vendor = readNumber(system, `${EFI}/fw_vendor`)
   const tables = readNumber(system, `${EFI}/config_table`)

@@ -1,9 +1,9 @@
-// Made by scripts/build-purgatory.mjs of native/purgatory/x86_64.c; not to be edited.
+// Compiled from native/purgatory/x86_64.c by scripts/build-purgatory.mjs. Do not edit.
 
-/** The compiler's version: another one makes other bytes of the same source. */
+/** The version of the compiler: another version makes other bytes from the same source. */
 export const compiler = 'gcc 12.2.0'
 
-/** Code that hashes what was loaded, in base64; it is entered at its first byte. */
+/** Code that verifies the hash of the loaded segments, in base64. Its entry point is its first byte. */
 export const verificationCode =
   'QVYxwLkJAAAAQVVBVFVTSIn7SIHskAAAAEyLayBIjXwkSEyNZCQo80irSLhn5glqha5nu0iJRCQoSLhy8248OvVPpUiJRCQwSLh/Ug5RjGgFm0' +
   'iJRCQ4SLir2YMfGc3gW0iJRCRATYXtdD9IjWsoRTH2TI1kJChmDx+EAAAAAABIi1UISIt1AEyJ50mDxgFIg8UQ6EgDAABNOe5140iLRCRITI0s' +

@@ -90,8 +90,8 @@ function readMachine(
     return { usable: wholePages([crash.region], PAGE), facts: { ...facts, e820: crash.e820 }, crash, free: null }
   }
   const { ram, occupied } = usableMemory(resources)
-  const told = merged(e820.filter(({ type }) => type === E820_RAM))
-  const free = within(without(ram, occupied), told)
+  const declared = merged(e820.filter(({ type }) => type === E820_RAM))
+  const free = within(without(ram, occupied), declared)
   const above = without(free, [{ start: 0, end: LOWEST }])
   const usable = wholePages(above, PAGE)
   return { usable, facts, crash: null, free: inFreeMemory ? longestFreeRange(system, usable, PAGE) : null }

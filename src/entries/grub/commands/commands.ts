@@ -44,7 +44,7 @@ const unknowable: Record<string, string> = {
 }
 
 /** Commands that set a variable from the machine's state. */
-const told: Record<string, string> = {
+const machineValues: Record<string, string> = {
   read: 'what is typed',
   read_byte: 'the machine',
   read_word: 'the machine',
@@ -57,7 +57,10 @@ const told: Record<string, string> = {
 export const commands = new Map<string, CommandFunction>([
   ...effectless.map((name): [string, CommandFunction] => [name, () => true]),
   ...Object.entries(unknowable).map(([name, why]): [string, CommandFunction] => [name, (run) => unknown(run, why)]),
-  ...Object.entries(told).map(([name, why]): [string, CommandFunction] => [name, (run, call) => tell(run, call, why)]),
+  ...Object.entries(machineValues).map(([name, why]): [string, CommandFunction] => [
+    name,
+    (run, call) => tell(run, call, why),
+  ]),
   ['keystatus', (run) => unknown(run, 'a key held down', false)],
   ['true', () => true],
   ['false', () => false],
