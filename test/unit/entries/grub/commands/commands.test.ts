@@ -117,6 +117,25 @@ describe('what only the machine knows', () => {
   )
 })
 
+describe('what is not certain', () => {
+  test('a round that a loop may not have leaves its entries in doubt, and only those', async () => {
+    const list = 'smbios -t 1 -s 5 --set model\nif [ "$model" = x ]; then list="a b"; else list=a; fi'
+    const { entries } = await menuOf(`${list}\nfor each in $list; do menuentry $each { ${linux}; }; done`)
+    expect(entries.map(({ title, problems }) => [title, problems])).toEqual([
+      ['a', []],
+      ['b', ['Shown only if a condition holds that depends on the firmware.']],
+    ])
+  })
+
+  test('a pattern that cannot be decided here does not rule out its branch', async () => {
+    const entry = await entryOf(`${linux} $c`, "if regexp '(.)\\1' aab; then c=match; else c=none; fi")
+    expect(entry).toMatchObject({
+      commandLine: 'match',
+      problems: ["Its kernel or command line depends on whether 'aab' matches '(.)\\1'."],
+    })
+  })
+})
+
 describe('words', () => {
   test('a quoted word is never a keyword', async () => {
     expect(await titles(`'if' true\nmenuentry a { ${linux}; }`)).toEqual(['a'])
