@@ -47,7 +47,7 @@ async function testArea(directory) {
   process.env.MUTATION_TESTS = JSON.stringify(areas[directory].map((tests) => `test/unit/${tests}.test.ts`))
   writeFileSync(process.env.MUTANTS_DRAWN, JSON.stringify([...ids]))
   const incrementalFile = join(cache, 'results.json')
-  const results = await new Stryker(options(drawn, incrementalFile)).runMutationTest()
+  const results = await new Stryker(options(directory, drawn, incrementalFile)).runMutationTest()
   forgetTheOthers(incrementalFile)
   const judged = results.filter((mutant) => ids.has(idOf(mutant, 1)))
   const alive = judged.filter(({ status }) => status === 'Survived' || status === 'NoCoverage')
@@ -55,16 +55,16 @@ async function testArea(directory) {
   return { directory, of: all.length, drawn: judged.length, alive: alive.length }
 }
 
-function options(mutants, incrementalFile) {
+function options(directory, mutants, incrementalFile) {
   return {
     mutate: mutants.map(({ fileName, location: { start, end } }) => {
       return `${fileName}:${start.line + 1}:${start.column}-${end.line + 1}:${end.column}`
     }),
     inPlace: true,
     ignorePatterns: ['*', '!src/**', '!test/unit/**'],
-    plugins: ['@stryker-mutator/vitest-runner', import.meta.resolve('./sample.mjs')],
+    plugins: ['@stryker-mutator/vitest-runner', import.meta.resolve('./plugins.mjs')],
     checkers: ['drawn'],
-    testRunner: 'vitest',
+    testRunner: directory === 'src/plan' ? 'vitest' : 'vitest-in-one-worker',
     vitest: { configFile: 'scripts/mutation/vitest.config.mjs', related: false },
     concurrency: 1,
     // Counting finds endless loops. A busy machine is slow, and that must not count as a mutant found.

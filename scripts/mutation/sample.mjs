@@ -1,5 +1,4 @@
-// A random and reproducible sample of the mutants that StrykerJS makes. StrykerJS itself can only be given ranges of text,
-// each with all mutants inside it, so this is also a "checker" that turns away those that were not drawn.
+// A random and reproducible sample of the mutants that StrykerJS makes.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -41,19 +40,3 @@ export function sampleOf(mutants, size, seed) {
   const ranked = mutants.map((mutant) => [rank(mutant), mutant]).sort(([a], [b]) => (a < b ? -1 : 1))
   return ranked.slice(0, size).map(([, mutant]) => mutant)
 }
-
-const checker = {
-  async init() {
-    this.drawn = new Set(JSON.parse(readFileSync(process.env.MUTANTS_DRAWN, 'utf8')))
-  },
-  async check(mutants) {
-    return Object.fromEntries(
-      mutants.map((mutant) => [
-        mutant.id,
-        this.drawn.has(idOf(mutant)) ? { status: 'passed' } : { status: 'compileError', reason: 'not drawn' },
-      ]),
-    )
-  },
-}
-
-export const strykerPlugins = [{ kind: 'Checker', name: 'drawn', value: checker }]

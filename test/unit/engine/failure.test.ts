@@ -362,6 +362,19 @@ describe('EACCES and IMA', () => {
     expect(/\bIMA\b/.test(summary(policy(rule)))).toBe(concerns)
   })
 
+  test('rules that could not be read are named so, others are not', () => {
+    const filter: Tree = { '/proc/self/status': { text: 'CapEff:\t000001ffffffffff\nSeccomp:\t2\n' } }
+    const unread: Tree = { '/sys/kernel/security/ima': { link: '/nowhere' } }
+    const { '/sys/kernel/security/ima/policy': _, ...machineWithout } = machine(bookworm, noModules, filter)
+    const loaded = {
+      ...machineWithout,
+      '/proc/cmdline': { text: 'root=/dev/vda1 ima_policy=appraise_tcb\n' },
+      ...unread,
+    }
+    expect(diagnosed('EACCES', loaded).summary).toContain('IMA (its rules could not be read)')
+    expect(summary({ ...policy('appraise func=KEXEC_KERNEL_CHECK'), ...filter })).not.toContain('could not be read')
+  })
+
   test('a denial in the log is certain, whatever modules are listed', () => {
     const lines = log('audit: avc:  denied  { kexec_image_load } for pid=1')
     expect(summary({}, { log: lines })).toMatch(/^a security module/)
