@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { cacheDirectory, cachedDirectory, markUsed, present, prune, replaceFile } from '../host/cache.ts'
 import { execute, findProgram, ProvisionError } from '../host/process.ts'
 import { type AptSource, debianSources, otherSuites, parseDeb822, parseOneLine, printDeb822 } from './sources.ts'
@@ -78,12 +79,12 @@ export class DebianMirror {
 
   /** Names of the packages the mirror has, by prefix. */
   async packageNames(prefix: string): Promise<string[]> {
-    return (await this.#apt('apt-cache', ['pkgnames', prefix])).split('\n').filter((name) => name !== '')
+    return (await this.#ask('apt-cache', ['pkgnames', prefix])).split('\n').filter((name) => name !== '')
   }
 
   /** Names in the Depends and Pre-Depends of a package, alternatives included. */
   async dependencies(name: string): Promise<string[]> {
-    const record = await this.#apt('apt-cache', ['show', '--no-all-versions', name])
+    const record = await this.#ask('apt-cache', ['show', '--no-all-versions', name])
     const fields = [...record.matchAll(/^(?:Pre-)?Depends:(.*)$/gm)].map((match) => match[1] ?? '')
     return fields.flatMap((field) => field.split(/[,|]/).map((part) => part.trim().split(/[\s:(]/)[0] ?? ''))
   }
@@ -137,7 +138,7 @@ export class DebianMirror {
     command: string[],
     archives: string,
   ): Promise<(UnpackedPackage & { file: string; size: number })[]> {
-    const uris = await this.#apt('apt-get', ['-qq', '--print-uris', ...command], archives)
+    const uris = await this.#ask('apt-get', ['-qq', '--print-uris', ...command], archives)
     return [...uris.matchAll(/^'[^']+' (\S+\.deb) (\d+)/gm)].map(([, file = '', size]) => {
       const identity = file.slice(0, -'.deb'.length)
       const [name = '', version = ''] = decodeURIComponent(identity).split('_')
@@ -183,10 +184,29 @@ export class DebianMirror {
     try {
       await this.#apt('apt-get', ['-qq', '-o', 'APT::Update::Error-Mode=any', 'update'])
       await replaceFile(stamp, '')
+      await prune(join(this.#directory, 'answers'), 0, LISTS_AGE)
     } catch (error) {
       if (age === undefined) throw error
       this.#progress(`the mirror cannot be reached; going on with package lists ${Math.round(age / 3_600_000)} h old`)
     }
+  }
+
+  /**
+   * What an apt program tells of the package lists. It takes a third of a second to read them, each guest asks ten times, and the
+   * answer is the same until they are fetched again, so answers are kept.
+   */
+  async #ask(program: string, args: readonly string[], archives?: string): Promise<string> {
+    const { mtimeMs } = await stat(join(this.#directory, 'refreshed'))
+    const question = createHash('sha256')
+      .update(JSON.stringify([mtimeMs, program, ...args]))
+      .digest('hex')
+    const file = join(this.#directory, 'answers', question)
+    const known = await readFile(file, 'utf8').catch(() => undefined)
+    if (known !== undefined) return known
+    const answer = await this.#apt(program, args, archives)
+    await mkdir(dirname(file), { recursive: true })
+    await replaceFile(file, answer)
+    return answer
   }
 
   /**

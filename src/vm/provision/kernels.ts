@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { present } from '../host/cache.ts'
-import { execute, ProvisionError } from '../host/process.ts'
+import { ProvisionError } from '../host/process.ts'
 import { type Architecture, type ArchitectureName, architectures, mirrorOptions } from '../machine/architectures.ts'
 import { DebianMirror, type Progress } from './debian.ts'
+import { compareDebianVersions } from './versions.ts'
 
 /** A kernel as files of the host. From a mirror, or your own build: then only `release` and `image` are needed. */
 export interface Kernel {
@@ -50,7 +51,7 @@ export async function newestKernels(options: NewestKernelsOptions = {}): Promise
   }
   await lookIn()
   for (const suite of found.size < count ? furtherSuites : []) await lookIn([suite])
-  const chosen = newestOfEachSeries(await sortVersions([...found.keys()]), count)
+  const chosen = newestOfEachSeries([...found.keys()].sort(compareDebianVersions), count)
   if (chosen.length < count)
     throw new ProvisionError(
       `${count} kernels linux-image-…${suffix} are wanted, and the Debian mirror has ${found.size}`,
@@ -91,7 +92,7 @@ export async function newestOfSeries(series: readonly string[], options: SeriesO
       progress(`the Debian mirror has no ${suite}: ${error.message.split('\n', 1)[0]}`)
     }
   }
-  const sorted = await sortVersions([...found.keys()])
+  const sorted = [...found.keys()].sort(compareDebianVersions)
   const kernels = new Map<string, Kernel>()
   for (const wanted of series) {
     const version = sorted.findLast((each) => seriesOf(each) === wanted)
@@ -130,29 +131,6 @@ function seriesOf(version: string): string | undefined {
   return /^\d+\.\d+/.exec(version)?.[0]
 }
 
-/** Sorts by Debian's own order, oldest first. */
-async function sortVersions(versions: readonly string[]): Promise<string[]> {
-  const sorted: string[] = []
-  for (const version of versions) {
-    let low = 0
-    let high = sorted.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (await isOlder(version, sorted[middle] as string)) high = middle
-      else low = middle + 1
-    }
-    sorted.splice(low, 0, version)
-  }
-  return sorted
-}
-
-async function isOlder(a: string, b: string): Promise<boolean> {
-  return execute('dpkg', ['--compare-versions', a, 'lt', b]).then(
-    () => true,
-    () => false,
-  )
-}
-
 /**
  * The newest Debian kernel of another architecture, without its modules: for inspection, not for running.
  * @param options.flavour the name in its package's name: 'cloud-arm64', 'armmp', 's390x'
@@ -166,7 +144,7 @@ export async function foreignKernel(options: {
 }): Promise<Kernel> {
   const { architecture, flavour, suite, progress } = options
   const mirror = await DebianMirror.open({ progress, suites: [suite], architecture })
-  const version = (await sortVersions(await versionsOf(mirror, `-${flavour}`))).at(-1)
+  const version = (await versionsOf(mirror, `-${flavour}`)).sort(compareDebianVersions).at(-1)
   if (version === undefined) throw new ProvisionError(`Debian ${suite} has no kernel ${flavour} for ${architecture}`)
   return fetchKernel(mirror, `${version}-${flavour}`, { modules: false })
 }
