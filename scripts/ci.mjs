@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // What .ci/run runs: lint, both prebuilt addons and their gate, the shim under sanitizers, the demo, `npm test` and fuzzing. Every
-// step runs even when one before it failed, and each counts as one check beside the tests.
-import { spawnSync } from 'node:child_process'
+// step runs even when one before it failed, and each counts as one check beside the tests. Linting takes one processor and writes
+// nothing, so it runs beside the builds and the demo; tests and fuzzing take all processors by themselves.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { installFor, installPackages, requireNode, root, say } from './setup.mjs'
 
 const summary = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/
@@ -13,14 +15,15 @@ installPackages()
 
 const failures = []
 let passed = 0
-check('lint', ['npm', 'run', '--silent', 'lint'])
-check('the addon for x64 and arm64, through the gate', ['npm', 'run', '--silent', 'prebuild'])
-check('the shim under ASan and UBSan', ['npm', 'run', '--silent', 'test:native'])
-check('the demo', ['npm', 'run', '--silent', 'demo'])
-const tests = step('npm test', ['npm', 'test', '--silent'])
+const lint = check('lint', ['npm', 'run', '--silent', 'lint'])
+await check('the addon for x64 and arm64, through the gate', ['npm', 'run', '--silent', 'prebuild'])
+await check('the shim under ASan and UBSan', ['npm', 'run', '--silent', 'test:native'])
+await check('the demo', ['npm', 'run', '--silent', 'demo'])
+await lint
+const tests = await step('npm test', ['npm', 'test', '--silent'])
 // A new seed each day, which fuzzing prints: with it a finding can be made again. On two processors it takes three minutes.
 const today = new Date().toISOString().slice(0, 10).replaceAll('-', '')
-check('fuzzing', ['npm', 'run', '--silent', 'fuzz', '--', '--each', '5', '--seed', today])
+await check('fuzzing', ['npm', 'run', '--silent', 'fuzz', '--', '--each', '5', '--seed', today])
 const counts = summary.exec(tests.lastLine)
 if (counts === null) failures.push('npm test (it did not come to its last line)')
 const testsPassed = Number(counts?.[1] ?? 0)
@@ -31,22 +34,24 @@ for (const failure of failures) console.log(`FAILED: ${failure}`)
 console.log(`${passed + testsPassed} passed, ${failures.length + testsFailed} failed`)
 process.exit(failures.length + testsFailed === 0 ? 0 : 1)
 
-function check(name, command) {
-  if (step(name, command).status === 0) passed++
+async function check(name, command) {
+  const { status } = await step(name, command)
+  if (status === 0) passed++
   else failures.push(name)
 }
 
-function step(name, [program, ...args]) {
+/** Runs a step. What it prints is shown when it ends: another may run beside it. */
+async function step(name, [program, ...args]) {
   say(`${name}: ${[program, ...args].join(' ')}`)
   const started = performance.now()
-  const { status, stdout } = spawnSync(program, args, {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-    maxBuffer: 256 * 1024 * 1024,
-    // With CI set, tests that something outside is missing for fail; otherwise they are left out.
-    env: { ...process.env, CI: process.env.CI || 'true', NO_COLOR: '1' },
+  // With CI set, tests that something outside is missing for fail; otherwise they are left out.
+  const env = { ...process.env, CI: process.env.CI || 'true', NO_COLOR: '1' }
+  const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], env })
+  let stdout = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    stdout += text
   })
+  const [status] = await once(child, 'close')
   process.stdout.write(stdout)
   say(`${name}: ${status === 0 ? 'passed' : 'FAILED'} after ${Math.round((performance.now() - started) / 1000)} s`)
   return { status, lastLine: stdout.trimEnd().split('\n').at(-1) ?? '' }
