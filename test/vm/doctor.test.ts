@@ -1,7 +1,7 @@
-import { afterEach, describe, expect, test } from 'vitest'
-import { startVm, type Vm } from '../../src/vm/index.ts'
+import { describe, expect, test } from 'vitest'
+import type { Vm } from '../../src/vm/index.ts'
 import { blankDisk, findDisk } from './disk.ts'
-import { debianGuest, json, machineForFile } from './guests.ts'
+import { json, machineForFile } from './guests.ts'
 
 /** systemd runs on the older of two kernels; a program at its console may open a watchdog and an encrypted disk. */
 const machine = machineForFile(
@@ -16,9 +16,6 @@ const machine = machineForFile(
 /** Shell that inserts what the guest has of modules, each when those it depends on are in. */
 const insertModules = `for round in 1 2 3; do for each in /usr/lib/modules/$(uname -r)/kernel/*.ko; do
   busybox insmod $each 2>/dev/null; done; done`
-
-let other: Vm | undefined
-afterEach(() => other?.stop())
 
 interface Told {
   readonly id: string
@@ -130,16 +127,4 @@ describe('systemd on Debian', () => {
     const load = await json(machine.vm, 'linux-kexec load')
     expect([load.status, load.document.error.reason]).toEqual([3, 'kexec-disabled'])
   })
-})
-
-test('a locked-down kernel that trusts no signature: doctor says what load meets', async () => {
-  const guest = await debianGuest()
-  other = await startVm({ guest, append: 'lockdown=integrity' })
-  await other.booted()
-  const { status, notes } = await doctor(other)
-  expect([status, problems(notes)]).toEqual([3, ['signature']])
-  // Its shell script of a PID 1 is no init system that is known.
-  expect(notes.find(({ id }) => id === 'init-system')?.status).toBe('warning')
-  const load = await json(other, 'linux-kexec load --try-anyway')
-  expect([load.status, load.document.error.reason]).toEqual([1, 'lockdown'])
 })
