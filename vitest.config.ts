@@ -4,9 +4,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** The files of test/vm that take minutes, the longest first. A new one that takes as long belongs here; docs/testing.md has the times. */
 const LONGEST = [
+  'segments',
   'signature-modes',
   'kexec8',
-  'segments',
   'images',
   'services',
   'segments-arm64',
