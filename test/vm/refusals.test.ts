@@ -13,7 +13,7 @@ async function refused(command: string, reason: string) {
   })
   expect(document.error.hint, 'every refusal says what to do').toBeTruthy()
   expect(stderr).toContain(document.error.summary)
-  expect((await json(machine.vm, 'linux-kexec status')).status).toBe(4)
+  expect((await machine.vm.run('cat /sys/kernel/kexec_loaded')).stdout).toBe('0\n')
   return document.error
 }
 
@@ -162,7 +162,7 @@ describe('the init system', () => {
     expect(stderr).toMatch(/--via direct/)
     const { status: wrong, stderr: why } = await machine.vm.run('linux-kexec reboot --via systemd')
     expect(wrong).toBe(3)
-    expect(why).toContain('systemd is not the init system here')
+    expect(why).toMatch(/the init system is [^\n]*, not systemd/)
     await machine.vm.run('linux-kexec unload')
   })
 })
