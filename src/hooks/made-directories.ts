@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import { makeDirectory, removeFile, replaceFile } from '../system/replace-file.ts'
 import type { System } from '../system/system.ts'
 
-/** Directories that we made for our files, to tell them from older ones; a line each. */
+/** Directories that we made for our files, one on each line. Others are never removed. */
 const RECORD = '/etc/linux-kexec/folders'
 
 const HEADER = '# Directories that linux-kexec has made; it removes them when they are empty.\n'

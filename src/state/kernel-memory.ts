@@ -33,7 +33,7 @@ export class KernelMemory {
       const ranges = readRanges(fd)
       if (ranges.length > 0) return new KernelMemory(fd, ranges)
       closeSync(fd)
-      return `${path} is no ELF core of 64 bits`
+      return `${path} is not an ELF core of 64 bits`
     } catch (error) {
       if (fd !== undefined) closeSync(fd)
       return `${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`

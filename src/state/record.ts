@@ -55,7 +55,7 @@ export interface LoadRecord extends LoadFacts {
   readonly loadedAt: string
   readonly by: Loader
   readonly packageVersion: string | null
-  /** The kernel's fingerprint right after the load, to tell it from other loads; null when it could not be read. */
+  /** The kernel's fingerprint right after the load, to distinguish it from other loads; null when it could not be read. */
   readonly fingerprint: string | null
   /** Why there is none. */
   readonly fingerprintProblem: string | null

@@ -85,6 +85,11 @@ export const architectures = {
   parisc64: { label: 'PA-RISC', fileLoadSince: {}, elfMachine: 15, largestPage: 4096 },
 } as const satisfies Readonly<Record<string, ArchitectureFacts>>
 
+/** The formats that kexec_file_load takes on some family. */
+export type LoadedFormat = {
+  [Family in keyof typeof architectures]: keyof (typeof architectures)[Family]['fileLoadSince']
+}[keyof typeof architectures]
+
 const families: ReadonlyMap<string, ArchitectureFacts> = new Map(Object.entries(architectures))
 
 /** The number of MIPS, which has no family here: include/uapi/linux/elf-em.h. */

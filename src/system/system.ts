@@ -50,8 +50,10 @@ export class NotAFile extends Error {
   }
 }
 
-/** 'directory', 'FIFO', 'block device', …; for anything but a regular file. */
-export function fileType(stats: Stats): string {
+/** What a name stands for. */
+export type FileType = 'directory' | 'FIFO' | 'block device' | 'character device' | 'socket' | 'symbolic link' | 'file'
+
+export function fileType(stats: Stats): FileType {
   if (stats.isDirectory()) return 'directory'
   if (stats.isFIFO()) return 'FIFO'
   if (stats.isBlockDevice()) return 'block device'

@@ -58,13 +58,17 @@ function describe(inspection: Inspection, policyVerdict: Verdict | null, width: 
 function policyGroup(verdict: Verdict | null): Group {
   const asked = verdict?.privileged ?? verdict
   if (asked === null) return { heading: 'On this machine', rows: [] }
-  const outcome = { 'will-load': 'accepts it', 'will-be-refused': 'REFUSES it', 'cannot-tell': 'is not known' }
+  const answers = {
+    'will-load': `accepts it: ${asked.summary}`,
+    'will-be-refused': `REFUSES it: ${asked.summary}`,
+    'cannot-tell': 'may accept or refuse it',
+  }
   const missing = asked.missing.length > 0 ? asked.missing.map(({ text }) => text).join('; ') : null
   return {
     heading: 'On this machine',
     rows: [
-      ['the policy', `${outcome[asked.outcome]}: ${asked.summary}`],
-      ['not known', missing],
+      ['the policy', answers[asked.outcome]],
+      ['unknown', missing],
       ['remedy', asked.hint],
     ],
   }

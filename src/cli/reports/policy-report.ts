@@ -16,7 +16,7 @@ export function policyReport(policy: KexecPolicy): string {
   ]
   if (policy.unread.length > 0) lines.push('', 'Not known:')
   for (const { path, why, adds } of policy.unread) {
-    lines.push(...entry('', `${path} (${why}): it would tell ${adds}`, width))
+    lines.push(...entry('', `${path} (${why}): it would show ${adds}`, width))
   }
   return lines.join('\n')
 }

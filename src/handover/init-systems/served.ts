@@ -11,7 +11,7 @@ import { s6LinuxInit } from './s6-linux-init.ts'
 import { systemd } from './systemd.ts'
 import { sysvinit } from './sysvinit.ts'
 
-/** The supported ways. The first whose `detect` answers is the running one, so weaker evidence stands further down. */
+/** The supported ways. The first whose `detect` answers is the running one, so weaker evidence comes later. */
 export const initSystems: readonly InitSystem[] = [
   systemd,
   openrcInit,

@@ -108,7 +108,7 @@ function signalAll(signal: 'SIGTERM' | 'SIGKILL' | 'SIGCONT', spared: ReadonlySe
     try {
       process.kill(target, signal)
     } catch (error) {
-      // ESRCH: it has ended, or there is no other process, which is what a shutdown wants.
+      // ESRCH: it has ended, or no other process is left: the goal of a shutdown.
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
     }
   }

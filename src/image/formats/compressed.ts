@@ -1,3 +1,4 @@
+import type { CompressionName } from '../model/format-name.ts'
 import { compressionAt, contentsOf, type ImageFormat, imagePart, unknownImage } from '../model/image.ts'
 
 /** A kernel, or any other file, compressed as a whole: Image.gz, vmlinux.xz, an initrd. */
@@ -5,7 +6,7 @@ export const compressed: ImageFormat = {
   name: 'compressed',
   recognise: (head) => compressionAt(head, 0) !== null,
   inspect(head) {
-    const compression = compressionAt(head, 0) as string
+    const compression = compressionAt(head, 0) as CompressionName
     return { ...unknownImage, format: compression, description: `${compression}-compressed data`, compression }
   },
   unpack(source) {

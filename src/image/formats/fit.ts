@@ -8,6 +8,7 @@ import {
   type ImageFormat,
   type ImagePart,
   imagePart,
+  type KernelImage,
   type Listing,
   magicAt,
   misplaced,
@@ -29,7 +30,7 @@ export const fit: ImageFormat = {
   recognise: (head) => magicAt(head, 0, '\xd0\x0d\xfe\xed') && head.length >= 40,
   inspect(head, source) {
     const size = head.readUInt32BE(4)
-    const device = {
+    const device: KernelImage = {
       ...unknownImage,
       format: 'FIT or DTB',
       description: 'a device tree or FIT image',

@@ -1,3 +1,4 @@
+import type { FormatName } from '../model/format-name.ts'
 import { type ImageFormat, magicAt, unknownImage } from '../model/image.ts'
 
 /** Files that are often given in place of a kernel, each identified, so that the refusal can name it. */
@@ -15,7 +16,7 @@ export const otherFiles: readonly ImageFormat[] = [
   named('text', 'a text file', isText),
 ]
 
-function named(name: string, description: string, recognise: (head: Buffer) => boolean): ImageFormat {
+function named(name: FormatName, description: string, recognise: (head: Buffer) => boolean): ImageFormat {
   return { name, recognise, inspect: () => ({ ...unknownImage, format: name, description }) }
 }
 

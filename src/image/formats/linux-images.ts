@@ -1,5 +1,6 @@
 import type { ByteSource } from '../../bytes/bytes.ts'
 import { findVersion } from '../model/banner.ts'
+import type { FormatName } from '../model/format-name.ts'
 import { type ImageFormat, type KernelImage, magicAt, unknownImage } from '../model/image.ts'
 import { efiStubOf, hasPeSignature, peMachine, peSize } from './pe.ts'
 import { zImageNeeds, zImagePayload } from './zimage.ts'
@@ -199,7 +200,7 @@ function hexadecimal(value: bigint): string {
   return `0x${value.toString(16)}`
 }
 
-function rawImage(format: string, name: string, head: Buffer, source: ByteSource | undefined): KernelImage {
+function rawImage(format: FormatName, name: string, head: Buffer, source: ByteSource | undefined): KernelImage {
   const end = source === undefined ? 0 : Math.min(source.size, SEARCHED)
   const version = source === undefined ? undefined : findVersion(source, 0, end)
   const other = source === undefined || version !== undefined ? undefined : otherProgram(source, end)

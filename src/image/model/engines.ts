@@ -1,11 +1,11 @@
-import { architectures, seriesName } from '../../system/architecture.ts'
+import { architectures, type LoadedFormat, seriesName } from '../../system/architecture.ts'
+import type { FormatName } from './format-name.ts'
 
 /** How the kernel loads a format. 'file' is kexec_file_load(2), 'segments' is kexec_load(2). */
 export type ImageEngine = 'file' | 'segments' | 'none'
 
 export interface EngineChoice {
-  /** As KernelImage has it. */
-  readonly format: string
+  readonly format: FormatName
   /** As `uname -m` prints it. */
   readonly architecture: string
   readonly engine: ImageEngine
@@ -21,7 +21,7 @@ const members = new Map([
 ])
 
 const byFile = Object.entries(architectures).flatMap(([family, { label, fileLoadSince }]) =>
-  Object.entries<number>(fileLoadSince ?? {}).flatMap(([format, since]) =>
+  (Object.entries(fileLoadSince ?? {}) as [LoadedFormat, number][]).flatMap(([format, since]) =>
     (members.get(family) ?? [family]).map((architecture): EngineChoice => {
       const release = since === 0 ? '' : ` since Linux ${seriesName(since)}`
       const where = architecture === 'aarch64_be' ? ', where the CPU can run big-endian kernels' : ''
@@ -34,14 +34,14 @@ const byFile = Object.entries(architectures).flatMap(([family, { label, fileLoad
 const bySegments: readonly Omit<EngineChoice, 'engine'>[] = [
   { format: 'bzImage', architecture: 'i386', reason: 'a 32-bit kernel has no entry point for kexec_file_load' },
   ...['x86_64', 'i386'].map((architecture) => ({
-    format: 'vmlinux',
+    format: 'vmlinux' as const,
     architecture,
     reason: 'kexec_file_load takes only a bzImage on x86',
     isLaidOut: architecture === 'x86_64',
   })),
   { format: 'vmlinux', architecture: 'aarch64', reason: 'kexec_file_load takes only an Image on arm64' },
   ...['armv7l', 'armv7b'].map((architecture) => ({
-    format: 'ARM zImage',
+    format: 'ARM zImage' as const,
     architecture,
     reason: '32-bit ARM has no kexec_file_load',
     isLaidOut: true,
@@ -58,7 +58,7 @@ export const engines: readonly EngineChoice[] = [
 ]
 
 /** The engine that loads an image of this format on this architecture, and the reason. */
-export function engineFor(image: { readonly format: string; readonly architecture: string | null }): EngineChoice {
+export function engineFor(image: { readonly format: FormatName; readonly architecture: string | null }): EngineChoice {
   const architecture = image.architecture ?? 'an unknown architecture'
   const { format } = image
   const found = engines.find((each) => each.format === format && each.architecture === architecture)

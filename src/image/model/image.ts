@@ -1,5 +1,6 @@
 import type { ByteSource } from '../../bytes/bytes.ts'
 import { textOfBytes } from '../../exact-text.ts'
+import type { FormatName } from './format-name.ts'
 import type { SetupHeader } from './setup-header.ts'
 
 export { compressionAt, magicAt } from './magic.ts'
@@ -9,8 +10,7 @@ export type SignaturePresence = 'present' | 'absent' | 'unknown'
 
 /** The kind of a file, by its first bytes. */
 export interface KernelImage {
-  /** Short name of the format: 'bzImage', 'arm64 Image', 'gzip', 'ELF', 'PE', 'empty', … */
-  readonly format: string
+  readonly format: FormatName
   /** The same in words, to complete the sentence "this is …". */
   readonly description: string
   /** Whether kexec_file_load takes this format as it is on the architecture it was built for. */

@@ -1,3 +1,5 @@
+import type { CompressionName } from './format-name.ts'
+
 /** Whether the ASCII text `magic` stands at `offset`; false, not an error, beyond the end. */
 export function magicAt(head: Buffer, offset: number, magic: string): boolean {
   return head.length >= offset + magic.length && head.toString('latin1', offset, offset + magic.length) === magic
@@ -6,12 +8,12 @@ export function magicAt(head: Buffer, offset: number, magic: string): boolean {
 /**
  * The compression that the bytes at `offset` begin with, or null. Magic numbers: the file formats' own specifications.
  */
-export function compressionAt(head: Buffer, offset: number): string | null {
+export function compressionAt(head: Buffer, offset: number): CompressionName | null {
   for (const [name, magic] of compressions) if (magicAt(head, offset, magic)) return name
   return null
 }
 
-const compressions: readonly (readonly [name: string, magic: string])[] = [
+const compressions: readonly (readonly [name: CompressionName, magic: string])[] = [
   ['gzip', '\x1f\x8b'],
   ['zstd', '\x28\xb5\x2f\xfd'],
   ['xz', '\xfd7zXZ\0'],

@@ -26,7 +26,7 @@ export interface UnreadFact {
   readonly path: string
   /** 'not permitted', or the errno. */
   readonly why: string
-  /** The facts it would add, to complete "it would tell …". */
+  /** The facts it would add, to complete "it would show …". */
   readonly adds: string
 }
 

@@ -25,10 +25,10 @@ test('the mode comes first, then every fact with its file, within 80 columns', a
   for (const line of lines) if (line.length > 80) expect(line.trim()).not.toContain(' ')
 })
 
-test('what could not be read is listed with what it would tell', async () => {
+test('what could not be read is listed with the facts that it would show', async () => {
   const { stdout } = await cli(['policy', '--root', makeTree(machine(bookworm, { '/proc/keys': { text: '' } }))])
   expect(stdout.split('Not known:')[1]?.replace(/\s+/g, ' ')).toContain(
-    '/proc/keys (not permitted): it would tell which keys',
+    '/proc/keys (not permitted): it would show which keys',
   )
 })
 
@@ -106,7 +106,7 @@ test('a refusal that is certain ends with status 3, unless --try-anyway', async 
   expect(document.verdict).toMatchObject({ outcome: 'will-be-refused', reason: 'lockdown', code: 'EPERM' })
   const tried = await json(['plan', ...load, '--try-anyway'])
   expect([tried.status, tried.document.refusals]).toEqual([0, []])
-  expect(texts(tried.document.warnings)).toContain('asked all the same')
+  expect(texts(tried.document.warnings)).toContain('asked anyway')
 })
 
 test('what this process may not do is a verdict, and no refusal of the plan', async () => {
