@@ -76,7 +76,7 @@ test('Debian on sysvinit: not verified, then installed, verified, and removed wi
   expect(removeHandover({ system })).toEqual([])
 })
 
-test('a hook that was changed is told, and made anew; one that is not ours is never touched', () => {
+test('a hook that was changed is reported and renewed; a foreign file is never touched', () => {
   const system = machine(debianSysvinit)
   installHandover({ system })
   const script = join(system.root, 'etc/linux-kexec/start-kernel')
@@ -158,6 +158,12 @@ test('an init script that does not end as it should is named, and so is a root w
   rmSync(join(bare.root, 'usr/bin/linux-kexec'))
   expect(assessHandover(bare).obstacles.map(({ code }) => code)).toContain('program-absent')
   expect(() => installHandover({ system: bare })).toThrow(/calls Node and linux-kexec, which are not installed/)
+})
+
+test('no hook is installed for an init system that is unknown or not supported', () => {
+  const install = (name: string) => () => installHandover({ system: machine({ ...installed, '/proc/1/comm': name }) })
+  expect(install('own-init\n')).toThrow('the init system is unknown')
+  expect(install('tini\n')).toThrow('tini (a container) is not supported')
 })
 
 test('an opt-out of an administrator is noted', () => {
