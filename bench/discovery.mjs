@@ -91,8 +91,8 @@ function inProcess(name, trees, rounds) {
 
 /** In a process of its own: the first call is the one that a command makes. */
 async function once(directory) {
-  const { readBootMenu } = await import('../dist/entries/discover.js')
-  const { System } = await import('../dist/system/system.js')
+  const { readBootMenu } = await import('../modules/entries/discover.js')
+  const { System } = await import('../modules/system/system.js')
   const timed = async (path) => {
     const started = performance.now()
     const { entries } = await readBootMenu({ system: new System(path) })
@@ -139,7 +139,7 @@ async function besideBootctl(trees, rounds) {
 /** This machine's, else Debian's as the harness unpacks it: to install it would put systemd-boot on the ESP. */
 async function findBootctl() {
   if (spawnSync('bootctl', ['--version']).status === 0) return { program: 'bootctl', libraries: '' }
-  const { DebianMirror, packageFile } = await import('../dist/vm/provision/debian.js')
+  const { DebianMirror, packageFile } = await import('../modules/vm/provision/debian.js')
   const mirror = await DebianMirror.open()
   const packages = await mirror.fetch(['systemd-boot', 'libsystemd-shared'], { dependencies: false })
   const directoryOf = (name) => packages.find((unpacked) => unpacked.name === name).directory

@@ -198,7 +198,7 @@ async function downtime(vm, way) {
 
 /** The guest's initrd with as much of Node's own program as makes it that large once it is compressed. */
 async function makeInitrd(directory, target, size, compression) {
-  const { stageOne } = await import('../dist/vm/initramfs/scripts.js')
+  const { stageOne } = await import('../modules/vm/initramfs/scripts.js')
   const build = join(directory, 'build')
   const file = join(directory, `${size}-${compression}`)
   const [program, ...options] = compressors[compression]

@@ -104,11 +104,12 @@ function buildIfStale() {
     'package.json',
     'tsconfig.json',
     'tsconfig.build.json',
+    'scripts/bundle-library.mjs',
     'scripts/bundle-cli.mjs',
   ]
   if (newest(sources) < newest(['dist/linux-kexec.cjs'])) return
   say('compiling TypeScript')
-  rmSync(join(root, 'dist'), { recursive: true, force: true })
+  for (const made of ['dist', 'modules']) rmSync(join(root, made), { recursive: true, force: true })
   if (!run('npm', ['run', '--silent', 'compile'], { cwd: root })) process.exit(1)
 }
 

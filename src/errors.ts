@@ -6,60 +6,74 @@
  * kexec_file_load).
  */
 
-/** Why something was refused or failed. A closed set: callers may switch over it. docs/errors.md explains each. */
-export type Reason = (typeof reasons)[number]
+/** Every reason by its kind. docs/errors.md explains each. */
+const reasonsByKind = {
+  /** Another call would do: other options, or something else first. */
+  caller: [
+    'invalid-argument',
+    'no-such-entry',
+    'ambiguous-entry',
+    'no-command-line',
+    'cmdline-too-long',
+    'not-found',
+    'no-initrd',
+    'nothing-loaded',
+    'image-stale',
+    'image-replaced',
+    'aborted',
+  ],
+  /** This kernel or initrd cannot be loaded; another one can. */
+  image: [
+    'not-a-kernel',
+    'truncated-kernel',
+    'damaged-image',
+    'not-relocatable',
+    'wrong-architecture',
+    'not-an-initrd',
+    'initrd-too-large',
+  ],
+  /** A rule or a missing right forbids it. Someone who may can change that. */
+  policy: [
+    'no-capability',
+    'not-init-user-namespace',
+    'not-init-pid-namespace',
+    'not-readable',
+    'kexec-disabled',
+    'load-limit',
+    'lockdown',
+    'signature-rejected',
+    'ima-appraisal',
+    'not-permitted',
+  ],
+  /** This machine, as it is set up and runs, cannot do it. */
+  machine: [
+    'no-kexec-support',
+    'no-memory',
+    'no-memory-hole',
+    'no-crash-memory',
+    'kernel-refused',
+    'kernel-crashed',
+    'unsupported-init',
+    'handover-failed',
+    'unsupported-platform',
+    'native-missing',
+    'io',
+  ],
+  /** The same call may succeed later. */
+  transient: ['busy', 'file-busy', 'file-changed', 'inhibited'],
+} as const
 
-export const reasons = [
-  // the request
-  'invalid-argument',
-  'no-such-entry',
-  'ambiguous-entry',
-  'no-command-line',
-  'cmdline-too-long',
-  // the files
-  'not-found',
-  'not-readable',
-  'not-a-kernel',
-  'truncated-kernel',
-  'damaged-image',
-  'not-relocatable',
-  'not-an-initrd',
-  'no-initrd',
-  'initrd-too-large',
-  'wrong-architecture',
-  'file-busy',
-  'file-changed',
-  // permission and policy
-  'no-capability',
-  'not-init-user-namespace',
-  'not-init-pid-namespace',
-  'kexec-disabled',
-  'load-limit',
-  'lockdown',
-  'signature-rejected',
-  'ima-appraisal',
-  'not-permitted',
-  // the kernel
-  'no-kexec-support',
-  'busy',
-  'no-memory',
-  'no-memory-hole',
-  'no-crash-memory',
-  'kernel-refused',
-  'kernel-crashed',
-  // handing over
-  'nothing-loaded',
-  'image-stale',
-  'image-replaced',
-  'inhibited',
-  'unsupported-init',
-  'handover-failed',
-  // this program
-  'unsupported-platform',
-  'native-missing',
-  'aborted',
-  'io',
-] as const
+/** What would have to change: a program that does not know a reason can still go by its kind. */
+export type ErrorKind = keyof typeof reasonsByKind
+
+/** Why something was refused or failed. A closed set: callers may switch over it. */
+export type Reason = (typeof reasonsByKind)[ErrorKind][number]
+
+export const reasons: readonly Reason[] = Object.values(reasonsByKind).flat()
+
+const kinds = new Map<Reason, ErrorKind>(
+  Object.entries(reasonsByKind).flatMap(([kind, its]) => its.map((reason) => [reason, kind as ErrorKind] as const)),
+)
 
 /** One fact that shows the cause: where it was read, and its value there. */
 export interface Evidence {
@@ -69,6 +83,8 @@ export interface Evidence {
 
 export interface KexecErrorDetails {
   readonly reason: Reason
+  /** Where it is not that of the reason: hardware that is always 'busy' is no transient failure. */
+  readonly kind?: ErrorKind
   /** Symbolic errno, such as 'EKEYREJECTED'; a reason that has no errno uses the reason in capitals. */
   readonly code?: string
   /** Negative errno, as Node writes it. */
@@ -84,13 +100,14 @@ export interface KexecErrorDetails {
 }
 
 /**
- * Every failure this library reports. `reason` names the cause, `hint` the remedy, and `evidence` the facts behind
- * both. The message follows Node's: `EKEYREJECTED: the kernel image's signature was rejected, kexec_file_load
+ * Every failure this library reports. `reason` names the cause and `kind` its group, `hint` the remedy, and `evidence`
+ * the facts behind both. The message follows Node's: `EKEYREJECTED: the kernel image's signature was rejected, kexec_file_load
  * '/boot/vmlinuz'`.
  */
 export class KexecError extends Error {
   override readonly name = 'KexecError'
   readonly reason: Reason
+  readonly kind: ErrorKind
   readonly code: string
   readonly errno: number | undefined
   readonly syscall: string | undefined
@@ -113,6 +130,7 @@ export class KexecError extends Error {
     )
     this.summary = summary
     this.reason = details.reason
+    this.kind = details.kind ?? (kinds.get(details.reason) as ErrorKind)
     this.code = code
     this.errno = details.errno === undefined ? undefined : -Math.abs(details.errno)
     this.syscall = details.syscall
@@ -124,8 +142,8 @@ export class KexecError extends Error {
 
   /** The error as plain data, as `--json` prints it. */
   toJSON(): Record<string, unknown> {
-    const { code, errno, syscall, path, reason, summary, hint, evidence, refused, message } = this
-    return { code, errno, syscall, path, reason, summary, hint, evidence, refused, message }
+    const { code, errno, syscall, path, reason, kind, summary, hint, evidence, refused, message } = this
+    return { code, errno, syscall, path, reason, kind, summary, hint, evidence, refused, message }
   }
 }
 

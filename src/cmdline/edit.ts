@@ -1,5 +1,5 @@
 import { KexecError } from '../errors.ts'
-import { type CommandLine, hasOpenQuote, type Parameter, parseCommandLine, sameKey } from './parse.ts'
+import { type CommandLine, hasOpenQuote, type KernelParameter, parseCommandLine, sameKey } from './parse.ts'
 
 /**
  * Checks a piece of command line that a person or program gives us, before it is used.
@@ -65,7 +65,7 @@ function refuseOpenQuote(last: string | undefined): void {
   )
 }
 
-function sameParameter(one: Parameter, other: Parameter): boolean {
+function sameParameter(one: KernelParameter, other: KernelParameter): boolean {
   return one.value === other.value && sameKey(one.key, other.key)
 }
 

@@ -1,7 +1,7 @@
 import { bytesOfText, textOfBytes } from '../exact-text.ts'
 
 /** One word of a command line as the kernel reads it. */
-export interface Parameter {
+export interface KernelParameter {
   /** The exact text, quotes included. */
   readonly raw: string
   /** The text before the first `=` that is not the first character; `-` and `_` are equal in it (see `sameKey`). */
@@ -12,7 +12,7 @@ export interface Parameter {
 
 /** A kernel command line: the kernel's parameters, in order and with repetitions, then the words meant for init. */
 export interface CommandLine {
-  readonly parameters: readonly Parameter[]
+  readonly parameters: readonly KernelParameter[]
   /** The exact words after a lone `--`. The kernel hands them to init and stops at a second `--` among them. */
   readonly init: readonly string[]
 }
@@ -26,7 +26,7 @@ const QUOTE = 0x22
  */
 export function parseCommandLine(text: string): CommandLine {
   const words = splitWords(text)
-  const parameters: Parameter[] = []
+  const parameters: KernelParameter[] = []
   for (const [index, word] of words.entries()) {
     const parameter = parseWord(word)
     if (parameter.key === '--' && parameter.value === null) return { parameters, init: words.slice(index + 1) }
@@ -57,7 +57,7 @@ export function hasOpenQuote(raw: string): boolean {
   return (raw.split('"').length - 1) % 2 === 1
 }
 
-function parseWord(raw: string): Parameter {
+function parseWord(raw: string): KernelParameter {
   const quoted = raw.startsWith('"')
   const word = quoted ? raw.slice(1) : raw
   const endsWithQuote = word.endsWith('"')

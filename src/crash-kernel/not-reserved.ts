@@ -1,5 +1,5 @@
 import { parametersNamed } from '../cmdline/look-up.ts'
-import type { Parameter } from '../cmdline/parse.ts'
+import type { KernelParameter } from '../cmdline/parse.ts'
 import { readMemoryInfo } from '../system/memory-info.ts'
 import type { System } from '../system/system.ts'
 import { formatBytes } from '../text.ts'
@@ -7,7 +7,7 @@ import { formatBytes } from '../text.ts'
 /** Why a crashkernel= of the running kernel's command line has reserved nothing. */
 export interface NotReserved {
   /** The parameter that counts. */
-  readonly parameter: Parameter
+  readonly parameter: KernelParameter
   /** A sentence; null where the command line and the size of memory do not show the cause. */
   readonly cause: string | null
 }
@@ -26,7 +26,7 @@ export function explainNotReserved(system: System): NotReserved | undefined {
   return parameter && { parameter, cause: causeOf(parameter, system) }
 }
 
-function causeOf({ value, raw }: Parameter, system: System): string | null {
+function causeOf({ value, raw }: KernelParameter, system: System): string | null {
   const text = value ?? ''
   const total = readMemoryInfo(system)('MemTotal') ?? null
   if (text === 'auto') return causeOfAuto(system.runningRelease())

@@ -1,4 +1,4 @@
-import type { Source } from '../entries/model/entry.ts'
+import type { BootSource } from '../entries/model/entry.ts'
 import { howToSet, placeOfParameter } from '../entries/paths/parameter-place.ts'
 import type { Evidence } from '../errors.ts'
 import { memoryEvidence, readMemoryInfo } from '../system/memory-info.ts'
@@ -75,7 +75,7 @@ export function recommendReservation(
 export function howToReserve(
   system: System,
   { parameter, bytes }: Recommendation,
-  source: Source | null,
+  source: BootSource | null,
   old: string | null = null,
 ): string {
   const total = readMemoryInfo(system)('MemTotal') ?? 0

@@ -8,7 +8,7 @@ import { formatBytes } from '../text.ts'
 const FILES = ['/sys/kernel/kexec_crash_size', '/sys/kernel/kexec/crash_size']
 
 /** The effect of giving memory back. */
-export interface Shrinking {
+export interface CrashMemoryChange {
   /** Bytes reserved now. */
   readonly before: number
   /** Bytes that stay reserved, in whole pages. */
@@ -23,7 +23,7 @@ const PAGE = 4096
  * @param size bytes that are to stay reserved
  * @throws KexecError 'no-kexec-support', 'no-crash-memory', 'busy', 'invalid-argument'
  */
-export function planShrinking(size: number, system: System = new System()): Shrinking {
+export function planShrinking(size: number, system: System = new System()): CrashMemoryChange {
   const { crashSize: before, crashLoaded } = status(system)
   if (before === null) throw refusal('no-kexec-support', 'the running kernel has no crash kernels')
   const evidence = [{ source: FILES[0] as string, value: String(before) }]
@@ -59,7 +59,7 @@ export function planShrinking(size: number, system: System = new System()): Shri
  * @returns the size before and after
  * @throws KexecError as `planShrinking`, or with the kernel's own answer
  */
-export function shrinkReservation(size: number): Shrinking {
+export function shrinkReservation(size: number): CrashMemoryChange {
   const system = new System()
   const { before, after } = planShrinking(size, system)
   if (after === before) return { before, after }

@@ -1,6 +1,6 @@
 import { heed } from '../abort.ts'
 import { KexecError } from '../errors.ts'
-import { System } from '../system/system.ts'
+import type { System } from '../system/system.ts'
 import { bootMount } from './checks/boot-mount.ts'
 import { caller } from './checks/caller.ts'
 import { diskEncryption } from './checks/disk-encryption.ts'
@@ -14,7 +14,7 @@ import { modules } from './checks/modules.ts'
 import { platform } from './checks/platform.ts'
 import { policy } from './checks/policy.ts'
 import { watchdog } from './checks/watchdog.ts'
-import type { Check, Subject } from './examination/check.ts'
+import type { DoctorCheck, Subject } from './examination/check.ts'
 import { type Examination, readMachine } from './examination/examination.ts'
 
 /** Everything that is examined, in the order of the report; a new subject touches its file and this list. */
@@ -40,25 +40,18 @@ export interface Diagnosis {
   readonly verdict: 'ok' | 'warning' | 'problem'
   /** The directory that was examined. */
   readonly root: string
-  readonly checks: readonly Check[]
-}
-
-export interface DiagnoseOptions {
-  /** The machine to examine: a directory or a System; default '/'. Of a directory only its files' facts are known. */
-  readonly root?: string | System
-  /** Ends it early. */
-  readonly signal?: AbortSignal
+  readonly checks: readonly DoctorCheck[]
 }
 
 /**
  * Looks at every precondition of loading a kernel and starting it. Changes nothing, uses up no load, and needs no
  * privilege; facts that only root can read are 'unknown'. A file that is missing or wrong is a check's finding, never
  * an error.
- * @throws KexecError 'not-found' when the root is not a directory; 'aborted'
+ * @param system a directory in place of the running machine: then only its files' facts are known
+ * @throws KexecError 'aborted'
  */
-export async function diagnose({ root, signal }: DiagnoseOptions = {}): Promise<Diagnosis> {
+export async function diagnose(system: System, signal?: AbortSignal): Promise<Diagnosis> {
   heed(signal)
-  const system = root instanceof System ? root : new System(root)
   const examination = await readMachine(system, signal)
   try {
     const checks = subjects.flatMap((subject) => checksOf(subject, examination))
@@ -68,7 +61,7 @@ export async function diagnose({ root, signal }: DiagnoseOptions = {}): Promise<
   }
 }
 
-function checksOf(subject: Subject, examination: Examination): Check[] {
+function checksOf(subject: Subject, examination: Examination): DoctorCheck[] {
   if (subject.needsMachine && !examination.isMachine) {
     return subject.ids
       .filter((id) => id !== 'seccomp' && id !== 'confinement')
@@ -90,7 +83,7 @@ export const NO_MACHINE = 'Not checked: this system is not running.'
 
 const nothing = { detail: [], evidence: [], remedy: null } as const
 
-function verdictOf(checks: readonly Check[]): Diagnosis['verdict'] {
+function verdictOf(checks: readonly DoctorCheck[]): Diagnosis['verdict'] {
   if (checks.some(({ status }) => status === 'problem')) return 'problem'
   return checks.some(({ status }) => status === 'warning') ? 'warning' : 'ok'
 }

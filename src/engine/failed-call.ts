@@ -1,4 +1,4 @@
-import type { Evidence, Reason } from '../errors.ts'
+import type { ErrorKind, Evidence, Reason } from '../errors.ts'
 
 /** The known facts about a failed call. */
 export interface FailedCall {
@@ -19,6 +19,8 @@ export interface FailedCall {
 
 export interface Diagnosis {
   readonly reason: Reason
+  /** Where it is not that of the reason. */
+  readonly kind?: ErrorKind
   readonly summary: string
   readonly hint?: string
 }

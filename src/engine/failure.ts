@@ -1,4 +1,5 @@
 import { type Evidence, errnoName, KexecError } from '../errors.ts'
+import { optionName } from '../option-name.ts'
 import { type Cause, noSuchCall, REINSTALL, seccompFilter, signatureRejected } from '../policy/causes/causes.ts'
 import { detectPolicy } from '../policy/detect.ts'
 import type { KexecPolicy } from '../policy/policy.ts'
@@ -28,6 +29,7 @@ export function failureOf(system: System, call: FailedCall): KexecError {
   const diagnosis = withHypervisor(policy, call.lostCrashKernel ? withLoss(cause) : cause)
   return new KexecError(diagnosis.summary, {
     reason: diagnosis.reason,
+    ...(diagnosis.kind === undefined ? {} : { kind: diagnosis.kind }),
     errno: call.errno,
     syscall: call.syscall,
     ...(call.path === undefined ? {} : { path: call.path }),
@@ -49,10 +51,10 @@ const LOSS: Evidence = { source: '/sys/kernel/kexec_crash_loaded', value: '0, an
  * The kernel frees a crash kernel before it reads the next (kexec_file_load of kernel/kexec_file.c): both would not
  * fit.
  */
-function withLoss({ reason, summary, hint }: Diagnosis): Diagnosis {
+function withLoss({ summary, hint, ...rest }: Diagnosis): Diagnosis {
   const consequence = 'the crash kernel that was loaded before is gone with it'
   const advice = 'Load one again soon: until then a panic is not dumped.'
-  return { reason, summary: `${summary}; ${consequence}`, hint: hint === undefined ? advice : `${hint} ${advice}` }
+  return { ...rest, summary: `${summary}; ${consequence}`, hint: hint === undefined ? advice : `${hint} ${advice}` }
 }
 
 /** A load that Xen would not start is not worth a repair: its name comes with any other fault. */
@@ -74,10 +76,9 @@ function obstacleTo(name: string, { obstacles }: KexecPolicy, { panic }: FailedC
   const { summary, remedy, evidence, certain } = found
   const isBusy = name === 'EBUSY'
   const more = certain || !isBusy ? '' : ' Else another load is under way: try again when it has ended.'
-  return {
-    diagnosis: { reason: isBusy ? 'busy' : 'kernel-refused', summary, hint: `${remedy}${more}` },
-    evidence,
-  }
+  const reason = isBusy ? 'busy' : 'kernel-refused'
+  const kind = isBusy && !certain ? 'transient' : 'machine'
+  return { diagnosis: { reason, kind, summary, hint: `${remedy}${more}` }, evidence }
 }
 
 /**
@@ -188,6 +189,7 @@ function fromLog(log: readonly Evidence[]): Diagnosis | undefined {
   if (/CPUs are stuck in the kernel/i.test(text)) {
     return {
       reason: 'busy',
+      kind: 'machine',
       summary: 'the kernel cannot stop its other processors, and refuses every load while they run',
       hint: 'Boot with nr_cpus=1, or without protected KVM where that is what holds them.',
     }
@@ -196,7 +198,7 @@ function fromLog(log: readonly Evidence[]): Diagnosis | undefined {
     return {
       reason: 'cmdline-too-long',
       summary: 'the command line is longer than this kernel takes',
-      hint: 'Shorten it with --remove KEY.',
+      hint: `Shorten it with ${optionName('remove', 'KEY')}.`,
     }
   }
   return undefined

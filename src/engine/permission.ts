@@ -13,7 +13,7 @@ import {
 } from '../policy/causes/causes.ts'
 import { parseImaRules } from '../policy/ima/rules.ts'
 import type { KexecPolicy } from '../policy/policy.ts'
-import type { Confinement } from '../policy/process/confinement.ts'
+import type { ProcessConfinement } from '../policy/process/confinement.ts'
 import { MODULES } from '../policy/process/confinement.ts'
 import type { Known } from '../policy/survey/known.ts'
 import type { System } from '../system/system.ts'
@@ -99,7 +99,7 @@ const titles = {
   unknown: 'a security module',
 }
 
-function nameOf({ module, label }: Confinement): string {
+function nameOf({ module, label }: ProcessConfinement): string {
   return label === null ? titles[module] : `${titles[module]} (${label})`
 }
 

@@ -1,11 +1,11 @@
 import { lastParameter } from '../cmdline/look-up.ts'
 import { loaderVariable } from '../system/efi-variables.ts'
 import type { System } from '../system/system.ts'
-import type { Source } from './model/entry.ts'
+import type { BootSource } from './model/entry.ts'
 import type { Menu } from './model/found-entry.ts'
 
 /** Without evidence: a boot loader that is present only by choice comes first. */
-const precedence: readonly Source[] = [
+const precedence: readonly BootSource[] = [
   'grub',
   'bls',
   'zipl',
@@ -18,7 +18,7 @@ const precedence: readonly Source[] = [
 ]
 
 /** Sources of kernels that are not boot loaders. */
-const places: readonly Source[] = ['boot-dir', 'modules-dir', 'build-tree']
+const places: readonly BootSource[] = ['boot-dir', 'modules-dir', 'build-tree']
 
 export interface Charge {
   /** The menu in charge first. */
@@ -63,7 +63,7 @@ function isBare(menu: Menu): boolean {
 }
 
 interface ChargeEvidence {
-  readonly source: Source
+  readonly source: BootSource
   readonly reason: string
 }
 
@@ -82,7 +82,7 @@ function evidenceOf(system: System, menus: readonly Menu[]): ChargeEvidence | un
   return undefined
 }
 
-const loaderNames: readonly (readonly [RegExp, Source])[] = [
+const loaderNames: readonly (readonly [RegExp, BootSource])[] = [
   [/^systemd-boot/i, 'bls'],
   [/^GRUB/i, 'grub'],
   [/^rEFInd/i, 'refind'],

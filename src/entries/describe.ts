@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import type { BootEntry } from './model/entry.ts'
 import { type FoundEntry, MAX_INITRDS, type Menu } from './model/found-entry.ts'
-import { type Problem, problemsOf } from './model/problem.ts'
+import { type BootProblem, problemsOf } from './model/problem.ts'
 import { isRescue, kernelName } from './names/kernel-names.ts'
 import type { Survey } from './survey/survey.ts'
 import type { Belonging } from './survey/this-system.ts'
@@ -25,7 +25,7 @@ export function describe(found: FoundEntry, menu: Menu, survey: Survey): Describ
   const source = found.source ?? menu.source
   const file = kernel === null || found.described ? undefined : survey.kernelFile(kernel)
   const version = file?.version ?? found.version ?? nameVersion(kernel)
-  const problems: Problem[] = [...(found.problems ?? []).slice(0, MAX_PROBLEMS), ...(file?.problems ?? [])]
+  const problems: BootProblem[] = [...(found.problems ?? []).slice(0, MAX_PROBLEMS), ...(file?.problems ?? [])]
   if (found.initrds.length > MAX_INITRDS)
     problems.push({
       code: 'too-many-initrds',
@@ -62,7 +62,7 @@ export function describe(found: FoundEntry, menu: Menu, survey: Survey): Describ
 }
 
 /** A rescue kernel's initrd contains every module it needs, even after its package and directory are gone. */
-function modulesProblems(kernel: string, version: string | null, survey: Survey): Problem[] {
+function modulesProblems(kernel: string, version: string | null, survey: Survey): BootProblem[] {
   return isRescue(kernel) ? [] : survey.modulesProblems(version)
 }
 

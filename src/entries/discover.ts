@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { throwIfAborted } from '../abort.ts'
 import { KexecError } from '../errors.ts'
+import { optionName } from '../option-name.ts'
 import { fromCurrentDirectory } from '../system/current-directory.ts'
 import { System } from '../system/system.ts'
 import { mergeMenus } from './merge.ts'
@@ -8,7 +9,7 @@ import type { BootMenu } from './model/boot-menu.ts'
 import { Budget, BudgetSpent } from './model/budget.ts'
 import type { BootEntry } from './model/entry.ts'
 import type { FoundEntry, Menu } from './model/found-entry.ts'
-import type { Problem } from './model/problem.ts'
+import type { BootProblem } from './model/problem.ts'
 import { type IdentifyKernel, identifyKernel } from './names/identify.ts'
 import { buildTreeMenu } from './places/build-tree.ts'
 import { rank } from './rank.ts'
@@ -16,7 +17,7 @@ import { sources } from './sources.ts'
 import type { EntrySource } from './survey/entry-source.ts'
 import { Survey } from './survey/survey.ts'
 
-export interface DiscoverOptions {
+export interface DiscoveryRequest {
   /** The machine to read; default: the running one. */
   readonly system?: System
   /** Identifies a kernel file by its first bytes. */
@@ -35,12 +36,12 @@ export interface DiscoverOptions {
  * the menu say so.
  * @throws KexecError 'not-found' for a build tree that is not a directory, 'aborted' once the signal has fired
  */
-export async function discover(options: DiscoverOptions = {}): Promise<BootEntry[]> {
+export async function discover(options: DiscoveryRequest = {}): Promise<BootEntry[]> {
   return [...(await readBootMenu(options)).entries]
 }
 
 /** As `discover`, with the boot loaders that were found, and their problems. */
-export async function readBootMenu(options: DiscoverOptions = {}): Promise<BootMenu> {
+export async function readBootMenu(options: DiscoveryRequest = {}): Promise<BootMenu> {
   const system = options.system ?? new System()
   const budget = new Budget(options.signal)
   throwIfAborted(options.signal)
@@ -112,7 +113,7 @@ function buildTree(survey: Survey, directory: string): Menu {
     reason: 'not-found',
     code: 'ENOENT',
     path,
-    hint: '--build-tree takes a directory in which a kernel was built.',
+    hint: `${optionName('build-tree')} takes a directory in which a kernel was built.`,
     refused: true,
   })
 }
@@ -120,17 +121,17 @@ function buildTree(survey: Survey, directory: string): Menu {
 /** Places that are read for evidence only, which the list can do without. */
 const evidencePlaces = /^\/(?:dev|proc|sys)\//
 
-function unreadable(system: System): Problem[] {
+function unreadable(system: System): BootProblem[] {
   return [
     ...[...system.denied]
       .filter((path) => !evidencePlaces.test(path))
-      .map((path): Problem => {
+      .map((path): BootProblem => {
         return {
           code: 'no-permission',
           text: `${path} cannot be read without root's rights: what it tells of is missing here.`,
         }
       }),
-    ...[...system.unopened].map(([path, kind]): Problem => {
+    ...[...system.unopened].map(([path, kind]): BootProblem => {
       return { code: 'not-opened', text: `${path} is a ${kind}, not a file: it was not opened.` }
     }),
   ]

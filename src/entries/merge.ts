@@ -3,22 +3,22 @@ import { parseCommandLine, printCommandLine } from '../cmdline/parse.ts'
 import { type Charge, takeCharge } from './charge.ts'
 import { type DescribedEntry, describe } from './describe.ts'
 import type { BootLoader } from './model/boot-menu.ts'
-import type { Source } from './model/entry.ts'
+import type { BootSource } from './model/entry.ts'
 import type { Menu } from './model/found-entry.ts'
-import type { Problem } from './model/problem.ts'
+import type { BootProblem } from './model/problem.ts'
 import { isRescue } from './names/kernel-names.ts'
 import type { Survey } from './survey/survey.ts'
 
 /** An entry of the one list, ready to be ranked. */
 export interface MergedEntry extends Omit<DescribedEntry, 'sources'> {
-  readonly sources: Source[]
+  readonly sources: BootSource[]
   isDefault: boolean
 }
 
 export interface MergedMenus {
   readonly entries: readonly MergedEntry[]
   readonly loaders: readonly BootLoader[]
-  readonly problems: readonly Problem[]
+  readonly problems: readonly BootProblem[]
 }
 
 /**
@@ -157,7 +157,7 @@ function withoutLoaderMarks(text: string): string {
 }
 
 /** A problem for each boot loader that would boot something other than the one in charge. */
-function disagreements({ inCharge, reason }: Charge, presets: ReadonlyMap<Menu, MergedEntry>): Problem[] {
+function disagreements({ inCharge, reason }: Charge, presets: ReadonlyMap<Menu, MergedEntry>): BootProblem[] {
   const chosen = inCharge === null ? undefined : presets.get(inCharge)
   if (inCharge === null || chosen === undefined) return []
   return [...presets].flatMap(([menu, preset]) => {

@@ -3,13 +3,13 @@ import { lastParameter } from '../cmdline/look-up.ts'
 import { loaderVariable } from '../system/efi-variables.ts'
 import type { System } from '../system/system.ts'
 import { type MergedEntry, sameCommandLine } from './merge.ts'
-import type { BootEntry, Source } from './model/entry.ts'
+import type { BootEntry, BootSource } from './model/entry.ts'
 import { isReplaced, isRescue } from './names/kernel-names.ts'
 import { isRecovery, isSpare } from './names/spare.ts'
 import { compareVersions, kernelVersionKey } from './names/version.ts'
 
 /** Kernels without a configuration have no order of their own. */
-const unordered: readonly Source[] = ['boot-dir', 'modules-dir', 'build-tree']
+const unordered: readonly BootSource[] = ['boot-dir', 'modules-dir', 'build-tree']
 
 /**
  * Puts entries in the order of `list` and marks the one that runs and the newest. Boot loaders' entries keep their

@@ -6,7 +6,7 @@ import { System } from '../system/system.ts'
 import { assessHandover } from './assess.ts'
 import { initSystems } from './init-systems/served.ts'
 
-export interface HookOptions {
+export interface HookRequest {
   /** The running machine by default, or a directory with a root file system. */
   readonly system?: System
   /** Report the changes without making them. */
@@ -19,7 +19,7 @@ export interface HookOptions {
  * @throws KexecError 'unsupported-init' when the init system is not supported, or a foreign file is in the way; 'io'
  * when a file cannot be written
  */
-export function installHandover({ system = new System(), dryRun = false }: HookOptions = {}): readonly HookChange[] {
+export function installHandover({ system = new System(), dryRun = false }: HookRequest = {}): readonly HookChange[] {
   const { init, via, hook, obstacles, evidence } = assessHandover(system)
   if (via === null)
     throw refusal(obstacles.map(({ text }) => text).join('; '), 'linux-kexec reboot --via direct', evidence)
@@ -47,7 +47,7 @@ export function installHandover({ system = new System(), dryRun = false }: HookO
  * @returns the changes, in the order they are made; empty where nothing is installed
  * @throws KexecError 'io' when a file cannot be written or removed
  */
-export function removeHandover({ system = new System(), dryRun = false }: HookOptions = {}): readonly HookChange[] {
+export function removeHandover({ system = new System(), dryRun = false }: HookRequest = {}): readonly HookChange[] {
   const program = locateProgram(system) ?? { node: '', command: '' }
   const changes = new Map<string, HookChange>()
   for (const initSystem of initSystems) {

@@ -1,5 +1,6 @@
 import { heed } from '../abort.ts'
 import { KexecError } from '../errors.ts'
+import { optionName } from '../option-name.ts'
 import { readPrivileges, requireCapability } from '../policy/process/privileges.ts'
 import { Lock } from '../state/lock.ts'
 import { status } from '../system/kexec-state.ts'
@@ -55,7 +56,7 @@ export interface RebootOptions {
 }
 
 /** The way of a reboot, and the evidence for it. */
-export interface Handover {
+export interface RebootHandover {
   readonly via: string
   readonly init: string
   readonly steps: readonly string[]
@@ -69,7 +70,7 @@ export interface Handover {
  * @throws KexecError 'nothing-loaded', 'image-stale', 'image-replaced', 'inhibited', 'no-capability', 'not-init-pid-namespace',
  *   'unsupported-init', 'handover-failed', 'not-permitted', 'not-readable', 'busy', 'aborted', 'invalid-argument'
  */
-export async function reboot(options: RebootOptions = {}): Promise<Handover> {
+export async function reboot(options: RebootOptions = {}): Promise<RebootHandover> {
   heed(options.signal)
   const system = new System()
   const schedule = scheduleOf(options)
@@ -120,7 +121,7 @@ export function cancelReboot(system: System = new System()): ScheduledReboot | u
 
 interface Examined {
   readonly initSystem: InitSystem
-  readonly handover: Handover
+  readonly handover: RebootHandover
 }
 
 /** Checks everything that a reboot depends on. @throws KexecError when it would not end in the intended kernel */
@@ -159,7 +160,7 @@ function firmwareWarning(): HandoverWarning {
 function loggedInUsers(system: System, message: string | undefined): HandoverWarning[] {
   const logins = loggedIn(system)
   if (logins.length === 0) return []
-  const hint = message === undefined ? '; --message writes to them' : ''
+  const hint = message === undefined ? `; ${optionName('message')} writes to them` : ''
   const names = logins.slice(0, MAX_NAMED).map(({ user, terminal }) => `${foreignText(user)} (${terminal})`)
   const more = logins.length > MAX_NAMED ? `, and ${logins.length - MAX_NAMED} more` : ''
   return [{ code: 'users-logged-in', text: `Logged in: ${names.join(', ')}${more}${hint}.` }]
@@ -170,7 +171,7 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
   throw new KexecError('interrupted before anything was stopped', { reason: 'aborted', cause: signal.reason })
 }
 
-type Way = Omit<Handover, 'warnings'> & { readonly initSystem: InitSystem; readonly reachesFirmware: boolean }
+type Way = Omit<RebootHandover, 'warnings'> & { readonly initSystem: InitSystem; readonly reachesFirmware: boolean }
 
 /** The way that a call names, else the machine's own. @throws KexecError when it would not end in the new kernel */
 function chooseWay(system: System, via: string): Way {

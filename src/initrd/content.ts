@@ -2,6 +2,7 @@ import { type ByteSource, partOf } from '../bytes/bytes.ts'
 import { canDecompress, decompressHead } from '../compression/decompress.ts'
 import { HEAD_BYTES, inspectImage } from '../image/formats/inspect.ts'
 import { compressionAt, magicAt } from '../image/model/image.ts'
+import { flagName } from '../option-name.ts'
 import { type FirstArchives, isCpio, walkArchives } from './first-archives.ts'
 
 /** The kind of an initrd. */
@@ -39,7 +40,8 @@ export interface InitrdRefusal {
 /** How much of a compressed archive is read beyond the head to see its content, in bytes: a whole block of zstd. */
 const COMPRESSED_BLOCK = 132 * 1024
 
-const MAKE_AGAIN = 'Make it again (update-initramfs -u, dracut -f, mkinitcpio -P), or load with --no-initrd.'
+const makeAgain = () =>
+  `Make it again (update-initramfs -u, dracut -f, mkinitcpio -P), or load with ${flagName('no-initrd')}.`
 
 /**
  * Identifies an initrd, and decides whether a kernel can take it (init/initramfs.c and lib/decompress.c). Reads the
@@ -50,7 +52,7 @@ const MAKE_AGAIN = 'Make it again (update-initramfs -u, dracut -f, mkinitcpio -P
 export async function checkInitrdContent(source: ByteSource, description?: string): Promise<InitrdContent> {
   const head = source.read(0, HEAD_BYTES)
   const what = description ?? inspectImage(head, source.size).description
-  if (source.size === 0) return refused(what, `this is ${what}, not an initrd`, MAKE_AGAIN)
+  if (source.size === 0) return refused(what, `this is ${what}, not an initrd`, makeAgain())
   const archives = walkArchives(source)
   if (archives.unknownAt === archives.start) return notAnArchive(head, what, archives)
   const warnings: InitrdWarning[] = archives.problems.map((text) => ({ code: 'initrd-cut-off', text }))
@@ -72,9 +74,9 @@ export async function checkInitrdContent(source: ByteSource, description?: strin
 
 /** Old formats and mistakes. */
 function notAnArchive(head: Buffer, what: string, { start, isMisaligned }: FirstArchives): InitrdContent {
-  if (start === null) return refused('zeros', 'this is nothing but zeros, not an initrd', MAKE_AGAIN)
+  if (start === null) return refused('zeros', 'this is nothing but zeros, not an initrd', makeAgain())
   if (isMisaligned) {
-    return refused(what, `its cpio archive begins at byte ${start}, which is no multiple of 4`, MAKE_AGAIN)
+    return refused(what, `its cpio archive begins at byte ${start}, which is no multiple of 4`, makeAgain())
   }
   // cpio(5): the formats before newc, in text and in binary of either byte order.
   if (magicAt(head, start, '070707') || /^(\x71\xc7|\xc7\x71)/.test(head.toString('latin1', start, start + 2))) {
@@ -83,7 +85,7 @@ function notAnArchive(head: Buffer, what: string, { start, isMisaligned }: First
   }
   const fileSystem = ramDiskOf(head)
   if (fileSystem !== null) return imageOf(fileSystem)
-  return refused(what, `this is ${what}, neither a cpio archive nor a compressed one`, MAKE_AGAIN)
+  return refused(what, `this is ${what}, neither a cpio archive nor a compressed one`, makeAgain())
 }
 
 /** Formats that the kernel recognises by their magic, but cannot decompress. */

@@ -8,7 +8,7 @@ import { cpioHeader, cpioPadding, cpioTrailer, fileTypes, MAX_CPIO_FILE } from '
 import type { InitrdTree } from './tree.ts'
 
 /** Files that are added to the initrd, in memory. */
-export interface Overlay {
+export interface InitrdOverlay {
   /** A file; a directory with all its contents; or the bytes of a file. */
   readonly source: string | Uint8Array
   /**
@@ -44,7 +44,7 @@ const MAX_PATH = 4095
  */
 export function gatherOverlays(
   system: System,
-  overlays: readonly Overlay[],
+  overlays: readonly InitrdOverlay[],
   refuse: (refusal: KexecError) => void,
 ): OverlayItem[] {
   const items: OverlayItem[] = []
@@ -74,7 +74,7 @@ class Gatherer {
     }
   }
 
-  gather(overlay: Overlay): void {
+  gather(overlay: InitrdOverlay): void {
     const { source, mode } = overlay
     if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o7777)) {
       throw unplaceable('its mode is no permission bits, such as 0o755')
@@ -134,7 +134,7 @@ function regular(mode: number): number {
 /**
  * The destination of a source. @param name of a file, for a destination that is a directory; empty for other sources
  */
-function destinationOf({ source, destination }: Overlay, name: string): string {
+function destinationOf({ source, destination }: InitrdOverlay, name: string): string {
   const wanted = destination ?? (typeof source === 'string' ? source : undefined)
   if (wanted === undefined || !wanted.startsWith('/') || wanted.split('/').includes('..') || wanted.includes('\0')) {
     const where = wanted === undefined ? 'bytes need a destination' : `'${wanted}' is no absolute path in the initrd`

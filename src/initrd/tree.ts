@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { KexecError } from '../errors.ts'
+import { optionName } from '../option-name.ts'
 import { fileTypes } from './cpio.ts'
 
 /** Links followed before a path counts as a loop: MAXSYMLINKS, include/linux/namei.h. */
@@ -76,7 +77,7 @@ function inTheWay(path: string, what: string, from: string): KexecError {
   return new KexecError(`${from} cannot be added: the initrd has ${what} at ${path}`, {
     reason: 'invalid-argument',
     path: from,
-    hint: 'Give it another destination: --overlay SOURCE:/path/in/the/initrd.',
+    hint: `Give it another destination: ${optionName('overlay', 'SOURCE:/path/in/the/initrd')}.`,
     refused: true,
   })
 }

@@ -4,8 +4,8 @@ import type { OpenImage } from '../image/inspect/open.ts'
 import type { KernelImage } from '../image/model/image.ts'
 import { formatBytes, oneLine } from '../text.ts'
 import type { PlannedInitrd } from './context/initrds.ts'
-import type { Decision } from './model/decision.ts'
-import type { Unchecked, Warning } from './model/remark.ts'
+import type { PlanDecision } from './model/decision.ts'
+import type { PlanWarning, UncheckedFact } from './model/remark.ts'
 
 /** One line of a plan as people read it: its text and its subject; '' where the subject is that of the line before. */
 export interface Explanation {
@@ -23,10 +23,10 @@ export interface ExplainedPlan {
   readonly nested: readonly KernelImage[]
   readonly initrds: readonly PlannedInitrd[]
   readonly segments: readonly PlannedSegment[] | null
-  readonly decisions: readonly Decision[]
-  readonly warnings: readonly Warning[]
+  readonly decisions: readonly PlanDecision[]
+  readonly warnings: readonly PlanWarning[]
   readonly refusals: readonly KexecError[]
-  readonly unchecked: readonly Unchecked[]
+  readonly unchecked: readonly UncheckedFact[]
 }
 
 /**
@@ -52,7 +52,7 @@ export function explanations(plan: ExplainedPlan): Explanation[] {
 }
 
 /** The kernel that will run, and why. `load` shows this before it asks the kernel. */
-const ofWhatRuns: ReadonlySet<Decision['subject']> = new Set([
+const ofWhatRuns: ReadonlySet<PlanDecision['subject']> = new Set([
   'kernel',
   'initrd',
   'overlay',
@@ -67,7 +67,7 @@ export function explanationsOfChoice(plan: ExplainedPlan): Explanation[] {
   return decisions.flatMap((decision) => decisionLines(plan, decision))
 }
 
-function decisionLines(plan: ExplainedPlan, { subject, choice, reason }: Decision): Explanation[] {
+function decisionLines(plan: ExplainedPlan, { subject, choice, reason }: PlanDecision): Explanation[] {
   const lines: Explanation[] = [{ label: subject, text: choice === '' ? '(empty)' : choice }]
   if (subject === 'kernel') lines.push(more(kernelFacts(plan)))
   if (subject === 'initrd' && plan.initrds.length > 0) lines.push(more(plan.initrds.map(initrdFacts).join('; ')))

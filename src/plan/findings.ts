@@ -1,17 +1,17 @@
 import type { KexecError } from '../errors.ts'
-import type { Decision } from './model/decision.ts'
-import { bySubject, type Remark, refusalsIn, type Unchecked, type Warning } from './model/remark.ts'
+import type { PlanDecision } from './model/decision.ts'
+import { bySubject, type PlanWarning, type Remark, refusalsIn, type UncheckedFact } from './model/remark.ts'
 
 /** The remarks of a plan, each list in the order of subjects. */
 export interface Findings {
-  readonly decisions: readonly Decision[]
-  readonly warnings: readonly Warning[]
+  readonly decisions: readonly PlanDecision[]
+  readonly warnings: readonly PlanWarning[]
   readonly refusals: readonly KexecError[]
-  readonly unchecked: readonly Unchecked[]
+  readonly unchecked: readonly UncheckedFact[]
 }
 
 /** All findings, in order. */
-export function sortFindings(decisions: readonly Decision[], remarks: readonly Remark[]): Findings {
+export function sortFindings(decisions: readonly PlanDecision[], remarks: readonly Remark[]): Findings {
   const sorted = withoutRepeats(bySubject(remarks))
   return {
     decisions: bySubject(decisions),

@@ -3,7 +3,7 @@ import type { PlannedSegment } from '../engine/layout/segments/segment.ts'
 import { KexecError } from '../errors.ts'
 import type { OpenImage } from '../image/inspect/open.ts'
 import type { KernelImage } from '../image/model/image.ts'
-import type { Verdict } from '../policy/verdict/predict.ts'
+import type { LoadVerdict } from '../policy/verdict/predict.ts'
 import type { Choices } from './choices/choices.ts'
 import type { Engine } from './choices/engine.ts'
 import { type Context, closeFiles } from './context/context.ts'
@@ -13,8 +13,8 @@ import type { Findings } from './findings.ts'
 import { loadPrepared, loadPreparedSync, refuseIfNotAllowed } from './loading/load.ts'
 import { type Prepared, prepare, prepareSync } from './loading/preparation.ts'
 import type { PrepareOptions } from './loading/progress.ts'
-import type { Decision } from './model/decision.ts'
-import type { Unchecked, Warning } from './model/remark.ts'
+import type { PlanDecision } from './model/decision.ts'
+import type { PlanWarning, UncheckedFact } from './model/remark.ts'
 
 /** One decision about the kernel to load, with its reasons. Holds the files open until it is loaded or closed. */
 export class LoadPlan {
@@ -22,7 +22,7 @@ export class LoadPlan {
   readonly #choices: Choices
   readonly #findings: Findings
   /** Problems since the plan was made. */
-  readonly #later: Warning[] = []
+  readonly #later: PlanWarning[] = []
   #prepared: Prepared | undefined
   #isOpen = true
 
@@ -80,12 +80,12 @@ export class LoadPlan {
   }
 
   /** The choices and their reasons, in the order of subjects, as in all lists of a plan. */
-  get decisions(): readonly Decision[] {
+  get decisions(): readonly PlanDecision[] {
     return this.#findings.decisions
   }
 
   /** Possible trouble although the kernel would take it. After the load also failures to note the load. */
-  get warnings(): readonly Warning[] {
+  get warnings(): readonly PlanWarning[] {
     return [...this.#findings.warnings, ...this.#later]
   }
 
@@ -95,12 +95,12 @@ export class LoadPlan {
   }
 
   /** The facts that could not be checked, and why: of another machine's files, for example, the machine itself. */
-  get unchecked(): readonly Unchecked[] {
+  get unchecked(): readonly UncheckedFact[] {
     return this.#findings.unchecked
   }
 
   /** The kernel's predicted answer, as far as its policy shows; null for a machine other than the running one. */
-  get verdict(): Verdict | null {
+  get verdict(): LoadVerdict | null {
     return this.#choices.verdict
   }
 

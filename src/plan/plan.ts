@@ -1,5 +1,5 @@
 import { heed, throwIfAborted } from '../abort.ts'
-import { holdInput } from '../image/inspect/open.ts'
+import { holdInput } from '../image/inspect/input.ts'
 import { System } from '../system/system.ts'
 import { checks } from './checks/list.ts'
 import { choose } from './choices/choices.ts'
@@ -8,19 +8,16 @@ import { sortFindings } from './findings.ts'
 import { LoadPlan } from './load-plan.ts'
 import type { PlanOptions } from './model/options.ts'
 
-export type { LoadPlan } from './load-plan.ts'
-
 /**
  * Decides which kernel would be loaded and how, with the reasons. Changes nothing. The inspected files stay open, so
  * that `load()` loads exactly these. Close a plan that is not loaded (`using`, or `close()`).
  * @throws KexecError when there is nothing to plan for ('no-such-entry', 'ambiguous-entry', 'invalid-argument'), or
  *   when the kernel cannot be opened. All other obstacles are in `refusals`.
  */
-export async function plan(given: PlanOptions = {}): Promise<LoadPlan> {
+export async function plan(given: PlanOptions, system: System = new System(given.root)): Promise<LoadPlan> {
   const options = { ...given, ...heldStreams(given) }
   heed(options.signal)
   throwIfAborted(options.signal)
-  const system = options.root instanceof System ? options.root : new System(options.root)
   const { value: context, ...found } = await readContext(system, options)
   try {
     const { value: choices, ...chosen } = await choose(context)

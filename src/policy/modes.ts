@@ -12,7 +12,7 @@ import type { CallPolicy, LoadLimits, PolicyMode } from './policy.ts'
 import { lockdownRefuses, type SignatureCheck } from './signature-check.ts'
 import type { KernelConfiguration } from './survey/configuration.ts'
 import { all, any, type Known } from './survey/known.ts'
-import type { Lockdown } from './survey/lockdown.ts'
+import type { LockdownState } from './survey/lockdown.ts'
 
 export interface ModeFacts {
   readonly configuration: KernelConfiguration
@@ -21,7 +21,7 @@ export interface ModeFacts {
   readonly limits: LoadLimits
   /** The remedy where a switch or a limit prevents loading: the source that sets it. */
   readonly remedy: string | null
-  readonly lockdown: Lockdown | null
+  readonly lockdown: LockdownState | null
   readonly secureBoot: boolean | null
   readonly signature: SignatureCheck
   readonly ima: ImaState

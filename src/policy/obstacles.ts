@@ -9,7 +9,7 @@ const CPUS = '/proc/device-tree/cpus'
 const POSSIBLE = '/sys/devices/system/cpu/possible'
 
 /** Loads that firmware, processor or hypervisor are known to make impossible. */
-export interface Obstacle {
+export interface LoadObstacle {
   readonly name: 'xen' | 'spin-table' | 'no-cpu-hotplug' | 'protected-kvm' | 'tdx-erratum'
   /** Whether the obstacle is certain, or only possible. */
   readonly certain: boolean
@@ -34,13 +34,13 @@ export interface Platform {
 }
 
 /** The certain ones first. */
-export function findObstacles(platform: Platform): Obstacle[] {
+export function findObstacles(platform: Platform): LoadObstacle[] {
   const found = [xen, stuckProcessors, protectedKvm, tdxErratum].flatMap((look) => look(platform) ?? [])
   return found.sort((one, other) => Number(other.certain) - Number(one.certain))
 }
 
 /** The hypervisor below is asked to start the kernel, and does not. A load gives no sign of it. */
-function xen({ hypervisor, reasons }: Platform): Obstacle | undefined {
+function xen({ hypervisor, reasons }: Platform): LoadObstacle | undefined {
   if (hypervisor !== 'xen-dom0' && hypervisor !== 'xen-pv') return undefined
   const known = reasons.filter(({ subject }) => subject === 'hypervisor')
   return {
@@ -58,7 +58,7 @@ function xen({ hypervisor, reasons }: Platform): Obstacle | undefined {
  * arm64 refuses when it could not stop its other processors: cpus_are_stuck_in_kernel of arch/arm64/kernel/smp.c. It
  * asks whether CPUs can die at all, which needs CONFIG_HOTPLUG_CPU and firmware with PSCI.
  */
-function stuckProcessors({ architecture, system, configuration }: Platform): Obstacle | undefined {
+function stuckProcessors({ architecture, system, configuration }: Platform): LoadObstacle | undefined {
   if (architecture !== 'aarch64' || !hasSeveralProcessors(system)) return undefined
   const common = { certain: true, code: 'EBUSY', concernsCrash: false } as const
   const possible = { source: POSSIBLE, value: system.readText(POSSIBLE)?.trim() ?? '' }
@@ -94,7 +94,7 @@ function hasSeveralProcessors(system: System): boolean {
 }
 
 /** The same function counts the protected mode of KVM, since 5.16; of several kvm-arm.mode= the last one counts. */
-function protectedKvm({ architecture, system }: Platform): Obstacle | undefined {
+function protectedKvm({ architecture, system }: Platform): LoadObstacle | undefined {
   const mode = lastParameter(system.runningCommandLine(), 'kvm-arm.mode')
   if (architecture !== 'aarch64' || mode?.value !== 'protected') return undefined
   return {
@@ -109,7 +109,7 @@ function protectedKvm({ architecture, system }: Platform): Obstacle | undefined 
 }
 
 /** machine_kexec_prepare of arch/x86/kernel/machine_kexec_64.c, from 6.18 on; since 7.2 the kernel shuts TDX down first. */
-function tdxErratum({ system, release }: Platform): Obstacle | undefined {
+function tdxErratum({ system, release }: Platform): LoadObstacle | undefined {
   const bugs = /^bugs\s*:(.*)$/m.exec(system.readText('/proc/cpuinfo') ?? '')?.[1]?.split(' ') ?? []
   if (!bugs.includes('tdx_pw_mce') || isAtLeast(release, 7, 2) === true) return undefined
   return {

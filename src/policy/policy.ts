@@ -1,11 +1,11 @@
 import type { Reason } from '../errors.ts'
 import type { ImaState } from './ima/state.ts'
 import type { FirmwareKeys } from './keys/firmware-keys.ts'
-import type { Keyrings } from './keys/keyrings.ts'
-import type { Obstacle } from './obstacles.ts'
-import type { Confinement } from './process/confinement.ts'
+import type { KernelKeyrings } from './keys/keyrings.ts'
+import type { LoadObstacle } from './obstacles.ts'
+import type { ProcessConfinement } from './process/confinement.ts'
 import type { SignatureCheck } from './signature-check.ts'
-import type { Lockdown } from './survey/lockdown.ts'
+import type { LockdownState } from './survey/lockdown.ts'
 import type { PolicyReason, UnreadFact } from './survey/survey.ts'
 
 /**
@@ -46,7 +46,7 @@ export interface KexecPolicy {
   readonly kernel: { readonly release: string | null; readonly architecture: string | null }
   readonly kexecFileLoad: CallPolicy
   readonly kexecLoad: CallPolicy
-  readonly lockdown: Lockdown | null
+  readonly lockdown: LockdownState | null
   readonly secureBoot: boolean | null
   readonly setupMode: boolean | null
   readonly signature: SignatureCheck
@@ -61,16 +61,16 @@ export interface KexecPolicy {
   /** Effective user id of this process; null when it cannot be read. */
   readonly uid: number | null
   /** Security modules that may refuse a load by rules that they do not show. */
-  readonly confinement: readonly Confinement[]
+  readonly confinement: readonly ProcessConfinement[]
   /** 'docker', 'podman', …; null when there is no trace of a container runtime. */
   readonly container: string | null
   /** 'xen-dom0', 'xen-hvm', …; null without Xen. */
   readonly hypervisor: string | null
   /** Loads that firmware, processor or hypervisor make impossible. */
-  readonly obstacles: readonly Obstacle[]
+  readonly obstacles: readonly LoadObstacle[]
   /** Whether the machine was booted through EFI, without which no keys can be enrolled; null when unknown. */
   readonly efi: boolean | null
-  readonly keyrings: Keyrings
+  readonly keyrings: KernelKeyrings
   readonly firmware: FirmwareKeys
   /** Every fact with the file that shows it. */
   readonly reasons: readonly PolicyReason[]

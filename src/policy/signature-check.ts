@@ -1,7 +1,7 @@
 import type { ImaState } from './ima/state.ts'
 import type { KernelConfiguration } from './survey/configuration.ts'
 import { all, any, type Known, not } from './survey/known.ts'
-import { LOCKDOWN, type Lockdown } from './survey/lockdown.ts'
+import { LOCKDOWN, type LockdownState } from './survey/lockdown.ts'
 import type { Survey } from './survey/survey.ts'
 import { kernelHasSymbol } from './survey/symbols.ts'
 
@@ -23,7 +23,7 @@ export interface CheckSurvey {
   readonly configuration: KernelConfiguration
   readonly architecture: string | null
   readonly release: string | null
-  readonly lockdown: Lockdown | null
+  readonly lockdown: LockdownState | null
   readonly secureBoot: boolean | null
   readonly ima: ImaState
 }
@@ -70,7 +70,7 @@ export function readSignatureCheck(survey: Survey, facts: CheckSurvey): Signatur
   }
 }
 
-export function lockdownRefuses(lockdown: Lockdown | null): Known {
+export function lockdownRefuses(lockdown: LockdownState | null): Known {
   return lockdown === null ? null : lockdown !== 'none'
 }
 

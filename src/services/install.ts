@@ -18,7 +18,7 @@ import { sysvinit } from './sysvinit.ts'
 
 const describe: Readonly<Record<ServiceKind, DescribeService>> = { systemd, openrc, sysvinit }
 
-export interface ServiceOptions {
+export interface ServiceRequest {
   /** The running machine by default, or a directory with a root file system. */
   readonly system?: System
   /** Default: that of the running init system, or of the one installed in a directory. */
@@ -27,7 +27,7 @@ export interface ServiceOptions {
   readonly dryRun?: boolean
 }
 
-export interface InstallServiceOptions extends ServiceOptions {
+export interface ServiceInstallation extends ServiceRequest {
   /** The services to start at boot, or stop at shutdown; enabled ones stay enabled. Default: none. */
   readonly enable?: readonly ServiceName[]
 }
@@ -49,7 +49,7 @@ const NO_PROGRAM: Program = { node: '/usr/bin/node', command: '/usr/bin/linux-ke
  * @returns the changes, in the order they are made
  * @throws KexecError 'unsupported-init' where the kind is unknown or a foreign file is in the way; 'io'
  */
-export function installServices(options: InstallServiceOptions = {}): readonly HookChange[] {
+export function installServices(options: ServiceInstallation = {}): readonly HookChange[] {
   const { system = new System(), enable = [], dryRun = false } = options
   const kind = options.kind ?? kindOf(system)
   const program = locateProgram(system)
@@ -78,7 +78,7 @@ export function removeServices({
   system = new System(),
   dryRun = false,
   kind,
-}: ServiceOptions = {}): readonly HookChange[] {
+}: ServiceRequest = {}): readonly HookChange[] {
   const program = locateProgram(system) ?? NO_PROGRAM
   const changes = new Map<string, HookChange>()
   for (const each of kind === undefined ? serviceKinds : [kind]) {
@@ -92,7 +92,7 @@ export function removeServices({
 }
 
 /** The state of our services. Reads only. @throws KexecError 'unsupported-init' where the kind is unknown */
-export function showServices(options: Omit<ServiceOptions, 'dryRun'> = {}): {
+export function showServices(options: Omit<ServiceRequest, 'dryRun'> = {}): {
   kind: ServiceKind
   services: ServiceStanding[]
 } {

@@ -51,7 +51,7 @@ export interface LoadedImage {
   readonly evidence: readonly Evidence[]
 }
 
-export interface LoadedImagesOptions {
+export interface LoadedImagesRequest {
   readonly system?: System
   /** Read the files whole and hash them, which takes a while; the hashes of those that are unchanged go into the record. */
   readonly verify?: boolean
@@ -62,7 +62,7 @@ export interface LoadedImagesOptions {
  * another program has loaded over it. Only root can see all of it. Changes nothing but the record, with `verify`. Never
  * throws.
  */
-export function loadedImages({ system = new System(), verify = false }: LoadedImagesOptions = {}): {
+export function loadedImages({ system = new System(), verify = false }: LoadedImagesRequest = {}): {
   readonly kernel: LoadedImage
   readonly crash: LoadedImage
 } {

@@ -1,4 +1,4 @@
-import type { Source } from '../entries/model/entry.ts'
+import type { BootSource } from '../entries/model/entry.ts'
 import type { System } from '../system/system.ts'
 import type { FileIdentity } from './file-identity.ts'
 
@@ -9,7 +9,7 @@ export const RECORD_VERSION = 1
 export type ImageKind = 'kernel' | 'crash'
 
 /** The user and program that asked for a load. */
-export interface Loader {
+export interface LoadedBy {
   readonly uid: number | null
   /** The user who logged in, where the kernel records it (/proc/self/loginuid). */
   readonly loginUid: number | null
@@ -20,12 +20,12 @@ export interface Loader {
 }
 
 /** Its origin: the chosen boot entry. */
-export interface Origin {
+export interface LoadOrigin {
   /** The words that chose it; null when none were given. */
   readonly selector: string | null
   readonly entry: string | null
   readonly title: string | null
-  readonly source: Source | null
+  readonly source: BootSource | null
 }
 
 /** The parts of a load. */
@@ -43,7 +43,7 @@ export interface LoadFacts {
   readonly engine: 'file' | 'segments'
   /** Of the call that the engine makes. */
   readonly flags: number
-  readonly origin: Origin
+  readonly origin: LoadOrigin
 }
 
 /** Our last load: /run/linux-kexec/loaded.json, or loaded-panic.json for the crash kernel. */
@@ -53,7 +53,7 @@ export interface LoadRecord extends LoadFacts {
   readonly bootId: string
   /** ISO 8601, UTC. */
   readonly loadedAt: string
-  readonly by: Loader
+  readonly by: LoadedBy
   readonly packageVersion: string | null
   /** The kernel's fingerprint right after the load, to distinguish it from other loads; null when it could not be read. */
   readonly fingerprint: string | null

@@ -3,7 +3,7 @@ import { packageVersion } from '../version.ts'
 import { heldImage, imagePointers, imagePointersMeanwhile } from './fingerprint.ts'
 import type { HeldImage } from './held-image.ts'
 import type { ImagePointers } from './image-pointers.ts'
-import { bootIdOf, type ImageKind, type Loader, type LoadFacts, type LoadRecord, recordName } from './record.ts'
+import { bootIdOf, type ImageKind, type LoadedBy, type LoadFacts, type LoadRecord, recordName } from './record.ts'
 import { StateDirectory } from './state-directory.ts'
 
 const live = new System()
@@ -76,7 +76,7 @@ export function writeRecord(into: StateDirectory, record: LoadRecord): void {
   into.write(recordName(record.kind), `${JSON.stringify(record, null, 2)}\n`)
 }
 
-function loader(): Loader {
+function loader(): LoadedBy {
   const loginUid = Number(live.readText('/proc/self/loginuid')?.trim() || Number.NaN)
   // 4294967295: there is no login behind it (AUDIT_UID_UNSET, include/uapi/linux/audit.h).
   const isSet = Number.isInteger(loginUid) && loginUid !== 0xffffffff

@@ -13,6 +13,7 @@ import {
 import { join, posix } from 'node:path'
 import { KexecError } from '../errors.ts'
 import { pathOf, textOfBytes } from '../exact-text.ts'
+import { optionName } from '../option-name.ts'
 
 /** Symbolic links followed before a path counts as a loop: the kernel's own limit (MAXSYMLINKS, include/linux/namei.h). */
 const MAX_LINKS = 40
@@ -87,7 +88,7 @@ export class System {
       reason: 'not-found',
       code: 'ENOENT',
       path: this.root,
-      hint: '--root takes a directory that holds a root file system or a boot partition.',
+      hint: `${optionName('root')} takes a directory that holds a root file system or a boot partition.`,
       refused: true,
     })
   }

@@ -1,4 +1,4 @@
-import { cpioHeader, cpioPadding, cpioTrailer, fileTypes } from '../../dist/initrd/cpio.js'
+import { cpioHeader, cpioPadding, cpioTrailer, fileTypes } from '../../modules/initrd/cpio.js'
 
 /** An uncompressed archive, with its trailer: of each name its text, `null` for a directory, `{ link }` for a symbolic link. */
 export function archiveOf(members) {

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { applyImaRules, appraisesSignature, parseImaRules } from '../../dist/policy/ima/rules.js'
-import { parseSignatureLists } from '../../dist/policy/keys/firmware-keys.js'
-import { parseKeys } from '../../dist/policy/keys/keyrings.js'
-import { settingsOf } from '../../dist/policy/limits/sysctl.js'
-import { variableContent } from '../../dist/system/efi-variables.js'
+import { applyImaRules, appraisesSignature, parseImaRules } from '../../modules/policy/ima/rules.js'
+import { parseSignatureLists } from '../../modules/policy/keys/firmware-keys.js'
+import { parseKeys } from '../../modules/policy/keys/keyrings.js'
+import { settingsOf } from '../../modules/policy/limits/sysctl.js'
+import { variableContent } from '../../modules/system/efi-variables.js'
 import { Violations } from './sentence.mjs'
 
 const captures = join(import.meta.dirname, '../fixtures/policy/captures')

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { System } from '../../dist/system/system.js'
+import { System } from '../../modules/system/system.js'
 import { imageTargets } from './image-targets.mjs'
 import { initrdTargets } from './initrd-targets.mjs'
 import { menuTargets } from './menu-targets.mjs'

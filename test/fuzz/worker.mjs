@@ -24,7 +24,7 @@ const random = randomFrom(seed)
 const root = mkdtempSync(join(tmpdir(), 'linux-kexec-fuzz-'))
 const place = prepare(target, root)
 const seeds = given === null ? seedsOf(target) : [readFileSync(given)]
-const coverage = new Coverage('/dist/')
+const coverage = new Coverage('/modules/')
 const memory = new MemoryWatch()
 const done = given === null ? await fuzz() : await runAll(seeds)
 rmSync(root, { recursive: true, force: true })

@@ -42,8 +42,11 @@ test('the message reads like one of Node, and the fields carry the rest', () => 
   expect(JSON.parse(JSON.stringify(error))).toMatchObject({ code: 'EKEYREJECTED', path: '/boot/vmlinuz' })
 })
 
-test('docs/errors.md explains every reason, and no other', () => {
+test('docs/errors.md explains every reason with its kind, and no other', () => {
   const [, section = ''] = /^## Reasons\n([\s\S]*?)^## /m.exec(readFileSync('docs/errors.md', 'utf8')) ?? []
-  const documented = [...section.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1])
-  expect(documented.sort()).toEqual([...reasons].sort())
+  const documented = [...section.matchAll(/^\| `([a-z-]+)` \| ([a-z]+) \|/gm)].map((match) =>
+    match.slice(1, 3).join(' '),
+  )
+  const kinds = reasons.map((reason) => `${reason} ${new KexecError('', { reason }).kind}`)
+  expect(documented.sort()).toEqual(kinds.sort())
 })

@@ -82,7 +82,7 @@ describe('without a built addon', () => {
     return JSON.parse(stdout)
   }
 
-  const asModule = "const { native } = await import('./dist/native.js')"
+  const asModule = "const { native } = await import('./modules/native.js')"
   const asBundle = "const { native } = await (await import('./dist/linux-kexec.cjs')).default.loader"
 
   for (const importLoader of [asModule, asBundle]) {

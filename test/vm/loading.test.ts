@@ -1,7 +1,13 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { json, machineForFile } from './guests.ts'
+import { INTERNALS, internals } from './internals.ts'
 
-const machine = machineForFile({ append: 'crashkernel=128M' })
+const unexported = await internals({
+  'native.ts': 'native',
+  'engine/call.ts': 'makeCall',
+  'engine/kexec-file-load.ts': 'kexecFileLoad',
+})
+const machine = machineForFile({ append: 'crashkernel=128M' }, { files: [unexported] })
 const kernel = () => `/boot/vmlinuz-${machine.newer}`
 const isLoaded = async () => (await json(machine.vm, 'linux-kexec status')).document.loaded
 
@@ -36,7 +42,7 @@ describe('the command line limit', () => {
     const ask = (length: number) =>
       machine.vm.run(`cat > /root/ask.mjs <<'END'
 import { openSync } from 'node:fs'
-import { native } from '/usr/lib/node_modules/linux-kexec/dist/native.js'
+import { native } from '${INTERNALS}'
 const NO_INITRAMFS = 4
 console.log(native().kexecFileLoadSync(openSync('${kernel()}'), -1, 'x'.repeat(${length}), NO_INITRAMFS))
 END
@@ -68,8 +74,7 @@ describe('transactions', () => {
   test("a kernel that the kernel itself refuses is told with the kernel's own words", async () => {
     const { status, stdout } = await machine.vm.run(`cat > /root/fail.mjs <<'END'
 import { plan, status } from '/usr/lib/node_modules/linux-kexec/dist/index.js'
-import { makeCall } from '/usr/lib/node_modules/linux-kexec/dist/engine/call.js'
-import { kexecFileLoad } from '/usr/lib/node_modules/linux-kexec/dist/engine/kexec-file-load.js'
+import { kexecFileLoad, makeCall } from '${INTERNALS}'
 import { openSync } from 'node:fs'
 try {
   const path = '/etc/passwd'

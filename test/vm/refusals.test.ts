@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { json, machineForFile } from './guests.ts'
+import { INTERNALS, internals } from './internals.ts'
 
-const machine = machineForFile()
+const machine = machineForFile({}, { files: [await internals({ 'native.ts': 'native' })] })
 
 /** Loads and expects a refusal before the kernel was asked: exit status 3, this reason, and still nothing loaded. */
 async function refused(command: string, reason: string) {
@@ -110,7 +111,7 @@ describe('a crash kernel for which nothing is reserved', () => {
   test('and the kernel agrees', async () => {
     const { stdout } = await machine.vm.run(`cat > /root/ask.mjs <<'END'
 import { openSync } from 'node:fs'
-import { native } from '/usr/lib/node_modules/linux-kexec/dist/native.js'
+import { native } from '${INTERNALS}'
 const ON_CRASH_WITHOUT_INITRD = 2 | 4
 console.log(native().kexecFileLoadSync(openSync('${kernel()}'), -1, 'ro', ON_CRASH_WITHOUT_INITRD))
 END

@@ -8,6 +8,7 @@ import { newestKernels, ProvisionError, startVm, type Vm } from '../../src/vm/in
 import { foreignKernel } from '../../src/vm/provision/kernels.ts'
 import { untested } from '../untested.ts'
 import { debianGuest } from './guests.ts'
+import { INTERNALS, internals } from './internals.ts'
 
 // What the plan refuses, and what the kernel says to the same files when it is asked all the same: our command will not, so a
 // program of the test calls the addon.
@@ -17,8 +18,7 @@ const progress = (message: string) => console.error(`  ${message}`)
 /** `ask.mjs KERNEL INITRD FLAGS COMMAND-LINE`: prints what kexec_file_load answers and logs, and unloads again. */
 const ask = `
 import { closeSync, constants, openSync, readSync } from 'node:fs'
-import { errnoName } from '/usr/lib/node_modules/linux-kexec/dist/errors.js'
-import { native } from '/usr/lib/node_modules/linux-kexec/dist/native.js'
+import { errnoName, native } from '${INTERNALS}'
 const [kernel, initrd, flags, commandLine] = process.argv.slice(2)
 const log = openSync('/dev/kmsg', constants.O_RDONLY | constants.O_NONBLOCK)
 native().seekEnd(log)
@@ -71,7 +71,10 @@ beforeAll(async () => {
   if (own !== undefined) files.push(['i386', own])
   i386 = own && '/cases/i386'
   const guest = await debianGuest({
-    files: files.map(([name, data]) => ({ path: `/cases/${name}`, data })),
+    files: [
+      ...files.map(([name, data]) => ({ path: `/cases/${name}`, data })),
+      await internals({ 'errors.ts': 'errnoName', 'native.ts': 'native' }),
+    ],
   })
   vm = await startVm({ guest, memory: MEMORY, append: 'crashkernel=64M' })
   await vm.booted()

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Decision, Evidence } from '../../src/index.ts'
+import type { Evidence, PlanDecision } from '../../src/index.ts'
 import { type Boot, type Guest, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
 import { makeOverlay } from './checksum-init.ts'
 import { BOOT, coldMemory, guestOfSeries, json, tenKexecs } from './guests.ts'
@@ -45,7 +45,11 @@ async function kexec(vm: Vm, target: string, options = '') {
   expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
   await vm.spawn('linux-kexec exec')
   const { commandLine, decisions } = load.document.plan
-  return { boot: await vm.booted(BOOT), planned: commandLine, choices: decisions.map(({ choice }: Decision) => choice) }
+  return {
+    boot: await vm.booted(BOOT),
+    planned: commandLine,
+    choices: decisions.map(({ choice }: PlanDecision) => choice),
+  }
 }
 
 function expectAllMemory(boot: Boot, cold: Pick<Boot, 'memTotal'>): void {

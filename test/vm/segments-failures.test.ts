@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { PlannedSegment } from '../../src/engine/layout/segments/segment.ts'
 import { json, machineForFile } from './guests.ts'
+import { INTERNALS, internals } from './internals.ts'
 
 /** Cuts a vmlinux's parts into many: `cut.mjs FROM TO COUNT`; the new table of program headers comes last in the file. */
 const cut = `
@@ -41,9 +42,7 @@ writeFileSync(to, image)
 /** What `load --engine segments --verify-in-purgatory` does, and a bit of the initrd that is another by the time it is copied. */
 const overwrite = `
 import { readFileSync } from 'node:fs'
-import { x86_64 } from '/usr/lib/node_modules/linux-kexec/dist/engine/layout/x86_64/x86_64.js'
-import { native } from '/usr/lib/node_modules/linux-kexec/dist/native.js'
-import { System } from '/usr/lib/node_modules/linux-kexec/dist/system/system.js'
+import { native, System, x86_64 } from '${INTERNALS}'
 const [kernel, initrd] = process.argv.slice(2).map((path) => readFileSync(path))
 const commandLine = readFileSync('/proc/cmdline', 'utf8').trim()
 const { entry, segments, flags } = x86_64.build(
@@ -71,6 +70,11 @@ const machine = machineForFile(
       { path: '/cases/cut.mjs', data: Buffer.from(cut) },
       { path: '/cases/low.mjs', data: Buffer.from(low) },
       { path: '/cases/overwrite.mjs', data: Buffer.from(overwrite) },
+      await internals({
+        'native.ts': 'native',
+        'system/system.ts': 'System',
+        'engine/layout/x86_64/x86_64.ts': 'x86_64',
+      }),
     ],
   },
 )

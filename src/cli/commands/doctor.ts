@@ -19,7 +19,7 @@ export const command: Command = {
 that a bare \`load\` takes. Changes nothing and uses up no load. No privilege is needed;
 root sees more. docs/doctor.md explains each check.`,
   async run(args) {
-    const diagnosis = await diagnose({ root: systemOf(args) })
+    const diagnosis = await diagnose(systemOf(args))
     if (args.flag('json')) printJson(diagnosis)
     else print(diagnosisReport(diagnosis))
     return diagnosis.verdict === 'problem' ? exit.refused : exit.done

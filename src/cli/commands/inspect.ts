@@ -1,6 +1,7 @@
 import { type Inspection, inspect } from '../../image/inspect/inspection.ts'
 import { predictInspected } from '../../policy/verdict/inspected.ts'
-import type { Verdict } from '../../policy/verdict/predict.ts'
+import type { LoadVerdict } from '../../policy/verdict/predict.ts'
+import { System } from '../../system/system.ts'
 import { type Command, exit, jsonOption } from '../arguments/command.ts'
 import { placed, reportWidth } from '../output/layout.ts'
 import { print, printJson } from '../output/output.ts'
@@ -24,7 +25,7 @@ export const command: Command = {
     'even a damaged one: see the first line, or `verdict` of --json. Needs no privilege beyond reading the file.',
   async run(args) {
     const inspection = await inspect(args.positionals[0] as string)
-    const policyVerdict = predictInspected(inspection)
+    const policyVerdict = predictInspected(inspection, new System())
     if (args.flag('json')) printJson({ ...inspection, policyVerdict })
     else print(describe(inspection, policyVerdict, Math.min(reportWidth(), MAX_WIDTH)))
     return exit.done
@@ -45,7 +46,7 @@ const styles = {
   'not-loadable': 'yellow',
 } as const satisfies Record<Inspection['verdict'], string>
 
-function describe(inspection: Inspection, policyVerdict: Verdict | null, width: number): string {
+function describe(inspection: Inspection, policyVerdict: LoadVerdict | null, width: number): string {
   const verdict = placed(inspection.verdictReason, { width, style: styles[inspection.verdict] })
   const groups = [...inspectionGroups(inspection), policyGroup(policyVerdict)].flatMap(({ heading, rows }) => {
     const lines = rows.flatMap((row) => rowLines(row, width))
@@ -55,7 +56,7 @@ function describe(inspection: Inspection, policyVerdict: Verdict | null, width: 
 }
 
 /** This machine's verdict on it, for a process that may load. */
-function policyGroup(verdict: Verdict | null): Group {
+function policyGroup(verdict: LoadVerdict | null): Group {
   const asked = verdict?.privileged ?? verdict
   if (asked === null) return { heading: 'On this machine', rows: [] }
   const answers = {

@@ -25,7 +25,7 @@ export const command: Command = {
   ],
   notes: `${loadNotes}\n\nExit status 3 when load would refuse. No privilege is needed.`,
   async run(args) {
-    using made = await plan({ ...planOptions(args), root: systemOf(args) })
+    using made = await plan(planOptions(args), systemOf(args))
     if (args.flag('json')) printJson(planDocument(made))
     else print(planReport(explanations(made)))
     const [refusal] = made.refusals

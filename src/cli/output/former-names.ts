@@ -1,5 +1,5 @@
 import type { BootMenu } from '../../entries/model/boot-menu.ts'
-import type { LoadPlan } from '../../plan/plan.ts'
+import type { LoadPlan } from '../../plan/load-plan.ts'
 
 interface Named {
   readonly commandLine: string | null

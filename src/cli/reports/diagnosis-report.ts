@@ -1,5 +1,5 @@
 import { type Diagnosis, NO_MACHINE } from '../../doctor/diagnosis.ts'
-import type { Check, CheckStatus } from '../../doctor/examination/check.ts'
+import type { DoctorCheck, DoctorCheckStatus } from '../../doctor/examination/check.ts'
 import { placed, reportWidth } from '../output/layout.ts'
 import { type Style, styled } from '../output/style.ts'
 
@@ -7,7 +7,7 @@ const STATUS = 9
 const LABEL = 17
 
 const colours = { ok: 'green', warning: 'yellow', problem: 'red', unknown: 'dim' } as const satisfies Record<
-  CheckStatus,
+  DoctorCheckStatus,
   string
 >
 
@@ -29,7 +29,7 @@ export function diagnosisReport({ verdict, checks, root }: Diagnosis): string {
   return [...lines, '', ...placed(rest, { width }), end].join('\n')
 }
 
-function rows({ id, status, summary, detail, evidence, remedy }: Check, width: number): string[] {
+function rows({ id, status, summary, detail, evidence, remedy }: DoctorCheck, width: number): string[] {
   const [first = '', ...more] = placed(summary, { width, indent: STATUS, label: id, column: LABEL })
   const lines = [styled(colours[status], status.padEnd(STATUS)) + first.slice(STATUS), ...more]
   if (status === 'ok') return lines

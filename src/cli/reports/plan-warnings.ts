@@ -1,6 +1,6 @@
+import type { LoadPlan } from '../../plan/load-plan.ts'
 import type { WarningCode } from '../../plan/model/codes.ts'
-import type { Warning } from '../../plan/model/remark.ts'
-import type { LoadPlan } from '../../plan/plan.ts'
+import type { PlanWarning } from '../../plan/model/remark.ts'
 
 /** Facts that `load()` reports in an error of its own. */
 const ofProcess = new Set<WarningCode>(['no-capability', 'not-init-user-namespace'])
@@ -12,7 +12,7 @@ const ofProcess = new Set<WarningCode>(['no-capability', 'not-init-user-namespac
 export function warningsBeforeLoad(
   { warnings, refusals }: Pick<LoadPlan, 'warnings' | 'refusals'>,
   tryAnyway: boolean,
-): readonly Warning[] {
+): readonly PlanWarning[] {
   const isAsked = refusals.length === 0 && !tryAnyway
   return isAsked ? warnings.filter(({ code }) => !ofProcess.has(code)) : warnings
 }

@@ -1,5 +1,5 @@
 import { noCapability, otherPidNamespace, otherUserNamespace, seccompFilter } from '../../policy/causes/causes.ts'
-import type { Confinement } from '../../policy/process/confinement.ts'
+import type { ProcessConfinement } from '../../policy/process/confinement.ts'
 import { CAPABILITIES } from '../../policy/process/privileges.ts'
 import { readProcessStatus } from '../../system/process-status.ts'
 import type { System } from '../../system/system.ts'
@@ -94,7 +94,7 @@ const modules = {
 function confinement({ policy }: Examination): Finding<'confinement'>[] {
   const [first, ...others] = policy.confinement
   if (first === undefined) return []
-  const summaryOf = ({ module, label, missing }: Confinement) =>
+  const summaryOf = ({ module, label, missing }: ProcessConfinement) =>
     module === 'unknown'
       ? `Whether a security module confines this process cannot be read ${missing}.`
       : `${modules[module]} may refuse the load${label === null ? '' : ` (${label})`}; its rules cannot be read.`

@@ -3,7 +3,7 @@ import { parseCommandLine } from '../../cmdline/parse.ts'
 import type { Evidence } from '../../errors.ts'
 import { loaderVariable } from '../../system/efi-variables.ts'
 import type { System } from '../../system/system.ts'
-import type { CheckStatus, Finding, Subject } from '../examination/check.ts'
+import type { DoctorCheckStatus, Finding, Subject } from '../examination/check.ts'
 import { type Examination, planOf } from '../examination/examination.ts'
 
 const BLOCK = '/sys/block'
@@ -34,7 +34,7 @@ interface Volume {
 /** How a volume will be opened again. */
 interface Unlocking {
   readonly volume: Volume
-  readonly status: CheckStatus
+  readonly status: DoctorCheckStatus
   readonly summary: string
   readonly detail?: string
   readonly remedy?: string

@@ -2,7 +2,7 @@ import type { Evidence } from '../../errors.ts'
 import { limitUsedUp, loadingDisabled } from '../../policy/causes/causes.ts'
 import type { CallPolicy, KexecPolicy } from '../../policy/policy.ts'
 import type { PolicySubject } from '../../policy/survey/survey.ts'
-import { barriersOfProcess, type Verdict } from '../../policy/verdict/predict.ts'
+import { barriersOfProcess, type LoadVerdict } from '../../policy/verdict/predict.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import { type Examination, planOf } from '../examination/examination.ts'
 import { sentence } from '../examination/sentence.ts'
@@ -67,7 +67,7 @@ function signature(examination: Examination): Finding<'signature'> {
 
 /** By the verdict for a privileged process: this process's own privileges and filter have their own checks. */
 function judged(
-  { outcome, summary, hint, missing }: Verdict,
+  { outcome, summary, hint, missing }: LoadVerdict,
   policy: KexecPolicy,
   { mode, evidence }: { readonly mode: string; readonly evidence: readonly Evidence[] },
 ): Finding<'signature'> {

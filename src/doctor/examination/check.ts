@@ -8,15 +8,15 @@ import type { Examination } from './examination.ts'
  * - 'problem': a kexec would not work
  * - 'unknown': the readable facts do not show it
  */
-export type CheckStatus = 'ok' | 'warning' | 'problem' | 'unknown'
+export type DoctorCheckStatus = 'ok' | 'warning' | 'problem' | 'unknown'
 
 /** One precondition and its state. Plain data. */
-export interface Check {
+export interface DoctorCheck {
   /** Stable name, such as 'boot-mount'; docs/doctor.md explains each. */
   readonly id: string
   /** Its subject: 'kernel', 'policy', 'process', … */
   readonly subject: string
-  readonly status: CheckStatus
+  readonly status: DoctorCheckStatus
   /** One sentence. */
   readonly summary: string
   /** More sentences, where one is not enough. */
@@ -30,7 +30,7 @@ export interface Check {
 /** A check as its subject reports it. */
 export interface Finding<Id extends string = string> {
   readonly id: Id
-  readonly status: CheckStatus
+  readonly status: DoctorCheckStatus
   readonly summary: string
   readonly detail?: readonly string[]
   readonly evidence?: readonly Evidence[]

@@ -1,7 +1,8 @@
 import { readBootMenu } from '../../entries/discover.ts'
 import type { BootMenu } from '../../entries/model/boot-menu.ts'
 import { type Evidence, KexecError } from '../../errors.ts'
-import { type LoadPlan, plan } from '../../plan/plan.ts'
+import type { LoadPlan } from '../../plan/load-plan.ts'
+import { plan } from '../../plan/plan.ts'
 import { detectPolicy } from '../../policy/detect.ts'
 import type { KexecPolicy } from '../../policy/policy.ts'
 import { type Privileges, readPrivileges } from '../../policy/process/privileges.ts'
@@ -41,7 +42,7 @@ export async function readMachine(system: System, signal: AbortSignal | undefine
 
 async function planOrError(system: System, signal: AbortSignal | undefined): Promise<LoadPlan | KexecError> {
   try {
-    return await plan({ root: system, ...(signal === undefined ? {} : { signal }) })
+    return await plan(signal === undefined ? {} : { signal }, system)
   } catch (error) {
     if (error instanceof KexecError && error.reason !== 'aborted') return error
     throw error

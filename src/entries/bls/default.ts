@@ -1,6 +1,6 @@
 import { loaderVariable } from '../../system/efi-variables.ts'
 import type { System } from '../../system/system.ts'
-import type { Problem } from '../model/problem.ts'
+import type { BootProblem } from '../model/problem.ts'
 import { matchesGlob } from '../names/glob.ts'
 import { isSpare } from '../names/spare.ts'
 import { rootParameters } from '../paths/root-parameters.ts'
@@ -18,7 +18,7 @@ export interface DefaultEntry {
   readonly chosen: ChosenEntry | null
   /** Why the default is unknown, one sentence without its full stop; null where it is known. */
   readonly undecided: string | null
-  readonly problems: readonly Problem[]
+  readonly problems: readonly BootProblem[]
 }
 
 /**
@@ -36,7 +36,7 @@ export function defaultEntry(
   system: System,
   grub: GrubVariables | null,
 ): DefaultEntry {
-  const problems: Problem[] = []
+  const problems: BootProblem[] = []
   const release = bootRelease(system)
   const choice: Choice = { conf, system, matches: matcherFor(release), problems }
   const good = shown.filter(({ count }) => count?.left !== 0)
@@ -60,7 +60,7 @@ interface Choice {
   readonly conf: LoaderConf | null
   readonly system: System
   readonly matches: (pattern: string, entry: LoaderEntry) => boolean
-  readonly problems: Problem[]
+  readonly problems: BootProblem[]
 }
 
 /** Of the systemd-boot that ran last. */

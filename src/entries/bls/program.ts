@@ -1,6 +1,6 @@
 import { unquote } from '../efi/blanks.ts'
 import type { StartedKernel } from '../efi/efi-program.ts'
-import { type Problem, problemsOf } from '../model/problem.ts'
+import { type BootProblem, problemsOf } from '../model/problem.ts'
 import type { MenuReading } from './reading.ts'
 import type { Type1Keys } from './type1.ts'
 
@@ -16,7 +16,7 @@ export interface BootProgram {
   readonly isHidden: boolean
   /** Whether version, architecture and file problems are known already. */
   readonly isDescribed: boolean
-  readonly problems: readonly Problem[]
+  readonly problems: readonly BootProblem[]
   readonly uncertainties: readonly string[]
 }
 

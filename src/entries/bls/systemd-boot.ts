@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import { thisMachine } from '../efi/architectures.ts'
 import { type BootPartition, machineOfLoaders } from '../efi/partitions.ts'
 import type { Menu } from '../model/found-entry.ts'
-import { type Problem, problemsOf } from '../model/problem.ts'
+import { type BootProblem, problemsOf } from '../model/problem.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
 import type { Survey } from '../survey/survey.ts'
 import { automaticEntries } from './automatic.ts'
@@ -26,7 +26,7 @@ export const bls: EntrySource = {
   find: (survey) => {
     const { partitions } = survey.efiPrograms
     if (partitions.length === 0) return []
-    const problems: Problem[] = []
+    const problems: BootProblem[] = []
     const conf = loaderConfOf(partitions, survey)
     const reading = { survey, variables: isInUse(conf, partitions, survey) ? null : new GrubVariables(survey) }
     const found = partitions.flatMap((partition) => entriesOf(partition, reading, problems))
@@ -54,11 +54,11 @@ function loaderConfOf(partitions: readonly BootPartition[], survey: Survey): Loa
   return path === null || text === undefined ? null : parseLoaderConf(text, path)
 }
 
-function entriesOf(partition: BootPartition, reading: MenuReading, problems: Problem[]): LoaderEntry[] {
+function entriesOf(partition: BootPartition, reading: MenuReading, problems: BootProblem[]): LoaderEntry[] {
   return [...type1Entries(partition, reading, problems), ...type2EntriesOf(partition, reading)]
 }
 
-function type1Entries({ entries }: BootPartition, reading: MenuReading, problems: Problem[]): LoaderEntry[] {
+function type1Entries({ entries }: BootPartition, reading: MenuReading, problems: BootProblem[]): LoaderEntry[] {
   if (entries === null) return []
   const { survey } = reading
   const found: LoaderEntry[] = []
@@ -101,7 +101,7 @@ function menuOf(
   conf: LoaderConf | null,
   partitions: readonly BootPartition[],
   { survey, variables }: MenuReading,
-  problems: readonly Problem[],
+  problems: readonly BootProblem[],
 ): Menu {
   const shown = entries.filter(({ isHidden }) => !isHidden)
   shownTitles(shown).forEach((title, index) => {

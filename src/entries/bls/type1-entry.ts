@@ -1,7 +1,7 @@
 import { machineOf } from '../efi/architectures.ts'
 import { unquote } from '../efi/blanks.ts'
 import { splitBootCount } from '../efi/boot-counting.ts'
-import { type Problem, problemsOf } from '../model/problem.ts'
+import { type BootProblem, problemsOf } from '../model/problem.ts'
 import type { LoaderEntry } from './loader-entry.ts'
 import { programOf } from './program.ts'
 import type { MenuReading } from './reading.ts'
@@ -15,7 +15,7 @@ export function type1Entry(path: string, file: string, text: string, reading: Me
   const { id, count } = splitBootCount(file)
   const keys = parseType1(text)
   const value = (key: string) => last(keys, key)
-  const problems: Problem[] = []
+  const problems: BootProblem[] = []
   if (text.startsWith('\uFEFF'))
     problems.push({
       code: 'configuration-mistake',

@@ -2,14 +2,14 @@ import { closeSync, fstatSync } from 'node:fs'
 import { fileBytes } from '../../bytes/bytes.ts'
 import { type Addon, type AddonUser, addonRefusal, isForAnother, readAddon } from '../../image/formats/addon.ts'
 import type { System } from '../../system/system.ts'
-import type { Problem } from '../model/problem.ts'
+import type { BootProblem } from '../model/problem.ts'
 import type { SystemFiles } from '../paths/system-files.ts'
 import { companionDirectories, companionFiles, openRegular, unreadable } from './companions.ts'
 
 /** The additions of addons to a unified kernel image's command line (systemd-stub(7)). */
 export interface AddonOptions {
   readonly options: readonly string[]
-  readonly problems: readonly Problem[]
+  readonly problems: readonly BootProblem[]
 }
 
 /** Steps to read one. */
@@ -31,7 +31,7 @@ export class Addons {
    */
   optionsFor(path: string, shared: string | null, image: AddonUser): AddonOptions {
     const options: string[] = []
-    const problems: Problem[] = []
+    const problems: BootProblem[] = []
     for (const directory of [...(shared === null ? [] : [shared]), ...companionDirectories(path)]) {
       for (const { path: file, addon } of this.inDirectory(directory)) {
         const refusal = typeof addon === 'string' ? addon : addonRefusal(addon, image)

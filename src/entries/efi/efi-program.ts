@@ -2,7 +2,7 @@ import { hasParameter } from '../../cmdline/look-up.ts'
 import { stubCommandLine } from '../../image/formats/uki.ts'
 import { isSecureBoot } from '../../system/efi-variables.ts'
 import type { FoundEntry } from '../model/found-entry.ts'
-import { type Problem, problemsOf } from '../model/problem.ts'
+import { type BootProblem, problemsOf } from '../model/problem.ts'
 import { compareVersions } from '../names/version.ts'
 import type { SystemFiles } from '../paths/system-files.ts'
 import { Addons } from './addons.ts'
@@ -26,7 +26,7 @@ export interface EfiStart {
 export type StartedKernel = Pick<
   FoundEntry,
   'kernel' | 'initrds' | 'commandLine' | 'version' | 'architecture' | 'profile' | 'described' | 'systemId'
-> & { readonly problems: readonly Problem[]; readonly uncertainties: readonly string[] }
+> & { readonly problems: readonly BootProblem[]; readonly uncertainties: readonly string[] }
 
 /** More files than any command line names. */
 const MAX_INITRDS = 256

@@ -1,4 +1,4 @@
-import type { Problem } from '../model/problem.ts'
+import type { BootProblem } from '../model/problem.ts'
 
 /**
  * The kind of file that a label starts, by its keyword. `KERNEL` leaves it to the file's name; the others say it
@@ -79,7 +79,7 @@ export interface Configuration {
   readonly namesDevicetree: boolean
   /** Every file that was read. */
   readonly files: readonly string[]
-  readonly problems: readonly Problem[]
+  readonly problems: readonly BootProblem[]
 }
 
 export function newLabel(name: string, place: string, menu: SubMenu): Label {

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { addProblem } from '../model/budget.ts'
 import type { FoundEntry, Preset } from '../model/found-entry.ts'
-import type { Problem } from '../model/problem.ts'
+import type { BootProblem } from '../model/problem.ts'
 import type { Survey } from '../survey/survey.ts'
 import { type Choice, choose, isMenuModule, menuCommand, textOf } from './choice.ts'
 import type { Configuration, Label } from './configuration.ts'
@@ -34,7 +34,7 @@ interface Opened {
 
 /** Reads a configuration and the others that its entries open as further menus. */
 export class Follower {
-  readonly problems: Problem[] = []
+  readonly problems: BootProblem[] = []
   readonly files: string[] = []
   private readonly survey: Survey
   private readonly config: string

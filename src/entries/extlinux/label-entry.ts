@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { type FoundEntry, MAX_INITRDS } from '../model/found-entry.ts'
-import { type ProblemCode, problemsOf } from '../model/problem.ts'
+import { type BootProblemCode, problemsOf } from '../model/problem.ts'
 import { pathFrom } from '../paths/loader-path.ts'
 import type { Survey } from '../survey/survey.ts'
 import { type Label, submenusOf, withoutHotkey } from './configuration.ts'
@@ -85,7 +85,7 @@ function start(command: Command, append: string, reading: Reading): Started {
   return linux(reading.flavour === 'u-boot' ? command.text : file, all, command.initrd, reading)
 }
 
-function nothing(code: ProblemCode, text: string): Started {
+function nothing(code: BootProblemCode, text: string): Started {
   return { kernel: null, initrds: [], commandLine: null, problems: [{ code, text }] }
 }
 

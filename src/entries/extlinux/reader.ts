@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { addProblem, addSentence } from '../model/budget.ts'
-import type { Problem, ProblemCode } from '../model/problem.ts'
+import type { BootProblem, BootProblemCode } from '../model/problem.ts'
 import { type Configuration, type KernelKeyword, type Label, newLabel, newMenu } from './configuration.ts'
 
 /** Depth of includes that PXELINUX and U-Boot allow. */
@@ -51,7 +51,7 @@ class Reader {
   private readonly root = newMenu('', null)
   private readonly labels: Label[] = []
   private readonly files: string[] = []
-  private readonly problems: Problem[] = []
+  private readonly problems: BootProblem[] = []
   private start = this.root
   private menu = this.root
   private label: Label | null = null
@@ -309,7 +309,8 @@ class Reader {
   private include(value: string): void {
     const [name, title] = splitWord(value)
     const { place } = this
-    const problem = (code: ProblemCode, sentence: string) => addProblem(this.problems, code, `${place}: ${sentence}`)
+    const problem = (code: BootProblemCode, sentence: string) =>
+      addProblem(this.problems, code, `${place}: ${sentence}`)
     if (this.depth >= MAX_DEPTH)
       problem('left-out', `files include each other more than ${MAX_DEPTH} deep; ${name} is left out.`)
     else if (this.files.length >= MAX_FILES)

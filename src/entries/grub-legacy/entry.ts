@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { addProblem, addSentence } from '../model/budget.ts'
 import { type FoundEntry, MAX_INITRDS } from '../model/found-entry.ts'
-import type { Problem } from '../model/problem.ts'
+import type { BootProblem } from '../model/problem.ts'
 import type { Volume } from '../paths/volumes.ts'
 import type { Survey } from '../survey/survey.ts'
 import type { Command, TitledCommands } from './menu-list.ts'
@@ -35,7 +35,7 @@ class Script {
   private readonly modules: string[] = []
   private hasInitrd = false
   private other: string | null = null
-  private readonly problems: Problem[] = []
+  private readonly problems: BootProblem[] = []
   private readonly uncertainties: string[] = []
 
   constructor(config: string, survey: Survey) {

@@ -1,7 +1,7 @@
 import { isEfi } from '../../system/efi-variables.ts'
 import type { EfiStart } from '../efi/efi-program.ts'
 import { type FoundEntry, MAX_INITRDS, type Menu, type Preset } from '../model/found-entry.ts'
-import { type Problem, problemsOf } from '../model/problem.ts'
+import { type BootProblem, problemsOf } from '../model/problem.ts'
 import { filesAt } from '../paths/loader-path.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
 import type { Survey } from '../survey/survey.ts'
@@ -83,7 +83,7 @@ function entryOf(entry: LimineEntry, configuration: LimineConfiguration, config:
   const value = (...keys: string[]) => keys.map((key) => entry.values.get(key)?.[0]).find((one) => one !== undefined)
   const path = value('path', 'kernel_path', 'image_path')
   const protocol = value('protocol') ?? ''
-  const nothing = (problems: readonly Problem[]): FoundEntry => ({
+  const nothing = (problems: readonly BootProblem[]): FoundEntry => ({
     id: [...submenus, title].join('/'),
     title,
     submenus,
@@ -129,7 +129,7 @@ function entryOf(entry: LimineEntry, configuration: LimineConfiguration, config:
 
 /** An EFI program, whose load options are the command line. */
 function efiEntry(
-  nothing: (problems: readonly Problem[]) => FoundEntry,
+  nothing: (problems: readonly BootProblem[]) => FoundEntry,
   start: EfiStart,
   uncertainties: ReadonlySet<string>,
   survey: Survey,

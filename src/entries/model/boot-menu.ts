@@ -1,9 +1,9 @@
-import type { BootEntry, Source } from './entry.ts'
-import type { Problem } from './problem.ts'
+import type { BootEntry, BootSource } from './entry.ts'
+import type { BootProblem } from './problem.ts'
 
 /** One boot loader's menu, or another place that kernels were found in, as part of a BootMenu. */
 export interface BootLoader {
-  readonly source: Source
+  readonly source: BootSource
   /** The file the boot loader starts from, or the directory the kernels lie in. */
   readonly config: string
   /** Whether it is the one whose menu this machine shows, as far as that is known; at most one does. */
@@ -15,7 +15,7 @@ export interface BootLoader {
   /** Why the entry it would boot is unknown, one sentence without its full stop; null where it is known. */
   readonly undecided: string | null
   /** Faults of its configuration as a whole. */
-  readonly problems: readonly Problem[]
+  readonly problems: readonly BootProblem[]
 }
 
 /** Everything a system can boot, and the sources. */
@@ -25,5 +25,5 @@ export interface BootMenu {
   /** In the order of precedence of their entries. */
   readonly loaders: readonly BootLoader[]
   /** Problems that concern no single entry: boot loaders that disagree about the default, broken files. */
-  readonly problems: readonly Problem[]
+  readonly problems: readonly BootProblem[]
 }

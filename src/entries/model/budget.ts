@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted } from '../../abort.ts'
 import type { FoundEntry } from './found-entry.ts'
-import { type Problem, type ProblemCode, problemsOf } from './problem.ts'
+import { type BootProblem, type BootProblemCode, problemsOf } from './problem.ts'
 
 /**
  * The limits of one discovery, for any contents of the disk: far more than any machine needs, a few seconds and some
@@ -123,14 +123,14 @@ export class Budget {
   }
 
   /** The problems of a list, up to a thousand in all. */
-  problemsOf(problems: readonly Problem[]): Problem[] {
+  problemsOf(problems: readonly BootProblem[]): BootProblem[] {
     const room = Math.max(0, MAX_PROBLEMS - this.problems)
     this.problems += problems.length
     return problems.slice(0, room).map(({ code, text }) => ({ code, text: clipped(text) }))
   }
 
   /** The kinds of input that were left out. */
-  get remarks(): Problem[] {
+  get remarks(): BootProblem[] {
     const remarks: string[] = []
     if (this.spent.size > 0)
       remarks.push(
@@ -151,7 +151,7 @@ export class Budget {
 }
 
 /** Adds a problem to the list of one reader, up to the most that anyone reads. */
-export function addProblem(problems: Problem[], code: ProblemCode, text: string): void {
+export function addProblem(problems: BootProblem[], code: BootProblemCode, text: string): void {
   if (problems.length < MAX_PROBLEMS_OF_ONE) problems.push({ code, text: clipped(text) })
   else if (problems.length === MAX_PROBLEMS_OF_ONE) problems.push({ code: 'left-out', text: MORE })
 }

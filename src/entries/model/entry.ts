@@ -1,7 +1,7 @@
-import type { Problem } from './problem.ts'
+import type { BootProblem } from './problem.ts'
 
 /** The kind of configuration that a boot entry was read from. */
-export type Source =
+export type BootSource =
   | 'bls'
   | 'uki'
   | 'grub'
@@ -33,9 +33,9 @@ export interface BootEntry {
    * Kernel release as `uname -r` would print it, or null when neither the image, the configuration nor a name shows it.
    */
   readonly version: string | null
-  readonly source: Source
+  readonly source: BootSource
   /** Every source that gave this entry, `source` first. */
-  readonly sources: readonly Source[]
+  readonly sources: readonly BootSource[]
   /** The file or directory that defines the entry. */
   readonly config: string
   /** Null for an entry that starts no Linux kernel: another boot loader, the firmware's setup, power off. */
@@ -58,5 +58,5 @@ export interface BootEntry {
    * 'another root file system: …', 'a recovery mode'. Null when its version counts.
    */
   readonly passedOver: string | null
-  readonly problems: readonly Problem[]
+  readonly problems: readonly BootProblem[]
 }

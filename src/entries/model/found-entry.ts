@@ -1,5 +1,5 @@
-import type { Source } from './entry.ts'
-import type { Problem } from './problem.ts'
+import type { BootSource } from './entry.ts'
+import type { BootProblem } from './problem.ts'
 
 /**
  * An entry as its configuration gives it. Paths are mapped already (`survey.volumes`). Facts from the files themselves
@@ -16,7 +16,7 @@ export interface FoundEntry {
   /**
    * Absent: the menu's. UKIs stand in the menu of systemd-boot beside `bls` entries; GRUB's blscfg gives `bls` entries.
    */
-  readonly source?: Source
+  readonly source?: BootSource
   /** Absent: the menu's. */
   readonly config?: string
   readonly kernel: string | null
@@ -32,7 +32,7 @@ export interface FoundEntry {
   /** ID of the os-release that a unified kernel image carries. Absent: unknown. */
   readonly systemId?: string | null
   /** Faults of the entry as configured; leave missing or broken files to describe.ts. */
-  readonly problems?: readonly Problem[]
+  readonly problems?: readonly BootProblem[]
   /**
    * Facts about it that are unknown, one sentence each: 'Depends on the firmware: …'. Shown with the problems, but does
    * not make the entry a broken one.
@@ -47,7 +47,7 @@ export const MAX_INITRDS = 256
 
 /** The menu that a boot loader would show, and the entry it would boot when nobody touches a key. */
 export interface Menu {
-  readonly source: Source
+  readonly source: BootSource
   /** The file the boot loader starts from, or the directory the entries lie in. */
   readonly config: string
   /** In the boot loader's own order. */
@@ -60,7 +60,7 @@ export interface Menu {
    */
   readonly undecided?: string
   /** Faults of the configuration as a whole, with file and line where there is one. */
-  readonly problems: readonly Problem[]
+  readonly problems: readonly BootProblem[]
 }
 
 export interface Preset {
@@ -71,6 +71,6 @@ export interface Preset {
 }
 
 /** The menu of a place that holds kernels but no configuration. */
-export function menuWithoutPreset(source: Source, config: string, entries: readonly FoundEntry[]): Menu {
+export function menuWithoutPreset(source: BootSource, config: string, entries: readonly FoundEntry[]): Menu {
   return { source, config, entries, preset: null, problems: [] }
 }

@@ -25,16 +25,16 @@ export const problemCodes = [
   'unreadable-kernel',
 ] as const
 
-export type ProblemCode = (typeof problemCodes)[number]
+export type BootProblemCode = (typeof problemCodes)[number]
 
 /** A fault of an entry, a boot loader's configuration or a whole discovery, or a fact about it that is unknown. */
-export interface Problem {
-  readonly code: ProblemCode
+export interface BootProblem {
+  readonly code: BootProblemCode
   /** One sentence, which makes sense alone. */
   readonly text: string
 }
 
 /** Problems of one kind. */
-export function problemsOf(code: ProblemCode, texts: readonly string[]): Problem[] {
+export function problemsOf(code: BootProblemCode, texts: readonly string[]): BootProblem[] {
   return texts.map((text) => ({ code, text }))
 }

@@ -1,4 +1,4 @@
-import type { Problem } from '../model/problem.ts'
+import type { BootProblem } from '../model/problem.ts'
 import { withoutOld } from './kernel-names.ts'
 
 /** Early images with processor microcode, in the order GRUB loads them (GRUB_EARLY_INITRD_LINUX_STOCK). */
@@ -61,7 +61,7 @@ function bareNames(stem: string): string[] {
 }
 
 /** A problem: no initrd was found, with the three likeliest names. */
-export function noInitrd(kernel: string, looked: readonly string[], directory: string): Problem {
+export function noInitrd(kernel: string, looked: readonly string[], directory: string): BootProblem {
   const names = looked.slice(0, 3).join(', ')
   return {
     code: 'no-initrd',

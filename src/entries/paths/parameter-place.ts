@@ -1,6 +1,6 @@
 import { parametersNamed } from '../../cmdline/look-up.ts'
 import type { System } from '../../system/system.ts'
-import type { Source } from '../model/entry.ts'
+import type { BootSource } from '../model/entry.ts'
 
 /** Where a kernel parameter is set permanently, in the configuration of this machine's boot loader. */
 export interface ParameterPlace {
@@ -24,7 +24,7 @@ const KERNEL_INSTALL = ['/etc/kernel/cmdline', '/usr/lib/kernel/cmdline']
  * @param key 'crashkernel'
  * @param source the boot entry's source; null where unknown
  */
-export function placeOfParameter(system: System, key: string, source: Source | null): ParameterPlace {
+export function placeOfParameter(system: System, key: string, source: BootSource | null): ParameterPlace {
   const simple = source === null ? undefined : places[source]
   if (simple !== undefined) return { name: simple[0], afterwards: simple[1] ?? '', current: null, command: null }
   if (source === 'extlinux') return inUBoot(system, key)
@@ -52,7 +52,7 @@ export function howToSet(place: ParameterPlace, text: string, old: string | null
   return replaced === null ? `Add ${text} to ${name}${end}` : `Replace ${replaced} with ${text} in ${name}${end}`
 }
 
-const places: Partial<Record<Source, readonly [name: string, then?: string]>> = {
+const places: Partial<Record<BootSource, readonly [name: string, then?: string]>> = {
   'raspberry-pi': ['cmdline.txt on the boot partition'],
   zipl: ['`parameters` in /etc/zipl.conf', 'then run zipl'],
   'grub-legacy': ["the entry's `kernel` line in menu.lst"],

@@ -1,7 +1,7 @@
 import { closeSync, type Stats } from 'node:fs'
 import { fileType, type System } from '../../system/system.ts'
 import { Budget } from '../model/budget.ts'
-import type { Problem } from '../model/problem.ts'
+import type { BootProblem } from '../model/problem.ts'
 import { HEAD_BYTES, type IdentifyKernel, type Identity, S390_HEAD_BYTES } from '../names/identify.ts'
 import { Volumes } from './volumes.ts'
 
@@ -10,7 +10,7 @@ export interface KernelFile {
   readonly version: string | null
   readonly architecture: string | null
   /** Its faults; empty for a readable kernel. */
-  readonly problems: readonly Problem[]
+  readonly problems: readonly BootProblem[]
 }
 
 /** Steps to open a file, besides those of its path. */
@@ -28,7 +28,7 @@ export class SystemFiles {
   private readonly identify: IdentifyKernel
   private readonly resolved = new Map<string, string | undefined>()
   private readonly kernelFiles = new Map<string, KernelFile>()
-  private readonly initrdFiles = new Map<string, Problem[]>()
+  private readonly initrdFiles = new Map<string, BootProblem[]>()
   private paidLooks = 0
 
   constructor(system: System, identify: IdentifyKernel, budget = new Budget()) {
@@ -103,11 +103,11 @@ export class SystemFiles {
   }
 
   /** The obstacle to loading a file as an initrd, as a list of at most one. Never throws. */
-  initrdProblems(path: string): Problem[] {
+  initrdProblems(path: string): BootProblem[] {
     return remembered(this.initrdFiles, path, () => this.examineInitrd(path))
   }
 
-  private examineInitrd(path: string): Problem[] {
+  private examineInitrd(path: string): BootProblem[] {
     if (!this.pay(FILE)) return [{ code: 'left-out', text: `${path} ${notLookedAt}` }]
     const { stats, problem } = this.file(path, 'initrd')
     if (stats === undefined) return [problem]
@@ -139,7 +139,7 @@ export class SystemFiles {
   private file(
     path: string,
     kind: 'kernel' | 'initrd',
-  ): { stats: Stats; problem?: never } | { stats?: never; problem: Problem } {
+  ): { stats: Stats; problem?: never } | { stats?: never; problem: BootProblem } {
     const stats = this.system.stat(path)
     if (stats === undefined) return { problem: this.absence(path, kind) }
     if (!stats.isFile())
@@ -148,8 +148,8 @@ export class SystemFiles {
     return { stats }
   }
 
-  private absence(path: string, kind: 'kernel' | 'initrd'): Problem {
-    const missing = (text: string): Problem => ({ code: `missing-${kind}`, text })
+  private absence(path: string, kind: 'kernel' | 'initrd'): BootProblem {
+    const missing = (text: string): BootProblem => ({ code: `missing-${kind}`, text })
     const unmounted = /^\(([^)]+)\)(.*)$/.exec(path)
     // GRUB's names of disks are not names of this system.
     if (unmounted !== null && /^hd\d/.test(unmounted[1] as string))

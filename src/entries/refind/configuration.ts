@@ -1,5 +1,5 @@
 import { addProblem } from '../model/budget.ts'
-import type { Problem } from '../model/problem.ts'
+import type { BootProblem } from '../model/problem.ts'
 import { wordsOf } from './words.ts'
 
 /** A `menuentry` or `submenuentry` of refind.conf. Null: not given. */
@@ -43,7 +43,7 @@ export interface RefindConfiguration {
   /** `scanfor`: i internal, e external, o optical, n network, m stanzas; in the order of the menu. */
   readonly scanFor: string
   readonly rules: ScanRules
-  readonly problems: readonly Problem[]
+  readonly problems: readonly BootProblem[]
 }
 
 const MAX_STANZAS = 20_000
@@ -98,7 +98,7 @@ export function readRefind(
 
 class Reader implements RefindConfiguration {
   readonly stanzas: Stanza[] = []
-  readonly problems: Problem[] = []
+  readonly problems: BootProblem[] = []
   selection = '+'
   scanFor = 'ieom'
   rules = defaults

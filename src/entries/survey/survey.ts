@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import type { System } from '../../system/system.ts'
 import { EfiPrograms } from '../efi/efi-program.ts'
 import type { Budget } from '../model/budget.ts'
-import { type Problem, problemsOf } from '../model/problem.ts'
+import { type BootProblem, problemsOf } from '../model/problem.ts'
 import type { IdentifyKernel } from '../names/identify.ts'
 import { SystemFiles } from '../paths/system-files.ts'
 import { ThisSystem } from './this-system.ts'
@@ -41,7 +41,7 @@ export class Survey extends SystemFiles {
   }
 
   /** A problem when this system has modules directories, but none for this release. */
-  modulesProblems(version: string | null): Problem[] {
+  modulesProblems(version: string | null): BootProblem[] {
     if (version === null || this.modules.size === 0 || this.modules.has(version)) return []
     return problemsOf('no-modules', [
       `There is no modules directory for ${version}: /lib/modules/${version} does not exist.`,

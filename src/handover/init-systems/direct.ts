@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { KexecError } from '../../errors.ts'
+import { flagName } from '../../option-name.ts'
 import { status } from '../../system/kexec-state.ts'
 import { type InitSystem, unremarkable } from '../contract/init-system.ts'
 import { keepLoaded } from '../contract/keep-loaded.ts'
@@ -75,7 +76,7 @@ function notStarted(cause: unknown): KexecError {
     `${summary}; all processes were ended and the file systems unmounted; linux-kexec does nothing else`,
     {
       reason: 'handover-failed',
-      hint: '`linux-kexec exec` tries again; `echo b > /proc/sysrq-trigger` reboots through the firmware, as --allow-firmware-reboot would have done.',
+      hint: `\`linux-kexec exec\` tries again; \`echo b > /proc/sysrq-trigger\` reboots through the firmware, as ${flagName('allow-firmware-reboot')} would have done.`,
       evidence,
       ...(errno === undefined ? {} : { errno }),
       cause,

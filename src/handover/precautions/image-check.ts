@@ -1,4 +1,5 @@
 import { KexecError } from '../../errors.ts'
+import { flagName } from '../../option-name.ts'
 import { type LoadedImage, loadedImages } from '../../state/loaded-image.ts'
 import type { System } from '../../system/system.ts'
 import { localTime } from '../../text.ts'
@@ -19,7 +20,10 @@ export function checkImage(
   if (refusal === undefined) return warnings(kernel)
   if (!staleOk) throw refusal
   const code = refusal.reason === 'image-replaced' ? 'image-replaced' : 'image-stale'
-  return [...warnings(kernel), { code, text: `${sentence(refusal.summary)} It is started anyway (--stale-ok).` }]
+  return [
+    ...warnings(kernel),
+    { code, text: `${sentence(refusal.summary)} It is started anyway (${flagName('stale-ok')}).` },
+  ]
 }
 
 function replaced({ state, record, evidence }: LoadedImage): KexecError | undefined {
@@ -28,7 +32,7 @@ function replaced({ state, record, evidence }: LoadedImage): KexecError | undefi
     'the loaded kernel is not the one that linux-kexec loaded: another program has loaded another since',
     {
       reason: 'image-replaced',
-      hint: `linux-kexec had loaded ${record.kernel.path} at ${localTime(new Date(record.loadedAt))}. Load it again, or start the other one with --stale-ok.`,
+      hint: `linux-kexec had loaded ${record.kernel.path} at ${localTime(new Date(record.loadedAt))}. Load it again, or start the other one with ${flagName('stale-ok')}.`,
       evidence,
       refused: true,
     },
@@ -42,7 +46,7 @@ function stale({ stale: files }: LoadedImage): KexecError | undefined {
   return new KexecError(`the loaded kernel is older than its files: ${first.path} ${first.change}${more}`, {
     reason: 'image-stale',
     path: first.path,
-    hint: 'Load it again, or start it as it is with --stale-ok.',
+    hint: `Load it again, or start it as it is with ${flagName('stale-ok')}.`,
     evidence: files.map(({ path, change }) => ({ source: path, value: change })),
     refused: true,
   })

@@ -1,4 +1,5 @@
 import { KexecError } from '../../errors.ts'
+import { flagName } from '../../option-name.ts'
 import type { System } from '../../system/system.ts'
 import { foreignText } from '../../text.ts'
 import type { HandoverWarning } from '../contract/remarks.ts'
@@ -51,7 +52,7 @@ export function checkInhibitors(
   const more = others.length === 0 ? '' : `, and ${others.length} more`
   throw new KexecError(`${first.who} inhibits a shutdown (${first.why})${more}`, {
     reason: 'inhibited',
-    hint: 'Wait until it has finished, or use --ignore-inhibitors. `systemd-inhibit --list` shows all inhibitors.',
+    hint: `Wait until it has finished, or use ${flagName('ignore-inhibitors')}. \`systemd-inhibit --list\` shows all inhibitors.`,
     evidence: named.map((value) => ({ source: LOCKS, value })),
     refused: true,
   })

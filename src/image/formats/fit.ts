@@ -2,17 +2,17 @@ import { type ByteSource, partOf } from '../../bytes/bytes.ts'
 import { childOf, numberOf, stringOf, stringsOf } from '../../device-tree/look-up.ts'
 import { type ListedNode, listDeviceTree } from '../../device-tree/read.ts'
 import {
-  type Configuration,
   type Contents,
   contentsOf,
+  type ImageConfiguration,
   type ImageFormat,
   type ImagePart,
+  type ImagePartChoice,
   imagePart,
   type KernelImage,
   type Listing,
   magicAt,
   misplaced,
-  type PartChoice,
   type PartHash,
   type PartKind,
   unknownImage,
@@ -96,7 +96,7 @@ const kinds = new Map<string, PartKind>([
   ['flat_dt', 'device-tree'],
 ])
 
-function configuration(node: ListedNode): Omit<Configuration, 'isDefault' | 'compatible'> {
+function configuration(node: ListedNode): Omit<ImageConfiguration, 'isDefault' | 'compatible'> {
   const parts = ['kernel', 'firmware', 'ramdisk', 'fdt', 'loadables', 'fpga', 'script']
   const signatures = node.children.filter(({ name }) => /^signature(?:[-@]|$)/.test(name)).slice(0, 16)
   return {
@@ -120,7 +120,7 @@ function instant(seconds: number): string {
   return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString()
 }
 
-function unpack(source: ByteSource, choice: PartChoice): Contents {
+function unpack(source: ByteSource, choice: ImagePartChoice): Contents {
   const tree = listDeviceTree(source)
   if (typeof tree === 'string') return contentsOf([], [`its device tree ${tree}`])
   const images = childOf(tree, 'images')
@@ -172,7 +172,7 @@ function isKernel(image: ListedNode | undefined): boolean {
 /**
  * @returns the configuration; undefined where there is none; or the fault, in words
  */
-function choose(source: ByteSource, tree: ListedNode, choice: PartChoice): ListedNode | string | undefined {
+function choose(source: ByteSource, tree: ListedNode, choice: ImagePartChoice): ListedNode | string | undefined {
   const configurations = configurationsOf(tree)
   const named = (name: string) => configurations.find((each) => each.name === name)
   if (choice.configuration !== undefined) {

@@ -1,15 +1,15 @@
 import { type ByteSource, withHead } from '../../bytes/bytes.ts'
 import { textOfBytes } from '../../exact-text.ts'
 import {
-  type Configuration,
   type Contents,
   compressionAt,
   contentsOf,
+  type ImageConfiguration,
   type ImageFormat,
   type ImagePart,
+  type ImagePartChoice,
   imagePart,
   type Listing,
-  type PartChoice,
   type PartKind,
   unknownImage,
 } from '../model/image.ts'
@@ -81,7 +81,7 @@ function sectionsOf(head: Buffer, source: ByteSource | undefined): readonly PeSe
   return typeof file === 'string' ? [] : file.sections
 }
 
-function unpack(source: ByteSource, choice: PartChoice): Contents {
+function unpack(source: ByteSource, choice: ImagePartChoice): Contents {
   const file = readPeFile(source)
   if (typeof file === 'string') return contentsOf([], [`it ${file}`])
   const problems = placementProblems(file.sections, source.size)
@@ -120,7 +120,7 @@ function list(source: ByteSource): Listing {
   return { parts, configurations: profilesOf(file.sections).map((each, index) => configuration(source, each, index)) }
 }
 
-function configuration(source: ByteSource, profile: UkiProfile, index: number): Configuration {
+function configuration(source: ByteSource, profile: UkiProfile, index: number): ImageConfiguration {
   const text = profile.sections.find(({ name }) => name === '.cmdline')
   return {
     name: `@${index}`,

@@ -7,23 +7,24 @@ import { asVmlinux } from '../formats/elf.ts'
 import { HEAD_BYTES } from '../formats/inspect.ts'
 import { findVersion, isComplete, type Version } from '../model/banner.ts'
 import { engineFor } from '../model/engines.ts'
-import type { Configuration, ImagePart, KernelImage, PartChoice } from '../model/image.ts'
+import type { ImageConfiguration, ImagePart, ImagePartChoice, KernelImage } from '../model/image.ts'
 import { readSetupHeader } from '../model/setup-header.ts'
 import type { SignatureReport } from '../signature/cms/report.ts'
 import { innermost, inspectNested, kernelPart, type Layer, type NestedImage } from '../unpack/nested.ts'
 import { type Conclusion, engineOn, type InspectedEngine, verdictOf } from './conclusion.ts'
 import { type Damage, damageOf } from './damage.ts'
+import type { ImageInput } from './input.ts'
 import { checkIntegrity, type Integrity, type IntegrityCheck } from './integrity.ts'
-import { type ImageInput, type OpenImage, openInput } from './open.ts'
+import { type OpenImage, openInput } from './open.ts'
 import { type FileSignatures, fileSignatures } from './signatures.ts'
 
-export interface InspectOptions extends PartChoice {
+export interface InspectionRequest extends ImagePartChoice {
   /** The machine that paths refer to; default the running one. */
   readonly system?: System
   /** The machine that would load it, as `uname -m` prints it; default that of `system`, else the running one. */
   readonly machine?: string
   /** Certificates (DER) for checking a signature that carries none, such as those on kernel modules. */
-  readonly certificates?: readonly Buffer[]
+  readonly certificates?: readonly Uint8Array[]
   readonly signal?: AbortSignal
 }
 
@@ -44,7 +45,7 @@ export interface Inspection extends KernelImage, Conclusion {
   /** All contents of the containers. */
   readonly parts: readonly InspectedPart[]
   /** FIT configurations or profiles of a UKI, with `layer`: an index into `nested`. */
-  readonly configurations: readonly (Configuration & { readonly layer: number })[]
+  readonly configurations: readonly (ImageConfiguration & { readonly layer: number })[]
   /** The command line of the outermost container that has one, in the chosen configuration; or null. */
   readonly commandLine: string | null
   /** All checks that can detect damage. */
@@ -67,7 +68,7 @@ export type InspectedPart = ImagePart & { readonly layer: number }
  * @param input a path, bytes, an open file or a stream
  * @throws KexecError 'not-found', 'not-readable', 'io', 'aborted'. No bytes make it fail
  */
-export async function inspect(input: ImageInput, options: InspectOptions = {}): Promise<Inspection> {
+export async function inspect(input: ImageInput, options: InspectionRequest = {}): Promise<Inspection> {
   const { system = new System(), signal, ...choice } = options
   heed(signal)
   const file = await openInput(system, input, { name: 'kernel', signal })
@@ -128,7 +129,7 @@ export interface Examination {
 export async function examine(
   { path, fd, stats }: OpenImage,
   nested: NestedImage,
-  options: Pick<InspectOptions, 'certificates' | 'signal'>,
+  options: Pick<InspectionRequest, 'certificates' | 'signal'>,
 ): Promise<Examination> {
   try {
     return await readAll(nested, stats?.isFile() ? fd : null, options)
@@ -143,7 +144,7 @@ export async function examine(
 async function readAll(
   nested: NestedImage,
   fd: number | null,
-  options: Pick<InspectOptions, 'certificates' | 'signal'>,
+  options: Pick<InspectionRequest, 'certificates' | 'signal'>,
 ): Promise<Examination> {
   const { signal } = options
   const layers = nested.layers.map(completed)
@@ -174,7 +175,10 @@ function completed(layer: Layer): Layer {
   return { ...layer, image: { ...image, setupHeader: readSetupHeader(source.read(0, HEAD_BYTES), source) } }
 }
 
-async function kernelSignaturesOf(layers: readonly Layer[], options: InspectOptions): Promise<SignatureReport | null> {
+async function kernelSignaturesOf(
+  layers: readonly Layer[],
+  options: InspectionRequest,
+): Promise<SignatureReport | null> {
   const last = layers.at(-1)
   if (last === undefined || layers.length === 1 || !last.isPlain) return null
   const { inspectSignatures } = await import('../signature/inspect.ts')

@@ -7,23 +7,7 @@ import { MemoryFile } from '../../system/memory-file.ts'
 import { fileType, NotAFile, readAtMost, System } from '../../system/system.ts'
 import { HEAD_BYTES, inspectImage } from '../formats/inspect.ts'
 import { type KernelImage, unknownImage } from '../model/image.ts'
-
-/**
- * The forms of a kernel or an initrd: a path; its bytes, which must not change until they are loaded; a file that is
- * open for reading, which stays the caller's; a stream (Readable, ReadableStream or any other), which is read to its
- * end.
- */
-export type ImageInput = string | Uint8Array | FileHandle | AsyncIterable<Uint8Array>
-
-/**
- * Keeps a reference to a stream that is read only later: a runtime may end one when nothing refers to its source, as
- * Node 20 does with the body of a response of fetch(). Other inputs stay unchanged.
- */
-export function holdInput(input: ImageInput): ImageInput {
-  if (typeof input === 'string' || !(Symbol.asyncIterator in input)) return input
-  const iterator = input[Symbol.asyncIterator]()
-  return { [Symbol.asyncIterator]: () => iterator }
-}
+import { holdInput, type ImageInput } from './input.ts'
 
 /** A file that stays open from inspection to the syscall, so that the inspected bytes are the loaded ones. */
 export interface OpenImage {
@@ -57,17 +41,18 @@ export function openImage(system: System, path: string): OpenImage {
 /**
  * Opens a kernel or an initrd in any form. The caller closes it.
  * @param name the purpose of a stream's bytes, as a part of a message: 'kernel'
- * @throws KexecError as `openImage`; 'no-memory', 'aborted'; and 'io' with the stream's own error as its cause
+ * @throws KexecError as `openImage` and `holdInput`; 'no-memory', 'aborted'; and 'io' with the stream's own error as its cause
  */
 export async function openInput(
   system: System,
   input: ImageInput,
   { name, signal }: { readonly name: string; readonly signal?: AbortSignal | undefined },
 ): Promise<OpenImage> {
-  if (typeof input === 'string') return openImage(system, input)
-  if (input instanceof Uint8Array) return imageOfBytes(input)
-  if (Symbol.asyncIterator in input) return openStream(input, name, signal)
-  return openHandle(input)
+  const held = holdInput(input)
+  if (typeof held === 'string') return openImage(system, held)
+  if (held instanceof Uint8Array) return imageOfBytes(held)
+  if (Symbol.asyncIterator in held) return openStream(held, name, signal)
+  return openHandle(held)
 }
 
 function imageOfBytes(input: Uint8Array): OpenImage {

@@ -2,7 +2,7 @@ import type { ByteSource } from '../../bytes/bytes.ts'
 import { System } from '../../system/system.ts'
 import type { SignatureReport } from '../signature/cms/report.ts'
 import type { ImaAttribute } from '../signature/ima.ts'
-import type { InspectSignaturesOptions } from '../signature/inspect.ts'
+import type { SignatureOptions } from '../signature/inspect.ts'
 import { openImage } from './open.ts'
 
 /** The signatures of a file: those in it, and that beside it. */
@@ -19,7 +19,7 @@ export interface FileSignatures extends SignatureReport {
  */
 export async function inspectSignatures(
   path: string,
-  options: InspectSignaturesOptions & { readonly system?: System } = {},
+  options: SignatureOptions & { readonly system?: System } = {},
 ): Promise<FileSignatures> {
   const { system = new System() } = options
   const { fd, stats, source, close } = openImage(system, path)
@@ -34,7 +34,7 @@ export async function inspectSignatures(
 export async function fileSignatures(
   source: ByteSource,
   fd: number | null,
-  options: InspectSignaturesOptions,
+  options: SignatureOptions,
 ): Promise<FileSignatures> {
   const { inspectSignatures: inspect } = await import('../signature/inspect.ts')
   const { readImaAttribute } = await import('../signature/ima.ts')

@@ -124,7 +124,7 @@ export interface PartHash {
 }
 
 /** The choice among several offers of a container. */
-export interface PartChoice {
+export interface ImagePartChoice {
   /** Number of a UKI's profile; default: the first. */
   readonly profile?: number
   /** Name of a FIT configuration; default: by `compatible`, else the container's default. */
@@ -149,11 +149,11 @@ export interface Contents {
 /** All contents of a container, for every choice. */
 export interface Listing {
   readonly parts: readonly ImagePart[]
-  readonly configurations: readonly Configuration[]
+  readonly configurations: readonly ImageConfiguration[]
 }
 
 /** One of the sets of parts that a container offers: a FIT configuration, a UKI's profile. */
-export interface Configuration {
+export interface ImageConfiguration {
   readonly name: string
   readonly description: string | null
   /** Whether it is the default. */
@@ -182,7 +182,7 @@ export interface ImageFormat {
    */
   inspect(head: Buffer, source?: ByteSource): KernelImage
   /** For formats that hold a kernel in them: the places of the parts. Never throws for the image's bytes. */
-  unpack?(source: ByteSource, choice: PartChoice): Contents
+  unpack?(source: ByteSource, choice: ImagePartChoice): Contents
   /** For formats that offer a choice: all contents. Never throws for the image's bytes. */
   list?(source: ByteSource): Listing
 }

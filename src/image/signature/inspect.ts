@@ -7,9 +7,9 @@ import { type ImageSignature, type SignatureReport, type SignatureVerdict, Unrea
 import { checkAppendedSignature, readAppendedSignature } from './module-signature.ts'
 import { readPeLayout } from './pe-layout.ts'
 
-export interface InspectSignaturesOptions {
+export interface SignatureOptions {
   /** Certificates (DER) for checking a signature that carries none, such as those on kernel modules. */
-  readonly certificates?: readonly Buffer[]
+  readonly certificates?: readonly Uint8Array[]
   readonly signal?: AbortSignal
 }
 
@@ -20,10 +20,7 @@ export interface InspectSignaturesOptions {
  * answer. Whether anyone trusts the signer is not asked here.
  * @throws Node's error of read(2), and the signal's reason; nothing else
  */
-export async function inspectSignatures(
-  source: ByteSource,
-  options: InspectSignaturesOptions = {},
-): Promise<SignatureReport> {
+export async function inspectSignatures(source: ByteSource, options: SignatureOptions = {}): Promise<SignatureReport> {
   const { signal } = options
   heed(signal)
   const appended = readAppendedSignature(source)
@@ -70,10 +67,10 @@ function withoutSignature(reading: ReturnType<typeof readPeLayout>): SignatureRe
   }
 }
 
-function readKnown(certificates: readonly Buffer[], problems: string[]): Certificate[] {
+function readKnown(certificates: readonly Uint8Array[], problems: string[]): Certificate[] {
   return certificates.flatMap((der) => {
     try {
-      return [readCertificate(der)]
+      return [readCertificate(Buffer.from(der.buffer, der.byteOffset, der.byteLength))]
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error
       problems.push(`of the certificates to check with, ${error.message}`)

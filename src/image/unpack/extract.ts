@@ -6,7 +6,7 @@ import { MemoryFile } from '../../system/memory-file.ts'
 import { androidVendorBoot } from '../formats/android.ts'
 import { formatOf, HEAD_BYTES, inspectImage } from '../formats/inspect.ts'
 import { VersionWatch } from '../model/banner.ts'
-import type { Contents, ImagePart, KernelImage, PartChoice } from '../model/image.ts'
+import type { Contents, ImagePart, ImagePartChoice, KernelImage } from '../model/image.ts'
 import { innermost, type LocatedPart, MAX_NESTING } from './nested.ts'
 import { VerifiedPart } from './verified.ts'
 
@@ -16,7 +16,7 @@ export const MAX_UNPACKED = 1024 * 1024 * 1024
 /** Bytes copied at a time. */
 const CHUNK = 1024 * 1024
 
-export interface ExtractOptions extends PartChoice {
+export interface ExtractOptions extends ImagePartChoice {
   /** The descriptor whose whole content is `source`: returned as it is when nothing need be unpacked. */
   readonly fd?: number
   readonly signal?: AbortSignal

@@ -1,7 +1,7 @@
 import { type ByteSource, memoryBytes, partOf } from '../../bytes/bytes.ts'
 import { canDecompress, decompressHead } from '../../compression/decompress.ts'
 import { formatOf, HEAD_BYTES, inspectImage } from '../formats/inspect.ts'
-import type { Contents, ImageFormat, ImagePart, KernelImage, PartChoice } from '../model/image.ts'
+import type { Contents, ImageFormat, ImagePart, ImagePartChoice, KernelImage } from '../model/image.ts'
 
 /** How much of a compressed kernel is unpacked to identify it, in bytes: s390's parameters lie at 65 KiB. */
 const UNPACKED_HEAD = 256 * 1024
@@ -43,7 +43,7 @@ export interface Layer {
  * Identifies a file and the kernel in it, through all its containers. Reads the head, the tables of containers and the
  * start of compressed data; the version line is found where that does not require unpacking the whole.
  */
-export async function inspectNested(source: ByteSource, choice: PartChoice = {}): Promise<NestedImage> {
+export async function inspectNested(source: ByteSource, choice: ImagePartChoice = {}): Promise<NestedImage> {
   const counted = countReads(source)
   const layers: Layer[] = []
   let next: Pick<Layer, 'source' | 'isPlain' | 'isWhole'> | undefined = {
@@ -67,7 +67,7 @@ export async function inspectNested(source: ByteSource, choice: PartChoice = {})
   }
 }
 
-function readLayer(where: Pick<Layer, 'source' | 'isPlain' | 'isWhole'>, choice: PartChoice): Layer {
+function readLayer(where: Pick<Layer, 'source' | 'isPlain' | 'isWhole'>, choice: ImagePartChoice): Layer {
   const { source, isWhole } = where
   const head = source.read(0, HEAD_BYTES)
   // The end of a partly unpacked image is unknown.

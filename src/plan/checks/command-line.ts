@@ -1,6 +1,7 @@
 import { commandLineBytes } from '../../cmdline/parse.ts'
 import { KexecError } from '../../errors.ts'
 import type { KernelImage } from '../../image/model/image.ts'
+import { optionName } from '../../option-name.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 
 /** Formats whose loaders compare the command line with the limit: bzImage64_load, and kexec_file_add_components of s390. */
@@ -20,7 +21,7 @@ export function checkLength(commandLine: string, image: KernelImage, path: strin
         path,
         // Other loaders do not check; the new kernel truncates the line.
         ...(refusesLongLines.has(image.format) ? { code: 'EINVAL' } : {}),
-        hint: `Take away at least ${excess} ${excess === 1 ? 'byte' : 'bytes'} with --remove KEY.`,
+        hint: `Take away at least ${excess} ${excess === 1 ? 'byte' : 'bytes'} with ${optionName('remove', 'KEY')}.`,
         evidence: [{ source, value: `${image.maxCommandLine} usable` }],
         refused: true,
       }),

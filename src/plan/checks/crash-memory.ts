@@ -1,7 +1,7 @@
 import { lastParameter } from '../../cmdline/look-up.ts'
 import { explainNotReserved } from '../../crash-kernel/not-reserved.ts'
 import { howToReserve, recommendReservation } from '../../crash-kernel/reservation.ts'
-import type { Source } from '../../entries/model/entry.ts'
+import type { BootSource } from '../../entries/model/entry.ts'
 import { type Evidence, KexecError } from '../../errors.ts'
 import type { System } from '../../system/system.ts'
 import { formatBytes } from '../../text.ts'
@@ -30,7 +30,7 @@ export interface CrashLoad {
   /** The kernel's; null when unknown. */
   readonly architecture: string | null
   /** The boot entry's source, which shows where parameters are set; null without an entry. */
-  readonly source: Source | null
+  readonly source: BootSource | null
 }
 
 /**

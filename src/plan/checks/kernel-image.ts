@@ -4,6 +4,7 @@ import { bzImageProblems, pagingLevels } from '../../image/formats/bzimage.ts'
 import { TRUNCATED } from '../../image/formats/inspect.ts'
 import { engineFor } from '../../image/model/engines.ts'
 import type { KernelImage } from '../../image/model/image.ts'
+import { flagName } from '../../option-name.ts'
 import { byteOrderOf, factsOf, familyOf, seriesName } from '../../system/architecture.ts'
 import { formatBytes } from '../../text.ts'
 import type { Engine } from '../choices/engine.ts'
@@ -205,7 +206,7 @@ function checkPageSize({ image, way }: CheckedKernel, running: RunningMachine, r
   if (way.tryAnyway)
     return [warning('other-page-size', `${differs}: where the CPU cannot do both, it stops before its first message`)]
   const summary = `${differs}: whether the CPU can do both is not known, and with kexec_load nobody asks it`
-  const hint = `Choose a kernel with pages of ${formatBytes(running.pageSize)}; or, on a CPU that is known to do both, give --try-anyway.`
+  const hint = `Choose a kernel with pages of ${formatBytes(running.pageSize)}; or, on a CPU that is known to do both, give ${flagName('try-anyway')}.`
   const evidence = running.evidence.filter(({ source }) => source.includes('AT_PAGESZ'))
   return [refuse('wrong-architecture', summary, hint, { evidence })]
 }

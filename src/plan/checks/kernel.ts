@@ -1,4 +1,5 @@
 import { KexecError } from '../../errors.ts'
+import { optionName } from '../../option-name.ts'
 import type { Choices } from '../choices/choices.ts'
 import { whyNotSegments } from '../choices/engine.ts'
 import type { Context } from '../context/context.ts'
@@ -30,7 +31,7 @@ export function checkKernel(context: Context, { engine }: Choices): Remark[] {
 function checkVendorBoot(kernel: PlannedKernel): Remark[] {
   if (kernel.vendor !== null || !/^Android boot image/.test(kernel.chain[0]?.format ?? '') || !isSplit(kernel))
     return []
-  const text = `${kernel.file.path} has a vendor boot image beside it, with the first part of the ramdisk and of the command line: give it with --vendor-boot`
+  const text = `${kernel.file.path} has a vendor boot image beside it, with the first part of the ramdisk and of the command line: give it with ${optionName('vendor-boot')}`
   return [warning('vendor-boot-not-given', text)]
 }
 

@@ -1,4 +1,5 @@
 import type { KernelImage } from '../../image/model/image.ts'
+import { optionName } from '../../option-name.ts'
 import { usesFiveLevels, whyItMayTrip } from '../context/paging.ts'
 import type { RunningMachine } from '../context/running-machine.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
@@ -15,7 +16,7 @@ export function checkPagingLeft(running: RunningMachine, image: KernelImage, com
   return [
     warning(
       'paging-levels',
-      `the new kernel uses 4 levels of page tables (${why}) and the running one 5 (la57): machines were seen to reset on that way; give --engine segments, which keeps it from that, or boot the running kernel with no5lvl first`,
+      `the new kernel uses 4 levels of page tables (${why}) and the running one 5 (la57): machines were seen to reset on that way; give ${optionName('engine', 'segments')}, which keeps it from that, or boot the running kernel with no5lvl first`,
     ),
   ]
 }

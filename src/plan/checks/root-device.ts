@@ -1,6 +1,7 @@
 import { lastParameter } from '../../cmdline/look-up.ts'
 import type { CommandLine } from '../../cmdline/parse.ts'
 import { KexecError } from '../../errors.ts'
+import { flagName, optionName } from '../../option-name.ts'
 import type { PlannedInitrds } from '../context/initrds.ts'
 import type { Target } from '../context/target.ts'
 import type { PlanOptions } from '../model/options.ts'
@@ -76,7 +77,7 @@ export function checkRoot(
       new KexecError(summary, {
         reason: 'no-initrd',
         ...(target.entry === null ? {} : { path: target.entry.kernel ?? '' }),
-        hint: 'Name the initrd with --initrd FILE. For a kernel with an initramfs built in, add --no-initrd.',
+        hint: `Name the initrd with ${optionName('initrd', 'FILE')}. For a kernel with an initramfs built in, add ${flagName('no-initrd')}.`,
         refused: true,
       }),
     ),

@@ -1,4 +1,4 @@
-import type { Source } from '../../entries/model/entry.ts'
+import type { BootSource } from '../../entries/model/entry.ts'
 import type { System } from '../../system/system.ts'
 import type { RunningMachine } from '../context/running-machine.ts'
 import type { LoadSizes } from '../context/sizes.ts'
@@ -16,7 +16,7 @@ export interface SizedLoad {
   /** The kernel's; null when unknown. */
   readonly architecture: string | null
   /** The boot entry's source; null without an entry. */
-  readonly source: Source | null
+  readonly source: BootSource | null
   readonly tryAnyway: boolean
 }
 

@@ -1,4 +1,5 @@
 import { type Evidence, KexecError } from '../../errors.ts'
+import { flagName } from '../../option-name.ts'
 import type { System } from '../../system/system.ts'
 import type { RunningMachine } from '../context/running-machine.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
@@ -40,8 +41,7 @@ export function checkVirtualAddresses(system: System, running: RunningMachine, t
   const summary =
     'the running kernel uses 52 bits of virtual addresses, and Linux 6.12 on arm64 was seen to crash then while it loads any kernel'
   if (tryAnyway) return [warning('may-crash-running-kernel', summary)]
-  const hint =
-    'Boot the running kernel with arm64.nolva on its command line first, or a newer one; where it is mended, give --try-anyway.'
+  const hint = `Boot the running kernel with arm64.nolva on its command line first, or a newer one; where it is mended, give ${flagName('try-anyway')}.`
   return [refusal(new KexecError(summary, { reason: 'no-kexec-support', hint, evidence: [evidence], refused: true }))]
 }
 

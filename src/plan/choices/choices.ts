@@ -1,5 +1,5 @@
 import type { PlannedSegment } from '../../engine/layout/segments/segment.ts'
-import type { Verdict } from '../../policy/verdict/predict.ts'
+import type { LoadVerdict } from '../../policy/verdict/predict.ts'
 import type { Context } from '../context/context.ts'
 import { type Choice, together } from '../model/decision.ts'
 import { type ChosenCommandLine, chooseCommandLine } from './command-line.ts'
@@ -21,7 +21,7 @@ export interface Choices {
   /** With the engine `segments`: the place of each, as far as it is known before the load; else null. */
   readonly segments: readonly PlannedSegment[] | null
   /** The kernel's predicted answer, as far as its policy shows; null for a machine other than the running one. */
-  readonly verdict: Verdict | null
+  readonly verdict: LoadVerdict | null
 }
 
 /** Makes all choices, each from the context and the choices before it. */

@@ -3,10 +3,11 @@ import { type CommandLine, parseCommandLine, printCommandLine } from '../../cmdl
 import { reuseCommandLine, withoutBoot, withoutIdleMarks } from '../../cmdline/reuse.ts'
 import { crashCommandLine } from '../../crash-kernel/parameters.ts'
 import { KexecError } from '../../errors.ts'
+import { flagName, optionName } from '../../option-name.ts'
 import type { System } from '../../system/system.ts'
 import type { Context } from '../context/context.ts'
 import { ownCommandLine } from '../context/kernel.ts'
-import type { Choice, Decision } from '../model/decision.ts'
+import type { Choice, PlanDecision } from '../model/decision.ts'
 import { listOf } from '../model/options.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 import { fastParameters } from './fast-parameters.ts'
@@ -43,7 +44,7 @@ export function chooseCommandLine(context: Context): Choice<ChosenCommandLine> {
     : edited(context, base)
 }
 
-function decision(text: string, reason: string): Decision {
+function decision(text: string, reason: string): PlanDecision {
   return { subject: 'command line', choice: text, reason }
 }
 
@@ -56,7 +57,7 @@ function edited(context: Context, base: Base): Choice<ChosenCommandLine> {
   const reasons = [
     base.reason,
     ...(forCrash?.reasons ?? []),
-    ...(sooner?.added.map(({ raw }) => `with ${raw} for --fast`) ?? []),
+    ...(sooner?.added.map(({ raw }) => `with ${raw} for ${flagName('fast')}`) ?? []),
   ]
   const remarks: Remark[] = []
   let line = forCrash?.line ?? sooner?.line ?? base.line
@@ -64,7 +65,8 @@ function edited(context: Context, base: Base): Choice<ChosenCommandLine> {
     const shorter = removeParameter(line, key)
     if (shorter.parameters.length < line.parameters.length || wasThere(sooner?.line ?? base.line, key))
       reasons.push(`without ${key}`)
-    else remarks.push(warning('no-such-parameter', `--remove ${key}: the command line has no such parameter`))
+    else
+      remarks.push(warning('no-such-parameter', `${optionName('remove', key)}: the command line has no such parameter`))
     line = withoutIdleMarks(shorter)
   }
   for (const text of listOf(options.append)) {
@@ -73,14 +75,14 @@ function edited(context: Context, base: Base): Choice<ChosenCommandLine> {
   }
   const text = printCommandLine(line)
   const isStillThere = ({ raw }: { readonly raw: string }) => line.parameters.some((parameter) => parameter.raw === raw)
-  const decisions: Decision[] = [
+  const decisions: PlanDecision[] = [
     decision(text, reasons.join(', ')),
     ...(forCrash?.added ?? [])
       .filter(isStillThere)
-      .map(({ raw, reason }): Decision => ({ subject: 'parameter', choice: raw, reason })),
+      .map(({ raw, reason }): PlanDecision => ({ subject: 'parameter', choice: raw, reason })),
     ...(sooner?.added ?? [])
       .filter(isStillThere)
-      .map(({ choice, reason }): Decision => ({ subject: 'fast', choice, reason })),
+      .map(({ choice, reason }): PlanDecision => ({ subject: 'fast', choice, reason })),
   ]
   return { value: { text, parsed: line }, decisions, remarks }
 }
@@ -111,16 +113,20 @@ function wasThere(line: CommandLine, selector: string): boolean {
 /** @returns the refusal where there is none */
 function chooseBase({ system, options, target: { entry }, kernel }: Context): Base | KexecError {
   if (options.commandLine !== undefined && options.reuseCommandLine) {
-    throw new KexecError('--command-line and --reuse-cmdline exclude each other', {
+    throw new KexecError(`${optionName('command-line')} and ${flagName('reuse-cmdline')} exclude each other`, {
       reason: 'invalid-argument',
       refused: true,
     })
   }
   if (options.commandLine !== undefined) {
     checkCommandLineText(options.commandLine)
-    return { line: parseCommandLine(options.commandLine), reason: 'given with --command-line', isVerbatim: true }
+    return {
+      line: parseCommandLine(options.commandLine),
+      reason: `given with ${optionName('command-line')}`,
+      isVerbatim: true,
+    }
   }
-  if (options.reuseCommandLine) return runningCommandLine(system, 'asked for with --reuse-cmdline')
+  if (options.reuseCommandLine) return runningCommandLine(system, `asked for with ${flagName('reuse-cmdline')}`)
   const own = ownCommandLine(kernel)
   // The menu does not know the additions of a hypervisor to an image that is an entry by itself.
   const isWholeEntry = entry?.source === 'uki' && own !== null
@@ -130,7 +136,7 @@ function chooseBase({ system, options, target: { entry }, kernel }: Context): Ba
   return new KexecError('a kernel file comes without a command line, and none was given', {
     reason: 'no-command-line',
     path: kernel.file.path,
-    hint: "Add --reuse-cmdline for the running kernel's, or --command-line 'root=… ro'.",
+    hint: `Add ${flagName('reuse-cmdline')} for the running kernel's, or ${optionName('command-line', "'root=… ro'")}.`,
     refused: true,
   })
 }
@@ -149,7 +155,7 @@ function runningCommandLine(system: System, why: string): Base | KexecError {
     return new KexecError('there is no running command line to reuse', {
       reason: 'no-command-line',
       path: '/proc/cmdline',
-      hint: "Give the command line with --command-line 'root=… ro'.",
+      hint: `Give the command line with ${optionName('command-line', "'root=… ro'")}.`,
       refused: true,
     })
   }

@@ -2,6 +2,7 @@ import { MAX_BLOB, readDeviceTree } from '../../device-tree/read.ts'
 import type { DeviceTree } from '../../device-tree/tree.ts'
 import { segmentArchitecture } from '../../engine/layout/architectures.ts'
 import { KexecError } from '../../errors.ts'
+import { optionName } from '../../option-name.ts'
 import type { System } from '../../system/system.ts'
 import type { Context } from '../context/context.ts'
 import { type Choice, silent } from '../model/decision.ts'
@@ -28,7 +29,7 @@ export function chooseDeviceTree(context: Context, engine: Engine): Choice<Given
   if (engine === 'file' || !segmentArchitecture(kernel.image)?.hasDeviceTree) return { ...silent(null), remarks }
   try {
     const tree = readDeviceTree(readAll(system, path), path)
-    const reason = 'asked for with --dtb, in place of the running one'
+    const reason = `asked for with ${optionName('dtb')}, in place of the running one`
     return { value: { path, tree }, decisions: [{ subject: 'device tree', choice: path, reason }], remarks }
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
@@ -43,10 +44,10 @@ function whyNoTree(context: Context, engine: Engine): KexecError[] {
   ]
   if (!takesDeviceTree(context)) {
     const { format, architecture } = context.kernel.image
-    return refuse(`a ${format} of ${architecture} is given no device tree`, 'Omit --dtb.')
+    return refuse(`a ${format} of ${architecture} is given no device tree`, `Omit ${optionName('dtb')}.`)
   }
   if (engine !== 'file') return []
-  const hint = 'Omit --dtb, or give --engine segments.'
+  const hint = `Omit ${optionName('dtb')}, or give ${optionName('engine', 'segments')}.`
   return refuse('the engine `file` (kexec_file_load) gives the new kernel the running device tree', hint)
 }
 
@@ -60,7 +61,7 @@ function readAll(system: System, path: string): Buffer {
       reason: isAbsent ? 'not-found' : 'not-readable',
       code,
       path,
-      hint: 'Give --dtb the path of a flattened device tree (.dtb).',
+      hint: `Give ${optionName('dtb')} the path of a flattened device tree (.dtb).`,
       refused: true,
       cause: error,
     })

@@ -1,12 +1,13 @@
 import { segmentArchitecture } from '../../engine/layout/architectures.ts'
 import { KexecError } from '../../errors.ts'
 import { engineFor } from '../../image/model/engines.ts'
+import { flagName, optionName } from '../../option-name.ts'
 import type { KexecPolicy } from '../../policy/policy.ts'
 import { familyOf } from '../../system/architecture.ts'
 import type { Context } from '../context/context.ts'
 import { whyItMayTrip } from '../context/paging.ts'
 import { hasKexecFileLoad } from '../context/running-machine.ts'
-import type { Choice, Decision } from '../model/decision.ts'
+import type { Choice, PlanDecision } from '../model/decision.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 
 /** The syscall that loads a plan: 'file' is kexec_file_load(2), 'segments' is kexec_load(2). */
@@ -20,12 +21,12 @@ const { warning, refusal } = remarksOn('engine')
  */
 export function chooseEngine(context: Context, commandLine: string): Choice<Engine> {
   const { engine = 'auto', panic } = context.options
-  const kind: Decision[] = panic
-    ? [{ subject: 'kind', choice: 'crash kernel', reason: 'asked for with --panic; a panic starts it' }]
+  const kind: PlanDecision[] = panic
+    ? [{ subject: 'kind', choice: 'crash kernel', reason: `asked for with ${flagName('panic')}; a panic starts it` }]
     : []
-  const decide = (choice: Engine, reason: string): Decision[] => [{ subject: 'engine', choice, reason }, ...kind]
+  const decide = (choice: Engine, reason: string): PlanDecision[] => [{ subject: 'engine', choice, reason }, ...kind]
   if (engine === 'segments') {
-    const reason = `asked for with --engine. ${WHAT.segments}`
+    const reason = `asked for with ${optionName('engine')}. ${WHAT.segments}`
     return { value: engine, decisions: decide(engine, reason), remarks: remarksOnSegments(context) }
   }
   const why = engine === 'auto' && isServed(context) ? whySegments(context, commandLine) : null
@@ -52,7 +53,7 @@ function whySegments(context: Context, commandLine: string): string | null {
   const isMissing = policy?.kexecFileLoad.mode === 'unsupported' || !hasKexecFileLoad(running)
   const hasOther = policy !== null && policy.kexecLoad.mode !== 'unsupported'
   if (isMissing && hasOther && !lacksCrash(context)) return 'the running kernel has no kexec_file_load'
-  if (fast && !panic && checksNothing(policy)) return 'the faster of the two, for --fast'
+  if (fast && !panic && checksNothing(policy)) return `the faster of the two, for ${flagName('fast')}`
   return null
 }
 
@@ -77,7 +78,7 @@ function barring(context: Context): string | null {
     : signature.required === null
       ? 'this machine may require signatures of kernels'
       : 'IMA has rules on this machine'
-  return `${asks}, and kexec_load checks none: \`--engine segments\` takes it all the same`
+  return `${asks}, and kexec_load checks none: ${optionName('engine', 'segments')} takes it all the same`
 }
 
 /** Whether it is certain that neither way checks a signature: the faster engine must not be a way around one. */
@@ -121,6 +122,6 @@ function remarksOnSegments(context: Context): Remark[] {
 }
 
 function refuse(summary: string): Remark {
-  const hint = 'Leave --engine away, or give --engine file.'
+  const hint = `Leave ${optionName('engine')} away, or give ${optionName('engine', 'file')}.`
   return refusal(new KexecError(summary, { reason: 'invalid-argument', hint, refused: true }))
 }

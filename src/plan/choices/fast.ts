@@ -3,11 +3,12 @@ import { wantsKaslr } from '../../engine/layout/x86_64/kaslr.ts'
 import type { SetupHeader, SetupPayload } from '../../image/model/setup-header.ts'
 import { hasUnpackablePayload } from '../../image/unpack/payload.ts'
 import { unpackableCompression } from '../../initrd/unpacked.ts'
+import { flagName } from '../../option-name.ts'
 import { formatBytes } from '../../text.ts'
 import type { Context } from '../context/context.ts'
 import { leavesFiveLevels } from '../context/paging.ts'
 import type { RunningMachine } from '../context/running-machine.ts'
-import { type Choice, type Decision, silent, together } from '../model/decision.ts'
+import { type Choice, type PlanDecision, silent, together } from '../model/decision.ts'
 import type { Engine } from './engine.ts'
 
 /** The work that a fast load does before the reboot instead of after it. */
@@ -53,7 +54,7 @@ const IN_FREE_MEMORY = [
   'that saves copying what the running kernel keeps at that place already; it gives up nothing',
 ] as const
 
-function decision(choice: string, reason: string): Decision {
+function decision(choice: string, reason: string): PlanDecision {
   return { subject: 'fast', choice, reason }
 }
 
@@ -61,8 +62,8 @@ function decided(value: boolean, choice: string, reason: string): Choice<boolean
   return { value, decisions: [decision(choice, reason)], remarks: [] }
 }
 
-function aboutHashing({ engine, verify }: FastLoad): Decision {
-  if (verify) return decision('all is hashed on the way', 'asked for with --verify-in-purgatory')
+function aboutHashing({ engine, verify }: FastLoad): PlanDecision {
+  if (verify) return decision('all is hashed on the way', `asked for with ${flagName('verify-in-purgatory')}`)
   return engine === 'segments'
     ? decision(
         'nothing is hashed on the way',

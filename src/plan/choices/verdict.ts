@@ -5,10 +5,10 @@ import type { OpenImage } from '../../image/inspect/open.ts'
 import type { ImaAttribute } from '../../image/signature/ima.ts'
 import type { KexecPolicy } from '../../policy/policy.ts'
 import type { AppraisedFile } from '../../policy/verdict/ima-verdict.ts'
-import { predict, type Verdict } from '../../policy/verdict/predict.ts'
+import { type LoadVerdict, predictAnswer } from '../../policy/verdict/predict.ts'
 import type { Context } from '../context/context.ts'
 import { innerSource, needsUnpacking, type PlannedKernel } from '../context/kernel.ts'
-import { type Choice, type Decision, silent } from '../model/decision.ts'
+import { type Choice, type PlanDecision, silent } from '../model/decision.ts'
 import { remarksOn } from '../model/remark.ts'
 import type { Engine } from './engine.ts'
 
@@ -19,7 +19,7 @@ const { warning, refusal } = remarksOn('verdict')
  * where the policy makes them matter.
  * @returns null for a directory that holds no /proc of a machine
  */
-export async function judge(context: Context, engine: Engine): Promise<Choice<Verdict | null>> {
+export async function judge(context: Context, engine: Engine): Promise<Choice<LoadVerdict | null>> {
   const { policy, kernel, options } = context
   if (policy === null) return silent(null)
   const { panic = false } = options
@@ -28,7 +28,7 @@ export async function judge(context: Context, engine: Engine): Promise<Choice<Ve
   const signatures = isFile && policy.signature.required !== false ? signaturesOf(kernel) : null
   const files = isFile ? await appraisedFiles(policy, context) : { file: memory, initrd: null }
   const call = isFile ? 'kexec_file_load' : 'kexec_load'
-  const verdict = predict(policy, { isPe: isPe(kernel), ...files }, signatures, { panic, call })
+  const verdict = predictAnswer(policy, { isPe: isPe(kernel), ...files }, signatures, { panic, call })
   return decided(verdict, context)
 }
 
@@ -38,7 +38,7 @@ const outcomes = {
   'cannot-tell': 'whether the kernel takes it cannot be predicted',
 } as const
 
-function decided(verdict: Verdict, { kernel, options }: Context): Choice<Verdict> {
+function decided(verdict: LoadVerdict, { kernel, options }: Context): Choice<LoadVerdict> {
   // Missing privilege is not a fault of the plan: planning needs none. `load` refuses then.
   const machine = verdict.privileged ?? verdict
   const ask = machine === verdict ? '' : 'for a process with the privilege to load: '
@@ -51,15 +51,17 @@ function decided(verdict: Verdict, { kernel, options }: Context): Choice<Verdict
     const anyway = `the kernel will refuse it, and is asked anyway: ${machine.summary}`
     remarks.push(options.tryAnyway ? warning('asked-anyway', anyway) : refusal(errorOf(machine, kernel.file.path)))
   }
-  const decisions: Decision[] = [{ subject: 'verdict', choice: outcomes[machine.outcome], reason: ask + missing }]
+  const decisions: PlanDecision[] = [{ subject: 'verdict', choice: outcomes[machine.outcome], reason: ask + missing }]
   return { value: verdict, decisions, remarks }
 }
 
-const aboutFile: readonly Verdict['reason'][] = ['signature-rejected', 'ima-appraisal', 'lockdown']
+const aboutFile: readonly LoadVerdict['reason'][] = ['signature-rejected', 'ima-appraisal', 'lockdown']
 
-function errorOf({ summary, reason, code, hint, evidence }: Verdict, path: string): KexecError {
+function errorOf({ summary, reason, code, hint, evidence }: LoadVerdict, path: string): KexecError {
   return new KexecError(summary, {
     reason: reason ?? 'kernel-refused',
+    // The hardware stands in the way, not another load.
+    ...(reason === 'busy' ? { kind: 'machine' } : {}),
     ...(code === null ? {} : { code }),
     ...(hint === null ? {} : { hint }),
     // A refusal that applies to every kernel is not a fault of the file.

@@ -1,5 +1,6 @@
 import { segmentArchitecture } from '../../engine/layout/architectures.ts'
 import { KexecError } from '../../errors.ts'
+import { flagName } from '../../option-name.ts'
 import type { Context } from '../context/context.ts'
 import { type Choice, silent } from '../model/decision.ts'
 import { remarksOn } from '../model/remark.ts'
@@ -23,11 +24,11 @@ export function chooseVerification({ kernel, options }: Context, engine: Engine)
   if (architecture.verifies) {
     return decided(
       true,
-      'asked for with --verify-in-purgatory; if any of it was overwritten since the load, the machine says so on its first serial port, and stops',
+      `asked for with ${flagName('verify-in-purgatory')}; if any of it was overwritten since the load, the machine says so on its first serial port, and stops`,
     )
   }
   const summary = `what kexec_load is given on ${architecture.name} is not hashed before the new kernel starts in this version`
-  const hint = 'Leave --verify-in-purgatory away.'
+  const hint = `Leave ${flagName('verify-in-purgatory')} away.`
   const refusal = new KexecError(summary, { reason: 'invalid-argument', hint, refused: true })
   return { value: false, decisions: [], remarks: [remarksOn('purgatory').refusal(refusal)] }
 }

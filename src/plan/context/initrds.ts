@@ -3,16 +3,18 @@ import type { ByteSource } from '../../bytes/bytes.ts'
 import type { BootEntry } from '../../entries/model/entry.ts'
 import { KexecError } from '../../errors.ts'
 import { HEAD_BYTES, inspectImage } from '../../image/formats/inspect.ts'
-import { type ImageInput, type OpenImage, openInput } from '../../image/inspect/open.ts'
+import type { ImageInput } from '../../image/inspect/input.ts'
+import { type OpenImage, openInput } from '../../image/inspect/open.ts'
 import type { KernelImage } from '../../image/model/image.ts'
 import type { LocatedPart } from '../../image/unpack/nested.ts'
 import { MAX_BOOTCONFIG } from '../../initrd/bootconfig.ts'
-import { gatherOverlays, type Overlay, type OverlayItem } from '../../initrd/overlay.ts'
+import { gatherOverlays, type InitrdOverlay, type OverlayItem } from '../../initrd/overlay.ts'
 import { parseOverlay } from '../../initrd/overlay-option.ts'
 import { unwrapInitrd } from '../../initrd/wrapped.ts'
+import { flagName, optionName } from '../../option-name.ts'
 import type { System } from '../../system/system.ts'
 import { formatBytes } from '../../text.ts'
-import { type Choice, type Decision, silent } from '../model/decision.ts'
+import { type Choice, type PlanDecision, silent } from '../model/decision.ts'
 import type { PlanOptions } from '../model/options.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 import { bootconfigOf, ownParts, type PlannedKernel, partName, partSource } from './kernel.ts'
@@ -109,14 +111,17 @@ async function chooseArchives(
       ? givenArchives(system, options, target, kernel)
       : ownArchives(system, options, target, kernel)
   if (given.length > 0) {
-    throw new KexecError('--initrd and --no-initrd exclude each other', { reason: 'invalid-argument', refused: true })
+    throw new KexecError(`${optionName('initrd')} and ${flagName('no-initrd')} exclude each other`, {
+      reason: 'invalid-argument',
+      refused: true,
+    })
   }
-  return { value: none, decisions: [decision('none', 'asked for with --no-initrd')], remarks: [] }
+  return { value: none, decisions: [decision('none', `asked for with ${flagName('no-initrd')}`)], remarks: [] }
 }
 
 const none: Archives = { paths: [], archives: [], withOwn: false }
 
-function decision(choice: string, reason: string): Decision {
+function decision(choice: string, reason: string): PlanDecision {
   return { subject: 'initrd', choice, reason }
 }
 
@@ -137,7 +142,7 @@ async function givenArchives(
     given.map((input) => located(system, input)),
     options,
   )
-  const decisions = [decision(given.map(nameOf).join(', '), `given with --initrd${instead}`)]
+  const decisions = [decision(given.map(nameOf).join(', '), `given with ${optionName('initrd')}${instead}`)]
   return { value: { ...opened, withOwn: false }, decisions, remarks }
 }
 
@@ -169,12 +174,12 @@ function withoutItsInitrd(options: PlanOptions, { file }: PlannedKernel, { id, i
   if (options.exactCommandLine !== undefined) {
     return warning('initrd-not-loaded', `no initrd was named, but ${initrds.join(' and ')} belongs to this kernel`)
   }
-  const named = initrds.map((path) => `--initrd ${path}`).join(' ')
+  const named = optionName('initrd', ...initrds)
   return refusal(
     new KexecError(`this is the kernel of the entry '${id}', and no initrd was named with it`, {
       reason: 'no-initrd',
       path: file.path,
-      hint: `Load the entry with its initrd: linux-kexec load '${id}'. Or add ${named}, or --no-initrd to load it without one.`,
+      hint: `Load the entry with its initrd: linux-kexec load '${id}'. Or add ${named}, or ${flagName('no-initrd')} to load it without one.`,
       refused: true,
     }),
   )
@@ -189,17 +194,17 @@ function chooseOverlay(system: System, { overlay = [] }: PlanOptions): Choice<re
   const shown = items.slice(0, 3).map(({ path }) => path)
   const more = items.length > shown.length ? ` and ${items.length - shown.length} more` : ''
   const choice = `${shown.join(', ')}${more}, ${formatBytes(size)}`
-  const reason = 'given with --overlay, laid over the initrd in memory'
+  const reason = `given with ${optionName('overlay')}, laid over the initrd in memory`
   return { value: items, decisions: [{ subject: 'overlay', choice, reason }], remarks }
 }
 
-function locatedOverlay(system: System, overlay: Overlay | string): Overlay {
+function locatedOverlay(system: System, overlay: InitrdOverlay | string): InitrdOverlay {
   const isThere = (path: string) => system.exists(absolute(system, path))
   const { source, ...rest } = typeof overlay === 'string' ? parseOverlay(overlay, isThere) : overlay
   return { ...rest, source: typeof source === 'string' ? absolute(system, source) : source }
 }
 
-function decide({ paths, withOwn }: Archives, ofEntry: number): Decision {
+function decide({ paths, withOwn }: Archives, ofEntry: number): PlanDecision {
   const [subject, owners] = [paths.length > 1 ? 'they belong' : 'it belongs', withOwn ? 'image' : 'entry']
   const whose = withOwn && ofEntry > 0 ? "the image's own, then the entry's" : `${subject} to the ${owners}`
   return paths.length === 0 ? decision('none', 'none was found or named') : decision(paths.join(', '), whose)

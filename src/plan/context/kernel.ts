@@ -2,9 +2,10 @@ import type { ByteSource } from '../../bytes/bytes.ts'
 import { hasParameter } from '../../cmdline/look-up.ts'
 import { parseCommandLine } from '../../cmdline/parse.ts'
 import { KexecError } from '../../errors.ts'
+import type { ImageInput } from '../../image/inspect/input.ts'
 import { type Examination, examine } from '../../image/inspect/inspection.ts'
-import { type ImageInput, type OpenImage, openInput } from '../../image/inspect/open.ts'
-import type { Contents, ImagePart, KernelImage, PartChoice } from '../../image/model/image.ts'
+import { type OpenImage, openInput } from '../../image/inspect/open.ts'
+import type { Contents, ImagePart, ImagePartChoice, KernelImage } from '../../image/model/image.ts'
 import { inspectNested, type LocatedPart } from '../../image/unpack/nested.ts'
 import type { System } from '../../system/system.ts'
 import { type UnifiedInput, type UnifiedKernel, unifiedKernel } from '../unified/unified-kernel.ts'
@@ -23,7 +24,7 @@ export interface PlannedKernel {
   /** The result of reading all of it; null for an input without bytes. */
   readonly examination: Examination | null
   /** The choice among its parts. */
-  readonly choice: PartChoice
+  readonly choice: ImagePartChoice
   /** The vendor_boot image that belongs to an Android boot image, and its contents; or null. */
   readonly vendor: VendorBoot | null
   /** The result of systemd-stub's choices for a unified kernel image and the files beside it; null for other images. */
@@ -47,7 +48,10 @@ const COMPATIBLE = '/sys/firmware/devicetree/base/compatible'
 export async function openKernel(
   system: System,
   input: ImageInput,
-  options: PartChoice & { readonly vendorBoot?: ImageInput | undefined; readonly signal?: AbortSignal | undefined },
+  options: ImagePartChoice & {
+    readonly vendorBoot?: ImageInput | undefined
+    readonly signal?: AbortSignal | undefined
+  },
 ): Promise<PlannedKernel> {
   const { signal, vendorBoot, ...wanted } = options
   const file = await openInput(system, input, { name: 'kernel', signal })
@@ -72,7 +76,7 @@ export async function openKernel(
 }
 
 /** The files beside an image belong to it only where the image was named as a file. */
-function unifiedInput({ source, path }: OpenImage, input: ImageInput, { profile }: PartChoice): UnifiedInput {
+function unifiedInput({ source, path }: OpenImage, input: ImageInput, { profile }: ImagePartChoice): UnifiedInput {
   return { source, path: typeof input === 'string' ? path : null, profile: profile ?? null }
 }
 

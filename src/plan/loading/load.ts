@@ -10,7 +10,7 @@ import { beginToRemember, rememberLoad } from '../../state/remember.ts'
 import { System } from '../../system/system.ts'
 import type { Choices } from '../choices/choices.ts'
 import type { Context } from '../context/context.ts'
-import type { Warning } from '../model/remark.ts'
+import type { PlanWarning } from '../model/remark.ts'
 import { refuseWhatDoesNotFit } from './last-look.ts'
 import { type Prepared, refuseIfChanged } from './preparation.ts'
 import { filesOf, originOf } from './remembered.ts'
@@ -31,7 +31,7 @@ export async function loadPrepared(
   choices: Choices,
   prepared: Prepared,
   signal: AbortSignal | undefined,
-): Promise<Warning[]> {
+): Promise<PlanWarning[]> {
   // Not earlier: by now the slow work is done.
   const lock = await Lock.take(new System(), 'load', { signal })
   try {
@@ -47,7 +47,7 @@ export async function loadPrepared(
 }
 
 /** The same, blocking the event loop. */
-export function loadPreparedSync(context: Context, choices: Choices, prepared: Prepared): Warning[] {
+export function loadPreparedSync(context: Context, choices: Choices, prepared: Prepared): PlanWarning[] {
   const lock = Lock.takeSync(new System(), 'load')
   try {
     refuseIfChanged(context)
@@ -110,7 +110,7 @@ function remember(
   { commandLine, engine }: Choices,
   flags: number,
   pointers?: Awaited<ReturnType<typeof beginToRemember>>,
-): Warning[] {
+): PlanWarning[] {
   const { options, target } = context
   const origin = originOf(options, target.entry)
   const facts = () => ({ ...filesOf(context), commandLine: commandLine.text, engine, flags, origin })

@@ -14,7 +14,7 @@ import type { Choices } from '../choices/choices.ts'
 import type { Context } from '../context/context.ts'
 import type { PlannedInitrds } from '../context/initrds.ts'
 import { kernelFiles, needsUnpacking } from '../context/kernel.ts'
-import type { Warning } from '../model/remark.ts'
+import type { PlanWarning } from '../model/remark.ts'
 import type { PrepareOptions } from './progress.ts'
 import { type UnpackedBzImage, type UnpackedParts, Unpacking } from './unpacking.ts'
 
@@ -28,7 +28,7 @@ export interface Prepared {
   /** The part of both that lies in memory files, in bytes. */
   readonly memoryBytes: number
   /** The measures that turned out to be impossible. */
-  readonly warnings: readonly Warning[]
+  readonly warnings: readonly PlanWarning[]
   /** The unpacked kernel, or null where the file itself is loaded. */
   readonly extracted: ExtractedKernel | null
   close(): void

@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import type { BootEntry } from '../../entries/model/entry.ts'
 import type { OpenImage } from '../../image/inspect/open.ts'
 import { type FileIdentity, identify } from '../../state/file-identity.ts'
-import type { LoadFacts, Origin } from '../../state/record.ts'
+import type { LoadFacts, LoadOrigin } from '../../state/record.ts'
 import type { Context } from '../context/context.ts'
 import { kernelFiles } from '../context/kernel.ts'
 import type { PlanOptions } from '../model/options.ts'
@@ -29,7 +29,7 @@ export function filesOf({
 }
 
 /** The words that chose the kernel. */
-export function originOf(options: PlanOptions, entry: BootEntry | null): Origin {
+export function originOf(options: PlanOptions, entry: BootEntry | null): LoadOrigin {
   const selector = options.entry ?? options.target ?? (typeof options.kernel === 'string' ? options.kernel : undefined)
   const { id = null, title = null, source = null } = entry ?? {}
   return { selector: selector ?? null, entry: id, title, source }

@@ -11,7 +11,7 @@ import { System } from '../../system/system.ts'
 import { requireAmpleMemory } from '../checks/memory.ts'
 import type { Engine } from '../choices/engine.ts'
 import type { PlannedKernel } from '../context/kernel.ts'
-import type { Warning } from '../model/remark.ts'
+import type { PlanWarning } from '../model/remark.ts'
 import type { PrepareOptions } from './progress.ts'
 
 /** A bzImage, and the kernel that it would unpack at its start. */
@@ -32,7 +32,7 @@ export interface UnpackedParts {
  */
 export class Unpacking {
   /** The parts that stayed compressed, and why. */
-  readonly warnings: Warning[] = []
+  readonly warnings: PlanWarning[] = []
   private readonly kernel: PlannedKernel
   private readonly kernelFd: number
   private readonly engine: Engine

@@ -1,4 +1,4 @@
-import type { ProblemCode } from '../../entries/model/problem.ts'
+import type { BootProblemCode } from '../../entries/model/problem.ts'
 import { initrdWarningCodes } from '../../initrd/content.ts'
 import { noteCodes } from '../../policy/verdict/codes.ts'
 
@@ -47,7 +47,7 @@ export const warningCodes = [
 ] as const
 
 /** The problems of the entry and of its menu are warnings of the plan, with their own codes. */
-export type WarningCode = (typeof warningCodes)[number] | ProblemCode
+export type WarningCode = (typeof warningCodes)[number] | BootProblemCode
 
 /** Codes of a plan's unchecked facts. */
 export const uncheckedCodes = [

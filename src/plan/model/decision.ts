@@ -1,7 +1,7 @@
 import type { Remark, Subject } from './remark.ts'
 
 /** One choice of a plan, and the reason. */
-export interface Decision {
+export interface PlanDecision {
   readonly subject: Exclude<Subject, 'files' | 'memory' | 'segments' | 'machine'>
   readonly choice: string
   readonly reason: string
@@ -10,7 +10,7 @@ export interface Decision {
 /** A choice, with the reasons for people and further remarks about it. */
 export interface Choice<Value> {
   readonly value: Value
-  readonly decisions: readonly Decision[]
+  readonly decisions: readonly PlanDecision[]
   readonly remarks: readonly Remark[]
 }
 

@@ -1,6 +1,5 @@
-import type { ImageInput } from '../../image/inspect/open.ts'
-import type { Overlay } from '../../initrd/overlay.ts'
-import type { System } from '../../system/system.ts'
+import type { ImageInput } from '../../image/inspect/input.ts'
+import type { InitrdOverlay } from '../../initrd/overlay.ts'
 
 /**
  * The kernel to load. Without `entry`, `kernel` and `target`: the boot loader's default if it names one, else the
@@ -24,10 +23,10 @@ export interface PlanOptions {
   readonly configuration?: string
   /** The vendor_boot image of an Android boot image of version 3 or later; given like a kernel. */
   readonly vendorBoot?: ImageInput
-  /** Load without an initrdeven when the entry has one. */
+  /** Load without an initrd, even when the entry has one. */
   readonly noInitrd?: boolean
   /** Files to add to the initrd, in memory; they replace files of the same name. A string is `SRC` or `SRC:DEST`. */
-  readonly overlay?: readonly (Overlay | string)[]
+  readonly overlay?: readonly (InitrdOverlay | string)[]
   /** Take the running kernel's command line, without the parameters that concern only the current boot. */
   readonly reuseCommandLine?: boolean
   /** Take this command line, in place of the entry's own. */
@@ -59,8 +58,8 @@ export interface PlanOptions {
   readonly verifyInPurgatory?: boolean
   /** Ask the kernel although its policy will refuse. That is then a warning, not a refusal. */
   readonly tryAnyway?: boolean
-  /** The machine to plan for: a directory or a System; default '/'. */
-  readonly root?: string | System
+  /** The machine to plan for: a directory that holds its root file system. Default: the running one. */
+  readonly root?: string
   /** Ends the planning early. */
   readonly signal?: AbortSignal
 }

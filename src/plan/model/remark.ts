@@ -27,22 +27,22 @@ export const subjects = [
 export type Subject = (typeof subjects)[number]
 
 /** Possible trouble, although the kernel would take it. */
-export interface Warning {
+export interface PlanWarning {
   readonly code: WarningCode
   readonly text: string
 }
 
 /** A fact that could not be checked, and why. Nothing is guessed. */
-export interface Unchecked {
+export interface UncheckedFact {
   readonly code: UncheckedCode
   readonly text: string
 }
 
 /** The remarks about a subject, besides the choice itself. */
 export type Remark = { readonly subject: Subject } & (
-  | { readonly warning: Warning }
+  | { readonly warning: PlanWarning }
   | { readonly refusal: KexecError }
-  | { readonly unchecked: Unchecked }
+  | { readonly unchecked: UncheckedFact }
 )
 
 /** Makes remarks on one subject. */

@@ -9,7 +9,7 @@ import { KexecError } from '../../errors.ts'
 import { type Addon, type AddonUser, addonRefusal, readAddon } from '../../image/formats/addon.ts'
 import { type OpenImage, openImage } from '../../image/inspect/open.ts'
 import type { System } from '../../system/system.ts'
-import type { Warning } from '../model/remark.ts'
+import type { PlanWarning } from '../model/remark.ts'
 import { type ArchiveDirectory, archiveOf, MAX_ARCHIVED } from './archive.ts'
 import type { UnifiedPart } from './part.ts'
 
@@ -46,7 +46,7 @@ const archives: readonly Archive[] = [
 /** The files that belong to an image, beside it and on its partition. They stay open until `close()`. */
 export class Companions {
   readonly files: OpenImage[] = []
-  readonly warnings: Warning[] = []
+  readonly warnings: PlanWarning[] = []
   readonly #system: System
   readonly #index: FileIndex
   /** Beside the image, or at the top of its partition. */

@@ -5,7 +5,7 @@ import type { OpenImage } from '../../image/inspect/open.ts'
 import { type PeSection, readPeFile, sectionSize } from '../../image/model/pe-sections.ts'
 import { isSecureBoot } from '../../system/efi-variables.ts'
 import type { System } from '../../system/system.ts'
-import type { Warning } from '../model/remark.ts'
+import type { PlanWarning } from '../model/remark.ts'
 import { archiveOf, MAX_ARCHIVED } from './archive.ts'
 import { Companions, type OpenAddon } from './companions.ts'
 import { chooseDeviceTree, runningCompatible, type UnifiedDeviceTree } from './device-tree.ts'
@@ -36,7 +36,7 @@ export interface UnifiedKernel {
   readonly initrds: readonly UnifiedPart[]
   /** The device tree that it would give to the kernel, which kexec_file_load cannot; null for none. */
   readonly deviceTree: UnifiedDeviceTree | null
-  readonly warnings: readonly Warning[]
+  readonly warnings: readonly PlanWarning[]
   /** Why it should not be loaded, to complete a sentence about the image: 'it has no profile 3: …'. */
   readonly problems: readonly string[]
   /** The open files beside the image, to see whether they change. */
@@ -176,7 +176,7 @@ function literalPart(image: Image, sectionName: string, name: string): UnifiedPa
   return [{ name: `/.extra/${name}`, source: archiveOf(directory, [{ name, content: bytesOf(image, section) }]) }]
 }
 
-function initrdWarnings(image: Image): Warning[] {
+function initrdWarnings(image: Image): PlanWarning[] {
   const count = image.sections.filter(({ name }) => name === '.initrd').length
   if (count < 2) return []
   const text = `the image has ${count} sections .initrd, of which systemd-stub gives only the first to the kernel; all are loaded, in the order of the file`
@@ -184,7 +184,11 @@ function initrdWarnings(image: Image): Warning[] {
 }
 
 /** x86 firmware has no device trees, and its kernels need none. */
-function deviceTreeWarnings(system: System, tree: UnifiedDeviceTree | null, architecture: string | null): Warning[] {
+function deviceTreeWarnings(
+  system: System,
+  tree: UnifiedDeviceTree | null,
+  architecture: string | null,
+): PlanWarning[] {
   const running = runningCompatible(system)
   if (tree === null || (running === null && /^(x86_64|i386)$/.test(architecture ?? ''))) return []
   const kept = running === null ? 'the new kernel gets none' : `the new kernel gets the running one (${running})`

@@ -1,4 +1,5 @@
 import type { Reason } from '../../errors.ts'
+import { optionName } from '../../option-name.ts'
 import { STATUS } from '../../system/process-status.ts'
 
 /**
@@ -102,10 +103,10 @@ export function lockedDown(state: string | null, why: string | null = null): Cau
 }
 
 /** A call without a file cannot verify one. */
-const ONLY_FILES = 'Load it with --engine file, which takes a signed kernel.'
+const onlyFiles = () => `Load it with ${optionName('engine', 'file')}, which takes a signed kernel.`
 
 export function lockedAgainstSegments(state: string | null): Cause {
-  return { ...lockedDown(state), summary: `the kernel is locked down (${state})`, remedy: ONLY_FILES }
+  return { ...lockedDown(state), summary: `the kernel is locked down (${state})`, remedy: onlyFiles() }
 }
 
 /** @param isRead whether the rules could be read */
@@ -113,7 +114,7 @@ export function imaAgainstSegments(isRead: boolean): Cause {
   return {
     ...imaAgainstFile(null, isRead),
     summary: "IMA does not allow kexec_load, since only a kernel's file can carry a signature",
-    remedy: ONLY_FILES,
+    remedy: onlyFiles(),
   }
 }
 

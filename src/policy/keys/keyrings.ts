@@ -15,7 +15,7 @@ export interface TrustedKey {
 }
 
 /** The keys that the kernel trusts, and those that it does not. */
-export interface Keyrings {
+export interface KernelKeyrings {
   /** Whether all keys of the kernel were visible; if not, missing keys may still exist. */
   readonly visible: boolean
   /** The kernel's keyrings by name, with the number of keys in each. */
@@ -39,7 +39,7 @@ const system = [
 ]
 
 /** Reads /proc/keys, which shows users their own keys, and root those of the kernel. */
-export function readKeyrings(survey: Survey): Keyrings {
+export function readKeyrings(survey: Survey): KernelKeyrings {
   const keyrings = parseKeys(survey.text(KEYS, 'which keys the kernel trusts', MAX_BYTES) ?? '')
   for (const [name, count] of Object.entries(keyrings.counts)) {
     if (name !== '.ima' && name !== '_ima')
@@ -52,7 +52,7 @@ export function readKeyrings(survey: Survey): Keyrings {
 }
 
 /** The format is proc_keys_show of security/keys/proc.c: id, flags, usage, timeout, permissions, uid, gid, type, description. */
-export function parseKeys(text: string): Keyrings {
+export function parseKeys(text: string): KernelKeyrings {
   const counts: Record<string, number> = {}
   const keys: TrustedKey[] = []
   const blacklist: string[] = []

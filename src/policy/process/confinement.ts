@@ -10,7 +10,7 @@ const LOADPIN_ENFORCES = '/proc/sys/kernel/loadpin/enforce'
 const IPE = '/sys/kernel/security/ipe'
 
 /** A security module that may refuse a load by a policy that is not read here. */
-export interface Confinement {
+export interface ProcessConfinement {
   readonly module: 'apparmor' | 'selinux' | 'loadpin' | 'ipe' | 'unknown'
   /** The profile or context that confines this process; null where there is no particular one. */
   readonly label: string | null
@@ -26,12 +26,12 @@ export interface Confinement {
  * descriptors. Files that it hides cannot be opened. Smack, Yama and SafeSetID are not among them either; BPF programs
  * cannot be seen.
  */
-export function readConfinement(survey: Survey): Confinement[] {
+export function readConfinement(survey: Survey): ProcessConfinement[] {
   const modules = survey.system.readText(MODULES)?.trim().split(',')
   return [...ofProcess(survey, modules), ...loadPin(survey, modules), ...ipe(survey, modules)]
 }
 
-function ofProcess(survey: Survey, modules: readonly string[] | undefined): Confinement[] {
+function ofProcess(survey: Survey, modules: readonly string[] | undefined): ProcessConfinement[] {
   // Since 5.8 AppArmor has a file of its own, so that it can be stacked on another module.
   const own = readLabel(survey, APPARMOR_LABEL)
   const label = own === null ? readLabel(survey, LABEL) : own
@@ -62,7 +62,7 @@ function readLabel(survey: Survey, path: string): string | null | undefined {
 }
 
 /** 'unconfined', or a profile with its mode: aa_getprocattr of security/apparmor/procattr.c. */
-function apparmor(survey: Survey, label: string, path: string): Confinement[] {
+function apparmor(survey: Survey, label: string, path: string): ProcessConfinement[] {
   const [, profile = label, mode] = /^(.*) \((\w+)\)$/.exec(label) ?? []
   if (label === 'unconfined' || mode === 'unconfined' || mode === 'complain') return []
   survey.note('process', 'AppArmor confines this process; what its profile refuses is not read', path, label)
@@ -73,7 +73,7 @@ function apparmor(survey: Survey, label: string, path: string): Confinement[] {
 /** Types that the usual policies allow everything. */
 const free = new Set(['unconfined_t', 'unconfined_service_t', 'kernel_t'])
 
-function selinux(survey: Survey, label: string): Confinement[] {
+function selinux(survey: Survey, label: string): ProcessConfinement[] {
   if (survey.system.readText(SELINUX_ENFORCES)?.trim() === '0') return []
   if (free.has(label.split(':')[2] as string)) return []
   survey.note('process', 'SELinux confines this process; what its policy refuses is not read', LABEL, label)
@@ -82,14 +82,14 @@ function selinux(survey: Survey, label: string): Confinement[] {
 }
 
 /** LoadPin takes kernels from one file system only, and none from memory: security/loadpin/loadpin.c. */
-function loadPin({ system }: Survey, modules: readonly string[] | undefined): Confinement[] {
+function loadPin({ system }: Survey, modules: readonly string[] | undefined): ProcessConfinement[] {
   if (modules?.includes('loadpin') !== true || system.readText(LOADPIN_ENFORCES)?.trim() === '0') return []
   const missing = 'whether the kernel lies where LoadPin takes files from'
   return [{ module: 'loadpin', label: null, scope: 'machine', missing }]
 }
 
 /** IPE's policies have rules for KEXEC_IMAGE and KEXEC_INITRAMFS: Documentation/admin-guide/LSM/ipe.rst. */
-function ipe({ system }: Survey, modules: readonly string[] | undefined): Confinement[] {
+function ipe({ system }: Survey, modules: readonly string[] | undefined): ProcessConfinement[] {
   if (modules?.includes('ipe') !== true || system.readText(`${IPE}/enforce`)?.trim() === '0') return []
   const active = system
     .list(`${IPE}/policies`)

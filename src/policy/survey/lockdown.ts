@@ -3,10 +3,10 @@ import type { Survey } from './survey.ts'
 
 export const LOCKDOWN = '/sys/kernel/security/lockdown'
 
-export type Lockdown = 'none' | 'integrity' | 'confidentiality'
+export type LockdownState = 'none' | 'integrity' | 'confidentiality'
 
 /** Reads the kernel's lockdown level; null when unknown. */
-export function readLockdown(survey: Survey, configuration: KernelConfiguration): Lockdown | null {
+export function readLockdown(survey: Survey, configuration: KernelConfiguration): LockdownState | null {
   const text = survey.text(LOCKDOWN, 'whether the kernel is locked down')
   const state = parseLockdown(text)
   if (state !== null) {
@@ -31,7 +31,7 @@ export function readLockdown(survey: Survey, configuration: KernelConfiguration)
 }
 
 /** The word in brackets: `none [integrity] confidentiality`. */
-export function parseLockdown(text: string | undefined): Lockdown | null {
+export function parseLockdown(text: string | undefined): LockdownState | null {
   const word = /\[(none|integrity|confidentiality)\]/.exec(text ?? '')?.[1]
-  return (word as Lockdown | undefined) ?? null
+  return (word as LockdownState | undefined) ?? null
 }

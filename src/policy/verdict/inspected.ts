@@ -1,13 +1,17 @@
 import type { Inspection } from '../../image/inspect/inspection.ts'
-import { System } from '../../system/system.ts'
+import type { System } from '../../system/system.ts'
 import { detectPolicy } from '../detect.ts'
-import { predict, type Verdict } from './predict.ts'
+import { type LoadVerdict, type PredictOptions, predictAnswer } from './predict.ts'
 
 /**
  * This machine's policy on an inspected image: would the kernel take it with its present signature?
  * @returns null for an image that no policy would load
  */
-export function predictInspected(inspection: Inspection, system: System = new System()): Verdict | null {
+export function predictInspected(
+  inspection: Inspection,
+  system: System,
+  options: Pick<PredictOptions, 'panic' | 'privileged'> = {},
+): LoadVerdict | null {
   const { verdict, kernel, nested, signatures, kernelSignatures, engine } = inspection
   const isUnpacked = verdict === 'loadable-unpacked'
   if (verdict !== 'loadable' && !isUnpacked) return null
@@ -16,5 +20,5 @@ export function predictInspected(inspection: Inspection, system: System = new Sy
   const report = nested.length === 1 ? signatures : kernelSignatures
   const image = { isPe: kernel.efiStub === null ? null : true, file, initrd: null }
   const call = engine.engine === 'segments' ? 'kexec_load' : 'kexec_file_load'
-  return predict(detectPolicy({ system }), image, report, { call })
+  return predictAnswer(detectPolicy({ system }), image, report, { ...options, call })
 }

@@ -1,5 +1,6 @@
 import type { Evidence, Reason } from '../../errors.ts'
 import type { SignatureReport } from '../../image/signature/cms/report.ts'
+import { optionName } from '../../option-name.ts'
 import { STATUS } from '../../system/process-status.ts'
 import {
   type Cause,
@@ -42,7 +43,7 @@ export interface PredictOptions {
 }
 
 /** The running kernel's predicted answer to a load. */
-export interface Verdict {
+export interface LoadVerdict {
   readonly outcome: 'will-load' | 'will-be-refused' | 'cannot-tell'
   /** The reason, as one sentence. */
   readonly summary: string
@@ -57,7 +58,7 @@ export interface Verdict {
   readonly notes: readonly VerdictNote[]
   readonly evidence: readonly Evidence[]
   /** When this process lacks a privilege: the verdict for one that has it. Else null. */
-  readonly privileged: Verdict | null
+  readonly privileged: LoadVerdict | null
 }
 
 /**
@@ -66,18 +67,18 @@ export interface Verdict {
  * @param signatures of the exact bytes that would be loaded; null when they were not read, which suffices where
  *   `policy.signature.required` is false
  */
-export function predict(
+export function predictAnswer(
   policy: KexecPolicy,
   image: VerdictImage,
   signatures: SignatureReport | null,
   options: PredictOptions = {},
-): Verdict {
+): LoadVerdict {
   const byMachine = refusalOfMachine(policy, options)
   const byProcess = options.privileged ? undefined : refusalOfProcess(policy)
   // A missing call is answered before the rights of the caller are checked.
   if (byMachine?.reason === 'no-kexec-support') return byMachine
   if (byProcess !== undefined) {
-    return { ...byProcess, privileged: predict(policy, image, signatures, { ...options, privileged: true }) }
+    return { ...byProcess, privileged: predictAnswer(policy, image, signatures, { ...options, privileged: true }) }
   }
   if (byMachine !== undefined) return byMachine
   return options.call === 'kexec_load'
@@ -85,7 +86,7 @@ export function predict(
     : verdictOnImage(policy, image, signatures, options)
 }
 
-function refusalOfMachine(policy: KexecPolicy, { panic, call }: PredictOptions): Verdict | undefined {
+function refusalOfMachine(policy: KexecPolicy, { panic, call }: PredictOptions): LoadVerdict | undefined {
   const { kexecFileLoad, kexecLoad, limits, reasons } = policy
   const { mode, remedy } = call === 'kexec_load' ? kexecLoad : kexecFileLoad
   const evidence = reasons.filter(({ subject }) => subject === 'limits' || subject === 'kernel').map(quote)
@@ -96,14 +97,14 @@ function refusalOfMachine(policy: KexecPolicy, { panic, call }: PredictOptions):
   return refusalOfPlatform(policy, panic)
 }
 
-function refusalOfPlatform({ obstacles }: KexecPolicy, panic: boolean | undefined): Verdict | undefined {
+function refusalOfPlatform({ obstacles }: KexecPolicy, panic: boolean | undefined): LoadVerdict | undefined {
   const found = obstacles.find(
     ({ certain, code, concernsCrash }) => certain && code !== null && (concernsCrash || !panic),
   )
   return found && refused({ ...found, reason: 'busy', code: found.code as string }, found.evidence)
 }
 
-function refusalOfProcess(policy: KexecPolicy): Verdict | undefined {
+function refusalOfProcess(policy: KexecPolicy): LoadVerdict | undefined {
   const evidence = evidenceOf(policy, 'process')
   if (policy.capability === false) return refused(noCapability(policy.uid), evidence)
   if (policy.namespaces.user === false) return refused(otherUserNamespace, evidence)
@@ -111,7 +112,7 @@ function refusalOfProcess(policy: KexecPolicy): Verdict | undefined {
 }
 
 /** kexec_load gets no file, so there is nothing to verify: it is allowed or refused. */
-function verdictOnSegments(policy: KexecPolicy, options: PredictOptions): Verdict {
+function verdictOnSegments(policy: KexecPolicy, options: PredictOptions): LoadVerdict {
   const { mode, why, reason } = policy.kexecLoad
   const evidence = evidenceOf(policy, 'lockdown', 'secure boot', 'ima')
   if (reason !== null) {
@@ -135,7 +136,7 @@ function verdictOnImage(
   image: VerdictImage,
   signatures: SignatureReport | null,
   options: PredictOptions,
-): Verdict {
+): LoadVerdict {
   const missing = unreadOf(policy, options)
   const notes = notesOn(policy, signatures)
   const kernel = checkAppraisal(policy, 'KEXEC_KERNEL_CHECK', image.file, signatures)
@@ -200,7 +201,7 @@ function confinedBy({ confinement }: KexecPolicy, wanted: 'process' | 'machine')
  * Lockdown says EPERM for any fault; where the build or Secure Boot requires the signature, the errno is the check's
  * own.
  */
-function signatureRefused(policy: KexecPolicy, { code, why, changed }: FailedCheck): Verdict {
+function signatureRefused(policy: KexecPolicy, { code, why, changed }: FailedCheck): LoadVerdict {
   const { requiredBy } = policy.signature
   const evidence = evidenceOf(policy, 'signature', 'lockdown', 'secure boot', 'keyrings')
   if (requiredBy === 'lockdown') {
@@ -221,10 +222,12 @@ export function waysPastSignature({ efi, kexecLoad, signature }: KexecPolicy): s
         ? "Load a kernel signed with a key of this kernel's own (`linux-kexec policy` lists them): without EFI no others can be enrolled."
         : 'Load a kernel signed by the distribution, or enrol the key that signed this one (mokutil --import KEY.der) and boot once.'
   const isOpen = kexecLoad.mode === 'unchecked' && signature.requiredBy !== 'lockdown'
-  return isOpen ? `${first} Or give --engine segments: kexec_load is open here and checks no signature.` : first
+  return isOpen
+    ? `${first} Or give ${optionName('engine', 'segments')}: kexec_load is open here and checks no signature.`
+    : first
 }
 
-function appraisalRefused(policy: KexecPolicy, why: string): Verdict {
+function appraisalRefused(policy: KexecPolicy, why: string): LoadVerdict {
   return refused(imaAgainstFile(why), evidenceOf(policy, 'ima'))
 }
 
@@ -249,7 +252,7 @@ function notesOn({ signature, firmware, obstacles }: KexecPolicy, report: Signat
 function refused(
   { summary, reason, code, remedy }: Pick<Cause, 'summary' | 'reason' | 'code' | 'remedy'>,
   evidence: readonly Evidence[],
-): Verdict {
+): LoadVerdict {
   const none = { missing: [], notes: [], privileged: null }
   return { outcome: 'will-be-refused', summary, reason, code, hint: remedy, evidence, ...none }
 }

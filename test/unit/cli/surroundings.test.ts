@@ -38,7 +38,7 @@ test('a current directory that was removed is no fault of the program, and only 
 
 test('nothing warns of descriptors in a worker thread', async () => {
   const work = `(async () => {
-    const { MemoryFile } = await import(${JSON.stringify(resolve('dist/system/memory-file.js'))})
+    const { MemoryFile } = await import(${JSON.stringify(resolve('modules/system/memory-file.js'))})
     const memory = new MemoryFile('test', 'for a test')
     memory.write(Buffer.from('HdrS'))
     memory.close()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { explainNotReserved } from '../../../src/crash-kernel/not-reserved.ts'
-import { System } from '../../../src/index.ts'
+import { System } from '../../../src/system/system.ts'
 import { makeTree } from '../entries/tree.ts'
 
 function cause(parameters: string, mebibytes: number, release = '6.12.1-amd64'): string | null | undefined {

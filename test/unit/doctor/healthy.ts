@@ -1,4 +1,4 @@
-import type { Check, Diagnosis } from '../../../src/index.ts'
+import type { Diagnosis, DoctorCheck } from '../../../src/index.ts'
 import { diagnose } from '../../../src/index.ts'
 import type { Tree } from '../entries/tree.ts'
 import { debian, makeMachine, newer } from '../plan/debian.ts'
@@ -55,7 +55,7 @@ export function examine(tree: Tree): Promise<Diagnosis> {
 }
 
 /** One check of a machine. */
-export async function check(id: string, tree: Tree): Promise<Check> {
+export async function check(id: string, tree: Tree): Promise<DoctorCheck> {
   const { checks } = await examine(tree)
   const found = checks.find((each) => each.id === id)
   if (found === undefined) throw new Error(`there is no check ${id}`)

@@ -1,10 +1,10 @@
-import { type DiscoverOptions, readBootMenu } from '../../../src/entries/discover.ts'
+import { type DiscoveryRequest, readBootMenu } from '../../../src/entries/discover.ts'
 import type { BootLoader } from '../../../src/entries/model/boot-menu.ts'
 import type { BootEntry } from '../../../src/entries/model/entry.ts'
-import type { Problem } from '../../../src/entries/model/problem.ts'
+import type { BootProblem } from '../../../src/entries/model/problem.ts'
 
 /** The same with the sentences of its problems in their place, for tests that look at nothing else of them. */
-export function withSentences<Told extends { readonly problems: readonly Problem[] }>({
+export function withSentences<Told extends { readonly problems: readonly BootProblem[] }>({
   problems,
   ...told
 }: Told): Omit<Told, 'problems'> & { readonly problems: readonly string[] } {
@@ -18,7 +18,7 @@ export type SentencedEntry = Omit<BootEntry, 'problems'> & { readonly problems: 
 export type SentencedLoader = Omit<BootLoader, 'problems'> & { readonly problems: readonly string[] }
 
 /** `readBootMenu` with the sentences of all problems in their place. */
-export async function readSentences(options: DiscoverOptions) {
+export async function readSentences(options: DiscoveryRequest) {
   const { entries, loaders, problems } = await readBootMenu(options)
   return {
     entries: entries.map(withSentences),

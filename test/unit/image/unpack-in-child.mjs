@@ -5,10 +5,10 @@
 import { createHash } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
-import { fileBytes, memoryBytes } from '../../../dist/bytes/bytes.js'
-import { decompressHead } from '../../../dist/compression/decompress.js'
-import { extractKernel } from '../../../dist/image/unpack/extract.js'
-import { inspectNested } from '../../../dist/image/unpack/nested.js'
+import { fileBytes, memoryBytes } from '../../../modules/bytes/bytes.js'
+import { decompressHead } from '../../../modules/compression/decompress.js'
+import { extractKernel } from '../../../modules/image/unpack/extract.js'
+import { inspectNested } from '../../../modules/image/unpack/nested.js'
 
 const [file, limit] = process.argv.slice(2)
 const fd = openSync(file)

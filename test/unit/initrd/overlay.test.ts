@@ -19,7 +19,7 @@ import { type ByteSource, fileBytes, memoryBytes } from '../../../src/bytes/byte
 import type { KexecError } from '../../../src/errors.ts'
 import { listArchive } from '../../../src/initrd/archive-entries.ts'
 import { joinInitrds, joinInitrdsSync } from '../../../src/initrd/join.ts'
-import { gatherOverlays, type Overlay, overlayArchive } from '../../../src/initrd/overlay.ts'
+import { gatherOverlays, type InitrdOverlay, overlayArchive } from '../../../src/initrd/overlay.ts'
 import { parseOverlay } from '../../../src/initrd/overlay-option.ts'
 import { InitrdTree } from '../../../src/initrd/tree.ts'
 import { System } from '../../../src/system/system.ts'
@@ -58,13 +58,13 @@ async function treeOf(...archives: Buffer[]): Promise<InitrdTree> {
 }
 
 /** The first thing that cannot be added is thrown. */
-function gathered(overlays: Overlay[]) {
+function gathered(overlays: InitrdOverlay[]) {
   return gatherOverlays(new System(), overlays, (refusal) => {
     throw refusal
   })
 }
 
-async function laidOver(base: Buffer, overlays: Overlay[]): Promise<Buffer> {
+async function laidOver(base: Buffer, overlays: InitrdOverlay[]): Promise<Buffer> {
   const archive = overlayArchive(gathered(overlays), await treeOf(base))
   return allOf(archive.bytes)
 }
@@ -184,7 +184,7 @@ describe('an overlay', () => {
 })
 
 describe('is refused, and says why:', () => {
-  const refusal = async (overlay: Overlay) => laidOver(initrd, [overlay]).then(String, (error) => error)
+  const refusal = async (overlay: InitrdOverlay) => laidOver(initrd, [overlay]).then(String, (error) => error)
 
   test('a path that is no place in the initrd', async () => {
     const source = Buffer.from('x')
@@ -204,7 +204,7 @@ describe('is refused, and says why:', () => {
     shell('mkdir many && mkfifo many/pipe && echo fine > many/fine && truncate -s 4G many/huge')
     const told: KexecError[] = []
     const bytes = Buffer.from('x')
-    const overlays: Overlay[] = [
+    const overlays: InitrdOverlay[] = [
       { source: place('many'), destination: '/' },
       { source: '/dev/null' },
       { source: place('src'), mode: 0o700 },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { predict, type VerdictImage } from '../../../src/index.ts'
+import { predictAnswer, type VerdictImage } from '../../../src/policy/verdict/predict.ts'
 import type { Tree } from '../entries/tree.ts'
 import { bookworm, machine, policyOf } from './machines.ts'
 
@@ -14,7 +14,7 @@ const label = (content: string) => text('/proc/self/attr/current', content)
 /** What is said of both calls, and to whom nothing is said of this process. */
 function outcomes(...trees: readonly Tree[]) {
   const policy = policyOf(machine(bookworm, ...trees))
-  const of = (options: Parameters<typeof predict>[3]) => predict(policy, image, null, options).outcome
+  const of = (options: Parameters<typeof predictAnswer>[3]) => predictAnswer(policy, image, null, options).outcome
   return [of({}), of({ call: 'kexec_load' }), of({ privileged: true })]
 }
 
@@ -41,7 +41,7 @@ describe('AppArmor', () => {
   test('its own file counts before the one of the first module', () => {
     const own = text('/proc/self/attr/apparmor/current', 'unconfined\n')
     expect(outcomes(lsm('selinux', 'apparmor'), own)).toEqual(promised)
-    const { missing } = predict(policyOf(machine(bookworm, label('updater (enforce)\n'))), image, null)
+    const { missing } = predictAnswer(policyOf(machine(bookworm, label('updater (enforce)\n'))), image, null)
     expect(missing).toEqual([
       { code: 'confinement', text: 'what the AppArmor profile updater on this process refuses' },
     ])

@@ -1,6 +1,9 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { detectPolicy, predict, type SignatureReport, System } from '../../../src/index.ts'
+import type { SignatureReport } from '../../../src/index.ts'
+import { detectPolicy } from '../../../src/policy/detect.ts'
+import { predictAnswer } from '../../../src/policy/verdict/predict.ts'
+import { System } from '../../../src/system/system.ts'
 import { makeTree, type Tree } from '../entries/tree.ts'
 import {
   backports,
@@ -441,7 +444,7 @@ describe('a kernel of before 4.7, with signatures required and no EFI', () => {
       refusedByKexec: [],
       problems: [],
     }
-    const verdict = predict(policyOf(old), { isPe: true, file, initrd: null }, none)
+    const verdict = predictAnswer(policyOf(old), { isPe: true, file, initrd: null }, none)
     expect(verdict).toMatchObject({ outcome: 'will-be-refused', code: 'EKEYREJECTED' })
     expect(verdict.hint).toContain('--engine segments')
     expect(verdict.hint).not.toContain('mokutil')

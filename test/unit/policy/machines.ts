@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { detectPolicy, type KexecPolicy, System } from '../../../src/index.ts'
+import type { KexecPolicy } from '../../../src/index.ts'
+import { detectPolicy } from '../../../src/policy/detect.ts'
+import { System } from '../../../src/system/system.ts'
 import { makeTree, type Tree } from '../entries/tree.ts'
 
 const fixtures = join(import.meta.dirname, '../../fixtures')

@@ -6,7 +6,7 @@ import { memoryBytes } from '../../../src/bytes/bytes.ts'
 import type { SignatureReport } from '../../../src/image/signature/cms/report.ts'
 import { parseImaAttribute } from '../../../src/image/signature/ima.ts'
 import { inspectSignatures } from '../../../src/image/signature/inspect.ts'
-import { type PredictOptions, predict, type VerdictImage } from '../../../src/index.ts'
+import { type PredictOptions, predictAnswer, type VerdictImage } from '../../../src/policy/verdict/predict.ts'
 import type { Tree } from '../entries/tree.ts'
 import {
   backports,
@@ -39,7 +39,7 @@ const enforcing = [secureBoot(true), lockdown('integrity')]
 async function verdict(name: string | Buffer | SignatureReport | null, tree: Tree, options?: PredictOptions) {
   const bytes = typeof name === 'string' ? file(name) : name
   const report = Buffer.isBuffer(bytes) ? await inspect(bytes) : bytes
-  return predict(policyOf(tree), image, report, options)
+  return predictAnswer(policyOf(tree), image, report, options)
 }
 
 /** Outcome, reason and errno, as the kernel would have them. */
@@ -304,7 +304,7 @@ describe('IMA', () => {
     file: { ...unappraised, attribute, ...more },
   })
   const judged = (tree: Tree, what: VerdictImage) => {
-    const { outcome, reason, code } = predict(policyOf(tree), what, null)
+    const { outcome, reason, code } = predictAnswer(policyOf(tree), what, null)
     return [outcome, reason, code]
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { System } from '../../../src/index.ts'
 import { DISABLED, LIMIT, whoHasSet } from '../../../src/policy/limits/switches.ts'
 import { settingsOf } from '../../../src/policy/limits/sysctl.ts'
+import { System } from '../../../src/system/system.ts'
 import { makeTree, type Tree } from '../entries/tree.ts'
 
 const text = (path: string, content: string): Tree => ({ [path]: { text: content } })

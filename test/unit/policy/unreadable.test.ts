@@ -1,8 +1,11 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { detectPolicy, type KexecPolicy, predict, System, type Verdict, type VerdictImage } from '../../../src/index.ts'
+import type { KexecPolicy } from '../../../src/index.ts'
+import { detectPolicy } from '../../../src/policy/detect.ts'
 import { modeOfKexecLoad } from '../../../src/policy/modes.ts'
+import { type LoadVerdict, predictAnswer, type VerdictImage } from '../../../src/policy/verdict/predict.ts'
+import { System } from '../../../src/system/system.ts'
 import { makeTree, type Tree } from '../entries/tree.ts'
 import { bookworm, builtMachines, machine, policyOf } from './machines.ts'
 
@@ -10,10 +13,11 @@ const plainFile = { owner: 0, fileSystem: 0xef53, attribute: null, digestMatches
 const withInitrd: VerdictImage = { isPe: true, file: plainFile, initrd: plainFile }
 const calls = ['kexec_file_load', 'kexec_load'] as const
 
-const verdictsOf = (policy: KexecPolicy) => calls.map((call) => predict(policy, withInitrd, null, { call }).outcome)
+const verdictsOf = (policy: KexecPolicy) =>
+  calls.map((call) => predictAnswer(policy, withInitrd, null, { call }).outcome)
 
 /** Knowing less, nobody may be surer, nor of the opposite. */
-const allowed: Readonly<Record<Verdict['outcome'], readonly Verdict['outcome'][]>> = {
+const allowed: Readonly<Record<LoadVerdict['outcome'], readonly LoadVerdict['outcome'][]>> = {
   'will-load': ['will-load', 'cannot-tell'],
   'will-be-refused': ['will-be-refused', 'cannot-tell'],
   'cannot-tell': ['cannot-tell'],
@@ -35,7 +39,7 @@ test.each(Object.entries(builtMachines))(
       mkdirSync(path, { mode: 0o500 })
       const now = verdictsOf(detectPolicy({ system: new System(root) }))
       for (const [index, outcome] of now.entries()) {
-        const before = known[index] as Verdict['outcome']
+        const before = known[index] as LoadVerdict['outcome']
         if (!allowed[before].includes(outcome))
           wrong.push(`${calls[index]} without ${file}: ${before} becomes ${outcome}`)
       }
@@ -76,7 +80,7 @@ test('what IMA says to the initrd is certain only where nothing about the kernel
   const asks: Tree = {
     '/sys/kernel/security/ima/policy': { text: 'appraise func=KEXEC_INITRAMFS_CHECK appraise_type=imasig\n' },
   }
-  const told = (tree: Tree) => predict(policyOf(tree), withInitrd, null).outcome
+  const told = (tree: Tree) => predictAnswer(policyOf(tree), withInitrd, null).outcome
   expect(told(machine(bookworm, asks))).toBe('will-be-refused')
   expect(told(machine(bookworm, asks, { '/proc/sys/kernel/kexec_load_disabled': 'directory' }))).toBe('cannot-tell')
 })

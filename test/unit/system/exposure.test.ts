@@ -1,8 +1,8 @@
 import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { System } from '../../../src/index.ts'
 import { exposuresOf, exposureWarnings } from '../../../src/system/exposure.ts'
+import { System } from '../../../src/system/system.ts'
 import { makeTree } from '../entries/tree.ts'
 
 /** A system with one kernel in /boot, whose every component is root's or ours, and writable by nobody else. */

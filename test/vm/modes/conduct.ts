@@ -1,6 +1,6 @@
 import { errnoName } from '../../../src/errors.ts'
 import type { KexecPolicy } from '../../../src/policy/policy.ts'
-import type { Verdict } from '../../../src/policy/verdict/predict.ts'
+import type { LoadVerdict } from '../../../src/policy/verdict/predict.ts'
 import { type Guest, type GuestKernel, startVm, type Vm } from '../../../src/vm/index.ts'
 import { captureScript } from './capture.ts'
 import type { ImageName, ModeImages } from './images.ts'
@@ -17,7 +17,7 @@ const state = `for file in /proc/sys/kernel/tainted /proc/sys/kernel/kexec_load_
 /** What our library says of a machine and of each image. */
 interface Prediction {
   readonly policy: KexecPolicy
-  readonly verdicts: Partial<Record<ImageName, Verdict>>
+  readonly verdicts: Partial<Record<ImageName, LoadVerdict>>
 }
 
 /** Program for the guest that prints a prediction of the images that it is called with. */
@@ -49,7 +49,7 @@ export interface Run extends Prediction {
   /** What `load --try-anyway` said of the first image that met each errno. */
   readonly errors: Partial<Record<ImageName, LoadError>>
   /** What our commands said of the machine and of the first image; only in the first scenario of a machine. */
-  readonly commands: { readonly policy: KexecPolicy; readonly plan: { readonly verdict: Verdict } } | null
+  readonly commands: { readonly policy: KexecPolicy; readonly plan: { readonly verdict: LoadVerdict } } | null
   /** A tar archive of the files that the prediction was made of, when it is to be kept. */
   readonly captured: Buffer | null
 }
@@ -124,7 +124,7 @@ async function explain(vm: Vm, within: string, { images }: ScenarioOutcome): Pro
 async function runCommands(vm: Vm, within: string, image: ImageName): Promise<Run['commands']> {
   await read(vm, `${within} linux-kexec doctor --json`)
   const policy = await read<KexecPolicy>(vm, `${within} linux-kexec policy --json`)
-  const plan = await read<{ verdict: Verdict }>(vm, `${within} linux-kexec plan /images/${image} ${options} --json`)
+  const plan = await read<{ verdict: LoadVerdict }>(vm, `${within} linux-kexec plan /images/${image} ${options} --json`)
   return { policy, plan }
 }
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { parseImaAttribute } from '../../../src/image/signature/ima.ts'
 import { detectPolicy } from '../../../src/policy/detect.ts'
-import { predict, type Verdict } from '../../../src/policy/verdict/predict.ts'
+import { type LoadVerdict, predictAnswer } from '../../../src/policy/verdict/predict.ts'
 import { System } from '../../../src/system/system.ts'
 import { type RecordedImage, recordedImages } from './fixtures.ts'
 import type { ImageName } from './images.ts'
@@ -23,19 +23,22 @@ export function foretell(
   root: string,
   names: readonly string[],
   images: Readonly<Record<ImageName, RecordedImage>> = recordedImages(),
-): Map<string, Verdict> {
+): Map<string, LoadVerdict> {
   const policy = detectPolicy({ system: new System(root) })
-  const verdicts = names.map((name): [string, Verdict] => {
+  const verdicts = names.map((name): [string, LoadVerdict] => {
     const { signatures, attribute } = images[name as ImageName]
     const parsed = attribute === null ? null : parseImaAttribute(Buffer.from(attribute, 'hex'))
     const file = { owner: 0, fileSystem: TMPFS, attribute: parsed, digestMatches: null }
-    return [name, predict(policy, { isPe: true, file, initrd: null }, signatures)]
+    return [name, predictAnswer(policy, { isPe: true, file, initrd: null }, signatures)]
   })
   return new Map(verdicts)
 }
 
 /** The verdicts that are another than what the kernel did; one that leaves it open is none of them. */
-export function wrongVerdicts(verdicts: Map<string, Verdict>, { images }: Pick<ScenarioOutcome, 'images'>): string[] {
+export function wrongVerdicts(
+  verdicts: Map<string, LoadVerdict>,
+  { images }: Pick<ScenarioOutcome, 'images'>,
+): string[] {
   return [...verdicts].flatMap(([image, { outcome, code, summary }]) => {
     const errno = images[image as ImageName]?.errno ?? null
     if (outcome === 'cannot-tell' || (outcome === 'will-load' ? errno === null : errno === code)) return []
@@ -44,6 +47,6 @@ export function wrongVerdicts(verdicts: Map<string, Verdict>, { images }: Pick<S
 }
 
 /** The images of which nothing is said. */
-export function leftOpen(verdicts: Map<string, Verdict>): string[] {
+export function leftOpen(verdicts: Map<string, LoadVerdict>): string[] {
   return [...verdicts].flatMap(([image, { outcome }]) => (outcome === 'cannot-tell' ? [image] : []))
 }

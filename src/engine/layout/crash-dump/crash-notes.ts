@@ -1,4 +1,5 @@
 import { KexecError } from '../../../errors.ts'
+import { optionName } from '../../../option-name.ts'
 import type { System } from '../../../system/system.ts'
 import type { NoteRange } from './elf-core.ts'
 
@@ -36,7 +37,7 @@ export function unreadable(path: string, why: string): KexecError {
   return new KexecError(`${why}, which the dump of a crash kernel needs`, {
     reason: 'not-readable',
     path,
-    hint: 'Run it as root; or load the crash kernel with `--engine file`.',
+    hint: `Run it as root; or load the crash kernel with ${optionName('engine', 'file')}.`,
     refused: true,
   })
 }

@@ -1,6 +1,7 @@
 import { MAX_BLOB, readDeviceTree } from '../../../device-tree/read.ts'
 import { type DeviceTree, MAX_DEPTH, type TreeNode } from '../../../device-tree/tree.ts'
 import { KexecError } from '../../../errors.ts'
+import { optionName } from '../../../option-name.ts'
 import type { System } from '../../../system/system.ts'
 
 /** The blob that the running kernel was started with: Documentation/ABI/testing/sysfs-firmware-ofw. */
@@ -25,7 +26,7 @@ export function readRunningTree(system: System): DeviceTree {
     const directory = directoryOf(system)
     if (directory !== undefined) return readTreeDirectory(system, directory)
     const isDenied = ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
-    if (!isDenied) throw noTree(BLOB, 'Mount /sys, or give a device tree with --dtb.')
+    if (!isDenied) throw noTree(BLOB, `Mount /sys, or give a device tree with ${optionName('dtb')}.`)
     throw new KexecError(
       'the device tree of this machine, which the new kernel needs, may not be read by this process',
       { reason: 'not-readable', path: BLOB, hint: 'Run it as root.', refused: true },
@@ -102,7 +103,7 @@ function tooLarge(path: string): KexecError {
   return new KexecError('the device tree has more in it than any machine', {
     reason: 'damaged-image',
     path,
-    hint: 'Give a device tree with --dtb.',
+    hint: `Give a device tree with ${optionName('dtb')}.`,
     refused: true,
   })
 }

@@ -1,4 +1,5 @@
 import { KexecError } from '../../../errors.ts'
+import { optionName } from '../../../option-name.ts'
 import { KEXEC_SEGMENT_MAX } from '../../../system/kexec-abi.ts'
 import { type MemoryRange, roundUp, without } from '../../../system/memory-ranges.ts'
 import { formatAddress, type PlannedSegment } from './segment.ts'
@@ -81,7 +82,7 @@ function noRoom({ name, size, lowest, limit, alignment }: Piece, free: readonly 
     hint:
       name === 'initrd'
         ? 'Use a smaller initrd.'
-        : 'Load it with `--engine file`, where the running kernel has kexec_file_load.',
+        : `Load it with ${optionName('engine', 'file')}, where the running kernel has kexec_file_load.`,
     evidence: [
       { source: 'largest free range there', value: `${largest} bytes` },
       { source: 'alignment', value: `${alignment} bytes` },

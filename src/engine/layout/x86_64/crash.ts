@@ -1,4 +1,5 @@
 import { KexecError } from '../../../errors.ts'
+import { optionName } from '../../../option-name.ts'
 import { architectures } from '../../../system/architecture.ts'
 import type { Resource } from '../../../system/memory-map.ts'
 import { type MemoryRange, merged, without } from '../../../system/memory-ranges.ts'
@@ -69,7 +70,7 @@ function refuseOldKernel(release: string | undefined): void {
   if (major === undefined || Number(major) * 1000 + Number(minor) >= RESERVES_LOW_MEMORY) return
   throw new KexecError(`kexec_load of a crash kernel is served from Linux 5.6 on, and ${release} is running`, {
     reason: 'invalid-argument',
-    hint: 'Load it with `--engine file`.',
+    hint: `Load it with ${optionName('engine', 'file')}.`,
     refused: true,
   })
 }

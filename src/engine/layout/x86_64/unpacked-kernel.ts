@@ -1,6 +1,7 @@
 import { memoryBytes } from '../../../bytes/bytes.ts'
 import { KexecError } from '../../../errors.ts'
 import { readSetupHeader } from '../../../image/model/setup-header.ts'
+import { flagName } from '../../../option-name.ts'
 import type { MemoryRange } from '../../../system/memory-ranges.ts'
 import { randomizeVirtual, randomPhysical, wantsKaslr } from './kaslr.ts'
 import { field } from './running-boot.ts'
@@ -55,7 +56,7 @@ export function unpackedKernel(
 function notUnderstood(): KexecError {
   return new KexecError('the relocations of the kernel inside the bzImage are none that this version understands', {
     reason: 'damaged-image',
-    hint: 'Load it without --fast: it then unpacks and moves itself.',
+    hint: `Load it without ${flagName('fast')}: it then unpacks and moves itself.`,
     refused: true,
   })
 }

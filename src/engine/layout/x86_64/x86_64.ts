@@ -5,6 +5,7 @@ import { KexecError } from '../../../errors.ts'
 import type { KernelImage } from '../../../image/model/image.ts'
 import { readSetupHeader } from '../../../image/model/setup-header.ts'
 import type { NativeSegment } from '../../../native.ts'
+import { optionName } from '../../../option-name.ts'
 import { architectures } from '../../../system/architecture.ts'
 import { KEXEC_ON_CRASH, KEXEC_UPDATE_ELFCOREHDR, kexecArchitecture } from '../../../system/kexec-abi.ts'
 import { readFirmwareMap, readResources, usableMemory } from '../../../system/memory-map.ts'
@@ -78,7 +79,7 @@ function readMachine(
     throw new KexecError("the firmware's memory map, which the new kernel needs, cannot be read", {
       reason: 'not-readable',
       path: '/sys/firmware/memmap',
-      hint: 'Run it as root, with /sys mounted; or load a bzImage with `--engine file`.',
+      hint: `Run it as root, with /sys mounted; or load a bzImage with ${optionName('engine', 'file')}.`,
       refused: true,
     })
   }

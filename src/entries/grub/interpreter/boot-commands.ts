@@ -1,6 +1,6 @@
 import type { StartedKernel } from '../../efi/efi-program.ts'
 import { MAX_INITRDS } from '../../model/found-entry.ts'
-import type { Problem } from '../../model/problem.ts'
+import type { BootProblem } from '../../model/problem.ts'
 import type { GrubFile } from './devices.ts'
 import type { Boot } from './menu.ts'
 
@@ -13,7 +13,7 @@ export class BootCommands {
   private commandLine: string | null = null
   private initrds: readonly string[] = []
   private deviceTree: string | null = null
-  private problems: readonly Problem[] = []
+  private problems: readonly BootProblem[] = []
   private uncertainties: readonly string[] = []
   /** Facts that only the file of an EFI program shows: its profile, version and architecture. */
   private started: StartedKernel | null = null
@@ -122,7 +122,7 @@ export class BootCommands {
   }
 
   private note(files: readonly GrubFile[]): void {
-    const found = files.flatMap(({ problem }): Problem[] => {
+    const found = files.flatMap(({ problem }): BootProblem[] => {
       return problem === null ? [] : [{ code: 'out-of-reach', text: problem }]
     })
     if (found.length > 0 && this.problems.length < MAX_SENTENCES) this.problems = [...this.problems, ...found]

@@ -1,5 +1,5 @@
 import { addProblem, BudgetSpent } from '../../model/budget.ts'
-import type { Problem, ProblemCode } from '../../model/problem.ts'
+import type { BootProblem, BootProblemCode } from '../../model/problem.ts'
 import type { Survey } from '../../survey/survey.ts'
 import type { Environment } from '../script/environment.ts'
 import { parseEnvironmentBlock } from '../script/environment-block.ts'
@@ -16,7 +16,7 @@ import type { BlsFile, MenuContext, MenuItem } from './menu.ts'
 const limits = {
   steps: 1_000_000,
   calls: 60,
-  items: 20_000,
+  items: 5000,
   problems: 100,
   files: 1000,
   /** Conditions of an entry that are kept; more would not make it clearer. */
@@ -39,7 +39,7 @@ export type RunStatement = (interpreter: Interpreter, statement: Statement) => v
 export class Interpreter {
   readonly devices: Devices
   readonly survey: Survey
-  readonly problems: Problem[] = []
+  readonly problems: BootProblem[] = []
   context: MenuContext
   boot = new BootCommands()
   /** The file being read. */
@@ -182,7 +182,7 @@ export class Interpreter {
     }
   }
 
-  problem(code: ProblemCode, text: string): void {
+  problem(code: BootProblemCode, text: string): void {
     const isKnown = this.problems.some((known) => known.text === text)
     if (this.problems.length < limits.problems && !isKnown) addProblem(this.problems, code, text)
   }

@@ -1,4 +1,4 @@
-import type { Source } from '../../model/entry.ts'
+import type { BootSource } from '../../model/entry.ts'
 import type { FoundEntry } from '../../model/found-entry.ts'
 import type { Environment } from '../script/environment.ts'
 import type { FunctionDefinition, Statement } from '../script/syntax.ts'
@@ -16,7 +16,7 @@ export interface MenuItem {
   /** The place of its definition. */
   readonly config: string
   /** For an entry that blscfg made: its source, and its own values for the kernel's release and the machine-id. */
-  readonly source?: Source
+  readonly source?: BootSource
   readonly version?: string | null
   readonly machineId?: string | null
   /** The unknown facts about it: 'Shown only if …'. */

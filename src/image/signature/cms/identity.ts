@@ -1,7 +1,7 @@
 import { type Certificate, describeCertificate, readCertificate } from './certificate.ts'
 import type { SignedData, SignerInfo } from './cms.ts'
 import type { Element } from './der.ts'
-import { type SignatureCertificate, type Signer, Unreadable } from './report.ts'
+import { type ImageSigner, type SignatureCertificate, Unreadable } from './report.ts'
 
 /** More certificates than any kernel signature contains; further ones are counted, not read. */
 const MAX_CERTIFICATES = 16
@@ -50,7 +50,7 @@ export function certificateOf(signer: SignerInfo, certificates: readonly Certifi
   })
 }
 
-export function describeSigner(signer: SignerInfo, certificate: SignatureCertificate | undefined): Signer {
+export function describeSigner(signer: SignerInfo, certificate: SignatureCertificate | undefined): ImageSigner {
   const named = signer.issuerAndSerial
   return {
     subject: certificate?.subject ?? null,

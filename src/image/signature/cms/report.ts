@@ -28,7 +28,7 @@ export interface SignatureCertificate {
 }
 
 /** The signer: by the signature itself, completed from the certificate where there is one. */
-export interface Signer {
+export interface ImageSigner {
   readonly subject: string | null
   readonly issuer: string | null
   readonly serialNumber: string | null
@@ -55,7 +55,7 @@ export interface ImageSignature {
   readonly signatureAlgorithm: string | null
   /** Whether the signature is valid under the signer's public key; null when that key is not available. */
   readonly signatureValid: boolean | null
-  readonly signer: Signer | null
+  readonly signer: ImageSigner | null
   /** The signer's own time of signing; ISO 8601. */
   readonly signingTime: string | null
   /** All certificates in the signature. */

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { warningsBeforeLoad } from '../../../../src/cli/reports/plan-warnings.ts'
-import { KexecError, type Warning } from '../../../../src/index.ts'
+import { KexecError, type PlanWarning } from '../../../../src/index.ts'
 
-const warnings: Warning[] = [
+const warnings: PlanWarning[] = [
   { code: 'no-root', text: 'no root=' },
   { code: 'no-capability', text: 'this process does not have CAP_SYS_BOOT' },
 ]

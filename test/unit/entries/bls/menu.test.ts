@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { plan } from '../../../../src/plan/plan.ts'
+import { plan } from '../../../../src/index.ts'
 import { files, kernels, makeTree, type Tree } from '../tree.ts'
 import { loaderVariables, menuOf, type1 } from './tree.ts'
 

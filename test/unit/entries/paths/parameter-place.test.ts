@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { howToSet, placeOfParameter } from '../../../../src/entries/paths/parameter-place.ts'
-import { System } from '../../../../src/index.ts'
+import { System } from '../../../../src/system/system.ts'
 import { makeTree, type Tree } from '../tree.ts'
 
 const text = (path: string, content: string): Tree => ({ [path]: { text: content } })

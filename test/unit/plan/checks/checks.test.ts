@@ -4,7 +4,7 @@ import { endianness } from 'node:os'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { memoryBytes } from '../../../../src/bytes/bytes.ts'
-import type { Source } from '../../../../src/entries/model/entry.ts'
+import type { BootSource } from '../../../../src/entries/model/entry.ts'
 import { inspectImage } from '../../../../src/image/formats/inspect.ts'
 import type { KernelImage } from '../../../../src/image/model/image.ts'
 import { inspectNested } from '../../../../src/image/unpack/nested.ts'
@@ -312,7 +312,7 @@ describe('the memory', () => {
     readonly panic?: boolean
     readonly copied?: number
     readonly unpacked?: number | null
-    readonly source?: Source
+    readonly source?: BootSource
   }
 
   function weigh(tree: Tree, initrd: number, { panic = false, copied = 0, unpacked, source }: Weight = {}) {
@@ -421,7 +421,7 @@ describe('the memory', () => {
   })
 
   test('nothing reserved: how much this machine should, and where its boot loader is told so', () => {
-    const hint = (tree: Tree, source?: Source) =>
+    const hint = (tree: Tree, source?: BootSource) =>
       weigh({ ...of(8192, 8000), ...crash(0), ...tree }, 0, { panic: true, ...(source ? { source } : {}) }).errors[0]
     expect(hint({})).toMatchObject({
       summary: 'no memory is reserved for a crash kernel',
