@@ -77,7 +77,7 @@ describe('auto', () => {
     ] as const) {
       const left = await planned({ root: machineWith(...changes), ...leaving, ...options })
       expect(left.engine).toBe('file')
-      expect(texts(left.warnings)).toContain('give --engine segments, which keeps it from that')
+      expect(texts(left.warnings)).toContain("give engine: 'segments', which keeps it from that")
     }
   })
 

@@ -173,7 +173,7 @@ describe('a kernel that has to be unpacked', () => {
     const bootImage = readFileSync(path('boot.img'))
     using made = await plan({ kernel: bootImage, root: given, initrds: ['/tmp/own'] })
     expect(made.toJSON().initrds).toEqual(['/tmp/own'])
-    expect(made.decisions[1]?.reason).toBe("given with --initrd, in place of the image's own")
+    expect(made.decisions[1]?.reason).toBe("given with initrds, in place of the image's own")
     using without = await plan({ kernel: bootImage, root: given, noInitrd: true })
     expect(without.toJSON().initrds).toEqual([])
   })
@@ -224,7 +224,7 @@ test('an Android boot image that is split: the vendor part comes first, and is m
     refusals: [],
   })
   using alone = await plan({ kernel: boot, root })
-  expect(texts(alone.warnings)).toContain('give it with --vendor-boot')
+  expect(texts(alone.warnings)).toContain('give it with vendorBoot')
   await expect(plan({ kernel: boot, vendorBoot: kernel, root })).rejects.toMatchObject({ reason: 'invalid-argument' })
   for (const handle of handles) await handle.close()
 

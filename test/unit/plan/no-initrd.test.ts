@@ -21,8 +21,8 @@ describe('an installed kernel named by its path, without its initrd', () => {
     const { refusals } = await planned({ root: makeMachine(), kernel, reuseCommandLine: true })
     expect(refusals).toMatchObject([{ reason: 'no-initrd', path: kernel, refused: true }])
     expect(refusals[0]?.hint).toContain(`linux-kexec load 'vmlinuz-${newer}'`)
-    expect(refusals[0]?.hint).toContain(`--initrd ${initrd}`)
-    expect(refusals[0]?.hint).toContain('--no-initrd')
+    expect(refusals[0]?.hint).toContain(`initrds: ['${initrd}']`)
+    expect(refusals[0]?.hint).toContain('noInitrd: true')
   })
 
   test('by whatever name: a link to it, another path of the same file', async () => {

@@ -52,7 +52,7 @@ test('decisions and warnings come in the order of their subjects, whatever found
     'There is no modules',
     '/tmp/disk is a squashfs',
     '/tmp/disk is a squashfs',
-    '--remove quite: the command',
+    "remove: 'quite': the command",
     'the new kernel uses',
     `/boot/vmlinuz-${newer} is writable by`,
     'loading takes 65.1 MiB',

@@ -176,7 +176,7 @@ describe('warnings', () => {
 
   test('a parameter to remove that is not there', async () => {
     const { warnings } = await planned({ root: makeMachine(), remove: 'quite' })
-    const text = '--remove quite: the command line has no such parameter'
+    const text = "remove: 'quite': the command line has no such parameter"
     expect(warnings).toEqual([{ code: 'no-such-parameter', text }])
   })
 })
