@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { failureOf } from '../../../src/engine/failure.ts'
-import { errnoNumber } from '../../../src/index.ts'
+import { errnoNumber } from '../../../src/errors.ts'
 import { System } from '../../../src/system/system.ts'
 import { makeTree, type Tree } from '../entries/tree.ts'
 import { backports, bookworm, lockdown, machine, secureBoot } from '../policy/machines.ts'

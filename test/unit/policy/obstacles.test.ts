@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { predict } from '../../../src/policy/verdict/predict.ts'
+import { predictAnswer } from '../../../src/policy/verdict/predict.ts'
 import type { Tree } from '../entries/tree.ts'
 import { bookworm, configuration, machine, policyOf } from './machines.ts'
 
@@ -78,8 +78,8 @@ test('certain obstacles come first, and a processor is named in the list of seve
 describe('the verdict', () => {
   const verdict = (panic: boolean, ...changes: Tree[]) => {
     const policy = policyOf(machine(arm, several(), ...changes))
-    const image = { isPe: true, file: null, initrd: null } as unknown as Parameters<typeof predict>[1]
-    const { outcome, reason, code, hint } = predict(policy, image, null, { call: 'kexec_load', panic })
+    const image = { isPe: true, file: null, initrd: null } as unknown as Parameters<typeof predictAnswer>[1]
+    const { outcome, reason, code, hint } = predictAnswer(policy, image, null, { call: 'kexec_load', panic })
     return { outcome, reason, code, hint }
   }
 
