@@ -68,7 +68,7 @@ export {
   reasons,
 } from './errors.ts'
 export type { HandoverAssessment } from './handover/assess.ts'
-export type { HandoverNote, HandoverWarning } from './handover/contract/remarks.ts'
+export type { HandoverNote, HandoverObstacle, HandoverWarning } from './handover/contract/remarks.ts'
 export type { ExecuteOptions } from './handover/jump/execute.ts'
 export type { RebootHandover, RebootOptions } from './handover/reboot.ts'
 export type { ScheduledReboot } from './handover/schedule/schedule.ts'
@@ -79,6 +79,7 @@ export type { InspectedPart, Inspection } from './image/inspect/inspection.ts'
 export type { IntegrityCheck } from './image/inspect/integrity.ts'
 export type { InspectedFile, OpenImage } from './image/inspect/open.ts'
 export type { FileSignatures } from './image/inspect/signatures.ts'
+export type { FormatName } from './image/model/format-name.ts'
 export type {
   EfiStub,
   ImageConfiguration,

@@ -7,7 +7,7 @@ import { filesOfProgram, locateProgram, type Program } from '../program.ts'
 import { exposureWarnings } from '../system/exposure.ts'
 import type { System } from '../system/system.ts'
 import type { InitSystem } from './contract/init-system.ts'
-import type { HandoverNote, Obstacle } from './contract/remarks.ts'
+import type { HandoverNote, HandoverObstacle } from './contract/remarks.ts'
 import { detectInit } from './detect.ts'
 import { unreachableAtTheEnd } from './precautions/reachable.ts'
 
@@ -23,7 +23,7 @@ export interface HandoverAssessment {
   readonly proven: boolean
   readonly steps: readonly string[]
   /** The obstacles to ending in the new kernel; empty when it is verified. */
-  readonly obstacles: readonly Obstacle[]
+  readonly obstacles: readonly HandoverObstacle[]
   /** Null when this way needs no hook. */
   readonly hook: HookStanding | null
   /** Other things to install or set up beside the hook, one clause each. */
@@ -37,7 +37,7 @@ export interface HandoverAssessment {
 const DIRECT = 'linux-kexec reboot --via direct'
 const INSTALL = 'linux-kexec handover --install'
 
-const NOT_INSTALLED: Obstacle = {
+const NOT_INSTALLED: HandoverObstacle = {
   code: 'program-absent',
   text: 'linux-kexec or Node is not installed where the hook could call it',
 }
@@ -81,7 +81,9 @@ export function assessWay(system: System, initSystem: InitSystem): Omit<Handover
     if (program === undefined) obstacles.push(NOT_INSTALLED)
     else obstacles.push(...unreachableAtTheEnd(system, program))
     if (wanted !== null && hook.state === 'installed')
-      obstacles.push(...failingScripts(system, wanted).map((text): Obstacle => ({ code: 'hook-failing', text })))
+      obstacles.push(
+        ...failingScripts(system, wanted).map((text): HandoverObstacle => ({ code: 'hook-failing', text })),
+      )
   }
   const proven = obstacles.length === 0
   const onlyHook = hook !== null && hook.toInstall.length > 0 && obstacles.length === 1
@@ -103,7 +105,7 @@ function exposures(system: System, program: Program | undefined, hook: Hook | nu
   return warnings.map((warning) => ({ code: 'exposed-files', text: `${warning}.` }))
 }
 
-function stateObstacles({ state, foreign }: HookStanding): Obstacle[] {
+function stateObstacles({ state, foreign }: HookStanding): HandoverObstacle[] {
   if (state === 'absent')
     return [{ code: 'hook-absent', text: 'the hook that starts the loaded kernel is not installed' }]
   if (state === 'outdated')
@@ -114,7 +116,7 @@ function stateObstacles({ state, foreign }: HookStanding): Obstacle[] {
   }))
 }
 
-function otherRemedy(hook: HookStanding | null, own: readonly Obstacle[]): string {
+function otherRemedy(hook: HookStanding | null, own: readonly HandoverObstacle[]): string {
   const [path] = hook?.foreign ?? []
   if (path !== undefined && own.length === 0) return `move ${path} away, then: ${INSTALL}`
   return DIRECT

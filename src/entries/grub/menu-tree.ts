@@ -27,7 +27,7 @@ interface Pending {
 }
 
 /** Submenus with more entries altogether are cut off; each is bounded by itself as well. */
-const MAX_ENTRIES = 10_000
+const MAX_ENTRIES = 15_000
 
 /**
  * Runs the body of every entry, which shows its start, and of every submenu, which shows its entries; each with the

@@ -3,7 +3,7 @@ import type { Hook } from '../../hooks/hook.ts'
 import type { Program } from '../../program.ts'
 import type { System } from '../../system/system.ts'
 import type { FirstProcess } from '../first-process/pid1.ts'
-import type { HandoverNote, Obstacle } from './remarks.ts'
+import type { HandoverNote, HandoverObstacle } from './remarks.ts'
 
 /** How long a handover may wait, and where it reports its steps. */
 export interface HandoverContext {
@@ -31,7 +31,7 @@ export interface InitExamination {
    * The obstacles to ending in the new kernel; empty when there are none. Leave out the hook itself: the caller
    * (assess.ts) checks whether it is in place and can be run at the end.
    */
-  readonly obstacles: readonly Obstacle[]
+  readonly obstacles: readonly HandoverObstacle[]
   /** The hook that the init system must run for this way to end in kexec; null when it needs no hook. */
   readonly hook: Hook | null
   /** Other things that an administrator would have to install or set up beside the hook, one clause each. */

@@ -13,19 +13,19 @@ export const obstacleCodes = [
   'program-unmounted',
 ] as const
 
-export interface Obstacle {
+export interface HandoverObstacle {
   readonly code: (typeof obstacleCodes)[number]
   /** A clause without a full stop. */
   readonly text: string
 }
 
 /** The init system, as it is built and set up here, cannot start a kernel. */
-export function unable(text: string): Obstacle {
+export function unable(text: string): HandoverObstacle {
   return { code: 'kexec-not-supported', text }
 }
 
 /** A file cannot be read that shows whether the init system can. */
-export function unreadable(text: string): Obstacle {
+export function unreadable(text: string): HandoverObstacle {
   return { code: 'init-unreadable', text }
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type InitExamination, type InitSystem, unremarkable } from '../contract/init-system.ts'
-import { limitation, type Obstacle, unable, unreadable } from '../contract/remarks.ts'
+import { type HandoverObstacle, limitation, unable, unreadable } from '../contract/remarks.ts'
 import { request } from '../contract/request.ts'
 import { askForKexec, CONTROL_SOCKET } from '../first-process/dinit-control.ts'
 import { holdsString, pathEndingIn, programText } from '../first-process/program-text.ts'
@@ -33,7 +33,7 @@ export const dinit: InitSystem = {
       notes: [limitation("This way was written from dinit's sources and has not been tried on a machine.")],
       evidence: [{ source: CONTROL_SOCKET, value: system.exists(CONTROL_SOCKET) ? 'present' : 'absent' }],
     }
-    const obstacles: Obstacle[] = []
+    const obstacles: HandoverObstacle[] = []
     if (text === undefined)
       obstacles.push(unreadable("dinit's program cannot be read, so whether it supports kexec is unknown"))
     else if (!holdsString(text, WORDS)) obstacles.push(unable('this dinit does not support a shutdown by kexec'))

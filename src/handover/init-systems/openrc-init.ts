@@ -1,5 +1,5 @@
 import { type InitSystem, unremarkable } from '../contract/init-system.ts'
-import { limitation, type Obstacle, unable } from '../contract/remarks.ts'
+import { type HandoverObstacle, limitation, unable } from '../contract/remarks.ts'
 import { request } from '../contract/request.ts'
 import { write } from '../first-process/initctl.ts'
 
@@ -15,7 +15,7 @@ export const openrcInit: InitSystem = {
     const program = ['/sbin/openrc-init', '/usr/sbin/openrc-init'].find((path) => system.stat(path)?.isFile())
     // The program contains the word that it has to know: versions before 0.23 lack it.
     const knows = program !== undefined && (system.readBytes(program) ?? '').includes('kexec')
-    const obstacles: Obstacle[] = []
+    const obstacles: HandoverObstacle[] = []
     if (program === undefined) obstacles.push(unable('openrc-init is not installed'))
     else if (!knows) obstacles.push(unable(`${program} does not support kexec`))
     if (!system.exists(FIFO)) obstacles.push(unable(`${FIFO} does not exist`))

@@ -3,7 +3,7 @@ import { hookScript, START_KERNEL } from '../../hooks/hook-script.ts'
 import type { Program } from '../../program.ts'
 import type { System } from '../../system/system.ts'
 import { type InitExamination, unremarkable } from '../contract/init-system.ts'
-import { limitation, type Obstacle, unable } from '../contract/remarks.ts'
+import { type HandoverObstacle, limitation, unable } from '../contract/remarks.ts'
 import { readInittab, rebootEntries } from '../first-process/inittab.ts'
 
 const KEXEC = '/sbin/kexec'
@@ -80,7 +80,7 @@ function debian(system: System, program: Program, runs: string | undefined): Fou
   const callsReboot =
     /^[^#\n]*\/etc\/init\.d\/reboot\s+stop/m.test(system.readText(runs) ?? '') ||
     system.list('/etc/rc6.d').some((name) => /^[KS]\d\dreboot$/.test(name))
-  const obstacles: Obstacle[] = []
+  const obstacles: HandoverObstacle[] = []
   if (!isRead) obstacles.push(unable(`/etc/init.d/reboot does not read ${settings}`))
   if (!callsReboot) obstacles.push(unable('runlevel 6 does not end with /etc/init.d/reboot'))
   return {

@@ -1,6 +1,6 @@
 import type { System } from '../../system/system.ts'
 import { type InitSystem, unremarkable } from '../contract/init-system.ts'
-import { limitation, type Obstacle, unable, unreadable } from '../contract/remarks.ts'
+import { type HandoverObstacle, limitation, unable, unreadable } from '../contract/remarks.ts'
 import { request } from '../contract/request.ts'
 import { servicesRunning } from '../first-process/systemd-services.ts'
 
@@ -46,9 +46,9 @@ export const systemd: InitSystem = {
     }),
 }
 
-function obstacles(system: System): Obstacle[] {
+function obstacles(system: System): HandoverObstacle[] {
   const missing = (name: string) => !LIBRARY.some((directory) => system.stat(`${directory}/${name}`)?.isFile())
-  const found: Obstacle[] = []
+  const found: HandoverObstacle[] = []
   if (missing('system/kexec.target')) found.push(unable('systemd has no kexec.target here'))
   if (missing('systemd-shutdown')) found.push(unable('systemd-shutdown is not installed'))
   if (runs(system) && system.readText('/proc/1/maps') === undefined)

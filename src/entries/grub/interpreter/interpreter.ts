@@ -16,7 +16,7 @@ import type { BlsFile, MenuContext, MenuItem } from './menu.ts'
 const limits = {
   steps: 1_000_000,
   calls: 60,
-  items: 5000,
+  items: 10_000,
   problems: 100,
   files: 1000,
   /** Conditions of an entry that are kept; more would not make it clearer. */
