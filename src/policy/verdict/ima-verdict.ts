@@ -12,18 +12,22 @@ export interface AppraisedFile extends ImaSubject {
   readonly digestMatches: boolean | null
 }
 
+/** As `CheckAnswer`; nothing is said of a file that passes. */
+type Appraisal = { readonly passes: true } | Exclude<CheckAnswer, { readonly passes: true }>
+
+const passed: Appraisal = { passes: true }
+
 /** The predicted result of IMA's appraisal of a file: ima_appraise_measurement of ima_appraise.c. */
 export function checkAppraisal(
   { ima, keyrings }: KexecPolicy,
   hook: ImaHook,
   file: AppraisedFile,
   report: SignatureReport | null,
-): CheckAnswer {
-  if (ima.present === false || (ima.appraise !== null && ima.appraise !== 'enforce'))
-    return passes('IMA refuses nothing')
+): Appraisal {
+  if (ima.present === false || (ima.appraise !== null && ima.appraise !== 'enforce')) return passed
   if (ima.policy === null) return unsure('whether IMA appraises it: its policy cannot be read')
   const { requirement, modsig, rule } = applyImaRules(ima.rules.flatMap(parseImaRules), hook, file)
-  if (requirement === 'none') return passes('IMA does not appraise it')
+  if (requirement === 'none') return passed
   if (ima.appraise === null) return unsure('whether IMA enforces what it appraises')
   if (requirement === null) return unsure(`whether IMA's rule is for this file: ${rule}`)
   if (modsig && report?.signatures.some(({ kind }) => kind === 'module')) {
@@ -51,22 +55,16 @@ export function checkAppraisal(
   )
 }
 
-function checkHash(requirement: 'hash' | 'signature', matches: boolean | null): CheckAnswer {
+function checkHash(requirement: 'hash' | 'signature', matches: boolean | null): Appraisal {
   if (requirement === 'signature') return fails('IMA asks for a signature, and its security.ima is only a hash')
   if (matches === null) return unsure('whether the hash in its security.ima is that of its bytes')
-  return matches
-    ? passes('the hash in its security.ima is right')
-    : fails('the hash in its security.ima is not that of its bytes')
+  return matches ? passed : fails('the hash in its security.ima is not that of its bytes')
 }
 
-function passes(why: string): CheckAnswer {
-  return { passes: true, why }
-}
-
-function fails(why: string): CheckAnswer {
+function fails(why: string): Appraisal {
   return { passes: false, code: 'EACCES', why, changed: false }
 }
 
-function unsure(missing: string): CheckAnswer {
+function unsure(missing: string): Appraisal {
   return { passes: null, missing }
 }
