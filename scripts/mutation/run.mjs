@@ -78,12 +78,12 @@ function options(directory, mutants, incrementalFile) {
   }
 }
 
-/** The cache must not keep "not drawn" as an answer for the next sample. */
+/** Survivors are tested again by every run, and "not drawn" is no answer for the next sample. */
 function forgetTheOthers(incrementalFile) {
   if (!existsSync(incrementalFile)) return
   const results = JSON.parse(readFileSync(incrementalFile, 'utf8'))
   for (const file of Object.values(results.files))
-    file.mutants = file.mutants.filter(({ status }) => status !== 'CompileError')
+    file.mutants = file.mutants.filter(({ status }) => !['CompileError', 'Survived'].includes(status))
   writeFileSync(incrementalFile, JSON.stringify(results))
 }
 

@@ -97,6 +97,7 @@ test.each<[RootLookup, string[]]>([
   ['kernel', ['mtd:rootfs', 'mtdblock2', 'ubi0:rootfs', 'ubi0_0', '/dev/cciss/c0d0p1']],
   ['initrd', ['UUID=0b0c-1d', 'LABEL=root', '/dev/disk/by-uuid/0b0c', '/dev/disk/by-label/root', '/dev/dm-0']],
   ['initrd', ['/dev/mapper/vg-root', '/dev/vg/root', 'ZFS=rpool/ROOT/debian', 'zfs:AUTO', 'live:LABEL=Fedora']],
+  ['initrd', ['block:/dev/sda1', 'nbd:host:1', 'iscsi:host', 'fcoe:eth0', 'nvmf:x', 'dhcp', 'dhcp6']],
   ['unknown', ['rpool/ROOT', 'myfs', '']],
 ])('the %s finds %j', (lookup, roots) => {
   for (const root of roots) expect(rootLookup(root, parseCommandLine('ro')), root).toBe(lookup)

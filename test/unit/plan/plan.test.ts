@@ -202,6 +202,12 @@ describe('refusals', () => {
     made.close()
   })
 
+  test('a plan that was closed is not loaded', async () => {
+    const made = await plan({ root: makeMachine(debian), entry: newer })
+    made.close()
+    await expect(made.load()).rejects.toMatchObject({ reason: 'invalid-argument', refused: true })
+  })
+
   test('a truncated kernel', async () => {
     const root = makeMachine({ ...debian, '/boot/cut': { file: kernelOf(older) } })
     expect(reasons(await planned({ root, kernel: '/boot/cut', commandLine: 'ro' }))).toEqual(['truncated-kernel'])

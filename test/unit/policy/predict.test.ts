@@ -6,6 +6,7 @@ import { memoryBytes } from '../../../src/bytes/bytes.ts'
 import type { SignatureReport } from '../../../src/image/signature/cms/report.ts'
 import { parseImaAttribute } from '../../../src/image/signature/ima.ts'
 import { inspectSignatures } from '../../../src/image/signature/inspect.ts'
+import { parseSignatureLists } from '../../../src/policy/keys/firmware-keys.ts'
 import { type PredictOptions, predictAnswer, type VerdictImage } from '../../../src/policy/verdict/predict.ts'
 import type { Tree } from '../entries/tree.ts'
 import {
@@ -135,6 +136,21 @@ describe('under Secure Boot', () => {
     const answer = await verdict('sbsign.efi', { ...trusted, ...dbx })
     expect(answer.outcome).toBe('will-load')
     expect(texts(answer.notes)).toContain('dbx')
+  })
+
+  test('the firmware lists images, keys and certificates by type', () => {
+    const hash = (length: number) => Buffer.alloc(length, 0xab)
+    const lists = Buffer.concat([
+      signatureList('2616c4c14c509240aca941f936934328', hash(32)),
+      signatureList('92a4d23bc0967940b420fcf98ef103ed', Buffer.concat([hash(32), Buffer.alloc(16)])),
+      signatureList('a159c0a5e494a74a87b5ab155c2bf072', file('ca.der')),
+    ])
+    const sha256 = 'ab'.repeat(32)
+    expect(parseSignatureLists(lists)).toEqual({
+      images: [sha256],
+      certificates: [`sha256:${sha256}`],
+      keyIds: [CA],
+    })
   })
 
   test('a list of the firmware of an unknown type is passed over', async () => {

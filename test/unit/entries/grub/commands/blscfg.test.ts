@@ -48,6 +48,11 @@ describe("Red Hat's blscfg", () => {
     ])
   })
 
+  test('takes only .conf files', async () => {
+    const other = { [`${directory}/ab-7.0.conf.bak`]: { text: `title Backup\n${kernel}` } }
+    expect(await titles('blscfg', { ...versions, ...other })).toEqual(['Twelve', 'Two', 'One'])
+  })
+
   test('looks in /boot/loader/entries where /loader/entries is not', async () => {
     expect(await titles('blscfg', type1({ a: `title A\n${kernel}` }, '/boot/loader/entries'))).toEqual(['A'])
   })
@@ -171,7 +176,7 @@ describe('uki', () => {
     ['uki --path (hd0,gpt1)/EFI/Linux --enable-fallback --entry a-6.1.efi', ['Older']],
     ['uki -f -p (hd0,gpt1)/EFI/other', ['Other']],
     ['uki --unheard-of', []],
-    ['uki -d.x', []],
+    ['uki -n.x', []],
   ])('%s', async (script, expected) => {
     expect(await titles(script, esp)).toEqual(expected)
   })
