@@ -73,11 +73,13 @@ async function startUp(vm, rounds, progress) {
   const samples = await inTurn(vm, rounds, {
     'linux-kexec --version': 'linux-kexec --version',
     'linux-kexec list': 'linux-kexec list',
+    'import of the library': `node --eval 'import("/usr/lib/node_modules/linux-kexec/dist/index.js")'`,
     'node -e 0': 'node -e 0',
   })
   return [
     compare('start-up', 'linux-kexec --version', 'node -e 0', 1.3, samples),
     compare('list', 'linux-kexec list', 'node -e 0', null, samples),
+    compare('import', 'import of the library', 'linux-kexec --version', 2, samples),
   ]
 }
 
