@@ -25,6 +25,14 @@ export const path: OptionKind = {
 
 export const flag: OptionKind = { what: 'true or false', accepts: (value) => typeof value === 'boolean' }
 
+/** An object of another function, such as a guest; its members are not looked at here. */
+export const object: OptionKind = { what: 'an object', accepts: (value) => isObject(value) && !Array.isArray(value) }
+
+export const positiveNumber: OptionKind = {
+  what: 'a whole number of at least 1',
+  accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
+}
+
 export const callback: OptionKind = { what: 'a function', accepts: (value) => typeof value === 'function' }
 
 export const wholeNumber: OptionKind = {

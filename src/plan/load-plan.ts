@@ -3,6 +3,7 @@ import type { PlannedSegment } from '../engine/layout/segments/segment.ts'
 import { KexecError } from '../errors.ts'
 import type { OpenImage } from '../image/inspect/open.ts'
 import type { KernelImage } from '../image/model/image.ts'
+import { checkOptions } from '../options.ts'
 import type { LoadVerdict } from '../policy/verdict/predict.ts'
 import type { Choices } from './choices/choices.ts'
 import type { Engine } from './choices/engine.ts'
@@ -12,7 +13,7 @@ import { explain } from './explain.ts'
 import type { Findings } from './findings.ts'
 import { loadPrepared, loadPreparedSync, refuseIfNotAllowed } from './loading/load.ts'
 import { type Prepared, prepare, prepareSync } from './loading/preparation.ts'
-import type { PrepareOptions } from './loading/progress.ts'
+import { type PrepareOptions, prepareKinds } from './loading/progress.ts'
 import type { PlanDecision } from './model/decision.ts'
 import type { PlanWarning, UncheckedFact } from './model/remark.ts'
 
@@ -109,7 +110,8 @@ export class LoadPlan {
    * where needed. `load()` does this itself; `loadSync()` requires it for kernels and initrds that must be unpacked.
    * @throws KexecError the first of `refusals`; 'file-changed', 'damaged-image', 'not-a-kernel', 'no-memory', 'aborted'
    */
-  async prepare(options: PrepareOptions = {}): Promise<void> {
+  async prepare(given?: PrepareOptions): Promise<void> {
+    const options = checkOptions('prepare() of a plan', given, prepareKinds)
     heed(options.signal)
     this.#refuseIfHopeless()
     if (this.#prepared !== undefined) return
@@ -122,13 +124,14 @@ export class LoadPlan {
 
   /**
    * Loads it, off the event loop, and closes the plan. The running system goes on: `reboot()` starts the new kernel.
-   * @param options.signal heeded until the syscall begins; if it fires during the syscall, the new image is unloaded
+   * @param given.signal heeded until the syscall begins; if it fires during the syscall, the new image is unloaded
    *   afterwards
    * @throws KexecError the first of `refusals`; 'file-changed' when a file was written since it was inspected;
    *   'no-capability' and its kin; else the kernel's own refusal. Unless the error says otherwise, the image loaded
    *   before is still loaded.
    */
-  async load(options: PrepareOptions = {}): Promise<void> {
+  async load(given?: PrepareOptions): Promise<void> {
+    const options = checkOptions('load() of a plan', given, prepareKinds)
     heed(options.signal)
     this.#take()
     try {

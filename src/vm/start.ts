@@ -1,3 +1,14 @@
+import {
+  callback,
+  checkOptions,
+  listOf,
+  milliseconds,
+  type OptionKinds,
+  object,
+  oneOf,
+  positiveNumber,
+  text,
+} from '../options.ts'
 import { plainFirmware } from './firmware/firmware.ts'
 import { grubDisk } from './firmware/grub.ts'
 import { type FirmwareOptions, secureFirmware, shimDisk } from './firmware/secure-boot.ts'
@@ -62,8 +73,27 @@ export interface VmOptions {
   readonly progress?: Progress
 }
 
+const kinds: OptionKinds<VmOptions> = {
+  guest: object,
+  kernel: object,
+  commandLine: text,
+  append: text,
+  memory: positiveNumber,
+  cpus: positiveNumber,
+  accelerator: oneOf('auto', 'kvm', 'tcg'),
+  bootLoader: oneOf('none', 'uefi', 'grub', 'shim'),
+  grubInitrd: text,
+  firmware: object,
+  disks: listOf(object),
+  firmwareReboot: oneOf('ends', 'allowed'),
+  panicGrace: milliseconds,
+  qemuArguments: listOf(text),
+  progress: callback,
+}
+
 /** Starts a machine. It is running when this resolves, and not yet booted. @throws ProvisionError without QEMU. */
-export async function startVm(options: VmOptions): Promise<Vm> {
+export async function startVm(given: VmOptions): Promise<Vm> {
+  const options = checkOptions('startVm()', given, kinds)
   const { guest, accelerator = 'auto', progress = () => {} } = options
   const kernel: NonNullable<VmOptions['kernel']> | undefined = options.kernel ?? guest?.kernels[0]
   if (kernel === undefined) throw new RangeError('startVm needs a guest or a kernel')

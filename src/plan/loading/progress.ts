@@ -1,3 +1,5 @@
+import { abortSignal, callback, type OptionKinds } from '../../options.ts'
+
 /** The progress of a preparation. */
 export interface PreparationProgress {
   readonly step: 'unpacking the kernel' | 'unpacking the initrd'
@@ -13,3 +15,5 @@ export interface PrepareOptions {
   /** Called often, with growing numbers, while something is unpacked. */
   readonly onProgress?: ((progress: PreparationProgress) => void) | undefined
 }
+
+export const prepareKinds: OptionKinds<PrepareOptions> = { signal: abortSignal, onProgress: callback }

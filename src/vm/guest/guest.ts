@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
+import { callback, checkOptions, flag, listOf, type OptionKinds, object, oneOf, path, text } from '../../options.ts'
 import { cacheDirectory, cachedDirectory, prune } from '../host/cache.ts'
 import { execute, ProvisionError } from '../host/process.ts'
 import { type ImageEntry, writeCpio } from '../initramfs/cpio.ts'
@@ -60,11 +61,25 @@ export interface Guest {
   readonly kernels: readonly GuestKernel[]
 }
 
+const kinds: OptionKinds<GuestOptions> = {
+  architecture: oneOf(...Object.keys(architectures)),
+  kernels: listOf(object),
+  userland: oneOf(...Object.keys(userlands)),
+  tarball: path,
+  node: flag,
+  modules: listOf(text),
+  packages: listOf(text),
+  suites: listOf(text),
+  files: listOf(object),
+  progress: callback,
+}
+
 /**
  * Builds a guest, or finds it in the cache: the same inputs give the same image.
  * @throws ProvisionError when a part is unavailable; RangeError without kernels.
  */
-export async function buildGuest(options: GuestOptions): Promise<Guest> {
+export async function buildGuest(given: GuestOptions): Promise<Guest> {
+  const options = checkOptions('buildGuest()', given, kinds)
   const { kernels, progress = () => {} } = options
   const userland: Userland = userlands[options.userland ?? 'busybox']
   const architecture: Architecture = architectures[options.architecture ?? 'amd64']

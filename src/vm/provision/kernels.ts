@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { callback, checkOptions, flag, type OptionKinds, oneOf, positiveNumber } from '../../options.ts'
 import { present } from '../host/cache.ts'
 import { ProvisionError } from '../host/process.ts'
 import { type Architecture, type ArchitectureName, architectures, mirrorOptions } from '../machine/architectures.ts'
@@ -29,6 +30,14 @@ export interface NewestKernelsOptions {
   readonly refresh?: boolean
 }
 
+const kinds: OptionKinds<NewestKernelsOptions> = {
+  architecture: oneOf(...Object.keys(architectures)),
+  count: positiveNumber,
+  flavour: oneOf('cloud', 'standard'),
+  progress: callback,
+  refresh: flag,
+}
+
 /** Where to look for kernels when the machine's own release has too few: sid has one. */
 const furtherSuites = ['testing', 'stable']
 
@@ -40,7 +49,8 @@ const furtherSuites = ['testing', 'stable']
  * @returns oldest first, so that the last one is what an upgrade would boot.
  * @throws ProvisionError when the mirror has fewer, or cannot be reached and nothing is cached.
  */
-export async function newestKernels(options: NewestKernelsOptions = {}): Promise<Kernel[]> {
+export async function newestKernels(given?: NewestKernelsOptions): Promise<Kernel[]> {
+  const options = checkOptions('newestKernels()', given, kinds)
   const { count = 2, flavour = 'cloud', progress, refresh = false } = options
   const architecture: Architecture = architectures[options.architecture ?? 'amd64']
   const suffix = `-${architecture.flavours[flavour]}`

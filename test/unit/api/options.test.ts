@@ -185,3 +185,12 @@ test('hints of the library name its own options', async () => {
   expect(words).toContain('noInitrd: true')
   expect(words).not.toMatch(/ --[a-z]/)
 })
+
+test('a plan takes only its own options for its loading, and is none the worse', async () => {
+  using made = await library.plan({ root: makeMachine() })
+  expect(await refusal(() => made.load({ onprogress: () => {} } as library.PrepareOptions))).toMatchObject({
+    hint: expect.stringContaining("Did you mean 'onProgress'?"),
+  })
+  expect(await refusal(() => made.prepare({ signal: 5 } as never))).toMatchObject({ reason: 'invalid-argument' })
+  expect(await made.prepare()).toBeUndefined()
+})
