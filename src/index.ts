@@ -14,6 +14,8 @@ export {
   removeParameter,
   reuseCommandLine,
 } from './api/command-line.ts'
+// Linux's own names of errno.
+export { errnoName, errnoNumber } from './api/errno.ts'
 // Handing over: how the init system comes to start the loaded kernel, and doing it.
 export {
   assessHandover,
@@ -60,8 +62,6 @@ export type { BootProblem, BootProblemCode } from './entries/model/problem.ts'
 export {
   type ErrorKind,
   type Evidence,
-  errnoName,
-  errnoNumber,
   KexecError,
   type KexecErrorDetails,
   type Reason,

@@ -154,6 +154,8 @@ test.each<[string, () => unknown]>([
   ['planShrinking', () => library.planShrinking(-1)],
   ['shrinkReservation', () => library.shrinkReservation('5' as never)],
   ['predict', () => library.predict({} as never)],
+  ['errnoName', () => library.errnoName('EPERM' as never)],
+  ['errnoNumber', () => library.errnoNumber(1 as never)],
 ])('%s: an argument of another type is refused', async (name, call) => {
   const error = await refusal(call)
   expect(error).toMatchObject({ reason: 'invalid-argument' })

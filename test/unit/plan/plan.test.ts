@@ -144,6 +144,15 @@ describe('warnings', () => {
     expect(warnings).toEqual([{ code: 'no-modules', text }])
   })
 
+  test.each(['/lib', '/usr/lib'])('modules of a file are in %s, which is enough', async (library) => {
+    const kernel = {
+      '/root/bzImage': { kernel: '6.18.0-rc1' },
+      [`${library}/modules/6.18.0-rc1`]: 'directory',
+    } as const
+    const root = makeMachine({ ...debian, ...kernel })
+    expect((await planned({ root, kernel: '/root/bzImage', commandLine: 'root=/dev/vda1' })).warnings).toEqual([])
+  })
+
   test('an initrd that is a file system of its own', async () => {
     const root = makeMachine({ ...debian, '/tmp/disk': { text: 'hsqs and so on' } })
     const { warnings, refusals } = await planned({ root, initrds: ['/tmp/disk'] })
