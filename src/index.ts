@@ -2,9 +2,13 @@
 
 import './api/speak-to-programs.ts'
 
-// Finding: what a machine can boot.
+// Finding.
+// discover: everything a machine can boot. readBootMenu: the same, with its boot loaders and their problems.
+// selectEntry: the entry that a word means, such as 'newest', a title or a version.
 export { type DiscoverOptions, discover, readBootMenu, selectEntry } from './api/boot-entries.ts'
-// The command line of a kernel: read, changed and printed as the kernel takes it.
+// The command line of a kernel, as the kernel reads it.
+// parseCommandLine, printCommandLine: text to parameters, and back. commandLineBytes: its length for the kernel's limit.
+// appendParameters, removeParameter: a changed copy. reuseCommandLine: the running one, without what belongs to its boot.
 export {
   appendParameters,
   commandLineBytes,
@@ -14,9 +18,12 @@ export {
   removeParameter,
   reuseCommandLine,
 } from './api/command-line.ts'
-// Linux's own names of errno.
+// errnoName, errnoNumber: Linux's own names of errno, which Node's table lacks in part.
 export { errnoName, errnoNumber } from './api/errno.ts'
-// Handing over: how the init system comes to start the loaded kernel, and doing it.
+// Handing over.
+// reboot: stops the services through the init system and starts the loaded kernel, now or later. cancelReboot: calls that off.
+// execute: starts the loaded kernel at once. assessHandover: which way reboot would take, and whether it is verified.
+// installHandover, removeHandover: the hook that some init systems need.
 export {
   assessHandover,
   cancelReboot,
@@ -26,7 +33,9 @@ export {
   reboot,
   removeHandover,
 } from './api/handover.ts'
-// Inspecting: what a kernel image is, and whether it is whole.
+// Inspecting.
+// inspect: everything about a kernel image, down to its hashes. inspectFile: what a file is, from its head alone.
+// inspectSignatures: who signed it, and whether that is true of its bytes.
 export {
   type InspectOptions,
   type InspectSignaturesOptions,
@@ -34,14 +43,20 @@ export {
   inspectFile,
   inspectSignatures,
 } from './api/images.ts'
-// What is loaded, and the memory reserved for a crash kernel.
+// What is loaded.
+// status: whether a kernel and a crash kernel are. loadedImages: by whom, from which files, and whether these changed since.
+// planShrinking, shrinkReservation: what giving back memory of the crash kernel would do, and doing it.
 export { type LoadedImagesOptions, loadedImages, planShrinking, shrinkReservation, status } from './api/loaded.ts'
 export type { MachineOption } from './api/machine-option.ts'
-// Planning and loading: `plan()` decides, its `load()` loads exactly what was planned.
+// Planning and loading.
+// plan: decides what would be loaded, with the reasons; its `load()` loads exactly that. unload: removes what is loaded.
 export { plan, type UnloadOptions, unload } from './api/plan.ts'
-// Policy: whether the running kernel would take a kernel, and whether a kexec would work here.
+// Policy.
+// detectPolicy: everything that decides whether the running kernel takes another. predict: whether it takes this one.
+// diagnose: every precondition of a kexec, with the remedies.
 export { type DiagnoseOptions, detectPolicy, diagnose, type PredictOptions, predict } from './api/policy.ts'
-// Services: what runs linux-kexec at boot and at shutdown.
+// Services that load a kernel at boot or at shutdown.
+// installServices, removeServices: place them and take them away. showServices: their state.
 export {
   type InstallServiceOptions,
   installServices,
