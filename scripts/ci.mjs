@@ -15,7 +15,7 @@ installPackages()
 
 const failures = []
 let passed = 0
-const lint = check('lint', ['npm', 'run', '--silent', 'lint'])
+const lint = check('lint', ['npm', 'run', '--silent', 'lint'], { shown: 'at its end' })
 await check('the addon for x64 and arm64, through the gate', ['npm', 'run', '--silent', 'prebuild'])
 await check('the shim under ASan and UBSan', ['npm', 'run', '--silent', 'test:native'])
 await check('the demo', ['npm', 'run', '--silent', 'demo'])
@@ -34,14 +34,14 @@ for (const failure of failures) console.log(`FAILED: ${failure}`)
 console.log(`${passed + testsPassed} passed, ${failures.length + testsFailed} failed`)
 process.exit(failures.length + testsFailed === 0 ? 0 : 1)
 
-async function check(name, command) {
-  const { status } = await step(name, command)
+async function check(name, command, options) {
+  const { status } = await step(name, command, options)
   if (status === 0) passed++
   else failures.push(name)
 }
 
-/** Runs a step. What it prints is shown when it ends: another may run beside it. */
-async function step(name, [program, ...args]) {
+/** Runs a step. What it prints is shown at once, or when it ends: then another may run beside it. */
+async function step(name, [program, ...args], { shown = 'at once' } = {}) {
   say(`${name}: ${[program, ...args].join(' ')}`)
   const started = performance.now()
   // With CI set, tests that something outside is missing for fail; otherwise they are left out.
@@ -50,9 +50,10 @@ async function step(name, [program, ...args]) {
   let stdout = ''
   child.stdout.setEncoding('utf8').on('data', (text) => {
     stdout += text
+    if (shown === 'at once') process.stdout.write(text)
   })
   const [status] = await once(child, 'close')
-  process.stdout.write(stdout)
+  if (shown !== 'at once') process.stdout.write(stdout)
   say(`${name}: ${status === 0 ? 'passed' : 'FAILED'} after ${Math.round((performance.now() - started) / 1000)} s`)
   return { status, lastLine: stdout.trimEnd().split('\n').at(-1) ?? '' }
 }
