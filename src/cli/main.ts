@@ -20,7 +20,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
     summary: 'memory reserved for a crash kernel',
     load: () => import('./commands/crash-size.ts'),
   },
-  service: { summary: 'services that load at boot or shutdown', load: () => import('./commands/service.ts') },
+  service: { summary: 'services that load a kernel at boot or shutdown', load: () => import('./commands/service.ts') },
   policy: { summary: 'what the kernel would refuse, and why', load: () => import('./commands/policy.ts') },
   doctor: { summary: 'whether a kexec would work, and what to do', load: () => import('./commands/doctor.ts') },
   handover: {
@@ -28,7 +28,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
     load: () => import('./commands/handover.ts'),
   },
   reboot: { summary: 'stop the services and start the loaded kernel', load: () => import('./commands/reboot.ts') },
-  exec: { summary: 'start the loaded kernel this instant', load: () => import('./commands/exec.ts') },
+  exec: {
+    summary: 'start the loaded kernel at once, without stopping services',
+    load: () => import('./commands/exec.ts'),
+  },
   kexec: { summary: 'stand in for kexec(8) of kexec-tools', load: () => import('./commands/kexec.ts') },
 }
 

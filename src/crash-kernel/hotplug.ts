@@ -21,5 +21,5 @@ export function readCrashHotplug(system: System): CrashHotplug {
 export function hotplugAdvice({ cpu, memory }: CrashHotplug): string | null {
   if (cpu && memory) return null
   const what = [...(memory ? [] : ['memory']), ...(cpu ? [] : ['CPUs'])].join(' or ')
-  return `This kernel does not tell a crash kernel of ${what} added later: load it again then.`
+  return `This kernel does not update a crash kernel for added ${what}: load it again then.`
 }

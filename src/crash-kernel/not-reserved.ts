@@ -34,7 +34,7 @@ function causeOf({ value, raw }: KernelParameter, system: System): string | null
   const size = /^([0-9a-fx]+[kmgtpe]?)(?:@[0-9a-fx]+[kmgtpe]?|,(?:high|low|cma))?$/i.exec(text)
   const bytes = size === null ? undefined : memparse(size[1] as string)
   if (bytes === undefined) return `The kernel does not understand ${raw}: it takes SIZE, or START-END:SIZE.`
-  if (bytes === 0) return `${raw} asks for nothing.`
+  if (bytes === 0) return `${raw} requests no memory.`
   if (total !== null && bytes >= total) return `${raw} is more than this machine's memory, ${formatBytes(total)}.`
   return null
 }

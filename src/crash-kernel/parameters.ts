@@ -94,15 +94,15 @@ function wantedBy(kernel: CrashKernel, present: CommandLine['parameters']): Cras
     ...(onMainframe
       ? []
       : [
-          { raw: 'irqpoll', reason: 'interrupts that nobody expects, of devices that the old kernel had set to work' },
-          { raw: 'reset_devices', reason: 'drivers reset their devices, which nobody has stopped' },
+          { raw: 'irqpoll', reason: 'handles unexpected interrupts of devices that the old kernel left running' },
+          { raw: 'reset_devices', reason: 'drivers reset their devices, which the old kernel did not stop' },
         ]),
     ...(onPower ? [{ raw: 'noirqdistrib', reason: 'all interrupts go to the one CPU' }] : []),
     ...bootCpu(kernel, cpus),
-    { raw: 'cgroup_disable=memory', reason: 'saves the memory that accounting takes' },
-    { raw: 'udev.children-max=2', reason: 'few programs at a time when devices are found: each takes memory' },
-    { raw: 'noresume', reason: 'a hibernated image must not be resumed into instead' },
-    { raw: 'panic=10', reason: 'should it panic too, the machine restarts after 10 s instead of standing still' },
+    { raw: 'cgroup_disable=memory', reason: 'saves the memory that memory accounting takes' },
+    { raw: 'udev.children-max=2', reason: 'udev runs only a few programs at a time: each takes memory' },
+    { raw: 'noresume', reason: 'a hibernated system must not be resumed instead' },
+    { raw: 'panic=10', reason: 'if it panics too, the machine restarts after 10 s instead of hanging' },
   ]
 }
 

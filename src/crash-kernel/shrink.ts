@@ -25,11 +25,11 @@ const PAGE = 4096
  */
 export function planShrinking(size: number, system: System = new System()): CrashMemoryChange {
   const { crashSize: before, crashLoaded } = status(system)
-  if (before === null) throw refusal('no-kexec-support', 'the running kernel has no crash kernels')
+  if (before === null) throw refusal('no-kexec-support', 'the running kernel does not support crash kernels')
   const evidence = [{ source: FILES[0] as string, value: String(before) }]
   if (before === 0) {
     throw refusal('no-crash-memory', 'no memory is reserved for a crash kernel', {
-      hint: 'There is nothing to give back. `linux-kexec plan --panic` tells how to reserve some.',
+      hint: 'There is nothing to give back. `linux-kexec plan --panic` shows how to reserve some.',
       evidence,
     })
   }
@@ -46,7 +46,7 @@ export function planShrinking(size: number, system: System = new System()): Cras
   }
   if (crashLoaded && after < before) {
     throw refusal('busy', 'a crash kernel is loaded in that memory', {
-      hint: 'Run `linux-kexec unload --panic`, then this again, then load the crash kernel anew.',
+      hint: 'Run `linux-kexec unload --panic`, then this command again, then load the crash kernel again.',
       evidence: [{ source: '/sys/kernel/kexec_crash_loaded', value: '1' }],
     })
   }
@@ -76,7 +76,11 @@ function failure(path: string, errno: number): KexecError {
   const name = errnoName(errno)
   const details = { errno, syscall: 'write', path }
   if (name === 'EACCES' || name === 'EPERM')
-    return new KexecError('only root may shrink it', { ...details, reason: 'no-capability', hint: 'Run it as root.' })
+    return new KexecError('only root may shrink the reserved memory', {
+      ...details,
+      reason: 'no-capability',
+      hint: 'Run it as root.',
+    })
   if (name === 'EBUSY')
     return new KexecError('a load is under way', { ...details, reason: 'busy', hint: 'Try again when it has ended.' })
   return new KexecError(`the kernel refused with ${name}`, { ...details, reason: 'kernel-refused' })

@@ -20,9 +20,9 @@ export const loadOptions = {
   'command-line': { type: 'string', value: 'STR', help: 'use this command line' },
   append: { type: 'string', multiple: true, value: 'STR', help: 'add parameters at the end (repeatable)' },
   remove: { type: 'string', multiple: true, value: 'KEY', help: 'remove a parameter (repeatable)' },
-  configuration: { type: 'string', value: 'NAME', help: 'which configuration of a FIT image' },
-  'vendor-boot': { type: 'string', value: 'FILE', help: "an Android boot image's vendor_boot image" },
-  dtb: { type: 'string', value: 'FILE', help: 'a device tree' },
+  configuration: { type: 'string', value: 'NAME', help: 'use this configuration of a FIT image' },
+  'vendor-boot': { type: 'string', value: 'FILE', help: 'the vendor_boot image of an Android boot image' },
+  dtb: { type: 'string', value: 'FILE', help: 'a device tree, in place of the running one' },
   panic: { type: 'boolean', help: 'load as the crash kernel' },
   fast: { type: 'boolean', help: 'the shortest downtime that the policy allows' },
   'verify-in-purgatory': {
@@ -33,9 +33,9 @@ export const loadOptions = {
   engine: { type: 'string', value: 'ENGINE', help: 'auto, file (kexec_file_load) or segments (kexec_load)' },
 } as const satisfies Record<string, CommandOption>
 
-export const loadNotes = `ENTRY is newest, default, running, an entry's id or title, a kernel version, or its number in
+export const loadNotes = `ENTRY is newest, default, running, an entry's id or title, a kernel version, or a number in
 \`linux-kexec list\`. FILE is a kernel; its command line must come from --reuse-cmdline
-or --command-line. Without either: the boot loader's default if it has one, else the newest.`
+or --command-line. Without ENTRY or FILE: the boot loader's default if it has one, else the newest.`
 
 /** The plan that these arguments request. @throws UsageError when they contradict each other */
 export function planOptions(args: Arguments): PlanOptions {

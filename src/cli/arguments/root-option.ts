@@ -5,7 +5,7 @@ import type { Arguments, CommandOption } from './command.ts'
 export const rootOption: CommandOption = {
   type: 'string',
   value: 'DIR',
-  help: 'look into this root file system or boot partition instead',
+  help: 'use this root file system or boot partition instead',
 }
 
 /** The system that `--root` names, or the running one. @throws KexecError 'not-found' when it is not a directory */

@@ -16,16 +16,16 @@ export const command: Command = {
   operands: '[SIZE]',
   arity: [0, 1],
   options: {
-    'dry-run': { type: 'boolean', help: 'say what would be given back, and do nothing' },
+    'dry-run': { type: 'boolean', help: 'show how much would be given back, and do nothing' },
     json: jsonOption,
   },
   examples: [
     ['linux-kexec crash-size', 'how much is reserved'],
-    ['linux-kexec crash-size 128M', 'keep 128 MiB, and use the rest until the next boot'],
+    ['linux-kexec crash-size 128M', 'keep 128 MiB, and free the rest until the next boot'],
     ['linux-kexec crash-size 0', 'no crash kernel until the next boot'],
   ],
-  notes: `SIZE is in bytes, or with K, M or G behind it. The kernel can only give memory back, and
-not while a crash kernel is loaded; memory that was given back is gone until the next boot.`,
+  notes: `SIZE is in bytes, or has a suffix K, M or G. The kernel can only give memory back, not reserve it
+again before the next boot, and not while a crash kernel is loaded.`,
   async run(args) {
     const [size] = args.positionals
     return size === undefined ? show(args) : shrink(args, bytesOf(size))
@@ -45,7 +45,7 @@ function show(args: Arguments): ExitStatus {
     print(
       supported === null
         ? 'The reserved memory is unknown: /sys is not mounted.'
-        : 'The running kernel has no crash kernels.',
+        : 'The running kernel does not support crash kernels.',
     )
     return exit.done
   }
@@ -79,6 +79,6 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, 
 function bytesOf(text: string): number {
   const [, digits, unit] = /^(\d{1,12})([KMG]?)$/i.exec(text) ?? []
   if (digits === undefined)
-    throw new UsageError(`crash-size takes a number of bytes, or one with K, M or G behind it, not '${text}'`)
+    throw new UsageError(`crash-size takes a number of bytes, or one with a suffix K, M or G, not '${text}'`)
   return Number(digits) * (UNITS[(unit ?? '').toUpperCase()] as number)
 }

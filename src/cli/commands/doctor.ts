@@ -12,11 +12,11 @@ export const command: Command = {
   options: { root: rootOption, json: jsonOption },
   examples: [
     ['linux-kexec doctor', 'would a kexec work here?'],
-    ['linux-kexec doctor && linux-kexec load && linux-kexec reboot', 'only when it would'],
-    ['linux-kexec doctor --root /mnt --json', 'what the files of the system on /mnt say, for a program'],
+    ['linux-kexec doctor && linux-kexec load && linux-kexec reboot', 'only if it would'],
+    ['linux-kexec doctor --root /mnt --json', 'check the files of the system mounted on /mnt, for a program'],
   ],
-  notes: `Exit status 0 when a kexec would work, warnings or not; 3 when not. It is about the kernel
-that a bare \`load\` takes. Changes nothing and uses up no load. No privilege is needed;
+  notes: `Exit status 0 when a kexec would work, even with warnings; 3 when not. The checks are for the kernel
+that \`load\` without an operand would take. Changes nothing, and does not count against a load limit. No privilege is needed;
 root sees more. docs/doctor.md explains each check.`,
   async run(args) {
     const diagnosis = await diagnose(systemOf(args))

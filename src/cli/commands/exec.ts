@@ -17,7 +17,7 @@ export const command: Command = {
     'no-sync': { type: 'boolean', help: 'do not write cached data to disk first' },
     'end-processes': {
       type: 'boolean',
-      help: 'first end every process except the callers of this one: SIGTERM, 5 s later SIGKILL',
+      help: 'first end every process except the ancestors of this one: SIGTERM, 5 s later SIGKILL',
     },
     unmount: { type: 'boolean', help: 'first unmount all file systems, and remount those in use read-only' },
   },

@@ -13,9 +13,9 @@ export const command: Command = {
   operands: '',
   arity: [0, 0],
   options: {
-    install: { type: 'boolean', help: 'place the hook that the init system needs' },
-    remove: { type: 'boolean', help: 'remove what --install has placed' },
-    'dry-run': { type: 'boolean', help: 'with these: show the changes, and make none' },
+    install: { type: 'boolean', help: 'install the hook that the init system needs' },
+    remove: { type: 'boolean', help: 'remove what --install has installed' },
+    'dry-run': { type: 'boolean', help: 'with --install or --remove: show the changes, and make none' },
     root: rootOption,
     json: jsonOption,
   },
@@ -25,7 +25,7 @@ export const command: Command = {
     ['linux-kexec handover --install', 'install the hook'],
   ],
   notes: `Exit status 0 when it is verified that reboot ends in the loaded kernel, 3 when not. A file that
-does not belong to linux-kexec is never overwritten, and an edited one keeps everything else. docs/init-systems.md explains each way.`,
+does not belong to linux-kexec is never overwritten; if one must be edited, the rest of it stays unchanged. docs/init-systems.md explains each way.`,
   async run(args) {
     const system = systemOf(args)
     const change = changeOf(args)

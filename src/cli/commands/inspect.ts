@@ -18,7 +18,7 @@ export const command: Command = {
   examples: [
     ['linux-kexec inspect /boot/vmlinuz-6.1.0-56-amd64', 'an installed kernel'],
     ['linux-kexec inspect arch/x86/boot/bzImage --json', 'one just built, for a program'],
-    ['linux-kexec inspect image.itb --json | jq -e \'.verdict != "damaged"\'', 'whether every hash in it holds'],
+    ['linux-kexec inspect image.itb --json | jq -e \'.verdict != "damaged"\'', 'whether every hash in it matches'],
   ],
   notes:
     'Reads the whole file, computes its hashes, and unpacks compressed parts to check them. The exit status is 0 for any file, ' +

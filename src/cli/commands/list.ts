@@ -7,12 +7,12 @@ import { print, printJson } from '../output/output.ts'
 export const command: Command = {
   name: 'list',
   summary:
-    "Lists what this machine can boot: the boot loader's menu in its own order, then kernels that the menu does not have. " +
+    "Lists what this machine can boot: the boot loader's menu in its own order, then kernels that are not in the menu. " +
     'The default, running and newest entries are marked.',
   operands: '',
   arity: [0, 0],
   options: {
-    long: { type: 'boolean', help: 'show everything known of each entry: command line, files, id' },
+    long: { type: 'boolean', help: 'show everything known about each entry: command line, files, id' },
     'build-tree': { type: 'string', value: 'DIR', help: 'list the kernels in this kernel build tree instead' },
     root: rootOption,
     json: jsonOption,
@@ -20,7 +20,7 @@ export const command: Command = {
   examples: [
     ['linux-kexec list', 'the entries, as a table'],
     ['linux-kexec list --long', 'with command lines and files'],
-    ['linux-kexec list --root /mnt --json', 'those of the system mounted on /mnt, for a program'],
+    ['linux-kexec list --root /mnt --json', 'the entries of the system mounted on /mnt, for a program'],
   ],
   notes: 'Broken entries are listed too, each with its problems. No privilege is needed.',
   async run(args) {

@@ -19,7 +19,7 @@ export const command: Command = {
     json: jsonOption,
   },
   examples: [
-    ['linux-kexec plan', 'what a bare load would take'],
+    ['linux-kexec plan', 'what `load` without an operand would do'],
     ["linux-kexec plan newest --append 'panic=10' --remove quiet", 'the newest kernel with an edited command line'],
     ['linux-kexec plan arch/x86/boot/bzImage --reuse-cmdline --json', 'a kernel just built, for a program'],
   ],

@@ -15,8 +15,8 @@ export const command: Command = {
     ['linux-kexec policy --json | jq -r .mode', 'for a script'],
   ],
   notes: `Mode is unsupported, disabled (every load is refused), unchecked, permissive (a wrong
-signature is accepted), enforced or unknown. Changes nothing and uses up no load. No
-privilege is needed; root sees more. The list ends with what could not be read.`,
+signature is accepted), enforced or unknown. Changes nothing, and does not count against a
+load limit. No privilege is needed; root sees more. The list ends with the files that could not be read.`,
   async run(args) {
     const policy = detectPolicy({ system: systemOf(args) })
     if (args.flag('json')) printJson(policy)

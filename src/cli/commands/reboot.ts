@@ -10,11 +10,11 @@ import { noteLine, print } from '../output/output.ts'
 export const command: Command = {
   name: 'reboot',
   summary:
-    'Stops the services, unmounts the file systems and starts the loaded kernel. Never a firmware reboot, unless allowed.',
+    'Stops the services, unmounts the file systems and starts the loaded kernel. Never reboots through the firmware unless you allow it.',
   operands: '',
   arity: [0, 0],
   options: {
-    via: { type: 'string', value: 'WAY', help: `${ways.join(', ')}; auto takes the init system that runs` },
+    via: { type: 'string', value: 'WAY', help: `${ways.join(', ')}; auto takes the running init system` },
     deadline: {
       type: 'string',
       value: 'SECONDS',
@@ -26,9 +26,9 @@ export const command: Command = {
     message: { type: 'string', value: 'TEXT', help: 'write this to the terminals of logged-in users' },
     'stale-ok': {
       type: 'boolean',
-      help: 'start the loaded kernel although its files have changed since, or another program loaded it',
+      help: 'start the loaded kernel even if its files have changed since, or another program loaded it',
     },
-    'ignore-inhibitors': { type: 'boolean', help: 'reboot although a program inhibits shutdown' },
+    'ignore-inhibitors': { type: 'boolean', help: 'reboot even if a program inhibits shutdown' },
     'allow-firmware-reboot': {
       type: 'boolean',
       help: 'reboot through the firmware when no kernel is loaded or it cannot be started',
@@ -42,8 +42,8 @@ export const command: Command = {
     ['linux-kexec reboot --dry-run', 'show the steps'],
   ],
   notes: `Exit status 4 when no kernel is loaded, 3 when the reboot would not end in the loaded kernel.
-With --at or --delay the command waits. Ctrl-C or --cancel calls the reboot off. Everything is checked
-again at that time.`,
+With --at or --delay the command waits, then checks everything again. Ctrl-C or --cancel calls the
+reboot off.`,
   async run(args) {
     const via = args.text('via') ?? 'auto'
     if (!ways.includes(via)) throw new UsageError(`--via takes ${ways.join(', ')}, not '${via}'`)

@@ -13,7 +13,8 @@ import { changeLines } from '../reports/handover-report.ts'
 
 export const command: Command = {
   name: 'service',
-  summary: 'Services that load a kernel at boot or at shutdown, or the crash kernel at boot. Off unless enabled.',
+  summary:
+    'Installs services that load a kernel at boot or at shutdown, or the crash kernel at boot. They are disabled unless you enable them.',
   operands: 'install|remove|show',
   arity: [1, 1],
   options: {
@@ -33,9 +34,9 @@ export const command: Command = {
   examples: [
     ['linux-kexec service install --enable crash', 'the crash kernel is loaded at every boot'],
     ['linux-kexec service install --enable boot --dry-run', 'show the changes'],
-    ['linux-kexec service remove', 'remove all of it'],
+    ['linux-kexec service remove', 'remove all three services'],
   ],
-  notes: `Without --systemd, --openrc or --sysvinit: the service manager that runs here. A file that does not belong to linux-kexec
+  notes: `Without --systemd, --openrc or --sysvinit, the services are for the running init system. A file that does not belong to linux-kexec
 is never overwritten. /etc/default/linux-kexec sets the kernel to load. docs/services.md explains each service.`,
   async run(args) {
     const [action] = args.positionals

@@ -16,7 +16,7 @@ export const command: Command = {
   operands: '',
   arity: [0, 0],
   options: {
-    verify: { type: 'boolean', help: 'hash the files whole, and keep the hashes' },
+    verify: { type: 'boolean', help: 'hash the whole files, and keep the hashes' },
     json: jsonOption,
   },
   examples: [

@@ -27,7 +27,7 @@ export function kexecHelp(width: number): string[] {
     '',
     ...rows('done'),
     '',
-    'Taken, as kexec-tools takes them with kexec_file_load:',
+    'Accepted, as kexec-tools accepts them with kexec_file_load:',
     ...rows('ignored'),
     '',
     'Refused:',

@@ -78,7 +78,7 @@ const types: Readonly<Record<string, readonly string[]>> = {
 function checkType(type: string | null, { image }: LoadPlan): void {
   const expected = types[image.format]
   if (type === null || expected === undefined || expected.includes(type)) return
-  warn(`-t ${type} does not count: this is ${image.description}, and the kernel sees that by itself`)
+  warn(`-t ${type} has no effect: this is ${image.description}, and the kernel recognises that by itself`)
 }
 
 /** An interrupted load must not leave half of it: the signals end it between two steps. */

@@ -17,8 +17,8 @@ export interface KexecOption extends OptionSpecification {
 }
 
 /** Why an option has no effect: it only changes kexec_load. */
-const PURGATORY = 'no effect: kexec_file_load has the kernel bring its own purgatory'
-const PLACES = 'no effect: with kexec_file_load the kernel chooses the places in memory'
+const PURGATORY = 'no effect: with kexec_file_load the kernel uses its own purgatory'
+const PLACES = 'no effect: with kexec_file_load the kernel chooses the addresses'
 const CRASH = 'no effect: with kexec_file_load the kernel makes these itself'
 
 /** Every long option of kexec-tools 2.0.32 on x86_64, in the order of its own table (kexec.h, arch/options.h); and its letters. */
@@ -26,26 +26,26 @@ export const kexecOptions: readonly KexecOption[] = [
   done('help', 'h', 'show this help'),
   done('version', 'v', 'show the version'),
   done('force', 'f', 'load the kernel and start it at once: no service is stopped'),
-  ignored('no-checks', 'i', 'no effect: kexec_file_load always has the images checked'),
+  ignored('no-checks', 'i', 'no effect: kexec_file_load always checks the images'),
   ignored('no-ifdown', 'x', 'no effect: network interfaces are never taken down'),
   done('no-sync', 'y', 'do not write cached data to disk before the kexec'),
   done('load', 'l', 'load the kernel'),
   done('unload', 'u', 'unload what is loaded; with -p the crash kernel'),
   done('exec', 'e', 'start the loaded kernel at once: no service is stopped'),
   refused('exec-live-update', 'is for Xen'),
-  refused('load-preserve-context', 'is something only kexec_load can do'),
-  refused('load-jump-back-helper', 'is something only kexec_load can do'),
+  refused('load-preserve-context', 'is supported only by kexec-tools, with kexec_load'),
+  refused('load-jump-back-helper', 'is supported only by kexec-tools, with kexec_load'),
   refused('load-live-update', 'is for Xen'),
   valued('entry', 'ADDRESS', 'ignored', 'no effect: it belongs to --load-jump-back-helper'),
-  { ...valued('type', 'TYPE', 'done', 'what the kernel is; it is recognised anyhow'), letter: 't' },
+  { ...valued('type', 'TYPE', 'done', 'the type of KERNEL; no effect: it is recognised anyway'), letter: 't' },
   done('load-panic', 'p', 'load the kernel as the crash kernel'),
   valued('mem-min', 'ADDRESS', 'ignored', PLACES),
   valued('mem-max', 'ADDRESS', 'ignored', PLACES),
-  refused('reuseinitrd', 'is something that no x86 kernel supports'),
+  refused('reuseinitrd', 'is not supported by any x86 kernel'),
   done('kexec-file-syscall', 's', 'load with kexec_file_load'),
   done('kexec-syscall', 'c', 'load with kexec_load: the image is laid out here, and nothing checks its signature'),
   done('kexec-syscall-auto', 'a', 'the default: kexec_file_load, or kexec_load where the kernel lacks it'),
-  done('debug', 'd', 'tell what is loaded, and why'),
+  done('debug', 'd', 'show what is loaded, and why'),
   done('status', 'S', 'exit status 1 if a crash kernel (with -l: a kernel) is loaded, else 0'),
   done('print-ckr-size', '', "print the size of the crash kernel's memory, bytes"),
   done(
@@ -61,20 +61,20 @@ export const kexecOptions: readonly KexecOption[] = [
   ignored('elf32-core-headers', '', CRASH),
   ignored('elf64-core-headers', '', CRASH),
   ofLoad(ignored('pass-memmap-cmdline', '', CRASH)),
-  ofLoad(ignored('noefi', '', 'no effect: the kernel hands on what it knows of EFI')),
-  ofLoad(ignored('reuse-video-type', '', 'no effect: the kernel hands on the screen as it is')),
-  ofLoad({ ...valued('command-line', 'STRING', 'done', 'the command line, to the letter'), meaning: 'append' }),
+  ofLoad(ignored('noefi', '', 'no effect: the kernel passes on its EFI data')),
+  ofLoad(ignored('reuse-video-type', '', 'no effect: the kernel passes on the screen as it is')),
+  ofLoad({ ...valued('command-line', 'STRING', 'done', 'the command line, verbatim'), meaning: 'append' }),
   ofLoad(valued('append', 'STRING', 'done', 'the same; after --reuse-cmdline what is added to it')),
   ofLoad(done('reuse-cmdline', '', "the running kernel's command line, without what belongs to its boot")),
   ofLoad({ ...valued('initrd', 'FILE', 'done', 'the initrd'), meaning: 'initrd' }),
   ofLoad({ ...valued('ramdisk', 'FILE', 'done', 'the same'), meaning: 'initrd' }),
   ofLoad(ignored('args-elf', '', 'no effect: it belongs to images that kexec_file_load does not take')),
-  ofLoad(ignored('args-linux', '', 'no effect: Linux is what is loaded')),
+  ofLoad(ignored('args-linux', '', 'no effect: only Linux kernels are loaded')),
   ofLoad(ignored('args-none', '', 'no effect: it belongs to images that kexec_file_load does not take')),
   ofLoad(valued('module', 'STRING', 'refused', 'is for multiboot images')),
-  ofLoad(refused('real-mode', 'is something only kexec_load can do')),
-  ofLoad(refused('entry-32bit', 'is something only kexec_load can do')),
-  ofLoad(valued('dtb', 'FILE', 'refused', 'is something that kexec_file_load does not take')),
+  ofLoad(refused('real-mode', 'is supported only by kexec-tools, with kexec_load')),
+  ofLoad(refused('entry-32bit', 'is supported only by kexec-tools, with kexec_load')),
+  ofLoad(valued('dtb', 'FILE', 'refused', 'is not supported by kexec_file_load')),
 ]
 
 function option(name: string, letter: string, value: ValueRule, treatment: Treatment, help: string): KexecOption {

@@ -132,7 +132,7 @@ function firstObstacle(options: readonly GivenOption[], { load }: Steps): Reques
   for (const given of options) {
     const known = specificationOf(given)
     if (!load && known.describesLoad)
-      return wrong(1, `${given.name} says what to load, and nothing is to be loaded`, null)
+      return wrong(1, `${given.name} says what to load, but no load was asked for`, null)
   }
   for (const given of options) {
     const bad = badSerial(given)
@@ -157,7 +157,7 @@ function engineOf(options: readonly GivenOption[]): LoadRequest['engine'] {
 const engines = { 'kexec-syscall-auto': 'auto', 'kexec-file-syscall': 'file', 'kexec-syscall': 'segments' } as const
 
 const remedies: Readonly<Record<string, string>> = {
-  dtb: 'Leave it away: the new kernel gets the device tree of the running one.',
+  dtb: 'Omit it: the new kernel gets the device tree of the running one.',
   reuseinitrd: 'Name the file with --initrd.',
 }
 
@@ -181,7 +181,7 @@ function ignoredOptions(options: readonly GivenOption[]): string[] {
 function ignoredOperands(operands: readonly string[], isLoad: boolean): string[] {
   if (operands.length === 0) return []
   const names = operands.map((operand) => `'${operand}'`).join(', ')
-  const instead = isLoad ? 'one kernel is loaded, and an initrd is named with --initrd=FILE' : 'nothing is loaded here'
+  const instead = isLoad ? 'only one kernel is loaded; name an initrd with --initrd=FILE' : 'nothing is loaded here'
   return [`${names} ${operands.length === 1 ? 'has' : 'have'} no effect: ${instead}`]
 }
 

@@ -60,10 +60,7 @@ function statusStatus(isLoaded: boolean | null, isSupported: boolean | null): nu
 
 async function work(request: WorkRequest): Promise<number> {
   if (request.hotplug && !hasCrashHotplug()) {
-    complain(
-      'this kernel does not keep a crash kernel up to date by itself (CONFIG_CRASH_HOTPLUG)',
-      'Leave --hotplug away.',
-    )
+    complain('this kernel does not keep a crash kernel up to date by itself (CONFIG_CRASH_HOTPLUG)', 'Omit --hotplug.')
     return kexecExit.refused
   }
   try {

@@ -29,8 +29,8 @@ export function* listingParts(
   else if (entries.length > 0) yield tableOf(entries, width).join('\n')
   const inCharge = loaders.find((loader) => loader.inCharge)
   if (long && inCharge !== undefined) {
-    const preset = inCharge.reason === null ? '' : `; its default, as ${inCharge.reason}`
-    yield placed(`Menu of ${inCharge.config} (${inCharge.source})${preset}.`, { width }).join('\n')
+    const preset = inCharge.reason === null ? '' : ` Reason for the default: ${inCharge.reason}.`
+    yield placed(`Menu of ${inCharge.config} (${inCharge.source}).${preset}`, { width }).join('\n')
   }
   for (const { text } of problems) yield paragraph(text, 0, width).join('\n')
 }

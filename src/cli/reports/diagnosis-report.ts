@@ -24,7 +24,7 @@ export function diagnosisReport({ verdict, checks, root }: Diagnosis): string {
   const lines = checks.filter((check) => !skipped.includes(check)).flatMap((check) => rows(check, width))
   if (skipped.length === 0) return [...lines, '', verdicts[verdict]].join('\n')
   const ids = skipped.map(({ id }) => id).join(', ')
-  const rest = `Nothing runs in ${root}, so these were not checked: ${ids}.`
+  const rest = `The system in ${root} is not running, so these were not checked: ${ids}.`
   const end = verdict === 'problem' ? verdicts.problem : 'No obstacle to a kexec was found in these files.'
   return [...lines, '', ...placed(rest, { width }), end].join('\n')
 }

@@ -14,7 +14,7 @@ export function policyReport(policy: KexecPolicy): string {
     ...facts(policy, width),
     ...trustedKeys(policy, width),
   ]
-  if (policy.unread.length > 0) lines.push('', 'Not known:')
+  if (policy.unread.length > 0) lines.push('', 'Unknown:')
   for (const { path, why, adds } of policy.unread) {
     lines.push(...entry('', `${path} (${why}): it would show ${adds}`, width))
   }

@@ -32,7 +32,7 @@ const meanings = {
   ours: 'loaded by linux-kexec',
   unconfirmed: 'loaded, probably by linux-kexec',
   replaced: 'loaded by another program, in place of the one that linux-kexec had loaded',
-  foreign: 'loaded by another program than linux-kexec',
+  foreign: 'loaded by a program other than linux-kexec',
   unknown: 'loaded; by which program is unknown',
   unreadable: 'unknown whether one is loaded',
 } as const satisfies Record<LoadedImage['state'], string>

@@ -110,12 +110,11 @@ if true; fi
 3  -
     Advanced options for Debian GNU/Linux > UEFI Firmware Settings
     problem: It opens the firmware's setup.
-problem: /boot/grub/grub.cfg:7: 'fi' belongs to nothing; GRUB passes over
-  this.
+problem: /boot/grub/grub.cfg:7: 'fi' is out of place; GRUB ignores this.
 problem: The boot loaders disagree about the default: /boot/grub/grub.cfg
   (grub) names 'Debian GNU/Linux, with Linux 6.1.0-50-cloud-amd64',
   /boot/extlinux/extlinux.conf (extlinux) names 'Debian GNU/Linux'. The first is
-  taken to be in charge, as nothing tells which of them started this system.
+  taken to be in charge, as nothing shows which of them started this system.
 `)
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
   })
@@ -132,7 +131,7 @@ problem: The boot loaders disagree about the default: /boot/grub/grub.cfg
     config   /boot/grub/grub.cfg (grub, boot-dir)
 `)
     expect(stdout).toContain(
-      'Menu of /boot/grub/grub.cfg (grub); its default, as default in\n/boot/grub/grub.cfg names it.\n',
+      'Menu of /boot/grub/grub.cfg (grub). Reason for the default: default in\n/boot/grub/grub.cfg names it.\n',
     )
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
   })
@@ -142,7 +141,7 @@ problem: The boot loaders disagree about the default: /boot/grub/grub.cfg
     expect(status).toBe(0)
     expect(document).toMatchObject({ entry: 'older', commandLine: 'root=/dev/vda1 ro quiet' })
     expect(document.decisions[0].reason).toContain(
-      "the boot loader's default, as default in /boot/grub/grub.cfg names it",
+      "the boot loader's default (default in /boot/grub/grub.cfg names it)",
     )
     expect(texts(document.warnings)).toContain('The boot loaders disagree about the default')
   })

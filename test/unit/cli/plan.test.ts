@@ -9,16 +9,16 @@ test('plan, for people: each choice with its reason', async () => {
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   expect(stdout).toBe(`kernel        /boot/vmlinuz-6.12.107+deb12-cloud-amd64
               6.12.107+deb12-cloud-amd64, bzImage for x86_64, 13.5 MiB, not signed
-              entry vmlinuz-6.12.107+deb12-cloud-amd64: the newest, as no entry was named; of 2 entries found
+              entry vmlinuz-6.12.107+deb12-cloud-amd64: the newest, because no entry was named; one of 2 entries found
 initrd        /boot/initrd.img-6.12.107+deb12-cloud-amd64
-              124 bytes, a cpio archive, as initrds are
+              124 bytes, a cpio archive, the format of initrds
               it belongs to the entry
 command line  root=/dev/vda1 ro quiet
               the running kernel's without BOOT_IMAGE and initrd: the entry has none of its own
 engine        file
               kexec_file_load: the kernel itself reads and checks the image
 not checked:  whether a kernel for x86_64 suits the machine: the root directory has no /proc
-not checked:  whether the memory suffices: there is no /proc/meminfo
+not checked:  whether the memory is enough: there is no /proc/meminfo
 `)
 })
 
@@ -132,7 +132,7 @@ test('warnings and refusals are shown with their remedy', async () => {
   const { status, stdout } = await cli(['plan', '--root', root, '--initrd', '/notes', '--dtb', '/boot/x.dtb'])
   expect(status).toBe(3)
   expect(stdout).toMatch(/^refused: +this is a text file, neither a cpio archive nor a compressed one \(\/notes\)/m)
-  expect(stdout).toMatch(/^refused: +a bzImage of x86_64 is given no device tree\n +Omit --dtb/m)
+  expect(stdout).toMatch(/^refused: +linux-kexec gives no device tree to a bzImage of x86_64\n +Omit --dtb/m)
 })
 
 test('nothing to plan', async () => {

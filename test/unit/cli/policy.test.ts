@@ -27,7 +27,7 @@ test('the mode comes first, then every fact with its file, within 80 columns', a
 
 test('what could not be read is listed with the facts that it would show', async () => {
   const { stdout } = await cli(['policy', '--root', makeTree(machine(bookworm, { '/proc/keys': { text: '' } }))])
-  expect(stdout.split('Not known:')[1]?.replace(/\s+/g, ' ')).toContain(
+  expect(stdout.split('Unknown:')[1]?.replace(/\s+/g, ' ')).toContain(
     '/proc/keys (not permitted): it would show which keys',
   )
 })

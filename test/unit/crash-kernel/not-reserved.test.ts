@@ -33,7 +33,7 @@ test('auto, where the kernel knows it, and where it does not', () => {
 
 test('too much, nothing, no number; the last one counts, and one with ,high not before a plain one', () => {
   expect(cause('crashkernel=8G', 4000)).toContain("more than this machine's memory")
-  expect(cause('crashkernel=0', 4000)).toContain('asks for nothing')
+  expect(cause('crashkernel=0', 4000)).toContain('requests no memory')
   expect(cause('crashkernel=lots', 4000)).toContain('does not understand')
   expect(cause('crashkernel=64M crashkernel=auto', 4000)).toContain('auto')
   expect(cause('crashkernel=auto crashkernel=64M,high', 4000)).toContain('auto')

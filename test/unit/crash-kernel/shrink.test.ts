@@ -55,6 +55,6 @@ test('a crash kernel learns of memory and CPUs that come later only where the ke
   const follows = (what: string): Tree => ({ [`/sys/devices/system/${what}/crash_hotplug`]: { text: '1\n' } })
   const advice = (tree: Tree) => hotplugAdvice(readCrashHotplug(on(tree)))
   expect(advice({ ...follows('cpu'), ...follows('memory') })).toBeNull()
-  expect(advice(follows('cpu'))).toContain('of memory added later')
+  expect(advice(follows('cpu'))).toContain('for added memory')
   expect(advice({})).toContain('memory or CPUs')
 })

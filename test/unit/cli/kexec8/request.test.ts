@@ -85,9 +85,9 @@ describe('operands that are left over', () => {
   test.each([
     [
       '-l vmlinuz initrd.img',
-      ["'initrd.img' has no effect: one kernel is loaded, and an initrd is named with --initrd=FILE"],
+      ["'initrd.img' has no effect: only one kernel is loaded; name an initrd with --initrd=FILE"],
     ],
-    ['-l vmlinuz a b', ["'a', 'b' have no effect: one kernel is loaded, and an initrd is named with --initrd=FILE"]],
+    ['-l vmlinuz a b', ["'a', 'b' have no effect: only one kernel is loaded; name an initrd with --initrd=FILE"]],
     ['-e now', ["'now' has no effect: nothing is loaded here"]],
     ['-u x', ["'x' has no effect: nothing is loaded here"]],
     ['-l vmlinuz', []],
@@ -111,14 +111,14 @@ describe('what is wrong, with the exit status of kexec-tools', () => {
     ['--entry=08 -l v', 1, "--entry takes an address, not '08'"],
     ['-l --serial=com1 v', 255, '--serial takes ttyS0, ttyS1 or a port such as 0x3f8'],
     ['-l --serial-baud=0 v', 255, '--serial-baud takes a rate that divides 115200'],
-    ['-e --append=x', 1, '--append says what to load, and nothing is to be loaded'],
+    ['-e --append=x', 1, '--append says what to load, but no load was asked for'],
     ['-u --noefi', 1, '--noefi says what to load'],
     ['-S --initrd=x', 1, '--initrd says what to load'],
-    ['-l --load-preserve-context v', 1, '--load-preserve-context is something only kexec_load can do'],
-    ['--load-jump-back-helper', 1, '--load-jump-back-helper is something only kexec_load can do'],
-    ['-l --reuseinitrd v', 1, '--reuseinitrd is something that no x86 kernel supports'],
-    ['-l --dtb=x v', 255, '--dtb is something that kexec_file_load does not take'],
-    ['-l --real-mode v', 255, '--real-mode is something only kexec_load can do'],
+    ['-l --load-preserve-context v', 1, '--load-preserve-context is supported only by kexec-tools, with kexec_load'],
+    ['--load-jump-back-helper', 1, '--load-jump-back-helper is supported only by kexec-tools, with kexec_load'],
+    ['-l --reuseinitrd v', 1, '--reuseinitrd is not supported by any x86 kernel'],
+    ['-l --dtb=x v', 255, '--dtb is not supported by kexec_file_load'],
+    ['-l --real-mode v', 255, '--real-mode is supported only by kexec-tools, with kexec_load'],
     ['-l --module=x v', 255, '--module is for multiboot images'],
   ])('%s', (line, status, problem) => {
     expect(read(line)).toMatchObject({ kind: 'wrong', status, problem: expect.stringContaining(problem) })
