@@ -139,5 +139,5 @@ function noteProcess(survey: Survey, privileges: Privileges, { capabilities, use
   if (!initialPidNamespace)
     note('this process is in a child pid namespace: it can load, but not reboot', '/proc/self/ns/pid', pid)
   if (seccomp === 2)
-    note('a seccomp filter is on this process; what it refuses cannot be read', '/proc/self/status Seccomp', '2')
+    note('a seccomp filter is active on this process; its rules cannot be read', '/proc/self/status Seccomp', '2')
 }

@@ -37,15 +37,16 @@ export function modeOfFileLoad(facts: ModeFacts): CallPolicy {
   const appraisal = imaOnKernels(ima)
   if (appraisal === 'hash' || appraisal === 'signature') {
     const what = appraisal === 'signature' ? 'signature' : 'hash or signature'
-    return is('enforced', `IMA asks for its own ${what} (security.ima) on every kernel`)
+    return is('enforced', `IMA requires its own ${what} (security.ima) on every kernel`)
   }
   if (signature.required)
-    return is('enforced', `only kernels signed with a key that this kernel trusts are taken: ${cause(signature)}`)
+    return is('enforced', `only kernels signed with a key that this kernel trusts are accepted: ${cause(signature)}`)
   if (appraisal === 'depends') return is('unknown', 'it depends on the file: IMA appraises some files and not others')
-  if (signature.required === null || appraisal === null) return is('unknown', 'not enough could be read to tell')
+  if (signature.required === null || appraisal === null)
+    return is('unknown', 'too little could be read to determine it')
   return signature.verified
     ? is('permissive', 'signatures are verified, but a kernel that fails is accepted anyway')
-    : is('unchecked', 'no signature is looked at: any kernel is taken')
+    : is('unchecked', 'no signature is checked: any kernel is accepted')
 }
 
 /**
@@ -70,8 +71,8 @@ export function modeOfKexecLoad(facts: ModeFacts): CallPolicy {
     return shut({ ...imaAgainstSegments(true), summary: 'IMA appraises kernels, and only a file can be appraised' })
   const byLockdown = lockdownRefuses(lockdown)
   if (byLockdown) return shut(lockedAgainstSegments(lockdown))
-  if (any(bySecureBoot, byRule, byLockdown) === null) return is('unknown', 'not enough could be read to tell')
-  return is('unchecked', 'it takes anything: no signature can be checked in this call')
+  if (any(bySecureBoot, byRule, byLockdown) === null) return is('unknown', 'too little could be read to determine it')
+  return is('unchecked', 'any kernel is accepted: this call cannot check signatures')
 }
 
 /**
@@ -94,7 +95,7 @@ function hasKernelRule(ima: ImaState): Known {
 }
 
 function cause({ requiredBy }: SignatureCheck): string {
-  if (requiredBy === 'kernel-configuration') return 'it was built so'
+  if (requiredBy === 'kernel-configuration') return 'it was built to require that'
   return requiredBy === 'secure-boot' ? 'Secure Boot is on' : 'it is locked down'
 }
 

@@ -119,7 +119,7 @@ function tdxErratum({ system, release }: Platform): LoadObstacle | undefined {
     concernsCrash: true,
     summary:
       'TDX is on and this processor has its partial write erratum: kernels from 6.18 to 7.1 may refuse every load (EOPNOTSUPP)',
-    remedy: 'Switch TDX off in the firmware setup, should the load be refused.',
+    remedy: 'If the load is refused, switch TDX off in the firmware setup.',
     evidence: [{ source: '/proc/cpuinfo bugs', value: 'tdx_pw_mce' }],
   }
 }

@@ -57,7 +57,7 @@ export function readSignatureCheck(survey: Survey, facts: CheckSurvey): Signatur
         ? 'lockdown'
         : null
   if (requiredBy === 'kernel-configuration')
-    note('a signature is required: the kernel was built so', isOlder ? 'KEXEC_VERIFY_SIG' : 'KEXEC_SIG_FORCE')
+    note('the kernel was built to require a signature', isOlder ? 'KEXEC_VERIFY_SIG' : 'KEXEC_SIG_FORCE')
   if (requiredBy === 'secure-boot') note('a signature is required under Secure Boot', 'IMA_ARCH_POLICY')
   if (requiredBy === 'lockdown')
     survey.note('signature', 'a signature is required by lockdown', LOCKDOWN, facts.lockdown as string)

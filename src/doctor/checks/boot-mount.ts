@@ -50,7 +50,7 @@ function mountsOf(system: System): Finding<'boot-mount'> {
   return {
     id,
     status: 'ok',
-    summary: `${mounted === undefined ? 'Configured, and not empty' : 'Mounted, as configured'}: ${names}.`,
+    summary: `${mounted === undefined ? 'Configured and not empty' : 'Mounted as configured'}: ${names}.`,
     evidence,
   }
 }

@@ -69,7 +69,7 @@ function namespaces({ policy, privileges }: Examination): Finding<'namespaces'> 
       evidence,
     }
   if (policy.container !== null) {
-    const summary = `This is a container (${policy.container}): what is found to boot is what it sees, not the host's.`
+    const summary = `This is a container (${policy.container}): the boot entries found are its own, not the host's.`
     return { id, status: 'warning', summary, evidence, remedy: otherUserNamespace.remedy }
   }
   return { id, status: 'ok', summary: 'This process is in the initial namespaces.', evidence }
@@ -78,7 +78,7 @@ function namespaces({ policy, privileges }: Examination): Finding<'namespaces'> 
 /** No check is reported where there is no filter. */
 function seccomp({ policy, privileges }: Examination): Finding<'seccomp'>[] {
   if (policy.seccomp === null || policy.seccomp === 0) return []
-  const summary = 'A seccomp filter is active on this process; the calls that it refuses cannot be read.'
+  const summary = 'A seccomp filter is active on this process; its rules cannot be read.'
   return [{ id: 'seccomp', status: 'warning', summary, evidence: privileges.evidence, remedy: seccompFilter.remedy }]
 }
 

@@ -37,7 +37,7 @@ function bootEntries({ menu: { entries, loaders, ...menu } }: Examination): Find
     return { id, status: 'problem', summary, detail: problems, evidence, remedy }
   }
   const inCharge = loaders.find((loader) => loader.inCharge)
-  const from = inCharge === undefined ? '' : `, the menu from ${inCharge.config}`
+  const from = inCharge === undefined ? '' : `; menu: ${inCharge.config}`
   const count = `${bootable.length} ${bootable.length === 1 ? 'kernel' : 'kernels'} to boot${from}.`
   if (problems.length === 0) return { id, status: 'ok', summary: count, evidence }
   return {
@@ -158,7 +158,7 @@ function commandLine(plan: LoadPlan, system: System): Finding<Id> {
     return { id, status: 'warning', summary, evidence: [...evidence, missing.evidence], remedy }
   }
   const most = plan.image.maxCommandLine
-  const length = `${commandLineBytes(plan.commandLine)}${most === null ? '' : ` of at most ${most}`} bytes`
+  const length = `the command line has ${commandLineBytes(plan.commandLine)}${most === null ? '' : ` of at most ${most}`} bytes`
   return { id, status: 'ok', summary: sentence(length), evidence }
 }
 

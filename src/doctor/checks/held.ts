@@ -23,7 +23,11 @@ function loadedKernel({ held, system, policy }: Examination): Finding<'loaded-ke
   const id = 'loaded-kernel'
   const evidence = readEvidence(system, '/sys/kernel/kexec_loaded', '/sys/kernel/kexec/loaded')
   if (!held.supported || held.loaded === null)
-    return { id, status: 'unknown', summary: 'Whether a kernel is loaded cannot be read (/sys/kernel/kexec_loaded).' }
+    return {
+      id,
+      status: 'unknown',
+      summary: 'Whether a kernel is loaded is unknown: /sys/kernel/kexec_loaded cannot be read.',
+    }
   if (!held.loaded) return { id, status: 'ok', summary: 'No kernel is loaded yet.', evidence }
   const image = loadedImages({ system }).kernel
   const [stale] = image.stale
@@ -52,7 +56,7 @@ function crashKernel(examination: Examination): Finding<'crash-kernel'> {
     return {
       id,
       status: 'unknown',
-      summary: 'Whether a crash kernel is loaded cannot be read (/sys/kernel/kexec_crash_loaded).',
+      summary: 'Whether a crash kernel is loaded is unknown: /sys/kernel/kexec_crash_loaded cannot be read.',
     }
   if (!held.crashLoaded && !held.crashSize) return notReserved(examination, evidence)
   const plan = planOf(examination)
@@ -67,7 +71,7 @@ function crashKernel(examination: Examination): Finding<'crash-kernel'> {
     return { id, status: 'ok', summary, detail: advice === null ? [] : [advice], evidence }
   }
   const detail = ['No dump is written when this kernel panics: `linux-kexec load --panic` loads a crash kernel.']
-  return { id, status: 'ok', summary: 'Memory is reserved, but no crash kernel is loaded.', detail, evidence }
+  return { id, status: 'ok', summary: 'Memory is reserved for a crash kernel, but none is loaded.', detail, evidence }
 }
 
 /** Nobody needs a crash kernel, except those who asked for the memory. */

@@ -40,7 +40,7 @@ function way({ system }: Examination): Finding<'init-system'> {
     const detail = obstacles.map(({ text }) => sentence(text))
     return { id, status: 'unknown', summary, detail, evidence, remedy: 'sudo linux-kexec doctor' }
   }
-  const summary = `${title} would not end in the new kernel: ${obstacles.map(({ text }) => text).join('; ')}.`
+  const summary = `${title} would not reboot into the new kernel: ${obstacles.map(({ text }) => text).join('; ')}.`
   return {
     id,
     status: 'warning',

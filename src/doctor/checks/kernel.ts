@@ -26,7 +26,7 @@ function fileLoad(examination: Examination): Finding<'kexec-file-load'> {
     const detail =
       policy.kexecLoad.mode === 'unsupported'
         ? []
-        : [`It has kexec_load, which this version uses on ${servedArchitectures}.`]
+        : [`The running kernel has kexec_load, which this version of linux-kexec uses on ${servedArchitectures}.`]
     const { remedy } = noSuchCall('kexec_file_load')
     return { id, status: 'problem', summary: sentence(policy.kexecFileLoad.why), detail, evidence, remedy }
   }

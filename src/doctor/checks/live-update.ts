@@ -25,7 +25,7 @@ function handedOn(examination: Examination): Finding<'live-update'> {
     ...[DEBUG, DEVICE].filter((path) => system.exists(path)).map((source) => ({ source, value: 'present' })),
   ]
   if (system.exists(DEVICE)) {
-    const detail = ['A live update that is in preparation can refuse the reboot, which then returns with an error.']
+    const detail = ['A live update in preparation can refuse the reboot, which then fails with an error.']
     return { id, status: 'ok', summary: `Live update is on (${DEVICE}).`, detail, evidence }
   }
   const isOn = system.exists(DEBUG) || isEnabled(commandLine, examination)

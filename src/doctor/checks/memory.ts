@@ -26,11 +26,11 @@ function room(examination: Examination): Finding<'memory'> {
   const available = formatBytes(bytes)
   const evidence = [memoryEvidence('MemAvailable', bytes)]
   if (plan === undefined)
-    return { id, status: 'unknown', summary: `${available} are free; there is no kernel to load.`, evidence }
+    return { id, status: 'unknown', summary: `${available} of memory is free; there is no kernel to load.`, evidence }
   const warning = plan.warnings.find(({ code }) => code === 'memory-short')
   if (warning !== undefined) {
     const remedy = 'Load soon after boot, or stop a large service first.'
     return { id, status: 'warning', summary: sentence(warning.text), evidence, remedy }
   }
-  return { id, status: 'ok', summary: `${available} are free, which is enough.`, evidence }
+  return { id, status: 'ok', summary: `${available} of memory is free, which is enough.`, evidence }
 }

@@ -37,7 +37,7 @@ function loadSwitch(examination: Examination): Finding<'load-switch'> {
   }
   if (limits.disabled === null) return { id, status: 'unknown', summary: 'Whether loading is allowed cannot be read.' }
   if (limits.reboot === 1) {
-    const summary = 'One load is left until the next boot, and one that fails uses it up.'
+    const summary = 'Only one load is left until the next boot; a load that fails uses it up too.'
     return { id, status: 'warning', summary, evidence, remedy: 'linux-kexec plan, to check before using it up' }
   }
   const left = limits.reboot === null ? 'without a limit' : `${limits.reboot} more times`
@@ -46,7 +46,7 @@ function loadSwitch(examination: Examination): Finding<'load-switch'> {
 
 const agreeable: Readonly<Record<string, string>> = {
   unchecked: 'Signatures are not checked.',
-  permissive: 'Signatures are checked, but wrong ones are accepted.',
+  permissive: 'Signatures are checked, but invalid ones are accepted.',
   enforced: 'The kernel to load is signed as required.',
 }
 
@@ -88,8 +88,8 @@ function judged(
     const detail = outcome === 'will-load' ? [sentence(summary)] : []
     return { id, status: 'ok', summary: agreeable[mode] ?? 'No obstacle to the load is known.', detail, evidence }
   }
-  const detail = unknown.map((each) => sentence(`not known: ${each}`))
-  const unsure = 'Whether the running kernel accepts the load is not known in advance.'
+  const detail = unknown.map((each) => sentence(`unknown: ${each}`))
+  const unsure = 'Whether the running kernel accepts the load is unknown in advance.'
   return { id, status: 'warning', summary: unsure, detail, evidence, remedy: hint ?? 'sudo linux-kexec policy' }
 }
 

@@ -3,7 +3,11 @@ import { type ImageFormat, magicAt, unknownImage } from '../model/image.ts'
 
 /** Files that are often given in place of a kernel, each identified, so that the refusal can name it. */
 export const otherFiles: readonly ImageFormat[] = [
-  named('cpio', 'a cpio archive, as initrds are', (head) => magicAt(head, 0, '070701') || magicAt(head, 0, '070702')),
+  named(
+    'cpio',
+    'a cpio archive, the format of initrds',
+    (head) => magicAt(head, 0, '070701') || magicAt(head, 0, '070702'),
+  ),
   named('old cpio', 'a cpio archive of the old format, which no kernel unpacks', (head) => magicAt(head, 0, '070707')),
   named('deb', 'a Debian package', (head) => magicAt(head, 0, '!<arch>\ndebian')),
   named('rpm', 'an RPM package', (head) => magicAt(head, 0, '\xed\xab\xee\xdb')),

@@ -39,7 +39,7 @@ export const arm64Image: ImageFormat = {
         { name: 'text offset', value: hexadecimal(head.readBigUInt64LE(8)) },
         { name: 'flags', value: hexadecimal(flags) },
         // Bit 3: since 4.6 it need not lie at the begin of the memory.
-        { name: 'placement', value: flags & 8n ? 'anywhere in memory' : 'near the begin of the memory' },
+        { name: 'placement', value: flags & 8n ? 'anywhere in memory' : 'near the beginning of memory' },
       ],
       problems,
     }

@@ -68,7 +68,8 @@ export function verdictOf(
     return { verdict: 'not-loadable', verdictReason }
   }
   const call = engine === 'file' ? 'kexec_file_load takes' : 'kexec_load takes'
-  const order = byteOrderOf(architecture ?? '') === byteOrderOf(machine) ? '' : ', where the CPU can do its byte order'
+  const order =
+    byteOrderOf(architecture ?? '') === byteOrderOf(machine) ? '' : ', where the CPU supports its byte order'
   const why = engine === 'file' ? '' : `: ${reason}`
   if (nested.length === 1) {
     const how = engine === 'file' ? 'it as it is' : 'it, laid out in memory'
@@ -84,5 +85,5 @@ export function verdictOf(
 function notKernel(nested: readonly KernelImage[], kernel: KernelImage): string {
   const problems = kernel.problems.length === 0 ? '' : `: ${kernel.problems.join('; ')}`
   const inside = nested.length === 1 ? '' : `, within ${nested[0]?.description}`
-  return `it is no kernel that any engine loads, but ${kernel.description}${inside}${problems}`
+  return `it is not a loadable kernel, but ${kernel.description}${inside}${problems}`
 }

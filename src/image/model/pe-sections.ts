@@ -48,7 +48,7 @@ export function readPeFile(source: ByteSource): PeFile | string {
   if (source.size === 0) return 'is empty'
   const start = peHeaderOffset(source)
   const coff = start === undefined ? undefined : source.read(start, COFF_HEADER)
-  if (start === undefined || coff === undefined || coff.length < COFF_HEADER) return 'is no PE file'
+  if (start === undefined || coff === undefined || coff.length < COFF_HEADER) return 'is not a PE file'
   const count = coff.readUInt16LE(6)
   if (count > MAX_SECTIONS) return `claims to have ${count} sections`
   const sections = readSectionTable(source, start + COFF_HEADER + coff.readUInt16LE(20), count)

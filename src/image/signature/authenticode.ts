@@ -80,7 +80,7 @@ function checksumProblem(stored: number, computed: number): string {
 /** verify_pefile.c reads the length of the PKCS#7 message in at most two bytes (EMSGSIZE). */
 function tooLarge(der: Buffer): string[] {
   const isTooLarge = der.length > 1 && (der[1] as number) >= 0x83
-  return isTooLarge ? ['Linux takes signatures up to 64 KiB, which this one is not'] : []
+  return isTooLarge ? ['the signature is larger than the 64 KiB that Linux accepts'] : []
 }
 
 /** A signature and those within it, one level deep. */

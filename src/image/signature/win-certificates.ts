@@ -57,7 +57,7 @@ export function readCertificateTable(source: ByteSource, { offset, length }: Ran
   if (signatures.length === 0 && problems.length === 0) problems.push('its certificate table holds no signature')
   const only = table.length >= HEADER ? (table.readUInt32LE(0) + 7) & ~7 : 0
   if (only !== length) {
-    refusedByKexec.push('Linux takes an image with exactly one entry in its certificate table, which this one has not')
+    refusedByKexec.push('Linux accepts an image only if its certificate table has exactly one entry')
   }
   return { signatures, refusedByKexec, problems }
 }

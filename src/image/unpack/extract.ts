@@ -158,7 +158,7 @@ class Extraction {
     const { vendorBoot } = this.#options
     if (vendorBoot === undefined) return undefined
     const contents = androidVendorBoot.recognise(vendorBoot.read(0, 4096)) && androidVendorBoot.unpack?.(vendorBoot, {})
-    if (!contents) throw new NotUnpackable('the vendor boot image is none')
+    if (!contents) throw new NotUnpackable('the file that was given as the vendor boot image is not one')
     const [problem] = contents.problems
     if (problem !== undefined) throw new DamagedStream(`the vendor boot image cannot be unpacked: ${problem}`)
     this.#parts.push(...contents.parts.filter(({ kind }) => kind !== 'other').map((part) => locate(vendorBoot, part)))

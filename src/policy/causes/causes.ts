@@ -31,7 +31,7 @@ export function noCapability(uid: number | null): Cause {
     summary: 'this process does not have CAP_SYS_BOOT',
     remedy:
       uid === 0
-        ? 'This is root, from whom it was taken: give the container or service CAP_SYS_BOOT (--cap-add=SYS_BOOT, CapabilityBoundingSet=), or run it on the host.'
+        ? 'This is root without CAP_SYS_BOOT: give the container or service the capability (--cap-add=SYS_BOOT, CapabilityBoundingSet=), or run linux-kexec on the host.'
         : 'Run it as root.',
     sources: [STATUS],
   }
@@ -42,7 +42,7 @@ export const otherUserNamespace: Cause = {
   code: 'EPERM',
   name: 'another user namespace (/proc/self/ns/user could not be read)',
   summary: 'CAP_SYS_BOOT only counts in the initial user namespace, and this process is in another',
-  remedy: 'Run it on the host, outside of the container or `unshare --user`.',
+  remedy: 'Run linux-kexec on the host, outside of the container or `unshare --user`.',
   sources: ['/proc/self/ns/user', '/proc/self/uid_map'],
 }
 
@@ -52,7 +52,7 @@ export const otherPidNamespace: Cause = {
   code: 'EINVAL',
   name: 'another pid namespace (/proc/self/ns/pid could not be read)',
   summary: 'this process is in a child pid namespace: it can load a kernel, but not start it with reboot(2)',
-  remedy: 'Run it on the host, outside of the container or `unshare --pid`.',
+  remedy: 'Run linux-kexec on the host, outside of the container or `unshare --pid`.',
   sources: ['/proc/self/ns/pid'],
 }
 
@@ -137,7 +137,7 @@ export const seccompFilter: Cause = {
   code: 'EPERM',
   name: 'a seccomp filter on this process',
   summary: 'a seccomp filter on this process does not let the call through',
-  remedy: 'Run it outside of the container or service (SystemCallFilter=) that set the filter.',
+  remedy: 'Run linux-kexec outside of the container or service (SystemCallFilter=) that set the filter.',
   sources: [STATUS],
 }
 
@@ -151,7 +151,7 @@ export function securityModule(name: string): Cause {
     name,
     summary: `${name} does not allow it`,
     remedy:
-      'Run it from an unconfined shell of the host; the audit log says what was refused (`ausearch -m AVC`, `dmesg`).',
+      'Run linux-kexec from an unconfined shell of the host; the audit log says what was refused (`ausearch -m AVC`, `dmesg`).',
     sources: ['/sys/kernel/security/lsm'],
   }
 }

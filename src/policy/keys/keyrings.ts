@@ -43,7 +43,12 @@ export function readKeyrings(survey: Survey): KernelKeyrings {
   const keyrings = parseKeys(survey.text(KEYS, 'which keys the kernel trusts', MAX_BYTES) ?? '')
   for (const [name, count] of Object.entries(keyrings.counts)) {
     if (name !== '.ima' && name !== '_ima')
-      survey.note('keyrings', `${name} holds ${count}`, KEYS, `${name}: ${count || 'empty'}`)
+      survey.note(
+        'keyrings',
+        `${name} has ${count} ${count === 1 ? 'entry' : 'entries'}`,
+        KEYS,
+        `${name}: ${count || 'empty'}`,
+      )
   }
   if (!keyrings.visible && survey.system.exists(KEYS)) {
     survey.miss(KEYS, 'EACCES', 'which keys the kernel trusts: only root sees them')

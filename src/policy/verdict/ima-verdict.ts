@@ -37,9 +37,7 @@ export function checkAppraisal(
   if (attribute === undefined) return unsure('its IMA signature (security.ima), which could not be read')
   if (attribute === null) {
     return fails(
-      requirement === 'hash'
-        ? 'it has no security.ima, and IMA asks for one'
-        : 'it has no IMA signature (security.ima)',
+      requirement === 'hash' ? 'IMA requires security.ima, and it has none' : 'it has no IMA signature (security.ima)',
     )
   }
   if (attribute.problems.length > 0 || attribute.kind === 'unknown')
@@ -47,18 +45,19 @@ export function checkAppraisal(
   if (attribute.kind === 'hash') return checkHash(requirement, file.digestMatches)
   const tail = attribute.keyId as string
   const isKnown = keyrings.keys.some(({ keyId }) => keyId.endsWith(tail))
-  if (!isKnown && keyrings.visible) return fails(`no key of this kernel ends in ${tail}, which made its IMA signature`)
+  if (!isKnown && keyrings.visible)
+    return fails(`its IMA signature is by the key that ends in ${tail}, which this kernel does not have`)
   return unsure(
     isKnown
-      ? 'whether its IMA signature is true of its bytes, which only the kernel verifies'
+      ? 'whether its IMA signature matches its contents, which only the kernel verifies'
       : 'which keys IMA trusts (/proc/keys shows them to root)',
   )
 }
 
 function checkHash(requirement: 'hash' | 'signature', matches: boolean | null): Appraisal {
-  if (requirement === 'signature') return fails('IMA asks for a signature, and its security.ima is only a hash')
-  if (matches === null) return unsure('whether the hash in its security.ima is that of its bytes')
-  return matches ? passed : fails('the hash in its security.ima is not that of its bytes')
+  if (requirement === 'signature') return fails('IMA requires a signature, and its security.ima has only a hash')
+  if (matches === null) return unsure('whether the hash in its security.ima matches its contents')
+  return matches ? passed : fails('the hash in its security.ima does not match its contents')
 }
 
 function fails(why: string): Appraisal {

@@ -122,7 +122,7 @@ function verdictOnSegments(policy: KexecPolicy, options: PredictOptions): LoadVe
   const missing = [
     ...unreadOf(policy, options),
     ...(mode === 'unknown'
-      ? [{ code: 'kexec-load-open' as const, text: 'whether lockdown, or IMA under Secure Boot, shuts kexec_load' }]
+      ? [{ code: 'kexec-load-open' as const, text: 'whether lockdown, or IMA under Secure Boot, forbids kexec_load' }]
       : []),
     ...barriersOf(policy, options),
   ]
@@ -165,7 +165,7 @@ function verdictOnImage(
   const evidence = evidenceOf(policy, 'signature', 'lockdown', 'secure boot', 'ima')
   const common = { reason: null, code: null, notes, evidence, privileged: null }
   if (missing.length === 0) return { ...common, outcome: 'will-load', summary: why, hint: null, missing }
-  const summary = `the answer of the kernel cannot be predicted; unknown: ${missing[0]?.text}`
+  const summary = `the kernel's answer cannot be predicted; unknown: ${missing[0]?.text}`
   const hint = requiredBy === null ? null : UNSURE
   return { ...common, outcome: 'cannot-tell', summary, hint, missing }
 }
@@ -231,7 +231,7 @@ function appraisalRefused(policy: KexecPolicy, why: string): LoadVerdict {
   return refused(imaAgainstFile(why), evidenceOf(policy, 'ima'))
 }
 
-const UNSURE = 'Run it as root to see all, or load it: the kernel tells, and a refusal changes nothing.'
+const UNSURE = 'Run it as root to read everything, or try the load: a refusal changes nothing.'
 
 function notesOn({ signature, firmware, obstacles }: KexecPolicy, report: SignatureReport | null): VerdictNote[] {
   const notes: VerdictNote[] = obstacles
@@ -239,11 +239,11 @@ function notesOn({ signature, firmware, obstacles }: KexecPolicy, report: Signat
     .map(({ summary }) => ({ code: 'platform-obstacle', text: summary }))
   if (report === null) return notes
   if (signature.required === false && report.verdict === 'damaged') {
-    notes.push({ code: 'signature-broken', text: 'its signature does not hold, which this kernel does not mind' })
+    notes.push({ code: 'signature-broken', text: 'its signature is not valid, which this kernel does not check' })
   }
   const digest = report.authenticodeSha256
   if (digest !== null && firmware.revoked.images.includes(digest)) {
-    const text = 'the firmware lists this image as revoked (dbx): it would not boot it, while kexec does not ask'
+    const text = 'the firmware lists this image as revoked (dbx) and would not boot it; kexec does not check that'
     notes.push({ code: 'revoked-image', text })
   }
   return notes

@@ -43,9 +43,9 @@ function withoutSignature(
   { present, problems }: SignatureReport,
   isPe: boolean | null,
 ): CheckAnswer {
-  if (present) return unsure(`what the kernel makes of its signature: ${problems[0] ?? 'it is of another kind'}`)
+  if (present) return unsure(`how the kernel judges its signature: ${problems[0] ?? 'it is of another kind'}`)
   if (policy.signature.format === 'appended') return fails('EKEYREJECTED', 'the kernel is not signed')
-  if (isPe === false) return fails('ELIBBAD', 'the kernel is no PE image, which alone can be signed')
+  if (isPe === false) return fails('ELIBBAD', 'the kernel is not a PE image, and only PE images can be signed')
   if (problems.length > 0) return fails('ELIBBAD', problems[0] as string)
   // 99d5cadfde2b, which split CONFIG_KEXEC_VERIFY_SIG, gave an unsigned image an errno of its own.
   return fails(
@@ -67,10 +67,10 @@ function checkOne(policy: KexecPolicy, signature: ImageSignature): CheckAnswer {
   const trust = trustOf(policy, signature)
   const isChanged = signature.digestMatches === false
   if (trust.trusted === false) return fails(trust.revoked ? 'EKEYREJECTED' : 'ENOKEY', trust.why)
-  if (isChanged) return fails('EKEYREJECTED', 'the image is not the one that was signed: its digest is another', true)
+  if (isChanged) return fails('EKEYREJECTED', 'the image is not the one that was signed: its digest is different', true)
   const problem = signature.problems[0] ?? (signature.signatureValid === null ? signature.unchecked[0] : undefined)
   if (trust.trusted === null) return unsure(trust.missing)
-  if (problem !== undefined) return unsure(`what the kernel makes of its signature: ${problem}`)
+  if (problem !== undefined) return unsure(`how the kernel judges its signature: ${problem}`)
   if (signature.digestMatches === null) return unsure("whether the image's digest is the one that was signed")
   return { passes: true, why: `it is signed, and ${trust.key} in ${trust.keyring} vouches for the signer` }
 }

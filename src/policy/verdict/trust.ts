@@ -27,7 +27,7 @@ export function trustOf(policy: KexecPolicy, signature: ImageSignature): Trust {
   const usable = found.find(({ keyring }) => counts(policy, keyring))
   if (usable !== undefined) return { trusted: true, key: name(usable), keyring: place(policy, usable) }
   if (found[0] !== undefined) {
-    return unsure(`in which keyring ${name(found[0])} is: it is there, but not where it would count for sure`)
+    return unsure(`which keyring has ${name(found[0])}: the key is present, but not where it certainly counts`)
   }
   return notFound(policy, signature, chain, wanted)
 }
@@ -45,7 +45,7 @@ function notFound(
     const last = chain.at(-1)
     const isNamed = last === undefined ? signature.signer?.keyId != null : last.authorityKeyId !== null
     const isRoot = last !== undefined && last.subject === last.issuer
-    if (!isNamed && !isRoot) return unsure(`by which key ${signer} would be trusted: the signature names none`)
+    if (!isNamed && !isRoot) return unsure(`which key would vouch for ${signer}: the signature names none`)
     return { trusted: false, why: `no key of this kernel has signed ${signer}`, revoked: false }
   }
   // The kernel takes the firmware's keys into .platform or .machine, so these are known even where its keyrings are

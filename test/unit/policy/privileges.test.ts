@@ -51,7 +51,7 @@ describe('an action that needs CAP_SYS_BOOT', () => {
         code: 'EPERM',
         refused: true,
         summary: expect.stringMatching(/^loading a kernel .*CAP_SYS_BOOT/),
-        hint: expect.stringMatching(/^(Run it|This is root).*plan and status work without\.$/),
+        hint: expect.stringMatching(/^(Run it|Run linux-kexec|This is root).*plan and status work without\.$/),
         evidence: expect.arrayContaining([expect.objectContaining({ source: expect.stringContaining('/proc/self/') })]),
       }),
     )

@@ -52,7 +52,8 @@ export function readSignedData(der: Buffer): SignedData {
   const outer = readDer(der, 'the signature')
   const contentInfo = new Fields(outer, 'the signature')
   const type = contentInfo.any('type').oid
-  if (type !== SIGNED_DATA) throw new Unreadable(`the signature is no PKCS#7 signed data but ${type ?? 'of no type'}`)
+  if (type !== SIGNED_DATA)
+    throw new Unreadable(`the signature is not PKCS#7 signed data but ${type ?? 'data of no type'}`)
   const signedData = new Fields(contentInfo.tagged(0)?.children[0], "the signature's signed data")
   const problems: string[] = []
   const version = versionOf(signedData)
@@ -65,7 +66,7 @@ export function readSignedData(der: Buffer): SignedData {
   const signers = signedData.required(SET, 'signers').children.map(readSigner)
   // RFC 2315 has only version 1, RFC 5652 1 to 5; a signer's is 3 when it is named by key id, and 1 otherwise.
   const isVersionWrong = signers.some(({ version, keyId }) => version !== (keyId === null ? 1 : 3))
-  if (version < 1 || version > 5 || isVersionWrong) problems.push('its PKCS#7 version is none that exists')
+  if (version < 1 || version > 5 || isVersionWrong) problems.push('its PKCS#7 version does not exist')
   for (const { hashAlgorithm } of signers) {
     if (!digestAlgorithms.includes(hashAlgorithm)) problems.push(`its list of hash algorithms lacks ${hashAlgorithm}`)
   }
@@ -117,7 +118,7 @@ function readIssuerAndSerial(element: Element): { issuer: Element; serial: Buffe
 
 /** Name of the hash in an AlgorithmIdentifier, or its object identifier. @throws Unreadable */
 export function algorithmName(element: Element): string {
-  if (!is(element, SEQUENCE)) throw new Unreadable('the hash algorithm is no ASN.1 sequence')
+  if (!is(element, SEQUENCE)) throw new Unreadable('the hash algorithm is not an ASN.1 sequence')
   const oid = firstOid(element, 'the hash algorithm')
   return hashAlgorithms.get(oid) ?? oid
 }

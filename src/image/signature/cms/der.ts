@@ -45,11 +45,11 @@ export function readDer(bytes: Buffer, what: string): Element {
   try {
     answer = parse(bytes, { ...LIMITS, parseEmbedded: false, copyInput: false })
   } catch (error) {
-    throw new Unreadable(`${what} is no readable ASN.1: ${(error as Error).message}`)
+    throw new Unreadable(`${what} is not readable ASN.1: ${(error as Error).message}`)
   }
   if (answer.offset < 0 || answer.result === undefined) {
     const reason = answer.result?.error ? `: ${answer.result.error}` : ''
-    throw new Unreadable(`${what} is no readable ASN.1${reason}`)
+    throw new Unreadable(`${what} is not readable ASN.1${reason}`)
   }
   return elementOf(answer.result as unknown as Block, what)
 }
@@ -76,7 +76,7 @@ function elementOf(block: Block, what: string): Element {
   const isWhole = block.lenBlock.isIndefiniteForm || content.length === block.lenBlock.length
   const filled = elements.reduce((sum, element) => sum + element.raw.length, 0)
   if (!isWhole || (isConstructed && filled !== content.length)) {
-    throw new Unreadable(`${what} is no readable ASN.1: its lengths do not agree`)
+    throw new Unreadable(`${what} is not readable ASN.1: its lengths do not agree`)
   }
   return {
     tagClass: tagClasses[tagClass - 1] ?? 'private',
@@ -112,7 +112,8 @@ export class Fields {
    * @throws Unreadable when `element` is not the expected SEQUENCE
    */
   constructor(element: Element | undefined, what: string) {
-    if (element === undefined || !is(element, SEQUENCE)) throw new Unreadable(`${what} is missing or no ASN.1 sequence`)
+    if (element === undefined || !is(element, SEQUENCE))
+      throw new Unreadable(`${what} is missing or not an ASN.1 sequence`)
     this.#children = element.children
     this.#what = what
   }

@@ -18,7 +18,7 @@ export function readCertificates(signedData: SignedData, problems: string[]): Ce
     }
   }
   const more = signedData.certificates.length - MAX_CERTIFICATES
-  if (more > 0) problems.push(`it brings ${more} certificates more than the ${MAX_CERTIFICATES} that are read`)
+  if (more > 0) problems.push(`it contains ${more} more certificates than the ${MAX_CERTIFICATES} that are read`)
   return certificates
 }
 
@@ -31,7 +31,7 @@ export function describeCertificates(
   const described = own.map((certificate) => describeCertificate(certificate, [...own, ...known]))
   for (const { subject, signatureValid } of described) {
     if (signatureValid === false)
-      problems.push(`its certificate of ${subject} is damaged: its issuer did not sign it so`)
+      problems.push(`its certificate of ${subject} is damaged: it is not what its issuer signed`)
   }
   return described
 }

@@ -85,7 +85,7 @@ function verifySigner(
   if (certificate === undefined) {
     return {
       holds: null,
-      reason: "it does not bring its signer's certificate, so that only a keyring that has it can tell",
+      reason: "it does not contain its signer's certificate, so it can only be verified with a keyring that has it",
     }
   }
   if (certificate.publicKey === null)

@@ -80,6 +80,6 @@ test('trailers that lie are named', async () => {
   const problemOf = async (bytes: Buffer) => (await inspect(bytes)).signatures[0]?.problems.join()
   expect(await problemOf(mark)).toContain('has none')
   expect(await problemOf(trailer(2, 0xffffffff))).toContain('more than the file before it')
-  expect(await problemOf(trailer(2, 4))).toContain('no readable ASN.1')
+  expect(await problemOf(trailer(2, 4))).toContain('not readable ASN.1')
   expect(await problemOf(trailer(1, 4))).toContain('X.509')
 })
