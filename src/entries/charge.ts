@@ -49,7 +49,7 @@ export function takeCharge(menus: readonly Menu[], system: System): Charge {
   return {
     menus: [inCharge, ...sorted.filter((menu) => menu !== inCharge)],
     inCharge,
-    reason: chosen === undefined ? 'nothing tells which of them started this system' : (evidence?.reason ?? ''),
+    reason: chosen === undefined ? 'nothing shows which of them started this system' : (evidence?.reason ?? ''),
   }
 }
 

@@ -29,7 +29,7 @@ export function describe(found: FoundEntry, menu: Menu, survey: Survey): Describ
   if (found.initrds.length > MAX_INITRDS)
     problems.push({
       code: 'too-many-initrds',
-      text: `It has more than ${MAX_INITRDS} initrds: the first are listed, and it cannot be loaded so.`,
+      text: `It has more than ${MAX_INITRDS} initrds: only the first are listed, and it cannot be loaded like this.`,
     })
   if (!found.described) for (const path of initrds) problems.push(...survey.initrdProblems(path))
   const starting = { ...found, config: found.config ?? menu.config }

@@ -93,7 +93,7 @@ async function menusOfSource(
   } catch (error) {
     if (error instanceof KexecError) throw error
     if (error instanceof BudgetSpent) return []
-    const text = `What ${source.name} has could not be read, by a mistake in linux-kexec (${String(error)}): please report it.`
+    const text = `${source.name} could not be read because of a fault in linux-kexec (${String(error)}): please report it.`
     return [
       { source: source.name, config: '/', entries: [], preset: null, problems: [{ code: 'internal-error', text }] },
     ]
@@ -128,7 +128,7 @@ function unreadable(system: System): BootProblem[] {
       .map((path): BootProblem => {
         return {
           code: 'no-permission',
-          text: `${path} cannot be read without root's rights: what it tells of is missing here.`,
+          text: `${path} cannot be read without root privileges: its entries are missing here.`,
         }
       }),
     ...[...system.unopened].map(([path, kind]): BootProblem => {

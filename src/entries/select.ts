@@ -20,7 +20,7 @@ export function selectEntry(entries: readonly BootEntry[], selector?: string): B
   if (entries.length === 0)
     throw new KexecError('nothing to boot was found', {
       reason: 'no-such-entry',
-      hint: 'Looked in /boot and /usr/lib/modules: are they mounted, and may you read them? A kernel file can be named too.',
+      hint: 'Check that /boot and /usr/lib/modules are mounted and readable, or name a kernel file.',
       refused: true,
     })
   const preset = entries.find(({ isDefault }) => isDefault)
@@ -148,7 +148,7 @@ function only(entries: readonly BootEntry[], matches: readonly BootEntry[], sele
 
 function ambiguous(entries: readonly BootEntry[], choice: readonly BootEntry[], selector: string): never {
   const candidates = choice.map((entry) => `'#${entries.indexOf(entry) + 1}' ${entry.id}`)
-  throw new KexecError(`'${selector}' means ${choice.length} entries`, {
+  throw new KexecError(`'${selector}' matches ${choice.length} entries`, {
     reason: 'ambiguous-entry',
     hint: `Select one of them by its number or id: ${listed(candidates)}.`,
     refused: true,

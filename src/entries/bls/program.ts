@@ -91,7 +91,7 @@ function efiProgramOf(
   if (kind === 'uki')
     return {
       ...nothing,
-      problems: problemsOf('not-a-kernel', [`${path} names ${program}, which is no unified kernel image.`]),
+      problems: problemsOf('not-a-kernel', [`${path} names ${program}, which is not a unified kernel image.`]),
     }
   return {
     ...nothing,

@@ -107,7 +107,7 @@ function linux(name: string, options: string, initrd: string | null, reading: Re
     uncertainties: [
       ...(fit === undefined ? [] : [`U-Boot takes the configuration '${fit}' of the FIT image ${file}.`]),
       ...(reading.flavour === 'u-boot' && /\$\{[^}$]+\}|\$\(/.test(options)
-        ? ["The command line has variables of U-Boot's environment, which nothing here tells."]
+        ? ["The command line has variables of U-Boot's environment, which are unknown here."]
         : []),
     ],
   }
@@ -182,12 +182,12 @@ function untold(label: Label, { flavour }: Reading): string[] {
   const sentences: string[] = []
   if (label.sysappend !== 0)
     sentences.push(
-      `The boot loader adds what the firmware tells to the command line (IPAPPEND or SYSAPPEND ${label.sysappend}).`,
+      `The boot loader adds facts from the firmware to the command line (IPAPPEND or SYSAPPEND ${label.sysappend}).`,
     )
   if (flavour === 'syslinux') return sentences
   if (label.deviceTree === null && label.devicetreeDirectory !== null)
     sentences.push(
-      `U-Boot takes the board's devicetree from ${label.devicetreeDirectory}; which one it is stands in its environment.`,
+      `U-Boot takes the board's devicetree from ${label.devicetreeDirectory}; its environment says which one.`,
     )
   if (label.overlays !== null) sentences.push(`U-Boot applies devicetree overlays: ${label.overlays}.`)
   return sentences

@@ -31,11 +31,11 @@ export function selectedBy(text: string, variant: Variant, system: System): Sele
     case 'ifplop':
       return branches.length < 2
         ? undefined
-        : chosen(branches[1], 'PLoP is not there', 'Depends on whether the PLoP boot manager started the medium.')
+        : chosen(branches[1], 'PLoP is not there', 'It depends on whether the PLoP boot manager started the medium.')
     case 'ifmemdsk':
       return branches.length < 2
         ? undefined
-        : chosen(branches[1], 'MEMDISK is not there', 'Depends on whether MEMDISK holds the medium.')
+        : chosen(branches[1], 'MEMDISK is not there', 'It depends on whether MEMDISK holds the medium.')
     case 'whichsys':
       return byVariant(words, variant)
     case 'cmd':
@@ -70,7 +70,7 @@ function byFeatures([features = [], ...branches]: string[][], system: System): S
     ? `the processor lacks one of ${wanted.join(', ')}`
     : `the processor has ${wanted.join(', ')}`
   if (isMissing || unknown.length === 0) return chosen(words, reason)
-  return chosen(words, reason, `Depends on the processor, whether it has ${unknown.join(', ')}.`)
+  return chosen(words, reason, `It depends on the processor, whether it has ${unknown.join(', ')}.`)
 }
 
 /** /proc/cpuinfo describes the running machine; a directory's machine is another. */

@@ -46,10 +46,7 @@ function unknownCommand(run: Interpreter, name: string, { line }: Command): void
   if (equals > 0) run.set(name.slice(0, equals), name.slice(equals + 1))
   else if (!run.strangers.has(name)) {
     run.strangers.add(name)
-    run.problem(
-      'left-out',
-      `${run.config}:${line}: the command '${name}' is not known; what it would do is missing here.`,
-    )
+    run.problem('left-out', `${run.config}:${line}: the command '${name}' is unknown; its effect is missing here.`)
   }
   run.status = true
 }

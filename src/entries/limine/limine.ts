@@ -111,7 +111,7 @@ function entryOf(entry: LimineEntry, configuration: LimineConfiguration, config:
   const unknown = /\$\{[^}$]*\}/.exec([path, ...modules, commandLine ?? ''].join(' '))?.[0]
   if (unknown !== undefined) uncertainties.add(`Only Limine knows what ${unknown} stands for.`)
   for (const key of ['if_arch', 'if_loader_arch'])
-    if (value(key) !== undefined) uncertainties.add(`Shown only on a machine that fits ${key}: ${value(key)}.`)
+    if (value(key) !== undefined) uncertainties.add(`It is shown only on a machine that fits ${key}: ${value(key)}.`)
   const kernel = at(path)
   if (!isLinux)
     return efiEntry(nothing, { program: kernel, options: commandLine ?? null, config }, uncertainties, survey)

@@ -27,10 +27,10 @@ export function locate(uri: string, config: string, survey: Survey): Place {
     if (own !== null) return { path: `(${kind}:${name})${posix.join('/', file)}` }
   }
   if (!isOwn && volumes.length === 0)
-    return { path: place, uncertainty: `Depends on ${kind}(${name}), which this system does not know.` }
+    return { path: place, uncertainty: `It depends on ${kind}(${name}), which this system does not know.` }
   const disk = /^hdd$/i.test(kind) ? /^\d{1,9}/.exec(name)?.[0] : undefined
   if (disk !== undefined && Number(disk) !== 1)
-    return { path: place, uncertainty: `Depends on which disk is number ${disk} for the firmware.` }
+    return { path: place, uncertainty: `It depends on which disk is number ${disk} for the firmware.` }
   return { path: place }
 }
 

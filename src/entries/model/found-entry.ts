@@ -34,7 +34,7 @@ export interface FoundEntry {
   /** Faults of the entry as configured; leave missing or broken files to describe.ts. */
   readonly problems?: readonly BootProblem[]
   /**
-   * Facts about it that are unknown, one sentence each: 'Depends on the firmware: …'. Shown with the problems, but does
+   * Facts about it that are unknown, one sentence each: 'It depends on the firmware: …'. Shown with the problems, but does
    * not make the entry a broken one.
    */
   readonly uncertainties?: readonly string[]

@@ -153,9 +153,7 @@ export class SystemFiles {
     const unmounted = /^\(([^)]+)\)(.*)$/.exec(path)
     // GRUB's names of disks are not names of this system.
     if (unmounted !== null && /^hd\d/.test(unmounted[1] as string))
-      return missing(
-        `${unmounted[2]} is on (${unmounted[1]}), which is none of the file systems that are mounted here.`,
-      )
+      return missing(`${unmounted[2]} is on (${unmounted[1]}), which is not one of the file systems mounted here.`)
     if (unmounted !== null) return missing(`${unmounted[2]} is on ${unmounted[1]}, which is not mounted.`)
     try {
       this.system.resolve(path)
@@ -189,6 +187,6 @@ function remembered<Value>(known: Map<string, Value>, path: string, look: () => 
 
 function unreadable(path: string, error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'EACCES' || code === 'EPERM') return `${path} cannot be read without root's rights (${code}).`
+  if (code === 'EACCES' || code === 'EPERM') return `${path} cannot be read without root privileges (${code}).`
   return `${path} cannot be read (${code ?? message}).`
 }

@@ -63,7 +63,7 @@ function openrc(survey: Survey): Menu[] {
   return [menu(config, entry, settings)]
 }
 
-const noRunningCommandLine = 'Its command line is that of the running system, which nothing here tells.'
+const noRunningCommandLine = 'Its command line is that of the running system, which is unknown here.'
 
 function openrcCommandLine(root: string | undefined, parameters: string | undefined, running: string | undefined) {
   if (parameters !== undefined && root !== undefined) return `${root} ${parameters}`

@@ -46,11 +46,11 @@ class Scanner {
     if (this.take(/#[^\n]*/y) !== undefined || this.newline() || this.atEnd) return undefined
     this.take(/export[ \t]+/y)
     const name = this.take(/[A-Za-z_]\w*=/y)?.slice(0, -1)
-    if (name === undefined) return this.giveUp('this is no assignment, and is not carried out.')
+    if (name === undefined) return this.giveUp('this is not an assignment, and is ignored.')
     const value = this.word()
     if (value === undefined) {
       this.values.delete(name)
-      return this.giveUp(`the value of ${name} is more than quotes and known variables, and is not worked out.`)
+      return this.giveUp(`the value of ${name} has more than quotes and known variables, and is not evaluated.`)
     }
     this.values.set(name, value)
     return undefined

@@ -162,7 +162,7 @@ class Firmware {
         : this.isThere(prefixed(prefix, named))
     return isThere
       ? []
-      : [`The firmware gives up os_prefix=${prefix} unless the board's devicetree is there too, which is not seen.`]
+      : [`The firmware ignores os_prefix=${prefix} unless the board's devicetree is there too, and none was found.`]
   }
 
   private uncertainties(config: string, kernel: string, prefix: string): string[] {
@@ -172,11 +172,11 @@ class Firmware {
       .slice(0, 20)
       .map(({ filter, key, value, place }) => {
         const at = posix.join(posix.dirname(config), place)
-        return `${at}: '${key}=${value}' holds only for ${filter}, and nothing here tells whether this is one; it is left out.`
+        return `${at}: '${key}=${value}' holds only for ${filter}, and whether this is one is unknown; it is left out.`
       })
     const others = this.kernelCandidates().filter((name) => name !== kernel && this.isThere(prefix + name))
     if (this.board.model === null && this.setting('kernel') === undefined && others.length > 0)
-      sentences.push(`Depends on the board, which nothing here tells: it may be ${others.join(' or ')} as well.`)
+      sentences.push(`It depends on the board, which is unknown here: it may also be ${others.join(' or ')}.`)
     if (overlays.length > 0)
       sentences.push(`The firmware applies devicetree overlays: ${overlays.slice(0, 20).join(', ')}.`)
     return sentences

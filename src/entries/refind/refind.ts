@@ -74,7 +74,7 @@ interface Shown {
   readonly main: MainEntry
 }
 
-const onlyExternal = 'Shown only if its disk is an external one: scanfor in refind.conf leaves internal ones out.'
+const onlyExternal = 'It is shown only if its disk is an external one: scanfor in refind.conf leaves internal ones out.'
 
 /**
  * @param doubt why it is uncertain that rEFInd finds them, a sentence.
@@ -90,7 +90,7 @@ function kernelsShown(
     if (directory === undefined) return []
     const doubts = [
       ...(doubt === undefined ? [] : [doubt]),
-      ...(directory.isSure ? [] : [`Shown only if rEFInd looks into ${directory.onVolume}.`]),
+      ...(directory.isSure ? [] : [`It is shown only if rEFInd looks into ${directory.onVolume}.`]),
     ]
     const entries = scannedEntries(directory, rules, survey).map((entry) => ({
       ...entry,
@@ -158,7 +158,7 @@ function stanzaEntry(stanza: Stanza, config: string, survey: Survey): FoundEntry
   const kernel = found.described === true ? found : { ...found, commandLine: options ?? '' }
   const unknown =
     volumeName !== null && volume === undefined
-      ? [`Depends on the volume ${volumeName}, which this system does not know.`]
+      ? [`It depends on the volume ${volumeName}, which this system does not know.`]
       : []
   return { ...nothing, ...kernel, uncertainties: [...unknown, ...kernel.uncertainties] }
 }

@@ -103,7 +103,7 @@ describe('the boot loader in charge', () => {
     ])
     expect(entries.filter(({ isDefault }) => isDefault).map(({ id }) => id)).toEqual(['6.1.0'])
     expect(problems).toEqual([
-      "The boot loaders disagree about the default: /boot/grub.cfg (grub) names 'Linux 6.1.0', /boot/bls.cfg (bls) names 'BLS'. The first is taken to be in charge, as nothing tells which of them started this system.",
+      "The boot loaders disagree about the default: /boot/grub.cfg (grub) names 'Linux 6.1.0', /boot/bls.cfg (bls) names 'BLS'. The first is taken to be in charge, as nothing shows which of them started this system.",
     ])
   })
 
@@ -167,11 +167,11 @@ describe('the running entry of several with its release', () => {
 })
 
 test('what is only uncertain does not make an entry a broken one', () => {
-  const unsure = entry('6.12.0', { uncertainties: ['Shown only if the firmware is EFI.'] })
+  const unsure = entry('6.12.0', { uncertainties: ['It is shown only if the firmware is EFI.'] })
   const { entries } = listOf([menu('grub', [entry('6.1.0'), unsure])])
   expect(entries.find(({ isNewest }) => isNewest)).toMatchObject({
     id: '6.12.0',
-    problems: ['Shown only if the firmware is EFI.'],
+    problems: ['It is shown only if the firmware is EFI.'],
   })
 })
 

@@ -162,7 +162,7 @@ describe('refuses, and lists the candidates', () => {
 
   test('a version that several start with', () => {
     const error = errorOf('6.12')
-    expect(error).toMatchObject({ reason: 'ambiguous-entry', refused: true, summary: "'6.12' means 2 entries" })
+    expect(error).toMatchObject({ reason: 'ambiguous-entry', refused: true, summary: "'6.12' matches 2 entries" })
     expect(error.hint).toContain("'#2' vmlinuz-6.12.107+deb12-amd64, '#3' vmlinuz-6.12.100+deb12-amd64.")
     expect(error.hint).not.toContain('6.13.0')
   })
@@ -210,7 +210,7 @@ describe('a number that is also a name', () => {
     ['title', entry('6.1.0', { title: '2' })],
   ])('by its %s of another entry is ambiguous, and #2 is not', (_, called) => {
     const list = [called, entry('6.12.0')]
-    expect(() => selectEntry(list, '2')).toThrow(/'2' means 2 entries/)
+    expect(() => selectEntry(list, '2')).toThrow(/'2' matches 2 entries/)
     expect(selectEntry(list, '#2')).toBe(list[1])
   })
 

@@ -46,7 +46,7 @@ export const bootCommands: readonly (readonly [string, CommandFunction])[] = [
   ...named(['chainloader', 'pxechainloader'], chainloader),
   ...Object.entries(foreign).map(([name, what]): [string, CommandFunction] => [
     name,
-    (run) => other(run, `It starts ${what}, which kexec does not.`),
+    (run) => other(run, `It starts ${what}, which kexec cannot start.`),
   ]),
   ...Object.entries(ends).map(([name, what]): [string, CommandFunction] => [
     name,
@@ -126,7 +126,7 @@ function module(...[run, call]: Parameters<CommandFunction>): boolean {
 /** On EFI machines: a program and its load options. On others, and with a list of blocks: a boot sector. */
 function chainloader(...[run, { words, why }]: Parameters<CommandFunction>): boolean {
   const [path, ...options] = withoutOptions(words, /^-/)
-  const loads = `It starts another boot loader, ${path ?? 'the next one'}, which kexec does not.`
+  const loads = `It starts another boot loader, ${path ?? 'the next one'}, which kexec cannot start.`
   if (path === undefined || /\+\d*$/.test(path) || isEfi(run.survey.system) === false) return other(run, loads)
   const { path: program, exists, problem } = run.locate(path)
   const given = { program, options: options.length > 0 ? options.join(' ') : null, config: run.config }

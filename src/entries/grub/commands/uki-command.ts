@@ -78,6 +78,6 @@ function itemOf(run: Interpreter, { path, file, profile }: Image): MenuItem | un
     body: [],
     script: `chainloader (${device})${below}${profile.commandLine ? ` ${profile.commandLine.replaceAll('\0', '')}` : ''}`,
     config: run.config,
-    uncertainties: isEfi(run.survey.system) ? [] : ['Shown only if the machine starts by EFI firmware.'],
+    uncertainties: isEfi(run.survey.system) ? [] : ['It is shown only if the machine starts by EFI firmware.'],
   }
 }

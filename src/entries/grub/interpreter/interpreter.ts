@@ -151,7 +151,7 @@ export class Interpreter {
       if (chunk.problem !== undefined) {
         budget.spend('steps', MISTAKE)
         const { line, message } = chunk.problem
-        this.problem('configuration-mistake', `${this.config}:${line}: ${message}; GRUB passes over this.`)
+        this.problem('configuration-mistake', `${this.config}:${line}: ${message}; GRUB ignores this.`)
       } else this.run(chunk.statements)
       if (this.jump !== null) return
     }
@@ -190,7 +190,7 @@ export class Interpreter {
   add(item: MenuItem): void {
     if (this.context.items.length >= limits.items)
       throw new LimitReached(`${this.config}: a menu has more than ${limits.items} entries; the rest is left out.`)
-    const shown = this.conditions.slice(0, limits.conditions).map((condition) => `Shown only if ${condition}.`)
+    const shown = this.conditions.slice(0, limits.conditions).map((condition) => `It is shown only if ${condition}.`)
     this.context.items.push(shown.length === 0 ? item : { ...item, uncertainties: [...item.uncertainties, ...shown] })
   }
 

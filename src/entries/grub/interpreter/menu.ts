@@ -19,7 +19,7 @@ export interface MenuItem {
   readonly source?: BootSource
   readonly version?: string | null
   readonly machineId?: string | null
-  /** The unknown facts about it: 'Shown only if …'. */
+  /** The unknown facts about it: 'It is shown only if …'. */
   readonly uncertainties: readonly string[]
   /** Its start is known without running anything. */
   readonly ready?: FoundEntry

@@ -55,7 +55,7 @@ class Mistake extends Error {
   constructor(token: Token, message?: string) {
     super(
       message ??
-        `${token.plain === null || token.kind === 'word' ? `'${token.plain ?? 'a word'}'` : token.plain} may not stand here`,
+        `${token.plain === null || token.kind === 'word' ? `'${token.plain ?? 'a word'}'` : token.plain} is not allowed here`,
     )
     this.token = token
   }
@@ -221,9 +221,9 @@ class Parser {
     else if (plain === 'for') this.forLoop(line)
     else if (plain === 'while' || plain === 'until')
       this.start('loop-condition', { kind: 'while', isUntil: plain === 'until', condition: [], line })
-    else if (plain !== 'function') this.fail(`'${plain}' belongs to nothing`)
+    else if (plain !== 'function') this.fail(`'${plain}' is out of place`)
     else if (isAtTop) this.functionHead(line)
-    else this.fail('a function is defined inside of a block')
+    else this.fail('a function is defined inside a block')
   }
 
   private command(): void {

@@ -152,14 +152,14 @@ describe('addons', () => {
     })
     expect(entry).toMatchObject({
       commandLine: 'root=LABEL=root quiet',
-      problems: ['The addon /efi/EFI/Linux/a.efi.extra.d/1.addon.efi is no PE file.'],
+      problems: ['The addon /efi/EFI/Linux/a.efi.extra.d/1.addon.efi is not a PE file.'],
     })
   })
 })
 
 describe('a broken image is listed last to none, and is no default', () => {
   const broken: readonly (readonly [string, Tree[string], RegExp])[] = [
-    ['a text', { text: 'hello' }, /is no PE file\.$/],
+    ['a text', { text: 'hello' }, /is not a PE file\.$/],
     ['an empty file', 'empty', /is empty\.$/],
     ['a FIFO', 'fifo', /is a FIFO, not a file\.$/],
     ['a link that leads nowhere', { link: 'nowhere' }, /cannot be read \(ENOENT\)\.$/],
@@ -170,7 +170,7 @@ describe('a broken image is listed last to none, and is no default', () => {
     [
       'a header that points beyond the end',
       image({ spoil: (bytes) => patched(bytes, 0x3c, 0xfffffff0) }),
-      /no PE file/,
+      /not a PE file/,
     ],
     [
       'sections without end',

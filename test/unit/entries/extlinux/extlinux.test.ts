@@ -376,7 +376,7 @@ describe('menus of menus', () => {
       ['ifcpu64.c32', 'wide -- other -- narrow', 'wide', []],
       ['ifcpu64', 'wide quiet -- narrow', 'wide quiet', []],
       ['ifcpu.c32', '64 -- wide -- narrow', 'wide', []],
-      ['ifcpu.c32', 'pae hvm -- wide -- narrow', 'wide', ['Depends on the processor, whether it has hvm.']],
+      ['ifcpu.c32', 'pae hvm -- wide -- narrow', 'wide', ['It depends on the processor, whether it has hvm.']],
       ['ifplop.c32', 'narrow -- wide', 'wide', [expect.stringContaining('PLoP')]],
       ['ifmemdsk.c32', 'narrow -- wide', 'wide', [expect.stringContaining('MEMDISK')]],
       ['whichsys.c32', '-pxe- narrow -sys- narrow -iso- wide', 'wide', []],

@@ -29,15 +29,13 @@ describe('commands', () => {
       `file_env -f ($root)/cmdline.txt cmdline\nfile_env -f ($root)/more.txt more\nmenuentry a { ${linux} a=$cmdline; }`,
     )
     expect(entries[0]?.commandLine).toBe('a=')
-    expect(problems).toEqual([
-      "/boot/grub/grub.cfg:1: the command 'file_env' is not known; what it would do is missing here.",
-    ])
+    expect(problems).toEqual(["/boot/grub/grub.cfg:1: the command 'file_env' is unknown; its effect is missing here."])
   })
 
   test('in the body of an entry as well; assignments and functions are known', async () => {
     const { problems } = await menuOf(`function f { true; }\na=b c\nmenuentry a { f; gptprio.next -d usr; ${linux}; }`)
     expect(problems).toEqual([
-      "/boot/grub/grub.cfg:3: the command 'gptprio.next' is not known; what it would do is missing here.",
+      "/boot/grub/grub.cfg:3: the command 'gptprio.next' is unknown; its effect is missing here.",
     ])
   })
 

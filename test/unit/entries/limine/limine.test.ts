@@ -180,8 +180,8 @@ test('partitions and disks that nothing here knows are named', async () => {
     },
   })
   expect(entries.map(({ problems }) => problems)).toEqual([
-    ['Depends on boot(7), which this system does not know.'],
-    ['Depends on fslabel(OTHER), which this system does not know.'],
+    ['It depends on boot(7), which this system does not know.'],
+    ['It depends on fslabel(OTHER), which this system does not know.'],
   ])
 })
 

@@ -48,8 +48,8 @@ test('a card that nobody tells the board of', async () => {
   expect(entry).toMatchObject({
     kernel: '/boot/firmware/kernel8.img',
     problems: [
-      "/boot/firmware/config.txt:4: 'kernel=other.img' holds only for [pi5], and nothing here tells whether this is one; it is left out.",
-      'Depends on the board, which nothing here tells: it may be kernel_2712.img as well.',
+      "/boot/firmware/config.txt:4: 'kernel=other.img' holds only for [pi5], and whether this is one is unknown; it is left out.",
+      'It depends on the board, which is unknown here: it may also be kernel_2712.img.',
       'The firmware applies devicetree overlays: vc4-kms-v3d.',
     ],
   })
@@ -109,7 +109,7 @@ test('paths from the top pass a prefix by; the kernel is looked for below it', a
   })
   const { '/boot/firmware/slot-A/bcm2712-rpi-5-b.dtb': _, ...noTree } = tree
   expect((await entryOf(firmware(config, noTree)))?.problems).toEqual([
-    "The firmware gives up os_prefix=slot-A/ unless the board's devicetree is there too, which is not seen.",
+    "The firmware ignores os_prefix=slot-A/ unless the board's devicetree is there too, and none was found.",
   ])
 })
 

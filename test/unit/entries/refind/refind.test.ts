@@ -221,7 +221,9 @@ describe('scanning', () => {
     expect(await kernelsOf(`scanfor manual\n${manual}`)).toEqual(['Main'])
     expect(await kernelsOf(`scanfor internal\n${manual}`)).toHaveLength(2)
     const { entries, loader } = await scan(`scanfor external,manual\n${manual}`)
-    expect(entries[0]?.problems).toContainEqual(expect.stringContaining('Shown only if its disk is an external one'))
+    expect(entries[0]?.problems).toContainEqual(
+      expect.stringContaining('It is shown only if its disk is an external one'),
+    )
     expect(loader.default).toBe('Main')
   })
 
@@ -241,7 +243,7 @@ describe('scanning', () => {
       '/proc/self/mountinfo': { text: '22 1 0:30 /root / rw - btrfs /dev/vda2 rw\n' },
       '/dev/null': 'empty',
     }
-    const doubt = expect.stringContaining('Shown only if rEFInd looks into /root/boot.')
+    const doubt = expect.stringContaining('It is shown only if rEFInd looks into /root/boot.')
     expect((await scan('', tree)).entries[0]?.problems).toContainEqual(doubt)
     expect((await scan('also_scan_dirs + root/boot\n', tree)).entries[0]?.problems).not.toContainEqual(doubt)
   })

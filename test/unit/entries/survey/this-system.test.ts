@@ -270,7 +270,7 @@ test('the modules of another system are not missed here', async () => {
 test('a plan warns of newer kernels that it passed over, and says why', async () => {
   const tree = entries(options('root=LABEL=a'), options('root=LABEL=b'))
   using made = await plan({ root: makeTree({ ...tree, ...running('root=LABEL=a') }), entry: 'newest' })
-  expect(made.decisions[0]?.reason).toBe("entry own.conf: chosen by 'newest', of 2 entries found")
+  expect(made.decisions[0]?.reason).toBe("entry own.conf: chosen by 'newest', one of 2 entries found")
   const text =
     "newer kernels are passed over: theirs.conf (another root file system: LABEL=b, where this system's is LABEL=a)"
   expect(made.warnings).toContainEqual({ code: 'newer-passed-over', text })

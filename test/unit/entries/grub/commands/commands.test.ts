@@ -112,7 +112,7 @@ describe('what only the machine knows', () => {
     async (command) => {
       const entry = await entryOf(`${command} /boot/something`)
       expect(entry.kernel).toBeNull()
-      expect(entry.problems.join()).toMatch(/It starts \w.*, which kexec does not/)
+      expect(entry.problems.join()).toMatch(/It starts \w.*, which kexec cannot start/)
     },
   )
 })
@@ -123,7 +123,7 @@ describe('what is not certain', () => {
     const { entries } = await menuOf(`${list}\nfor each in $list; do menuentry $each { ${linux}; }; done`)
     expect(entries.map(({ title, problems }) => [title, problems])).toEqual([
       ['a', []],
-      ['b', ['Shown only if a condition holds that depends on the firmware.']],
+      ['b', ['It is shown only if a condition holds that depends on the firmware.']],
     ])
   })
 

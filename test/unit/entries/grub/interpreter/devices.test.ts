@@ -25,7 +25,7 @@ describe('partitions of which only one is mounted', () => {
       ['Slot two (ok=1)', '(hd0,5)/boot/vmlinuz-6.1.0', true],
     ])
     expect(entries[1]?.problems).toEqual([
-      '/boot/vmlinuz-6.1.0 is on (hd0,5), which is none of the file systems that are mounted here.',
+      '/boot/vmlinuz-6.1.0 is on (hd0,5), which is not one of the file systems mounted here.',
     ])
     expect(problems).toEqual([])
   })

@@ -47,9 +47,12 @@ if [ $grub_platform = efi ]; then menuentry b { fwsetup }; else menuentry c { ${
       ['a', []],
       [
         'b',
-        ["It opens the firmware's setup.", "Shown only if $grub_platform is 'efi', which depends on the firmware."],
+        [
+          "It opens the firmware's setup.",
+          "It is shown only if $grub_platform is 'efi', which depends on the firmware.",
+        ],
       ],
-      ['c', ["Shown only if $grub_platform is 'pc', which depends on the firmware."]],
+      ['c', ["It is shown only if $grub_platform is 'pc', which depends on the firmware."]],
     ])
   })
 
@@ -74,7 +77,7 @@ if [ $grub_platform = efi ]; then menuentry b { fwsetup }; else menuentry c { ${
 
   test('what failed or not may depend on the machine', async () => {
     const { entries } = await menuOf(`fwsetup --is-supported\nif [ "$?" = 0 ]; then menuentry setup { fwsetup }; fi`)
-    expect(entries[0]?.problems).toContain("Shown only if $? is '0', which depends on the firmware.")
+    expect(entries[0]?.problems).toContain("It is shown only if $? is '0', which depends on the firmware.")
   })
 
   test('an unknown default is told', async () => {

@@ -13,7 +13,7 @@ done
 menuentry behind { ${linux} behind; }`)
   expect(entries.map(title)).toEqual(['Slot a', 'Slot b', 'Slot c', 'behind'])
   expect(entries.map(({ problems: told }) => told)).toEqual([
-    ...Array(3).fill(['Shown only if a condition does not hold that depends on a key held down.']),
+    ...Array(3).fill(['It is shown only if a condition does not hold that depends on a key held down.']),
     [],
   ])
   expect(entries.find(({ isDefault }) => isDefault)?.id).toBe('c')
@@ -28,7 +28,7 @@ done
 menuentry behind { ${linux} behind; }`)
   expect(entries.map(({ title: text, problems }) => [text, problems])).toEqual([
     ['Slot a', []],
-    ['Slot b', ["Shown only if $grub_platform is 'pc', which depends on the firmware."]],
+    ['Slot b', ["It is shown only if $grub_platform is 'pc', which depends on the firmware."]],
     ['behind', []],
   ])
 })
@@ -55,7 +55,7 @@ test('loops within loops: a jump out of two of them waits for the outer one', as
   menuentry "end of $a" { ${linux} $1; }
 done
 menuentry last { ${linux} last; }`)
-  const condition = ['Shown only if a condition does not hold that depends on a key held down.']
+  const condition = ['It is shown only if a condition does not hold that depends on a key held down.']
   expect(entries.map(({ title: text, problems }) => [text, problems])).toEqual([
     ['1x', condition],
     ['1y', condition],
