@@ -99,11 +99,11 @@ async function answerOf(call: LoadCall, log: KernelLog): Promise<number> {
 }
 
 function crashed({ syscall, path, given }: KexecCall, log: KernelLog): KexecError {
-  return new KexecError('the running kernel crashed in the call, and will not answer it', {
+  return new KexecError('the running kernel crashed in the call, which will never return', {
     reason: 'kernel-crashed',
     syscall,
     ...(path === undefined ? {} : { path }),
-    hint: 'Restart this machine through its firmware soon: until then kexec stays locked (EBUSY), and what else the crash has damaged is not known. It is a fault of the running kernel: report it with the lines of the kernel log, and load from another one.',
+    hint: 'Restart this machine through its firmware soon: until then kexec stays locked (EBUSY), and the other damage of the crash is unknown. This is a fault of the running kernel: report it with the lines of the kernel log, and load from another kernel.',
     evidence: [...log.crash(), ...given],
   })
 }

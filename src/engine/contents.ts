@@ -70,7 +70,7 @@ function tooLarge(size: number, what: string): KexecError {
 function shrank(what: string): KexecError {
   return new KexecError(`the ${what} became shorter while it was read`, {
     reason: 'file-changed',
-    hint: 'Wait until whatever writes it has finished, and plan again.',
+    hint: 'Wait until its writer has finished, and plan again.',
     refused: true,
   })
 }

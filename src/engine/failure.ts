@@ -95,7 +95,7 @@ function longestRun(system: System): Known | undefined {
     diagnosis: {
       reason: 'no-memory-hole',
       summary: `no range of memory is long enough for the new kernel or its initrd in one piece: the longest has ${size}`,
-      hint: 'Use a smaller initrd, or one that is packed better. Memory in use does not count, so that stopping programs does not help.',
+      hint: 'Use a smaller initrd, or one that is compressed better. Stopping programs does not help: whether memory is in use does not matter here.',
     },
     evidence: [{ source: IOMEM, value: `${place} : System RAM, ${size}` }],
   }
@@ -157,8 +157,8 @@ function fromPolicy(name: string, policy: KexecPolicy, call: FailedCall): Diagno
   const asked = call.syscall === 'kexec_load' ? kexecLoad : kexecFileLoad
   if (name === 'ENOSYS' && asked.mode === 'unsupported') return diagnosisOf(noSuchCall(call.syscall))
   if (name === 'ENOSYS' && (seccomp ?? 0) > 0) {
-    const summary = `the call is hidden from this process: by a seccomp filter, or the running kernel has no ${call.syscall}`
-    const hint = `${seccompFilter.remedy} \`linux-kexec policy\` there tells whether the kernel has it.`
+    const summary = `this process cannot see the call: a seccomp filter hides it, or the running kernel has no ${call.syscall}`
+    const hint = `${seccompFilter.remedy} \`linux-kexec policy\` there shows whether the kernel has it.`
     return { reason: seccompFilter.reason, summary, hint }
   }
   const isChanged = call.log.some(({ value }) => /digest mismatch/i.test(value))
@@ -191,7 +191,7 @@ function fromLog(log: readonly Evidence[]): Diagnosis | undefined {
       reason: 'busy',
       kind: 'machine',
       summary: 'the kernel cannot stop its other processors, and refuses every load while they run',
-      hint: 'Boot with nr_cpus=1, or without protected KVM where that is what holds them.',
+      hint: 'Boot with nr_cpus=1, or without protected KVM where that keeps them running.',
     }
   }
   if (/command line too long|elfcorehdr.*exceeds/i.test(text)) {
@@ -209,22 +209,22 @@ const byErrno: Record<string, Diagnosis> = {
   ETXTBSY: {
     reason: 'file-busy',
     summary: 'the kernel image or the initrd is open for writing elsewhere',
-    hint: 'Wait until whatever writes it has finished (`fuser -v FILE` names it).',
+    hint: 'Wait until its writer has finished (`fuser -v FILE` names it).',
   },
   EIO: {
     reason: 'file-changed',
     summary: 'a file changed its size while the kernel read it',
-    hint: 'Try again when nothing writes it.',
+    hint: 'Try again when its writer has finished.',
   },
   ENOEXEC: {
     reason: 'not-a-kernel',
     summary: "the kernel's loaders do not know this image",
-    hint: '`linux-kexec inspect FILE` tells what it is.',
+    hint: '`linux-kexec inspect FILE` shows what it is.',
   },
   EINVAL: {
     reason: 'kernel-refused',
     summary: 'the kernel refused the image',
-    hint: 'The kernel log lines in the evidence say more; `linux-kexec inspect FILE` tells what the file is.',
+    hint: 'The kernel log lines in the evidence say more; `linux-kexec inspect FILE` shows what the file is.',
   },
   ENOMEM: {
     reason: 'no-memory',
@@ -239,7 +239,7 @@ const byErrno: Record<string, Diagnosis> = {
   EADDRNOTAVAIL: {
     reason: 'no-memory-hole',
     summary: 'no range of memory is long enough for the new kernel or its initrd in one piece',
-    hint: 'Use a smaller initrd, or one that is packed better; as root the longest range is named.',
+    hint: 'Use a smaller initrd, or one that is compressed better; root also sees the longest range.',
   },
 }
 

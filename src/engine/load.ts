@@ -14,11 +14,11 @@ export async function load(call: LoadCall, signal?: AbortSignal): Promise<void> 
   await makeCall(call)
   if (!signal?.aborted) return
   unloadLocked(call.panic)
-  throw new KexecError('the load was interrupted while the kernel was at it; the new image was unloaded again', {
+  throw new KexecError('the load was interrupted while the kernel was loading; the new image was unloaded again', {
     reason: 'aborted',
     syscall: call.syscall,
     ...(call.path === undefined ? {} : { path: call.path }),
-    hint: 'Nothing is loaded now, also not what had been loaded before.',
+    hint: 'Nothing is loaded now, not even what had been loaded before.',
     cause: signal.reason,
   })
 }

@@ -193,7 +193,7 @@ function chooseWay(system: System, via: string): Way {
   const { proven, obstacles, remedy, steps, evidence, hook } = assessWay(system, initSystem)
   const reachesFirmware = initSystem.reachesFirmware ?? hook !== null
   if (proven) return { initSystem, reachesFirmware, via: initSystem.name, init: init.name, steps }
-  const summary = `${initSystem.title} would not end in the new kernel: ${obstacles.map(({ text }) => text).join('; ')}`
+  const summary = `${initSystem.title} would not reboot into the new kernel: ${obstacles.map(({ text }) => text).join('; ')}`
   throw unsupported(summary, remedy ?? WITHOUT, [...init.evidence, ...evidence])
 }
 

@@ -76,7 +76,7 @@ export async function checkInitrdContent(source: ByteSource, description?: strin
 function notAnArchive(head: Buffer, what: string, { start, isMisaligned }: FirstArchives): InitrdContent {
   if (start === null) return refused('zeros', 'this is nothing but zeros, not an initrd', makeAgain())
   if (isMisaligned) {
-    return refused(what, `its cpio archive begins at byte ${start}, which is no multiple of 4`, makeAgain())
+    return refused(what, `its cpio archive begins at byte ${start}, which is not a multiple of 4`, makeAgain())
   }
   // cpio(5): the formats before newc, in text and in binary of either byte order.
   if (magicAt(head, start, '070707') || /^(\x71\xc7|\xc7\x71)/.test(head.toString('latin1', start, start + 2))) {

@@ -77,7 +77,7 @@ class Gatherer {
   gather(overlay: InitrdOverlay): void {
     const { source, mode } = overlay
     if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o7777)) {
-      throw unplaceable('its mode is no permission bits, such as 0o755')
+      throw unplaceable('its mode is not permission bits, such as 0o755')
     }
     if (typeof source !== 'string') {
       const content = memoryBytes(Buffer.from(source.buffer, source.byteOffset, source.byteLength))
@@ -137,7 +137,8 @@ function regular(mode: number): number {
 function destinationOf({ source, destination }: InitrdOverlay, name: string): string {
   const wanted = destination ?? (typeof source === 'string' ? source : undefined)
   if (wanted === undefined || !wanted.startsWith('/') || wanted.split('/').includes('..') || wanted.includes('\0')) {
-    const where = wanted === undefined ? 'bytes need a destination' : `'${wanted}' is no absolute path in the initrd`
+    const where =
+      wanted === undefined ? 'bytes need a destination' : `'${wanted}' is not an absolute path in the initrd`
     throw unplaceable(where)
   }
   const path = posix.normalize(wanted)
@@ -196,7 +197,7 @@ const nothing = memoryBytes(Buffer.alloc(0))
 /** A file that is opened only when it is read: there may be thousands. */
 function lazyFile(system: System, path: string, expected: Stats): ByteSource {
   if (expected.size > MAX_CPIO_FILE)
-    throw unusable(path, 'invalid-argument', 'a file of 4 GiB or more fits into no initrd')
+    throw unusable(path, 'invalid-argument', 'a file of 4 GiB or more does not fit into an initrd')
   const { size } = expected
   return {
     size,
@@ -220,7 +221,7 @@ function refuseIfChanged(fd: number, path: string, { size, mtimeMs, ctimeMs, ino
   const now = fstatSync(fd)
   if (now.size === size && now.mtimeMs === mtimeMs && now.ctimeMs === ctimeMs && now.ino === ino && now.dev === dev)
     return
-  const hint = 'Wait until whatever writes it has finished, and plan again.'
+  const hint = 'Wait until its writer has finished, and plan again.'
   throw unusable(path, 'file-changed', 'the file was changed after it was looked at', hint)
 }
 

@@ -37,7 +37,8 @@ export class StateDirectory {
       const stats = fstatSync(fd)
       if (!stats.isFile()) return { problem: `${path} is not a regular file` }
       if (!isOwn(stats.uid)) return { problem: `${path} belongs to user ${stats.uid}` }
-      if ((stats.mode & OTHERS_ANYTHING) !== 0) return { problem: `${path} is accessible to others than its owner` }
+      if ((stats.mode & OTHERS_ANYTHING) !== 0)
+        return { problem: `${path} is accessible to users other than its owner` }
       if (stats.size > MAX_FILE) return { problem: `${path} is larger than any record` }
       return { text: readAtMost(fd, MAX_FILE).toString('utf8') }
     } catch (error) {
@@ -61,7 +62,7 @@ export class StateDirectory {
     const stats = fstatSync(fd)
     if (stats.isFile() && isOwn(stats.uid)) return fd
     closeSync(fd)
-    throw new Error(`${this.pathOf(name)} is not a file of ours`)
+    throw new Error(`${this.pathOf(name)} is not a file of linux-kexec`)
   }
 
   /**
@@ -93,7 +94,7 @@ export class StateDirectory {
     const stats = lstatSync(this.path)
     if (!stats.isDirectory()) return `${this.path} is not a directory`
     if (!isOwn(stats.uid)) return `${this.path} belongs to user ${stats.uid}`
-    if ((stats.mode & OTHERS_WRITE) !== 0) return `others than its owner may write in ${this.path}`
+    if ((stats.mode & OTHERS_WRITE) !== 0) return `users other than its owner may write in ${this.path}`
     return undefined
   }
 }

@@ -74,7 +74,7 @@ function* exposedBy(path: string, stats: Stats, trusted: ReadonlySet<number>): G
   if (stats.isDirectory() && (stats.mode & STICKY) !== 0) return
   if ((stats.mode & OTHERS_WRITE) !== 0) yield { path, how: 'is writable by every user', who: 'anyone' }
   else if ((stats.mode & GROUP_WRITES) !== 0)
-    yield { path, how: `is writable by group ${stats.gid}, or whom its access list names`, who: 'they' }
+    yield { path, how: `is writable by group ${stats.gid}, or by those whom its access list names`, who: 'they' }
 }
 
 function* ownedBy(path: string, { uid }: Stats, trusted: ReadonlySet<number>): Generator<Exposure> {

@@ -28,7 +28,7 @@ const MAX_RANGES = 16_384
 export function readResources(system: System): Resource[] {
   const text = system.readText(IOMEM)
   if (text === undefined) {
-    throw new KexecError('there is no memory map to place the new kernel by', {
+    throw new KexecError('there is no memory map, which is needed to place the new kernel', {
       reason: 'not-found',
       path: IOMEM,
       hint: 'Mount /proc.',

@@ -42,8 +42,8 @@ test('a kernel that was unpacked beforehand runs at a random address, and sees a
   // What they hold is packed differently, and their relocations are laid out alike.
   for (const target of [newer, older]) {
     const { boot, measures, place } = await kexecFast(target, '--remove nokaslr')
-    expect(measures).toContain('the kernel is unpacked beforehand')
-    expect(measures).toContain('kernel and initrd are laid into memory that is free now')
+    expect(measures).toContain('the kernel is unpacked in advance')
+    expect(measures).toContain('kernel and initrd are placed in memory that is free now')
     expect(boot.release).toBe(target)
     expect(Math.abs(boot.memTotal / cold.memTotal - 1)).toBeLessThan(TOLERANCE)
     places.push(place)
@@ -64,7 +64,7 @@ test('with nokaslr it runs where it was linked to', async () => {
   const { boot, measures, place } = await kexecFast(older, '--append nokaslr --remove cryptomgr.notests')
   expect(boot.commandLine).not.toContain('notests')
   expect(boot.commandLine).toContain('nokaslr')
-  expect(measures).toContain('the kernel is unpacked beforehand')
+  expect(measures).toContain('the kernel is unpacked in advance')
   expect(boot.release).toBe(older)
   expect(place.virtual).toBe(LINKED.virtual)
 })

@@ -77,7 +77,7 @@ describe('a device tree, 1 GiB, two processors', () => {
   test('with --fast it arrives as it was, in memory that was free', async () => {
     const sum = await makeOverlay(machine.vm, '/root/overlay', 30_000_000)
     const { boot, planned, choices } = await kexec(machine.vm, older, '--fast --overlay /root/overlay:/')
-    expect(choices).toContain('kernel and initrd are laid into memory that is free now')
+    expect(choices).toContain('kernel and initrd are placed in memory that is free now')
     expect(boot).toMatchObject({ release: older, commandLine: planned })
     expect((await machine.vm.run('dmesg | grep payload')).stdout).toContain(`payload ${sum}`)
     expectAllMemory(boot, machine.cold)

@@ -204,7 +204,7 @@ END
     const load = await json(machine.vm, `linux-kexec load ${older} --fast --initrd /root/initrd.gz`)
     expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { engine: 'segments' } } })
     const measures = load.document.plan.decisions.filter(({ subject }: { subject: string }) => subject === 'fast')
-    expect(measures.map(({ choice }: { choice: string }) => choice)).toContain('the initrd is unpacked beforehand')
+    expect(measures.map(({ choice }: { choice: string }) => choice)).toContain('the initrd is unpacked in advance')
     await machine.vm.spawn('linux-kexec exec')
     expect((await machine.vm.booted()).release).toBe(older)
     const { stdout } = await machine.vm.run('dmesg | grep -e payload -e "initramfs"')

@@ -45,7 +45,8 @@ export async function waitTelling(
   report: (step: string) => void,
 ): Promise<Lock> {
   const tell = () => {
-    if (message !== undefined) tellUsers(system, `${message}\nThis machine starts a new kernel at ${localTime(at)}.`)
+    if (message !== undefined)
+      tellUsers(system, `${message}\nThis machine will start a new kernel at ${localTime(at)}.`)
   }
   report(`waiting until ${localTime(at)}; Ctrl-C or \`linux-kexec reboot --cancel\` calls the reboot off`)
   tell()

@@ -21,7 +21,7 @@ export function checkLength(commandLine: string, image: KernelImage, path: strin
         path,
         // Other loaders do not check; the new kernel truncates the line.
         ...(refusesLongLines.has(image.format) ? { code: 'EINVAL' } : {}),
-        hint: `Take away at least ${excess} ${excess === 1 ? 'byte' : 'bytes'} with ${optionName('remove', 'KEY')}.`,
+        hint: `Remove at least ${excess} ${excess === 1 ? 'byte' : 'bytes'} with ${optionName('remove', 'KEY')}.`,
         evidence: [{ source, value: `${image.maxCommandLine} usable` }],
         refused: true,
       }),

@@ -41,7 +41,7 @@ export function checkCrashMemory(system: System, running: RunningMachine, load: 
   const { crashSize } = running.held
   const { sizes } = load
   if (crashSize === null) {
-    const text = `whether the memory reserved for a crash kernel suffices: ${SIZE} is not there`
+    const text = `whether the memory reserved for a crash kernel is enough: ${SIZE} does not exist`
     return [unchecked('crash-memory', text)]
   }
   const unpacked = sizes.unpackedBytes ?? 0
@@ -72,7 +72,7 @@ function checkReservation(
   if (needed + WORKING_MEMORY <= crashSize) return []
   const reserved = formatBytes(crashSize)
   if (needed <= crashSize) {
-    const text = `of ${reserved} reserved for a crash kernel, kernel and initrd take ${formatBytes(needed)}${unpacked > 0 ? ', unpacked' : ''}: what is left may not suffice to run (better: ${recommended.parameter})`
+    const text = `of ${reserved} reserved for a crash kernel, kernel and initrd take ${formatBytes(needed)}${unpacked > 0 ? ', unpacked' : ''}: the rest may not be enough to run (better: ${recommended.parameter})`
     return [warning('crash-memory-short', text)]
   }
   const old = lastParameter(running.commandLine, 'crashkernel')?.raw ?? null

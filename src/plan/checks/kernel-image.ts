@@ -89,7 +89,7 @@ function checkArchitecture({ image }: CheckedKernel, running: RunningMachine, re
   const own = byteOrderOf(running.architecture)
   const order = image.byteOrder ?? byteOrderOf(image.architecture)
   if (order === own) return []
-  const text = `this kernel is ${order}-endian and the running one ${own}-endian: the running kernel refuses it when the CPU cannot do both, and programs of the one do not run under the other`
+  const text = `this kernel is ${order}-endian and the running one ${own}-endian: the running kernel refuses it if the CPU does not support both, and programs of the one do not run under the other`
   return [warning('other-byte-order', text)]
 }
 
@@ -197,16 +197,18 @@ function checkPageSize({ image, way }: CheckedKernel, running: RunningMachine, r
   if (image.pageSize === null) return []
   const ownPages = `pages of ${formatBytes(image.pageSize)}`
   if (running.pageSize === null) {
-    return [unchecked('page-size', `whether the machine can do ${ownPages}, which this kernel uses`)]
+    return [unchecked('page-size', `whether the machine supports ${ownPages}, which this kernel uses`)]
   }
   if (image.pageSize === running.pageSize) return []
   const differs = `this kernel uses ${ownPages} and the running one of ${formatBytes(running.pageSize)}`
   if (way.engine === 'file')
-    return [warning('other-page-size', `${differs}: the running kernel refuses it when the CPU cannot do both`)]
+    return [warning('other-page-size', `${differs}: the running kernel refuses it if the CPU does not support both`)]
   if (way.tryAnyway)
-    return [warning('other-page-size', `${differs}: where the CPU cannot do both, it stops before its first message`)]
-  const summary = `${differs}: whether the CPU can do both is not known, and with kexec_load nobody asks it`
-  const hint = `Choose a kernel with pages of ${formatBytes(running.pageSize)}; or, on a CPU that is known to do both, give ${flagName('try-anyway')}.`
+    return [
+      warning('other-page-size', `${differs}: where the CPU does not support both, it stops before its first message`),
+    ]
+  const summary = `${differs}: whether the CPU supports both is unknown, and kexec_load does not check it`
+  const hint = `Choose a kernel with pages of ${formatBytes(running.pageSize)}; or, on a CPU that is known to support both, give ${flagName('try-anyway')}.`
   const evidence = running.evidence.filter(({ source }) => source.includes('AT_PAGESZ'))
   return [refuse('wrong-architecture', summary, hint, { evidence })]
 }

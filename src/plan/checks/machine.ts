@@ -12,7 +12,8 @@ const { warning, refusal } = remarksOn('machine')
 /** Warns when the loaded crash kernel would be lost, even where the new load fails. */
 export function checkHeldCrashKernel({ system, options, running }: Context): Remark[] {
   if (!system.isLive || !options.panic || !running.held.crashLoaded) return []
-  const text = 'a crash kernel is loaded, and the kernel frees it first: should this load fail, none is loaded any more'
+  const text =
+    'a crash kernel is loaded, and the kernel frees it first: if this load fails, no crash kernel is loaded any more'
   return [warning('crash-kernel-replaced', text)]
 }
 
@@ -28,7 +29,7 @@ export function checkProcess({ system, policy }: Context): Remark[] {
     return [warning('no-capability', text), ...confined]
   }
   if (privileges.initialUserNamespace) return confined
-  const text = 'this process is not in the initial user namespace, where alone loading is allowed'
+  const text = 'loading is only allowed in the initial user namespace, and this process is in another'
   return [warning('not-init-user-namespace', text), ...confined]
 }
 

@@ -40,7 +40,7 @@ export interface MemoryLoad {
 export function checkMemory(system: System, running: RunningMachine, load: MemoryLoad): Remark[] {
   const memory = readMemory(system)
   const isKnown = memory.total !== null || memory.available !== null
-  const remarks = isKnown ? [] : [unchecked('memory', `whether the memory suffices: there is no ${MEMINFO}`)]
+  const remarks = isKnown ? [] : [unchecked('memory', `whether the memory is enough: there is no ${MEMINFO}`)]
   return [...remarks, ...checkGeneralMemory(running, load, memory)]
 }
 

@@ -16,7 +16,7 @@ export function checkPagingLeft(running: RunningMachine, image: KernelImage, com
   return [
     warning(
       'paging-levels',
-      `the new kernel uses 4 levels of page tables (${why}) and the running one 5 (la57): machines were seen to reset on that way; give ${optionName('engine', 'segments')}, which keeps it from that, or boot the running kernel with no5lvl first`,
+      `the new kernel uses 4 levels of page tables (${why}) and the running one 5 (la57): machines were seen to reset in this case; give ${optionName('engine', 'segments')}, which avoids this, or boot the running kernel with no5lvl first`,
     ),
   ]
 }

@@ -39,9 +39,9 @@ export function checkVirtualAddresses(system: System, running: RunningMachine, t
   if (evidence === null) return []
   const { warning, refusal } = remarksOn('machine')
   const summary =
-    'the running kernel uses 52 bits of virtual addresses, and Linux 6.12 on arm64 was seen to crash then while it loads any kernel'
+    'the running kernel uses 52 bits of virtual addresses, and Linux 6.12 on arm64 was seen to crash while it loads any kernel in this mode'
   if (tryAnyway) return [warning('may-crash-running-kernel', summary)]
-  const hint = `Boot the running kernel with arm64.nolva on its command line first, or a newer one; where it is mended, give ${flagName('try-anyway')}.`
+  const hint = `Boot the running kernel with arm64.nolva on its command line first, or a newer one; where this is fixed, give ${flagName('try-anyway')}.`
   return [refusal(new KexecError(summary, { reason: 'no-kexec-support', hint, evidence: [evidence], refused: true }))]
 }
 

@@ -36,7 +36,7 @@ export function chooseCommandLine(context: Context): Choice<ChosenCommandLine> {
   const { exactCommandLine: exact } = context.options
   if (exact !== undefined) {
     const value = { text: exact, parsed: parseCommandLine(exact) }
-    return { value, decisions: [decision(exact, 'given, and taken to the letter')], remarks: [] }
+    return { value, decisions: [decision(exact, 'given, and used verbatim')], remarks: [] }
   }
   const base = chooseBase(context)
   return base instanceof KexecError
@@ -131,7 +131,7 @@ function chooseBase({ system, options, target: { entry }, kernel }: Context): Ba
   // The menu does not know the additions of a hypervisor to an image that is an entry by itself.
   const isWholeEntry = entry?.source === 'uki' && own !== null
   if (entry !== null && entry.commandLine !== null && !isWholeEntry) return baseOf(entry.commandLine, "the entry's own")
-  if (own !== null) return baseOf(own, 'the one that the image brings')
+  if (own !== null) return baseOf(own, "the image's own")
   if (entry !== null) return runningCommandLine(system, 'the entry has none of its own')
   return new KexecError('a kernel file comes without a command line, and none was given', {
     reason: 'no-command-line',

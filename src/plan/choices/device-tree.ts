@@ -44,7 +44,7 @@ function whyNoTree(context: Context, engine: Engine): KexecError[] {
   ]
   if (!takesDeviceTree(context)) {
     const { format, architecture } = context.kernel.image
-    return refuse(`a ${format} of ${architecture} is given no device tree`, `Omit ${optionName('dtb')}.`)
+    return refuse(`linux-kexec gives no device tree to a ${format} of ${architecture}`, `Omit ${optionName('dtb')}.`)
   }
   if (engine !== 'file') return []
   const hint = `Omit ${optionName('dtb')}, or give ${optionName('engine', 'segments')}.`

@@ -48,7 +48,7 @@ function whySegments(context: Context, commandLine: string): string | null {
     if (engineFor(kernel.image).engine === 'segments') return `kexec_file_load takes no ${kernel.image.format} here`
     if (deviceTree !== undefined && takesDeviceTree(context)) return 'kexec_file_load takes no device tree'
     if (whyItMayTrip(running, kernel.image, commandLine) !== null)
-      return 'the new kernel may trip over the 5 levels of page tables of the running one (la57), which this engine mends'
+      return 'the new kernel may trip over the 5 levels of page tables of the running one (la57), which this engine avoids'
   }
   const isMissing = policy?.kexecFileLoad.mode === 'unsupported' || !hasKexecFileLoad(running)
   const hasOther = policy !== null && policy.kexecLoad.mode !== 'unsupported'
@@ -69,7 +69,7 @@ export function whyNotSegments(context: Context): string | null {
 /** Why `auto` does not give an image to kexec_load, although nothing else takes it; null when it does. */
 function barring(context: Context): string | null {
   const { policy } = context
-  if (lacksCrash(context)) return 'no crash kernels are loaded so in this version'
+  if (lacksCrash(context)) return 'this version loads no crash kernels with kexec_load here'
   if (policy === null || checksNothing(policy)) return null
   const { kexecLoad, signature } = policy
   if (kexecLoad.mode !== 'unchecked') return kexecLoad.why
@@ -78,7 +78,7 @@ function barring(context: Context): string | null {
     : signature.required === null
       ? 'this machine may require signatures of kernels'
       : 'IMA has rules on this machine'
-  return `${asks}, and kexec_load checks none: ${optionName('engine', 'segments')} takes it all the same`
+  return `${asks}, and kexec_load checks none: ${optionName('engine', 'segments')} takes it anyway`
 }
 
 /** Whether it is certain that neither way checks a signature: the faster engine must not be a way around one. */
@@ -122,6 +122,6 @@ function remarksOnSegments(context: Context): Remark[] {
 }
 
 function refuse(summary: string): Remark {
-  const hint = `Leave ${optionName('engine')} away, or give ${optionName('engine', 'file')}.`
+  const hint = `Omit ${optionName('engine')}, or give ${optionName('engine', 'file')}.`
   return refusal(new KexecError(summary, { reason: 'invalid-argument', hint, refused: true }))
 }

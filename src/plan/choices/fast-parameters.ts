@@ -20,7 +20,7 @@ const withoutCryptoTests: FastParameter = {
   raw: 'cryptomgr.notests',
   choice: 'the new kernel does not test its own cryptography',
   reason:
-    'cryptomgr.notests on its command line: that saves it some 30 ms as it starts, more on slow processors, and gives up that a broken implementation is found and left out',
+    'cryptomgr.notests on its command line: this saves some 30 ms of its start, more on slow processors, but a broken implementation is no longer detected and left out',
 }
 
 /**

@@ -37,7 +37,7 @@ export function chooseFastMeasures(context: Context, load: FastLoad): Choice<Fas
   if (!options.fast) return silent(noMeasures)
   if (options.panic) {
     const reason = 'a crash kernel waits for a panic, in memory that is short'
-    return { value: noMeasures, decisions: [decision('nothing is done beforehand', reason)], remarks: [] }
+    return { value: noMeasures, decisions: [decision('nothing is done in advance', reason)], remarks: [] }
   }
   const { setupHeader, format } = kernel.image
   const inFreeMemory = load.engine === 'segments' && (setupHeader !== null || format === 'arm64 Image')
@@ -50,8 +50,8 @@ export function chooseFastMeasures(context: Context, load: FastLoad): Choice<Fas
 }
 
 const IN_FREE_MEMORY = [
-  'kernel and initrd are laid into memory that is free now',
-  'that saves copying what the running kernel keeps at that place already; it gives up nothing',
+  'kernel and initrd are placed in memory that is free now',
+  'this saves copying what the running kernel already keeps at that place, at no cost',
 ] as const
 
 function decision(choice: string, reason: string): PlanDecision {
@@ -63,15 +63,19 @@ function decided(value: boolean, choice: string, reason: string): Choice<boolean
 }
 
 function aboutHashing({ engine, verify }: FastLoad): PlanDecision {
-  if (verify) return decision('all is hashed on the way', `asked for with ${flagName('verify-in-purgatory')}`)
+  if (verify)
+    return decision(
+      'kernel and initrd are hashed before the new kernel starts',
+      `asked for with ${flagName('verify-in-purgatory')}`,
+    )
   return engine === 'segments'
     ? decision(
-        'nothing is hashed on the way',
-        'kexec_load runs no purgatory: that saves a SHA-256 over kernel and initrd, and gives up that memory overwritten since the load is found',
+        'nothing is hashed before the new kernel starts',
+        'kexec_load runs no purgatory: this saves a SHA-256 over kernel and initrd, but memory overwritten since the load is no longer detected',
       )
     : decision(
-        'all is hashed on the way',
-        'that kexec_file_load does: kexec_load, which does not, cannot be had here by rule of this machine, or was not asked for',
+        'kernel and initrd are hashed before the new kernel starts',
+        'kexec_file_load always does this; kexec_load does not, but the policy of this machine rules it out, or it was not asked for',
       )
 }
 
@@ -79,14 +83,16 @@ function chooseKernel(context: Context, { engine, commandLine }: FastLoad): Choi
   const { setupHeader, format } = context.kernel.image
   if (setupHeader === null) return decided(false, 'the kernel is loaded as it is', `${format} is not compressed`)
   const reason =
-    engine === 'file' ? 'kexec_file_load takes no other' : whyLeftCompressed(context, setupHeader, commandLine)
+    engine === 'file'
+      ? 'kexec_file_load takes it only compressed'
+      : whyLeftCompressed(context, setupHeader, commandLine)
   if (reason !== null) return decided(false, 'the kernel is left compressed', reason)
   const { length, compression } = setupHeader.payload as SetupPayload
   const place = wantsKaslr(commandLine)
     ? 'a random address (KASLR) is chosen for it here'
-    : 'it is not moved, by `nokaslr` on its command line'
-  const saved = `that saves it ${formatBytes(length)} of ${compression}; ${place}`
-  return decided(true, 'the kernel is unpacked beforehand', saved)
+    : 'it is not moved, because of `nokaslr` on its command line'
+  const saved = `this saves the new kernel unpacking ${formatBytes(length)} of ${compression}; ${place}`
+  return decided(true, 'the kernel is unpacked in advance', saved)
 }
 
 /** Other work of the code that unpacks the kernel, which nothing else would do; null for none. */
@@ -120,14 +126,14 @@ function chooseUnpacking({ policy, initrds }: Context, engine: Engine): Choice<b
     return compression === null ? [] : [`${formatBytes(size)} of ${compression}`]
   })
   const asItIs = 'the initrd is loaded as it is'
-  if (packed.length === 0) return decided(false, asItIs, 'nothing in it can be unpacked beforehand')
+  if (packed.length === 0) return decided(false, asItIs, 'nothing in it can be unpacked in advance')
   // The unpacked kernel has no signature of its own, which IMA may require.
   const isAppraised = policy !== null && policy.ima.present !== false && policy.ima.rules.length > 0
   if (engine === 'file' && isAppraised)
     return decided(false, asItIs, 'IMA has rules, and only the file itself can be signed')
   return decided(
     true,
-    'the initrd is unpacked beforehand',
-    `that saves the new kernel ${packed.join(' and ')}, and takes more memory until it runs`,
+    'the initrd is unpacked in advance',
+    `this saves the new kernel unpacking ${packed.join(' and ')}, and takes more memory until it runs`,
   )
 }

@@ -14,7 +14,7 @@ export function chooseVerification({ kernel, options }: Context, engine: Engine)
   if (!options.verifyInPurgatory) return silent(false)
   const decided = (value: boolean, reason: string): Choice<boolean> => ({
     value,
-    decisions: [{ subject: 'purgatory', choice: 'all is hashed before the new kernel starts', reason }],
+    decisions: [{ subject: 'purgatory', choice: 'kernel and initrd are hashed before the new kernel starts', reason }],
     remarks: [],
   })
   if (engine === 'file') return decided(false, 'kexec_file_load always does so')
@@ -27,7 +27,7 @@ export function chooseVerification({ kernel, options }: Context, engine: Engine)
       `asked for with ${flagName('verify-in-purgatory')}; if any of it was overwritten since the load, the machine says so on its first serial port, and stops`,
     )
   }
-  const summary = `what kexec_load is given on ${architecture.name} is not hashed before the new kernel starts in this version`
+  const summary = `on ${architecture.name} this version does not hash the image of kexec_load before the new kernel starts`
   const hint = `Leave ${flagName('verify-in-purgatory')} away.`
   const refusal = new KexecError(summary, { reason: 'invalid-argument', hint, refused: true })
   return { value: false, decisions: [], remarks: [remarksOn('purgatory').refusal(refusal)] }

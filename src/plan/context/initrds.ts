@@ -84,14 +84,14 @@ function chooseBootconfig(kernel: PlannedKernel, { withOwn }: Archives): Choice<
   const name = partName(kernel, located.part)
   const { length } = located.part
   const obstacle = !withOwn
-    ? `the bootconfig ${name} is not handed on, as the initrd of its image is not`
+    ? `the bootconfig ${name} is not passed on, as the initrd of its image is not`
     : length > MAX_BOOTCONFIG
       ? `the bootconfig ${name} has ${length} bytes, and kernels read at most ${MAX_BOOTCONFIG}`
       : null
   if (obstacle !== null)
     return { value: null, decisions: [], remarks: [about.warning('bootconfig-left-out', obstacle)] }
-  const reason = 'the image brings it; it goes behind the initrd'
-  const text = `the bootconfig ${name} is handed on as it is: what a boot loader adds to it (androidboot.slot_suffix and others) is not known`
+  const reason = 'it belongs to the image, and is placed behind the initrd'
+  const text = `the bootconfig ${name} is passed on as it is: the additions of a boot loader (androidboot.slot_suffix and others) are unknown`
   return {
     value: located,
     decisions: [{ subject: 'bootconfig', choice: name, reason }],

@@ -95,7 +95,7 @@ function candidates({ entries }: BootMenu): string {
 
 function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu): Choice<Target> {
   if (entry.kernel === null) {
-    throw new KexecError(`the entry '${entry.title}' starts no Linux kernel`, {
+    throw new KexecError(`the entry '${entry.title}' does not start a Linux kernel`, {
       reason: 'not-a-kernel',
       path: entry.config,
       hint: `${entry.problems.map(({ text }) => text).join(' ')} Load one of: ${candidates(menu)}.`.trimStart(),
@@ -128,12 +128,12 @@ function chosen(target: Target, reason: string, remarks: readonly Remark[] = [])
 }
 
 function reasonFor(options: PlanOptions, entry: BootEntry, { entries, loaders }: BootMenu): string {
-  const among = entries.length === 1 ? 'the only entry found' : `of ${entries.length} entries found`
+  const among = entries.length === 1 ? 'the only entry found' : `one of ${entries.length} entries found`
   const selector = options.entry ?? options.target
   const why = loaders.find(({ inCharge }) => inCharge)?.reason
-  const preset = `the boot loader's default${why == null ? '' : `, as ${why}`}`
+  const preset = `the boot loader's default${why == null ? '' : ` (${why})`}`
   if (selector !== undefined) return `chosen by '${selector}'${selector === 'default' ? `, ${preset}` : ''}, ${among}`
-  return `${entry.isDefault ? preset : 'the newest'}, as no entry was named; ${among}`
+  return `${entry.isDefault ? preset : 'the newest'}, because no entry was named; ${among}`
 }
 
 /** The most entries that a plan names as passed over. */

@@ -194,7 +194,7 @@ function checkUnchanged({ fd, stats, path }: OpenImage): void {
   throw new KexecError('the file was changed after it was inspected', {
     reason: 'file-changed',
     path,
-    hint: 'Wait until whatever writes it has finished, and plan again.',
+    hint: 'Wait until its writer has finished, and plan again.',
     refused: true,
   })
 }

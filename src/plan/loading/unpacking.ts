@@ -139,7 +139,7 @@ interface Room {
 }
 
 /** Practically never: the relocations have had one layout since 2009, and another since Linux 6.15. */
-const UNKNOWN_LAYOUT = 'the kernel is left compressed after all: what it unpacks has a layout that is not known here'
+const UNKNOWN_LAYOUT = 'the kernel is left compressed after all: its unpacked form has an unknown layout'
 
 /** Bytes of those whose size is known. */
 function sizeOf(parts: readonly InitrdPart[]): number {

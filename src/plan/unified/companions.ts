@@ -107,7 +107,7 @@ export class Companions {
     const file = this.#open(path, 'The file')
     if (file === undefined) return []
     if (file.size <= MAX_ARCHIVED) return [{ name: posix.basename(path), content: file.source }]
-    this.#leaveOut('The file', path, 'an initrd takes none of 4 GiB or more')
+    this.#leaveOut('The file', path, 'an initrd cannot hold a file of 4 GiB or more')
     return []
   }
 

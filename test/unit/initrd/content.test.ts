@@ -95,7 +95,7 @@ describe('what no kernel takes', () => {
 
   test('an archive that does not begin at a multiple of 4', async () => {
     expect((await refused(Buffer.concat([Buffer.alloc(2), newc])))?.summary).toContain(
-      'byte 2, which is no multiple of 4',
+      'byte 2, which is not a multiple of 4',
     )
   })
 

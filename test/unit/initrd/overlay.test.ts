@@ -218,7 +218,7 @@ describe('is refused, and says why:', () => {
       place('many/pipe'),
       '/dev/null',
       expect.stringContaining('a mode is for a file'),
-      expect.stringContaining('no permission bits'),
+      expect.stringContaining('not permission bits'),
       '(bytes)',
     ])
   })

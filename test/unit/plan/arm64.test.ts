@@ -95,7 +95,9 @@ describe('--dtb', () => {
     expect(file.refusals).toMatchObject([{ reason: 'invalid-argument', hint: expect.stringContaining('segments') }])
     const x86 = makeMachine({ ...debian, ...machine(bookworm, { '/proc/sys/kernel/arch': { text: 'x86_64\n' } }) })
     using made = await plan({ root: x86, entry: 'newest', deviceTree: '/boot/board.dtb' })
-    expect(made.refusals.map(({ summary }) => summary)).toContain('a bzImage of x86_64 is given no device tree')
+    expect(made.refusals.map(({ summary }) => summary)).toContain(
+      'linux-kexec gives no device tree to a bzImage of x86_64',
+    )
   })
 
   test('what is no device tree, too large a one and one that is not there are refused', async () => {

@@ -77,7 +77,7 @@ describe('auto', () => {
     ] as const) {
       const left = await planned({ root: machineWith(...changes), ...leaving, ...options })
       expect(left.engine).toBe('file')
-      expect(texts(left.warnings)).toContain("give engine: 'segments', which keeps it from that")
+      expect(texts(left.warnings)).toContain("give engine: 'segments', which avoids this")
     }
   })
 
@@ -228,8 +228,10 @@ describe('--verify-in-purgatory', () => {
     ])
     const fast = await planned({ root: machineWith(), fast: true, verifyInPurgatory: true })
     expect(fast.engine).toBe('segments')
-    expect(fast.decisions.map(({ choice }) => choice)).toContain('all is hashed on the way')
-    expect(fast.decisions.map(({ choice }) => choice)).not.toContain('nothing is hashed on the way')
+    expect(fast.decisions.map(({ choice }) => choice)).toContain(
+      'kernel and initrd are hashed before the new kernel starts',
+    )
+    expect(fast.decisions.map(({ choice }) => choice)).not.toContain('nothing is hashed before the new kernel starts')
   })
 })
 
@@ -249,13 +251,13 @@ describe('--fast', () => {
     return `${found?.choice}: ${found?.reason}`
   }
 
-  test('the kernel is unpacked beforehand, at a random address unless that is turned off', async () => {
-    expect(await kernelMeasure({})).toMatch(/^the kernel is unpacked beforehand: .* of lz4; a random address \(KASLR\)/)
-    expect(await kernelMeasure({ append: ['nokaslr'] })).toContain('by `nokaslr` on its command line')
+  test('the kernel is unpacked in advance, at a random address unless that is turned off', async () => {
+    expect(await kernelMeasure({})).toMatch(/^the kernel is unpacked in advance: .* of lz4; a random address \(KASLR\)/)
+    expect(await kernelMeasure({ append: ['nokaslr'] })).toContain('because of `nokaslr` on its command line')
   })
 
   test.each([
-    ['kexec_file_load takes no other', { engine: 'file' }, ''],
+    ['kexec_file_load takes it only compressed', { engine: 'file' }, ''],
     ['la57', { append: ['no5lvl'] }, 'la57'],
     ['mem_encrypt=on', { append: ['mem_encrypt=on'] }, ''],
     ['confidential', {}, 'tdx_guest'],
@@ -320,17 +322,17 @@ describe('--fast', () => {
     expect((await planned(options)).warnings).toMatchObject([{ code: 'no-such-parameter' }])
   })
 
-  test('for a crash kernel nothing is done beforehand', async () => {
+  test('for a crash kernel nothing is done in advance', async () => {
     const { decisions, commandLine, engine } = await planned({ root: machineWith(), fast: true, panic: true })
     expect(engine).toBe('file')
     expect(commandLine).not.toContain('notests')
     const measures = decisions.filter(({ subject }) => subject === 'fast').map(({ choice }) => choice)
-    expect(measures).toEqual(['nothing is done beforehand'])
+    expect(measures).toEqual(['nothing is done in advance'])
   })
 
   test('5 levels of page tables that stay, and a host that could encrypt, are no reason', async () => {
     for (const names of ['la57', 'sme sev sev_es']) {
-      expect(await kernelMeasure({}, flags(names))).toContain('unpacked beforehand')
+      expect(await kernelMeasure({}, flags(names))).toContain('unpacked in advance')
     }
   })
 })

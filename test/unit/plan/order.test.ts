@@ -79,5 +79,5 @@ test('refusals do, too', async () => {
     'no-command-line /boot/not',
     'invalid-argument undefined',
   ])
-  expect(begins(made.unchecked)).toEqual(['whether the memory reserved', 'whether the memory suffices:'])
+  expect(begins(made.unchecked)).toEqual(['whether the memory reserved', 'whether the memory is'])
 })

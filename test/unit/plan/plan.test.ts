@@ -40,7 +40,7 @@ describe('decisions', () => {
       {
         subject: 'kernel',
         choice: `/boot/vmlinuz-${older}`,
-        reason: `entry vmlinuz-${older}: chosen by 'running', of 2 entries found`,
+        reason: `entry vmlinuz-${older}: chosen by 'running', one of 2 entries found`,
       },
       { subject: 'initrd', choice: `/boot/initrd.img-${older}`, reason: 'it belongs to the entry' },
       {

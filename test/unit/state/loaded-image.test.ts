@@ -162,8 +162,8 @@ test('what came from memory cannot go stale', () => {
 
 test('a record that someone else may have written is not trusted, and the warning says why', () => {
   const distrust: [(machine: ReturnType<typeof loadedMachine>) => void, string][] = [
-    [({ path }) => chmodSync(path, 0o644), 'accessible to others than its owner'],
-    [({ directory }) => chmodSync(directory.path, 0o777), 'others than its owner may write in'],
+    [({ path }) => chmodSync(path, 0o644), 'accessible to users other than its owner'],
+    [({ directory }) => chmodSync(directory.path, 0o777), 'users other than its owner may write in'],
     [
       ({ path, host }) => {
         renameSync(path, host('/elsewhere'))

@@ -18,7 +18,7 @@ function machine() {
 }
 
 const everyone = 'is writable by every user'
-const group = (gid: number) => `is writable by group ${gid}, or whom its access list names`
+const group = (gid: number) => `is writable by group ${gid}, or by those whom its access list names`
 const isRoot = process.geteuid?.() === 0
 const gid = process.getegid?.() ?? 0
 

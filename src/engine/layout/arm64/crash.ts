@@ -29,7 +29,8 @@ export function readCrashState(system: System, resources: readonly Resource[]): 
   const ram = merged(resources.filter(({ depth, name }) => depth === 0 && /^System RAM\b/.test(name)))
   const memory = without(ram, regions)
   const notes = readNotes(system)
-  if (notes.length + memory.length >= MAX_ENTRIES) throw unreadable(CPUS, 'there are more CPUs than a dump can tell of')
+  if (notes.length + memory.length >= MAX_ENTRIES)
+    throw unreadable(CPUS, 'there are more CPUs than a dump can describe')
   return {
     region,
     usable: regions,

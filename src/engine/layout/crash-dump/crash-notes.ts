@@ -15,10 +15,11 @@ export function readNotes(system: System): NoteRange[] {
     return noteRange(address, size) ?? []
   })
   if (notes.length === 0)
-    throw unreadable(`${CPUS}/cpu0/crash_notes`, 'where CPUs leave their registers cannot be read')
+    throw unreadable(`${CPUS}/cpu0/crash_notes`, 'the place where CPUs save their registers cannot be read')
   const [address = '', size = ''] = (system.readText(VMCOREINFO) ?? '').trim().split(' ')
   const information = noteRange(address, `0x${size}`)
-  if (information === undefined) throw unreadable(VMCOREINFO, 'where the kernel describes itself cannot be read')
+  if (information === undefined)
+    throw unreadable(VMCOREINFO, 'the place where the kernel describes itself cannot be read')
   return [...notes, information]
 }
 

@@ -34,7 +34,7 @@ export function readMappings(
   }
   const { kernel, directMap } = found
   if (kernel === undefined || directMap === undefined)
-    throw unreadable(KCORE, 'where the kernel maps its memory cannot be read')
+    throw unreadable(KCORE, 'the place where the kernel maps its memory cannot be read')
   return { kernel, directMap }
 }
 

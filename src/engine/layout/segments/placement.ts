@@ -99,7 +99,7 @@ function between(lowest: number, limit: number): string {
  * For a kernel whose header no loader could follow. @param numbers by the names of its fields; null for absent fields
  */
 export function impossiblePlace(numbers: Readonly<Record<string, number | null>>): KexecError {
-  return new KexecError("the kernel's header asks for a place in memory that cannot be", {
+  return new KexecError("the kernel's header asks for an impossible place in memory", {
     reason: 'damaged-image',
     hint: 'Copy or install the kernel again.',
     evidence: Object.entries(numbers).map(([source, value]) => ({ source, value: String(value) })),

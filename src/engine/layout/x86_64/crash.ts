@@ -56,7 +56,7 @@ export function readCrashState(system: System, resources: readonly Resource[], e
     ...readMappings(system, seeMapping),
   }
   if (core.notes.length + memory.length >= MAX_ENTRIES)
-    throw unreadable(CPUS, 'there are more CPUs than a dump can tell of')
+    throw unreadable(CPUS, 'there are more CPUs than a dump can describe')
   return { region, e820: [...own, ...others].sort((a, b) => a.start - b.start), core, headerSpace: headerSpace(system) }
 }
 
@@ -68,11 +68,14 @@ function below(start: number, end: number): MemoryRange[] {
 function refuseOldKernel(release: string | undefined): void {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(release ?? '') ?? []
   if (major === undefined || Number(major) * 1000 + Number(minor) >= RESERVES_LOW_MEMORY) return
-  throw new KexecError(`kexec_load of a crash kernel is served from Linux 5.6 on, and ${release} is running`, {
-    reason: 'invalid-argument',
-    hint: `Load it with ${optionName('engine', 'file')}.`,
-    refused: true,
-  })
+  throw new KexecError(
+    `this version loads a crash kernel with kexec_load from Linux 5.6 on, and ${release} is running`,
+    {
+      reason: 'invalid-argument',
+      hint: `Load it with ${optionName('engine', 'file')}.`,
+      refused: true,
+    },
+  )
 }
 
 /** Where kernels map themselves, and where modules begin: Documentation/arch/x86/x86_64/mm.rst. */

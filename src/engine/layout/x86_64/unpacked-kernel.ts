@@ -54,7 +54,7 @@ export function unpackedKernel(
 }
 
 function notUnderstood(): KexecError {
-  return new KexecError('the relocations of the kernel inside the bzImage are none that this version understands', {
+  return new KexecError('this version does not understand the relocations of the kernel inside the bzImage', {
     reason: 'damaged-image',
     hint: `Load it without ${flagName('fast')}: it then unpacks and moves itself.`,
     refused: true,

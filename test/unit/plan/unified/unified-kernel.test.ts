@@ -220,7 +220,7 @@ describe('addons that are passed over are told', () => {
       secureBoot,
       /is not signed, and this machine has Secure Boot/,
     ],
-    ['no PE file', { text: 'hello' }, {}, /is no PE file/],
+    ['no PE file', { text: 'hello' }, {}, /is not a PE file/],
     ['empty', 'empty', {}, /is empty/],
     ['a FIFO', 'fifo', {}, /is left out: it is a FIFO/],
     ['a link to nowhere', { link: 'nowhere' }, {}, /is left out: no such file/],
