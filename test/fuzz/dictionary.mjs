@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const dist = join(import.meta.dirname, '../../dist')
+const modules = join(import.meta.dirname, '../../modules')
 const LONGEST = 40
 
 /** The words of a target's format, for `mutate`: those its parser looks for are written in the parser itself. */
@@ -29,7 +29,7 @@ function withoutComments(source) {
 
 /** 'entries/limine' is limine.js and whatever lies below the directory limine. */
 function filesOf(parser) {
-  const directory = join(dist, parser)
+  const directory = join(modules, parser)
   const inside = existsSync(directory)
     ? readdirSync(directory, { recursive: true }).map((name) => join(directory, name))
     : []

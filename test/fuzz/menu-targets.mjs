@@ -147,7 +147,7 @@ export const menuTargets = [
     path: '/proc/self/mountinfo',
     seeds: /\/mountinfo$/,
     more: () => ['27 1 0:25 /@ / rw,relatime shared:1 - btrfs /dev/sda2 rw,subvol=/@\n'],
-    parser: 'entries/paths/mounts',
+    parser: 'system/mounts',
     reaches: 'unescapeOctal',
   },
   {
@@ -155,7 +155,7 @@ export const menuTargets = [
     path: '/etc/fstab',
     seeds: /\/fstab$/,
     more: () => ['UUID=a / btrfs subvol=@ 0 0\nLABEL=b /boot ext4 defaults 0 2\n'],
-    parser: 'entries/paths/mounts',
+    parser: 'system/mounts',
     reaches: 'unescapeOctal',
   },
   {

@@ -110,7 +110,7 @@ function kexecOptions() {
 
 /** The command is built as one bundle, of which this part is no file: it is made one. */
 async function compileRequest() {
-  const outfile = join(import.meta.dirname, '../../build/fuzz', String(process.pid), 'dist/cli/kexec8/request.js')
+  const outfile = join(import.meta.dirname, '../../build/fuzz', String(process.pid), 'modules/cli/kexec8/request.js')
   await build({ entryPoints: [join(kexec8, 'request.ts')], bundle: true, format: 'esm', platform: 'node', outfile })
   const module = await import(outfile)
   rmSync(join(outfile, '../../../..'), { recursive: true })
