@@ -3,6 +3,7 @@ import { posix } from 'node:path'
 import { type ByteSource, fileBytes, joined, memoryBytes } from '../bytes/bytes.ts'
 import { KexecError } from '../errors.ts'
 import { bytesOfText, textOfBytes } from '../exact-text.ts'
+import { optionName } from '../option-name.ts'
 import type { System } from '../system/system.ts'
 import { cpioHeader, cpioPadding, cpioTrailer, fileTypes, MAX_CPIO_FILE } from './cpio.ts'
 import type { InitrdTree } from './tree.ts'
@@ -250,7 +251,17 @@ function unusable(
   path: string,
   reason: 'not-found' | 'not-readable' | 'invalid-argument' | 'file-changed',
   summary: string,
-  hint?: string,
+  hint = remedies()[reason],
 ): KexecError {
-  return new KexecError(summary, { reason, path, refused: true, ...(hint === undefined ? {} : { hint }) })
+  return new KexecError(summary, { reason, path, refused: true, hint })
+}
+
+/** What helps where nothing more is known. */
+function remedies() {
+  return {
+    'not-found': `Check the path that ${optionName('overlay')} names.`,
+    'not-readable': 'Run it as root, or make it readable.',
+    'invalid-argument': `Leave it out of ${optionName('overlay')}.`,
+    'file-changed': 'Plan again when nothing writes it any more.',
+  }
 }

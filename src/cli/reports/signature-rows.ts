@@ -1,6 +1,7 @@
 import type { Inspection } from '../../image/inspect/inspection.ts'
 import type { FileSignatures } from '../../image/inspect/signatures.ts'
 import type { ImageSignature, SignatureReport } from '../../image/signature/cms/report.ts'
+import { localTime } from '../../text.ts'
 import type { Group, Row } from './rows.ts'
 
 /** The signatures in an inspection: of the file, and of the kernel in it. */
@@ -44,7 +45,7 @@ function signatureRows({ signer, hashAlgorithm, signingTime, digestMatches, unch
     ['signed by', signer?.subject ?? null],
     ['issued by', signer?.issuer ?? null],
     ['valid', validity],
-    ['signed at', signingTime],
+    ['signed at', signingTime === null ? null : moment(signingTime)],
     ['hash', hashAlgorithm === null ? null : `${hashAlgorithm}, ${match}`],
     ...unchecked.map((each): Row => ['unchecked', each]),
   ]
@@ -53,6 +54,12 @@ function signatureRows({ signer, hashAlgorithm, signingTime, digestMatches, unch
 function imaText({ kind, hashAlgorithm, keyId, problems }: NonNullable<FileSignatures['ima']>): string {
   const by = keyId === null ? '' : ` by the key that ends in ${keyId} (not verified)`
   return [`${kind}${hashAlgorithm === null ? '' : `, ${hashAlgorithm}`}${by}`, ...problems].join('; ')
+}
+
+/** A signer may have written anything. */
+function moment(time: string): string {
+  const at = new Date(time)
+  return Number.isNaN(at.getTime()) ? time : localTime(at)
 }
 
 function day(time: string): string {

@@ -190,6 +190,7 @@ function chooseOverlay(system: System, { overlay = [] }: PlanOptions): Choice<re
   const located = overlay.map((each) => locatedOverlay(system, each))
   const remarks: Remark[] = []
   const items = gatherOverlays(system, located, (error) => remarks.push(remarksOn('overlay').refusal(error)))
+  if (items.length === 0) return { value: items, decisions: [], remarks }
   const size = items.reduce((sum, { content }) => sum + content.size, 0)
   const shown = items.slice(0, 3).map(({ path }) => path)
   const more = items.length > shown.length ? ` and ${items.length - shown.length} more` : ''
