@@ -47,7 +47,7 @@ export {
 // status: whether a kernel and a crash kernel are. loadedImages: by whom, from which files, and whether these changed since.
 // planShrinking, shrinkReservation: what giving back memory of the crash kernel would do, and doing it.
 export { type LoadedImagesOptions, loadedImages, planShrinking, shrinkReservation, status } from './api/loaded.ts'
-export type { MachineOption } from './api/machine-option.ts'
+export type { MachineOption } from './api/machine.ts'
 // Planning and loading.
 // plan: decides what would be loaded, with the reasons; its `load()` loads exactly that. unload: removes what is loaded.
 export { plan, type UnloadOptions, unload } from './api/plan.ts'

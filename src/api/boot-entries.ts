@@ -2,9 +2,8 @@ import { discover as discoverOn, readBootMenu as readBootMenuOn } from '../entri
 import type { BootMenu } from '../entries/model/boot-menu.ts'
 import type { BootEntry } from '../entries/model/entry.ts'
 import { selectEntry as selectFrom } from '../entries/select.ts'
-import { abortSignal, checkArgument, checkOptions, isObject, listOf, type OptionKinds, path, text } from '../options.ts'
-import { System } from '../system/system.ts'
-import { type MachineOption, machineOption } from './machine-option.ts'
+import { abortSignal, checkArgument, isObject, listOf, type OptionKinds, path, text } from '../options.ts'
+import { type MachineOption, machineOption, onMachine } from './machine.ts'
 
 export interface DiscoverOptions extends MachineOption {
   /** A kernel build tree, a directory of the machine, to read in place of everything else. */
@@ -23,17 +22,12 @@ const kinds: OptionKinds<DiscoverOptions> = { ...machineOption, buildTree: path,
  * @throws KexecError 'not-found' for a root or a build tree that is not a directory; 'aborted'; 'invalid-argument'
  */
 export async function discover(options?: DiscoverOptions): Promise<BootEntry[]> {
-  return discoverOn(requestOf('discover()', options))
+  return discoverOn(onMachine('discover()', options, kinds))
 }
 
 /** As `discover`, with the boot loaders that were found, and their problems. */
 export async function readBootMenu(options?: DiscoverOptions): Promise<BootMenu> {
-  return readBootMenuOn(requestOf('readBootMenu()', options))
-}
-
-function requestOf(call: string, options: DiscoverOptions | undefined) {
-  const { root, ...rest } = checkOptions(call, options, kinds)
-  return { ...rest, system: new System(root) }
+  return readBootMenuOn(onMachine('readBootMenu()', options, kinds))
 }
 
 const entry = { what: 'a boot entry', accepts: (value: unknown) => isObject(value) && typeof value['id'] === 'string' }

@@ -21,8 +21,7 @@ import {
   oneOf,
   text,
 } from '../options.ts'
-import { System } from '../system/system.ts'
-import { type MachineOption, machineOption } from './machine-option.ts'
+import { type MachineOption, machineOf, machineOption, onMachine } from './machine.ts'
 
 const rebootKinds: OptionKinds<RebootOptions> = {
   via: oneOf(...ways),
@@ -76,7 +75,7 @@ export function execute(options?: ExecuteOptions): never {
  * @throws KexecError 'not-found' when the root is not a directory; 'invalid-argument'
  */
 export function assessHandover(options?: MachineOption): HandoverAssessment {
-  return assessHandoverOf(new System(checkOptions('assessHandover()', options, machineOption).root))
+  return assessHandoverOf(machineOf('assessHandover()', options))
 }
 
 export interface HookOptions extends MachineOption {
@@ -93,8 +92,7 @@ const hookKinds: OptionKinds<HookOptions> = { ...machineOption, dryRun: flag }
  *   file cannot be written; 'not-found'; 'invalid-argument'
  */
 export function installHandover(options?: HookOptions): readonly HookChange[] {
-  const { root, ...rest } = checkOptions('installHandover()', options, hookKinds)
-  return installHandoverOn({ ...rest, system: new System(root) })
+  return installHandoverOn(onMachine('installHandover()', options, hookKinds))
 }
 
 /**
@@ -103,6 +101,5 @@ export function installHandover(options?: HookOptions): readonly HookChange[] {
  * @throws KexecError 'io' when a file cannot be written or removed; 'not-found'; 'invalid-argument'
  */
 export function removeHandover(options?: HookOptions): readonly HookChange[] {
-  const { root, ...rest } = checkOptions('removeHandover()', options, hookKinds)
-  return removeHandoverFrom({ ...rest, system: new System(root) })
+  return removeHandoverFrom(onMachine('removeHandover()', options, hookKinds))
 }

@@ -4,19 +4,8 @@ import { type Inspection, inspect as inspectInput } from '../image/inspect/inspe
 import { type InspectedFile, inspectFile as inspectPath } from '../image/inspect/open.ts'
 import { type FileSignatures, inspectSignatures as inspectSignaturesOf } from '../image/inspect/signatures.ts'
 import type { ImagePartChoice } from '../image/model/image.ts'
-import {
-  abortSignal,
-  bytes,
-  checkArgument,
-  checkOptions,
-  listOf,
-  type OptionKinds,
-  path,
-  text,
-  wholeNumber,
-} from '../options.ts'
-import { System } from '../system/system.ts'
-import { type MachineOption, machineOption } from './machine-option.ts'
+import { abortSignal, bytes, checkArgument, listOf, type OptionKinds, path, text, wholeNumber } from '../options.ts'
+import { type MachineOption, machineOf, machineOption, onMachine } from './machine.ts'
 
 export interface InspectSignaturesOptions extends MachineOption {
   /** Certificates (DER) for checking a signature that carries none, such as those on kernel modules. */
@@ -51,8 +40,7 @@ const inspectKinds: OptionKinds<InspectOptions> = {
  */
 export async function inspect(input: ImageInput, options?: InspectOptions): Promise<Inspection> {
   checkArgument('inspect()', input, imageInput)
-  const { root, ...rest } = checkOptions('inspect()', options, inspectKinds)
-  return inspectInput(input, { ...rest, system: new System(root) })
+  return inspectInput(input, onMachine('inspect()', options, inspectKinds))
 }
 
 /**
@@ -61,7 +49,7 @@ export async function inspect(input: ImageInput, options?: InspectOptions): Prom
  */
 export function inspectFile(file: string, options?: MachineOption): InspectedFile {
   checkArgument('inspectFile()', file, path)
-  return inspectPath(file, new System(checkOptions('inspectFile()', options, machineOption).root))
+  return inspectPath(file, machineOf('inspectFile()', options))
 }
 
 /**
@@ -72,6 +60,5 @@ export function inspectFile(file: string, options?: MachineOption): InspectedFil
  */
 export async function inspectSignatures(file: string, options?: InspectSignaturesOptions): Promise<FileSignatures> {
   checkArgument('inspectSignatures()', file, path)
-  const { root, ...rest } = checkOptions('inspectSignatures()', options, signatureKinds)
-  return inspectSignaturesOf(file, { ...rest, system: new System(root) })
+  return inspectSignaturesOf(file, onMachine('inspectSignatures()', options, signatureKinds))
 }

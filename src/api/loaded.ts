@@ -3,18 +3,17 @@ import {
   planShrinking as planShrinkingOf,
   shrinkReservation as shrink,
 } from '../crash-kernel/shrink.ts'
-import { checkArgument, checkOptions, flag, type OptionKinds, wholeNumber } from '../options.ts'
+import { checkArgument, flag, type OptionKinds, wholeNumber } from '../options.ts'
 import { type LoadedImage, loadedImages as loadedImagesOf } from '../state/loaded-image.ts'
 import { type LoadStatus, status as statusOf } from '../system/kexec-state.ts'
-import { System } from '../system/system.ts'
-import { type MachineOption, machineOption } from './machine-option.ts'
+import { type MachineOption, machineOf, machineOption, onMachine } from './machine.ts'
 
 /**
  * Reads whether a kernel and a crash kernel are loaded. Never fails on what it reads.
  * @throws KexecError 'not-found' when the root is not a directory; 'invalid-argument'
  */
 export function status(options?: MachineOption): LoadStatus {
-  return statusOf(new System(checkOptions('status()', options, machineOption).root))
+  return statusOf(machineOf('status()', options))
 }
 
 export interface LoadedImagesOptions extends MachineOption {
@@ -34,8 +33,7 @@ export function loadedImages(options?: LoadedImagesOptions): {
   readonly kernel: LoadedImage
   readonly crash: LoadedImage
 } {
-  const { root, ...rest } = checkOptions('loadedImages()', options, loadedImagesKinds)
-  return loadedImagesOf({ ...rest, system: new System(root) })
+  return loadedImagesOf(onMachine('loadedImages()', options, loadedImagesKinds))
 }
 
 /**
@@ -45,7 +43,7 @@ export function loadedImages(options?: LoadedImagesOptions): {
  */
 export function planShrinking(size: number, options?: MachineOption): CrashMemoryChange {
   checkArgument('the size of planShrinking()', size, wholeNumber)
-  return planShrinkingOf(size, new System(checkOptions('planShrinking()', options, machineOption).root))
+  return planShrinkingOf(size, machineOf('planShrinking()', options))
 }
 
 /**

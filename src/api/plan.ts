@@ -17,7 +17,7 @@ import {
 import type { LoadPlan } from '../plan/load-plan.ts'
 import type { PlanOptions } from '../plan/model/options.ts'
 import { plan as planFor } from '../plan/plan.ts'
-import { machineOption } from './machine-option.ts'
+import { machineOption } from './machine.ts'
 
 const overlay: OptionKind = {
   what: "'SOURCE', 'SOURCE:DESTINATION' or { source, destination, mode }",

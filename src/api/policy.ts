@@ -1,12 +1,11 @@
 import { type Diagnosis, diagnose as diagnoseMachine } from '../doctor/diagnosis.ts'
 import type { Inspection } from '../image/inspect/inspection.ts'
-import { abortSignal, checkArgument, checkOptions, flag, isObject, type OptionKinds } from '../options.ts'
+import { abortSignal, checkArgument, flag, isObject, type OptionKinds } from '../options.ts'
 import { detectPolicy as detectPolicyOf } from '../policy/detect.ts'
 import type { KexecPolicy } from '../policy/policy.ts'
 import { predictInspected } from '../policy/verdict/inspected.ts'
 import type { LoadVerdict } from '../policy/verdict/predict.ts'
-import { System } from '../system/system.ts'
-import { type MachineOption, machineOption } from './machine-option.ts'
+import { type MachineOption, machineOf, machineOption, onMachine } from './machine.ts'
 
 /**
  * Reads everything that decides whether the running kernel loads a kernel. Changes nothing, uses up no load, and needs no
@@ -15,7 +14,7 @@ import { type MachineOption, machineOption } from './machine-option.ts'
  * @throws KexecError 'not-found' when the root is not a directory; 'invalid-argument'
  */
 export function detectPolicy(options?: MachineOption): KexecPolicy {
-  return detectPolicyOf({ system: new System(checkOptions('detectPolicy()', options, machineOption).root) })
+  return detectPolicyOf({ system: machineOf('detectPolicy()', options) })
 }
 
 export interface PredictOptions extends MachineOption {
@@ -40,8 +39,8 @@ const inspection = {
  */
 export function predict(inspected: Inspection, options?: PredictOptions): LoadVerdict | null {
   checkArgument('predict()', inspected, inspection)
-  const { root, ...rest } = checkOptions('predict()', options, predictKinds)
-  return predictInspected(inspected, new System(root), rest)
+  const { system, ...rest } = onMachine('predict()', options, predictKinds)
+  return predictInspected(inspected, system, rest)
 }
 
 export interface DiagnoseOptions extends MachineOption {
@@ -58,6 +57,6 @@ const diagnoseKinds: OptionKinds<DiagnoseOptions> = { ...machineOption, signal: 
  * @throws KexecError 'not-found' when the root is not a directory; 'aborted'; 'invalid-argument'
  */
 export async function diagnose(options?: DiagnoseOptions): Promise<Diagnosis> {
-  const { root, signal } = checkOptions('diagnose()', options, diagnoseKinds)
-  return diagnoseMachine(new System(root), signal)
+  const { system, signal } = onMachine('diagnose()', options, diagnoseKinds)
+  return diagnoseMachine(system, signal)
 }

@@ -1,5 +1,5 @@
 import type { HookChange } from '../hooks/hook-plan.ts'
-import { checkOptions, flag, listOf, type OptionKinds, oneOf } from '../options.ts'
+import { flag, listOf, type OptionKinds, oneOf } from '../options.ts'
 import {
   installServices as installServicesOn,
   removeServices as removeServicesFrom,
@@ -7,8 +7,7 @@ import {
   showServices as showServicesOf,
 } from '../services/install.ts'
 import { type ServiceKind, type ServiceName, serviceKinds, serviceNames } from '../services/service.ts'
-import { System } from '../system/system.ts'
-import { type MachineOption, machineOption } from './machine-option.ts'
+import { type MachineOption, machineOption, onMachine } from './machine.ts'
 
 export interface ShowServicesOptions extends MachineOption {
   /** Default: that of the running init system, or of the one installed in a directory. */
@@ -36,8 +35,7 @@ const installKinds: OptionKinds<InstallServiceOptions> = { ...removeKinds, enabl
  *   'invalid-argument'
  */
 export function installServices(options?: InstallServiceOptions): readonly HookChange[] {
-  const { root, ...rest } = checkOptions('installServices()', options, installKinds)
-  return installServicesOn({ ...rest, system: new System(root) })
+  return installServicesOn(onMachine('installServices()', options, installKinds))
 }
 
 /**
@@ -46,8 +44,7 @@ export function installServices(options?: InstallServiceOptions): readonly HookC
  * @throws KexecError 'io', 'not-found', 'invalid-argument'
  */
 export function removeServices(options?: ServiceOptions): readonly HookChange[] {
-  const { root, ...rest } = checkOptions('removeServices()', options, removeKinds)
-  return removeServicesFrom({ ...rest, system: new System(root) })
+  return removeServicesFrom(onMachine('removeServices()', options, removeKinds))
 }
 
 /**
@@ -58,6 +55,5 @@ export function showServices(options?: ShowServicesOptions): {
   readonly kind: ServiceKind
   readonly services: readonly ServiceStanding[]
 } {
-  const { root, ...rest } = checkOptions('showServices()', options, showKinds)
-  return showServicesOf({ ...rest, system: new System(root) })
+  return showServicesOf(onMachine('showServices()', options, showKinds))
 }
