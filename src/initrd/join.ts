@@ -92,7 +92,12 @@ function* pieces({ name }: InitrdPart, source: ByteSource): Generator<Buffer> {
   for (let offset = 0; offset < source.size; ) {
     const piece = source.read(offset, CHUNK)
     if (piece.length === 0) {
-      throw new KexecError('the file shrank while it was read', { reason: 'file-changed', path: name, refused: true })
+      throw new KexecError('the file shrank while it was read', {
+        reason: 'file-changed',
+        path: name,
+        hint: 'Try again when nothing writes it any more.',
+        refused: true,
+      })
     }
     yield piece
     offset += piece.length

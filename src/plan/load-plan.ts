@@ -219,8 +219,14 @@ export class LoadPlan {
       this.close()
       throw refusal
     }
-    if (!this.#isOpen)
-      throw new KexecError('this plan was loaded or closed already', { reason: 'invalid-argument', refused: true })
+    if (!this.#isOpen) {
+      const hint = 'A plan loads once: make a new one with plan().'
+      throw new KexecError('this plan was loaded or closed already', {
+        reason: 'invalid-argument',
+        hint,
+        refused: true,
+      })
+    }
   }
 
   #closeFiles(): void {

@@ -29,6 +29,7 @@ export class MemoryFile {
         reason,
         errno: descriptor,
         syscall: 'memfd_create',
+        hint: 'Free memory, or close files: the limits of memory and of open files (ulimit -n) apply.',
       })
     }
     this.fd = descriptor

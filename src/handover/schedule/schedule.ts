@@ -133,6 +133,7 @@ function begun(): KexecError {
   return new KexecError('a reboot has begun and can no longer be called off: the init system has the request', {
     reason: 'busy',
     code: 'EBUSY',
+    hint: 'Let it go on: services are being stopped already.',
     evidence: [{ source: MARK_FILE, value: 'present' }],
     refused: true,
   })

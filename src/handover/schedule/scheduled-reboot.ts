@@ -23,14 +23,17 @@ const MAX_AHEAD = 366 * 24 * 60 * 60 * 1000
  * @throws KexecError 'invalid-argument'
  */
 export function scheduleOf({ at, delay }: { readonly at?: Date; readonly delay?: number }): Schedule | undefined {
-  if (at !== undefined && delay !== undefined) throw invalid('a time and a delay exclude each other')
+  if (at !== undefined && delay !== undefined)
+    throw invalid('a time and a delay exclude each other', 'Give one of the two.')
   if (at !== undefined) {
     const ahead = at.getTime() - Date.now()
-    if (!(ahead > 0 && ahead <= MAX_AHEAD)) throw invalid('the time is not within the next 366 days')
+    if (!(ahead > 0 && ahead <= MAX_AHEAD))
+      throw invalid('the time is not within the next 366 days', 'Give a later time, or one that is nearer.')
     return { at, remaining: () => at.getTime() - Date.now() }
   }
   if (delay === undefined) return undefined
-  if (!(delay >= 0 && delay <= MAX_AHEAD)) throw invalid('the delay is not between 0 and 366 days')
+  if (!(delay >= 0 && delay <= MAX_AHEAD))
+    throw invalid('the delay is not between 0 and 366 days', 'Give a delay of at most 366 days.')
   const end = performance.now() + delay
   return { at: new Date(Date.now() + delay), remaining: () => end - performance.now() }
 }
@@ -59,6 +62,6 @@ export async function waitTelling(
   return waitForTime(system, at, { remaining, tick, signal })
 }
 
-function invalid(summary: string): KexecError {
-  return new KexecError(summary, { reason: 'invalid-argument', refused: true })
+function invalid(summary: string, hint: string): KexecError {
+  return new KexecError(summary, { reason: 'invalid-argument', hint, refused: true })
 }

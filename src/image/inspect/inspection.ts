@@ -233,7 +233,9 @@ function asKexecError(error: unknown, path: string, signal: AbortSignal | undefi
   if (signal?.aborted) {
     return new KexecError('interrupted while the image was read', { reason: 'aborted', path, cause: signal.reason })
   }
-  const code = (error as NodeJS.ErrnoException).code
-  if (code === undefined) return error
-  return new KexecError('the file could not be read', { reason: 'io', code, path, cause: error, refused: true })
+  const { code, syscall } = error as NodeJS.ErrnoException
+  // Only a system call reads the file: what has another code, such as a missing module, is no fault of it.
+  if (code === undefined || syscall === undefined) return error
+  const hint = 'Copy the file to other storage; the kernel log may tell what is wrong with this (dmesg).'
+  return new KexecError('the file could not be read', { reason: 'io', code, path, hint, cause: error, refused: true })
 }

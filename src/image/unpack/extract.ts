@@ -254,7 +254,10 @@ async function* pieces(source: ByteSource, signal: AbortSignal | undefined): Asy
   for (let offset = 0; offset < source.size; ) {
     throwIfAborted(signal)
     const piece = source.read(offset, CHUNK)
-    if (piece.length === 0) throw new KexecError('the file shrank while it was read', { reason: 'file-changed' })
+    if (piece.length === 0) {
+      const hint = 'Try again when nothing writes it any more.'
+      throw new KexecError('the file shrank while it was read', { reason: 'file-changed', hint })
+    }
     yield piece
     offset += piece.length
     await setImmediate()

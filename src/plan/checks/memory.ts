@@ -79,7 +79,10 @@ export function requireAmpleMemory(system: System, sizes: LoadSizes): void {
       : peak > (memory.available ?? Number.POSITIVE_INFINITY) * CLOSE
         ? shortage(peak, { ...memory, swap: 0 })
         : null
-  if (problem !== null) throw new KexecError(problem, { reason: 'no-memory', evidence: memory.evidence, refused: true })
+  if (problem !== null) {
+    const hint = 'Free memory by ending programs, or load a smaller initrd.'
+    throw new KexecError(problem, { reason: 'no-memory', hint, evidence: memory.evidence, refused: true })
+  }
 }
 
 /**

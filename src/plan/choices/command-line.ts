@@ -115,6 +115,7 @@ function chooseBase({ system, options, target: { entry }, kernel }: Context): Ba
   if (options.commandLine !== undefined && options.reuseCommandLine) {
     throw new KexecError(`${optionName('command-line')} and ${flagName('reuse-cmdline')} exclude each other`, {
       reason: 'invalid-argument',
+      hint: 'Give one of the two.',
       refused: true,
     })
   }

@@ -113,6 +113,7 @@ async function chooseArchives(
   if (given.length > 0) {
     throw new KexecError(`${optionName('initrd')} and ${flagName('no-initrd')} exclude each other`, {
       reason: 'invalid-argument',
+      hint: 'Give one of the two.',
       refused: true,
     })
   }

@@ -201,5 +201,5 @@ export function absolute(system: System, path: string): string {
 }
 
 function invalid(summary: string): KexecError {
-  return new KexecError(summary, { reason: 'invalid-argument', refused: true })
+  return new KexecError(summary, { reason: 'invalid-argument', hint: 'Give one of them.', refused: true })
 }

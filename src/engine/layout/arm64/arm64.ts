@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { DeviceTree } from '../../../device-tree/tree.ts'
 import { KexecError } from '../../../errors.ts'
 import type { KernelImage } from '../../../image/model/image.ts'
+import { optionName } from '../../../option-name.ts'
 import { architectures } from '../../../system/architecture.ts'
 import { KEXEC_ON_CRASH, kexecArchitecture } from '../../../system/kexec-abi.ts'
 import { readResources, usableMemory } from '../../../system/memory-map.ts'
@@ -225,7 +226,8 @@ function rangeOf(start: number, length: number): MemoryRange {
 }
 
 function noMemory(): KexecError {
-  return new KexecError('no memory is free for the new kernel', { reason: 'no-memory-hole', refused: true })
+  const hint = `Load it with ${optionName('engine', 'file')}, where the running kernel has kexec_file_load.`
+  return new KexecError('no memory is free for the new kernel', { reason: 'no-memory-hole', hint, refused: true })
 }
 
 /**
