@@ -3,7 +3,7 @@ import { predictInspected } from '../../policy/verdict/inspected.ts'
 import type { LoadVerdict } from '../../policy/verdict/predict.ts'
 import { System } from '../../system/system.ts'
 import { type Command, exit, jsonOption } from '../arguments/command.ts'
-import { placed, reportWidth } from '../output/layout.ts'
+import { lineWidth, placed } from '../output/layout.ts'
 import { print, printJson } from '../output/output.ts'
 import { styled } from '../output/style.ts'
 import { inspectionGroups } from '../reports/inspection-rows.ts'
@@ -27,13 +27,11 @@ export const command: Command = {
     const inspection = await inspect(args.positionals[0] as string)
     const policyVerdict = predictInspected(inspection, new System())
     if (args.flag('json')) printJson({ ...inspection, policyVerdict })
-    else print(describe(inspection, policyVerdict, Math.min(reportWidth(), MAX_WIDTH)))
+    else print(describe(inspection, policyVerdict, lineWidth()))
     return exit.done
   },
 }
 
-/** Columns in which a line of text is easy to read. */
-const MAX_WIDTH = 120
 const INDENT = 2
 const NAME = 17
 const GAP = 2

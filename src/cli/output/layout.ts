@@ -2,20 +2,12 @@ import { oneLine } from '../../text.ts'
 import { type Descriptor, stdout, terminalColumns } from './descriptor.ts'
 import { type Style, styled } from './style.ts'
 
-/** Columns of a report that does not go to a terminal. */
-const REPORT_COLUMNS = 80
-
 /**
  * Columns of a line: those of the terminal. Without a terminal there is no limit, since the reader of a pipe works by
  * lines.
  */
-export function lineWidth(descriptor: Descriptor): number {
+export function lineWidth(descriptor: Descriptor = stdout): number {
   return terminalColumns(descriptor) ?? Number.POSITIVE_INFINITY
-}
-
-/** Columns of a report, which is laid out in columns for any destination. */
-export function reportWidth(): number {
-  return terminalColumns(stdout) ?? REPORT_COLUMNS
 }
 
 /** The place and the look of a text. */

@@ -1,7 +1,7 @@
 import type { BootMenu } from '../../entries/model/boot-menu.ts'
 import type { BootEntry } from '../../entries/model/entry.ts'
 import type { System } from '../../system/system.ts'
-import { placed, reportWidth, table } from '../output/layout.ts'
+import { lineWidth, placed, table } from '../output/layout.ts'
 import { styled } from '../output/style.ts'
 
 const INDENT = 4
@@ -23,7 +23,7 @@ export function* listingParts(
   { entries, loaders, problems }: BootMenu,
   { system, long }: ListingOptions,
 ): Generator<string> {
-  const width = reportWidth()
+  const width = lineWidth()
   if (entries.length === 0) yield `No kernel was found${system.isLive ? '' : ` in ${system.root}`}.`
   if (long) for (const [index, entry] of entries.entries()) yield block(entry, index, width).join('\n')
   else if (entries.length > 0) yield tableOf(entries, width).join('\n')

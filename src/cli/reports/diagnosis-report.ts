@@ -1,6 +1,6 @@
 import { type Diagnosis, NO_MACHINE } from '../../doctor/diagnosis.ts'
 import type { DoctorCheck, DoctorCheckStatus } from '../../doctor/examination/check.ts'
-import { placed, reportWidth } from '../output/layout.ts'
+import { lineWidth, placed } from '../output/layout.ts'
 import { type Style, styled } from '../output/style.ts'
 
 const STATUS = 9
@@ -19,7 +19,7 @@ const verdicts: Record<Diagnosis['verdict'], string> = {
 
 /** A diagnosis for people: one line for each check; below a failed one, the evidence and the remedy. */
 export function diagnosisReport({ verdict, checks, root }: Diagnosis): string {
-  const width = reportWidth()
+  const width = lineWidth()
   const skipped = checks.filter(({ summary }) => summary === NO_MACHINE)
   const lines = checks.filter((check) => !skipped.includes(check)).flatMap((check) => rows(check, width))
   if (skipped.length === 0) return [...lines, '', verdicts[verdict]].join('\n')

@@ -1,12 +1,12 @@
 import type { CallPolicy, KexecPolicy } from '../../policy/policy.ts'
-import { placed, reportWidth } from '../output/layout.ts'
+import { lineWidth, placed } from '../output/layout.ts'
 import type { Style } from '../output/style.ts'
 
 const LABEL = 17
 
 /** A policy for people: the effect on a load, then every fact with its source, then the unknown facts. */
 export function policyReport(policy: KexecPolicy): string {
-  const width = reportWidth()
+  const width = lineWidth()
   const lines = [
     ...call('kexec_file_load', policy.kexecFileLoad, width),
     ...call('kexec_load', policy.kexecLoad, width),

@@ -43,6 +43,19 @@ export function shell(line: string, call: Call = {}): Promise<Result> {
   return start('/bin/sh', ['-c', line], { ...call, env })
 }
 
+/** Runs the command on a terminal, which script(1) of util-linux gives it, of so many columns. */
+export function onTerminal(args: string, env: NodeJS.ProcessEnv = {}, columns = 80): Promise<Result> {
+  return shell(`script -qec "stty cols ${columns}; $cli ${args}" /dev/null </dev/null`, {
+    env: { ...process.env, NO_COLOR: undefined, TERM: 'xterm', ...env },
+  })
+}
+
+/** What a command shows on a terminal of 80 columns, without colours. */
+export async function shown(args: string): Promise<string> {
+  const { stdout } = await onTerminal(args, { NO_COLOR: '1' })
+  return stdout.replaceAll('\r\n', '\n')
+}
+
 async function start(file: string, args: readonly string[], call: Call): Promise<Result> {
   for (const needed of [program, denyKexec])
     if (!existsSync(needed)) throw new Error(`${needed} is missing: run the tests through \`npm test\``)

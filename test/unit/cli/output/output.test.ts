@@ -1,16 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { files, kernels, makeTree } from '../../entries/tree.ts'
-import { debian, makeMachine } from '../../plan/debian.ts'
-import { cli, json, shell } from '../cli.ts'
+import { debian, makeMachine, older } from '../../plan/debian.ts'
+import { cli, json, onTerminal, shell } from '../cli.ts'
 
 const ESCAPE = '\x1b['
-
-/** script(1) of util-linux gives the command a terminal, of so many columns where that matters. */
-function onTerminal(args: string, env: NodeJS.ProcessEnv = {}, columns = 80) {
-  return shell(`script -qec "stty cols ${columns}; $cli ${args}" /dev/null </dev/null`, {
-    env: { ...process.env, NO_COLOR: undefined, TERM: 'xterm', ...env },
-  })
-}
 
 describe('colour', () => {
   test('on a terminal', async () => {
@@ -64,6 +57,10 @@ describe('long lines', () => {
   const longest = (text: string) => Math.max(...text.split(/\r?\n/).map((line) => line.length))
   const calls = (root: string) => [
     `plan --root ${root}`,
+    `list --long --root ${root}`,
+    `doctor --root ${root}`,
+    `policy --root ${root}`,
+    `inspect ${root}/boot/vmlinuz-${older}`,
     'load --help',
     '--help',
     'kexec --help',
@@ -71,7 +68,10 @@ describe('long lines', () => {
   ]
 
   test('are wrapped on a terminal, and are whole lines in a pipe', async () => {
-    const root = makeMachine()
+    const root = makeMachine({
+      ...debian,
+      '/boot/loader/entries/a.conf': { text: `title ${'a long title '.repeat(5)}\nlinux /boot/absent\n` },
+    })
     for (const call of calls(root)) {
       const { stdout: wrapped } = await onTerminal(call, { NO_COLOR: '1' }, 60)
       const { stdout, stderr } = await cli(call.split(' '))
