@@ -1,0 +1,74 @@
+/**
+ * A trial is a kexec that is confirmed or taken back. A kexec does not change what the firmware boots, so a reset takes it
+ * back: the guards bring the reset about, and the record outlives it.
+ */
+
+/**
+ * The parameter that identifies a trial to the kernel it starts. The kernel hands no name with a dot to init
+ * (unknown_bootoption() of init/main.c), and keeps it in /proc/cmdline.
+ */
+export const TRIAL_PARAMETER = 'linux_kexec.trial'
+
+/** The states of a trial, in the order in which it can reach them; the last four end it. */
+export const trialStates = ['planned', 'loaded', 'started', 'confirmed', 'failed', 'expired', 'cancelled'] as const
+export type TrialState = (typeof trialStates)[number]
+
+/** A hardware watchdog that is to reset the machine. */
+export interface WatchdogGuard {
+  /** Its name in /sys/class/watchdog. */
+  readonly name: string
+  /** The kernel module of its driver; null where it is built in or unknown. */
+  readonly driver: string | null
+  /** Seconds from the beginning of the reboot until it resets the machine. */
+  readonly timeout: number
+}
+
+/** What resets the machine when the new kernel is not confirmed. */
+export interface TrialGuards {
+  /** Seconds from a panic to the reset: the parameter `panic=`; null where it is not set. */
+  readonly panic: number | null
+  readonly watchdog: WatchdogGuard | null
+  /** Whether a program in the initrd resets the machine at the deadline. */
+  readonly deadman: boolean
+}
+
+/** The kernel that the trial starts, as the running system can be compared with it. */
+export interface TrialTarget {
+  /** The file it was loaded from, or '(memory)' and the like. */
+  readonly kernel: string
+  /** The release, as `uname -r` shows it; null where the image does not contain it. */
+  readonly release: string | null
+  /** The whole command line, as /proc/cmdline shows it. */
+  readonly commandLine: string
+  /** SHA-256 of the initrd as it is loaded, in hex; null without one. */
+  readonly initrdSha256: string | null
+}
+
+/** What the machine boots after a reset. */
+export interface Rollback {
+  /** The id of the entry. */
+  readonly entry: string
+  readonly title: string
+  readonly kernel: string | null
+  /** The evidence, to complete "the default, as …". */
+  readonly reason: string
+}
+
+/** The record of a trial. It lies on a disk, since it outlives the machine's reset. */
+export interface TrialRecord {
+  readonly schemaVersion: 1
+  /** 16 hex digits. */
+  readonly id: string
+  readonly state: TrialState
+  /** When each state was reached, ISO 8601 in UTC. */
+  readonly times: Readonly<Partial<Record<TrialState, string>>>
+  /** Why it failed or was cancelled, one sentence; else null. */
+  readonly reason: string | null
+  /** Milliseconds from the start of the new kernel within which it must be confirmed. */
+  readonly deadline: number
+  readonly guards: TrialGuards
+  readonly target: TrialTarget
+  readonly rollback: Rollback | null
+  /** The kernel that loaded it. */
+  readonly from: { readonly release: string; readonly bootId: string }
+}
