@@ -20,6 +20,9 @@ const reasonsByKind = {
     'nothing-loaded',
     'image-stale',
     'image-replaced',
+    'no-trial',
+    'trial-state',
+    'not-the-trial',
     'aborted',
   ],
   /** This kernel or initrd cannot be loaded; another one can. */
@@ -57,6 +60,8 @@ const reasonsByKind = {
     'handover-failed',
     'unsupported-platform',
     'native-missing',
+    'trial-record',
+    'check-failed',
     'io',
   ],
   /** The same call may succeed later. */

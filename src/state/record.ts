@@ -1,5 +1,6 @@
 import type { BootSource } from '../entries/model/entry.ts'
 import type { System } from '../system/system.ts'
+import { type Check, fieldsOf, isNumber, isText, isTime, listOf, objectOf, orNull, wrongField } from './fields.ts'
 import type { FileIdentity } from './file-identity.ts'
 
 /** Version of the record; one newer than the program is not trusted. */
@@ -61,9 +62,6 @@ export interface LoadRecord extends LoadFacts {
   readonly fingerprintProblem: string | null
 }
 
-/** Lists longer than any load's. */
-const MAX_FILES = 100_000
-
 /** The name of the record in its directory. */
 export function recordName(kind: ImageKind): string {
   return kind === 'kernel' ? 'loaded.json' : 'loaded-panic.json'
@@ -84,30 +82,11 @@ export function parseRecord(text: string, kind: ImageKind): LoadRecord | string 
   }
   const record = fieldsOf(value)
   if (record['schemaVersion'] !== RECORD_VERSION) return `its version is not ${RECORD_VERSION}`
-  const wrong = Object.entries(recordFields).find(([name, isRight]) => !isRight(record[name]))
-  if (wrong !== undefined) return `its field ${wrong[0]} is wrong`
+  const wrong = wrongField(record, recordFields)
+  if (wrong !== undefined) return `its field ${wrong} is wrong`
   if (record['kind'] !== kind) return `it is not of the kind ${kind}`
   return value as LoadRecord
 }
-
-type Check = (value: unknown) => boolean
-
-const isText: Check = (value) => typeof value === 'string'
-const isNumber: Check = (value) => typeof value === 'number'
-const orNull =
-  (check: Check): Check =>
-  (value) =>
-    value === null || check(value)
-const objectOf =
-  (fields: Readonly<Record<string, Check>>): Check =>
-  (value) => {
-    const found = fieldsOf(value)
-    return Object.entries(fields).every(([name, isRight]) => isRight(found[name]))
-  }
-const listOf =
-  (check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.length <= MAX_FILES && value.every(check)
 
 const isFile = objectOf({
   path: isText,
@@ -123,7 +102,7 @@ const isFile = objectOf({
 const recordFields: Readonly<Record<Exclude<keyof LoadRecord, 'schemaVersion'>, Check>> = {
   kind: isText,
   bootId: isText,
-  loadedAt: (value) => isText(value) && !Number.isNaN(Date.parse(value as string)),
+  loadedAt: isTime,
   by: objectOf({
     uid: orNull(isNumber),
     loginUid: orNull(isNumber),
@@ -143,8 +122,4 @@ const recordFields: Readonly<Record<Exclude<keyof LoadRecord, 'schemaVersion'>, 
   origin: objectOf({ selector: orNull(isText), entry: orNull(isText), title: orNull(isText), source: orNull(isText) }),
   fingerprint: orNull(isText),
   fingerprintProblem: orNull(isText),
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
 }

@@ -1,6 +1,16 @@
-import { chmodSync, closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  writeSync,
+} from 'node:fs'
 import { dirname, join, posix } from 'node:path'
-import { makeDirectory, replaceFile } from '../system/replace-file.ts'
+import { makeDirectory, putInPlace, removeFile } from '../system/replace-file.ts'
 import { readAtMost, type System } from '../system/system.ts'
 
 /** Where facts about the running boot lie. They vanish with it, like all of /run. */
@@ -16,14 +26,15 @@ const OTHERS_ANYTHING = 0o077
 export type Found = { readonly text: string } | { readonly absent: true } | { readonly problem: string }
 
 /**
- * The directory of our records. Files that do not belong to root or to us alone are not trusted: a record decides which
+ * A directory of our records. Files that do not belong to root or to us alone are not trusted: a record decides which
  * kernel `reboot` starts.
  */
 export class StateDirectory {
   readonly path: string
 
-  constructor(system: System) {
-    this.path = pathInside(system)
+  /** @param path as seen inside the system's root */
+  constructor(system: System, path = STATE_DIRECTORY) {
+    this.path = pathInside(system, path)
   }
 
   /** Never throws, and follows no link. */
@@ -57,7 +68,7 @@ export class StateDirectory {
 
   /** Opens a permanent file, and creates it where it is missing. @throws as `write` */
   open(name: string): number {
-    this.#make()
+    this.make()
     const fd = openSync(this.pathOf(name), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
     const stats = fstatSync(fd)
     if (stats.isFile() && isOwn(stats.uid)) return fd
@@ -66,23 +77,31 @@ export class StateDirectory {
   }
 
   /**
-   * Writes a file whole or not at all; others see the old one or the new one. @throws Node's error, or one that names
-   * the directory's fault
+   * Writes a file whole or not at all; others see the old one or the new one, even after a power cut.
+   * @param before called when the new file lies on the disk, right before it takes its place: if it throws, the old
+   * file stays
+   * @throws Node's error, or one that names the directory's fault, or the error of `before`
    */
-  write(name: string, text: string): void {
-    this.#make()
-    replaceFile(this.pathOf(name), Buffer.from(text), { mode: 0o600 })
+  write(name: string, text: string, before?: () => void): void {
+    this.make()
+    const content = Buffer.from(text)
+    putInPlace(this.pathOf(name), (fd) => {
+      for (let written = 0; written < content.length; ) written += writeSync(fd, content, written)
+      fchmodSync(fd, 0o600)
+      if (before === undefined) return true
+      fsyncSync(fd)
+      before()
+      return true
+    })
   }
 
   /** Removes a file; a missing one is not a failure. @throws Node's error */
   remove(name: string): void {
-    rmSync(join(this.path, name), { force: true })
+    removeFile(join(this.path, name), { force: true })
   }
 
-  /**
-   * @throws Node's error, or one that names the directory's fault
-   */
-  #make(): void {
+  /** Makes the directory where it is missing. @throws Node's error, or one that names the directory's fault */
+  make(): void {
     makeDirectory(dirname(this.path))
     makeDirectory(this.path, 0o700)
     const directoryProblem = this.#directoryProblem()
@@ -100,16 +119,16 @@ export class StateDirectory {
 }
 
 /** Links on the way are followed inside the root: a /run that is a link must not lead to the records of this machine. */
-function pathInside(system: System): string {
+function pathInside(system: System, path: string): string {
   try {
-    return system.isLive ? STATE_DIRECTORY : system.pathForWriting(STATE_DIRECTORY)
+    return system.isLive ? path : system.pathForWriting(path)
   } catch {
     // Links in circles, or a file in place of /run: nothing can exist there, and reading says so.
-    return posix.join(system.root, STATE_DIRECTORY, 'unreachable')
+    return posix.join(system.root, path, 'unreachable')
   }
 }
 
 /** Owned by root, or by this user. */
-function isOwn(uid: number): boolean {
+export function isOwn(uid: number): boolean {
   return uid === 0 || uid === process.geteuid?.()
 }

@@ -112,6 +112,7 @@ export function makeDirectory(path: string, mode = DIRECTORY_MODE): void {
     throw error
   }
   chmodSync(path, mode)
+  syncDirectory(path)
 }
 
 function syncDirectory(path: string): void {

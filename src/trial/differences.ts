@@ -1,0 +1,55 @@
+import { parseCommandLine, printCommandLine } from '../cmdline/parse.ts'
+import type { System } from '../system/system.ts'
+import type { TrialTarget } from './model/trial.ts'
+
+/** A fact of the running system that is not as the trial's record has it. */
+export interface Difference {
+  /** Where it was read. */
+  readonly source: '/proc/sys/kernel/osrelease' | '/proc/cmdline'
+  /** The value in the record; for a parameter, null when the record does not have it. */
+  readonly expected: string | null
+  /** The value of the running system; null when it does not have it, or cannot be read. */
+  readonly found: string | null
+}
+
+/**
+ * Compares the running system with the kernel of a trial. A release that the image did not contain is not compared.
+ * The command lines are compared parameter by parameter, as the kernel reads them, in order.
+ */
+export function differences(system: System, { release, commandLine }: TrialTarget): Difference[] {
+  const running = system.runningRelease()
+  const ofRelease: Difference[] =
+    release === null || release === running
+      ? []
+      : [{ source: '/proc/sys/kernel/osrelease', expected: release, found: running ?? null }]
+  return [...ofRelease, ...ofCommandLine(commandLine, system.runningCommandLine())]
+}
+
+function ofCommandLine(expected: string, found: string | undefined): Difference[] {
+  const source = '/proc/cmdline'
+  if (found === undefined) return [{ source, expected, found: null }]
+  const [wanted, present] = [wordsOf(expected), wordsOf(found)]
+  if (wanted.join('\0') === present.join('\0')) return []
+  const missing = without(wanted, present).map((word): Difference => ({ source, expected: word, found: null }))
+  const extra = without(present, wanted).map((word): Difference => ({ source, expected: null, found: word }))
+  const all = [...missing, ...extra]
+  // The same words in another order.
+  return all.length > 0 ? all : [{ source, expected: wanted.join(' '), found: present.join(' ') }]
+}
+
+/** Its words; those for init are one text, because their order and number count. */
+function wordsOf(text: string): string[] {
+  const parsed = parseCommandLine(text)
+  const ofInit = printCommandLine({ parameters: [], init: parsed.init })
+  return [...parsed.parameters.map(({ raw }) => raw), ...(ofInit === '' ? [] : [ofInit])]
+}
+
+/** The words of one list that the other does not have as often. */
+function without(words: readonly string[], others: readonly string[]): string[] {
+  const rest = [...others]
+  return words.filter((word) => {
+    const at = rest.indexOf(word)
+    if (at >= 0) rest.splice(at, 1)
+    return at < 0
+  })
+}

@@ -1,0 +1,63 @@
+import { type Check, fieldsOf, isNumber, isText, isTime, objectOf, orNull, wrongField } from '../../state/fields.ts'
+import { type TrialRecord, type TrialState, trialStates } from '../model/trial.ts'
+
+/** Version of the record; a newer one is not read. */
+const VERSION = 1
+
+/** Reads a record. @returns in words why it cannot be trusted, when it cannot */
+export function parseTrialRecord(text: string): TrialRecord | string {
+  try {
+    return trialRecordOf(JSON.parse(text))
+  } catch {
+    return 'it is not JSON, or is cut off'
+  }
+}
+
+/** As `parseTrialRecord`, of a parsed value. */
+export function trialRecordOf(value: unknown): TrialRecord | string {
+  const problem = versionProblem(value)
+  if (problem !== undefined) return problem
+  const wrong = wrongField(value, recordFields)
+  if (wrong !== undefined) return `its field ${wrong} is wrong`
+  const record = value as TrialRecord
+  if (record.times[record.state] === undefined) return `it does not say when it was ${record.state}`
+  return record
+}
+
+/** Why a file of ours is not of this version; undefined when it is. */
+export function versionProblem(value: unknown): string | undefined {
+  const version = fieldsOf(value)['schemaVersion']
+  if (version === VERSION) return undefined
+  if (typeof version === 'number' && version > VERSION) return `a newer linux-kexec wrote it (version ${version})`
+  return `its version is not ${VERSION}`
+}
+
+const isState: Check = (value) => trialStates.includes(value as TrialState)
+const isFlag: Check = (value) => typeof value === 'boolean'
+const isSpan: Check = (value) => typeof value === 'number' && Number.isFinite(value) && value > 0
+const isId: Check = (value) => typeof value === 'string' && /^[\da-f]{16}$/.test(value)
+const areTimes: Check = (value) =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.entries(value).every(([state, time]) => isState(state) && isTime(time))
+
+const recordFields: Readonly<Record<Exclude<keyof TrialRecord, 'schemaVersion'>, Check>> = {
+  id: isId,
+  state: isState,
+  times: areTimes,
+  reason: orNull(isText),
+  deadline: isSpan,
+  guards: objectOf({
+    panic: orNull(isNumber),
+    watchdog: orNull(objectOf({ name: isText, driver: orNull(isText), timeout: isNumber })),
+    deadman: isFlag,
+  }),
+  target: objectOf({
+    kernel: isText,
+    release: orNull(isText),
+    commandLine: isText,
+    initrdSha256: orNull(isText),
+  }),
+  rollback: orNull(objectOf({ entry: isText, title: isText, kernel: orNull(isText), reason: isText })),
+  from: objectOf({ release: isText, bootId: isText }),
+}
