@@ -350,6 +350,14 @@ Napi::Value CallSetAttribute(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), SetAttribute(descriptor, name.c_str(), value, length));
 }
 
+Napi::Value CallWatchdogSetTimeout(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const int descriptor = arguments.Int("fd");
+  const int seconds = arguments.Int("seconds");
+  if (arguments.Wrong()) return call.Env().Undefined();
+  return Napi::Number::New(call.Env(), WatchdogSetTimeout(descriptor, seconds));
+}
+
 Napi::Value CallClose(const Napi::CallbackInfo& call) {
   Arguments arguments(call);
   const int descriptor = arguments.Int("fd");
@@ -396,6 +404,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports["listAttributes"] = Napi::Function::New<CallListAttributes>(env, "listAttributes");
   exports["setAttribute"] = Napi::Function::New<CallSetAttribute>(env, "setAttribute");
   exports["close"] = Napi::Function::New<CallClose>(env, "close");
+  exports["watchdogSetTimeout"] = Napi::Function::New<CallWatchdogSetTimeout>(env, "watchdogSetTimeout");
   exports["sync"] = Napi::Function::New<CallSync>(env, "sync");
   exports["unmount"] = Napi::Function::New<CallUnmount>(env, "unmount");
   exports["remountReadOnly"] = Napi::Function::New<CallRemountReadOnly>(env, "remountReadOnly");

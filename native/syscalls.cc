@@ -1,7 +1,9 @@
 #include "syscalls.h"
 
 #include <linux/reboot.h>
+#include <linux/watchdog.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -87,6 +89,10 @@ int SetAttribute(int descriptor, const char* name, const void* value, size_t len
 }
 
 int Close(int descriptor) { return ErrnoUnlessZero(close(descriptor)); }
+
+int WatchdogSetTimeout(int descriptor, int seconds) {
+  return ioctl(descriptor, WDIOC_SETTIMEOUT, &seconds) == 0 ? seconds : -errno;
+}
 
 int ThreadId() { return static_cast<int>(syscall(SYS_gettid)); }
 

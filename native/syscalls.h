@@ -55,6 +55,9 @@ int SetAttribute(int descriptor, const char* name, const void* value, size_t len
 // close(2).
 int Close(int descriptor);
 
+// ioctl(2) with WDIOC_SETTIMEOUT: the seconds that the watchdog's driver took, or the errno negated.
+int WatchdogSetTimeout(int descriptor, int seconds);
+
 // gettid(2): the calling thread.
 int ThreadId();
 

@@ -62,6 +62,11 @@ export interface Native {
   setAttribute(fd: number, name: string, value: Uint8Array): number
   /** close(2), of descriptors that Node did not open: in a worker thread Node warns of those. 0 or the errno. */
   close(fd: number): number
+  /**
+   * ioctl(2) with WDIOC_SETTIMEOUT, on an open watchdog. The seconds that its driver took, which may be others; or the
+   * errno negated.
+   */
+  watchdogSetTimeout(fd: number, seconds: number): number
   /** sync(2), in a child process: storage that does not answer blocks it for ever. The child, or the errno negated. */
   sync(): number
   /** umount2(2), in a child process as `sync`. */

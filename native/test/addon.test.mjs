@@ -212,6 +212,16 @@ test('attributes of an open file', () => {
   assert.equal(native.close(memory), 9)
 })
 
+test('only a watchdog has a timeout to set', () => {
+  const fd = native.memfdCreate('watchdog', 1)
+  assert.equal(native.watchdogSetTimeout(fd, 60), -25)
+  assert.equal(native.close(fd), 0)
+  assert.equal(native.watchdogSetTimeout(-1, 60), -9)
+  for (const seconds of [undefined, '60', 1.5, 2 ** 31]) {
+    assert.throws(() => native.watchdogSetTimeout(-1, seconds), TypeError)
+  }
+})
+
 /** The result of a call that a child makes. */
 async function resultOf(child) {
   assert.ok(child > 0)

@@ -105,6 +105,14 @@ void AttributesAreReadOrRefused() {
   CHECK(linux_kexec::Close(descriptor) == EBADF);
 }
 
+// Any descriptor but a watchdog's: those would begin to count.
+void OtherFilesHaveNoTimeout() {
+  const int descriptor = linux_kexec::MemfdCreate("watchdog", MFD_CLOEXEC);
+  CHECK(linux_kexec::WatchdogSetTimeout(descriptor, 60) == -ENOTTY);
+  CHECK(linux_kexec::Close(descriptor) == 0);
+  CHECK(linux_kexec::WatchdogSetTimeout(-1, 60) == -EBADF);
+}
+
 int ResultOf(int child) {
   int result = -EAGAIN;
   while (result == -EAGAIN) result = linux_kexec::ChildResult(child);
@@ -164,6 +172,7 @@ int main(int argc, char** argv) {
   MemfdIsWritableAndClosedOnExec();
   SeekEndGoesBehindTheLastByte();
   AttributesAreReadOrRefused();
+  OtherFilesHaveNoTimeout();
   MountsThatAreNotThereAreRefused();
   CHECK(ResultOf(linux_kexec::Sync()) == 0);
   ChildrenAreToldApart();

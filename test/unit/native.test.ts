@@ -28,6 +28,7 @@ describe('the addon', () => {
       'listAttributes: function',
       'setAttribute: function',
       'close: function',
+      'watchdogSetTimeout: function',
       'sync: function',
       'unmount: function',
       'remountReadOnly: function',
