@@ -16,7 +16,7 @@ const DEADLINE = 60_000
 const POLL = 50
 
 /** The work under the lock, for those that wait for it. */
-export type Work = 'load' | 'unload' | 'reboot' | 'reboot --cancel'
+export type Work = 'load' | 'unload' | 'reboot' | 'reboot --cancel' | 'trial'
 
 /** The locks that can be waited for. */
 export interface LockOptions {

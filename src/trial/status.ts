@@ -112,12 +112,14 @@ function whileNotRunning(system: System, record: TrialRecord) {
 }
 
 /** Whether a trial can still be confirmed or taken back. */
-function isOpen(record: TrialRecord): record is TrialRecord & { readonly state: 'planned' | 'loaded' | 'started' } {
+export function isOpen(
+  record: TrialRecord,
+): record is TrialRecord & { readonly state: 'planned' | 'loaded' | 'started' } {
   return record.state === 'planned' || record.state === 'loaded' || record.state === 'started'
 }
 
 /** Milliseconds, 0 when it has expired; null where /proc does not show how long the kernel has run. */
-function timeLeftOf(system: System, { deadline }: TrialRecord): number | null {
+export function timeLeftOf(system: System, { deadline }: TrialRecord): number | null {
   // Seconds since the start of the running kernel (fs/proc/uptime.c).
   const seconds = /^(\d+(?:\.\d+)?) /.exec(system.readText('/proc/uptime') ?? '')?.[1]
   return seconds === undefined ? null : Math.max(0, Math.round(deadline - Number(seconds) * 1000))
