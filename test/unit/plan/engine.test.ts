@@ -2,28 +2,14 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { readSetupHeader } from '../../../src/image/model/setup-header.ts'
 import { type PlanOptions, plan } from '../../../src/index.ts'
 import { layMachine } from '../engine/layout/machines.ts'
 import type { Tree } from '../entries/tree.ts'
 import { bookworm, configuration, lockdown, machine } from '../policy/machines.ts'
 import { debian, kernelOf, makeMachine, newer } from './debian.ts'
+import { cpuFlags, machineWith, withoutOption, withPayload } from './machines.ts'
 
 const texts = (remarks: readonly { text: string }[]) => remarks.map(({ text }) => text).join()
-
-/** A Debian machine with 1 GiB whose kernel has both calls. */
-function machineWith(...changes: Tree[]): string {
-  const x86: Tree = { '/proc/sys/kernel/arch': { text: 'x86_64\n' } }
-  const root = makeMachine({ ...debian, ...machine(bookworm, x86, ...changes) })
-  layMachine(root, 'bios-6.1')
-  return root
-}
-
-/** Its kernel is built without one of the calls, as distributions build kernels for other architectures. */
-function withoutOption(option: string): Tree {
-  const text = configuration(bookworm).replace(`${option}=y`, `# ${option} is not set`)
-  return { [`/boot/config-${bookworm}`]: { text } }
-}
 
 async function planned(options: PlanOptions) {
   using made = await plan({ entry: newer, ...options })
@@ -236,16 +222,9 @@ describe('--verify-in-purgatory', () => {
 })
 
 describe('--fast', () => {
-  const flags = (names: string): Tree => ({ '/proc/cpuinfo': { text: `processor\t: 0\nflags\t\t: fpu ${names}\n` } })
-
   /** What the plan says of the kernel, and why. */
   async function kernelMeasure(options: PlanOptions, ...changes: Tree[]): Promise<string> {
-    const root = machineWith(...changes)
-    const image = join(root, `boot/vmlinuz-${newer}`)
-    const bytes = readFileSync(image)
-    // The fixture is cut off before it; this is what the real one has there.
-    bytes.write('02214c18', readSetupHeader(bytes).payload?.offset ?? 0, 'hex')
-    writeFileSync(image, bytes)
+    const root = withPayload(machineWith(...changes), newer)
     const { decisions } = await planned({ root, fast: true, ...options })
     const found = decisions.find(({ subject, choice }) => subject === 'fast' && /^the kernel is /.test(choice))
     return `${found?.choice}: ${found?.reason}`
@@ -263,7 +242,7 @@ describe('--fast', () => {
     ['confidential', {}, 'tdx_guest'],
     ['confidential', {}, 'hypervisor sev_snp'],
   ] as const)('it is left compressed where its decompressor has more to do: %s', async (reason, options, names) => {
-    expect(await kernelMeasure(options as PlanOptions, flags(names))).toMatch(
+    expect(await kernelMeasure(options as PlanOptions, cpuFlags(names))).toMatch(
       new RegExp(`^the kernel is left compressed: .*${reason}`),
     )
   })
@@ -332,7 +311,7 @@ describe('--fast', () => {
 
   test('5 levels of page tables that stay, and a host that could encrypt, are no reason', async () => {
     for (const names of ['la57', 'sme sev sev_es']) {
-      expect(await kernelMeasure({}, flags(names))).toContain('unpacked in advance')
+      expect(await kernelMeasure({}, cpuFlags(names))).toContain('unpacked in advance')
     }
   })
 })
