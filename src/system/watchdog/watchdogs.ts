@@ -98,8 +98,13 @@ function driverOf(system: System, name: string): string | null {
   return target === undefined ? null : posix.basename(target)
 }
 
+/** Its device files: /dev/watchdog is the first one (watchdog_cdev_register() of drivers/watchdog/watchdog_dev.c). */
+export function watchdogDevices(name: string): string[] {
+  return name === 'watchdog0' ? ['/dev/watchdog', '/dev/watchdog0'] : [`/dev/${name}`]
+}
+
 function holdingDescriptor(system: System, name: string): Evidence | null {
-  const devices = name === 'watchdog0' ? ['/dev/watchdog', '/dev/watchdog0'] : [`/dev/${name}`]
+  const devices = watchdogDevices(name)
   for (const descriptor of system.list('/proc/1/fd').slice(0, MAX_NAMES)) {
     const source = `/proc/1/fd/${descriptor}`
     const value = system.readLink(source)
