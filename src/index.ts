@@ -65,6 +65,9 @@ export {
   type ShowServicesOptions,
   showServices,
 } from './api/services.ts'
+// Trials: a kexec that is confirmed or taken back.
+// trialStatus: how the last one stands. confirmTrial: keeps the running kernel. cancelTrial: before its kernel is started.
+export { cancelTrial, confirmTrial, trialStatus } from './api/trial.ts'
 // Types of what the functions take and return: plain data, but for LoadPlan and KexecError.
 export type { CommandLine, KernelParameter } from './cmdline/parse.ts'
 export type { CrashMemoryChange } from './crash-kernel/shrink.ts'
@@ -138,3 +141,14 @@ export type { FileIdentity } from './state/file-identity.ts'
 export type { ImageState, ImageWarning, LoadedImage, StaleFile } from './state/loaded-image.ts'
 export type { ImageKind, LoadedBy, LoadOrigin, LoadRecord } from './state/record.ts'
 export type { LoadStatus } from './system/kexec-state.ts'
+export type { TrialDifference } from './trial/differences.ts'
+export type { LastLines } from './trial/last-lines.ts'
+export type {
+  Rollback,
+  TrialGuards,
+  TrialRecord,
+  TrialState,
+  TrialTarget,
+  WatchdogGuard,
+} from './trial/model/trial.ts'
+export type { TrialOutcome, TrialStatus } from './trial/status.ts'

@@ -32,6 +32,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
     summary: 'start the loaded kernel at once, without stopping services',
     load: () => import('./commands/exec.ts'),
   },
+  trial: { summary: 'show, confirm or cancel a trial', load: () => import('./commands/trial.ts') },
   kexec: { summary: 'stand in for kexec(8) of kexec-tools', load: () => import('./commands/kexec.ts') },
 }
 

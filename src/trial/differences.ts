@@ -3,7 +3,7 @@ import type { System } from '../system/system.ts'
 import type { TrialTarget } from './model/trial.ts'
 
 /** A fact of the running system that is not as the trial's record has it. */
-export interface Difference {
+export interface TrialDifference {
   /** Where it was read. */
   readonly source: '/proc/sys/kernel/osrelease' | '/proc/cmdline'
   /** The value in the record; for a parameter, null when the record does not have it. */
@@ -16,22 +16,22 @@ export interface Difference {
  * Compares the running system with the kernel of a trial. A release that the image did not contain is not compared.
  * The command lines are compared parameter by parameter, as the kernel reads them, in order.
  */
-export function differences(system: System, { release, commandLine }: TrialTarget): Difference[] {
+export function differences(system: System, { release, commandLine }: TrialTarget): TrialDifference[] {
   const running = system.runningRelease()
-  const ofRelease: Difference[] =
+  const ofRelease: TrialDifference[] =
     release === null || release === running
       ? []
       : [{ source: '/proc/sys/kernel/osrelease', expected: release, found: running ?? null }]
   return [...ofRelease, ...ofCommandLine(commandLine, system.runningCommandLine())]
 }
 
-function ofCommandLine(expected: string, found: string | undefined): Difference[] {
+function ofCommandLine(expected: string, found: string | undefined): TrialDifference[] {
   const source = '/proc/cmdline'
   if (found === undefined) return [{ source, expected, found: null }]
   const [wanted, present] = [wordsOf(expected), wordsOf(found)]
   if (wanted.join('\0') === present.join('\0')) return []
-  const missing = without(wanted, present).map((word): Difference => ({ source, expected: word, found: null }))
-  const extra = without(present, wanted).map((word): Difference => ({ source, expected: null, found: word }))
+  const missing = without(wanted, present).map((word): TrialDifference => ({ source, expected: word, found: null }))
+  const extra = without(present, wanted).map((word): TrialDifference => ({ source, expected: null, found: word }))
   const all = [...missing, ...extra]
   // The same words in another order.
   return all.length > 0 ? all : [{ source, expected: wanted.join(' '), found: present.join(' ') }]

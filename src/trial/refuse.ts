@@ -1,5 +1,5 @@
 import { type Evidence, KexecError, type KexecErrorDetails } from '../errors.ts'
-import type { Difference } from './differences.ts'
+import type { TrialDifference } from './differences.ts'
 import { TRIAL_PARAMETER } from './model/trial.ts'
 import type { TrialOutcome, TrialStatus } from './status.ts'
 
@@ -21,7 +21,8 @@ const refusals: Readonly<Record<TrialOutcome, (status: TrialStatus, needs: 'runn
   none: () => ['there is no trial', { reason: 'no-trial', hint: STATUS }],
   unreadable: ({ problem }) => [
     `the record of the last trial cannot be trusted: ${problem}`,
-    { reason: 'trial-record', hint: `Read it as root: ${STATUS}` },
+    // Only root may read it, and for anyone else the command names the way to be root.
+    { reason: process.geteuid?.() === 0 ? 'trial-record' : 'not-readable', hint: `Read it as root: ${STATUS}` },
   ],
   unrecorded: ({ runningTrial, path }) => [
     `the running kernel is on trial ${runningTrial}, and there is no record of it`,
@@ -74,7 +75,7 @@ function evidenceOf({ record, path, isRunning, runningTrial, differences }: Tria
   return [...ofRecord, ...ofKernel, ...differences.map(evidenceOfDifference)]
 }
 
-function evidenceOfDifference({ source, expected, found }: Difference): Evidence {
+function evidenceOfDifference({ source, expected, found }: TrialDifference): Evidence {
   if (expected === null) return { source, value: `has ${found}, which the trial does not have` }
   return { source, value: found === null ? `does not have ${expected}` : `is ${found} instead of ${expected}` }
 }

@@ -2,7 +2,7 @@ import { lastParameter } from '../cmdline/look-up.ts'
 import { bootIdOf } from '../state/record.ts'
 import { status as loadStatus } from '../system/kexec-state.ts'
 import type { System } from '../system/system.ts'
-import { type Difference, differences } from './differences.ts'
+import { differences, type TrialDifference } from './differences.ts'
 import { type LastLines, lastLines } from './last-lines.ts'
 import { TRIAL_PARAMETER, type TrialRecord } from './model/trial.ts'
 import { type FoundTrial, TrialRecords } from './record/records.ts'
@@ -46,7 +46,7 @@ export interface TrialStatus {
   /** Whether the running kernel was started on the trial of the record. */
   readonly isRunning: boolean
   /** What differs between the running system and the record; empty when the trial's kernel is not running. */
-  readonly differences: readonly Difference[]
+  readonly differences: readonly TrialDifference[]
   /** Milliseconds until it expires; null unless it is running and not confirmed. */
   readonly timeLeft: number | null
   /** Whether the kernel still holds it, while it is loaded or started; null when that is unknown, or no question. */

@@ -27,9 +27,9 @@ export function reportFailure(error: unknown, json: boolean, command: string | u
   return exit.failed
 }
 
-/** 3 when we refused before the kernel was asked, 4 when nothing is loaded, else 1. */
+/** 3 when we refused before the kernel was asked, 4 when nothing is loaded or on trial, else 1. */
 export function statusOf(error: KexecError): ExitStatus {
-  if (error.reason === 'nothing-loaded') return exit.nothingLoaded
+  if (error.reason === 'nothing-loaded' || error.reason === 'no-trial') return exit.nothingLoaded
   return error.refused ? exit.refused : exit.failed
 }
 

@@ -35,6 +35,7 @@ const calls: Readonly<Record<string, (options: object) => unknown>> = {
   'reuseCommandLine()': (options) => library.reuseCommandLine('', options),
   'showServices()': library.showServices,
   'status()': library.status,
+  'trialStatus()': library.trialStatus,
   'unload()': library.unload,
 }
 

@@ -4,15 +4,16 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Command } from '../../../src/cli/arguments/command.ts'
 import { kexecOptions } from '../../../src/cli/kexec8/options.ts'
+import { TrialRecords } from '../../../src/trial/record/records.ts'
 import { layMachine } from '../engine/layout/machines.ts'
 import type { Tree } from '../entries/tree.ts'
 import { debian, makeMachine, newer } from '../plan/debian.ts'
 import { bookworm, key, keys, lockdown, machine } from '../policy/machines.ts'
+import { after, change, during, ID, startedRecord, machine as trialMachine } from '../trial/machine.ts'
 import { cli, json } from './cli.ts'
 
-const names = 'list inspect plan load unload status crash-size service policy doctor handover reboot exec kexec'.split(
-  ' ',
-)
+const names =
+  'list inspect plan load unload status crash-size service policy doctor handover reboot exec trial kexec'.split(' ')
 const commands: Command[] = await Promise.all(
   names.map(async (name) => (await import(`../../../src/cli/commands/${name}.ts`)).command),
 )
@@ -149,6 +150,18 @@ test('docs/json.md: handover', async () => {
   const { status, document } = await json(['handover', '--root', root])
   expect({ status, via: document.via }).toEqual({ status: 3, via: 'systemd' })
   expect(fields(document, ['hook']).sort()).toEqual(documented('handover'))
+})
+
+test('docs/json.md: trial', async () => {
+  const system = trialMachine(during, { '/sys/fs/pstore/dmesg-ramoops-0': { text: 'Panic\n' } })
+  new TrialRecords(system).begin(startedRecord())
+  change(system, { ...during, '/proc/cmdline': { text: `linux_kexec.trial=${ID}\n` } })
+  const { document: running } = await json(['trial', '--root', system.root])
+  change(system, after)
+  const { document: back } = await json(['trial', 'status', '--root', system.root])
+  expect([running.outcome, back.outcome]).toEqual(['running', 'taken-back'])
+  const all = { ...running, lastLines: back.lastLines }
+  expect(fields(all, ['record']).sort()).toEqual(documented('trial'))
 })
 
 test('docs/json.md: load, when it refuses', async () => {

@@ -1,0 +1,107 @@
+import { exposureWarnings } from '../../system/exposure.ts'
+import type { System } from '../../system/system.ts'
+import { cancelTrial } from '../../trial/cancel.ts'
+import { liveGuards } from '../../trial/guards/control.ts'
+import { type TrialStatus, trialStatus } from '../../trial/status.ts'
+import { unloadTrial } from '../../trial/unload-trial.ts'
+import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../arguments/command.ts'
+import { rootOption, systemOf } from '../arguments/root-option.ts'
+import { CHECK_DIRECTORY, type CheckDirectory } from '../checks/check-directory.ts'
+import { confirmChecked, wayOf } from '../checks/confirm-checked.ts'
+import type { CheckResult } from '../checks/run-check.ts'
+import { reportFailure } from '../output/failure.ts'
+import { noteBelow, noteLine, print, printJson, warn } from '../output/output.ts'
+import { trialReport } from '../reports/trial-report.ts'
+
+/** Seconds that each check may take. */
+const CHECK_LIMIT = 60
+
+export const command: Command = {
+  name: 'trial',
+  summary: 'Shows the last trial, confirms the running one, or cancels one that has not started.',
+  operands: '[status|confirm|cancel]',
+  arity: [0, 1],
+  options: {
+    'check-timeout': {
+      type: 'string',
+      value: 'SECONDS',
+      help: `with confirm: how long each check may take (default: ${CHECK_LIMIT})`,
+    },
+    root: { ...rootOption, help: 'with status: show the trial of the system in this directory instead' },
+    json: jsonOption,
+  },
+  examples: [
+    ['linux-kexec trial', 'the last trial, and whether it runs'],
+    ['linux-kexec trial confirm', 'keep the running kernel, if all checks pass'],
+    ['linux-kexec trial cancel', 'unload the kernel on trial before it is started'],
+  ],
+  notes: `confirm runs every program in ${CHECK_DIRECTORY}, in the order of their names. The first one that does not end with
+status 0 in its time ends the trial.
+
+The exit status is 4 when there is no trial to show, confirm or cancel, and 3 when the trial cannot be confirmed or cancelled.`,
+  async run(args) {
+    const [action = 'status'] = args.positionals
+    if (action !== 'confirm' && args.text('check-timeout') !== undefined)
+      throw new UsageError('--check-timeout goes with confirm')
+    if (action !== 'status' && args.text('root') !== undefined) throw new UsageError('--root goes with status')
+    const system = systemOf(args)
+    if (action === 'status') return show(args, trialStatus(system))
+    if (action === 'confirm') return await confirm(args, system)
+    if (action === 'cancel') return cancel(args, system)
+    throw new UsageError(`trial takes status, confirm or cancel, not '${action}'`)
+  },
+}
+
+function show(args: Arguments, status: TrialStatus): ExitStatus {
+  if (args.flag('json')) printJson(status)
+  else print(trialReport(status))
+  if (status.outcome === 'none') return exit.nothingLoaded
+  return status.outcome === 'unreadable' || status.outcome === 'unrecorded' ? exit.failed : exit.done
+}
+
+async function confirm(args: Arguments, system: System): Promise<ExitStatus> {
+  const limit = limitOf(args.text('check-timeout'))
+  const found = (directory: CheckDirectory) => warnOf(system, directory)
+  const outcome = await confirmChecked(system, { guards: liveGuards, limit, found, checked: noteCheck })
+  const { status, checks, failure } = outcome
+  const guards = status.record?.guards
+  if (failure !== null) {
+    const failed = reportFailure(failure, args.flag('json'), command.name)
+    // Everything is on the disk and on the terminal: now a guard may end this kernel.
+    if (guards !== undefined && liveGuards.fire(guards)) noteLine('The machine is being reset.')
+    return failed
+  }
+  if (args.flag('json')) printJson({ ...status, checks })
+  else print(`confirmed: ${status.record?.id}, ${status.record?.target.kernel}`)
+  return exit.done
+}
+
+function cancel(args: Arguments, system: System): ExitStatus {
+  const status = cancelTrial(system, {
+    reason: 'It was cancelled before its kernel was started.',
+    unload: (record) => unloadTrial(system, record, liveGuards),
+  })
+  if (args.flag('json')) printJson(status)
+  else print(`cancelled: ${status.record?.id}, ${status.record?.target.kernel}`)
+  return exit.done
+}
+
+function limitOf(text: string | undefined): number {
+  if (text === undefined) return CHECK_LIMIT * 1000
+  if (!/^\d{1,6}$/.test(text) || Number(text) === 0)
+    throw new UsageError(`--check-timeout takes whole seconds, not '${text}'`)
+  return Number(text) * 1000
+}
+
+/** Root runs the checks, so anyone who may change one of them runs as root. A check that is not run is no check. */
+function warnOf(system: System, { programs, skipped }: CheckDirectory): void {
+  for (const name of skipped) warn(`${CHECK_DIRECTORY}/${name} is not a program that can be run: it was skipped.`)
+  const paths = programs.map((name) => `${CHECK_DIRECTORY}/${name}`)
+  for (const warning of exposureWarnings(system, paths)) warn(warning)
+}
+
+function noteCheck(result: CheckResult): void {
+  const how = result.passed ? 'passed' : wayOf(result)
+  noteLine(`check ${result.name}: ${how} (${result.milliseconds} ms)`)
+  for (const line of result.output.split('\n')) if (line.trim() !== '') noteBelow(line, 'dim')
+}
