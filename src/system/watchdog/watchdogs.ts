@@ -45,6 +45,8 @@ export interface WatchdogCore {
   readonly handleBootEnabled: boolean | null
   /** Seconds for which it does so before a program opens the watchdog; 0: for ever. */
   readonly openTimeout: number | null
+  /** Whether it is a module, as on Debian: its parameters then take effect without a boot. */
+  readonly isModule: boolean
 }
 
 /** Every watchdog, in order of their names. Opens none of them: that would start it. */
@@ -62,6 +64,8 @@ export function readWatchdogCore(system: System): WatchdogCore {
     stopOnReboot: wholeNumber(parameter('stop_on_reboot')),
     handleBootEnabled: handles === undefined ? null : handles === 'Y',
     openTimeout: wholeNumber(parameter('open_timeout')),
+    // Only what was loaded has a state: module_add_modinfo_attrs() of kernel/module/sysfs.c.
+    isModule: system.exists('/sys/module/watchdog/initstate'),
   }
 }
 

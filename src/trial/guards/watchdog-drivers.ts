@@ -34,6 +34,8 @@ export interface WatchdogDriver {
    * it depends on a clock. Beyond it the running kernel feeds the hardware in between, and that ends with the kernel.
    */
   readonly limit?: number | null
+  /** Whether the hardware may count down a second time before it resets the machine. */
+  readonly countsTwice?: true
 }
 
 /**
@@ -49,8 +51,9 @@ export const READ_SINCE = { major: 6, minor: 1 }
 export const watchdogDrivers: readonly WatchdogDriver[] = [
   // esb_initdevice() writes 0 to ESB_LOCK_REG.
   { module: 'i6300esb', identity: 'i6300ESB timer', atReboot: 'core-stops', atProbe: 'stops' },
-  // iTCO_wdt_set_running(); 0x3ff ticks of 0.6 s (iTCO_wdt_set_timeout).
-  { module: 'iTCO_wdt', atReboot: 'core-stops', atProbe: 'notices', limit: 613 },
+  // iTCO_wdt_set_running(); 0x3ff ticks of 0.6 s (iTCO_wdt_set_timeout). After the first time the TCO of version 2 only
+  // raises an SMI, and with firmware that does nothing then, QEMU's among them, the second time resets the machine.
+  { module: 'iTCO_wdt', atReboot: 'core-stops', atProbe: 'notices', limit: 613, countsTwice: true },
   { module: 'wdat_wdt', identity: 'wdat_wdt', atReboot: 'core-stops', atProbe: 'notices' },
   // sp5100_tco_timer_init() calls tco_timer_stop().
   { module: 'sp5100_tco', driver: 'sp5100-tco', atReboot: 'core-stops', atProbe: 'stops' },

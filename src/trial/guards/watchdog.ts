@@ -51,6 +51,8 @@ interface Judged {
 export interface GuardingWatchdog extends Judged {
   readonly guards: true
   readonly guard: WatchdogGuard
+  /** Seconds without being fed after which it resets the machine at the latest: some hardware counts twice. */
+  readonly latest: number
   /** Who arms it: linux-kexec before the reboot, or systemd at its end. */
   readonly armedBy: 'linux-kexec' | 'systemd'
   /**
@@ -121,11 +123,15 @@ function stopped(question: Question, driver: WatchdogDriver): UselessWatchdog | 
   if (isKept) return undefined
   const why =
     stopOnReboot === 1 ? 'because of watchdog.stop_on_reboot=1' : `because its driver, ${module}, asks for that`
-  const hint =
-    stopOnReboot === null
-      ? null
-      : 'Add watchdog.stop_on_reboot=0 to the command line of the running kernel, and boot it once with that.'
-  return useless(question, 'stopped-at-reboot', `The kernel stops it at a reboot, ${why}.`, hint)
+  return useless(question, 'stopped-at-reboot', `The kernel stops it at a reboot, ${why}.`, keeping(question, module))
+}
+
+/** How the kernel is told to keep watchdogs running. A driver asks when it registers its watchdog. */
+function keeping({ facts: { core } }: Question, module: string): string | null {
+  if (core.stopOnReboot === null) return null
+  return core.isModule
+    ? `modprobe -r ${module} watchdog && modprobe watchdog stop_on_reboot=0 && modprobe ${module}`
+    : 'Add watchdog.stop_on_reboot=0 to the command line of the running kernel, and boot it once with that.'
 }
 
 /** Who feeds it, and whether they hand it over. */
@@ -249,14 +255,17 @@ function timed(question: Question, driver: WatchdogDriver, passage: Passage): Wa
     return useless(question, 'timeout-too-short', short, hint)
   }
   const timeout = driver.atReboot === 'extends' ? Math.max(set, limit ?? set) : set
+  const latest = driver.countsTwice ? 2 * timeout : timeout
+  const within = latest === timeout ? `${timeout}` : `${timeout} to ${latest}`
   return {
     guards: true,
-    ...judged(question, `It resets the machine after ${timeout} s without being fed. ${reason}`),
+    ...judged(question, `Without being fed it resets the machine after ${within} s. ${reason}`),
     guard: {
       name: watchdog.name,
       driver: question.target.kindOf(driver.module) === 'module' ? driver.module : null,
       timeout,
     },
+    latest,
     armedBy: isHandedOver ? 'systemd' : 'linux-kexec',
     until,
     parameters,

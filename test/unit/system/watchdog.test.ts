@@ -69,10 +69,21 @@ describe('watchdogs', () => {
     const parameters = '/sys/module/watchdog/parameters'
     const core = { stop_on_reboot: '-1', handle_boot_enabled: 'Y', open_timeout: '0' }
     const read = (tree: Tree) => readWatchdogCore(systemOf(tree))
-    expect(read(lines(parameters, core))).toEqual({ stopOnReboot: -1, handleBootEnabled: true, openTimeout: 0 })
+    const loaded = lines('/sys/module/watchdog', { initstate: 'live' })
+    expect(read({ ...lines(parameters, core), ...loaded })).toEqual({
+      stopOnReboot: -1,
+      handleBootEnabled: true,
+      openTimeout: 0,
+      isModule: true,
+    })
     const set = { stop_on_reboot: '0', handle_boot_enabled: 'N', open_timeout: '90' }
-    expect(read(lines(parameters, set))).toEqual({ stopOnReboot: 0, handleBootEnabled: false, openTimeout: 90 })
-    expect(read({ '/sys': 'directory' })).toEqual({ stopOnReboot: null, handleBootEnabled: null, openTimeout: null })
+    expect(read(lines(parameters, set))).toMatchObject({ stopOnReboot: 0, handleBootEnabled: false, openTimeout: 90 })
+    expect(read({ '/sys': 'directory' })).toEqual({
+      stopOnReboot: null,
+      handleBootEnabled: null,
+      openTimeout: null,
+      isModule: false,
+    })
   })
 })
 

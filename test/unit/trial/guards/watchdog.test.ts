@@ -76,6 +76,10 @@ describe('on the way out of the running kernel', () => {
       hint: expect.stringContaining('watchdog.stop_on_reboot=0'),
     })
     expect(stopped.evidence).toContainEqual({ source: '/sys/module/watchdog/parameters/stop_on_reboot', value: '-1' })
+    const loaded: Tree = { '/sys/module/watchdog/initstate': { text: 'live\n' } }
+    expect(judge([watchdog(), asBuilt, loaded])).toMatchObject({
+      hint: 'modprobe -r i6300esb watchdog && modprobe watchdog stop_on_reboot=0 && modprobe i6300esb',
+    })
     expect(fault([watchdog(), kept])).toBe('guards')
     // A kernel before that parameter.
     expect(judge([watchdog()])).toMatchObject({ fault: 'stopped-at-reboot', hint: null })
@@ -169,7 +173,7 @@ describe('in the new kernel', () => {
 
   test('a driver that stops it is kept away until the confirmation', () => {
     const judgement = judge([watchdog(), kept])
-    expect(judgement).toMatchObject({ until: 'confirmation', guard: { driver: 'i6300esb', timeout: 120 } })
+    expect(judgement).toMatchObject({ until: 'confirmation', guard: { driver: 'i6300esb', timeout: 120 }, latest: 120 })
     expect(judgement).toMatchObject({ parameters: [{ parameter: 'modprobe.blacklist=i6300esb' }] })
     expect(fault([watchdog(), kept], target('built-in'))).toBe('not-in-the-new-kernel')
     expect(fault([watchdog(), kept], target('absent'))).toBe('not-in-the-new-kernel')
@@ -181,6 +185,8 @@ describe('in the new kernel', () => {
     expect(judgement).toMatchObject({
       until: 'confirmation',
       guard: { timeout: 90, driver: 'iTCO_wdt' },
+      latest: 180,
+      reason: expect.stringContaining('90 to 180 s'),
       parameters: [{ parameter: 'watchdog.handle_boot_enabled=1' }, { parameter: 'watchdog.open_timeout=90' }],
     })
     const fed = [itco, kept, manager('RuntimeWatchdogSec=20', 'KExecWatchdogSec=90')]
