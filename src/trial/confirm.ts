@@ -1,6 +1,7 @@
 import { KexecError } from '../errors.ts'
 import { Lock } from '../state/lock.ts'
 import type { System } from '../system/system.ts'
+import { undoFallback } from './grub/block-file.ts'
 import type { TrialGuards, TrialRecord } from './model/trial.ts'
 import { advance } from './record/advance.ts'
 import { TrialRecords } from './record/records.ts'
@@ -29,15 +30,32 @@ export interface Confirmation {
 export function confirmTrial(system: System, { release }: Confirmation): TrialStatus {
   return locked(system, (records) => {
     const status = statusOf(system, records.latest(), records)
-    if (status.outcome === 'confirmed' && status.isRunning) return status
+    if (status.outcome === 'confirmed' && status.isRunning) {
+      endOneShot(system, status.record)
+      return status
+    }
     const record = runningTrial(system, records, status)
     if (status.differences.length > 0) throw refuse(status, 'running')
     records.update(advance(startedOf(system, record), 'confirmed'), () => {
       if (timeLeftOf(system, record) === 0) throw refuse({ ...status, outcome: 'expired' }, 'running')
       release(record.guards)
     })
+    endOneShot(system, record)
     return statusOf(system, records.latest(), records)
   })
+}
+
+/**
+ * A fallback for one boot is of no use any more, and would start the old kernel once. Never throws: the trial is confirmed,
+ * and `isFallbackSet` shows what was left.
+ */
+function endOneShot(system: System, record: TrialRecord | null): void {
+  if (record?.fallback?.variable !== 'next_entry') return
+  try {
+    undoFallback(system, record.fallback)
+  } catch {
+    // A boot partition that cannot be written.
+  }
 }
 
 /**

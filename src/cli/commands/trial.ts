@@ -1,6 +1,7 @@
 import { exposureWarnings } from '../../system/exposure.ts'
 import type { System } from '../../system/system.ts'
 import { cancelTrial } from '../../trial/cancel.ts'
+import { isFallbackSet } from '../../trial/grub/block-file.ts'
 import { liveGuards } from '../../trial/guards/control.ts'
 import { type TrialStatus, trialStatus } from '../../trial/status.ts'
 import { unloadTrial } from '../../trial/unload-trial.ts'
@@ -71,6 +72,9 @@ async function confirm(args: Arguments, system: System): Promise<ExitStatus> {
     if (guards !== undefined && liveGuards.fire(guards)) noteLine('The machine is being reset.')
     return failed
   }
+  const { fallback } = status.record ?? {}
+  if (fallback?.variable === 'next_entry' && isFallbackSet(system, fallback))
+    warn(`${fallback.path} could not be changed: the next boot through the firmware still starts the fallback.`)
   if (args.flag('json')) printJson({ ...status, checks })
   else print(`confirmed: ${status.record?.id}, ${status.record?.target.kernel}`)
   return exit.done

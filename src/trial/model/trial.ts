@@ -3,6 +3,8 @@
  * back: the guards bring the reset about, and the record outlives it.
  */
 
+import type { FallbackChange } from './fallback.ts'
+
 /**
  * The parameter that identifies a trial to the kernel it starts. The kernel hands no name with a dot to init
  * (unknown_bootoption() of init/main.c), and keeps it in /proc/cmdline.
@@ -69,6 +71,8 @@ export interface TrialRecord {
   readonly guards: TrialGuards
   readonly target: TrialTarget
   readonly rollback: Rollback | null
+  /** What was changed so that a reset boots that; null, or absent, when nothing was. */
+  readonly fallback?: FallbackChange | null
   /** The kernel that loaded it. */
   readonly from: { readonly release: string; readonly bootId: string }
 }

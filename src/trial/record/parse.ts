@@ -41,6 +41,13 @@ const areTimes: Check = (value) =>
   value !== null &&
   Object.entries(value).every(([state, time]) => isState(state) && isTime(time))
 
+const isFallback = objectOf({
+  path: isText,
+  variable: (value) => value === 'saved_entry' || value === 'next_entry',
+  value: isText,
+  before: orNull(isText),
+})
+
 const recordFields: Readonly<Record<Exclude<keyof TrialRecord, 'schemaVersion'>, Check>> = {
   id: isId,
   state: isState,
@@ -59,5 +66,6 @@ const recordFields: Readonly<Record<Exclude<keyof TrialRecord, 'schemaVersion'>,
     initrdSha256: orNull(isText),
   }),
   rollback: orNull(objectOf({ entry: isText, title: isText, kernel: orNull(isText), reason: isText })),
+  fallback: (value) => value === undefined || value === null || isFallback(value),
   from: objectOf({ release: isText, bootId: isText }),
 }

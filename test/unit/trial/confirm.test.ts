@@ -227,3 +227,32 @@ test('while a load or a reboot is at work, nothing is confirmed', async () => {
   lock.release()
   expect(confirmTrial(system, { release: () => {} })).toMatchObject({ outcome: 'confirmed' })
 })
+
+const BLOCK = '/boot/grub/grubenv'
+const fallback = { path: BLOCK, value: 'old', before: null }
+const blockWith = (line: string) => `# GRUB Environment Block\n${line}`.padEnd(1024, '#')
+
+test('a fallback for one boot ends with the confirmation; one that stays, or that GRUB has used, is left alone', () => {
+  const confirmedWith = (variable: 'next_entry' | 'saved_entry', line: string) => {
+    const system = recorded(startedRecord({ fallback: { ...fallback, variable } }), during, {
+      [BLOCK]: { text: blockWith(line) },
+    })
+    confirmTrial(system, { release: () => {} })
+    return readFileSync(join(system.root, BLOCK), 'utf8')
+  }
+  expect(confirmedWith('next_entry', 'a=1\nnext_entry=old\n')).toBe(blockWith('a=1\n'))
+  expect(confirmedWith('next_entry', 'next_entry=\n')).toBe(blockWith('next_entry=\n'))
+  expect(confirmedWith('saved_entry', 'saved_entry=old\n')).toBe(blockWith('saved_entry=old\n'))
+  const without = recorded(startedRecord({ fallback: { ...fallback, variable: 'next_entry' } }), during)
+  expect(confirmTrial(without, { release: () => {} })).toMatchObject({ outcome: 'confirmed' })
+})
+
+test('cancelling takes the fallback back, before the record says so', () => {
+  const record = trialRecord({ fallback: { ...fallback, variable: 'saved_entry', before: 'newest' } })
+  const system = recorded(record, before, { [BLOCK]: { text: blockWith('saved_entry=old\n') } })
+  cancelTrial(system, { reason: 'Not today.', unload: () => {} })
+  expect(readFileSync(join(system.root, BLOCK), 'utf8')).toBe(blockWith('saved_entry=newest\n'))
+  const full = recorded(record, before, { [BLOCK]: { text: '# GRUB Environment Block\nsaved_entry=old\n' } })
+  expect(() => cancelTrial(full, { reason: 'x', unload: () => {} })).toThrow(expect.objectContaining({ reason: 'io' }))
+  expect(storedRecord(full).state).toBe('loaded')
+})

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readBootMenu } from '../../../src/entries/discover.ts'
@@ -6,20 +6,7 @@ import type { BootEntry } from '../../../src/entries/model/entry.ts'
 import type { System } from '../../../src/system/system.ts'
 import { judgeRollback, type Tried } from '../../../src/trial/rollback.ts'
 import { fixtureSystem } from '../entries/fixtures.ts'
-import { lengthen } from '../plan/debian.ts'
-
-/** Debian with three kernels, or another tree of a real GRUB, whose kernels have their full length. */
-function machineWith(name: string): System {
-  const system = fixtureSystem(name)
-  const boot = join(system.root, 'boot')
-  for (const file of readdirSync(boot)) if (file.startsWith('vmlinuz')) lengthen(join(boot, file))
-  return system
-}
-
-/** What loading an entry would start. */
-function triedOf({ kernel, version, initrds, commandLine }: BootEntry): Tried {
-  return { kernel, release: version, initrds, commandLine: commandLine ?? '' }
-}
+import { machineWith, triedOf } from './tried.ts'
 
 async function judge(system: System, choose: (entries: readonly BootEntry[]) => Tried) {
   const menu = await readBootMenu({ system })

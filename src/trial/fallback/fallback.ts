@@ -1,0 +1,64 @@
+import { readBootMenu } from '../../entries/discover.ts'
+import type { BootMenu } from '../../entries/model/boot-menu.ts'
+import { selectEntry } from '../../entries/select.ts'
+import { KexecError } from '../../errors.ts'
+import type { System } from '../../system/system.ts'
+import { undoFallback, writeVariable } from '../grub/block-file.ts'
+import type { FallbackChange } from '../model/fallback.ts'
+import type { Rollback } from '../model/trial.ts'
+import { judgeRollback, type Tried } from '../rollback.ts'
+import { planGrubFallback } from './grub.ts'
+
+/** How a reset is made to boot the fallback. */
+export interface PlannedFallback {
+  readonly rollback: Rollback
+  /** Null when the machine boots it anyway. */
+  readonly change: FallbackChange | null
+}
+
+/**
+ * Plans how a reset boots an entry: it is the default already, or a change of the boot loader's files makes it that, as an
+ * evaluation of those files shows. Writes nothing.
+ * @param selector the entry, as `selectEntry` takes it
+ * @throws KexecError 'no-rollback' (refused) when the entry cannot be made the fallback, 'no-such-entry', 'ambiguous-entry'
+ */
+export async function planFallback(
+  system: System,
+  menu: BootMenu,
+  selector: string,
+  tried: Tried,
+): Promise<PlannedFallback> {
+  const entry = selectEntry(menu.entries, selector)
+  const now = judgeRollback(system, menu, tried)
+  if (now.verdict === 'sure' && now.rollback.entry === entry.id) return { rollback: now.rollback, change: null }
+  const loader = menu.loaders.find((each) => each.inCharge)
+  if (loader === undefined || loader.source !== 'grub')
+    throw refuse(
+      `linux-kexec can make an entry the fallback of GRUB only, and ${loader === undefined ? 'no boot loader was found' : `this machine boots with ${loader.config} (${loader.source})`}`,
+    )
+  const planned = await planGrubFallback(system, menu, loader, entry, tried)
+  if (typeof planned === 'string') throw refuse(`'${entry.title}' cannot be made the fallback: ${planned}`)
+  return planned
+}
+
+/**
+ * Makes the change of a plan, and evaluates the boot loader's files again. A change that does not lead to the fallback is
+ * taken back.
+ * @throws KexecError 'no-rollback', 'io'
+ */
+export async function setFallback(system: System, planned: PlannedFallback, tried: Tried): Promise<Rollback> {
+  const { change, rollback } = planned
+  if (change !== null) writeVariable(system, change.path, change.variable, change.value)
+  const verdict = judgeRollback(system, await readBootMenu({ system }), tried)
+  if (verdict.verdict === 'sure' && verdict.rollback.entry === rollback.entry) return verdict.rollback
+  if (change !== null) undoFallback(system, change)
+  throw refuse(`'${rollback.title}' is not what a reset boots${verdict.verdict === 'sure' ? '' : `: ${verdict.text}`}`)
+}
+
+function refuse(summary: string): KexecError {
+  return new KexecError(summary, {
+    reason: 'no-rollback',
+    hint: 'Make the fallback the default of the boot loader: linux-kexec list',
+    refused: true,
+  })
+}
