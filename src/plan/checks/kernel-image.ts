@@ -217,6 +217,6 @@ function checkRelease({ image, way }: CheckedKernel, { series, architecture }: R
   if (way.engine !== 'file') return []
   const since = factsOf(architecture ?? '')?.fileLoadSince?.[image.format]
   if (since === undefined || series === null || series >= since) return []
-  const text = `kexec_file_load takes a ${image.format} on ${architecture} since Linux ${seriesName(since)}, and Linux ${seriesName(series)} is running`
+  const text = `kexec_file_load takes the format ${image.format} on ${architecture} since Linux ${seriesName(since)}, and Linux ${seriesName(series)} is running`
   return [warning('format-too-new', text)]
 }

@@ -180,7 +180,7 @@ describe('the machine', () => {
   test('a kernel that is too old for the format is warned of', () => {
     const running = (release: string) => machine('riscv64', { '/proc/sys/kernel/osrelease': { text: `${release}\n` } })
     expect(judge(running('6.12.107+deb13-riscv64'), kernels.riscv64).warnings).toEqual([
-      'kexec_file_load takes a riscv Image on riscv64 since Linux 6.16, and Linux 6.12 is running',
+      'kexec_file_load takes the format riscv Image on riscv64 since Linux 6.16, and Linux 6.12 is running',
     ])
     expect(judge(running('6.16.1'), kernels.riscv64).warnings).toEqual([])
     expect(judge(running('7.0.0'), kernels.riscv64).warnings).toEqual([])
