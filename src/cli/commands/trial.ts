@@ -9,6 +9,7 @@ import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageE
 import { rootOption, systemOf } from '../arguments/root-option.ts'
 import { CHECK_DIRECTORY, type CheckDirectory } from '../checks/check-directory.ts'
 import { confirmChecked, wayOf } from '../checks/confirm-checked.ts'
+import { loadingDrivers } from '../checks/load-driver.ts'
 import type { CheckResult } from '../checks/run-check.ts'
 import { reportFailure } from '../output/failure.ts'
 import { noteBelow, noteLine, print, printJson, warn } from '../output/output.ts'
@@ -63,7 +64,12 @@ function show(args: Arguments, status: TrialStatus): ExitStatus {
 async function confirm(args: Arguments, system: System): Promise<ExitStatus> {
   const limit = limitOf(args.text('check-timeout'))
   const found = (directory: CheckDirectory) => warnOf(system, directory)
-  const outcome = await confirmChecked(system, { guards: liveGuards, limit, found, checked: noteCheck })
+  const outcome = await confirmChecked(system, {
+    guards: loadingDrivers(system, liveGuards),
+    limit,
+    found,
+    checked: noteCheck,
+  })
   const { status, checks, failure } = outcome
   const guards = status.record?.guards
   if (failure !== null) {

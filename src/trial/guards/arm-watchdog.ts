@@ -79,6 +79,38 @@ export function releaseWatchdog(system: System, guard: WatchdogGuard): WatchdogR
   return after?.state === 'active' ? { outcome: 'runs-on', name, timeout } : { outcome: 'stopped', name }
 }
 
+/** Seconds until a watchdog resets the machine that is to do so now: the least that its driver takes. */
+const SOON = [1, 2, 5, 10, 30]
+
+/**
+ * Lets the watchdog of a guard reset the machine within seconds.
+ * @returns false where it cannot: its driver is not loaded, or another process holds it. It goes on as it was
+ */
+export function fireWatchdog(system: System, guard: WatchdogGuard): boolean {
+  const watchdog = findAgain(readWatchdogs(system), guard)
+  if (watchdog === undefined) return false
+  let device: number
+  try {
+    device = openDevice(system, watchdog.name)
+  } catch {
+    return false
+  }
+  try {
+    const isSet = SOON.some((seconds) => native().watchdogSetTimeout(device, seconds) > 0)
+    writeSync(device, FEED)
+    return isSet
+  } catch {
+    return false
+  } finally {
+    closeSync(device)
+  }
+}
+
+/** Whether the driver of a guard's watchdog is loaded, so that the guard can be released. */
+export function isWatchdogThere(system: System, guard: WatchdogGuard): boolean {
+  return findAgain(readWatchdogs(system), guard) !== undefined
+}
+
 /** The watchdog of a guard in the new kernel, which may count them otherwise: by its driver, else by its name. */
 function findAgain(watchdogs: readonly Watchdog[], guard: WatchdogGuard): Watchdog | undefined {
   const { driver } = guard

@@ -76,7 +76,7 @@ function findHolders(system: System, watchdogs: readonly Watchdog[]): Map<string
 export function readWatchdogTarget(system: System, release: string | null): WatchdogTarget {
   const directory = ['/usr/lib/modules', '/lib/modules']
     .map((parent) => posix.join(parent, release ?? ''))
-    .find((each) => release !== null && system.exists(posix.join(each, 'modules.builtin')))
+    .find((each) => release !== null && system.exists(each))
   const names = (file: string) =>
     directory === undefined ? undefined : moduleNames(system.readText(posix.join(directory, file)))
   const builtIn = names('modules.builtin')

@@ -1,14 +1,16 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { System } from '../../../../src/system/system.ts'
 import { judgeWatchdogs } from '../../../../src/trial/guards/watchdog.ts'
-import { knownDriver, watchdogDrivers } from '../../../../src/trial/guards/watchdog-drivers.ts'
+import { knownDriver, type WatchdogDriver, watchdogDrivers } from '../../../../src/trial/guards/watchdog-drivers.ts'
 import {
   type DriverKind,
   readWatchdogFacts,
   readWatchdogTarget,
   type WatchdogTarget,
 } from '../../../../src/trial/guards/watchdog-facts.ts'
-import { makeTree, type Tree } from '../../entries/tree.ts'
+import { type Content, makeTree, type Tree } from '../../entries/tree.ts'
 
 /** Attributes of a watchdog that nobody has opened, as QEMU's i6300ESB shows them. */
 const idle = {
@@ -231,6 +233,13 @@ describe('in the new kernel', () => {
       },
     }
     expect(read(files)).toEqual(['module', 'built-in', 'absent', 'absent'])
+    const { [`${directory}/modules.dep`]: modules } = files
+    expect(read({ [`${directory}/modules.dep`]: modules as Content })).toEqual([
+      'module',
+      'unknown',
+      'unknown',
+      'unknown',
+    ])
     expect(read({})).toEqual(['unknown', 'unknown', 'unknown', 'unknown'])
     expect(read(files, null)).toEqual(['unknown', 'unknown', 'unknown', 'unknown'])
   })
@@ -243,4 +252,26 @@ test('the table has each driver once, and finds it by what the kernel shows', ()
   expect(knownDriver('sp5100-tco', 'SP5100 TCO timer')?.module).toBe('sp5100_tco')
   expect(knownDriver(null, 'i6300ESB timer')?.module).toBe('i6300esb')
   expect(knownDriver(null, null)).toBeUndefined()
+})
+
+test('docs/trials.md lists every driver in the row of its kind', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../../docs/trials.md'), 'utf8')
+  const rows = page.split('\n').filter((line) => /^\| `\w+`/.test(line))
+  const documented = new Map(
+    rows.flatMap((row) => {
+      const [, names = '', verdict = ''] = row.split('|')
+      return [...names.matchAll(/`(\w+)`/g)].map(([, name]) => [name as string, verdict.trim()] as const)
+    }),
+  )
+  const verdictOf = ({ atReboot, atProbe, limit }: WatchdogDriver) => {
+    if (limit === null) return /^no: .* is unknown$/
+    if (atReboot === 'driver-stops') return /^no: the driver stops it$/
+    if (atReboot === 'ends') return /^no: it ends with the kernel$/
+    if (atReboot !== 'core-stops') return /^yes, unless `watchdog.stop_on_reboot=1`$/
+    return atProbe === 'notices' ? /stop_on_reboot=0`$/ : /stop_on_reboot=0`, where the driver is a module$/
+  }
+  for (const driver of watchdogDrivers) expect(documented.get(driver.module), driver.module).toMatch(verdictOf(driver))
+  const modules = new Set(watchdogDrivers.map(({ module }) => module))
+  const isDriver = (name: string) => name.endsWith('_wdt')
+  expect([...documented.keys()].filter((name) => isDriver(name) && !modules.has(name))).toEqual([])
 })
