@@ -46,6 +46,7 @@ export function mergeMenus(menus: readonly Menu[], survey: Survey): MergedMenus 
       default: presets.get(menu)?.id ?? null,
       reason: presets.has(menu) ? (menu.preset?.reason ?? null) : null,
       undecided: menu.undecided ?? null,
+      waits: menu.waits ?? null,
       problems: problems.get(menu) ?? [],
     })),
     problems: [...[...problems.values()].flat(), ...disagreements(charge, presets)],

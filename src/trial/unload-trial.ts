@@ -9,9 +9,10 @@ import { TRIAL_PARAMETER, type TrialRecord } from './model/trial.ts'
  * Unloads the kernel of a trial that does not run yet, and releases its guards. A kernel that was loaded in its place stays.
  * The caller holds the lock. @throws KexecError as `unload`
  */
-export function unloadTrial(system: System, { id, guards }: TrialRecord, control: GuardControl): void {
+export function unloadTrial(system: System, { id, state: stage, guards }: TrialRecord, control: GuardControl): void {
   const { state, record } = loadedImages({ system }).kernel
   const isHeld = state === 'ours' || state === 'unconfirmed'
   if (isHeld && hasParameter(record?.commandLine, TRIAL_PARAMETER, id)) unloadLocked(false)
-  control.release(guards)
+  // The reboot arms them.
+  if (stage === 'started') control.release(guards)
 }

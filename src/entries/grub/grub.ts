@@ -96,6 +96,7 @@ async function runOf(survey: Survey, config: string, isStrict: boolean): Promise
     config: entries[0]?.source === 'bls' ? config : (entries[0]?.config ?? config),
     entries,
     preset: presetOf(run, level, entries, config),
+    ...waitOf(level, context, config),
     problems: run.problems,
   }
   return { menu, guessed: run.devices.guessed.size }
@@ -169,6 +170,21 @@ function presetOf(run: Interpreter, level: MenuLevel, entries: readonly FoundEnt
       `${originOf(run, text, config)} is '${text}', which names no entry: GRUB takes the first.`,
     )
   return { entry, reason: text === '' ? 'it is the first entry and nothing names another' : 'it is the first entry' }
+}
+
+/**
+ * GRUB waits for a key where `timeout` is not set or is no number, as -1 is none: grub_menu_get_timeout() of
+ * grub-core/normal/menu.c. A script that loads a kernel itself shows no menu.
+ */
+function waitOf({ timeout }: MenuLevel, { items }: MenuContext, config: string): { readonly waits?: string } {
+  if (items.every(({ ready }) => ready !== undefined)) return {}
+  if (timeout === null) return { waits: `${config} sets no timeout, so GRUB waits for a key` }
+  const isNumber = (text: string) => /^\s*(?:0x[\da-f]+|\d+)/i.test(text)
+  if (typeof timeout === 'string') {
+    return isNumber(timeout) ? {} : { waits: `timeout is '${timeout}' in ${config}, so GRUB waits for a key` }
+  }
+  if (timeout.candidates.every(isNumber)) return {}
+  return { waits: `whether GRUB waits for a key depends on ${timeout.why}` }
 }
 
 /** The source of the default. */

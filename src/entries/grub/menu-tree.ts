@@ -4,6 +4,7 @@ import { BootCommands } from './interpreter/boot-commands.ts'
 import type { Interpreter } from './interpreter/interpreter.ts'
 import type { MenuContext, MenuItem } from './interpreter/menu.ts'
 import { Environment } from './script/environment.ts'
+import type { Value } from './script/values.ts'
 
 /** A menu with the starts of its entries and the contents of its submenus. */
 export interface MenuNode {
@@ -18,6 +19,8 @@ export interface MenuLevel {
   readonly nodes: MenuNode[]
   /** Its own `default`; null when it is not set. */
   readonly default: string | null
+  /** Its own `timeout`; null when it is not set. */
+  readonly timeout: Value | null
 }
 
 interface Pending {
@@ -66,12 +69,14 @@ export async function menuTree(run: Interpreter, top: MenuContext): Promise<Menu
 
 function levelOf(run: Interpreter, context: MenuContext): MenuLevel {
   let preset: string | null = null
+  let timeout: Value | null = null
   run.inContext(context, [], () => {
     const value = run.get('default')
     preset = value === undefined ? null : run.text('default')
     if (typeof value === 'object') run.problem('uncertain', `Which entry is the default depends on ${value.why}.`)
+    timeout = run.get('timeout') ?? null
   })
-  return { nodes: [], default: preset }
+  return { nodes: [], default: preset, timeout }
 }
 
 function nodeOf(

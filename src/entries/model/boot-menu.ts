@@ -14,6 +14,8 @@ export interface BootLoader {
   readonly reason: string | null
   /** Why the entry it would boot is unknown, one sentence without its full stop; null where it is known. */
   readonly undecided: string | null
+  /** Why nothing boots until somebody touches a key, one sentence without its full stop; null without a sign of that. */
+  readonly waits: string | null
   /** Faults of its configuration as a whole. */
   readonly problems: readonly BootProblem[]
 }

@@ -59,6 +59,8 @@ export interface Menu {
    * sign of one.
    */
   readonly undecided?: string
+  /** Why nothing boots until somebody touches a key, one sentence without its full stop. Absent: no sign of that. */
+  readonly waits?: string
   /** Faults of the configuration as a whole, with file and line where there is one. */
   readonly problems: readonly BootProblem[]
 }

@@ -71,6 +71,7 @@ test('--json: the fields that scripts rely on, paths as seen inside the root', a
         default: null,
         reason: null,
         undecided: null,
+        waits: null,
         problems: [],
       },
     ],

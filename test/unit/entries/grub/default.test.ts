@@ -8,11 +8,12 @@ function entry(title: string, id = title): MenuNode {
 }
 
 function submenu(title: string, id: string, preset: string, ...nodes: MenuNode[]): MenuNode {
-  return { ...entry(title, id), entry: null, menu: { nodes, default: preset } }
+  return { ...entry(title, id), entry: null, menu: { nodes, default: preset, timeout: '5' } }
 }
 
 const menu: MenuLevel = {
   default: '',
+  timeout: '5',
   nodes: [
     entry('first', 'id-first'),
     submenu('more', 'id-more', '', entry('inner'), entry('x > y', 'x>y')),
