@@ -54,6 +54,7 @@ const reasonsByKind = {
     'no-memory',
     'no-memory-hole',
     'no-crash-memory',
+    'no-guard',
     'no-rollback',
     'kernel-refused',
     'kernel-crashed',

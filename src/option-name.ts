@@ -7,6 +7,7 @@ const flags = {
   panic: 'panic',
   'reuse-cmdline': 'reuseCommandLine',
   'stale-ok': 'staleOk',
+  trial: 'trial',
   'try-anyway': 'tryAnyway',
   'verify-in-purgatory': 'verifyInPurgatory',
 } as const
@@ -16,6 +17,7 @@ const valued = {
   'command-line': 'commandLine',
   dtb: 'deviceTree',
   engine: 'engine',
+  fallback: 'trial.fallback',
   initrd: 'initrds',
   message: 'message',
   overlay: 'overlay',
@@ -37,6 +39,11 @@ export function speakToPrograms(): void {
 /** An option that is on or off, as its reader writes it: `--no-initrd` at the command line, `noInitrd: true` in a program. */
 export function flagName(name: keyof typeof flags): string {
   return isLibrary ? `${flags[name]}: true` : `--${name}`
+}
+
+/** The option that accepts a trial although nothing would bring the machine back after some failures. */
+export function gapsName(): string {
+  return isLibrary ? 'trial: { allowGaps: true }' : '--trial=best-effort'
 }
 
 /**

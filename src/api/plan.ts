@@ -1,4 +1,3 @@
-import { unload as unloadImage } from '../engine/unload.ts'
 import { imageInput } from '../image/inspect/input.ts'
 import {
   abortSignal,
@@ -6,6 +5,7 @@ import {
   flag,
   isObject,
   listOf,
+  milliseconds,
   type OptionKind,
   type OptionKinds,
   oneOf,
@@ -15,8 +15,9 @@ import {
   wholeNumber,
 } from '../options.ts'
 import type { LoadPlan } from '../plan/load-plan.ts'
-import type { PlanOptions } from '../plan/model/options.ts'
+import type { PlanOptions, TrialOptions } from '../plan/model/options.ts'
 import { plan as planFor } from '../plan/plan.ts'
+import { unload as unloadImage } from '../plan/unload.ts'
 import { machineOption } from './machine.ts'
 
 const overlay: OptionKind = {
@@ -29,6 +30,20 @@ function isOverlay({ source, destination, mode, ...others }: Record<string, unkn
   const isDestination = destination === undefined || typeof destination === 'string'
   const isMode = mode === undefined || (Number.isInteger(mode) && (mode as number) >= 0 && (mode as number) <= 0o7777)
   return isSource && isDestination && isMode && Object.keys(others).length === 0
+}
+
+const trialKinds: OptionKinds<TrialOptions> = { deadline: milliseconds, fallback: text, allowGaps: flag }
+
+const trial: OptionKind = {
+  what: 'true, false or { deadline, fallback, allowGaps }',
+  accepts: (value) => typeof value === 'boolean' || (isObject(value) && isTrial(value)),
+}
+
+function isTrial(given: Record<string, unknown>): boolean {
+  return Object.entries(given).every(
+    ([name, value]) =>
+      Object.hasOwn(trialKinds, name) && (value === undefined || trialKinds[name as keyof TrialOptions].accepts(value)),
+  )
 }
 
 const planKinds: OptionKinds<PlanOptions> = {
@@ -53,6 +68,7 @@ const planKinds: OptionKinds<PlanOptions> = {
   fast: flag,
   verifyInPurgatory: flag,
   tryAnyway: flag,
+  trial,
   signal: abortSignal,
 }
 

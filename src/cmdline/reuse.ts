@@ -1,6 +1,12 @@
 import { parametersNamed } from './look-up.ts'
 import { type CommandLine, parseCommandLine, sameKey } from './parse.ts'
 
+/**
+ * Identifies a trial to the kernel that it starts. The kernel hands no name with a dot to init (unknown_bootoption() of
+ * init/main.c), and keeps it in /proc/cmdline.
+ */
+export const TRIAL_PARAMETER = 'linux_kexec.trial'
+
 /** Parameters that describe one boot, not the system; the next boot loader adds its own. */
 export const OF_THE_BOOT = [
   // The kernel's path as the boot loader saw it: GRUB, syslinux, LILO.
@@ -11,6 +17,8 @@ export const OF_THE_BOOT = [
   'elfcorehdr',
   // Where a preserve-context jump returns to; kexec-tools adds it.
   'kexec_jump_back_entry',
+  // The trial that this boot is, if it is one: src/trial/.
+  TRIAL_PARAMETER,
 ]
 
 /**

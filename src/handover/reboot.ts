@@ -15,6 +15,7 @@ import { initSystems, ways } from './init-systems/served.ts'
 import { loadedUnknown, requireReadyToExecute } from './jump/execute.ts'
 import { checkImage } from './precautions/image-check.ts'
 import { checkInhibitors } from './precautions/inhibitors.ts'
+import { abandonTrial, startTrial } from './precautions/trial.ts'
 import { loggedIn, tellUsers } from './precautions/users.ts'
 import { cancelScheduled, type ScheduledReboot } from './schedule/schedule.ts'
 import { scheduleOf, waitTelling } from './schedule/scheduled-reboot.ts'
@@ -104,9 +105,17 @@ async function begin(
   { message, deadline = DEADLINE, allowFirmwareReboot = false, signal }: RebootOptions,
   { report, begun }: Required<Pick<HandoverContext, 'report' | 'begun'>>,
 ): Promise<void> {
+  const trial = startTrial(system)
+  if (trial !== undefined) report(trial)
   if (message !== undefined) tellUsers(system, message)
   const context = { system, report, begun, deadline, allowFirmwareReboot }
-  await initSystem.handOver(signal === undefined ? context : { ...context, signal })
+  try {
+    await initSystem.handOver(signal === undefined ? context : { ...context, signal })
+  } catch (error) {
+    // The machine goes on: no watchdog may reset it.
+    abandonTrial(system, error)
+    throw error
+  }
 }
 
 /**

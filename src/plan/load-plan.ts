@@ -16,6 +16,10 @@ import { type Prepared, prepare, prepareSync } from './loading/preparation.ts'
 import { type PrepareOptions, prepareKinds } from './loading/progress.ts'
 import type { PlanDecision } from './model/decision.ts'
 import type { PlanWarning, UncheckedFact } from './model/remark.ts'
+import type { ChosenTrial } from './trial/choice.ts'
+
+/** A trial as a plan shows it. */
+export type PlannedTrial = Omit<ChosenTrial, 'overlay' | 'fallback' | 'tried'>
 
 /** One decision about the kernel to load, with its reasons. Holds the files open until it is loaded or closed. */
 export class LoadPlan {
@@ -105,6 +109,14 @@ export class LoadPlan {
     return this.#choices.verdict
   }
 
+  /** The trial that the load is; null for a plain load. */
+  get trial(): PlannedTrial | null {
+    const { trial } = this.#choices
+    if (trial === null) return null
+    const { id, deadline, guards, coverage, rollback } = trial
+    return { id, deadline, guards, coverage, rollback }
+  }
+
   /**
    * Does all work that is possible before the kernel is asked: unpacks the kernel and joins the initrds, in memory,
    * where needed. `load()` does this itself; `loadSync()` requires it for kernels and initrds that must be unpacked.
@@ -182,8 +194,20 @@ export class LoadPlan {
 
   /** The plan as plain data, as `plan --json` prints it. */
   toJSON() {
-    const { root, entry, commandLine, panic, engine, segments, decisions, verdict, warnings, refusals, unchecked } =
-      this
+    const {
+      root,
+      entry,
+      commandLine,
+      panic,
+      engine,
+      segments,
+      trial,
+      decisions,
+      verdict,
+      warnings,
+      refusals,
+      unchecked,
+    } = this
     return {
       root,
       entry,
@@ -195,6 +219,7 @@ export class LoadPlan {
       panic,
       engine,
       segments,
+      trial,
       image: this.image,
       nested: this.nested.map(({ format }) => format),
       decisions,

@@ -1,10 +1,11 @@
 import { lastParameter } from '../cmdline/look-up.ts'
+import { TRIAL_PARAMETER } from '../cmdline/reuse.ts'
 import { bootIdOf } from '../state/record.ts'
 import { status as loadStatus } from '../system/kexec-state.ts'
 import type { System } from '../system/system.ts'
 import { differences, type TrialDifference } from './differences.ts'
 import { type LastLines, lastLines } from './last-lines.ts'
-import { TRIAL_PARAMETER, type TrialRecord } from './model/trial.ts'
+import type { TrialRecord } from './model/trial.ts'
 import { type FoundTrial, TrialRecords } from './record/records.ts'
 
 /** How a trial stands. */

@@ -1,9 +1,10 @@
 import { hasParameter } from '../cmdline/look-up.ts'
+import { TRIAL_PARAMETER } from '../cmdline/reuse.ts'
 import { unloadLocked } from '../engine/unload.ts'
 import { loadedImages } from '../state/loaded-image.ts'
 import type { System } from '../system/system.ts'
 import type { GuardControl } from './model/guard-control.ts'
-import { TRIAL_PARAMETER, type TrialRecord } from './model/trial.ts'
+import type { TrialRecord } from './model/trial.ts'
 
 /**
  * Unloads the kernel of a trial that does not run yet, and releases its guards. A kernel that was loaded in its place stays.

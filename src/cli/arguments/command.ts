@@ -6,6 +6,8 @@ export interface CommandOption {
   readonly type: 'string' | 'boolean'
   readonly multiple?: boolean
   readonly short?: string
+  /** The values that a boolean option may have, behind its `=`. Without one it is just on. */
+  readonly words?: readonly string[]
   /** Name of the value in help: 'FILE', 'STR', … */
   readonly value?: string
   readonly help: string
@@ -17,6 +19,8 @@ export interface Arguments {
   text(name: string): string | undefined
   texts(name: string): readonly string[] | undefined
   flag(name: string): boolean
+  /** The value of a boolean option that has one. */
+  word(name: string): string | undefined
 }
 
 /** One command, in one file of commands/. */
@@ -69,7 +73,8 @@ export function parse(command: Command, words: readonly string[]): Arguments {
     positionals,
     text: (name) => values[name] as string | undefined,
     texts: (name) => values[name] as string[] | undefined,
-    flag: (name) => values[name] === true,
+    flag: (name) => values[name] !== undefined && values[name] !== false,
+    word: (name) => (typeof values[name] === 'string' ? values[name] : undefined),
   }
 }
 
@@ -87,7 +92,10 @@ function checkOption(command: Command, options: Record<string, CommandOption>, t
     const meant = suggestion === undefined ? '' : `; did you mean --${suggestion}?`
     throw new UsageError(`${command.name} has no option ${token.rawName}${meant}`)
   }
-  if (option.type === 'boolean' && token.value !== undefined) throw new UsageError(`${token.rawName} takes no value`)
+  if (option.words !== undefined && token.value !== undefined && !option.words.includes(token.value))
+    throw new UsageError(`${token.rawName} takes ${option.words.join(' or ')}, not '${token.value}'`)
+  if (option.type === 'boolean' && option.words === undefined && token.value !== undefined)
+    throw new UsageError(`${token.rawName} takes no value`)
   if (option.type === 'string' && token.value === undefined)
     throw new UsageError(`${token.rawName} needs a value: ${option.value}`)
   const isPath = option.value === 'FILE' || option.value === 'DIR'

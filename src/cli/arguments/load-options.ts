@@ -30,6 +30,17 @@ export const loadOptions = {
     help: 'with the engine segments: check hashes before the new kernel starts',
   },
   'try-anyway': { type: 'boolean', help: 'ask the kernel even if its policy says that it will refuse' },
+  trial: {
+    type: 'boolean',
+    words: ['best-effort'],
+    help: 'reset the machine unless the new kernel is confirmed in time; refuse gaps (=best-effort: warn)',
+  },
+  deadline: {
+    type: 'string',
+    value: 'SECONDS',
+    help: 'with --trial: time to confirm, from the start of the new kernel (120)',
+  },
+  fallback: { type: 'string', value: 'ENTRY', help: 'with --trial: the entry that a reset is to start' },
   engine: { type: 'string', value: 'ENGINE', help: 'auto, file (kexec_file_load) or segments (kexec_load)' },
 } as const satisfies Record<string, CommandOption>
 
@@ -51,6 +62,7 @@ export function planOptions(args: Arguments): PlanOptions {
     )
   }
   return {
+    ...trialOption(args),
     engine,
     noInitrd: args.flag('no-initrd'),
     reuseCommandLine: args.flag('reuse-cmdline'),
@@ -67,6 +79,24 @@ export function planOptions(args: Arguments): PlanOptions {
     ...given('configuration', args.text('configuration')),
     ...given('vendorBoot', args.text('vendor-boot')),
     ...given('deviceTree', args.text('dtb')),
+  }
+}
+
+/** @throws UsageError */
+function trialOption(args: Arguments): Pick<PlanOptions, 'trial'> {
+  const [deadline, fallback] = [args.text('deadline'), args.text('fallback')]
+  if (!args.flag('trial')) {
+    if (deadline !== undefined || fallback !== undefined) throw new UsageError('--deadline and --fallback need --trial')
+    return {}
+  }
+  if (deadline !== undefined && !/^[1-9]\d{0,4}$/.test(deadline))
+    throw new UsageError(`--deadline takes whole seconds, not '${deadline}'`)
+  return {
+    trial: {
+      allowGaps: args.word('trial') === 'best-effort',
+      ...(deadline === undefined ? {} : { deadline: Number(deadline) * 1000 }),
+      ...(fallback === undefined ? {} : { fallback }),
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import { unload } from '../../engine/unload.ts'
+import { unload } from '../../plan/unload.ts'
 import { readPrivileges, requireCapability } from '../../policy/process/privileges.ts'
 import { isHeld } from '../../state/held.ts'
 import { System } from '../../system/system.ts'

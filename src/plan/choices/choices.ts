@@ -2,6 +2,8 @@ import type { PlannedSegment } from '../../engine/layout/segments/segment.ts'
 import type { LoadVerdict } from '../../policy/verdict/predict.ts'
 import type { Context } from '../context/context.ts'
 import { type Choice, together } from '../model/decision.ts'
+import { type ChosenTrial, chooseTrial } from '../trial/choice.ts'
+import { possibleTrial } from '../trial/guards.ts'
 import { type ChosenCommandLine, chooseCommandLine } from './command-line.ts'
 import { chooseDeviceTree, type GivenTree } from './device-tree.ts'
 import { chooseEngine, type Engine } from './engine.ts'
@@ -20,14 +22,18 @@ export interface Choices {
   readonly measures: FastMeasures
   /** With the engine `segments`: the place of each, as far as it is known before the load; else null. */
   readonly segments: readonly PlannedSegment[] | null
+  /** The trial that the load is; null for a plain load. */
+  readonly trial: ChosenTrial | null
   /** The kernel's predicted answer, as far as its policy shows; null for a machine other than the running one. */
   readonly verdict: LoadVerdict | null
 }
 
 /** Makes all choices, each from the context and the choices before it. */
 export async function choose(context: Context): Promise<Choice<Choices>> {
-  const commandLine = chooseCommandLine(context)
-  const { text } = commandLine.value
+  const possible = possibleTrial(context)
+  const commandLine = chooseCommandLine(context, possible)
+  const { text, parsed } = commandLine.value
+  const trial = await chooseTrial(context, possible, parsed)
   const engine = chooseEngine(context, text)
   const verify = chooseVerification(context, engine.value)
   const deviceTree = chooseDeviceTree(context, engine.value)
@@ -35,5 +41,5 @@ export async function choose(context: Context): Promise<Choice<Choices>> {
   const measures = chooseFastMeasures(context, load)
   const segments = placeSegments(context, { ...load, deviceTree: deviceTree.value, measures: measures.value })
   const verdict = await judge(context, engine.value)
-  return together({ commandLine, engine, verify, deviceTree, measures, segments, verdict })
+  return together({ commandLine, engine, verify, deviceTree, measures, segments, trial, verdict })
 }

@@ -10,6 +10,8 @@ import { ownCommandLine } from '../context/kernel.ts'
 import type { Choice, PlanDecision } from '../model/decision.ts'
 import { listOf } from '../model/options.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
+import { withTrial } from '../trial/command-line.ts'
+import type { PossibleTrial } from '../trial/guards.ts'
 import { fastParameters } from './fast-parameters.ts'
 
 /** The chosen command line. */
@@ -32,7 +34,7 @@ const { warning, refusal } = remarksOn('command line')
  * Chooses the command line, adds what `fast` does, and applies `remove`, then `append`. A choice that is not possible
  * becomes a refusal.
  */
-export function chooseCommandLine(context: Context): Choice<ChosenCommandLine> {
+export function chooseCommandLine(context: Context, trial: PossibleTrial | null): Choice<ChosenCommandLine> {
   const { exactCommandLine: exact } = context.options
   if (exact !== undefined) {
     const value = { text: exact, parsed: parseCommandLine(exact) }
@@ -41,7 +43,7 @@ export function chooseCommandLine(context: Context): Choice<ChosenCommandLine> {
   const base = chooseBase(context)
   return base instanceof KexecError
     ? { value: { text: '', parsed: null }, decisions: [], remarks: [refusal(base)] }
-    : edited(context, base)
+    : edited(context, base, trial)
 }
 
 function decision(text: string, reason: string): PlanDecision {
@@ -49,21 +51,23 @@ function decision(text: string, reason: string): PlanDecision {
 }
 
 /** The base as it is loaded, with the reasons for all changes. */
-function edited(context: Context, base: Base): Choice<ChosenCommandLine> {
+function edited(context: Context, base: Base, trial: PossibleTrial | null): Choice<ChosenCommandLine> {
   const { options, kernel, system } = context
   const forCrash = options.panic && !base.isVerbatim ? forCrashKernel(context, base.line) : null
   const isFast = options.fast && !options.panic
   const sooner = isFast ? fastParameters(system, base.line, options, kernel.image) : null
+  const tried = trial === null ? null : withTrial(sooner?.line ?? base.line, trial)
   const reasons = [
     base.reason,
     ...(forCrash?.reasons ?? []),
     ...(sooner?.added.map(({ raw }) => `with ${raw} for ${flagName('fast')}`) ?? []),
+    ...(tried === null ? [] : [`with ${tried.added.map(({ raw }) => raw).join(' ')} for the trial`]),
   ]
   const remarks: Remark[] = []
-  let line = forCrash?.line ?? sooner?.line ?? base.line
+  let line = forCrash?.line ?? tried?.line ?? sooner?.line ?? base.line
   for (const key of listOf(options.remove)) {
     const shorter = removeParameter(line, key)
-    if (shorter.parameters.length < line.parameters.length || wasThere(sooner?.line ?? base.line, key))
+    if (shorter.parameters.length < line.parameters.length || wasThere(tried?.line ?? sooner?.line ?? base.line, key))
       reasons.push(`without ${key}`)
     else
       remarks.push(warning('no-such-parameter', `${optionName('remove', key)}: the command line has no such parameter`))
@@ -83,6 +87,9 @@ function edited(context: Context, base: Base): Choice<ChosenCommandLine> {
     ...(sooner?.added ?? [])
       .filter(isStillThere)
       .map(({ choice, reason }): PlanDecision => ({ subject: 'fast', choice, reason })),
+    ...(tried?.added ?? [])
+      .filter(isStillThere)
+      .map(({ raw, reason }): PlanDecision => ({ subject: 'parameter', choice: raw, reason })),
   ]
   return { value: { text, parsed: line }, decisions, remarks }
 }

@@ -20,6 +20,8 @@ export interface Target {
   readonly profile: number | null
   /** The entry with the named file, or null. */
   readonly sibling: BootEntry | null
+  /** All that the machine can boot; null where it was not needed to find the kernel. */
+  readonly menu: BootMenu | null
 }
 
 /**
@@ -33,20 +35,20 @@ export async function chooseTarget(system: System, options: PlanOptions): Promis
   }
   if (options.kernel !== undefined && typeof options.kernel !== 'string') return inputTarget(options.kernel)
   const path = options.kernel ?? options.target
-  if (path !== undefined && saysEverything(options)) return fileTarget(system, [], path)
+  if (path !== undefined && saysEverything(options)) return fileTarget(system, null, path)
   // The readers of all boot loaders' files take longer to load than the rest of a plan takes.
   const { readBootMenu } = await import('../../entries/discover.ts')
   const menu = await readBootMenu({ system })
   const { entries } = menu
   const file = options.kernel ?? (isPath(options.target, entries) ? options.target : undefined)
-  if (file !== undefined) return fileTarget(system, entries, file)
+  if (file !== undefined) return fileTarget(system, menu, file)
   refuseUndecided(options, menu)
   try {
     return entryTarget(options, selectEntry(entries, options.entry ?? options.target), menu)
   } catch (error) {
     const { target } = options
     if (target === undefined || !isFile(system, target)) throw error
-    return fileTarget(system, entries, target)
+    return fileTarget(system, menu, target)
   }
 }
 
@@ -103,7 +105,7 @@ function entryTarget(options: PlanOptions, entry: BootEntry, menu: BootMenu): Ch
     })
   }
   return chosen(
-    { entry, kernel: entry.kernel, profile: entry.profile, sibling: null },
+    { entry, kernel: entry.kernel, profile: entry.profile, sibling: null, menu },
     `entry ${entry.id}: ${reasonFor(options, entry, menu)}`,
     remarksOnEntry(options, entry, menu),
   )
@@ -160,10 +162,10 @@ function isDefaultWanted(options: PlanOptions): boolean {
   return (options.entry ?? options.target ?? 'default') === 'default'
 }
 
-function fileTarget(system: System, entries: readonly BootEntry[], file: string): Choice<Target> {
+function fileTarget(system: System, menu: BootMenu | null, file: string): Choice<Target> {
   const { path: kernel, profile } = splitProfile(system, absolute(system, file))
   const which = profile === null ? '' : `, its profile ${profile}`
-  const target = { entry: null, kernel, profile, sibling: entryOfFile(system, entries, kernel) }
+  const target = { entry: null, kernel, profile, sibling: entryOfFile(system, menu?.entries ?? [], kernel), menu }
   return chosen(target, `the file that was named${which}`)
 }
 
@@ -185,7 +187,7 @@ function entryOfFile(system: System, entries: readonly BootEntry[], path: string
 
 /** A kernel that comes from no file system: only its bytes are known. */
 function inputTarget(kernel: ImageInput): Choice<Target> {
-  return chosen({ entry: null, kernel, profile: null, sibling: null }, 'the kernel that was given')
+  return chosen({ entry: null, kernel, profile: null, sibling: null, menu: null }, 'the kernel that was given')
 }
 
 /** The name of an input in a plan. */

@@ -4,13 +4,16 @@ import { kexecFileLoad } from '../../engine/kexec-file-load.ts'
 import { kexecLoad } from '../../engine/kexec-load.ts'
 import type { SegmentImage } from '../../engine/layout/segments/segment.ts'
 import { load } from '../../engine/load.ts'
+import { KexecError } from '../../errors.ts'
 import { readPrivileges, requireCapability } from '../../policy/process/privileges.ts'
 import { Lock } from '../../state/lock.ts'
 import { beginToRemember, rememberLoad } from '../../state/remember.ts'
 import { System } from '../../system/system.ts'
+import type { TrialRecord } from '../../trial/model/trial.ts'
 import type { Choices } from '../choices/choices.ts'
 import type { Context } from '../context/context.ts'
 import type { PlanWarning } from '../model/remark.ts'
+import { endLoadedTrial, plannedRecord, recordingTrial } from '../trial/recording.ts'
 import { refuseWhatDoesNotFit } from './last-look.ts'
 import { type Prepared, refuseIfChanged } from './preparation.ts'
 import { filesOf, originOf } from './remembered.ts'
@@ -38,9 +41,13 @@ export async function loadPrepared(
     refuseIfChanged(context)
     refuseWhatDoesNotFit(context, choices, prepared)
     const remembering = beginToRemember()
+    // Not later: the engine `segments` closes the initrd before the call.
+    const record = recordOf(context, choices, prepared)
     const call = await callFor(context, choices, prepared, signal)
-    await load(call, signal)
-    return remember(context, choices, call.flags, await remembering)
+    const makeCall = () => load(call, signal)
+    const { trial } = choices
+    await (trial === null || record === null ? makeCall() : recordingTrial(record, trial, makeCall))
+    return [...endReplaced(context, record), ...remember(context, choices, call.flags, await remembering)]
   } finally {
     lock.release()
   }
@@ -48,16 +55,38 @@ export async function loadPrepared(
 
 /** The same, blocking the event loop. */
 export function loadPreparedSync(context: Context, choices: Choices, prepared: Prepared): PlanWarning[] {
+  refuseTrialAtOnce(choices)
   const lock = Lock.takeSync(new System(), 'load')
   try {
     refuseIfChanged(context)
     refuseWhatDoesNotFit(context, choices, prepared)
     const call = callForSync(context, choices, prepared)
     makeCallSync(call)
-    return remember(context, choices, call.flags)
+    return [...endReplaced(context, null), ...remember(context, choices, call.flags)]
   } finally {
     lock.release()
   }
+}
+
+function recordOf(context: Context, { trial, commandLine }: Choices, { initrdFd }: Prepared): TrialRecord | null {
+  return trial === null ? null : plannedRecord(context, trial, { commandLine: commandLine.text, initrdFd })
+}
+
+/** A trial that was loaded before is over, now that another kernel is loaded. */
+function endReplaced({ options }: Context, record: TrialRecord | null): PlanWarning[] {
+  if (record !== null || options.panic) return []
+  const text = endLoadedTrial('Another kernel was loaded in its place.')
+  return text === undefined ? [] : [{ code: 'not-recorded', text }]
+}
+
+/** @throws KexecError 'invalid-argument' */
+function refuseTrialAtOnce({ trial }: Choices): void {
+  if (trial === null) return
+  throw new KexecError('a trial cannot be loaded synchronously', {
+    reason: 'invalid-argument',
+    hint: 'Use load().',
+    refused: true,
+  })
 }
 
 async function callFor(

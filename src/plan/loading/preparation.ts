@@ -41,7 +41,7 @@ export interface Prepared {
  */
 export async function prepare(
   context: Context,
-  { engine, measures }: Choices,
+  { engine, measures, trial }: Choices,
   options: PrepareOptions = {},
 ): Promise<Prepared> {
   const { kernel, initrds } = context
@@ -54,7 +54,8 @@ export async function prepare(
     const given = [...ownParts(context, extracted, signal), ...fileParts(initrds)]
     if (measures.unpackInitrds) unpacked = await unpacking.unpackInitrds(given)
     const parts = unpacked?.parts ?? given
-    if (initrds.overlay.length > 0) parts.push(await overlayPart(initrds, parts, extracted, signal))
+    const overlay = [...initrds.overlay, ...(trial?.overlay ?? [])]
+    if (overlay.length > 0) parts.push(await overlayPart({ ...initrds, overlay }, parts, extracted, signal))
     if (initrds.bootconfig !== null) parts.push(bootconfigPart(initrds.bootconfig))
     const unpackedKernel = measures.unpackKernel ? await unpacking.unpackKernel(parts) : null
     const initrd = alsoClosing(await joinInitrds(parts, { signal }), unpacked)
@@ -83,10 +84,10 @@ function alsoClosing(initrd: InitrdDescriptor, unpacked: UnpackedParts | null): 
  * The same synchronously, where nothing need be unpacked.
  * @throws KexecError also 'invalid-argument' where something must be unpacked
  */
-export function prepareSync(context: Context, { measures }: Choices): Prepared {
+export function prepareSync(context: Context, { measures, trial }: Choices): Prepared {
   const { kernel, initrds } = context
   const isUnpacking = needsUnpacking(kernel) || measures.unpackInitrds || measures.unpackKernel
-  if (isUnpacking || initrds.overlay.length > 0 || initrds.bootconfig !== null) {
+  if (isUnpacking || trial !== null || initrds.overlay.length > 0 || initrds.bootconfig !== null) {
     throw new KexecError('this plan has to be prepared first, which cannot be done at once', {
       reason: 'invalid-argument',
       path: kernel.file.path,

@@ -41,6 +41,8 @@ export const warningCodes = [
   'root-needs-initrd',
   'several-initrds',
   'signature-not-checked',
+  'trial-gap',
+  'trial-rollback',
   'truncated-kernel',
   'vendor-boot-not-given',
   'verdict-unknown',

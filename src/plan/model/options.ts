@@ -58,10 +58,25 @@ export interface PlanOptions {
   readonly verifyInPurgatory?: boolean
   /** Ask the kernel although its policy will refuse. That is then a warning, not a refusal. */
   readonly tryAnyway?: boolean
+  /**
+   * Load it as a trial: the new kernel must be confirmed within the deadline, or the machine is reset and boots as
+   * before. The plan shows what would bring the machine back, and refuses where nothing would.
+   */
+  readonly trial?: boolean | TrialOptions
   /** The machine to plan for: a directory that holds its root file system. Default: the running one. */
   readonly root?: string
   /** Ends the planning early. */
   readonly signal?: AbortSignal
+}
+
+/** How a trial is made. */
+export interface TrialOptions {
+  /** Milliseconds from the start of the new kernel within which it must be confirmed; whole seconds. Default 120,000. */
+  readonly deadline?: number
+  /** The boot entry that a reset is to start: the boot loader's settings are changed for it when the plan is loaded. */
+  readonly fallback?: string
+  /** Load it although nothing would bring the machine back after some failures: they become warnings. */
+  readonly allowGaps?: boolean
 }
 
 /** An option as a list: one value or several are given the same way. */

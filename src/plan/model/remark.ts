@@ -17,6 +17,7 @@ export const subjects = [
   'purgatory',
   'device tree',
   'fast',
+  'trial',
   'files',
   'memory',
   'segments',

@@ -8,7 +8,7 @@ import { kernelHasSymbol } from './symbols.ts'
 /** Far more than any kernel's configuration: those of distributions have 250 to 300 KB. */
 const MAX_BYTES = 4 * 1024 * 1024
 
-/** The running kernel's build configuration, as far as it is known. */
+/** A kernel's build configuration, as far as it is known. */
 export interface KernelConfiguration {
   /** The file it was read from, or null. */
   readonly source: string | null
@@ -20,12 +20,19 @@ export interface KernelConfiguration {
   quote(option: string): Evidence
 }
 
+/** Where a kernel built with CONFIG_IKCONFIG_PROC shows its own. */
+const OF_THE_RUNNING = '/proc/config.gz'
+
 /**
- * Reads the running kernel's configuration, from the first place that has it. Only places that name this exact release
+ * Reads a kernel's configuration, that of the running one unless told otherwise, from the first place that has it. Only places that name this exact release
  * count: another kernel's configuration says nothing.
  */
-export function readConfiguration(survey: Survey, release: string | null): KernelConfiguration {
-  for (const path of places(release)) {
+export function readConfiguration(
+  survey: Survey,
+  release: string | null,
+  { isRunning = true } = {},
+): KernelConfiguration {
+  for (const path of places(release).filter((place) => isRunning || place !== OF_THE_RUNNING)) {
     const bytes = survey.bytes(path, "the kernel's configuration", MAX_BYTES)
     const text = bytes === undefined ? undefined : textOf(bytes)
     if (text === undefined || !text.includes('\nCONFIG_')) continue
@@ -52,9 +59,9 @@ export function readConfiguration(survey: Survey, release: string | null): Kerne
 }
 
 function places(release: string | null): string[] {
-  if (release === null) return ['/proc/config.gz']
+  if (release === null) return [OF_THE_RUNNING]
   return [
-    '/proc/config.gz',
+    OF_THE_RUNNING,
     `/boot/config-${release}`,
     `/usr/lib/modules/${release}/config`,
     `/lib/modules/${release}/config`,

@@ -4,6 +4,10 @@ import { native } from '../../native.ts'
 import type { System } from '../../system/system.ts'
 import { readWatchdogs, type Watchdog } from '../../system/watchdog/watchdogs.ts'
 import type { WatchdogGuard } from '../model/trial.ts'
+
+/** The part of a guard that arming and releasing need. */
+type ArmedGuard = Pick<WatchdogGuard, 'name' | 'driver' | 'timeout'>
+
 import { asModule, knownDriver } from './watchdog-drivers.ts'
 
 /** Any byte but the magic one feeds it: watchdog_write() of drivers/watchdog/watchdog_dev.c. */
@@ -32,7 +36,7 @@ export type WatchdogRelease =
  * @throws KexecError: 'not-found', 'not-readable', 'busy' (another process holds it), 'kernel-refused' (the driver does
  * not take the timeout, or stops when the watchdog is closed), 'io'
  */
-export function armWatchdog(system: System, guard: WatchdogGuard): void {
+export function armWatchdog(system: System, guard: ArmedGuard): void {
   const watchdog = readWatchdogs(system).find(({ name }) => name === guard.name)
   const device = openDevice(system, guard.name)
   try {
@@ -59,7 +63,7 @@ export function armWatchdog(system: System, guard: WatchdogGuard): void {
  * run: the kernel may be feeding hardware that it found running, until watchdog.open_timeout.
  * @throws KexecError: 'not-readable', 'io'
  */
-export function releaseWatchdog(system: System, guard: WatchdogGuard): WatchdogRelease {
+export function releaseWatchdog(system: System, guard: ArmedGuard): WatchdogRelease {
   const watchdog = findAgain(readWatchdogs(system), guard)
   if (watchdog === undefined) return { outcome: 'driver-missing', module: guard.driver }
   const { name, timeout } = watchdog
@@ -112,7 +116,7 @@ export function isWatchdogThere(system: System, guard: WatchdogGuard): boolean {
 }
 
 /** The watchdog of a guard in the new kernel, which may count them otherwise: by its driver, else by its name. */
-function findAgain(watchdogs: readonly Watchdog[], guard: WatchdogGuard): Watchdog | undefined {
+function findAgain(watchdogs: readonly Watchdog[], guard: ArmedGuard): Watchdog | undefined {
   const { driver } = guard
   if (driver === null) return watchdogs.find(({ name }) => name === guard.name)
   const moduleOf = (each: Watchdog) => knownDriver(each.driver, each.identity)?.module ?? each.driver ?? ''
@@ -164,7 +168,7 @@ function stop(device: number, watchdog: Watchdog | undefined): boolean {
   }
 }
 
-function refusedTimeout(watchdog: Watchdog | undefined, guard: WatchdogGuard, taken: number): KexecError {
+function refusedTimeout(watchdog: Watchdog | undefined, guard: ArmedGuard, taken: number): KexecError {
   const details: KexecErrorDetails = {
     reason: 'kernel-refused',
     path: `/dev/${guard.name}`,

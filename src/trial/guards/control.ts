@@ -3,6 +3,7 @@ import { System } from '../../system/system.ts'
 import type { GuardControl } from '../model/guard-control.ts'
 import type { WatchdogGuard } from '../model/trial.ts'
 import { fireWatchdog, releaseWatchdog } from './arm-watchdog.ts'
+import { findDeadman, fireDeadman, releaseDeadman } from './deadman.ts'
 
 /** The guards of the running machine. `panic=` needs no release: it only counts when the kernel panics. */
 export const liveGuards: GuardControl = guardsOf(new System())
@@ -10,15 +11,17 @@ export const liveGuards: GuardControl = guardsOf(new System())
 export function guardsOf(system: System): GuardControl {
   return {
     release: ({ watchdog, deadman }) => {
-      if (deadman) {
-        throw new KexecError('this linux-kexec cannot stop a guard of the trial, the program in the initrd', {
-          reason: 'trial-record',
-          hint: 'Confirm the trial with the linux-kexec that started it.',
-        })
-      }
       if (watchdog !== null) stopOrHandOver(system, watchdog)
+      // The last: it guards while the other may fail.
+      const running = deadman ? findDeadman(system) : null
+      if (running !== null) releaseDeadman(running.pid)
     },
-    fire: ({ watchdog }) => watchdog !== null && fireWatchdog(system, watchdog),
+    fire: ({ watchdog, deadman }) => {
+      const running = deadman ? findDeadman(system) : null
+      if (running === null) return watchdog !== null && fireWatchdog(system, watchdog)
+      fireDeadman(running.pid)
+      return true
+    },
   }
 }
 

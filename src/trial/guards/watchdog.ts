@@ -53,8 +53,6 @@ export interface GuardingWatchdog extends Judged {
   readonly guard: WatchdogGuard
   /** Seconds without being fed after which it resets the machine at the latest: some hardware counts twice. */
   readonly latest: number
-  /** Who arms it: linux-kexec before the reboot, or systemd at its end. */
-  readonly armedBy: 'linux-kexec' | 'systemd'
   /**
    * Until when nothing else feeds it: the confirmation; or, where systemd feeds it in the new kernel too, only the start of
    * systemd there.
@@ -264,9 +262,9 @@ function timed(question: Question, driver: WatchdogDriver, passage: Passage): Wa
       name: watchdog.name,
       driver: question.target.kindOf(driver.module) === 'module' ? driver.module : null,
       timeout,
+      armedBy: isHandedOver ? 'systemd' : 'linux-kexec',
     },
     latest,
-    armedBy: isHandedOver ? 'systemd' : 'linux-kexec',
     until,
     parameters,
   }

@@ -5,12 +5,6 @@
 
 import type { FallbackChange } from './fallback.ts'
 
-/**
- * The parameter that identifies a trial to the kernel it starts. The kernel hands no name with a dot to init
- * (unknown_bootoption() of init/main.c), and keeps it in /proc/cmdline.
- */
-export const TRIAL_PARAMETER = 'linux_kexec.trial'
-
 /** The states of a trial, in the order in which it can reach them; the last four end it. */
 export const trialStates = ['planned', 'loaded', 'started', 'confirmed', 'failed', 'expired', 'cancelled'] as const
 export type TrialState = (typeof trialStates)[number]
@@ -23,6 +17,8 @@ export interface WatchdogGuard {
   readonly driver: string | null
   /** Seconds from the beginning of the reboot until it resets the machine. */
   readonly timeout: number
+  /** Who arms it: linux-kexec before the reboot, or systemd at its end. */
+  readonly armedBy: 'linux-kexec' | 'systemd'
 }
 
 /** What resets the machine when the new kernel is not confirmed. */

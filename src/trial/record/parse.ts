@@ -56,7 +56,7 @@ const recordFields: Readonly<Record<Exclude<keyof TrialRecord, 'schemaVersion'>,
   deadline: isSpan,
   guards: objectOf({
     panic: orNull(isNumber),
-    watchdog: orNull(objectOf({ name: isText, driver: orNull(isText), timeout: isNumber })),
+    watchdog: orNull(objectOf({ name: isText, driver: orNull(isText), timeout: isNumber, armedBy: isText })),
     deadman: isFlag,
   }),
   target: objectOf({

@@ -116,8 +116,17 @@ test('docs/json.md: inspect', async () => {
 test('docs/json.md: plan', async () => {
   const root = makeMachine()
   layMachine(root, 'bios-6.1')
-  const { document } = await json(['plan', '--root', root, '--engine', 'segments', '--dtb', '/x', '--remove', 'x'])
-  const objects = ['image', 'verdict', 'refusals[]', 'warnings[]', 'unchecked[]']
+  const options = ['--engine', 'segments', '--dtb', '/x', '--remove', 'x', '--trial']
+  const { document } = await json(['plan', '--root', root, ...options])
+  const objects = [
+    'image',
+    'verdict',
+    'trial.guards.watchdog',
+    'trial.rollback',
+    'refusals[]',
+    'warnings[]',
+    'unchecked[]',
+  ]
   expect(fields(document, objects).sort()).toEqual(documented('plan'))
   for (const remark of [...document.warnings, ...document.unchecked])
     expect(fields(remark, [])).toEqual(['code', 'text'])

@@ -27,7 +27,7 @@ import {
 const at = new Date('2026-11-30T08:00:00Z')
 const guards: TrialGuards = {
   panic: 10,
-  watchdog: { name: 'watchdog0', driver: 'i6300esb', timeout: 60 },
+  watchdog: { name: 'watchdog0', driver: 'i6300esb', timeout: 60, armedBy: 'linux-kexec' },
   deadman: true,
 }
 

@@ -7,7 +7,11 @@ import { System } from '../../../../src/system/system.ts'
 import { guardsOf } from '../../../../src/trial/guards/control.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
 
-const guards = { panic: 10, watchdog: { name: 'watchdog0', driver: 'i6300esb', timeout: 60 }, deadman: false }
+const guards = {
+  panic: 10,
+  watchdog: { name: 'watchdog0', driver: 'i6300esb', timeout: 60, armedBy: 'linux-kexec' as const },
+  deadman: false,
+}
 
 /** A machine whose modprobe notes its arguments, and does this. */
 function machine(body: string, tree: Tree = {}) {

@@ -3,7 +3,7 @@ import { System } from '../../../../src/system/system.ts'
 import { guardsOf } from '../../../../src/trial/guards/control.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
 
-const watchdog = { name: 'watchdog0', driver: 'i6300esb', timeout: 60 }
+const watchdog = { name: 'watchdog0', driver: 'i6300esb', timeout: 60, armedBy: 'linux-kexec' as const }
 
 const control = (tree: Tree) => guardsOf(new System(makeTree({ '/sys/class': 'directory', ...tree })))
 

@@ -118,8 +118,7 @@ describe('who feeds it', () => {
     const settings = manager('RuntimeWatchdogSec=30', 'KExecWatchdogSec=3min')
     expect(judge([active, kept, heldByInit, settings])).toMatchObject({
       guards: true,
-      armedBy: 'systemd',
-      guard: { timeout: 180 },
+      guard: { timeout: 180, armedBy: 'systemd' },
     })
     const short = manager('KExecWatchdogSec=20')
     expect(judge([active, kept, heldByInit, short])).toMatchObject({
@@ -133,13 +132,12 @@ describe('who feeds it', () => {
 
   test('systemd sets one that it does not hold yet, and only its own', () => {
     const settings = manager('KExecWatchdogSec=3min')
-    expect(judge([watchdog(), kept, settings])).toMatchObject({ armedBy: 'systemd' })
+    expect(judge([watchdog(), kept, settings])).toMatchObject({ guard: { armedBy: 'systemd' } })
     expect(judge([watchdog(), kept, manager('KExecWatchdogSec=3min', 'WatchdogDevice=/dev/watchdog1')])).toMatchObject({
-      armedBy: 'linux-kexec',
-      guard: { timeout: 120 },
+      guard: { timeout: 120, armedBy: 'linux-kexec' },
     })
     expect(judge([watchdog(), kept, settings], target('module'), 120, 'busybox')).toMatchObject({
-      armedBy: 'linux-kexec',
+      guard: { armedBy: 'linux-kexec' },
     })
   })
 
@@ -155,7 +153,7 @@ describe('who feeds it', () => {
   })
 
   test('one that runs and nobody holds is armed again', () => {
-    expect(judge([active, kept])).toMatchObject({ guards: true, armedBy: 'linux-kexec' })
+    expect(judge([active, kept])).toMatchObject({ guards: true, guard: { armedBy: 'linux-kexec' } })
   })
 
   test('nowayout: nothing could stop it after the confirmation, and only a systemd that feeds it helps', () => {

@@ -1,0 +1,110 @@
+import { lastParameter } from '../../cmdline/look-up.ts'
+import type { CommandLine } from '../../cmdline/parse.ts'
+import { TRIAL_PARAMETER } from '../../cmdline/reuse.ts'
+import { KexecError } from '../../errors.ts'
+import { gatherOverlays, type OverlayItem } from '../../initrd/overlay.ts'
+import { flagName, gapsName } from '../../option-name.ts'
+import { coverageOf, type TrialCoverage } from '../../trial/coverage.ts'
+import type { PlannedFallback } from '../../trial/fallback/fallback.ts'
+import { deadmanOverlay } from '../../trial/guards/deadman.ts'
+import type { Rollback, TrialGuards } from '../../trial/model/trial.ts'
+import type { Tried } from '../../trial/rollback.ts'
+import type { Context } from '../context/context.ts'
+import { type Choice, type PlanDecision, silent } from '../model/decision.ts'
+import { type Remark, remarksOn } from '../model/remark.ts'
+import { nextInit, panicSeconds } from './command-line.ts'
+import type { PossibleTrial } from './guards.ts'
+import { chooseRollback } from './rollback.ts'
+
+/** A trial as it is loaded. */
+export interface ChosenTrial {
+  readonly id: string
+  /** Milliseconds from the start of the new kernel. */
+  readonly deadline: number
+  readonly guards: TrialGuards
+  readonly coverage: readonly TrialCoverage[]
+  readonly rollback: Rollback | null
+  /** The entry that a reset is to boot, where one was named, and how. */
+  readonly fallback: PlannedFallback | null
+  /** The kernel as the boot menu would start it. */
+  readonly tried: Tried
+  /** The files that the guards need in the initrd. */
+  readonly overlay: readonly OverlayItem[]
+}
+
+const { warning, refusal } = remarksOn('trial')
+
+/** Chooses the guards, as the finished command line has them, and what a reset boots. */
+export async function chooseTrial(
+  context: Context,
+  possible: PossibleTrial | null,
+  line: CommandLine | null,
+): Promise<Choice<ChosenTrial | null>> {
+  if (possible === null || line === null) return silent(null)
+  const { id, asked } = possible
+  const { deadline } = asked
+  const { guards, overlay, remarks } = chosenGuards(context, possible, line)
+  const coverage = coverageOf(guards, deadline)
+  const rollback = await chooseRollback(context, asked, line)
+  const identity: PlanDecision = {
+    subject: 'trial',
+    choice: `${id}, to be confirmed within ${deadline / 1000} s of the new kernel's start`,
+    reason: `asked for with ${flagName('trial')}; until then the machine comes back by a reset`,
+  }
+  return {
+    value: { id, deadline, guards, coverage, ...rollback.value, overlay },
+    decisions: [identity, ...coverage.map((row) => decisionOn(row, possible)), ...rollback.decisions],
+    remarks: [...remarks, ...coverage.flatMap((row) => gap(row, possible)), ...rollback.remarks, ...removed(line, id)],
+  }
+}
+
+/** `remove` and `append` may have taken a guard away again. */
+function chosenGuards(
+  { system, kernel }: Context,
+  { id, asked, watchdog }: PossibleTrial,
+  line: CommandLine,
+): Pick<ChosenTrial, 'guards' | 'overlay'> & { readonly remarks: readonly Remark[] } {
+  const remarks: Remark[] = []
+  const next = nextInit(line)
+  const files =
+    next === null
+      ? []
+      : deadmanOverlay({
+          id,
+          deadlineSeconds: asked.deadline / 1000,
+          architecture: kernel.image.architecture ?? '',
+          nextInit: next,
+        })
+  const overlay = gatherOverlays(system, files, (error) => remarks.push(refusal(error)))
+  const has = ({ raw }: { readonly raw: string }) => line.parameters.some((parameter) => parameter.raw === raw)
+  const isWatched = watchdog.parameters.every(has)
+  const guards = {
+    panic: panicSeconds(line),
+    watchdog: isWatched ? watchdog.guard : null,
+    deadman: next !== null && overlay.length > 0,
+  }
+  return { guards, overlay, remarks }
+}
+
+function decisionOn({ failure, text, guard }: TrialCoverage, { watchdog, deadman }: PossibleTrial): PlanDecision {
+  const why = failure === 'hang' ? watchdog.reason : failure === 'panic' ? 'panic= on its command line' : deadman.reason
+  return { subject: 'trial', choice: `if ${text}: ${guard ?? 'nothing would bring the machine back'}`, reason: why }
+}
+
+function gap({ text, guard, failure }: TrialCoverage, { asked, watchdog, deadman }: PossibleTrial): Remark[] {
+  if (guard !== null) return []
+  const reason = failure === 'hang' ? watchdog.reason : deadman.reason
+  const summary = `if ${text}, nothing would bring the machine back: ${reason}`
+  if (asked.allowGaps) return [warning('trial-gap', summary)]
+  const remedy = failure === 'hang' ? watchdog.remedy : 'Load it with an initrd.'
+  const hint = [remedy, `To accept the gap: ${gapsName()}.`].filter((part) => part !== null).join(' ')
+  return [refusal(new KexecError(summary, { reason: 'no-guard', hint, refused: true }))]
+}
+
+/** Without its parameter nobody can tell the trial from another boot. */
+function removed(line: CommandLine, id: string): Remark[] {
+  if (lastParameter(line, TRIAL_PARAMETER)?.value === id) return []
+  const hint = `Do not remove or repeat ${TRIAL_PARAMETER}.`
+  const summary = 'the command line does not identify the trial'
+  return [refusal(new KexecError(summary, { reason: 'invalid-argument', hint, refused: true }))]
+}
