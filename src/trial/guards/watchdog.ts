@@ -72,9 +72,10 @@ export type WatchdogJudgement = GuardingWatchdog | UselessWatchdog
 
 /**
  * Whether each watchdog resets the machine when the new kernel is not confirmed, the one to use first.
- * @param seconds from the beginning of the reboot, after which it is to reset the machine
+ * @param wanted seconds from the beginning of the reboot, after which it is to reset the machine
  */
-export function judgeWatchdogs(facts: WatchdogFacts, target: WatchdogTarget, seconds: number): WatchdogJudgement[] {
+export function judgeWatchdogs(facts: WatchdogFacts, target: WatchdogTarget, wanted: number): WatchdogJudgement[] {
+  const seconds = Math.ceil(wanted)
   const judgements = facts.watchdogs.map((watchdog) => judge({ facts, target, seconds, watchdog }))
   const rank = (each: WatchdogJudgement) => (!each.guards ? 2 : each.until === 'confirmation' ? 0 : 1)
   return judgements.sort((one, other) => rank(one) - rank(other))

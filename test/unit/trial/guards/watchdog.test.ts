@@ -211,6 +211,7 @@ describe('in the new kernel', () => {
     expect(judge([raspberry, kept], target('built-in'))).toMatchObject({ guard: { timeout: 15 } })
     expect(fault([watchdog({ max_timeout: '0' }, 'sbsa_gwdt'), kept], target('built-in'))).toBe('timeout-too-short')
     expect(judge([watchdog({ min_timeout: '200' }), kept])).toMatchObject({ guard: { timeout: 200 } })
+    expect(judge([watchdog(), kept], target('module'), 59.2)).toMatchObject({ guard: { timeout: 60 } })
   })
 
   test('the one that lasts until the confirmation comes first', () => {
