@@ -26,14 +26,19 @@ const texts: Readonly<Record<TrialFailure, string>> = {
  */
 export function coverageOf({ panic, watchdog, deadman }: TrialGuards, deadline: number): readonly TrialCoverage[] {
   const byWatchdog =
-    watchdog === null ? null : `${watchdog.name} resets the machine ${watchdog.timeout} s after the reboot begins`
+    watchdog === null
+      ? null
+      : `${watchdog.name} resets the machine at most ${watchdog.latest} s after the reboot begins`
+  // Once systemd feeds it, it no longer sees what becomes of the rest.
+  const unlessConfirmed =
+    watchdog?.until === 'confirmation' ? `${watchdog.name} resets the machine that is not confirmed in time` : null
   const byDeadman = deadman ? `a program in the initrd resets the machine after ${deadline / 1000} s` : null
   const byPanic = panic === null ? null : `the kernel itself resets the machine after ${panic} s`
   const guards: Readonly<Record<TrialFailure, string | null>> = {
     panic: byPanic ?? byWatchdog,
     hang: byWatchdog,
-    userspace: byDeadman ?? byWatchdog,
-    check: byDeadman ?? byWatchdog,
+    userspace: byDeadman ?? unlessConfirmed,
+    check: byDeadman ?? unlessConfirmed,
   }
   return trialFailures.map((failure) => ({ failure, text: texts[failure], guard: guards[failure] }))
 }

@@ -51,13 +51,6 @@ interface Judged {
 export interface GuardingWatchdog extends Judged {
   readonly guards: true
   readonly guard: WatchdogGuard
-  /** Seconds without being fed after which it resets the machine at the latest: some hardware counts twice. */
-  readonly latest: number
-  /**
-   * Until when nothing else feeds it: the confirmation; or, where systemd feeds it in the new kernel too, only the start of
-   * systemd there.
-   */
-  readonly until: 'confirmation' | 'systemd'
   readonly parameters: readonly WatchdogParameter[]
 }
 
@@ -77,7 +70,7 @@ export type WatchdogJudgement = GuardingWatchdog | UselessWatchdog
 export function judgeWatchdogs(facts: WatchdogFacts, target: WatchdogTarget, wanted: number): WatchdogJudgement[] {
   const seconds = Math.ceil(wanted)
   const judgements = facts.watchdogs.map((watchdog) => judge({ facts, target, seconds, watchdog }))
-  const rank = (each: WatchdogJudgement) => (!each.guards ? 2 : each.until === 'confirmation' ? 0 : 1)
+  const rank = (each: WatchdogJudgement) => (!each.guards ? 2 : each.guard.until === 'confirmation' ? 0 : 1)
   return judgements.sort((one, other) => rank(one) - rank(other))
 }
 
@@ -177,7 +170,7 @@ function unstoppable(question: Question): UselessWatchdog | undefined {
 interface Passage {
   /** Seconds that the hardware itself must count. */
   readonly needed: number
-  readonly until: GuardingWatchdog['until']
+  readonly until: WatchdogGuard['until']
   readonly parameters: readonly WatchdogParameter[]
   /** A sentence. */
   readonly reason: string
@@ -263,10 +256,10 @@ function timed(question: Question, driver: WatchdogDriver, passage: Passage): Wa
       name: watchdog.name,
       driver: question.target.kindOf(driver.module) === 'module' ? driver.module : null,
       timeout,
+      latest,
       armedBy: isHandedOver ? 'systemd' : 'linux-kexec',
+      until,
     },
-    latest,
-    until,
     parameters,
   }
 }

@@ -15,10 +15,17 @@ export interface WatchdogGuard {
   readonly name: string
   /** The kernel module of its driver; null where it is built in or unknown. */
   readonly driver: string | null
-  /** Seconds from the beginning of the reboot until it resets the machine. */
+  /** Seconds that it is set to, at the beginning of the reboot. */
   readonly timeout: number
+  /** Seconds without being fed after which it resets the machine at the latest: some hardware counts twice. */
+  readonly latest: number
   /** Who arms it: linux-kexec before the reboot, or systemd at its end. */
   readonly armedBy: 'linux-kexec' | 'systemd'
+  /**
+   * Until when nothing else feeds it: the confirmation; or, where systemd feeds it in the new kernel too, only the start of
+   * systemd there.
+   */
+  readonly until: 'confirmation' | 'systemd'
 }
 
 /** What resets the machine when the new kernel is not confirmed. */

@@ -56,7 +56,16 @@ const recordFields: Readonly<Record<Exclude<keyof TrialRecord, 'schemaVersion'>,
   deadline: isSpan,
   guards: objectOf({
     panic: orNull(isNumber),
-    watchdog: orNull(objectOf({ name: isText, driver: orNull(isText), timeout: isNumber, armedBy: isText })),
+    watchdog: orNull(
+      objectOf({
+        name: isText,
+        driver: orNull(isText),
+        timeout: isNumber,
+        latest: isNumber,
+        armedBy: isText,
+        until: isText,
+      }),
+    ),
     deadman: isFlag,
   }),
   target: objectOf({

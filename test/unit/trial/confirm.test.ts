@@ -27,7 +27,14 @@ import {
 const at = new Date('2026-11-30T08:00:00Z')
 const guards: TrialGuards = {
   panic: 10,
-  watchdog: { name: 'watchdog0', driver: 'i6300esb', timeout: 60, armedBy: 'linux-kexec' },
+  watchdog: {
+    name: 'watchdog0',
+    driver: 'i6300esb',
+    timeout: 60,
+    latest: 60,
+    armedBy: 'linux-kexec',
+    until: 'confirmation',
+  },
   deadman: true,
 }
 

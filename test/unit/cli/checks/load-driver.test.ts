@@ -9,7 +9,14 @@ import { makeTree, type Tree } from '../../entries/tree.ts'
 
 const guards = {
   panic: 10,
-  watchdog: { name: 'watchdog0', driver: 'i6300esb', timeout: 60, armedBy: 'linux-kexec' as const },
+  watchdog: {
+    name: 'watchdog0',
+    driver: 'i6300esb',
+    timeout: 60,
+    latest: 60,
+    armedBy: 'linux-kexec' as const,
+    until: 'confirmation' as const,
+  },
   deadman: false,
 }
 

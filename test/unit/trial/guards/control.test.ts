@@ -3,7 +3,14 @@ import { System } from '../../../../src/system/system.ts'
 import { guardsOf } from '../../../../src/trial/guards/control.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
 
-const watchdog = { name: 'watchdog0', driver: 'i6300esb', timeout: 60, armedBy: 'linux-kexec' as const }
+const watchdog = {
+  name: 'watchdog0',
+  driver: 'i6300esb',
+  timeout: 60,
+  latest: 60,
+  armedBy: 'linux-kexec' as const,
+  until: 'confirmation' as const,
+}
 
 const control = (tree: Tree) => guardsOf(new System(makeTree({ '/sys/class': 'directory', ...tree })))
 

@@ -160,7 +160,7 @@ describe('who feeds it', () => {
     const stuck = watchdog({ nowayout: '1', max_timeout: '600', identity: 'iTCO_wdt' }, 'iTCO_wdt')
     expect(fault([stuck, kept])).toBe('cannot-be-stopped')
     const fed = manager('RuntimeWatchdogSec=30', 'KExecWatchdogSec=2min')
-    expect(judge([stuck, kept, fed])).toMatchObject({ guards: true, until: 'systemd' })
+    expect(judge([stuck, kept, fed])).toMatchObject({ guards: true, guard: { until: 'systemd' } })
     // i6300esb would have to be kept away, and then systemd cannot feed it.
     expect(fault([watchdog({ nowayout: '1' }), kept, fed])).toBe('cannot-be-stopped')
     const silent: Tree = { '/sys/class/watchdog/watchdog0/device/driver/module': { link: '../../iTCO_wdt' } }
@@ -173,7 +173,9 @@ describe('in the new kernel', () => {
 
   test('a driver that stops it is kept away until the confirmation', () => {
     const judgement = judge([watchdog(), kept])
-    expect(judgement).toMatchObject({ until: 'confirmation', guard: { driver: 'i6300esb', timeout: 120 }, latest: 120 })
+    expect(judgement).toMatchObject({
+      guard: { driver: 'i6300esb', timeout: 120, latest: 120, until: 'confirmation' },
+    })
     expect(judgement).toMatchObject({ parameters: [{ parameter: 'modprobe.blacklist=i6300esb' }] })
     expect(fault([watchdog(), kept], target('built-in'))).toBe('not-in-the-new-kernel')
     expect(fault([watchdog(), kept], target('absent'))).toBe('not-in-the-new-kernel')
@@ -183,14 +185,12 @@ describe('in the new kernel', () => {
   test('a driver that finds it running feeds it until the deadline', () => {
     const judgement = judge([itco, kept], target('module'), 90)
     expect(judgement).toMatchObject({
-      until: 'confirmation',
-      guard: { timeout: 90, driver: 'iTCO_wdt' },
-      latest: 180,
+      guard: { timeout: 90, latest: 180, driver: 'iTCO_wdt', until: 'confirmation' },
       reason: expect.stringContaining('90 to 180 s'),
       parameters: [{ parameter: 'watchdog.handle_boot_enabled=1' }, { parameter: 'watchdog.open_timeout=90' }],
     })
     const fed = [itco, kept, manager('RuntimeWatchdogSec=20', 'KExecWatchdogSec=90')]
-    expect(judge(fed, target('module'), 90)).toMatchObject({ until: 'systemd' })
+    expect(judge(fed, target('module'), 90)).toMatchObject({ guard: { until: 'systemd' } })
   })
 
   test('a release whose drivers nobody read: the driver is kept away', () => {
