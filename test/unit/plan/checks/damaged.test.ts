@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { type PlanOptions, plan } from '../../../../src/index.ts'
 import { peImage } from '../../entries/bls/image.ts'
 import { kernelOf, type Tree } from '../../entries/tree.ts'
-import { arm64Image, file, packed, path, tool } from '../../image/tools.ts'
+import { arm64Image, file, path, tool } from '../../image/tools.ts'
+import { androidMachine } from '../android.ts'
 import { debian, makeMachine, newer } from '../debian.ts'
 
 /** What the plan says of its kernel. */
@@ -98,33 +99,6 @@ describe('an Image without a version line', () => {
 })
 
 describe('an Android boot image', () => {
-  const kernel = readFileSync('test/fixtures/kernels/vmlinuz-6.1.0-50-cloud-amd64.head')
-  const cpio = packed(Buffer.from(`070701${'0'.repeat(104)}`), 'gzip')
-
-  /** A boot image of version 3 and the vendor's, which has a boot configuration from version 4 on. */
-  function images(bootconfig?: string) {
-    file('kernel', Buffer.concat([kernel, Buffer.alloc(14_200_000)]))
-    file('ramdisk', cpio)
-    const common = ['--header_version', '3']
-    tool('mkbootimg', [...common, '--kernel', 'kernel', '--ramdisk', 'ramdisk', '--cmdline', 'own=1', '-o', 'boot.img'])
-    const vendor = ['--vendor_ramdisk', 'ramdisk', '--vendor_cmdline', 'vendor=1', '--dtb', 'kernel']
-    tool('mkbootimg', [...common, ...vendor, '--vendor_boot', 'vendor.img'])
-    const made = readFileSync(path('vendor.img'))
-    return makeMachine({
-      ...debian,
-      '/boot/boot.img': { file: readFileSync(path('boot.img')) },
-      '/boot/vendor.img': { file: bootconfig === undefined ? made : version4(made, bootconfig) },
-      '/boot/other.img': 'initrd',
-    })
-  }
-  /** Debian's mkbootimg knows no version 4: four numbers more in its header, which still fills two pages, and the text on pages behind. */
-  function version4(made: Buffer, bootconfig: string): Buffer {
-    const image = Buffer.concat([made, Buffer.from(bootconfig)])
-    image.writeUInt32LE(4, 8)
-    image.writeUInt32LE(2128, 2096)
-    image.writeUInt32LE(bootconfig.length, 2124)
-    return image
-  }
   async function planned(options: PlanOptions) {
     using made = await plan({ kernel: '/boot/boot.img', ...options })
     const { commandLine, decisions, initrds, warnings } = made.toJSON()
@@ -137,7 +111,7 @@ describe('an Android boot image', () => {
   }
 
   test('from version 3 on has a vendor boot image beside it, and misses it', async () => {
-    for (const root of [images(), images('androidboot.hardware=x\n')]) {
+    for (const root of [androidMachine(), androidMachine('androidboot.hardware=x\n')]) {
       expect((await planned({ root })).warnings).toContain(
         'vendor-boot-not-given: /boot/boot.img has a vendor boot image beside it, with the first part of the ramdisk and of the command line: give it with vendorBoot',
       )
@@ -162,7 +136,7 @@ describe('an Android boot image', () => {
   })
 
   test('of version 4 brings a boot configuration, which the kernel is told to look for', async () => {
-    const root = images('androidboot.hardware=x\n')
+    const root = androidMachine('androidboot.hardware=x\n')
     const vendorBoot = '/boot/vendor.img'
     const made = await planned({ root, vendorBoot })
     expect(made.commandLine).toBe('bootconfig vendor=1 own=1')
@@ -188,9 +162,9 @@ describe('an Android boot image', () => {
 
   test('has at most as much of it as kernels read', async () => {
     const most = 32 * 1024 - 1
-    const fits = await planned({ root: images('x'.repeat(most)), vendorBoot: '/boot/vendor.img' })
+    const fits = await planned({ root: androidMachine('x'.repeat(most)), vendorBoot: '/boot/vendor.img' })
     expect(fits.bootconfig).toHaveLength(1)
-    const tooLong = await planned({ root: images('x'.repeat(most + 1)), vendorBoot: '/boot/vendor.img' })
+    const tooLong = await planned({ root: androidMachine('x'.repeat(most + 1)), vendorBoot: '/boot/vendor.img' })
     expect(tooLong.bootconfig).toEqual([])
     expect(tooLong.warnings).toContain(
       `bootconfig-left-out: the bootconfig /boot/vendor.img:bootconfig has ${most + 1} bytes, and kernels read at most ${most}`,
@@ -198,7 +172,7 @@ describe('an Android boot image', () => {
   })
 
   test('what is no vendor boot image is named', async () => {
-    const root = images()
+    const root = androidMachine()
     await expect(plan({ root, kernel: '/boot/boot.img', vendorBoot: '/boot/boot.img' })).rejects.toMatchObject({
       reason: 'invalid-argument',
       summary: expect.stringMatching(/^this is .*Android boot image.*, not a vendor boot image$/),

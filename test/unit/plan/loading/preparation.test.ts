@@ -3,12 +3,14 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { plan } from '../../../../src/index.ts'
+import { bootconfigTrailer } from '../../../../src/initrd/bootconfig.ts'
 import { prepareSync } from '../../../../src/plan/loading/preparation.ts'
 import type { PreparationProgress } from '../../../../src/plan/loading/progress.ts'
 import { emptyArchive, type Tree } from '../../entries/tree.ts'
 import { tool } from '../../image/tools.ts'
+import { androidMachine, ramdisks } from '../android.ts'
 import { debian, makeMachine, newer } from '../debian.ts'
-import { contentOf, decided, memoryFiles, preparedFor } from './prepared.ts'
+import { contentOf, decided, memoryFiles, openIn, preparedFor } from './prepared.ts'
 
 const kernel = `/boot/vmlinuz-${newer}`
 const packed = gzipSync(emptyArchive)
@@ -87,6 +89,25 @@ describe('the initrd', () => {
     const start = pack(archive).length
     const behind = (initrd as Buffer).subarray(start + between(start).length)
     expect(tool('cpio', ['-t', '--quiet'], behind).toString().trim().split('\n').at(-1)).toBe('usr/lib/firmware/blob')
+  })
+})
+
+describe('the initrd of an Android boot image', () => {
+  const text = 'androidboot.hardware=x\n'
+  const given = { kernel: '/boot/boot.img', vendorBoot: '/boot/vendor.img' } as const
+
+  test("is the vendor's ramdisk, its own, and the boot configuration at the very end", async () => {
+    const { initrd } = await preparedFor({ ...given, root: androidMachine(text) })
+    const { vendor, own } = ramdisks
+    const joined = Buffer.concat([vendor, between(vendor.length), own])
+    const trailer = bootconfigTrailer(Buffer.from(text))
+    expect(initrd?.subarray(0, joined.length)).toEqual(joined)
+    expect(initrd?.subarray(-trailer.length)).toEqual(trailer)
+  })
+
+  test('is not made at once', async () => {
+    const { context, choices } = await decided({ ...given, root: androidMachine(text) })
+    expect(() => prepareSync(context, choices)).toThrow(expect.objectContaining({ reason: 'invalid-argument' }))
   })
 })
 
@@ -185,6 +206,29 @@ describe('preparing at once', () => {
     const { context, choices } = await decided({ ...given, root, initrds: ['/tmp/plain.img'] })
     appendFileSync(join(root, '/tmp/plain.img'), 'x')
     expect(() => prepareSync(context, choices)).toThrow(expect.objectContaining({ reason: 'file-changed' }))
+  })
+})
+
+describe('a plan that cannot be made', () => {
+  test('leaves no file open', async () => {
+    const root = makeMachine({ ...debian, ...initrds })
+    const open = () => openIn(root)
+    const initrd = '/tmp/plain.img'
+    for (const options of [
+      { initrds: [initrd], commandLine: 'ro', append: 'open="quote' },
+      { initrds: [initrd], noInitrd: true },
+      { initrds: [initrd], commandLine: 'ro', reuseCommandLine: true },
+      { initrds: [initrd], vendorBoot: '/tmp/packed.img' },
+    ])
+      await expect(plan({ root, kernel, ...options }), JSON.stringify(options)).rejects.toMatchObject({
+        reason: 'invalid-argument',
+      })
+    expect(open()).toEqual([])
+    const made = await plan({ ...given, root, initrds: [initrd] })
+    expect(open()).toHaveLength(2)
+    made.close()
+    made.close()
+    expect(open()).toEqual([])
   })
 })
 

@@ -35,6 +35,15 @@ function bytesOf(fd: number): Buffer {
 
 /** The files in memory that this process holds. */
 export function memoryFiles(): string[] {
+  return openFiles().filter((link) => link.includes('memfd:linux-kexec'))
+}
+
+/** The open files of a directory. */
+export function openIn(root: string): string[] {
+  return openFiles().filter((link) => link.startsWith(root))
+}
+
+function openFiles(): string[] {
   const links = readdirSync('/proc/self/fd').flatMap((fd) => {
     try {
       return [readlinkSync(`/proc/self/fd/${fd}`)]
@@ -42,5 +51,5 @@ export function memoryFiles(): string[] {
       return []
     }
   })
-  return links.filter((link) => link.includes('memfd:linux-kexec')).sort()
+  return links.sort()
 }

@@ -84,6 +84,13 @@ describe('the files beside a unified image', () => {
   })
 })
 
+test('an empty command line of the image adds nothing to that of an addon', async () => {
+  const blank = sections.map(([name, content]): Sections[number] => [name, name === '.cmdline' ? ' \n' : content])
+  const addon = { file: peImage({ sections: [['.cmdline', 'root=/dev/vda1']] }) }
+  const root = machine({ [IMAGE]: { file: peImage({ sections: blank }) }, [`${OWN}/a.addon.efi`]: addon })
+  expect((await planned({ root })).line).toBe('root=/dev/vda1')
+})
+
 describe('under Secure Boot', () => {
   const warning =
     'command-line-not-signed: under Secure Boot systemd-stub takes no other command line than that of the image; kexec does'

@@ -192,7 +192,8 @@ describe('profiles', () => {
     expect(splitProfile(system, '/a.efi@1')).toEqual({ path: '/a.efi', profile: 1 })
     expect(splitProfile(system, '/b.efi@1')).toEqual({ path: '/b.efi@1', profile: null })
     expect(splitProfile(system, '/c.efi@1')).toEqual({ path: '/c.efi@1', profile: null })
-    expect(splitProfile(system, '/a.efi@x')).toEqual({ path: '/a.efi@x', profile: null })
+    for (const path of ['/a.efi@x', '/a.efi@1x', '/a.efi@12345', '/a.efi@'])
+      expect(splitProfile(system, path)).toEqual({ path, profile: null })
   })
 })
 
