@@ -72,6 +72,8 @@ function judgeLoader(system: System, menu: BootMenu, loader: BootLoader, tried: 
   const doubt = loader.problems.find(({ code }) => code === 'uncertain')
   if (doubt !== undefined)
     return unknown(`which entry ${config} boots after a reset is unknown: ${doubt.text}`, `${SET_DEFAULT}.`)
+  if (loader.waits !== null)
+    return unknown(`after a reset nothing boots until somebody touches a key: ${loader.waits}`, 'Set a timeout in it.')
   const oneShot = loader.source === 'bls' ? loaderVariable(system, 'LoaderEntryOneShot') : undefined
   if (oneShot !== undefined && oneShot !== KEXEC_REBOOT)
     return unknown(

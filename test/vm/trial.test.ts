@@ -5,7 +5,8 @@ import { BOOT, json, machineForFile } from './guests.ts'
 
 // The firmware boots the older kernel again after each reset; the records lie on a disk, which outlives it.
 
-const grub = (release: string) => `set default=old
+const grub = (release: string) => `set timeout=5
+set default=old
 menuentry 'Debian, as it was' --id old { linux /boot/vmlinuz-${release} root=/dev/vda1; initrd /boot/initrd.img-${release} }
 `
 

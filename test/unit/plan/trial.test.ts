@@ -21,7 +21,7 @@ const entries = (release: string) =>
 /** GRUB as it stands on a machine whose older kernel runs, and is the default. */
 const grub = (release: string): Tree => ({
   '/boot/grub/grub.cfg': {
-    text: `set default=chosen\n${entries(release)}`,
+    text: `set timeout=5\nset default=chosen\n${entries(release)}`,
   },
 })
 
@@ -141,7 +141,8 @@ describe('the way back', () => {
   test('--fallback makes it another entry, by the variables that grub.cfg evaluates', async () => {
     const asDebian: Tree = {
       '/boot/grub/grub.cfg': {
-        text: `load_env
+        text: `set timeout=5
+load_env
 set default="\${saved_entry}"
 if [ "\${next_entry}" ]; then set default="\${next_entry}"; set next_entry=; save_env next_entry; fi
 ${entries(newer)}`,

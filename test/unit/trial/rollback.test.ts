@@ -143,6 +143,17 @@ test('a default that depends on something unknown is unknown, and so is an entry
   })
 })
 
+test('a menu that waits for a key is no way back', async () => {
+  const system = machineWith('debian-three-kernels')
+  const config = join(system.root, 'boot/grub/grub.cfg')
+  writeFileSync(config, readFileSync(config, 'utf8').replaceAll(/set timeout=\d+/g, 'set timeout=-1'))
+  expect(await judge(system, ofVersion('6.1.0-50-amd64'))).toMatchObject({
+    verdict: 'unknown',
+    text: expect.stringMatching(/^after a reset nothing boots until somebody touches a key: timeout is '-1'/),
+    remedy: 'Set a timeout in it.',
+  })
+})
+
 test('a choice of systemd-boot for one boot is overwritten by the kexec; the kernel’s own trace of one is not a choice', async () => {
   const system = fixtureSystem('unified-images')
   const tried = () => ({ kernel: '/x', release: null, initrds: null, commandLine: '' })
