@@ -45,12 +45,6 @@
 #include "x86_64.h"
 #elif defined(__aarch64__)
 #include "aarch64.h"
-#elif defined(__riscv) && __riscv_xlen == 64
-#include "riscv64.h"
-#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
-#include "ppc64le.h"
-#elif defined(__arm__)
-#include "arm.h"
 #else
 #error "no system calls for this architecture"
 #endif
