@@ -20,7 +20,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
     summary: 'memory reserved for a crash kernel',
     load: () => import('./commands/crash-size.ts'),
   },
-  service: { summary: 'services that load a kernel at boot or shutdown', load: () => import('./commands/service.ts') },
+  service: { summary: 'services that load a kernel, or confirm a trial', load: () => import('./commands/service.ts') },
   policy: { summary: 'what the kernel would refuse, and why', load: () => import('./commands/policy.ts') },
   doctor: { summary: 'whether a kexec would work, and what to do', load: () => import('./commands/doctor.ts') },
   handover: {

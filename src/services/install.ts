@@ -45,7 +45,7 @@ export interface ServiceStanding {
 const NO_PROGRAM: Program = { node: '/usr/bin/node', command: '/usr/bin/linux-kexec' }
 
 /**
- * Places our services: three, enabled only on request. Existing ones are left alone.
+ * Places our services, enabled only on request. Existing ones are left alone.
  * @returns the changes, in the order they are made
  * @throws KexecError 'unsupported-init' where the kind is unknown or a foreign file is in the way; 'io'
  */

@@ -1,3 +1,4 @@
+import { TRIAL_PARAMETER } from '../cmdline/reuse.ts'
 import { quoted } from '../hooks/hook-script.ts'
 import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles, variables } from './service.ts'
 
@@ -8,6 +9,11 @@ import { type DescribeService, MARK, marking, SETTINGS, type ServiceName, titles
 export const openrc: DescribeService = (name, program) => {
   const [variable, preset] = variables[name]
   const path = `/etc/init.d/linux-kexec-${name}`
+  const order =
+    name === 'trial'
+      ? '# When the machine is up. The checks are in /etc/linux-kexec/check.d.\n\tafter *'
+      : `# Not \`need\`: Debian's OpenRC mounts by its boot scripts.
+	after localmount mountall mountall.sh${name === 'crash' ? '' : ' linux-kexec-crash'}`
   const command = `${quoted(program.node)} ${quoted(program.command)}`
   const load = `${command} load ${name === 'crash' ? '--panic ' : ''}$${variable}`
   const text = `#!/sbin/openrc-run
@@ -17,8 +23,7 @@ description="${titles[name]}"
 : "\${${variable}=${preset}}"
 
 depend() {
-	# Not \`need\`: Debian's OpenRC mounts by its boot scripts.
-	after localmount mountall mountall.sh${name === 'crash' ? '' : ' linux-kexec-crash'}
+	${order}
 	keyword -lxc -openvz -prefix -systemd-nspawn -docker
 }
 
@@ -30,6 +35,21 @@ ${functions(name, command, load)}`
 }
 
 function functions(name: ServiceName, command: string, load: string): string {
+  if (name === 'trial')
+    return `start() {
+	case " $(cat /proc/cmdline)" in
+		*' ${TRIAL_PARAMETER}='*) ;;
+		*) return 0 ;;
+	esac
+	ebegin "${titles.trial}"
+	${command} trial confirm $${variables.trial[0]}
+	eend $?
+}
+
+stop() {
+	:
+}
+`
   if (name === 'shutdown') {
     return `start() {
 	:

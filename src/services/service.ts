@@ -3,10 +3,13 @@ import type { HookPart } from '../hooks/hook.ts'
 import type { Program } from '../program.ts'
 import type { System } from '../system/system.ts'
 
-/** The task of a service: 'boot' and 'shutdown' load the kernel of the next reboot, 'crash' loads the crash kernel. */
-export type ServiceName = 'boot' | 'shutdown' | 'crash'
+/**
+ * The task of a service: 'boot' and 'shutdown' load the kernel of the next reboot, 'crash' loads the crash kernel, 'trial'
+ * confirms the trial of the running kernel once the machine is up.
+ */
+export type ServiceName = 'boot' | 'shutdown' | 'crash' | 'trial'
 
-export const serviceNames: readonly ServiceName[] = ['boot', 'shutdown', 'crash']
+export const serviceNames: readonly ServiceName[] = ['boot', 'shutdown', 'crash', 'trial']
 
 /** The kind of service manager it is written for. */
 export type ServiceKind = 'systemd' | 'openrc' | 'sysvinit'
@@ -27,14 +30,16 @@ export const titles: Readonly<Record<ServiceName, string>> = {
   boot: 'Load the kernel of the next reboot, at boot',
   shutdown: 'Load the kernel of the next reboot, at shutdown',
   crash: 'Load the crash kernel',
+  trial: 'Confirm the trial of the running kernel',
 }
 
-/** The variable of the settings that holds operands and options for load, and its default. */
+/** The variable of the settings that holds operands and options for the command, and its default. */
 export const variables: Readonly<Record<ServiceName, readonly [name: string, preset: string]>> = {
   boot: ['LOAD_OPTIONS', ''],
   shutdown: ['LOAD_OPTIONS', ''],
   // The running kernel is known to boot here, and its modules are installed.
   crash: ['CRASH_OPTIONS', 'running'],
+  trial: ['TRIAL_OPTIONS', ''],
 }
 
 /** The files of one service, in the form of one kind of service manager. */

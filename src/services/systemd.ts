@@ -1,3 +1,4 @@
+import { TRIAL_PARAMETER } from '../cmdline/reuse.ts'
 import { KexecError } from '../errors.ts'
 import { quoted } from '../hooks/hook-script.ts'
 import type { Program } from '../program.ts'
@@ -19,6 +20,7 @@ export const systemd: DescribeService = (name, program) => {
 }
 
 function unitText(name: ServiceName, program: Program): string {
+  if (name === 'trial') return trialUnit(program)
   const [variable, preset] = variables[name]
   const command = `${executable(program.node)} ${argument(program.command)}`
   const load = `${command} load ${name === 'crash' ? '--panic ' : ''}$${variable}`
@@ -39,6 +41,29 @@ RemainAfterExit=yes
 Environment=${variable}=${preset}
 EnvironmentFile=-${SETTINGS}
 ${actions(name, command, load, program)}
+
+[Install]
+WantedBy=multi-user.target
+`
+}
+
+/** A unit that a target wants and that comes after the target starts when all others of the target have: systemd.unit(5). */
+function trialUnit(program: Program): string {
+  const [variable, preset] = variables.trial
+  return `${marking}
+[Unit]
+Description=${titles.trial}
+Documentation=man:linux-kexec(8)
+# When the machine is up. The checks are in /etc/linux-kexec/check.d.
+After=multi-user.target
+ConditionKernelCommandLine=${TRIAL_PARAMETER}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+Environment=${variable}=${preset}
+EnvironmentFile=-${SETTINGS}
+ExecStart=${executable(program.node)} ${argument(program.command)} trial confirm $${variable}
 
 [Install]
 WantedBy=multi-user.target

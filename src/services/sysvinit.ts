@@ -1,3 +1,4 @@
+import { TRIAL_PARAMETER } from '../cmdline/reuse.ts'
 import type { HookPart } from '../hooks/hook.ts'
 import { quoted } from '../hooks/hook-script.ts'
 import type { System } from '../system/system.ts'
@@ -37,14 +38,15 @@ function links(name: ServiceName, system: System | undefined): HookPart[] {
 function script(name: ServiceName, command: string): string {
   const [variable, preset] = variables[name]
   const load = `${command} load ${name === 'crash' ? '--panic ' : ''}$${variable}`
+  const required = name === 'trial' ? '$all' : '$local_fs'
   const [start, stop] = name === 'shutdown' ? ['', '6'] : ['2 3 4 5', name === 'crash' ? '0 1 6' : '']
   return `#!/bin/sh
 ${marking}
 ### BEGIN INIT INFO
 # Provides:          linux-kexec-${name}
-# Required-Start:    $local_fs
+# Required-Start:    ${required}
 # Required-Stop:     $local_fs
-# Should-Start:      ${name === 'crash' ? '' : 'linux-kexec-crash'}
+# Should-Start:      ${name === 'crash' || name === 'trial' ? '' : 'linux-kexec-crash'}
 # Default-Start:     ${start}
 # Default-Stop:      ${stop}
 # Short-Description: ${titles[name]}
@@ -57,6 +59,7 @@ ${body(name, command, load)}`
 }
 
 function body(name: ServiceName, command: string, load: string): string {
+  if (name === 'trial') return trialBody(command)
   const [onStart, onStop] =
     name === 'shutdown'
       ? ['    ;;', `    load_unless_chosen\n    ;;`]
@@ -86,6 +89,27 @@ ${onStop}
     ;;
   status)
     ${command} status
+    ;;
+  *)
+    echo "Usage: $0 start|stop|restart|force-reload|status" >&2
+    exit 3
+    ;;
+esac
+`
+}
+
+function trialBody(command: string): string {
+  return `case $1 in
+  start | restart | force-reload)
+    # The checks are in /etc/linux-kexec/check.d.
+    case " $(cat /proc/cmdline)" in
+      *' ${TRIAL_PARAMETER}='*) ${command} trial confirm $${variables.trial[0]} ;;
+    esac
+    ;;
+  stop)
+    ;;
+  status)
+    ${command} trial status
     ;;
   *)
     echo "Usage: $0 start|stop|restart|force-reload|status" >&2

@@ -56,6 +56,7 @@ describe('systemd', () => {
       { name: 'boot', state: 'installed', enabled: true },
       { name: 'shutdown', state: 'absent', enabled: false },
       { name: 'crash', state: 'installed', enabled: true },
+      { name: 'trial', state: 'absent', enabled: false },
     ])
     for (const unit of ['linux-kexec-boot', 'linux-kexec-crash']) {
       const { stdout } = await vm.run(settled(unit))
@@ -113,5 +114,73 @@ describe.each([
     await vm.spawn('shutdown -r now')
     const next = await vm.booted(patience)
     expect([next.release, next.commandLine]).toEqual([newer(), planned.commandLine])
+  })
+})
+
+const ID = '0123456789abcdef'
+
+/** Shell that writes the record of a trial as which this boot counts. */
+const recording = `#!/bin/sh
+mkdir -p -m 700 /var/lib/linux-kexec
+umask 077
+line=$(sed 's/["\\\\]/\\\\&/g' /proc/cmdline)
+cat > /var/lib/linux-kexec/trial.json <<END
+{ "schemaVersion": 1, "id": "${ID}", "state": "started", "reason": null, "deadline": 900000,
+  "times": { "started": "2026-11-30T07:00:00.000Z" }, "rollback": null,
+  "guards": { "panic": null, "watchdog": null, "deadman": false },
+  "target": { "kernel": "/vmlinuz", "release": "$(uname -r)", "commandLine": "$line", "initrdSha256": null },
+  "from": { "release": "6.1", "bootId": "another" } }
+END
+`
+
+/** What makes each init system run it before everything else that is started for users. */
+const recorders: Readonly<Record<'systemd' | 'sysvinit' | 'openrc-sysvinit', readonly ImageEntry[]>> = {
+  systemd: [
+    { path: '/usr/local/sbin/record', data: recording, mode: 0o755 },
+    {
+      path: '/etc/systemd/system/record.service',
+      data: '[Service]\nType=oneshot\nExecStart=/usr/local/sbin/record\n',
+      mode: 0o644,
+    },
+    { path: '/etc/systemd/system/basic.target.wants/record.service', link: '/etc/systemd/system/record.service' },
+  ],
+  sysvinit: [
+    { path: '/etc/init.d/record', data: recording, mode: 0o755 },
+    { path: '/etc/rc2.d/S01record', link: '../init.d/record' },
+  ],
+  'openrc-sysvinit': [
+    {
+      path: '/etc/init.d/record',
+      data: `#!/sbin/openrc-run\nstart() {\n  /usr/local/sbin/record\n}\n`,
+      mode: 0o755,
+    },
+    { path: '/usr/local/sbin/record', data: recording, mode: 0o755 },
+    { path: '/etc/runlevels/default/record', link: '/etc/init.d/record' },
+  ],
+}
+
+describe.each([
+  ['systemd', systemd, 'systemctl is-active multi-user.target'],
+  ['sysvinit', sysvinit, 'true'],
+  ['openrc-sysvinit', openrc, 'true'],
+] as const)('%s', (userland, describeService, isUp) => {
+  test.each([
+    ['confirmed', isUp],
+    ['failed', 'echo no route; exit 7'],
+  ])('a kernel on trial is %s by its checks at boot', async (state, check) => {
+    const files = [
+      ...filesOf(describeService, ['trial']),
+      ...recorders[userland],
+      { path: '/etc/linux-kexec/check.d/up', data: `#!/bin/sh\n${check}\n`, mode: 0o755 },
+    ]
+    await boot({ userland, files }, { append: `linux_kexec.trial=${ID}` })
+    const record = '/var/lib/linux-kexec/trial.json'
+    const ended = await vm.run(
+      `i=0; until grep -Eq '"state": "(confirmed|failed)"' ${record} || [ $i = 100 ]; do sleep 1; i=$((i+1)); done`,
+      patience,
+    )
+    expect(ended).toMatchObject({ status: 0 })
+    const { document } = await json(vm, 'linux-kexec trial status')
+    expect(document, JSON.stringify(document)).toMatchObject({ outcome: state, isRunning: true })
   })
 })

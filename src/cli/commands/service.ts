@@ -14,7 +14,7 @@ import { changeLines } from '../reports/handover-report.ts'
 export const command: Command = {
   name: 'service',
   summary:
-    'Installs services that load a kernel at boot or at shutdown, or the crash kernel at boot. They are disabled unless you enable them.',
+    'Installs services that load a kernel at boot or at shutdown, load the crash kernel at boot, or confirm a trial. They are disabled unless you enable them.',
   operands: 'install|remove|show',
   arity: [1, 1],
   options: {
@@ -22,7 +22,7 @@ export const command: Command = {
       type: 'string',
       multiple: true,
       value: 'NAME',
-      help: 'with install: enable boot, shutdown or crash (repeatable)',
+      help: 'with install: enable boot, shutdown, crash or trial (repeatable)',
     },
     systemd: { type: 'boolean', help: 'units for systemd' },
     openrc: { type: 'boolean', help: 'scripts for OpenRC' },
@@ -34,7 +34,7 @@ export const command: Command = {
   examples: [
     ['linux-kexec service install --enable crash', 'the crash kernel is loaded at every boot'],
     ['linux-kexec service install --enable boot --dry-run', 'show the changes'],
-    ['linux-kexec service remove', 'remove all three services'],
+    ['linux-kexec service remove', 'remove all services'],
   ],
   notes: `Without --systemd, --openrc or --sysvinit, the services are for the running init system. A file that does not belong to linux-kexec
 is never overwritten. /etc/default/linux-kexec sets the kernel to load. docs/services.md explains each service.`,

@@ -27,23 +27,29 @@ function filesOf(root: string): string[] {
 describe.each(serviceKinds)('%s', (kind) => {
   const made = () => makeTree({ ...program, ...managers[kind], '/etc/hostname': { text: 'x\n' } })
 
-  test('is found by what is installed; three services are placed, none is enabled', () => {
+  test('is found by what is installed; four services are placed, none is enabled', () => {
     const root = made()
     const system = new System(root)
-    expect(showServices({ system })).toMatchObject({ kind, services: [{ state: 'absent', enabled: false }, {}, {}] })
+    expect(showServices({ system })).toMatchObject({
+      kind,
+      services: [{ state: 'absent', enabled: false }, {}, {}, {}],
+    })
     const changes = installServices({ system })
-    expect(changes.map(({ action }) => action)).toEqual(['create', 'create', 'create'])
+    expect(changes.map(({ action }) => action)).toEqual(['create', 'create', 'create', 'create'])
     const { services } = showServices({ system })
-    expect(services.map(({ state, enabled }) => [state, enabled])).toEqual(Array(3).fill(['installed', false]))
-    for (const { paths } of services)
-      for (const path of paths) expect(readFileSync(join(root, path), 'utf8')).toContain('linux-kexec load')
+    expect(services.map(({ state, enabled }) => [state, enabled])).toEqual(Array(4).fill(['installed', false]))
+    for (const { name, paths } of services)
+      for (const path of paths)
+        expect(readFileSync(join(root, path), 'utf8')).toContain(
+          name === 'trial' ? 'linux-kexec trial confirm' : 'linux-kexec load',
+        )
   })
 
   test('a dry run changes nothing, a second run finds nothing to do, and what was removed leaves nothing behind', () => {
     const root = made()
     const system = new System(root)
     const before = filesOf(root)
-    const enable = ['boot', 'shutdown', 'crash'] as const
+    const enable = ['boot', 'shutdown', 'crash', 'trial'] as const
     const told = installServices({ system, enable, dryRun: true })
     expect(filesOf(root)).toEqual(before)
     expect(installServices({ system, enable })).toEqual(told)
@@ -66,7 +72,12 @@ describe.each(serviceKinds)('%s', (kind) => {
     expect(() => installServices({ system })).toThrow(
       expect.objectContaining({ reason: 'unsupported-init', refused: true }),
     )
-    expect(showServices({ system }).services.map(({ state }) => state)).toEqual(['absent', 'absent', 'foreign'])
+    expect(showServices({ system }).services.map(({ state }) => state)).toEqual([
+      'absent',
+      'absent',
+      'foreign',
+      'absent',
+    ])
     expect(removeServices({ system })).toEqual([])
     expect(readFileSync(join(root, path), 'utf8')).toContain('by hand')
     writeFileSync(join(root, path), '# Placed by linux-kexec service, long ago\n')
@@ -91,7 +102,7 @@ test('links that insserv has made are the links, and go with the service', () =>
   mkdirSync(join(root, 'etc/rc0.d'))
   for (const link of ['rc6.d/K03linux-kexec-shutdown', 'rc0.d/K02linux-kexec-crash'])
     symlinkSync(`../init.d/${link.slice('rcN.d/KNN'.length)}`, join(root, 'etc', link))
-  expect(showServices({ system }).services.map(({ enabled }) => enabled)).toEqual([false, true, false])
+  expect(showServices({ system }).services.map(({ enabled }) => enabled)).toEqual([false, true, false, false])
   expect(installServices({ system, enable: ['shutdown'] })).toEqual([])
   removeServices({ system })
   expect(filesOf(root)).toEqual([])
@@ -106,7 +117,7 @@ test('nothing is placed where neither the kind nor the program is known', async 
 
 test.each([
   [['service', 'start'], "service takes install, remove or show, not 'start'"],
-  [['service', 'install', '--enable', 'all'], "--enable takes boot, shutdown, crash, not 'all'"],
+  [['service', 'install', '--enable', 'all'], "--enable takes boot, shutdown, crash, trial, not 'all'"],
   [['service', 'show', '--enable', 'boot'], '--enable goes with install'],
   [['service', 'show', '--openrc', '--systemd'], '--systemd and --openrc exclude each other'],
 ])('%j is refused', async (args, message) => {
