@@ -126,6 +126,20 @@ describe('why a vmlinux is not given to kexec_load by itself', () => {
   })
 })
 
+test('a crash kernel that only kexec_load takes, on a machine where this version loads none so', async () => {
+  const head = readFileSync('test/fixtures/kernels/armhf-6.1.0-50-rt-armmp.head')
+  const image = Buffer.concat([head, Buffer.alloc(6_046_208 - head.length)])
+  const arm: Tree = { '/proc/sys/kernel/arch': { text: 'armv7l\n' }, '/boot/zImage': { file: image } }
+  const root = makeMachine({ ...debian, ...machine(bookworm, arm, crash) })
+  layMachine(root, 'armhf-6.12')
+  const { refusals, engine } = await decided({ root, kernel: '/boot/zImage', panic: true })
+  expect(engine).toEqual([`file: ${FILE}`])
+  expect(refusals[0]).toContain(
+    '; kexec_load, which does, is not used: this version loads no crash kernels with kexec_load here. ',
+  )
+  expect((await decided({ root, kernel: '/boot/zImage' })).engine).toEqual([expect.stringMatching(/^segments: /)])
+})
+
 describe('--engine segments', () => {
   test('warns of a required signature', async () => {
     const { warnings } = await decided({ root: machineWith(forced()), kernel, engine: 'segments' })
