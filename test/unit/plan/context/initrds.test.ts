@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { type PlanOptions, plan } from '../../../../src/index.ts'
 import { peImage } from '../../entries/bls/image.ts'
@@ -168,6 +169,16 @@ describe("an initrd with U-Boot's header", () => {
     expect(asked.warnings[0]).toMatch(/^damaged-image: \/boot\/uInitrd: this is .*, damaged: .*: it is loaded anyway$/)
     expect(asked.refusals.join()).not.toContain('damaged-image')
   })
+})
+
+test('a stream that fails is named by what it was to be', async () => {
+  const failing = new Readable({
+    read() {
+      this.destroy(Object.assign(new Error('reset'), { code: 'ECONNRESET' }))
+    },
+  })
+  const { refusals } = await decided({ root: makeMachine(), entry: newer, initrds: [failing] })
+  expect(refusals).toEqual([expect.stringContaining(': the stream of the initrd failed. ')])
 })
 
 test('the facts of each initrd are shown together', async () => {

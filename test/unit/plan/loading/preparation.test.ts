@@ -7,7 +7,7 @@ import { bootconfigTrailer } from '../../../../src/initrd/bootconfig.ts'
 import { prepareSync } from '../../../../src/plan/loading/preparation.ts'
 import type { PreparationProgress } from '../../../../src/plan/loading/progress.ts'
 import { emptyArchive, type Tree } from '../../entries/tree.ts'
-import { tool } from '../../image/tools.ts'
+import { file, path, tool } from '../../image/tools.ts'
 import { androidMachine, ramdisks } from '../android.ts'
 import { debian, makeMachine, newer } from '../debian.ts'
 import { contentOf, decided, memoryFiles, openIn, preparedFor } from './prepared.ts'
@@ -32,6 +32,14 @@ describe('the initrd', () => {
   test('is none where none was wanted', async () => {
     const { prepared } = await preparedFor({ ...given, root: machine(), noInitrd: true })
     expect([prepared.initrdFd, prepared.memoryBytes]).toEqual([-1, 0])
+  })
+
+  test("with U-Boot's header is what is behind the header", async () => {
+    file('initrd', emptyArchive)
+    tool('mkimage', ['-A', 'x86_64', '-O', 'linux', '-T', 'ramdisk', '-C', 'none', '-d', 'initrd', 'uInitrd'])
+    const root = makeMachine({ ...debian, '/tmp/uInitrd': { file: readFileSync(path('uInitrd')) } })
+    const { initrd } = await preparedFor({ ...given, root, initrds: ['/tmp/uInitrd'] })
+    expect(initrd).toEqual(emptyArchive)
   })
 
   test('of several files is all of them in their order, in memory', async () => {
