@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Guest, type GuestKernel, startVm, type Vm } from '../../src/vm/index.ts'
 import { busyboxInit } from '../../src/vm/initramfs/scripts.ts'
-import { BOOT, guestOfSeries } from './guests.ts'
+import { newestOfSeries } from '../../src/vm/provision/kernels.ts'
+import { BOOT, debianGuest, guestOfSeries } from './guests.ts'
 import { consoleSays } from './inits/conduct.ts'
 import { INTERNALS, internals } from './internals.ts'
 
@@ -15,7 +16,7 @@ const system = new System()
 const commands = {
   judge: (release, seconds) =>
     judgeWatchdogs(readWatchdogFacts(system, detectInit(system).name), readWatchdogTarget(system, release), +seconds),
-  arm: (timeout) => armWatchdog(system, { name: 'watchdog0', driver: 'i6300esb', timeout: +timeout }) ?? 'armed',
+  arm: (timeout, driver = 'i6300esb') => armWatchdog(system, { name: 'watchdog0', driver, timeout: +timeout }) ?? 'armed',
   release: () => releaseWatchdog(system, { name: 'watchdog0', driver: 'i6300esb', timeout: 1 }),
   fire: () => fireWatchdog(system, { name: 'watchdog0', driver: 'i6300esb', timeout: 1 }),
 }
@@ -36,14 +37,16 @@ const sleeper = busyboxInit.replace(
 /** With panic=-1 of the harness, a panic would reset the machine too. */
 const SLEEP = 'test.sleep panic=0'
 
+/** Debian's kernels for clouds have no driver for it. */
+const ITCO = ['lpc_ich', 'iTCO_wdt']
+
 let guest: Guest
 let older: GuestKernel
 let newer: string
 
-beforeAll(async () => {
-  expect(sleeper).not.toBe(busyboxInit)
-  guest = await guestOfSeries({
-    modules: ['i6300esb', 'softdog'],
+/** What every guest of this file has. */
+async function contents() {
+  return {
     packages: ['kmod'],
     files: [
       await internals({
@@ -56,7 +59,12 @@ beforeAll(async () => {
       { path: '/root/guard.mjs', data: program },
       { path: '/sbin/init', data: sleeper, mode: 0o755 },
     ],
-  })
+  }
+}
+
+beforeAll(async () => {
+  expect(sleeper).not.toBe(busyboxInit)
+  guest = await guestOfSeries({ modules: ['i6300esb', 'softdog'], ...(await contents()) })
   // Debian's 6.1 for clouds has no driver for the watchdog.
   const kernels = guest.kernels.filter(({ release }) => !release.startsWith('6.1.'))
   older = kernels[0] as GuestKernel
@@ -199,4 +207,39 @@ test('a watchdog that is released before its time does not reset the machine; on
   expect((await vm.run('cat /sys/class/watchdog/watchdog0/state')).stdout).toBe('inactive\n')
   await vm.spawn('node /root/guard.mjs fire')
   expect((await vm.outcome).kind).toBe('rebooted')
+})
+
+test('iTCO: the new kernel finds it running and feeds it until watchdog.open_timeout, if nobody opens it', async () => {
+  const kernels = await newestOfSeries(['6.12'], { flavour: 'standard', suites: ['bookworm-security', 'trixie'] })
+  const itco = await debianGuest({ kernels: [...kernels.values()], modules: ITCO, ...(await contents()) })
+  const release = itco.kernels[0]?.release as string
+  const begin = performance.now()
+  await using vm = await startVm({
+    guest: itco,
+    append: 'watchdog.stop_on_reboot=0',
+    qemuArguments: ['-machine', 'q35', '-global', 'ICH9-LPC.noreboot=false', '-action', 'watchdog=reset'],
+  })
+  await vm.booted(BOOT)
+  const timeout = Math.max(Math.ceil((4 * (performance.now() - begin)) / 1000), 40)
+  const insert = `depmod && modprobe -a ${ITCO.join(' ')} && cat /sys/class/watchdog/watchdog0/identity`
+  expect((await vm.run(insert)).stdout).toBe('iTCO_wdt\n')
+  const [judgement] = await guard(vm, `judge ${release} ${timeout}`)
+  expect(judgement, JSON.stringify(judgement)).toMatchObject({
+    guards: true,
+    guard: { driver: 'iTCO_wdt', timeout, latest: 2 * timeout, until: 'confirmation' },
+  })
+  const parameters = judgement.parameters.map(({ parameter }: { parameter: string }) => parameter).join(' ')
+  expect(parameters).toBe(`watchdog.handle_boot_enabled=1 watchdog.open_timeout=${timeout}`)
+  await vm.run(`linux-kexec load ${release} --append '${parameters}'`)
+  expect(await guard(vm, `arm ${timeout} iTCO_wdt`)).toBe('armed')
+  await vm.spawn('linux-kexec exec --no-sync')
+  await vm.booted(BOOT)
+  const sought = performance.now()
+  expect((await vm.run(insert)).stdout).toBe('iTCO_wdt\n')
+  const found = performance.now()
+  expect((await vm.outcome).kind).toBe('rebooted')
+  const now = performance.now()
+  // Then the driver's own 30 s, once or twice.
+  expect((now - sought) / 1000).toBeGreaterThan(timeout)
+  expect((now - found) / 1000).toBeLessThan(timeout + 60 + 20)
 })
