@@ -61,8 +61,11 @@ export interface VmOptions {
   readonly firmware?: FirmwareOptions
   /** Disks besides the root disk. */
   readonly disks?: readonly Disk[]
-  /** The effect of a reset through the firmware: end the run as 'rebooted' (default), or boot `kernel` again. */
-  readonly firmwareReboot?: 'ends' | 'allowed'
+  /**
+   * The effect of a reset through the firmware: end the run as 'rebooted' (default), or boot `kernel` again; with
+   * 'after-panic', even when a panic ends in it (`panic=`).
+   */
+  readonly firmwareReboot?: 'ends' | 'allowed' | 'after-panic'
   /**
    * Milliseconds between a panic and the end of the run as 'panicked', when the machine does not reset. Default: 5000.
    * Give a crash kernel the time that a boot may take: until it names itself, its start is uncertain.
@@ -85,7 +88,7 @@ const kinds: OptionKinds<VmOptions> = {
   grubInitrd: text,
   firmware: object,
   disks: listOf(object),
-  firmwareReboot: oneOf('ends', 'allowed'),
+  firmwareReboot: oneOf('ends', 'allowed', 'after-panic'),
   panicGrace: milliseconds,
   qemuArguments: listOf(text),
   progress: callback,
@@ -117,10 +120,13 @@ export async function startVm(given: VmOptions): Promise<Vm> {
     direct,
     flash,
     disks: [...boot, ...root, ...(options.disks ?? [])],
-    survivesReset: options.firmwareReboot === 'allowed',
+    survivesReset: (options.firmwareReboot ?? 'ends') !== 'ends',
     extra: options.qemuArguments ?? [],
   })
-  return new Vm(qemu, { panicGrace: options.panicGrace })
+  return new Vm(qemu, {
+    panicGrace: options.panicGrace,
+    resetAfterPanic: options.firmwareReboot === 'after-panic',
+  })
 }
 
 async function flashFor(options: VmOptions, architecture: Architecture): Promise<Flash | undefined> {

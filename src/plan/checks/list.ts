@@ -2,6 +2,7 @@ import type { Choices } from '../choices/choices.ts'
 import type { Context } from '../context/context.ts'
 import { plannedSizes } from '../context/sizes.ts'
 import type { Remark } from '../model/remark.ts'
+import { checkEarlierTrials } from '../trial/earlier.ts'
 import { checkLength } from './command-line.ts'
 import { checkModules, checkWritable } from './files.ts'
 import { checkInitrds } from './initrd-content.ts'
@@ -21,6 +22,7 @@ export const checks: readonly Check[] = [
   checkKernel,
   checkUnified,
   checkWritable,
+  checkEarlierTrials,
   checkHeldCrashKernel,
   checkProcess,
   ({ initrds }) => checkInitrds(initrds),

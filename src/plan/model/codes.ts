@@ -18,6 +18,7 @@ export const warningCodes = [
   'device-tree-not-passed',
   'efi-32-bit',
   'exposed-files',
+  'failed-trial',
   'file-left-out',
   'format-too-new',
   'initrd-not-loaded',

@@ -48,12 +48,20 @@ export class Vm {
   /** Why the guest ended QEMU (QMP event SHUTDOWN): 'guest-reset', 'guest-shutdown', … */
   #shutdown: string | undefined
   readonly #panicGrace: number
+  readonly #resetAfterPanic: boolean
   #panicTimer: NodeJS.Timeout | undefined
 
   /** @internal startVm makes machines. */
-  constructor(qemu: QemuProcess, { panicGrace = PANIC_GRACE }: { readonly panicGrace?: number | undefined } = {}) {
+  constructor(
+    qemu: QemuProcess,
+    {
+      panicGrace = PANIC_GRACE,
+      resetAfterPanic = false,
+    }: { readonly panicGrace?: number | undefined; readonly resetAfterPanic?: boolean } = {},
+  ) {
     this.#qemu = qemu
     this.#panicGrace = panicGrace
+    this.#resetAfterPanic = resetAfterPanic
     let up = () => {}
     this.#firstBoot = new Promise((resolve) => {
       up = resolve
@@ -212,7 +220,8 @@ export class Vm {
   #monitorEvent(event: string, reason: string | undefined): void {
     if (event === 'SHUTDOWN') this.#shutdown = reason
     // A reset that is allowed: but not when it is the way a panic ends. The console's last bytes may come after the event.
-    if (event === 'RESET') setTimeout(() => this.#console.panic !== undefined && this.#endAsPanicked(), 50)
+    if (event === 'RESET' && !this.#resetAfterPanic)
+      setTimeout(() => this.#console.panic !== undefined && this.#endAsPanicked(), 50)
     if (event === 'GUEST_PANICKED') this.#watchForPanic('reported by the guest')
   }
 
