@@ -32,6 +32,15 @@ export class InitrdTree {
     this.#entries.set(posix.join('/', path), { mode, target })
   }
 
+  /** Whether it is certain that there is nothing at a path. A link among the directories on the way leaves that open. */
+  lacks(path: string): boolean {
+    if (!this.isComplete || this.#entries.has(path)) return false
+    for (let parent = posix.dirname(path); parent !== '/'; parent = posix.dirname(parent)) {
+      if (this.#entries.get(parent)?.target != null) return false
+    }
+    return true
+  }
+
   /** @throws KexecError 'invalid-argument' where a file is in the way, or links run in circles */
   place(path: string, isDirectory: boolean, from: string): Place {
     const pending = path.split('/').filter(Boolean).reverse()

@@ -19,7 +19,7 @@ import type { PlanWarning, UncheckedFact } from './model/remark.ts'
 import type { ChosenTrial } from './trial/choice.ts'
 
 /** A trial as a plan shows it. */
-export type PlannedTrial = Omit<ChosenTrial, 'overlay' | 'fallback' | 'tried'>
+export type PlannedTrial = Omit<ChosenTrial, 'overlay' | 'nextInit' | 'fallback' | 'tried'>
 
 /** One decision about the kernel to load, with its reasons. Holds the files open until it is loaded or closed. */
 export class LoadPlan {

@@ -55,7 +55,10 @@ export async function prepare(
     if (measures.unpackInitrds) unpacked = await unpacking.unpackInitrds(given)
     const parts = unpacked?.parts ?? given
     const overlay = [...initrds.overlay, ...(trial?.overlay ?? [])]
-    if (overlay.length > 0) parts.push(await overlayPart({ ...initrds, overlay }, parts, extracted, signal))
+    if (overlay.length > 0)
+      parts.push(
+        await overlayPart({ ...initrds, overlay }, parts, { extracted, nextInit: trial?.nextInit ?? null, signal }),
+      )
     if (initrds.bootconfig !== null) parts.push(bootconfigPart(initrds.bootconfig))
     const unpackedKernel = measures.unpackKernel ? await unpacking.unpackKernel(parts) : null
     const initrd = alsoClosing(await joinInitrds(parts, { signal }), unpacked)
@@ -165,12 +168,28 @@ function bootconfigPart({ source }: LocatedPart): InitrdPart {
   return { name: 'the bootconfig', bytes: memoryBytes(bootconfigTrailer(source.read(0, source.size))), fd: null }
 }
 
+/** What decides about an overlay besides its files. */
+interface OverlaidInitrd {
+  readonly extracted: ExtractedKernel | null
+  /** The program that the deadman of a trial starts after itself; null without one. */
+  readonly nextInit: string | null
+  readonly signal: AbortSignal | undefined
+}
+
+/** The kernel would not mount the root file system by itself any more: init_eaccess() of init/main.c. */
+function withoutInit(path: string): KexecError {
+  return new KexecError(`the initrd has no ${path}, so the deadman of the trial would start nothing after itself`, {
+    reason: 'no-guard',
+    hint: 'Load an initrd that has an init, or one without a deadman: --remove rdinit.',
+    refused: true,
+  })
+}
+
 /** The overlay is laid out for the unpacked content of the archives before it. */
 async function overlayPart(
   { overlay, withOwn }: PlannedInitrds,
   parts: readonly InitrdPart[],
-  extracted: ExtractedKernel | null,
-  signal: AbortSignal | undefined,
+  { extracted, nextInit, signal }: OverlaidInitrd,
 ): Promise<InitrdPart> {
   const tree = new InitrdTree()
   const inside = withOwn ? (extracted?.initrds ?? []).map(({ source }) => source) : []
@@ -179,7 +198,9 @@ async function overlayPart(
     const see = ({ name, mode, target }: ArchiveEntry) => tree.add(name, mode, target)
     if (!(await listArchive(source, see, signal))) tree.isComplete = false
   }
-  return { name: 'the overlay', bytes: overlayArchive(overlay, tree).bytes, fd: null }
+  const { bytes } = overlayArchive(overlay, tree)
+  if (nextInit !== null && tree.lacks(nextInit)) throw withoutInit(nextInit)
+  return { name: 'the overlay', bytes, fd: null }
 }
 
 /** @throws KexecError 'file-changed' */

@@ -28,6 +28,8 @@ export interface ChosenTrial {
   readonly fallback: PlannedFallback | null
   /** The kernel as the boot menu would start it. */
   readonly tried: Tried
+  /** The program in the initrd that the deadman starts after itself; null without a deadman. */
+  readonly nextInit: string | null
   /** The files that the guards need in the initrd. */
   readonly overlay: readonly OverlayItem[]
 }
@@ -43,7 +45,7 @@ export async function chooseTrial(
   if (possible === null || line === null) return silent(null)
   const { id, asked } = possible
   const { deadline } = asked
-  const { guards, overlay, remarks } = chosenGuards(context, possible, line)
+  const { guards, nextInit: next, overlay, remarks } = chosenGuards(context, possible, line)
   const coverage = coverageOf(guards, deadline)
   const rollback = await chooseRollback(context, asked, line)
   const identity: PlanDecision = {
@@ -52,7 +54,7 @@ export async function chooseTrial(
     reason: `asked for with ${flagName('trial')}; until then the machine comes back by a reset`,
   }
   return {
-    value: { id, deadline, guards, coverage, ...rollback.value, overlay },
+    value: { id, deadline, guards, coverage, ...rollback.value, nextInit: next, overlay },
     decisions: [identity, ...coverage.map((row) => decisionOn(row, possible)), ...rollback.decisions],
     remarks: [...remarks, ...coverage.flatMap((row) => gap(row, possible)), ...rollback.remarks, ...removed(line, id)],
   }
@@ -63,7 +65,7 @@ function chosenGuards(
   { system, kernel }: Context,
   { id, asked, watchdog }: PossibleTrial,
   line: CommandLine,
-): Pick<ChosenTrial, 'guards' | 'overlay'> & { readonly remarks: readonly Remark[] } {
+): Pick<ChosenTrial, 'guards' | 'nextInit' | 'overlay'> & { readonly remarks: readonly Remark[] } {
   const remarks: Remark[] = []
   const next = nextInit(line)
   const files =
@@ -83,7 +85,7 @@ function chosenGuards(
     watchdog: isWatched ? watchdog.guard : null,
     deadman: next !== null && overlay.length > 0,
   }
-  return { guards, overlay, remarks }
+  return { guards, nextInit: guards.deadman ? next : null, overlay, remarks }
 }
 
 function decisionOn({ failure, text, guard }: TrialCoverage, { watchdog, deadman }: PossibleTrial): PlanDecision {

@@ -14,7 +14,7 @@ export function guardsOf(system: System): GuardControl {
       if (watchdog !== null) stopOrHandOver(system, watchdog)
       // The last: it guards while the other may fail.
       const running = deadman ? findDeadman(system) : null
-      if (running !== null) releaseDeadman(running.pid)
+      if (running !== null) endDeadman(system, running.pid)
     },
     fire: ({ watchdog, deadman }) => {
       const running = deadman ? findDeadman(system) : null
@@ -22,6 +22,24 @@ export function guardsOf(system: System): GuardControl {
       fireDeadman(running.pid)
       return true
     },
+  }
+}
+
+/** More than the deadman needs to end, in milliseconds. */
+const ENDING = 3000
+
+/** @throws KexecError when it does not end: once its deadline has come, it takes no signal any more */
+function endDeadman(system: System, pid: number): void {
+  releaseDeadman(pid)
+  const begin = performance.now()
+  while (findDeadman(system)?.pid === pid) {
+    if (performance.now() - begin > ENDING)
+      throw new KexecError('the program in the initrd does not end: it is about to reset the machine', {
+        reason: 'trial-state',
+        path: `/proc/${pid}`,
+        hint: 'linux-kexec trial status, after the reset',
+      })
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
   }
 }
 

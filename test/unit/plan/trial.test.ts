@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseCommandLine, printCommandLine } from '../../../src/cmdline/parse.ts'
 import { reuseCommandLine } from '../../../src/cmdline/reuse.ts'
@@ -180,4 +182,30 @@ describe('what excludes a trial', () => {
     const { trial: planned, commandLine } = await trial({ trial: false })
     expect([planned, commandLine]).toEqual([null, 'root=/dev/vda1 ro quiet'])
   })
+})
+
+test('a kernel that failed its trial is warned of, whatever the load', async () => {
+  const target = { kernel: `/boot/vmlinuz-${newer}`, release: newer, commandLine: 'root=/dev/vda1', initrdSha256: null }
+  const record = (changes: object) => ({
+    ...{ schemaVersion: 1, id: '0123456789abcdef', state: 'failed', times: { failed: '2026-11-30T08:00:00.000Z' } },
+    ...{ reason: 'The check 20-network failed with status 3.', deadline: 120_000, target, rollback: null },
+    ...{ guards: { panic: 5, watchdog: null, deadman: true }, from: { release: older, bootId: 'an earlier one' } },
+    ...changes,
+  })
+  const warningsWith = async (changes: object) => {
+    const root = makeMachine({ ...debian, ...grub(older) })
+    mkdirSync(join(root, 'var/lib/linux-kexec'), { recursive: true, mode: 0o700 })
+    const path = join(root, 'var/lib/linux-kexec/trial.json')
+    writeFileSync(path, JSON.stringify(record(changes)), { mode: 0o600 })
+    using made = await plan({ entry: newer, root })
+    return made.warnings
+  }
+  expect(await warningsWith({})).toContainEqual({
+    code: 'failed-trial',
+    text: expect.stringContaining('did not pass: The check 20-network failed with status 3; boot it once'),
+  })
+  expect(codes(await warningsWith({ state: 'confirmed', times: { confirmed: '2026-11-30T08:00:00.000Z' } }))).toEqual(
+    [],
+  )
+  expect(codes(await warningsWith({ target: { ...target, kernel: `/boot/vmlinuz-${older}` } }))).toEqual([])
 })

@@ -1,0 +1,27 @@
+import { describe, expect, test } from 'vitest'
+import { fileTypes } from '../../../src/initrd/cpio.ts'
+import { InitrdTree } from '../../../src/initrd/tree.ts'
+
+function tree(): InitrdTree {
+  const made = new InitrdTree()
+  made.add('init', fileTypes.regular | 0o755, null)
+  made.add('usr', fileTypes.directory | 0o755, null)
+  made.add('usr/sbin', fileTypes.directory | 0o755, null)
+  made.add('sbin', fileTypes.link | 0o777, 'usr/sbin')
+  return made
+}
+
+describe('what an initrd lacks for certain', () => {
+  test('a path that no archive has', () => {
+    expect(tree().lacks('/init')).toBe(false)
+    expect(tree().lacks('/linuxrc')).toBe(true)
+    expect(tree().lacks('/usr/sbin/init')).toBe(true)
+  })
+
+  test('not one behind a link, nor any where a part of the initrd is unknown', () => {
+    expect(tree().lacks('/sbin/init')).toBe(false)
+    const partly = tree()
+    partly.isComplete = false
+    expect(partly.lacks('/linuxrc')).toBe(false)
+  })
+})
