@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { type Guest, type GuestKernel, startVm, type Vm } from '../../src/vm/index.ts'
 import { busyboxInit } from '../../src/vm/initramfs/scripts.ts'
 import { newestOfSeries } from '../../src/vm/provision/kernels.ts'
-import { BOOT, debianGuest, guestOfSeries } from './guests.ts'
+import { BOOT, debianGuest, guestOfSeries, json } from './guests.ts'
 import { consoleSays } from './inits/conduct.ts'
 import { INTERNALS, internals } from './internals.ts'
 
@@ -159,6 +159,54 @@ describe('a kernel that keeps its watchdogs running', () => {
     await outlives(vm, armed.end + (timeout + 15) * 1000)
     expect(await guard(vm, 'release')).toEqual({ outcome: 'stopped', name: 'watchdog0' })
   })
+})
+
+/** GRUB's menu of a machine that boots its older kernel by default. */
+const menu = (release: string) => `set timeout=5
+set default=old
+menuentry 'Debian, as it was' --id old { linux /boot/vmlinuz-${release} root=/dev/vda1; initrd /boot/initrd.img-${release} }
+`
+
+/**
+ * Patches a copy of the newer kernel: at its 64-bit entry point, 0x200 bytes into the protected-mode code
+ * (Documentation/arch/x86/boot.rst), it switches interrupts off and jumps to itself (cli; jmp .).
+ */
+const hanging = `node -e '
+  const file = require("fs").readFileSync(process.argv[1])
+  file.set([0xfa, 0xeb, 0xfe], (file[0x1f1] + 1) * 512 + 0x200)
+  require("fs").writeFileSync("/boot/vmlinuz-hangs", file)'`
+
+test('load --trial: without a gap with this watchdog; a kernel that hangs with interrupts off is reset', async () => {
+  await using guarded = await machine('watchdog.stop_on_reboot=0')
+  const { vm } = guarded
+  await vm.run(`mkdir -p /boot/grub && cat > /boot/grub/grub.cfg <<'CFG'\n${menu(older.release)}CFG`)
+  const good = await json(vm, `linux-kexec plan ${newer} --trial --deadline 5`)
+  expect(good.document.refusals).toEqual([])
+  const guards = good.document.trial.coverage.map(({ failure, guard: its }: { failure: string; guard: string }) => [
+    failure,
+    /watchdog0|initrd|itself/.exec(its)?.[0],
+  ])
+  expect(guards).toEqual([
+    ['panic', 'itself'],
+    ['hang', 'watchdog0'],
+    ['userspace', 'initrd'],
+    ['check', 'initrd'],
+  ])
+
+  const made = await vm.run(`${hanging} /boot/vmlinuz-${newer}`)
+  expect(made, made.stderr).toMatchObject({ status: 0 })
+  const options = `--initrd /boot/initrd.img-${newer} --reuse-cmdline --trial --deadline 5 --try-anyway`
+  const load = await json(vm, `linux-kexec load /boot/vmlinuz-hangs ${options}`)
+  expect(load, load.stderr).toMatchObject({ status: 0 })
+  const { timeout, latest } = load.document.plan.trial.guards.watchdog
+  const begin = performance.now()
+  await vm.spawn('linux-kexec reboot --via direct')
+  const { kind } = await vm.outcome
+  const seconds = (performance.now() - begin) / 1000
+  expect(kind).toBe('rebooted')
+  expect(vm.console, 'the new kernel said nothing').toHaveLength(1)
+  expect(seconds).toBeGreaterThan(timeout - 2)
+  expect(seconds).toBeLessThan(latest + 20)
 })
 
 test('a kernel as Debian has it stops the watchdog at the jump, as the judgement says', async () => {
