@@ -10,6 +10,8 @@ import { KexecError } from '../../modules/errors.js'
 import { bytesOfText, hasEscapes, textOfBytes } from '../../modules/exact-text.js'
 import { isTerminalName, parseUtmp } from '../../modules/handover/precautions/utmp.js'
 import { parseRecord } from '../../modules/state/record.js'
+import { setVariable, variableIn } from '../../modules/trial/grub/environment-block.js'
+import { parseTrialRecord } from '../../modules/trial/record/parse.js'
 import { answered, Violations } from './sentence.mjs'
 
 const file = {
@@ -25,6 +27,16 @@ const record = {
   origin: { selector: 'newest', entry: 'debian', title: 'Debian', source: 'bls' },
 }
 
+const trial = {
+  ...{ schemaVersion: 1, id: '0123456789abcdef', state: 'started', reason: null, deadline: 120_000 },
+  times: { planned: '2026-11-30T08:00:00.000Z', started: '2026-11-30T08:01:00.000Z' },
+  guards: { panic: 5, watchdog: null, deadman: true },
+  target: { kernel: '/boot/vmlinuz', release: '6.12.1', commandLine: 'root=/dev/vda1', initrdSha256: null },
+  ...{ rollback: null, fallback: null, from: { release: '6.1.0', bootId: '3b5f6c1e-6f0c-4d8e-9a53-0f3c5d0a9b11' } },
+}
+
+const block = (content) => `# GRUB Environment Block\n${content}`.padEnd(256, '#')
+
 const kexec8 = join(import.meta.dirname, '../../src/cli/kexec8')
 
 export const textTargets = [
@@ -32,13 +44,49 @@ export const textTargets = [
     name: 'record',
     more: () => [JSON.stringify(record), JSON.stringify({ ...record, fingerprint: 'x', fingerprintProblem: null })],
     words: ['null', '[]', '{}', '-1', '1e999', '""', '"segments"', '"__proto__"'],
-    parser: 'state/record',
-    reaches: 'loadedAt',
+    parser: 'state/fields',
+    reaches: 'isTime',
     read: (bytes) => {
       const violations = new Violations()
       const read = parseRecord(bytes.toString('utf8'), 'kernel')
       if (typeof read === 'string') violations.sentences([read])
       else violations.check(!Number.isNaN(Date.parse(read.loadedAt)) && Array.isArray(read.initrds), 'it is no record')
+      return violations.found
+    },
+  },
+  {
+    name: 'trial-record',
+    more: () => [JSON.stringify(trial), JSON.stringify({ ...trial, state: 'failed', reason: 'a check failed' })],
+    words: ['null', '[]', '{}', '-1', '1e999', '""', '"confirmed"', '"__proto__"'],
+    parser: 'trial/record/parse',
+    reaches: 'trialRecordOf',
+    read: (bytes) => {
+      const violations = new Violations()
+      const read = parseTrialRecord(bytes.toString('utf8'))
+      if (typeof read === 'string') violations.sentences([read])
+      else violations.check(/^[\da-f]{16}$/.test(read.id) && read.times[read.state] !== undefined, 'it is no record')
+      return violations.found
+    },
+  },
+  {
+    name: 'environment-block',
+    more: () => [block('saved_entry=a>b\n'), block('next_entry=x\\\ny\nother=1\n'), block('')],
+    words: ['next_entry=', '\\', '\n', '#', '='],
+    parser: 'trial/grub/environment-block',
+    reaches: 'linesOf',
+    read: (bytes) => {
+      const violations = new Violations()
+      const others = (of) => ['saved_entry', 'other'].map((name) => variableIn(of, name))
+      for (const value of ['Debian>\\1', null]) {
+        const set = setVariable(bytes, 'next_entry', value)
+        if (typeof set === 'string') {
+          violations.sentences([set])
+          continue
+        }
+        violations.check(set.length === bytes.length, 'its length changed')
+        violations.check(isDeepStrictEqual(others(set), others(bytes)), 'another variable changed')
+        if (value !== null) violations.check(variableIn(set, 'next_entry') === value, 'it has another value')
+      }
       return violations.found
     },
   },

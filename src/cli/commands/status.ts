@@ -4,6 +4,7 @@ import { isHeld } from '../../state/held.ts'
 import { loadedImages } from '../../state/loaded-image.ts'
 import { status } from '../../system/kexec-state.ts'
 import { System } from '../../system/system.ts'
+import { trialStatus } from '../../trial/status.ts'
 import { type Command, exit, jsonOption } from '../arguments/command.ts'
 import { print, printJson } from '../output/output.ts'
 import { statusReport } from '../reports/status-report.ts'
@@ -29,9 +30,11 @@ mounted). Anyone can see whether a kernel is loaded; only root sees which one, a
     const reported = status()
     const held = { ...reported, loaded: isHeld(live, 'kernel', reported), crashLoaded: isHeld(live, 'crash', reported) }
     const images = loadedImages({ verify: args.flag('verify') })
-    if (args.flag('json')) printJson({ ...held, ...images })
+    const trial = trialStatus(live)
+    if (args.flag('json'))
+      printJson({ ...held, ...images, trial: { outcome: trial.outcome, id: trial.record?.id ?? trial.runningTrial } })
     else {
-      print(statusReport(held, images.kernel, images.crash))
+      print(statusReport(held, { ...images, trial }))
       const shut = held.loaded ? afterLoad(detectPolicy()) : null
       if (shut !== null) print(shut)
     }

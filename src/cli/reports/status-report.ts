@@ -3,13 +3,22 @@ import type { LoadedImage } from '../../state/loaded-image.ts'
 import type { LoadRecord } from '../../state/record.ts'
 import type { LoadStatus } from '../../system/kexec-state.ts'
 import { formatBytes, localTime } from '../../text.ts'
+import type { TrialStatus } from '../../trial/status.ts'
 import { stdout } from '../output/descriptor.ts'
 import { lineWidth, placed, table } from '../output/layout.ts'
+import { trialWords } from './trial-report.ts'
 
-/** The loaded kernels, for people. */
-export function statusReport(held: LoadStatus, kernel: LoadedImage, crash: LoadedImage): string {
+interface Reported {
+  readonly kernel: LoadedImage
+  readonly crash: LoadedImage
+  readonly trial: TrialStatus
+}
+
+/** The loaded kernels and the last trial, for people. */
+export function statusReport(held: LoadStatus, { kernel, crash, trial }: Reported): string {
   if (held.supported === false) return 'The running kernel has no kexec.'
   const rows = [...imageRows('kernel', kernel), ...imageRows('crash kernel', crash)]
+  if (trial.outcome !== 'none') rows.push(['trial', `${trialWords(trial)}: linux-kexec trial`])
   if (held.crashSize) rows.push(['crash kernel memory', formatBytes(held.crashSize)])
   // The same source may be missing for both.
   const warnings = new Set([kernel, crash].flatMap(warningsOf))

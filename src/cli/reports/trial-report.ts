@@ -9,7 +9,7 @@ import { lineWidth, placed, table } from '../output/layout.ts'
 export function trialReport(status: TrialStatus): string {
   const width = lineWidth(stdout)
   const { record, lastLines } = status
-  const rows = [['trial', meanings[status.outcome](status)], ...(record === null ? [] : recordRows(record))]
+  const rows = [['trial', trialWords(status)], ...(record === null ? [] : recordRows(record))]
   const warned = warningsOf(status).flatMap((warning) =>
     placed(warning, { width, label: 'warning:', labelStyle: 'yellow', hanging: 2 }),
   )
@@ -20,6 +20,11 @@ export function trialReport(status: TrialStatus): string {
           placed(line, { width, indent: index === 0 ? 0 : 2, hanging: 2 }),
         )
   return [...table(rows, { width }), ...warned, ...last].join('\n')
+}
+
+/** How a trial stands, in a few words. */
+export function trialWords(status: TrialStatus): string {
+  return meanings[status.outcome](status)
 }
 
 const meanings: Readonly<Record<TrialOutcome, (status: TrialStatus) => string>> = {

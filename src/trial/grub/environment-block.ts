@@ -32,9 +32,11 @@ export function variableIn(block: Buffer, name: string): string | null {
   return (text.endsWith('\n') ? text.slice(0, -1) : text).replace(/\\([\s\S])/g, '$1')
 }
 
-/** Behind the last line break only padding may stand. */
+/** Behind the last line break only padding may stand, and that break is no part of a value. */
 function endOfContent(block: Buffer): number | undefined {
   const end = block.lastIndexOf(LINE_BREAK) + 1
+  const last = linesOf(block.subarray(0, end)).at(-1)
+  if (last !== undefined && isEscaped(last)) return undefined
   return block.subarray(end).every((byte) => byte === PADDING) ? end : undefined
 }
 
@@ -50,6 +52,13 @@ function linesOf(content: Buffer): Buffer[] {
     }
   }
   return start < content.length ? [...lines, content.subarray(start)] : lines
+}
+
+/** Whether the break at the end of a line stands behind a backslash that counts. */
+function isEscaped(line: Buffer): boolean {
+  let backslashes = 0
+  while (line[line.length - 2 - backslashes] === BACKSLASH) backslashes++
+  return backslashes % 2 === 1
 }
 
 function escaped(value: string): string {
