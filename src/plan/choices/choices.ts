@@ -2,7 +2,7 @@ import type { PlannedSegment } from '../../engine/layout/segments/segment.ts'
 import type { LoadVerdict } from '../../policy/verdict/predict.ts'
 import type { Context } from '../context/context.ts'
 import { type Choice, together } from '../model/decision.ts'
-import { type ChosenTrial, chooseTrial } from '../trial/choice.ts'
+import { type ChosenTrial, chooseTrial, withTrialFiles } from '../trial/choice.ts'
 import { possibleTrial } from '../trial/guards.ts'
 import { type ChosenCommandLine, chooseCommandLine } from './command-line.ts'
 import { chooseDeviceTree, type GivenTree } from './device-tree.ts'
@@ -29,11 +29,12 @@ export interface Choices {
 }
 
 /** Makes all choices, each from the context and the choices before it. */
-export async function choose(context: Context): Promise<Choice<Choices>> {
-  const possible = possibleTrial(context)
-  const commandLine = chooseCommandLine(context, possible)
+export async function choose(given: Context): Promise<Choice<Choices>> {
+  const possible = possibleTrial(given)
+  const commandLine = chooseCommandLine(given, possible)
   const { text, parsed } = commandLine.value
-  const trial = await chooseTrial(context, possible, parsed)
+  const trial = await chooseTrial(given, possible, parsed)
+  const context = withTrialFiles(given, trial.value)
   const engine = chooseEngine(context, text)
   const verify = chooseVerification(context, engine.value)
   const deviceTree = chooseDeviceTree(context, engine.value)

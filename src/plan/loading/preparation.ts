@@ -54,11 +54,9 @@ export async function prepare(
     const given = [...ownParts(context, extracted, signal), ...fileParts(initrds)]
     if (measures.unpackInitrds) unpacked = await unpacking.unpackInitrds(given)
     const parts = unpacked?.parts ?? given
-    const overlay = [...initrds.overlay, ...(trial?.overlay ?? [])]
-    if (overlay.length > 0)
-      parts.push(
-        await overlayPart({ ...initrds, overlay }, parts, { extracted, nextInit: trial?.nextInit ?? null, signal }),
-      )
+    if (initrds.overlay.length > 0) {
+      parts.push(await overlayPart(initrds, parts, { extracted, nextInit: trial?.nextInit ?? null, signal }))
+    }
     if (initrds.bootconfig !== null) parts.push(bootconfigPart(initrds.bootconfig))
     const unpackedKernel = measures.unpackKernel ? await unpacking.unpackKernel(parts) : null
     const initrd = alsoClosing(await joinInitrds(parts, { signal }), unpacked)
@@ -87,10 +85,10 @@ function alsoClosing(initrd: InitrdDescriptor, unpacked: UnpackedParts | null): 
  * The same synchronously, where nothing need be unpacked.
  * @throws KexecError also 'invalid-argument' where something must be unpacked
  */
-export function prepareSync(context: Context, { measures, trial }: Choices): Prepared {
+export function prepareSync(context: Context, { measures }: Choices): Prepared {
   const { kernel, initrds } = context
   const isUnpacking = needsUnpacking(kernel) || measures.unpackInitrds || measures.unpackKernel
-  if (isUnpacking || trial !== null || initrds.overlay.length > 0 || initrds.bootconfig !== null) {
+  if (isUnpacking || initrds.overlay.length > 0 || initrds.bootconfig !== null) {
     throw new KexecError('this plan has to be prepared first, which cannot be done at once', {
       reason: 'invalid-argument',
       path: kernel.file.path,

@@ -60,6 +60,13 @@ export async function chooseTrial(
   }
 }
 
+/** The facts of a plan with the files that a trial adds to the initrd. */
+export function withTrialFiles(context: Context, trial: ChosenTrial | null): Context {
+  if (trial === null || trial.overlay.length === 0) return context
+  const { initrds } = context
+  return { ...context, initrds: { ...initrds, overlay: [...initrds.overlay, ...trial.overlay] } }
+}
+
 /** `remove` and `append` may have taken a guard away again. */
 function chosenGuards(
   { system, kernel }: Context,

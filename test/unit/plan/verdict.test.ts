@@ -25,6 +25,8 @@ const onDisk = async () => (await import('node:fs')).statfsSync((await import('n
 test('IMA is asked about the initrd that is loaded: a file, or what was joined in memory', async () => {
   if (await onDisk()) expect(await outcome(() => ({}))).toBe('will-be-refused')
   expect(await outcome(() => ({ overlay: ['/etc/motd'] }))).toBe('will-load')
+  // A trial adds the deadman.
+  expect(await outcome(() => ({ trial: { allowGaps: true } }))).toBe('will-load')
 })
 
 test('a refusal of the policy names the file only where another file would be taken', async () => {
