@@ -3,7 +3,7 @@ import type { CommandLine } from '../../cmdline/parse.ts'
 import { TRIAL_PARAMETER } from '../../cmdline/reuse.ts'
 import { KexecError } from '../../errors.ts'
 import { gatherOverlays, type OverlayItem } from '../../initrd/overlay.ts'
-import { flagName, gapsName } from '../../option-name.ts'
+import { flagName } from '../../option-name.ts'
 import { coverageOf, type TrialCoverage } from '../../trial/coverage.ts'
 import type { PlannedFallback } from '../../trial/fallback/fallback.ts'
 import { deadmanOverlay } from '../../trial/guards/deadman.ts'
@@ -14,6 +14,7 @@ import { type Choice, type PlanDecision, silent } from '../model/decision.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 import { nextInit, panicSeconds } from './command-line.ts'
 import type { PossibleTrial } from './guards.ts'
+import { orAccept } from './options.ts'
 import { chooseRollback } from './rollback.ts'
 
 /** A trial as it is loaded. */
@@ -105,8 +106,7 @@ function gap({ text, guard, failure }: TrialCoverage, { asked, watchdog, deadman
   const reason = failure === 'hang' ? watchdog.reason : deadman.reason
   const summary = `if ${text}, nothing would bring the machine back: ${reason}`
   if (asked.allowGaps) return [warning('trial-gap', summary)]
-  const remedy = failure === 'hang' ? watchdog.remedy : 'Load it with an initrd.'
-  const hint = [remedy, `To accept the gap: ${gapsName()}.`].filter((part) => part !== null).join(' ')
+  const hint = orAccept(failure === 'hang' ? watchdog.remedy : 'Load it with an initrd')
   return [refusal(new KexecError(summary, { reason: 'no-guard', hint, refused: true }))]
 }
 

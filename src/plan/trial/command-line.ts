@@ -16,7 +16,10 @@ export function withTrial(
   const added = parameters.filter(({ raw }) => !isGuardedAlready(line, raw))
   const longer = added.reduce((longerLine, { raw }) => appendParameters(longerLine, withMark(raw)), line)
   if (!deadman.isPossible) return { line: longer, added }
-  const start = { raw: deadmanParameter, reason: 'it starts the program that resets the machine' }
+  const start = {
+    raw: deadmanParameter,
+    reason: 'the deadman starts before init, and resets the machine at the deadline',
+  }
   return { line: startDeadman(longer).commandLine, added: [...added, start] }
 }
 

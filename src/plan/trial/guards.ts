@@ -55,7 +55,7 @@ export function possibleTrial(context: Context): PossibleTrial | null {
   const watchdog = possibleWatchdog(context, seconds)
   const deadman = possibleDeadman(context)
   const parameters = [
-    { raw: `${TRIAL_PARAMETER}=${id}`, reason: 'it identifies the trial to the system that it starts' },
+    { raw: `${TRIAL_PARAMETER}=${id}`, reason: 'the new system knows its trial by this id' },
     ...onPanic(context),
     ...onLockup(context),
     ...watchdog.parameters,
@@ -70,13 +70,19 @@ function possibleWatchdog({ system, kernel }: Context, seconds: number): Possibl
   const [best] = judgeWatchdogs(readWatchdogFacts(system, init), target, seconds)
   if (best === undefined)
     return { guard: null, parameters: [], reason: 'this machine has no watchdog', remedy: NO_WATCHDOG }
-  const reason = `${best.name}: ${best.reason}`
+  const reason = `${best.name}: ${clauseOf(best.reason)}`
   if (!best.guards) return { guard: null, parameters: [], reason, remedy: best.hint }
   const parameters = best.parameters.map(({ parameter, reason: why }) => ({ raw: parameter, reason: why }))
   return { guard: best.guard, parameters, reason, remedy: null }
 }
 
-const NO_WATCHDOG = 'Load the driver of the watchdog, if the machine has one: ls /sys/class/watchdog'
+const NO_WATCHDOG = 'Load the driver of its watchdog, if the machine has one'
+
+/** A sentence as a part of another one. */
+function clauseOf(sentence: string): string {
+  const isName = /^[A-Z]{2}/.test(sentence)
+  return (isName ? sentence : `${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`).replace(/\.$/, '')
+}
 
 function possibleDeadman({ initrds, kernel }: Context): PossibleTrial['deadman'] {
   const { architecture } = kernel.image

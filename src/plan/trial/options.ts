@@ -1,5 +1,5 @@
 import { KexecError } from '../../errors.ts'
-import { flagName } from '../../option-name.ts'
+import { flagName, gapsName } from '../../option-name.ts'
 import type { PlanOptions, TrialOptions } from '../model/options.ts'
 
 /** Long enough for a server's services to start, short enough for someone who waits. */
@@ -22,6 +22,12 @@ export function askedTrial({ trial, panic, exactCommandLine }: PlanOptions): Ask
   if (!Number.isInteger(deadline / 1000) || deadline < MIN_DEADLINE || deadline > MAX_DEADLINE)
     throw invalid('the deadline of a trial is not whole seconds between 1 s and a day', 'Give 120 s, for example.')
   return { deadline, fallback, allowGaps }
+}
+
+/** A remedy, and the option that does without it. @param remedy null where nothing is known to help */
+export function orAccept(remedy: string | null): string {
+  if (remedy === null) return `Accept the gap with ${gapsName()}.`
+  return `${remedy.replace(/\.$/, '')}; or accept the gap with ${gapsName()}.`
 }
 
 function invalid(summary: string, hint: string): KexecError {

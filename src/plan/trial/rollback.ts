@@ -2,14 +2,14 @@ import { type CommandLine, printCommandLine } from '../../cmdline/parse.ts'
 import { withoutBoot } from '../../cmdline/reuse.ts'
 import type { BootMenu } from '../../entries/model/boot-menu.ts'
 import { KexecError } from '../../errors.ts'
-import { gapsName } from '../../option-name.ts'
+import { optionName } from '../../option-name.ts'
 import { type PlannedFallback, planFallback } from '../../trial/fallback/fallback.ts'
 import type { Rollback } from '../../trial/model/trial.ts'
 import { judgeRollback, type RollbackVerdict, type Tried } from '../../trial/rollback.ts'
 import type { Context } from '../context/context.ts'
 import type { Choice, PlanDecision } from '../model/decision.ts'
 import { remarksOn } from '../model/remark.ts'
-import type { AskedTrial } from './options.ts'
+import { type AskedTrial, orAccept } from './options.ts'
 
 const { warning, refusal } = remarksOn('trial')
 
@@ -63,8 +63,9 @@ function decision({ title, reason }: Rollback): PlanDecision {
   return { subject: 'trial', choice: `a reset boots '${title}'`, reason }
 }
 
-function refused({ text, remedy }: Exclude<RollbackVerdict, { verdict: 'sure' }>) {
-  const hint = `${remedy} To accept this: ${gapsName()}.`
+function refused({ verdict, text, remedy }: Exclude<RollbackVerdict, { verdict: 'sure' }>) {
+  const another = `Make a reset boot another entry with ${optionName('fallback', 'ENTRY')}`
+  const hint = orAccept(verdict === 'same-kernel' ? another : remedy)
   return refusal(new KexecError(text, { reason: 'no-rollback', hint, refused: true }))
 }
 
