@@ -50,6 +50,7 @@ export function abandonTrial(system: System, cause: unknown): void {
 /** Whether a kernel is loaded that is to be tried, and has not been started. */
 function isLoaded(system: System, { id, state }: TrialRecord): boolean {
   if (state !== 'planned' && state !== 'loaded') return false
-  const { record } = loadedImages({ system }).kernel
+  const { state: held, record } = loadedImages({ system }).kernel
+  if (held !== 'ours' && held !== 'unconfirmed') return false
   return lastParameter(record?.commandLine, TRIAL_PARAMETER)?.value === id
 }
