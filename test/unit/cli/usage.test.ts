@@ -102,6 +102,7 @@ test('status, reboot and exec end with 4 when nothing is loaded', async () => {
     supported: expect.any(Boolean),
     kernel: expect.objectContaining({ kind: 'kernel' }),
     crash: expect.objectContaining({ kind: 'crash' }),
+    trial: expect.objectContaining({ outcome: expect.any(String) }),
   })
   expect(status.status).toBe(status.document.loaded ? 0 : 4)
   // In a container the namespaces, or missing capabilities, are refused before that.
