@@ -1,4 +1,4 @@
-import { bytesOfText, textOfBytes } from '../exact-text.ts'
+import { bytesOfText, hasEscapes, textOfBytes } from '../exact-text.ts'
 
 /** One word of a command line as the kernel reads it. */
 export interface KernelParameter {
@@ -49,7 +49,9 @@ export function commandLineBytes(text: string): number {
 
 /** Whether two keys name the same parameter: letter case counts, `-` and `_` are equal (parameq, kernel/params.c). */
 export function sameKey(one: string, other: string): boolean {
-  return one.replaceAll('-', '_') === other.replaceAll('-', '_')
+  // A hostile line may have thousands of parameters, and most keys differ in their length already.
+  if (one.length !== other.length) return false
+  return one === other || one.replaceAll('-', '_') === other.replaceAll('-', '_')
 }
 
 /** Whether a word opens a quote that it does not close, and so takes in all following text. */
@@ -77,6 +79,8 @@ function splitWords(text: string): string[] {
   const bytes = bytesOfText(text)
   const terminator = bytes.indexOf(0)
   const length = terminator === -1 ? bytes.length : terminator
+  // In ASCII a byte is a character, and no word need be decoded by itself.
+  const isAscii = bytes.length === text.length && !hasEscapes(text)
   const words: string[] = []
   let position = 0
   for (;;) {
@@ -89,7 +93,7 @@ function splitWords(text: string): string[] {
       position++
     }
     if (position < length && isContinuation(bytes[position])) position++
-    words.push(textOfBytes(bytes.subarray(start, position)))
+    words.push(isAscii ? text.slice(start, position) : textOfBytes(bytes.subarray(start, position)))
   }
 }
 
