@@ -6,6 +6,7 @@ import { Lock } from '../state/lock.ts'
 import { status } from '../system/kexec-state.ts'
 import { System } from '../system/system.ts'
 import { foreignText } from '../text.ts'
+import { REBOOT_PATIENCE } from '../trial/model/trial.ts'
 import { assessWay } from './assess.ts'
 import type { HandoverContext, InitSystem } from './contract/init-system.ts'
 import type { HandoverWarning } from './contract/remarks.ts'
@@ -19,8 +20,6 @@ import { abandonTrial, startTrial } from './precautions/trial.ts'
 import { loggedIn, tellUsers } from './precautions/users.ts'
 import { cancelScheduled, type ScheduledReboot } from './schedule/schedule.ts'
 import { scheduleOf, waitTelling } from './schedule/scheduled-reboot.ts'
-
-const DEADLINE = 90_000
 
 /** The most logins that are named. */
 const MAX_NAMED = 20
@@ -102,7 +101,7 @@ export async function reboot(options: RebootOptions = {}): Promise<RebootHandove
 async function begin(
   system: System,
   { initSystem }: Examined,
-  { message, deadline = DEADLINE, allowFirmwareReboot = false, signal }: RebootOptions,
+  { message, deadline = REBOOT_PATIENCE, allowFirmwareReboot = false, signal }: RebootOptions,
   { report, begun }: Required<Pick<HandoverContext, 'report' | 'begun'>>,
 ): Promise<void> {
   const trial = startTrial(system)

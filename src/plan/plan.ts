@@ -7,7 +7,6 @@ import { closeFiles, readContext } from './context/context.ts'
 import { sortFindings } from './findings.ts'
 import { LoadPlan } from './load-plan.ts'
 import type { PlanOptions } from './model/options.ts'
-import { withTrialFiles } from './trial/choice.ts'
 
 /**
  * Decides which kernel would be loaded and how, with the reasons. Changes nothing. The inspected files stay open, so
@@ -19,17 +18,16 @@ export async function plan(given: PlanOptions, system: System = new System(given
   const options = { ...given, ...heldStreams(given) }
   heed(options.signal)
   throwIfAborted(options.signal)
-  const { value: context, ...found } = await readContext(system, options)
+  const { value: read, ...found } = await readContext(system, options)
   try {
-    const { value: choices, ...chosen } = await choose(context)
+    const { value: choices, context, ...chosen } = await choose(read)
     const decisions = [...found.decisions, ...chosen.decisions]
     const remarks = [...found.remarks, ...chosen.remarks]
     // In sequence: no check may read files that are closed because another check failed.
-    const whole = withTrialFiles(context, choices.trial)
-    for (const check of checks) remarks.push(...(await check(whole, choices)))
-    return new LoadPlan(whole, choices, sortFindings(decisions, remarks))
+    for (const check of checks) remarks.push(...(await check(context, choices)))
+    return new LoadPlan(context, choices, sortFindings(decisions, remarks))
   } catch (error) {
-    closeFiles(context)
+    closeFiles(read)
     throw error
   }
 }

@@ -1,12 +1,9 @@
-import { lastParameter } from '../../cmdline/look-up.ts'
-import { TRIAL_PARAMETER } from '../../cmdline/reuse.ts'
 import { KexecError } from '../../errors.ts'
-import { loadedImages } from '../../state/loaded-image.ts'
 import { bootIdOf } from '../../state/record.ts'
 import type { System } from '../../system/system.ts'
 import { armWatchdog, releaseWatchdog } from '../../trial/guards/arm-watchdog.ts'
-import type { TrialRecord } from '../../trial/model/trial.ts'
-import { advance } from '../../trial/record/advance.ts'
+import { isTrialHeld } from '../../trial/held.ts'
+import { advance, isAhead } from '../../trial/record/advance.ts'
 import { TrialRecords } from '../../trial/record/records.ts'
 
 /**
@@ -18,7 +15,7 @@ import { TrialRecords } from '../../trial/record/records.ts'
 export function startTrial(system: System): string | undefined {
   const records = new TrialRecords(system)
   const latest = records.latest()
-  if (!('record' in latest) || !isLoaded(system, latest.record)) return undefined
+  if (!('record' in latest) || !isAhead(latest.record.state) || !isTrialHeld(system, latest.record)) return undefined
   const { record } = latest
   const { watchdog } = record.guards
   // In this order a power cut finds either no trial, or a trial that began.
@@ -45,12 +42,4 @@ export function abandonTrial(system: System, cause: unknown): void {
   } catch {
     // The error that ended the reboot says more.
   }
-}
-
-/** Whether a kernel is loaded that is to be tried, and has not been started. */
-function isLoaded(system: System, { id, state }: TrialRecord): boolean {
-  if (state !== 'planned' && state !== 'loaded') return false
-  const { state: held, record } = loadedImages({ system }).kernel
-  if (held !== 'ours' && held !== 'unconfirmed') return false
-  return lastParameter(record?.commandLine, TRIAL_PARAMETER)?.value === id
 }

@@ -28,8 +28,11 @@ export interface Choices {
   readonly verdict: LoadVerdict | null
 }
 
-/** Makes all choices, each from the context and the choices before it. */
-export async function choose(given: Context): Promise<Choice<Choices>> {
+/**
+ * Makes all choices, each from the context and the choices before it.
+ * @returns also the context as they leave it: with the files that a trial adds to the initrd
+ */
+export async function choose(given: Context): Promise<Choice<Choices> & { readonly context: Context }> {
   const possible = possibleTrial(given)
   const commandLine = chooseCommandLine(given, possible)
   const { text, parsed } = commandLine.value
@@ -42,5 +45,5 @@ export async function choose(given: Context): Promise<Choice<Choices>> {
   const measures = chooseFastMeasures(context, load)
   const segments = placeSegments(context, { ...load, deviceTree: deviceTree.value, measures: measures.value })
   const verdict = await judge(context, engine.value)
-  return together({ commandLine, engine, verify, deviceTree, measures, segments, trial, verdict })
+  return { ...together({ commandLine, engine, verify, deviceTree, measures, segments, trial, verdict }), context }
 }

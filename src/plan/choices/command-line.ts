@@ -56,7 +56,7 @@ function edited(context: Context, base: Base, trial: PossibleTrial | null): Choi
   const forCrash = options.panic && !base.isVerbatim ? forCrashKernel(context, base.line) : null
   const isFast = options.fast && !options.panic
   const sooner = isFast ? fastParameters(system, base.line, options, kernel.image) : null
-  const tried = trial === null ? null : withTrial(sooner?.line ?? base.line, trial)
+  const tried = trial === null ? null : withTrial(sooner?.line ?? base.line, trial, listOf(options.append))
   const reasons = [
     base.reason,
     ...(forCrash?.reasons ?? []),

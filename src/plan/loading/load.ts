@@ -9,11 +9,10 @@ import { readPrivileges, requireCapability } from '../../policy/process/privileg
 import { Lock } from '../../state/lock.ts'
 import { beginToRemember, rememberLoad } from '../../state/remember.ts'
 import { System } from '../../system/system.ts'
-import type { TrialRecord } from '../../trial/model/trial.ts'
 import type { Choices } from '../choices/choices.ts'
 import type { Context } from '../context/context.ts'
 import type { PlanWarning } from '../model/remark.ts'
-import { endLoadedTrial, plannedRecord, recordingTrial } from '../trial/recording.ts'
+import { endLoadedTrial, type RecordedLoad, recordingTrial } from '../trial/recording.ts'
 import { refuseWhatDoesNotFit } from './last-look.ts'
 import { type Prepared, refuseIfChanged } from './preparation.ts'
 import { filesOf, originOf } from './remembered.ts'
@@ -42,12 +41,10 @@ export async function loadPrepared(
     refuseWhatDoesNotFit(context, choices, prepared)
     const remembering = beginToRemember()
     // Not later: the engine `segments` closes the initrd before the call.
-    const record = recordOf(context, choices, prepared)
+    const recorded = recordedLoad(context, choices, prepared)
     const call = await callFor(context, choices, prepared, signal)
-    const makeCall = () => load(call, signal)
-    const { trial } = choices
-    await (trial === null || record === null ? makeCall() : recordingTrial(record, trial, makeCall))
-    return [...endReplaced(context, record), ...remember(context, choices, call.flags, await remembering)]
+    await recorded(() => load(call, signal))
+    return [...endReplaced(context, choices), ...remember(context, choices, call.flags, await remembering)]
   } finally {
     lock.release()
   }
@@ -62,19 +59,20 @@ export function loadPreparedSync(context: Context, choices: Choices, prepared: P
     refuseWhatDoesNotFit(context, choices, prepared)
     const call = callForSync(context, choices, prepared)
     makeCallSync(call)
-    return [...endReplaced(context, null), ...remember(context, choices, call.flags)]
+    return [...endReplaced(context, choices), ...remember(context, choices, call.flags)]
   } finally {
     lock.release()
   }
 }
 
-function recordOf(context: Context, { trial, commandLine }: Choices, { initrdFd }: Prepared): TrialRecord | null {
-  return trial === null ? null : plannedRecord(context, trial, { commandLine: commandLine.text, initrdFd })
+function recordedLoad(context: Context, { trial, commandLine }: Choices, { initrdFd }: Prepared): RecordedLoad {
+  if (trial === null) return (load) => load()
+  return recordingTrial(context, trial, { commandLine: commandLine.text, initrdFd })
 }
 
 /** A trial that was loaded before is over, now that another kernel is loaded. */
-function endReplaced({ options }: Context, record: TrialRecord | null): PlanWarning[] {
-  if (record !== null || options.panic) return []
+function endReplaced({ options }: Context, { trial }: Choices): PlanWarning[] {
+  if (trial !== null || options.panic) return []
   const text = endLoadedTrial('Another kernel was loaded in its place.')
   return text === undefined ? [] : [{ code: 'not-recorded', text }]
 }

@@ -1,6 +1,6 @@
 import { appendParameters } from '../../cmdline/edit.ts'
 import { lastParameter } from '../../cmdline/look-up.ts'
-import { type CommandLine, sameKey } from '../../cmdline/parse.ts'
+import { type CommandLine, parseCommandLine, sameKey } from '../../cmdline/parse.ts'
 import { markOf, TRIAL_PARAMETER } from '../../cmdline/reuse.ts'
 import { deadmanParameter, startDeadman } from '../../trial/guards/deadman.ts'
 import type { PossibleTrial, TrialParameter } from './guards.ts'
@@ -8,12 +8,15 @@ import type { PossibleTrial, TrialParameter } from './guards.ts'
 /**
  * A command line with the parameters of a trial. The marks beside them let the next load take them off. A parameter that
  * guards already stays as it is.
+ * @param append what will be appended, and so counts as well
  */
 export function withTrial(
   line: CommandLine,
   { parameters, deadman }: Pick<PossibleTrial, 'parameters' | 'deadman'>,
+  append: readonly string[],
 ): { readonly line: CommandLine; readonly added: readonly TrialParameter[] } {
-  const added = parameters.filter(({ raw }) => !isGuardedAlready(line, raw))
+  const whole = { ...line, parameters: [line, ...append.map(parseCommandLine)].flatMap((each) => each.parameters) }
+  const added = parameters.filter(({ raw }) => !isGuardedAlready(whole, raw))
   const longer = added.reduce((longerLine, { raw }) => appendParameters(longerLine, withMark(raw)), line)
   if (!deadman.isPossible) return { line: longer, added }
   const start = {

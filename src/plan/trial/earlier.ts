@@ -1,7 +1,7 @@
 import { localTime } from '../../text.ts'
 import type { TrialRecord } from '../../trial/model/trial.ts'
 import { TrialRecords } from '../../trial/record/records.ts'
-import { statusOf } from '../../trial/status.ts'
+import { statusOf, type TrialOutcome } from '../../trial/status.ts'
 import type { Context } from '../context/context.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 
@@ -19,8 +19,8 @@ export function checkEarlierTrials({ system, kernel: { file, image } }: Context)
 }
 
 /** A trial that was started, and is over without an end in its record, was taken back by a reset. */
-function isFailure(outcome: string): boolean {
-  return ['started', 'taken-back', 'failed', 'expired'].includes(outcome)
+function isFailure(outcome: TrialOutcome): boolean {
+  return outcome === 'started' || outcome === 'taken-back' || outcome === 'failed' || outcome === 'expired'
 }
 
 function textOf({ times, reason, id }: TrialRecord): string {

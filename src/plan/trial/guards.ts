@@ -1,15 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { lastParameter } from '../../cmdline/look-up.ts'
-import { type CommandLine, parseCommandLine } from '../../cmdline/parse.ts'
 import { TRIAL_PARAMETER } from '../../cmdline/reuse.ts'
 import { readConfiguration } from '../../policy/survey/configuration.ts'
 import { Survey } from '../../policy/survey/survey.ts'
 import { hasDeadman } from '../../trial/guards/deadman.ts'
 import { judgeWatchdogs } from '../../trial/guards/watchdog.ts'
 import { readWatchdogFacts, readWatchdogTarget } from '../../trial/guards/watchdog-facts.ts'
-import type { WatchdogGuard } from '../../trial/model/trial.ts'
+import { REBOOT_PATIENCE, type WatchdogGuard } from '../../trial/model/trial.ts'
 import type { Context } from '../context/context.ts'
-import { listOf } from '../model/options.ts'
 import { type AskedTrial, askedTrial } from './options.ts'
 
 /** A parameter that a trial adds to the command line, and the reason. */
@@ -37,9 +34,6 @@ export interface PossibleTrial {
   readonly parameters: readonly TrialParameter[]
 }
 
-/** Time for the reboot itself, before the new kernel starts: `reboot` waits so long for services, in milliseconds. */
-const SHUTDOWN = 90_000
-
 /** Seconds that a console needs to show a panic. */
 const PANIC = 5
 
@@ -51,12 +45,12 @@ export function possibleTrial(context: Context): PossibleTrial | null {
   const asked = askedTrial(context.options)
   if (asked === null) return null
   const id = randomBytes(8).toString('hex')
-  const seconds = Math.ceil((asked.deadline + SHUTDOWN) / 1000)
+  const seconds = Math.ceil((asked.deadline + REBOOT_PATIENCE) / 1000)
   const watchdog = possibleWatchdog(context, seconds)
   const deadman = possibleDeadman(context)
   const parameters = [
     { raw: `${TRIAL_PARAMETER}=${id}`, reason: 'the new system knows its trial by this id' },
-    ...onPanic(context),
+    ...onPanic,
     ...onLockup(context),
     ...watchdog.parameters,
   ]
@@ -93,18 +87,11 @@ function possibleDeadman({ initrds, kernel }: Context): PossibleTrial['deadman']
   return { isPossible: true, reason: 'it starts before init, and survives the change to the root file system' }
 }
 
-/** Every line that the administrator's own parameters stand on, the later ones last. */
-function givenLines({ options }: Context): CommandLine[] {
-  return listOf(options.append).map(parseCommandLine)
-}
-
 /** `panic=` counts from the panic; 0, the usual default, waits for ever: kernel/panic.c. */
-function onPanic(context: Context): TrialParameter[] {
-  const own = givenLines(context).flatMap((line) => lastParameter(line, 'panic') ?? [])
-  const restart = { raw: `panic=${PANIC}`, reason: `a panic resets the machine after ${PANIC} s` }
-  const oops = { raw: 'oops=panic', reason: 'a fault in the kernel ends the trial' }
-  return own.length > 0 ? [oops] : [restart, oops]
-}
+const onPanic: readonly TrialParameter[] = [
+  { raw: `panic=${PANIC}`, reason: `a panic resets the machine after ${PANIC} s` },
+  { raw: 'oops=panic', reason: 'a fault in the kernel ends the trial' },
+]
 
 /** The detectors that the new kernel has, as its configuration shows. */
 function onLockup({ system, kernel }: Context): TrialParameter[] {

@@ -8,7 +8,7 @@ import { System } from '../../system/system.ts'
 import { setFallback } from '../../trial/fallback/fallback.ts'
 import { undoFallback } from '../../trial/grub/block-file.ts'
 import type { TrialRecord } from '../../trial/model/trial.ts'
-import { advance } from '../../trial/record/advance.ts'
+import { advance, isAhead } from '../../trial/record/advance.ts'
 import { TrialRecords } from '../../trial/record/records.ts'
 import type { Context } from '../context/context.ts'
 import type { ChosenTrial } from './choice.ts'
@@ -22,37 +22,50 @@ export interface LoadedTrial {
 
 const live = new System()
 
+/** Makes a load, with what has to be written down before and after it. */
+export type RecordedLoad = (load: () => Promise<void>) => Promise<void>
+
 /**
- * Writes a trial's record before it is loaded, and its state after that.
- * @param load makes the load
- * @throws KexecError 'trial-record', 'trial-state', or the error of `load`: then nothing of it is loaded
+ * Prepares the record of a trial; the initrd is read now. The result writes it before the load, and its state after that.
+ * @returns it throws KexecError 'trial-record', 'trial-state', or the error of the load: then nothing is loaded for the trial
  */
-export async function recordingTrial(
-  record: TrialRecord,
-  { fallback, tried }: Pick<ChosenTrial, 'fallback' | 'tried'>,
-  load: () => Promise<void>,
-): Promise<void> {
-  const records = new TrialRecords(live)
-  records.begin(record)
-  try {
-    if (fallback !== null) await setFallback(live, fallback, tried)
-    await load()
-  } catch (error) {
-    const why = error instanceof KexecError ? error.summary : String(error)
-    if (record.fallback != null) undoFallback(live, record.fallback)
-    records.update(advance(record, 'failed', { reason: `It was not loaded: ${why}.` }))
-    throw error
-  }
-  try {
-    records.update(advance(record, 'loaded'))
-  } catch (error) {
-    unloadLocked(false)
-    throw error
+export function recordingTrial(context: Context, trial: ChosenTrial, loaded: LoadedTrial): RecordedLoad {
+  const record = plannedRecord(context, trial, loaded)
+  const { fallback, tried } = trial
+  return async (load) => {
+    const records = new TrialRecords(live)
+    records.begin(record)
+    try {
+      if (fallback !== null) await setFallback(live, fallback, tried)
+      await load()
+    } catch (error) {
+      endFailed(records, record, error)
+      throw error
+    }
+    try {
+      records.update(advance(record, 'loaded'))
+    } catch (error) {
+      unloadLocked(false)
+      throw error
+    }
   }
 }
 
-/** The record of a trial that is about to be loaded. */
-export function plannedRecord(
+/** Never throws: the error of the load says more than one about its record. */
+function endFailed(records: TrialRecords, record: TrialRecord, error: unknown): void {
+  try {
+    if (record.fallback != null) undoFallback(live, record.fallback)
+    records.update(advance(record, 'failed', { reason: `It was not loaded: ${wordsOf(error)}.` }))
+  } catch {
+    // It stays 'planned', which says that the load did not finish.
+  }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof KexecError ? error.summary : String(error)
+}
+
+function plannedRecord(
   { kernel: { file, image } }: Context,
   { id, deadline, guards, rollback, fallback }: ChosenTrial,
   { commandLine, initrdFd }: LoadedTrial,
@@ -91,18 +104,14 @@ function hashOf(fd: number): string | null {
 export function endLoadedTrial(reason: string): string | undefined {
   const records = new TrialRecords(live)
   const latest = records.latest()
-  if (!('record' in latest) || !isWaiting(latest.record)) return undefined
+  if (!('record' in latest)) return undefined
+  const { record } = latest
+  if (!isAhead(record.state) || record.from.bootId !== bootIdOf(live)) return undefined
   try {
-    if (latest.record.fallback != null) undoFallback(live, latest.record.fallback)
-    records.update(advance(latest.record, 'cancelled', { reason }))
+    if (record.fallback != null) undoFallback(live, record.fallback)
+    records.update(advance(record, 'cancelled', { reason }))
     return undefined
   } catch (error) {
-    const why = error instanceof KexecError ? error.summary : String(error)
-    return `trial ${latest.record.id} is over, but ${why}`
+    return `trial ${record.id} is over, but ${wordsOf(error)}`
   }
-}
-
-/** Whether it was loaded by the running kernel, and not started yet. */
-function isWaiting({ state, from }: TrialRecord): boolean {
-  return (state === 'planned' || state === 'loaded') && from.bootId === bootIdOf(live)
 }

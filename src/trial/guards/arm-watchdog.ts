@@ -146,14 +146,15 @@ function openFailure(error: unknown, path: string): KexecError {
     return new KexecError('this user may not open the watchdog', {
       ...details,
       reason: 'not-readable',
-      hint: 'run as root',
+      hint: 'Run it as root.',
     })
   }
   if (code === 'ENOENT' || code === 'ENODEV' || code === 'ENXIO') {
     const hint = 'ls /sys/class/watchdog lists the watchdogs'
     return new KexecError('there is no such watchdog', { ...details, reason: 'not-found', hint })
   }
-  return new KexecError(`the watchdog cannot be opened: ${message}`, { ...details, reason: 'io' })
+  const hint = 'The kernel log may show why: dmesg'
+  return new KexecError(`the watchdog cannot be opened: ${message}`, { ...details, reason: 'io', hint })
 }
 
 /** Closes it after the magic character. @returns whether it may run nevertheless */
@@ -190,6 +191,7 @@ function failure(error: unknown, name: string, runs: boolean): KexecError {
     return new KexecError(`the watchdog could not be armed${warning}`, {
       reason: 'io',
       path: `/dev/${name}`,
+      hint: 'The kernel log may show why: dmesg',
       cause: error,
     })
   }

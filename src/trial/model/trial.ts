@@ -5,6 +5,9 @@
 
 import type { FallbackChange } from './fallback.ts'
 
+/** How long a reboot waits for services, in milliseconds, unless it is told otherwise: an armed watchdog counts meanwhile. */
+export const REBOOT_PATIENCE = 90_000
+
 /** The states of a trial, in the order in which it can reach them; the last four end it. */
 export const trialStates = ['planned', 'loaded', 'started', 'confirmed', 'failed', 'expired', 'cancelled'] as const
 export type TrialState = (typeof trialStates)[number]

@@ -20,6 +20,11 @@ export function hasEnded(state: TrialState): boolean {
   return followers[state].length === 0
 }
 
+/** Whether the kernel of a trial in this state was not started yet. */
+export function isAhead(state: TrialState): boolean {
+  return state === 'planned' || state === 'loaded'
+}
+
 export interface Step {
   /** Why it failed or was cancelled, one sentence. */
   readonly reason?: string
