@@ -11,17 +11,13 @@ import {
   machine,
   newer,
   RECORD,
+  recorded,
   startedRecord,
   trialRecord,
 } from '../trial/machine.ts'
 import { cli, json } from './cli.ts'
 
-function onTrial(record = startedRecord()) {
-  const system = machine(before)
-  new TrialRecords(system).begin(record)
-  change(system, during)
-  return system
-}
+const onTrial = (record = startedRecord()) => recorded(record, during)
 
 test('status: 4 without a trial, 0 with one, 1 when its record cannot be trusted', async () => {
   expect(await cli(['trial', '--root', machine(before).root])).toMatchObject({ status: 4, stdout: 'trial  none\n' })

@@ -7,7 +7,6 @@ import { cancelTrial } from '../../../src/trial/cancel.ts'
 import { confirmTrial, failTrial } from '../../../src/trial/confirm.ts'
 import type { TrialGuards, TrialRecord } from '../../../src/trial/model/trial.ts'
 import { advance } from '../../../src/trial/record/advance.ts'
-import { TrialRecords } from '../../../src/trial/record/records.ts'
 import { trialStatus } from '../../../src/trial/status.ts'
 import type { Tree } from '../entries/tree.ts'
 import {
@@ -19,31 +18,15 @@ import {
   machine,
   newer,
   RECORD,
+  recorded,
   startedRecord,
   storedRecord,
   trialRecord,
+  watchdogGuard,
 } from './machine.ts'
 
 const at = new Date('2026-11-30T08:00:00Z')
-const guards: TrialGuards = {
-  panic: 10,
-  watchdog: {
-    name: 'watchdog0',
-    driver: 'i6300esb',
-    timeout: 60,
-    latest: 60,
-    armedBy: 'linux-kexec',
-    until: 'confirmation',
-  },
-  deadman: true,
-}
-
-function recorded(record: TrialRecord, ...trees: readonly Tree[]): System {
-  const system = machine(before)
-  new TrialRecords(system).begin(record)
-  change(system, Object.assign({}, ...trees))
-  return system
-}
+const guards: TrialGuards = { panic: 10, watchdog: watchdogGuard, deadman: true }
 
 const confirmed = advance(startedRecord(), 'confirmed', { at })
 

@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { System } from '../../../src/system/system.ts'
-import type { TrialRecord } from '../../../src/trial/model/trial.ts'
+import type { TrialRecord, WatchdogGuard } from '../../../src/trial/model/trial.ts'
+import { TrialRecords } from '../../../src/trial/record/records.ts'
 import { makeTree, type Tree } from '../entries/tree.ts'
 
 export const ID = '0123456789abcdef'
@@ -63,6 +64,24 @@ export function change(system: System, tree: Tree): void {
     mkdirSync(dirname(host), { recursive: true })
     writeFileSync(host, (content as { readonly text: string }).text)
   }
+}
+
+/** The guard that a watchdog is. */
+export const watchdogGuard: WatchdogGuard = {
+  name: 'watchdog0',
+  driver: 'i6300esb',
+  timeout: 60,
+  latest: 60,
+  armedBy: 'linux-kexec',
+  until: 'confirmation',
+}
+
+/** A machine whose older kernel has recorded a trial; then its files are changed. */
+export function recorded(record: TrialRecord, ...trees: readonly Tree[]): System {
+  const system = machine(before)
+  new TrialRecords(system).begin(record)
+  change(system, Object.assign({}, ...trees))
+  return system
 }
 
 export const RECORD = '/var/lib/linux-kexec/trial.json'

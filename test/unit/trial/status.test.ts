@@ -4,17 +4,9 @@ import { expect, test } from 'vitest'
 import { advance } from '../../../src/trial/record/advance.ts'
 import { TrialRecords } from '../../../src/trial/record/records.ts'
 import { trialStatus } from '../../../src/trial/status.ts'
-import type { Tree } from '../entries/tree.ts'
-import { after, before, change, during, ID, machine, newer, RECORD, startedRecord, trialRecord } from './machine.ts'
+import { after, before, during, ID, machine, newer, RECORD, recorded, startedRecord, trialRecord } from './machine.ts'
 
 const at = new Date('2026-11-30T08:00:00Z')
-
-function recorded(record: ReturnType<typeof trialRecord>, ...trees: readonly Tree[]) {
-  const system = machine(before)
-  new TrialRecords(system).begin(record)
-  change(system, Object.assign({}, ...trees))
-  return system
-}
 
 test('without a trial there is none; before its start it is planned, loaded or started', () => {
   expect(trialStatus(machine(before))).toMatchObject({ outcome: 'none', record: null, runningTrial: null })

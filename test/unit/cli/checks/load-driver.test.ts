@@ -6,19 +6,9 @@ import { KexecError } from '../../../../src/errors.ts'
 import { System } from '../../../../src/system/system.ts'
 import { guardsOf } from '../../../../src/trial/guards/control.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
+import { watchdogGuard } from '../../trial/machine.ts'
 
-const guards = {
-  panic: 10,
-  watchdog: {
-    name: 'watchdog0',
-    driver: 'i6300esb',
-    timeout: 60,
-    latest: 60,
-    armedBy: 'linux-kexec' as const,
-    until: 'confirmation' as const,
-  },
-  deadman: false,
-}
+const guards = { panic: 10, watchdog: watchdogGuard, deadman: false }
 
 /** A machine whose modprobe notes its arguments, and does this. */
 function machine(body: string, tree: Tree = {}) {

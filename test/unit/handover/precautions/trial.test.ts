@@ -17,6 +17,7 @@ import {
   startedRecord,
   storedRecord,
   trialRecord,
+  watchdogGuard,
 } from '../../trial/machine.ts'
 
 const file = {
@@ -64,15 +65,14 @@ describe('starting', () => {
   })
 
   test('a watchdog that cannot be armed keeps the trial from beginning', () => {
-    const watchdog = { name: 'watchdog0', driver: null, timeout: 60, latest: 60, until: 'confirmation' } as const
-    const guards = { panic: 10, watchdog: { ...watchdog, armedBy: 'linux-kexec' as const }, deadman: false }
+    const guards = { panic: 10, watchdog: watchdogGuard, deadman: false }
     const system = loadedWith(onTrial, trialRecord({ guards }))
     expect(() => startTrial(system)).toThrow(expect.objectContaining({ reason: 'not-found', path: '/dev/watchdog0' }))
     expect(storedRecord(system).state).toBe('loaded')
     // systemd arms its own.
     const byInit = loadedWith(
       onTrial,
-      trialRecord({ guards: { ...guards, watchdog: { ...watchdog, armedBy: 'systemd' } } }),
+      trialRecord({ guards: { ...guards, watchdog: { ...watchdogGuard, armedBy: 'systemd' } } }),
     )
     expect(startTrial(byInit)).toContain('begins')
   })

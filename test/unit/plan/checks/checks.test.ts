@@ -21,6 +21,7 @@ import type { Remark } from '../../../../src/plan/model/remark.ts'
 import { trueArchitecture } from '../../../../src/system/architecture.ts'
 import { System } from '../../../../src/system/system.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
+import { lzoZboot } from './remarks.ts'
 
 const head = (name: string) => readFileSync(`test/fixtures/kernels/${name}`)
 const kernels = {
@@ -267,12 +268,7 @@ describe('the kernel', () => {
   })
 
   test('that is unpacked with nothing we have', async () => {
-    const zboot = Buffer.alloc(8192)
-    zboot.write('MZ\0\0zimg', 'latin1')
-    zboot.writeUInt32LE(4096, 8)
-    zboot.writeUInt32LE(4096, 12)
-    zboot.write('lzo', 0x18)
-    zboot.write('\x89LZO\0\r\n\x1a\n', 4096, 'latin1')
+    const zboot = lzoZboot()
     const { image, chain } = await inspectNested(memoryBytes(zboot))
     const kernel = { path: '/k', image, chain, fileSize: zboot.length, loadedSize: null, way }
     expect(told(checkKernelImage(readRunningMachine(x86()), kernel)).errors).toMatchObject([

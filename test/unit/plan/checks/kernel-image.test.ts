@@ -11,9 +11,9 @@ import { checkPagingLeft, checkPagingOfVmlinux } from '../../../../src/plan/chec
 import { checkVirtualAddresses } from '../../../../src/plan/checks/virtual-addresses.ts'
 import { readRunningMachine } from '../../../../src/plan/context/running-machine.ts'
 import { sortFindings } from '../../../../src/plan/findings.ts'
-import type { Remark } from '../../../../src/plan/model/remark.ts'
 import { System } from '../../../../src/system/system.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
+import { lzoZboot, said } from './remarks.ts'
 
 const head = (name: string) => readFileSync(`test/fixtures/kernels/${name}`)
 const x86 = head('vmlinuz-6.1.0-50-cloud-amd64.head')
@@ -36,16 +36,6 @@ function patched(bytes: Buffer, offset: number, ...values: number[]): Buffer {
   const copy = Buffer.from(bytes)
   copy.set(values, offset)
   return copy
-}
-
-/** What people read of the remarks: of a refusal its sentence and its remedy. */
-function said(remarks: readonly Remark[]) {
-  const { refusals, warnings, unchecked } = sortFindings([], remarks)
-  return {
-    refusals: refusals.map(({ summary, hint }) => `${summary}. ${hint}`),
-    warnings: warnings.map(({ code, text }) => `${code}: ${text}`),
-    unchecked: unchecked.map(({ code, text }) => `${code}: ${text}`),
-  }
 }
 
 function judge(system: System, bytes: Buffer, changes: Partial<CheckedKernel> = {}) {
@@ -172,12 +162,7 @@ describe('what is no kernel: what to give instead, on each machine', () => {
   })
 
   test('what is packed with something that is not unpacked here', async () => {
-    const zboot = Buffer.alloc(8192)
-    zboot.write('MZ\0\0zimg', 'latin1')
-    zboot.writeUInt32LE(4096, 8)
-    zboot.writeUInt32LE(4096, 12)
-    zboot.write('lzo', 0x18)
-    zboot.write('\x89LZO\0\r\n\x1a\n', 4096, 'latin1')
+    const zboot = lzoZboot()
     const { image, chain } = await inspectNested(memoryBytes(zboot))
     const [sentence] = judge(machine('aarch64'), zboot, { image, chain }).refusals
     expect(sentence).toMatch(

@@ -5,9 +5,9 @@ import { checkSizes } from '../../../../src/plan/checks/sizes.ts'
 import { readRunningMachine } from '../../../../src/plan/context/running-machine.ts'
 import type { LoadSizes } from '../../../../src/plan/context/sizes.ts'
 import { sortFindings } from '../../../../src/plan/findings.ts'
-import type { Remark } from '../../../../src/plan/model/remark.ts'
 import { System } from '../../../../src/system/system.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
+import { said } from './remarks.ts'
 
 const MIB = 1024 ** 2
 
@@ -25,14 +25,6 @@ const sizesOf = (kernel: number, initrd: number, more: Partial<LoadSizes> = {}):
   ...more,
 })
 
-function said(remarks: readonly Remark[]) {
-  const { refusals, warnings, unchecked } = sortFindings([], remarks)
-  return {
-    refusals: refusals.map(({ summary, hint }) => `${summary}. ${hint}`),
-    warnings: warnings.map(({ code, text }) => `${code}: ${text}`),
-    unchecked: unchecked.map(({ code, text }) => `${code}: ${text}`),
-  }
-}
 function weigh(tree: Tree, sizes: LoadSizes, panic = false) {
   const system = new System(makeTree(tree))
   return said(checkMemory(system, readRunningMachine(system), { sizes, panic }))

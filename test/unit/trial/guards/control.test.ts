@@ -2,15 +2,7 @@ import { expect, test } from 'vitest'
 import { System } from '../../../../src/system/system.ts'
 import { guardsOf } from '../../../../src/trial/guards/control.ts'
 import { makeTree, type Tree } from '../../entries/tree.ts'
-
-const watchdog = {
-  name: 'watchdog0',
-  driver: 'i6300esb',
-  timeout: 60,
-  latest: 60,
-  armedBy: 'linux-kexec' as const,
-  until: 'confirmation' as const,
-}
+import { watchdogGuard as watchdog } from '../machine.ts'
 
 const control = (tree: Tree) => guardsOf(new System(makeTree({ '/sys/class': 'directory', ...tree })))
 
