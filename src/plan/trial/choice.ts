@@ -85,7 +85,9 @@ function chosenGuards(
           architecture: kernel.image.architecture ?? '',
           nextInit: next,
         })
-  const overlay = gatherOverlays(system, files, (error) => remarks.push(refusal(error)))
+  // Bytes have no name of their own: `status` shows where they go.
+  const items = gatherOverlays(system, files, (error) => remarks.push(refusal(error)))
+  const overlay = items.map((item) => ({ ...item, from: item.path }))
   const has = ({ raw }: { readonly raw: string }) => line.parameters.some((parameter) => parameter.raw === raw)
   const isWatched = watchdog.parameters.every(has)
   const guards = {

@@ -1,3 +1,6 @@
+import { parseEnvironmentBlock } from '../../entries/grub/script/environment-block.ts'
+import { textOfBytes } from '../../exact-text.ts'
+
 /** The beginning of an environment block, as grub-editenv writes it. */
 const SIGNATURE = Buffer.from('# GRUB Environment Block\n')
 
@@ -7,7 +10,7 @@ const PADDING = 0x23
 
 /**
  * An environment block with another value of one variable. Its length and everything else in it stay byte for byte; the
- * variable stays in its place, or comes last. GRUB's own rules: grub_envblk_set() of grub-core/lib/envblk.c.
+ * variable stays in its place, or comes last, as grub_envblk_set() of grub-core/lib/envblk.c has it.
  * @param value null removes the variable
  * @returns in words why that cannot be, when it cannot
  */
@@ -17,19 +20,18 @@ export function setVariable(block: Buffer, name: string, value: string | null): 
   if (end === undefined) return 'it does not end with a line break and padding'
   const lines = linesOf(block.subarray(0, end)).filter((line) => line.length > 0)
   const isVariable = (line: Buffer) => line.subarray(0, name.length + 1).equals(Buffer.from(`${name}=`))
-  const at = lines.findIndex(isVariable)
   const wanted = value === null ? [] : [Buffer.from(`${name}=${escaped(value)}\n`)]
-  const content = Buffer.concat(at < 0 ? [...lines, ...wanted] : lines.toSpliced(at, 1, ...wanted))
+  // Of a variable that is there twice GRUB takes the last value, so none of the others may stay.
+  const last = lines.findLastIndex(isVariable)
+  const changed = lines.flatMap((line, at) => (at === last ? wanted : isVariable(line) ? [] : [line]))
+  const content = Buffer.concat(last < 0 ? [...lines, ...wanted] : changed)
   if (content.length > block.length) return 'it is full'
   return Buffer.concat([content, Buffer.alloc(block.length - content.length, PADDING)])
 }
 
 /** The value of a variable, as GRUB reads it; null when it is not set. */
 export function variableIn(block: Buffer, name: string): string | null {
-  const line = linesOf(block).find((each) => each.subarray(0, name.length + 1).equals(Buffer.from(`${name}=`)))
-  if (line === undefined) return null
-  const text = line.subarray(name.length + 1).toString('utf8')
-  return (text.endsWith('\n') ? text.slice(0, -1) : text).replace(/\\([\s\S])/g, '$1')
+  return parseEnvironmentBlock(textOfBytes(block))?.get(name) ?? null
 }
 
 /** Behind the last line break only padding may stand, and that break is no part of a value. */

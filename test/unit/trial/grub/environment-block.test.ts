@@ -15,3 +15,10 @@ test('a value keeps its backslashes and line breaks', () => {
   expect(set).toEqual(block('saved_entry=a\nnext_entry=a\\\\b\\\nc\n'))
   expect(variableIn(set as Buffer, 'next_entry')).toBe('a\\b\nc')
 })
+
+test('of a variable that is there twice the last value counts, and one line is left', () => {
+  const twice = block('next_entry=a\nother=1\nnext_entry=b\n')
+  expect(variableIn(twice, 'next_entry')).toBe('b')
+  expect(setVariable(twice, 'next_entry', 'c')).toEqual(block('other=1\nnext_entry=c\n'))
+  expect(setVariable(twice, 'next_entry', null)).toEqual(block('other=1\n'))
+})
