@@ -38,7 +38,7 @@ const outcomes = {
   'cannot-tell': 'whether the kernel takes it cannot be predicted',
 } as const
 
-function decided(verdict: LoadVerdict, { kernel, options }: Context): Choice<LoadVerdict> {
+function decided(verdict: LoadVerdict, context: Context): Choice<LoadVerdict> {
   // Missing privilege is not a fault of the plan: planning needs none. `load` refuses then.
   const machine = verdict.privileged ?? verdict
   const ask = machine === verdict ? '' : 'for a process with the privilege to load: '
@@ -49,23 +49,22 @@ function decided(verdict: LoadVerdict, { kernel, options }: Context): Choice<Loa
     remarks.push(warning('verdict-unknown', `${outcomes['cannot-tell']}; ${missing}`))
   if (machine.outcome === 'will-be-refused') {
     const anyway = `the kernel will refuse it, and is asked anyway: ${machine.summary}`
-    remarks.push(options.tryAnyway ? warning('asked-anyway', anyway) : refusal(errorOf(machine, kernel.file.path)))
+    remarks.push(context.options.tryAnyway ? warning('asked-anyway', anyway) : refusal(errorOf(machine, context)))
   }
   const decisions: PlanDecision[] = [{ subject: 'verdict', choice: outcomes[machine.outcome], reason: ask + missing }]
   return { value: verdict, decisions, remarks }
 }
 
-const aboutFile: readonly LoadVerdict['reason'][] = ['signature-rejected', 'ima-appraisal', 'lockdown']
-
-function errorOf({ summary, reason, code, hint, evidence }: LoadVerdict, path: string): KexecError {
+function errorOf(verdict: LoadVerdict, { kernel, initrds }: Context): KexecError {
+  const { summary, reason, file, code, hint, evidence } = verdict
+  const path = file === 'kernel' ? kernel.file.path : initrds.archives[0]?.path
   return new KexecError(summary, {
     reason: reason ?? 'kernel-refused',
     // The hardware stands in the way, not another load.
     ...(reason === 'busy' ? { kind: 'machine' } : {}),
     ...(code === null ? {} : { code }),
     ...(hint === null ? {} : { hint }),
-    // A refusal that applies to every kernel is not a fault of the file.
-    ...(aboutFile.includes(reason) ? { path } : {}),
+    ...(file === null || path === undefined ? {} : { path }),
     evidence,
     refused: true,
   })

@@ -49,6 +49,8 @@ export interface LoadVerdict {
   readonly summary: string
   /** The reason of the error; null unless the load will be refused. */
   readonly reason: Reason | null
+  /** The file that the kernel refuses; null where it refuses the call, whatever the file. */
+  readonly file: 'kernel' | 'initrd' | null
   /** The kernel's errno; null unless the load will be refused. */
   readonly code: string | null
   readonly hint: string | null
@@ -127,7 +129,7 @@ function verdictOnSegments(policy: KexecPolicy, options: PredictOptions): LoadVe
     ...barriersOf(policy, options),
   ]
   const notes = notesOn(policy, null)
-  const common = { reason: null, code: null, notes, evidence, hint: null, missing, privileged: null }
+  const common = { reason: null, file: null, code: null, notes, evidence, hint: null, missing, privileged: null }
   return { ...common, outcome: missing.length === 0 ? 'will-load' : 'cannot-tell', summary: why }
 }
 
@@ -140,7 +142,7 @@ function verdictOnImage(
   const missing = unreadOf(policy, options)
   const notes = notesOn(policy, signatures)
   const kernel = checkAppraisal(policy, 'KEXEC_KERNEL_CHECK', image.file, signatures)
-  if (kernel.passes === false) return appraisalRefused(policy, `the kernel's file: ${kernel.why}`)
+  if (kernel.passes === false) return appraisalRefused(policy, 'kernel', `the kernel's file: ${kernel.why}`)
   if (kernel.passes === null) missing.push({ code: 'ima-appraisal', text: kernel.missing })
   const { required, requiredBy } = policy.signature
   let why = policy.kexecFileLoad.why
@@ -158,12 +160,13 @@ function verdictOnImage(
   }
   if (image.initrd !== null) {
     const initrd = checkAppraisal(policy, 'KEXEC_INITRAMFS_CHECK', image.initrd, null)
-    if (initrd.passes === false && missing.length === 0) return appraisalRefused(policy, `the initrd: ${initrd.why}`)
+    if (initrd.passes === false && missing.length === 0)
+      return appraisalRefused(policy, 'initrd', `the initrd: ${initrd.why}`)
     if (initrd.passes === null) missing.push({ code: 'initrd-ima-appraisal', text: `of the initrd: ${initrd.missing}` })
   }
   missing.push(...barriersOf(policy, options))
   const evidence = evidenceOf(policy, 'signature', 'lockdown', 'secure boot', 'ima')
-  const common = { reason: null, code: null, notes, evidence, privileged: null }
+  const common = { reason: null, file: null, code: null, notes, evidence, privileged: null }
   if (missing.length === 0) return { ...common, outcome: 'will-load', summary: why, hint: null, missing }
   const summary = `the kernel's answer cannot be predicted; unknown: ${missing[0]?.text}`
   const hint = requiredBy === null ? null : UNSURE
@@ -206,11 +209,11 @@ function signatureRefused(policy: KexecPolicy, { code, why, changed }: FailedChe
   const evidence = evidenceOf(policy, 'signature', 'lockdown', 'secure boot', 'keyrings')
   if (requiredBy === 'lockdown') {
     const cause = lockedDown(policy.lockdown, why)
-    return refused(changed ? { ...cause, remedy: REINSTALL } : cause, evidence)
+    return refused(changed ? { ...cause, remedy: REINSTALL } : cause, evidence, 'kernel')
   }
   const summary = `${policy.kexecFileLoad.why}; ${why}`
   const remedy = changed ? REINSTALL : waysPastSignature(policy)
-  return refused({ reason: 'signature-rejected', code, summary, remedy }, evidence)
+  return refused({ reason: 'signature-rejected', code, summary, remedy }, evidence, 'kernel')
 }
 
 /** The remedies where a signature is required: the kernel takes keys only from EFI, and kexec_load may be allowed. */
@@ -227,8 +230,8 @@ export function waysPastSignature({ efi, kexecLoad, signature }: KexecPolicy): s
     : first
 }
 
-function appraisalRefused(policy: KexecPolicy, why: string): LoadVerdict {
-  return refused(imaAgainstFile(why), evidenceOf(policy, 'ima'))
+function appraisalRefused(policy: KexecPolicy, file: 'kernel' | 'initrd', why: string): LoadVerdict {
+  return refused(imaAgainstFile(why), evidenceOf(policy, 'ima'), file)
 }
 
 const UNSURE = 'Run it as root to read everything, or try the load: a refusal changes nothing.'
@@ -252,9 +255,10 @@ function notesOn({ signature, firmware, obstacles }: KexecPolicy, report: Signat
 function refused(
   { summary, reason, code, remedy }: Pick<Cause, 'summary' | 'reason' | 'code' | 'remedy'>,
   evidence: readonly Evidence[],
+  file: LoadVerdict['file'] = null,
 ): LoadVerdict {
   const none = { missing: [], notes: [], privileged: null }
-  return { outcome: 'will-be-refused', summary, reason, code, hint: remedy, evidence, ...none }
+  return { outcome: 'will-be-refused', summary, reason, file, code, hint: remedy, evidence, ...none }
 }
 
 function evidenceOf({ reasons }: KexecPolicy, ...subjects: readonly PolicySubject[]): Evidence[] {

@@ -149,6 +149,11 @@ describe('IMA', () => {
     const initrdRefused = inMemory ? [] : ['IMA would refuse the initrd: it has no IMA signature (security.ima)']
     expect(await summaries('KERNEL')).toEqual(kernelRefused)
     expect(await summaries('INITRAMFS')).toEqual(initrdRefused)
+    if (!inMemory) {
+      const refusal = async (what: string) => (await predicted(appraises(what))).errors[0]
+      expect((await refusal('KERNEL'))?.path).toMatch(/\/boot\/vmlinuz-/)
+      expect((await refusal('INITRAMFS'))?.path).toMatch(/\/boot\/initrd\.img-/)
+    }
     expect(await summaries('INITRAMFS', { noInitrd: true })).toEqual([])
     expect(await summaries('INITRAMFS', { overlay: ['/etc/motd'] })).toEqual([])
     const two = [`/boot/initrd.img-${newer}`, `/boot/initrd.img-${newer}`]
