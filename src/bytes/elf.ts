@@ -3,9 +3,10 @@
 /** Bytes of the longer of the two headers, that of 64 bits. */
 export const ELF_HEADER = 64
 
-/** p_type of a part that is loaded, and of one that names the interpreter of a program. */
+/** p_type of a part that is loaded, of one that names the interpreter of a program, and of one with notes. */
 export const PT_LOAD = 1
 export const PT_INTERP = 3
+export const PT_NOTE = 4
 
 export interface ElfHeader {
   readonly is64: boolean

@@ -1,3 +1,5 @@
+import { endianness } from 'node:os'
+import { buildIdIn } from '../bytes/elf-notes.ts'
 import { parseCommandLine, printCommandLine } from '../cmdline/parse.ts'
 import type { System } from '../system/system.ts'
 import type { TrialTarget } from './model/trial.ts'
@@ -5,7 +7,7 @@ import type { TrialTarget } from './model/trial.ts'
 /** A fact of the running system that is not as the trial's record has it. */
 export interface TrialDifference {
   /** Where it was read. */
-  readonly source: '/proc/sys/kernel/osrelease' | '/proc/cmdline'
+  readonly source: '/proc/sys/kernel/osrelease' | '/sys/kernel/notes' | '/proc/sys/kernel/version' | '/proc/cmdline'
   /** The value in the record; for a parameter, null when the record does not have it. */
   readonly expected: string | null
   /** The value of the running system; null when it does not have it, or cannot be read. */
@@ -13,16 +15,41 @@ export interface TrialDifference {
 }
 
 /**
- * Compares the running system with the kernel of a trial. A release that the image did not contain is not compared.
- * The command lines are compared parameter by parameter, as the kernel reads them, in order.
+ * Compares the running system with the kernel of a trial. Facts that the image did not contain are not compared. Kernels of
+ * one release differ by their build id, or else by the number and time of their build. The command lines are compared parameter by parameter, as the kernel reads them, in order.
  */
-export function differences(system: System, { release, commandLine }: TrialTarget): TrialDifference[] {
-  const running = system.runningRelease()
-  const ofRelease: TrialDifference[] =
-    release === null || release === running
-      ? []
-      : [{ source: '/proc/sys/kernel/osrelease', expected: release, found: running ?? null }]
-  return [...ofRelease, ...ofCommandLine(commandLine, system.runningCommandLine())]
+export function differences(system: System, target: TrialTarget): TrialDifference[] {
+  const { release, buildId = null, version = null, commandLine } = target
+  return [
+    ...ofFact('/proc/sys/kernel/osrelease', release, () => system.runningRelease()),
+    ...(buildId === null
+      ? ofFact('/proc/sys/kernel/version', version, () => system.readText('/proc/sys/kernel/version')?.trim())
+      : ofFact('/sys/kernel/notes', buildId, () => runningBuildId(system))),
+    ...ofCommandLine(commandLine, system.runningCommandLine()),
+  ]
+}
+
+/** @param expected null where it is unknown */
+function ofFact(
+  source: TrialDifference['source'],
+  expected: string | null,
+  read: () => string | null | undefined,
+): TrialDifference[] {
+  if (expected === null) return []
+  const found = read() ?? null
+  return found === expected ? [] : [{ source, expected, found }]
+}
+
+/** Longer than any kernel's notes, in bytes. */
+const MOST_NOTES = 64 * 1024
+
+function runningBuildId(system: System): string | null {
+  try {
+    const order = endianness() === 'LE' ? 'little' : 'big'
+    return buildIdIn(system.readHead('/sys/kernel/notes', MOST_NOTES), order)
+  } catch {
+    return null
+  }
 }
 
 function ofCommandLine(expected: string, found: string | undefined): TrialDifference[] {

@@ -31,7 +31,10 @@ const trial = {
   ...{ schemaVersion: 1, id: '0123456789abcdef', state: 'started', reason: null, deadline: 120_000 },
   times: { planned: '2026-11-30T08:00:00.000Z', started: '2026-11-30T08:01:00.000Z' },
   guards: { panic: 5, watchdog: null, deadman: true },
-  target: { kernel: '/boot/vmlinuz', release: '6.12.1', commandLine: 'root=/dev/vda1', initrdSha256: null },
+  target: {
+    ...{ kernel: '/boot/vmlinuz', release: '6.12.1', buildId: '01d2640d3a13145e', version: '#1 SMP' },
+    ...{ commandLine: 'root=/dev/vda1', initrdSha256: null },
+  },
   ...{ rollback: null, fallback: null, from: { release: '6.1.0', bootId: '3b5f6c1e-6f0c-4d8e-9a53-0f3c5d0a9b11' } },
 }
 

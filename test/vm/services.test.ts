@@ -1,10 +1,23 @@
+import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
+import { memoryBytes } from '../../src/bytes/bytes.ts'
+import { HEAD_BYTES, inspectImage } from '../../src/image/formats/inspect.ts'
+import { readBuildId } from '../../src/image/unpack/build-id.ts'
 import type { Program } from '../../src/program.ts'
 import { openrc } from '../../src/services/openrc.ts'
 import type { DescribeService, ServiceName } from '../../src/services/service.ts'
 import { systemd } from '../../src/services/systemd.ts'
 import { sysvinit } from '../../src/services/sysvinit.ts'
-import { type Guest, type GuestOptions, type ImageEntry, startVm, type Vm, type VmOptions } from '../../src/vm/index.ts'
+import {
+  type Guest,
+  type GuestOptions,
+  type ImageEntry,
+  type Kernel,
+  newestKernels,
+  startVm,
+  type Vm,
+  type VmOptions,
+} from '../../src/vm/index.ts'
 import { debianGuest, json } from './guests.ts'
 
 /** Where our program lies in guests: what `service install` writes there is what is put into the image here. */
@@ -119,8 +132,14 @@ describe.each([
 
 const ID = '0123456789abcdef'
 
-/** Shell that writes the record of a trial as which this boot counts. */
-const recording = `#!/bin/sh
+async function buildIdOf({ image }: Kernel): Promise<string | null> {
+  const bytes = readFileSync(image)
+  const source = memoryBytes(bytes)
+  return await readBuildId(source, inspectImage(bytes.subarray(0, HEAD_BYTES), bytes.length, source))
+}
+
+/** Shell that writes the record of a trial as which this boot counts. @param buildId of the kernel's image */
+const recording = (buildId: string | null) => `#!/bin/sh
 mkdir -p -m 700 /var/lib/linux-kexec
 umask 077
 line=$(sed 's/["\\\\]/\\\\&/g' /proc/cmdline)
@@ -128,7 +147,8 @@ cat > /var/lib/linux-kexec/trial.json <<END
 { "schemaVersion": 1, "id": "${ID}", "state": "started", "reason": null, "deadline": 900000,
   "times": { "started": "2026-11-30T07:00:00.000Z" }, "rollback": null,
   "guards": { "panic": null, "watchdog": null, "deadman": false },
-  "target": { "kernel": "/vmlinuz", "release": "$(uname -r)", "commandLine": "$line", "initrdSha256": null },
+  "target": { "kernel": "/vmlinuz", "release": "$(uname -r)", "buildId": "${buildId}",
+    "commandLine": "$line", "initrdSha256": null },
   "from": { "release": "6.1", "bootId": "another" } }
 END
 `
@@ -136,7 +156,6 @@ END
 /** What makes each init system run it before everything else that is started for users. */
 const recorders: Readonly<Record<'systemd' | 'sysvinit' | 'openrc-sysvinit', readonly ImageEntry[]>> = {
   systemd: [
-    { path: '/usr/local/sbin/record', data: recording, mode: 0o755 },
     {
       path: '/etc/systemd/system/record.service',
       data: '[Service]\nType=oneshot\nExecStart=/usr/local/sbin/record\n',
@@ -145,7 +164,7 @@ const recorders: Readonly<Record<'systemd' | 'sysvinit' | 'openrc-sysvinit', rea
     { path: '/etc/systemd/system/basic.target.wants/record.service', link: '/etc/systemd/system/record.service' },
   ],
   sysvinit: [
-    { path: '/etc/init.d/record', data: recording, mode: 0o755 },
+    { path: '/etc/init.d/record', data: '#!/bin/sh\nexec /usr/local/sbin/record\n', mode: 0o755 },
     { path: '/etc/rc2.d/S01record', link: '../init.d/record' },
   ],
   'openrc-sysvinit': [
@@ -154,7 +173,6 @@ const recorders: Readonly<Record<'systemd' | 'sysvinit' | 'openrc-sysvinit', rea
       data: `#!/sbin/openrc-run\nstart() {\n  /usr/local/sbin/record\n}\n`,
       mode: 0o755,
     },
-    { path: '/usr/local/sbin/record', data: recording, mode: 0o755 },
     { path: '/etc/runlevels/default/record', link: '/etc/init.d/record' },
   ],
 }
@@ -168,12 +186,15 @@ describe.each([
     ['confirmed', isUp],
     ['failed', 'echo no route; exit 7'],
   ])('a kernel on trial is %s by its checks at boot', async (state, check) => {
+    const kernels = await newestKernels()
+    const buildId = await buildIdOf(kernels[0] as Kernel)
     const files = [
       ...filesOf(describeService, ['trial']),
       ...recorders[userland],
+      { path: '/usr/local/sbin/record', data: recording(buildId), mode: 0o755 },
       { path: '/etc/linux-kexec/check.d/up', data: `#!/bin/sh\n${check}\n`, mode: 0o755 },
     ]
-    await boot({ userland, files }, { append: `linux_kexec.trial=${ID}` })
+    await boot({ userland, files, kernels }, { append: `linux_kexec.trial=${ID}` })
     const record = '/var/lib/linux-kexec/trial.json'
     const ended = await vm.run(
       `i=0; until grep -Eq '"state": "(confirmed|failed)"' ${record} || [ $i = 100 ]; do sleep 1; i=$((i+1)); done`,
@@ -181,6 +202,12 @@ describe.each([
     )
     expect(ended).toMatchObject({ status: 0 })
     const { document } = await json(vm, 'linux-kexec trial status')
-    expect(document, JSON.stringify(document)).toMatchObject({ outcome: state, isRunning: true })
+    expect(document, JSON.stringify(document)).toMatchObject({ outcome: state, isRunning: true, differences: [] })
+    // The same release, built again.
+    const other = '0'.repeat(40)
+    await vm.run(`sed -i 's/${buildId}/${other}/' ${record}`)
+    expect((await json(vm, 'linux-kexec trial status')).document.differences).toEqual([
+      { source: '/sys/kernel/notes', expected: other, found: buildId },
+    ])
   })
 })

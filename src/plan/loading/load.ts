@@ -41,7 +41,7 @@ export async function loadPrepared(
     refuseWhatDoesNotFit(context, choices, prepared)
     const remembering = beginToRemember()
     // Not later: the engine `segments` closes the initrd before the call.
-    const recorded = recordedLoad(context, choices, prepared)
+    const recorded = await recordedLoad(context, choices, prepared, signal)
     const call = await callFor(context, choices, prepared, signal)
     await recorded(() => load(call, signal))
     return [...endReplaced(context, choices), ...remember(context, choices, call.flags, await remembering)]
@@ -65,9 +65,14 @@ export function loadPreparedSync(context: Context, choices: Choices, prepared: P
   }
 }
 
-function recordedLoad(context: Context, { trial, commandLine }: Choices, { initrdFd }: Prepared): RecordedLoad {
+async function recordedLoad(
+  context: Context,
+  { trial, commandLine }: Choices,
+  prepared: Prepared,
+  signal: AbortSignal | undefined,
+): Promise<RecordedLoad> {
   if (trial === null) return (load) => load()
-  return recordingTrial(context, trial, { commandLine: commandLine.text, initrdFd })
+  return await recordingTrial(context, trial, { ...prepared, commandLine: commandLine.text }, signal)
 }
 
 /** A trial that was loaded before is over, now that another kernel is loaded. */

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
 import { fstatSync } from 'node:fs'
-import { fileBytes } from '../../bytes/bytes.ts'
+import { fileBytes, memoryBytes } from '../../bytes/bytes.ts'
 import { unloadLocked } from '../../engine/unload.ts'
 import { KexecError } from '../../errors.ts'
+import { isComplete } from '../../image/model/banner.ts'
+import type { KernelImage } from '../../image/model/image.ts'
+import { buildIdOfElf, readBuildId } from '../../image/unpack/build-id.ts'
 import { bootIdOf } from '../../state/record.ts'
 import { System } from '../../system/system.ts'
 import { setFallback } from '../../trial/fallback/fallback.ts'
@@ -16,6 +19,9 @@ import type { ChosenTrial } from './choice.ts'
 /** What is loaded, as far as the record of a trial needs it. */
 export interface LoadedTrial {
   readonly commandLine: string
+  readonly kernelFd: number
+  /** The kernel that is started unpacked; null where it unpacks itself. */
+  readonly unpackedKernel: { readonly content: Buffer } | null
   /** -1 for none. */
   readonly initrdFd: number
 }
@@ -26,11 +32,18 @@ const live = new System()
 export type RecordedLoad = (load: () => Promise<void>) => Promise<void>
 
 /**
- * Prepares the record of a trial; the initrd is read now. The result writes it before the load, and its state after that.
+ * Prepares the record of a trial; kernel and initrd are read now. The result writes it before the load, and its state after
+ * that.
  * @returns it throws KexecError 'trial-record', 'trial-state', or the error of the load: then nothing is loaded for the trial
  */
-export function recordingTrial(context: Context, trial: ChosenTrial, loaded: LoadedTrial): RecordedLoad {
-  const record = plannedRecord(context, trial, loaded)
+export async function recordingTrial(
+  context: Context,
+  trial: ChosenTrial,
+  loaded: LoadedTrial,
+  signal?: AbortSignal,
+): Promise<RecordedLoad> {
+  const buildId = await buildIdOf(context.kernel.image, loaded, signal)
+  const record = plannedRecord(context, trial, { ...loaded, buildId })
   const { fallback, tried } = trial
   return async (load) => {
     const records = new TrialRecords(live)
@@ -68,8 +81,9 @@ function wordsOf(error: unknown): string {
 function plannedRecord(
   { kernel: { file, image } }: Context,
   { id, deadline, guards, rollback, fallback }: ChosenTrial,
-  { commandLine, initrdFd }: LoadedTrial,
+  { commandLine, initrdFd, buildId }: LoadedTrial & { readonly buildId: string | null },
 ): TrialRecord {
+  const { version: release, versionString } = image
   return {
     schemaVersion: 1,
     id,
@@ -78,11 +92,34 @@ function plannedRecord(
     reason: null,
     deadline,
     guards,
-    target: { kernel: file.path, release: image.version, commandLine, initrdSha256: hashOf(initrdFd) },
+    target: {
+      kernel: file.path,
+      release,
+      buildId,
+      version: buildOf(release, versionString),
+      commandLine,
+      initrdSha256: hashOf(initrdFd),
+    },
     rollback,
     fallback: fallback?.change ?? null,
     from: { release: live.runningRelease() ?? 'unknown', bootId: bootIdOf(live) ?? 'unknown' },
   }
+}
+
+/** @throws KexecError 'aborted' */
+async function buildIdOf(
+  image: KernelImage,
+  { kernelFd, unpackedKernel }: LoadedTrial,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  if (unpackedKernel !== null) return buildIdOfElf(memoryBytes(unpackedKernel.content))
+  return await readBuildId(fileBytes(kernelFd, fstatSync(kernelFd).size), image, signal)
+}
+
+/** The end of a kernel's version line: UTS_VERSION of init/Makefile. */
+function buildOf(version: string | null, versionString: string | null): string | null {
+  if (version === null || versionString === null || !isComplete({ version, versionString })) return null
+  return /#\d.*$/.exec(versionString)?.[0].trimEnd() ?? null
 }
 
 /** Bytes hashed in one step. */

@@ -46,6 +46,13 @@ export interface TrialTarget {
   readonly kernel: string
   /** The release, as `uname -r` shows it; null where the image does not contain it. */
   readonly release: string | null
+  /**
+   * The build id of its ELF file, in hex, which /sys/kernel/notes shows; null where the image does not show it. Absent in
+   * records of earlier versions, as the next one.
+   */
+  readonly buildId?: string | null
+  /** The number and time of its build, as `uname -v` shows them; null where the image does not contain them. */
+  readonly version?: string | null
   /** The whole command line, as /proc/cmdline shows it. */
   readonly commandLine: string
   /** SHA-256 of the initrd as it is loaded, in hex; null without one. */

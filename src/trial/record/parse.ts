@@ -41,6 +41,12 @@ const areTimes: Check = (value) =>
   value !== null &&
   Object.entries(value).every(([state, time]) => isState(state) && isTime(time))
 
+/** A field that earlier versions did not write. */
+const orAbsent =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value)
+
 const isFallback = objectOf({
   path: isText,
   variable: (value) => value === 'saved_entry' || value === 'next_entry',
@@ -71,10 +77,12 @@ const recordFields: Readonly<Record<Exclude<keyof TrialRecord, 'schemaVersion'>,
   target: objectOf({
     kernel: isText,
     release: orNull(isText),
+    buildId: orAbsent(orNull(isText)),
+    version: orAbsent(orNull(isText)),
     commandLine: isText,
     initrdSha256: orNull(isText),
   }),
   rollback: orNull(objectOf({ entry: isText, title: isText, kernel: orNull(isText), reason: isText })),
-  fallback: (value) => value === undefined || value === null || isFallback(value),
+  fallback: orAbsent(orNull(isFallback)),
   from: objectOf({ release: isText, bootId: isText }),
 }

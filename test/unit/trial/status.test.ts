@@ -1,9 +1,11 @@
 import { utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { TrialRecord } from '../../../src/trial/model/trial.ts'
 import { advance } from '../../../src/trial/record/advance.ts'
 import { TrialRecords } from '../../../src/trial/record/records.ts'
 import { trialStatus } from '../../../src/trial/status.ts'
+import type { Tree } from '../entries/tree.ts'
 import { after, before, during, ID, machine, newer, RECORD, recorded, startedRecord, trialRecord } from './machine.ts'
 
 const at = new Date('2026-11-30T08:00:00Z')
@@ -33,6 +35,34 @@ test('the kernel with its id is the running trial, whatever the record knows of 
   expect(trialStatus(recorded(startedRecord(), during, late))).toMatchObject({ outcome: 'expired', timeLeft: 0 })
   const unknown = { '/proc/uptime': { text: '' } }
   expect(trialStatus(recorded(startedRecord(), during, unknown))).toMatchObject({ outcome: 'running', timeLeft: null })
+})
+
+/** /sys/kernel/notes with this build id, as text: its 20 bytes are those of ASCII. */
+const notesOf = (id: string): Tree => ({
+  '/sys/kernel/notes': { text: `\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0${id}` },
+})
+const built = (id: string) => Buffer.from(id).toString('hex')
+
+test('a kernel that was built again is another one, though its release is the same', () => {
+  const { target } = startedRecord()
+  const [ours, others] = ['abcdefghijklmnopqrst', 'abcdefghijklmnopqrsu']
+  const withId = startedRecord({ target: { ...target, buildId: built(ours), version: '#1 SMP' } })
+  const differencesOf = (record: TrialRecord, ...trees: readonly Tree[]) =>
+    trialStatus(recorded(record, during, ...trees)).differences
+  expect(differencesOf(withId, notesOf(ours))).toEqual([])
+  const source = '/sys/kernel/notes'
+  expect(differencesOf(withId, notesOf(others))).toEqual([{ source, expected: built(ours), found: built(others) }])
+  expect(differencesOf(withId)).toEqual([{ source, expected: built(ours), found: null }])
+
+  // Without a build id in the image, its number and time.
+  const withVersion = startedRecord({ target: { ...target, buildId: null, version: '#2 SMP Debian 6.12.1-1' } })
+  const versionOf = (text: string): Tree => ({ '/proc/sys/kernel/version': { text: `${text}\n` } })
+  expect(differencesOf(withVersion, notesOf(others), versionOf('#2 SMP Debian 6.12.1-1'))).toEqual([])
+  expect(differencesOf(withVersion, versionOf('#3 SMP'))).toEqual([
+    { source: '/proc/sys/kernel/version', expected: '#2 SMP Debian 6.12.1-1', found: '#3 SMP' },
+  ])
+  // Records of earlier versions have neither.
+  expect(differencesOf(startedRecord(), notesOf(others), versionOf('#3 SMP'))).toEqual([])
 })
 
 test('each difference from the record is named: the release, and the parameters', () => {
