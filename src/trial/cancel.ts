@@ -1,6 +1,6 @@
 import type { System } from '../system/system.ts'
 import { locked } from './confirm.ts'
-import { undoFallback } from './grub/block-file.ts'
+import { undoChange } from './loader/change.ts'
 import type { TrialRecord } from './model/trial.ts'
 import { advance } from './record/advance.ts'
 import { refuse } from './refuse.ts'
@@ -31,7 +31,7 @@ export function cancelTrial(system: System, { reason, unload }: Cancellation): T
     records.update(advance(record, 'cancelled', { reason }), () => {
       unload(record)
       // Before the record, so that a boot loader's file that cannot be written leaves a trial to cancel again.
-      if (record.fallback != null) undoFallback(system, record.fallback)
+      if (record.fallback != null) undoChange(system, record.fallback)
     })
     return statusOf(system, records.latest(), records)
   })

@@ -1,7 +1,7 @@
 import { KexecError } from '../errors.ts'
 import { Lock } from '../state/lock.ts'
 import type { System } from '../system/system.ts'
-import { undoFallback } from './grub/block-file.ts'
+import { undoChange } from './loader/change.ts'
 import type { TrialGuards, TrialRecord } from './model/trial.ts'
 import { advance } from './record/advance.ts'
 import { TrialRecords } from './record/records.ts'
@@ -47,12 +47,12 @@ export function confirmTrial(system: System, { release }: Confirmation): TrialSt
 
 /**
  * A fallback for one boot is of no use any more, and would start the old kernel once. Never throws: the trial is confirmed,
- * and `isFallbackSet` shows what was left.
+ * and `isChangeSet` shows what was left.
  */
 function endOneShot(system: System, record: TrialRecord | null): void {
   if (record?.fallback?.variable !== 'next_entry') return
   try {
-    undoFallback(system, record.fallback)
+    undoChange(system, record.fallback)
   } catch {
     // A boot partition that cannot be written.
   }

@@ -61,6 +61,11 @@ export function judgeRollback(system: System, menu: BootMenu, tried: Tried): Rol
       )
 }
 
+/** Whether the boot loader in charge boots the first entry because a name means none. */
+export function isByAccident({ loaders }: BootMenu): boolean {
+  return loaders.some(({ inCharge, problems }) => inCharge && problems.some(({ code }) => code === 'unknown-default'))
+}
+
 function judgeLoader(system: System, menu: BootMenu, loader: BootLoader, tried: Tried): RollbackVerdict {
   const { config, undecided } = loader
   const entry = menu.entries.find(({ id }) => id === loader.default)

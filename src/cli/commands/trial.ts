@@ -1,8 +1,8 @@
 import { exposureWarnings } from '../../system/exposure.ts'
 import type { System } from '../../system/system.ts'
 import { cancelTrial } from '../../trial/cancel.ts'
-import { isFallbackSet } from '../../trial/grub/block-file.ts'
 import { liveGuards } from '../../trial/guards/control.ts'
+import { isChangeSet } from '../../trial/loader/change.ts'
 import { type TrialStatus, trialStatus } from '../../trial/status.ts'
 import { unloadTrial } from '../../trial/unload-trial.ts'
 import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../arguments/command.ts'
@@ -79,7 +79,7 @@ async function confirm(args: Arguments, system: System): Promise<ExitStatus> {
     return failed
   }
   const { fallback } = status.record ?? {}
-  if (fallback?.variable === 'next_entry' && isFallbackSet(system, fallback))
+  if (fallback?.variable === 'next_entry' && isChangeSet(system, fallback))
     warn(`${fallback.path} could not be changed: the next boot through the firmware still starts the fallback.`)
   if (args.flag('json')) printJson({ ...status, checks })
   else print(`confirmed: ${status.record?.id}, ${status.record?.target.kernel}`)

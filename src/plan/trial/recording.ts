@@ -9,7 +9,7 @@ import { buildIdOfElf, readBuildId } from '../../image/unpack/build-id.ts'
 import { bootIdOf } from '../../state/record.ts'
 import { System } from '../../system/system.ts'
 import { setFallback } from '../../trial/fallback/fallback.ts'
-import { undoFallback } from '../../trial/grub/block-file.ts'
+import { undoChange } from '../../trial/loader/change.ts'
 import type { TrialRecord } from '../../trial/model/trial.ts'
 import { advance, isAhead } from '../../trial/record/advance.ts'
 import { TrialRecords } from '../../trial/record/records.ts'
@@ -67,7 +67,7 @@ export async function recordingTrial(
 /** Never throws: the error of the load says more than one about its record. */
 function endFailed(records: TrialRecords, record: TrialRecord, error: unknown): void {
   try {
-    if (record.fallback != null) undoFallback(live, record.fallback)
+    if (record.fallback != null) undoChange(live, record.fallback)
     records.update(advance(record, 'failed', { reason: `It was not loaded: ${wordsOf(error)}.` }))
   } catch {
     // It stays 'planned', which says that the load did not finish.
@@ -145,7 +145,7 @@ export function endLoadedTrial(reason: string): string | undefined {
   const { record } = latest
   if (!isAhead(record.state) || record.from.bootId !== bootIdOf(live)) return undefined
   try {
-    if (record.fallback != null) undoFallback(live, record.fallback)
+    if (record.fallback != null) undoChange(live, record.fallback)
     records.update(advance(record, 'cancelled', { reason }))
     return undefined
   } catch (error) {

@@ -3,17 +3,18 @@ import type { BootMenu } from '../../entries/model/boot-menu.ts'
 import { selectEntry } from '../../entries/select.ts'
 import { KexecError } from '../../errors.ts'
 import type { System } from '../../system/system.ts'
-import { undoFallback, writeVariable } from '../grub/block-file.ts'
-import type { FallbackChange } from '../model/fallback.ts'
+import { CHANGED_LOADERS, candidatesFor } from '../loader/candidates.ts'
+import { makeChange, undoChange } from '../loader/change.ts'
+import { OverlaidSystem } from '../loader/overlaid-system.ts'
+import type { LoaderChange } from '../model/loader-change.ts'
 import type { Rollback } from '../model/trial.ts'
-import { judgeRollback, type Tried } from '../rollback.ts'
-import { planGrubFallback } from './grub.ts'
+import { isByAccident, judgeRollback, type Tried } from '../rollback.ts'
 
 /** How a reset is made to boot the fallback. */
 export interface PlannedFallback {
   readonly rollback: Rollback
   /** Null when the machine boots it anyway. */
-  readonly change: FallbackChange | null
+  readonly change: LoaderChange | null
 }
 
 /**
@@ -32,13 +33,19 @@ export async function planFallback(
   const now = judgeRollback(system, menu, tried)
   if (now.verdict === 'sure' && now.rollback.entry === entry.id) return { rollback: now.rollback, change: null }
   const loader = menu.loaders.find((each) => each.inCharge)
-  if (loader === undefined || loader.source !== 'grub')
+  const candidates = loader && candidatesFor(system, { menu, loader, entry, isLasting: false })
+  if (candidates === undefined)
     throw refuse(
-      `linux-kexec can make an entry the fallback of GRUB only, and ${loader === undefined ? 'no boot loader was found' : `this machine boots with ${loader.config} (${loader.source})`}`,
+      `linux-kexec can make an entry the fallback of ${CHANGED_LOADERS} only, and ${loader === undefined ? 'no boot loader was found' : `this machine boots with ${loader.config} (${loader.source})`}`,
     )
-  const planned = await planGrubFallback(system, menu, loader, entry, tried)
-  if (typeof planned === 'string') throw refuse(`'${entry.title}' cannot be made the fallback: ${planned}`)
-  return planned
+  for (const { change, content } of candidates.list) {
+    const changed = new OverlaidSystem(system.root, change.path, content)
+    const then = await readBootMenu({ system: changed })
+    const verdict = judgeRollback(changed, then, tried)
+    if (verdict.verdict !== 'sure' || verdict.rollback.entry !== entry.id || isByAccident(then)) continue
+    return { change, rollback: verdict.rollback }
+  }
+  throw refuse(`'${entry.title}' cannot be made the fallback: ${candidates.none}`)
 }
 
 /**
@@ -48,10 +55,10 @@ export async function planFallback(
  */
 export async function setFallback(system: System, planned: PlannedFallback, tried: Tried): Promise<Rollback> {
   const { change, rollback } = planned
-  if (change !== null) writeVariable(system, change.path, change.variable, change.value)
+  if (change !== null) makeChange(system, change)
   const verdict = judgeRollback(system, await readBootMenu({ system }), tried)
   if (verdict.verdict === 'sure' && verdict.rollback.entry === rollback.entry) return verdict.rollback
-  if (change !== null) undoFallback(system, change)
+  if (change !== null) undoChange(system, change)
   throw refuse(`'${rollback.title}' is not what a reset boots${verdict.verdict === 'sure' ? '' : `: ${verdict.text}`}`)
 }
 

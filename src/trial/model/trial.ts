@@ -3,7 +3,7 @@
  * back: the guards bring the reset about, and the record outlives it.
  */
 
-import type { FallbackChange } from './fallback.ts'
+import type { LoaderChange } from './loader-change.ts'
 
 /** How long a reboot waits for services, in milliseconds, unless it is told otherwise: an armed watchdog counts meanwhile. */
 export const REBOOT_PATIENCE = 90_000
@@ -85,7 +85,7 @@ export interface TrialRecord {
   readonly target: TrialTarget
   readonly rollback: Rollback | null
   /** What was changed so that a reset boots that; null, or absent, when nothing was. */
-  readonly fallback?: FallbackChange | null
+  readonly fallback?: LoaderChange | null
   /** The kernel that loaded it. */
   readonly from: { readonly release: string; readonly bootId: string }
 }

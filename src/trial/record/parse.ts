@@ -1,4 +1,5 @@
 import { type Check, fieldsOf, isNumber, isText, isTime, objectOf, orNull, wrongField } from '../../state/fields.ts'
+import { loaderSettings } from '../model/loader-change.ts'
 import { type TrialRecord, type TrialState, trialStates } from '../model/trial.ts'
 
 /** Version of the record; a newer one is not read. */
@@ -49,7 +50,7 @@ const orAbsent =
 
 const isFallback = objectOf({
   path: isText,
-  variable: (value) => value === 'saved_entry' || value === 'next_entry',
+  variable: (value) => (loaderSettings as readonly unknown[]).includes(value),
   value: isText,
   before: orNull(isText),
 })

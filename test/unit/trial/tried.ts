@@ -9,9 +9,15 @@ import { lengthen } from '../plan/debian.ts'
 /** Debian with three kernels, or another tree of a real GRUB, whose kernels have their full length. */
 export function machineWith(name: string): System {
   const system = fixtureSystem(name)
-  const boot = join(system.root, 'boot')
-  for (const file of readdirSync(boot)) if (file.startsWith('vmlinuz')) lengthen(join(boot, file))
+  wholeKernels(system, 'boot')
   return system
+}
+
+/** Gives the kernels below a directory their full length. */
+export function wholeKernels(system: System, directory: string): void {
+  const inside = readdirSync(join(system.root, directory), { recursive: true, withFileTypes: true })
+  for (const file of inside)
+    if (file.isFile() && /^(?:vmlinuz|linux$)/.test(file.name)) lengthen(join(file.parentPath, file.name))
 }
 
 /** What loading an entry would start. */

@@ -5,9 +5,9 @@ import { readBootMenu } from '../../../../src/entries/discover.ts'
 import type { BootEntry } from '../../../../src/entries/model/entry.ts'
 import type { System } from '../../../../src/system/system.ts'
 import { planFallback, setFallback } from '../../../../src/trial/fallback/fallback.ts'
-import { undoFallback } from '../../../../src/trial/grub/block-file.ts'
-import { setVariable, variableIn } from '../../../../src/trial/grub/environment-block.ts'
-import type { FallbackChange } from '../../../../src/trial/model/fallback.ts'
+import { undoChange } from '../../../../src/trial/loader/change.ts'
+import { setVariable, variableIn } from '../../../../src/trial/loader/environment-block.ts'
+import type { LoaderChange } from '../../../../src/trial/model/loader-change.ts'
 import { fixtureSystem } from '../../entries/fixtures.ts'
 import { machineWith, triedOf } from '../tried.ts'
 
@@ -54,10 +54,10 @@ test('Debian with GRUB_DEFAULT=saved: saved_entry, through the submenu; the plan
   const [was, is] = changeOf(before, readFileSync(file), 'saved_entry')
   expect({ was, is }).toEqual({ was: planned.change?.before, is: planned.change?.value })
   expect((await readBootMenu({ system })).entries.find(({ isDefault }) => isDefault)?.id).toBe(fallback.id)
-  const change = planned.change as FallbackChange
-  expect(undoFallback(system, change)).toBe(true)
+  const change = planned.change as LoaderChange
+  expect(undoChange(system, change)).toBe(true)
   expect(readFileSync(file)).toEqual(before)
-  expect(undoFallback(system, change)).toBe(false)
+  expect(undoChange(system, change)).toBe(false)
 })
 
 test('stock Debian, whose default is a number: next_entry, for one boot', async () => {
@@ -71,7 +71,7 @@ test('stock Debian, whose default is a number: next_entry, for one boot', async 
     change: { variable: 'next_entry', before: null },
   })
   await setFallback(system, planned, tried)
-  expect(undoFallback(system, planned.change as FallbackChange)).toBe(true)
+  expect(undoChange(system, planned.change as LoaderChange)).toBe(true)
   expect(variableIn(readFileSync(join(system.root, GRUBENV)), 'next_entry')).toBe(null)
 })
 
@@ -117,10 +117,12 @@ test('what cannot be made the fallback is refused, and nothing is written', asyn
   const tried = triedOf(menu.entries.find(({ isDefault }) => isDefault) as BootEntry)
   await expect(planFallback(saved, menu, 'default', tried)).rejects.toMatchObject({ reason: 'no-rollback' })
   await expect(planFallback(saved, menu, 'no such entry', tried)).rejects.toMatchObject({ reason: 'no-such-entry' })
-  const extlinux = fixtureSystem('debian-u-boot-menu')
-  const labels = await readBootMenu({ system: extlinux })
-  await expect(planFallback(extlinux, labels, labels.entries[1]?.id as string, tried)).rejects.toMatchObject({
-    summary: expect.stringMatching(/GRUB only, and this machine boots with .*extlinux.conf/),
+  const pi = fixtureSystem('raspberry-pi-os')
+  const kernels = await readBootMenu({ system: pi })
+  await expect(planFallback(pi, kernels, kernels.entries[0]?.id as string, tried)).rejects.toMatchObject({
+    summary: expect.stringMatching(
+      /of GRUB, extlinux and systemd-boot only, and this machine boots with .*raspberry-pi/,
+    ),
   })
 })
 
@@ -145,7 +147,7 @@ test('another program’s later choice is not taken back', async () => {
   await setFallback(system, planned, tried)
   const file = join(system.root, GRUBENV)
   writeFileSync(file, setVariable(readFileSync(file), 'saved_entry', '0'))
-  expect(undoFallback(system, planned.change as FallbackChange)).toBe(false)
+  expect(undoChange(system, planned.change as LoaderChange)).toBe(false)
   expect(variableIn(readFileSync(file), 'saved_entry')).toBe('0')
 })
 

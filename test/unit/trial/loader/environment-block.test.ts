@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { setVariable, variableIn } from '../../../../src/trial/grub/environment-block.ts'
+import { setVariable, variableIn } from '../../../../src/trial/loader/environment-block.ts'
 
 const block = (content: string, length = 128) => Buffer.from(`# GRUB Environment Block\n${content}`.padEnd(length, '#'))
 
