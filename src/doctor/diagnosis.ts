@@ -13,6 +13,8 @@ import { memory } from './checks/memory.ts'
 import { modules } from './checks/modules.ts'
 import { platform } from './checks/platform.ts'
 import { policy } from './checks/policy.ts'
+import { trialGuards } from './checks/trial-guards.ts'
+import { trials } from './checks/trials.ts'
 import { watchdog } from './checks/watchdog.ts'
 import type { DoctorCheck, Subject } from './examination/check.ts'
 import { type Examination, readMachine } from './examination/examination.ts'
@@ -32,6 +34,8 @@ export const subjects: readonly Subject[] = [
   watchdog,
   diskEncryption,
   liveUpdate,
+  trials,
+  trialGuards,
 ]
 
 /** Whether a kexec would work on a machine, and possible trouble. Plain data. */
@@ -64,7 +68,7 @@ export async function diagnose(system: System, signal?: AbortSignal): Promise<Di
 function checksOf(subject: Subject, examination: Examination): DoctorCheck[] {
   if (subject.needsMachine && !examination.isMachine) {
     return subject.ids
-      .filter((id) => id !== 'seccomp' && id !== 'confinement')
+      .filter((id) => !['seccomp', 'confinement', 'efibc'].includes(id))
       .map((id) => ({ id, status: 'unknown', summary: NO_MACHINE, ...nothing, subject: subject.name }))
   }
   return subject.examine(examination).map((finding) => ({

@@ -92,7 +92,7 @@ function judgeLoader(system: System, menu: BootMenu, loader: BootLoader, tried: 
  * The kernel writes it into LoaderEntryOneShot during a kexec (drivers/firmware/efi/efibc.c, with the command of
  * kernel_kexec() in kernel/kexec_core.c). systemd-boot has no such entry and skips it.
  */
-const KEXEC_REBOOT = 'kexec reboot'
+export const KEXEC_REBOOT = 'kexec reboot'
 
 function judgeEntry(system: System, entry: BootEntry, loader: BootLoader, tried: Tried): RollbackVerdict {
   const named = `'${entry.title}', the default of ${loader.config},`

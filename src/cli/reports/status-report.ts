@@ -18,7 +18,7 @@ interface Reported {
 export function statusReport(held: LoadStatus, { kernel, crash, trial }: Reported): string {
   if (held.supported === false) return 'The running kernel has no kexec.'
   const rows = [...imageRows('kernel', kernel), ...imageRows('crash kernel', crash)]
-  if (trial.outcome !== 'none') rows.push(['trial', `${trialWords(trial)}: linux-kexec trial`])
+  if (trial.outcome !== 'none') rows.push(['trial', `${trialWords(trial)}: linux-kexec trial`], ...trialRows(trial))
   if (held.crashSize) rows.push(['crash kernel memory', formatBytes(held.crashSize)])
   // The same source may be missing for both.
   const warnings = new Set([kernel, crash].flatMap(warningsOf))
@@ -27,6 +27,13 @@ export function statusReport(held: LoadStatus, { kernel, crash, trial }: Reporte
     placed(warning, { width, label: 'warning:', labelStyle: 'yellow', hanging: 2 }),
   )
   return [...table(rows, { width }), ...warned].join('\n')
+}
+
+/** Which kernel did not pass, and why. */
+function trialRows({ outcome, record }: TrialStatus): string[][] {
+  if (record === null || !['taken-back', 'failed', 'expired'].includes(outcome)) return []
+  const because = record.reason === null ? [] : [['  because', record.reason]]
+  return [['  id', record.id], ['  kernel', record.target.kernel], ...because]
 }
 
 function imageRows(name: string, { state, record }: LoadedImage): string[][] {

@@ -1,5 +1,5 @@
 import type { Program } from '../../program.ts'
-import { type MountedFileSystem, readMountTable } from '../../system/mounts/mount-table.ts'
+import { mountOf, readMountTable } from '../../system/mounts/mount-table.ts'
 import type { System } from '../../system/system.ts'
 import type { HandoverObstacle } from '../contract/remarks.ts'
 
@@ -18,14 +18,4 @@ export function unreachableAtTheEnd(system: System, program: Program): HandoverO
     if (target === undefined) return []
     return [{ code: 'program-unmounted', text: `${path} lies on ${target}, which is unmounted before the end` }]
   })
-}
-
-/** The mount that a path lies on: of those above it the deepest, and of two on one directory the later. */
-function mountOf(all: readonly MountedFileSystem[], path: string): MountedFileSystem | undefined {
-  let found: MountedFileSystem | undefined
-  for (const mount of all) {
-    const holds = mount.mountPoint === '/' || path === mount.mountPoint || path.startsWith(`${mount.mountPoint}/`)
-    if (holds && (found === undefined || mount.mountPoint.length >= found.mountPoint.length)) found = mount
-  }
-  return found
 }

@@ -43,6 +43,16 @@ function mountOfLine(line: string): MountedFileSystem[] {
   ]
 }
 
+/** The mount that a path lies on: of those above it the deepest, and of two on one directory the later. */
+export function mountOf(all: readonly MountedFileSystem[], path: string): MountedFileSystem | undefined {
+  let found: MountedFileSystem | undefined
+  for (const mount of all) {
+    const holds = mount.mountPoint === '/' || path === mount.mountPoint || path.startsWith(`${mount.mountPoint}/`)
+    if (holds && (found === undefined || mount.mountPoint.length >= found.mountPoint.length)) found = mount
+  }
+  return found
+}
+
 /**
  * Mount points as seen inside the root. A /proc that is mounted in a directory for a chroot shows the host's,
  * /mnt/boot; the file of a captured tree shows that tree's own.
