@@ -12,6 +12,7 @@ const LONGEST = [
   'trial-deadman',
   'trial-watchdog',
   'trial',
+  'examples',
   'segments-arm64',
   'refused-images',
   'loaded-image',

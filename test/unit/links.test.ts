@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 
-const pages = [...readdirSync('.'), ...readdirSync('docs').map((name) => join('docs', name))].filter((name) =>
-  name.endsWith('.md'),
-)
+const below = (directory: string) =>
+  readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name))
+const pages = [...readdirSync('.'), ...below('docs'), ...below('examples')].filter((name) => name.endsWith('.md'))
 
 /** The anchor GitHub gives a heading. */
 function anchor(heading: string): string {

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import type { Disk } from '../../src/vm/index.ts'
 
-/** A blank disk of 64 MiB that outlives the kernels of one test file; `mkfs.ext4` of e2fsprogs makes it a file system. */
-export function blankDisk(): Disk {
+/** A blank disk that outlives the kernels of one test file; `mkfs.ext4` of e2fsprogs makes it a file system. @param size MiB */
+export function blankDisk(size = 64): Disk {
   const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-disk-'))
   afterAll(() => rmSync(directory, { recursive: true }))
   const path = join(directory, 'disk')
   writeFileSync(path, '')
-  truncateSync(path, 64 * 1024 * 1024)
+  truncateSync(path, size * 1024 * 1024)
   return { path, readOnly: false, serial: 'data' }
 }
 

@@ -1,0 +1,4 @@
+/** An update that was refused or did not succeed. The machine is as it was. */
+export class UpdateError extends Error {
+  name = 'UpdateError'
+}
