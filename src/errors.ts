@@ -64,6 +64,8 @@ const reasonsByKind = {
     'native-missing',
     'trial-record',
     'check-failed',
+    'default-unchanged',
+    'program-failed',
     'io',
   ],
   /** The same call may succeed later. */

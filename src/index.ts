@@ -67,7 +67,7 @@ export {
 } from './api/services.ts'
 // Trials: a kexec that is confirmed or taken back.
 // trialStatus: how the last one stands. confirmTrial: keeps the running kernel. cancelTrial: before its kernel is started.
-export { cancelTrial, confirmTrial, trialStatus } from './api/trial.ts'
+export { type ConfirmOptions, cancelTrial, confirmTrial, type TrialConfirmation, trialStatus } from './api/trial.ts'
 // Types of what the functions take and return: plain data, but for LoadPlan and KexecError.
 export type { CommandLine, KernelParameter } from './cmdline/parse.ts'
 export type { CrashMemoryChange } from './crash-kernel/shrink.ts'
@@ -142,14 +142,17 @@ export type { ImageState, ImageWarning, LoadedImage, StaleFile } from './state/l
 export type { ImageKind, LoadedBy, LoadOrigin, LoadRecord } from './state/record.ts'
 export type { LoadStatus } from './system/kexec-state.ts'
 export type { TrialCoverage, TrialFailure } from './trial/coverage.ts'
+export type { MadeDefault } from './trial/default/make-default.ts'
 export type { TrialDifference } from './trial/differences.ts'
 export type { LastLines } from './trial/last-lines.ts'
+export type { LoaderChange, LoaderSetting } from './trial/model/loader-change.ts'
 export type {
   Rollback,
   TrialGuards,
   TrialRecord,
   TrialState,
   TrialTarget,
+  TriedEntry,
   WatchdogGuard,
 } from './trial/model/trial.ts'
 export type { TrialOutcome, TrialStatus } from './trial/status.ts'

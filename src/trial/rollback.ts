@@ -67,6 +67,29 @@ export function isByAccident({ loaders }: BootMenu): boolean {
 }
 
 function judgeLoader(system: System, menu: BootMenu, loader: BootLoader, tried: Tried): RollbackVerdict {
+  const found = defaultOf(system, menu, loader)
+  return 'entry' in found ? compare(system, found.entry, loader, tried) : found
+}
+
+/** The entry of a Linux kernel that boots by itself after a reset, or why that is unknown. */
+export type CertainDefault =
+  | { readonly entry: BootEntry; readonly loader: BootLoader }
+  | { readonly text: string; readonly remedy: string }
+
+/** What the boot loader in charge boots when nobody touches a key, whichever kernel is on trial. */
+export function certainDefault(system: System, menu: BootMenu): CertainDefault {
+  const loader = menu.loaders.find(({ inCharge }) => inCharge)
+  if (loader === undefined) return unknown('no boot loader was found', 'linux-kexec list')
+  const disagreement = menu.problems.find(({ code }) => code === 'loaders-disagree')
+  if (disagreement !== undefined) return unknown(disagreement.text, 'Remove the boot loader that is not used.')
+  return defaultOf(system, menu, loader)
+}
+
+function defaultOf(
+  system: System,
+  menu: BootMenu,
+  loader: BootLoader,
+): Extract<CertainDefault, { entry: unknown }> | Extract<RollbackVerdict, { verdict: 'unknown' }> {
   const { config, undecided } = loader
   const entry = menu.entries.find(({ id }) => id === loader.default)
   if (entry === undefined)
@@ -85,7 +108,14 @@ function judgeLoader(system: System, menu: BootMenu, loader: BootLoader, tried: 
       `the EFI variable LoaderEntryOneShot chooses '${oneShot}' for the next boot only, and the kernel overwrites it during a kexec`,
       "Remove it: bootctl set-oneshot ''",
     )
-  return judgeEntry(system, entry, loader, tried)
+  const named = `'${entry.title}', the default of ${config},`
+  if (entry.kernel === null)
+    return unknown(`${named} starts no Linux kernel: what it leads to is unknown`, `${SET_DEFAULT}.`)
+  const fault = entry.problems.find(({ code }) => unbootable.includes(code))
+  if (fault !== undefined) return unknown(`${named} may not boot: ${fault.text}`, 'linux-kexec list')
+  const unclear = entry.problems.find(({ code }) => code === 'uncertain')
+  if (unclear !== undefined) return unknown(`what ${named} starts is unknown: ${unclear.text}`, `${SET_DEFAULT}.`)
+  return { entry, loader }
 }
 
 /**
@@ -94,14 +124,8 @@ function judgeLoader(system: System, menu: BootMenu, loader: BootLoader, tried: 
  */
 export const KEXEC_REBOOT = 'kexec reboot'
 
-function judgeEntry(system: System, entry: BootEntry, loader: BootLoader, tried: Tried): RollbackVerdict {
+function compare(system: System, entry: BootEntry, loader: BootLoader, tried: Tried): RollbackVerdict {
   const named = `'${entry.title}', the default of ${loader.config},`
-  if (entry.kernel === null)
-    return unknown(`${named} starts no Linux kernel: what it leads to is unknown`, `${SET_DEFAULT}.`)
-  const fault = entry.problems.find(({ code }) => unbootable.includes(code))
-  if (fault !== undefined) return unknown(`${named} may not boot: ${fault.text}`, 'linux-kexec list')
-  const doubt = entry.problems.find(({ code }) => code === 'uncertain')
-  if (doubt !== undefined) return unknown(`what ${named} starts is unknown: ${doubt.text}`, `${SET_DEFAULT}.`)
   const rollback: Rollback = {
     entry: entry.id,
     title: entry.title,
@@ -163,6 +187,6 @@ function haveSameContent(system: System, one: string, other: string): boolean {
   }
 }
 
-function unknown(text: string, remedy: string): RollbackVerdict {
+function unknown(text: string, remedy: string): Extract<RollbackVerdict, { verdict: 'unknown' }> {
   return { verdict: 'unknown', rollback: null, text, remedy }
 }

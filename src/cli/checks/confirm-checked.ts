@@ -5,13 +5,7 @@ import { confirmTrial, failTrial } from '../../trial/confirm.ts'
 import type { GuardControl } from '../../trial/model/guard-control.ts'
 import { type TrialStatus, trialStatus } from '../../trial/status.ts'
 import { CHECK_DIRECTORY, type CheckDirectory, readCheckDirectory } from './check-directory.ts'
-import { type CheckResult, runCheck } from './run-check.ts'
-
-/** Where a service has no PATH. */
-const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-
-/** Lines of a failed check's output that come with the error. */
-const LINES = 10
+import { type CheckResult, environmentFor, lastLinesOf, runCheck, wayOf } from './run-check.ts'
 
 export interface CheckedConfirmation {
   readonly guards: GuardControl
@@ -52,7 +46,7 @@ export async function confirmChecked(system: System, options: CheckedConfirmatio
       name,
       path: posix.join(system.root, CHECK_DIRECTORY, name),
       limit: Math.min(options.limit, timeLeft),
-      environment: environmentOf(before),
+      environment: environmentFor({ LINUX_KEXEC_TRIAL: before.record?.id ?? '' }),
     })
     checks.push(result)
     checked?.(result)
@@ -63,25 +57,12 @@ export async function confirmChecked(system: System, options: CheckedConfirmatio
   return { status: confirmTrial(system, guards), checks, failure: null }
 }
 
-function environmentOf({ record }: TrialStatus): Record<string, string> {
-  const given = Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined)
-  return { PATH: SEARCH_PATH, ...Object.fromEntries(given), LINUX_KEXEC_TRIAL: record?.id ?? '' }
-}
-
-/** How a check failed, to complete a sentence about it. */
-export function wayOf({ problem, timedOut, signal, exitStatus, milliseconds }: CheckResult): string {
-  if (problem !== null) return `could not be started (${problem})`
-  if (timedOut) return `took longer than ${Math.round(milliseconds / 100) / 10} s`
-  return signal === null ? `failed with status ${exitStatus}` : `was ended by ${signal}`
-}
-
 function failureOf(result: CheckResult): KexecError {
   const path = posix.join(CHECK_DIRECTORY, result.name)
-  const lines = result.output.split('\n').filter((line) => line.trim() !== '')
   return new KexecError(`the check ${result.name} ${wayOf(result)}, and the trial has failed`, {
     reason: 'check-failed',
     path,
     hint: 'A reset of the machine takes the trial back: reboot',
-    evidence: lines.slice(-LINES).map((value) => ({ source: path, value })),
+    evidence: lastLinesOf(result).map((value) => ({ source: path, value })),
   })
 }

@@ -26,6 +26,30 @@ export interface CheckResult {
   readonly problem: string | null
 }
 
+/** Lines of a failed program's output that come with the error. */
+const LINES = 10
+
+export function lastLinesOf({ output }: CheckResult): string[] {
+  const lines = output.split('\n').filter((line) => line.trim() !== '')
+  return lines.slice(-LINES)
+}
+
+/** How a program failed, to complete a sentence about it. */
+export function wayOf({ problem, timedOut, signal, exitStatus, milliseconds }: CheckResult): string {
+  if (problem !== null) return `could not be started (${problem})`
+  if (timedOut) return `took longer than ${Math.round(milliseconds / 100) / 10} s`
+  return signal === null ? `failed with status ${exitStatus}` : `was ended by ${signal}`
+}
+
+/** Where a service has no PATH. */
+const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** Our own environment, and more. */
+export function environmentFor(more: Readonly<Record<string, string>>): Record<string, string> {
+  const given = Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined)
+  return { PATH: SEARCH_PATH, ...Object.fromEntries(given), ...more }
+}
+
 export interface CheckCall {
   readonly name: string
   readonly path: string

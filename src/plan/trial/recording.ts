@@ -15,6 +15,7 @@ import { advance, isAhead } from '../../trial/record/advance.ts'
 import { TrialRecords } from '../../trial/record/records.ts'
 import type { Context } from '../context/context.ts'
 import type { ChosenTrial } from './choice.ts'
+import { triedEntry } from './tried-entry.ts'
 
 /** What is loaded, as far as the record of a trial needs it. */
 export interface LoadedTrial {
@@ -79,10 +80,11 @@ function wordsOf(error: unknown): string {
 }
 
 function plannedRecord(
-  { kernel: { file, image } }: Context,
-  { id, deadline, guards, rollback, fallback }: ChosenTrial,
+  context: Context,
+  { id, deadline, guards, rollback, fallback, tried }: ChosenTrial,
   { commandLine, initrdFd, buildId }: LoadedTrial & { readonly buildId: string | null },
 ): TrialRecord {
+  const { file, image } = context.kernel
   const { version: release, versionString } = image
   return {
     schemaVersion: 1,
@@ -99,6 +101,7 @@ function plannedRecord(
       version: buildOf(release, versionString),
       commandLine,
       initrdSha256: hashOf(initrdFd),
+      entry: triedEntry(context, tried),
     },
     rollback,
     fallback: fallback?.change ?? null,

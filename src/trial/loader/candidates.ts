@@ -76,8 +76,11 @@ function inEnvironmentBlocks(system: System, { menu, loader, entry, isLasting }:
   const blocks = environmentBlocks(system, loader)
   const gathered = new Gathered()
   for (const variable of variables)
-    for (const { path, content } of blocks)
-      for (const value of namesForGrub(entry, menu)) gathered.add({ path, content }, variable, value)
+    for (const { path, content } of blocks) {
+      const without = isLasting ? withValue(content, 'next_entry', null) : content
+      const file = { path, content: typeof without === 'string' ? content : without }
+      for (const value of namesForGrub(entry, menu)) gathered.add(file, variable, value)
+    }
   if (blocks.length === 0) return gathered.all('GRUB has no environment block here: grub-editenv create makes one')
   return gathered.all(`${loader.config} does not choose its default by ${variables.join(' or ')}`)
 }

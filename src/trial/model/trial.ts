@@ -57,6 +57,19 @@ export interface TrialTarget {
   readonly commandLine: string
   /** SHA-256 of the initrd as it is loaded, in hex; null without one. */
   readonly initrdSha256: string | null
+  /** Null where the kernel was not loaded by a boot entry. Absent in records of earlier versions. */
+  readonly entry?: TriedEntry | null
+}
+
+/** The boot entry that a trial tries, as the boot loader's files had it at the load. */
+export interface TriedEntry {
+  readonly id: string
+  readonly title: string
+  readonly kernel: string
+  readonly initrds: readonly string[]
+  readonly commandLine: string | null
+  /** The first of these that the load did not take from the entry; null when it took all of them. */
+  readonly changed: 'command line' | 'initrd' | 'device tree' | null
 }
 
 /** What the machine boots after a reset. */

@@ -1,4 +1,14 @@
-import { type Check, fieldsOf, isNumber, isText, isTime, objectOf, orNull, wrongField } from '../../state/fields.ts'
+import {
+  type Check,
+  fieldsOf,
+  isNumber,
+  isText,
+  isTime,
+  listOf,
+  objectOf,
+  orNull,
+  wrongField,
+} from '../../state/fields.ts'
 import { loaderSettings } from '../model/loader-change.ts'
 import { type TrialRecord, type TrialState, trialStates } from '../model/trial.ts'
 
@@ -55,6 +65,15 @@ const isFallback = objectOf({
   before: orNull(isText),
 })
 
+const isEntry = objectOf({
+  id: isText,
+  title: isText,
+  kernel: isText,
+  initrds: listOf(isText),
+  commandLine: orNull(isText),
+  changed: orNull(isText),
+})
+
 const recordFields: Readonly<Record<Exclude<keyof TrialRecord, 'schemaVersion'>, Check>> = {
   id: isId,
   state: isState,
@@ -82,6 +101,7 @@ const recordFields: Readonly<Record<Exclude<keyof TrialRecord, 'schemaVersion'>,
     version: orAbsent(orNull(isText)),
     commandLine: isText,
     initrdSha256: orNull(isText),
+    entry: orAbsent(orNull(isEntry)),
   }),
   rollback: orNull(objectOf({ entry: isText, title: isText, kernel: orNull(isText), reason: isText })),
   fallback: orAbsent(orNull(isFallback)),
