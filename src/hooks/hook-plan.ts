@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs'
 import { bytesOfText } from '../exact-text.ts'
 import type { System } from '../system/system.ts'
-import { BEGIN, END, type Hook, type HookFile, type HookLines, type HookLink, type HookPart, MARK } from './hook.ts'
+import { type Hook, type HookFile, type HookLines, type HookLink, type HookPart, MARK, marksOf } from './hook.ts'
 
 /**
  * absent · installed: exactly as it should be · outdated: ours, and different · foreign: a foreign file lies at its
@@ -94,17 +94,22 @@ function examineLines(system: System, part: HookLines): Part {
   }
   if (!system.exists(path)) return { state: 'absent', install: edit(null, insertLines('', part)) }
   const old = system.readBytes(path)
-  const without = old === undefined ? undefined : withoutLines(old)
+  const without = old === undefined ? undefined : withoutLines(old, part.owner)
   if (old === undefined || without === undefined) return { state: 'foreign' }
   const wanted = insertLines(without, part)
   if (old === without) return { state: 'absent', install: edit(old, wanted) }
   const remove = edit(old, without === '' ? null : without)
-  return old === wanted ? { state: 'installed', remove } : { state: 'outdated', install: edit(old, wanted), remove }
+  const isThere = old === wanted || (part.anywhere === true && old.includes(insertLines('', part)))
+  return isThere ? { state: 'installed', remove } : { state: 'outdated', install: edit(old, wanted), remove }
 }
 
 /** A text, its bytes as latin1, with our lines in it. */
-export function insertLines(text: string, { lines, before }: Pick<HookLines, 'lines' | 'before'>): string {
-  const block = bytesOf([BEGIN, ...lines, END].join('\n'))
+export function insertLines(
+  text: string,
+  { lines, before, owner }: Pick<HookLines, 'lines' | 'before' | 'owner'>,
+): string {
+  const { begin, end } = marksOf(owner)
+  const block = bytesOf([begin, ...lines, end].join('\n'))
   let start = 0
   for (const line of before === undefined ? [] : text.split('\n')) {
     if (before?.test(line)) return `${text.slice(0, start)}${block}\n${text.slice(start)}`
@@ -115,12 +120,13 @@ export function insertLines(text: string, { lines, before }: Pick<HookLines, 'li
 }
 
 /** The text as it was before our lines were put in; undefined when one mark is there without the other, or twice. */
-export function withoutLines(text: string): string | undefined {
+export function withoutLines(text: string, owner?: string): string | undefined {
+  const marks = marksOf(owner)
   const lines = text.split('\n')
-  const begins = lines.filter((line) => line === BEGIN).length
-  const ends = lines.filter((line) => line === END).length
+  const begins = lines.filter((line) => line === marks.begin).length
+  const ends = lines.filter((line) => line === marks.end).length
   if (begins === 0 && ends === 0) return text
-  const [begin, end] = [lines.indexOf(BEGIN), lines.indexOf(END)]
+  const [begin, end] = [lines.indexOf(marks.begin), lines.indexOf(marks.end)]
   if (begins !== 1 || ends !== 1 || end < begin) return undefined
   lines.splice(begin, end - begin + 1)
   return lines.join('\n')

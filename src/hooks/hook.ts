@@ -22,6 +22,10 @@ export interface HookLines {
   readonly kind: 'lines'
   readonly path: string
   readonly lines: readonly string[]
+  /** Their owner, as the comment lines name it. Default: 'handover'. */
+  readonly owner?: string
+  /** Whether they count wherever they lie in the file; else they are moved to their place. */
+  readonly anywhere?: boolean
   /** Placed before the first line that matches; at the end where none does. */
   readonly before?: RegExp
 }
@@ -39,5 +43,7 @@ export const MARK = 'Placed by linux-kexec handover'
 /** The text for people at the top of a file of ours. */
 export const marking = `# ${MARK}; \`linux-kexec handover --remove\` removes it. Changes in this file will be lost.`
 
-export const BEGIN = '# linux-kexec handover: begin'
-export const END = '# linux-kexec handover: end'
+/** The comment lines around the lines of one owner. */
+export function marksOf(owner = 'handover'): { readonly begin: string; readonly end: string } {
+  return { begin: `# linux-kexec ${owner}: begin`, end: `# linux-kexec ${owner}: end` }
+}

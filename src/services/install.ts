@@ -1,10 +1,13 @@
+import { posix } from 'node:path'
 import { KexecError } from '../errors.ts'
 import { detectInit } from '../handover/detect.ts'
 import { applyChanges } from '../hooks/apply-changes.ts'
 import { examineHook, type HookChange, type HookState } from '../hooks/hook-plan.ts'
 import { locateProgram, type Program } from '../program.ts'
 import { System } from '../system/system.ts'
+import { busybox } from './busybox.ts'
 import { openrc } from './openrc.ts'
+import { runit } from './runit.ts'
 import {
   type DescribeService,
   type ServiceKind,
@@ -16,7 +19,13 @@ import {
 import { systemd } from './systemd.ts'
 import { sysvinit } from './sysvinit.ts'
 
-const describe: Readonly<Record<ServiceKind, DescribeService>> = { systemd, openrc, sysvinit }
+const describe: Readonly<Record<ServiceKind, DescribeService>> = {
+  systemd,
+  openrc,
+  sysvinit,
+  runit,
+  busybox,
+}
 
 export interface ServiceRequest {
   /** The running machine by default, or a directory with a root file system. */
@@ -56,11 +65,14 @@ export function installServices(options: ServiceInstallation = {}): readonly Hoo
   if (program === undefined)
     throw refusal('the services call Node and linux-kexec, which are not installed here', 'Install linux-kexec there.')
   const parts = serviceNames.flatMap((name) => {
-    const { files, enabling, refusal } = describe[kind](name, program, system)
+    const { files, enabling, refusal, unavailable } = describe[kind](name, program, system)
     if (refusal !== undefined) throw refusal
+    if (unavailable !== undefined && enable.includes(name)) throw unavailable
     return [...files, ...(enable.includes(name) ? enabling : [])]
   })
-  const { foreign, toInstall } = examineHook(system, { parts })
+  // Services may share a part, which is placed once.
+  const once = [...new Map(parts.map((part) => [part.path, part])).values()]
+  const { foreign, toInstall } = examineHook(system, { parts: once })
   if (foreign[0] !== undefined)
     throw refusal(
       `${foreign[0]} does not belong to linux-kexec, and is left unchanged`,
@@ -99,8 +111,9 @@ export function showServices(options: Omit<ServiceRequest, 'dryRun'> = {}): {
   const { system = new System() } = options
   const kind = options.kind ?? kindOf(system)
   const program = locateProgram(system) ?? NO_PROGRAM
-  const services = serviceNames.map((name) => {
+  const services = serviceNames.flatMap((name) => {
     const { files, enabling } = describe[kind](name, program, system)
+    if (files.length === 0) return []
     return {
       name,
       title: titles[name],
@@ -117,8 +130,10 @@ function kindOf(system: System): ServiceKind {
   const { name, title } = detectInit(system)
   if (name === 'systemd') return 'systemd'
   if (/openrc/i.test(name)) return 'openrc'
-  if (name === 'sysvinit') return 'sysvinit'
+  if (name === 'sysvinit' || name === 'runit' || name === 'busybox') return name
   if (name === 'unknown') {
+    const init = installedInit(system)
+    if (init !== undefined) return init
     const has = (...paths: readonly string[]) => paths.some((path) => system.stat(path) !== undefined)
     if (has('/usr/lib/systemd/systemd', '/lib/systemd/systemd')) return 'systemd'
     if (has('/sbin/openrc-run', '/usr/sbin/openrc-run')) return 'openrc'
@@ -126,8 +141,18 @@ function kindOf(system: System): ServiceKind {
   }
   throw refusal(
     name === 'unknown' ? 'the init system is unknown' : `there are no services for the init system ${title}`,
-    'Choose one with --systemd, --openrc or --sysvinit.',
+    'Choose one with --systemd, --openrc, --sysvinit, --runit or --busybox.',
   )
+}
+
+/** As the program that the kernel starts names it: /sbin/init is a link to it. */
+function installedInit(system: System): 'runit' | 'busybox' | undefined {
+  try {
+    const name = posix.basename(system.resolve('/sbin/init'))
+    return name === 'runit-init' ? 'runit' : name === 'busybox' ? 'busybox' : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function refusal(summary: string, hint: string): KexecError {

@@ -12,9 +12,9 @@ export type ServiceName = 'boot' | 'shutdown' | 'crash' | 'trial'
 export const serviceNames: readonly ServiceName[] = ['boot', 'shutdown', 'crash', 'trial']
 
 /** The kind of service manager it is written for. */
-export type ServiceKind = 'systemd' | 'openrc' | 'sysvinit'
+export type ServiceKind = 'systemd' | 'openrc' | 'sysvinit' | 'runit' | 'busybox'
 
-export const serviceKinds: readonly ServiceKind[] = ['systemd', 'openrc', 'sysvinit']
+export const serviceKinds: readonly ServiceKind[] = ['systemd', 'openrc', 'sysvinit', 'runit', 'busybox']
 
 /** The mark of a file of ours. */
 export const MARK = 'Placed by linux-kexec service'
@@ -47,6 +47,8 @@ export interface ServiceFiles {
   readonly files: readonly HookPart[]
   /** Why they may not be placed: the service manager could not start our program. */
   readonly refusal?: KexecError
+  /** Why it cannot be enabled; without files, there is no such service. */
+  readonly unavailable?: KexecError
   /** The part that makes the service manager start it. */
   readonly enabling: readonly HookPart[]
 }

@@ -1,13 +1,19 @@
-import { readFileSync } from 'node:fs'
-import { afterEach, describe, expect, test } from 'vitest'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { memoryBytes } from '../../src/bytes/bytes.ts'
+import { insertLines } from '../../src/hooks/hook-plan.ts'
 import { HEAD_BYTES, inspectImage } from '../../src/image/formats/inspect.ts'
 import { readBuildId } from '../../src/image/unpack/build-id.ts'
 import type { Program } from '../../src/program.ts'
+import { busybox } from '../../src/services/busybox.ts'
 import { openrc } from '../../src/services/openrc.ts'
+import { runit } from '../../src/services/runit.ts'
 import type { DescribeService, ServiceName } from '../../src/services/service.ts'
 import { systemd } from '../../src/services/systemd.ts'
 import { sysvinit } from '../../src/services/sysvinit.ts'
+import { System } from '../../src/system/system.ts'
 import {
   type Guest,
   type GuestOptions,
@@ -18,6 +24,7 @@ import {
   type Vm,
   type VmOptions,
 } from '../../src/vm/index.ts'
+import { inittab } from '../../src/vm/userlands/busybox-init.ts'
 import { debianGuest, json } from './guests.ts'
 
 /** Where our program lies in guests: what `service install` writes there is what is put into the image here. */
@@ -27,14 +34,17 @@ const program: Program = {
 }
 
 /** Services as files of a guest, so that they are there when it boots. */
-function filesOf(describeService: DescribeService, names: readonly ServiceName[]): ImageEntry[] {
+function filesOf(describeService: DescribeService, names: readonly ServiceName[], system?: System): ImageEntry[] {
   const parts = names.flatMap((name) => {
-    const { files, enabling } = describeService(name, program)
+    const { files, enabling } = describeService(name, program, system)
     return [...files, ...enabling]
   })
   return parts.flatMap((part): ImageEntry[] => {
     if (part.kind === 'file') return [{ path: part.path, data: part.text, mode: part.mode }]
-    return part.kind === 'link' ? [{ path: part.path, link: part.target }] : []
+    if (part.kind === 'link') return [{ path: part.path, link: part.target }]
+    // The one file with lines of ours: the record is made after the boot scripts, and before what is run once.
+    const recorded = inittab.replace('rcS\n', 'rcS\n::sysinit:/usr/local/sbin/record\n')
+    return [{ path: part.path, data: insertLines(recorded, part), mode: 0o644 }]
   })
 }
 
@@ -132,6 +142,16 @@ describe.each([
 
 const ID = '0123456789abcdef'
 
+/** runit's service directory of the guest, as far as it decides where ours keeps its state. */
+function withNeighbour(): System {
+  const root = mkdtempSync(join(tmpdir(), 'linux-kexec-services-'))
+  onTestFinished(() => rmSync(root, { recursive: true }))
+  for (const directory of ['etc/sv/agent', 'etc/runit/runsvdir/default'])
+    mkdirSync(join(root, directory), { recursive: true })
+  symlinkSync('/run/runit/supervise/agent', join(root, 'etc/sv/agent/supervise'))
+  return new System(root)
+}
+
 async function buildIdOf({ image }: Kernel): Promise<string | null> {
   const bytes = readFileSync(image)
   const source = memoryBytes(bytes)
@@ -154,7 +174,11 @@ END
 `
 
 /** What makes each init system run it before everything else that is started for users. */
-const recorders: Readonly<Record<'systemd' | 'sysvinit' | 'openrc-sysvinit', readonly ImageEntry[]>> = {
+const recorders: Readonly<
+  Record<'systemd' | 'sysvinit' | 'openrc-sysvinit' | 'runit' | 'busybox-init', readonly ImageEntry[]>
+> = {
+  runit: [{ path: '/etc/rcS.d/S02record', link: '/usr/local/sbin/record' }],
+  'busybox-init': [],
   systemd: [
     {
       path: '/etc/systemd/system/record.service',
@@ -181,6 +205,8 @@ describe.each([
   ['systemd', systemd, 'systemctl is-active multi-user.target'],
   ['sysvinit', sysvinit, 'true'],
   ['openrc-sysvinit', openrc, 'true'],
+  ['runit', runit, 'sv status /etc/service/agent | grep ^run:'],
+  ['busybox-init', busybox, 'true'],
 ] as const)('%s', (userland, describeService, isUp) => {
   test.each([
     ['confirmed', isUp],
@@ -189,7 +215,7 @@ describe.each([
     const kernels = await newestKernels()
     const buildId = await buildIdOf(kernels[0] as Kernel)
     const files = [
-      ...filesOf(describeService, ['trial']),
+      ...filesOf(describeService, ['trial'], userland === 'runit' ? withNeighbour() : undefined),
       ...recorders[userland],
       { path: '/usr/local/sbin/record', data: recording(buildId), mode: 0o755 },
       { path: '/etc/linux-kexec/check.d/up', data: `#!/bin/sh\n${check}\n`, mode: 0o755 },
@@ -201,6 +227,8 @@ describe.each([
       patience,
     )
     expect(ended).toMatchObject({ status: 0 })
+    const { services } = (await json(vm, 'linux-kexec service show')).document
+    expect(services).toContainEqual(expect.objectContaining({ name: 'trial', state: 'installed', enabled: true }))
     const { document } = await json(vm, 'linux-kexec trial status')
     expect(document, JSON.stringify(document)).toMatchObject({ outcome: state, isRunning: true, differences: [] })
     // The same release, built again.

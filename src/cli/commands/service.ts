@@ -27,6 +27,8 @@ export const command: Command = {
     systemd: { type: 'boolean', help: 'units for systemd' },
     openrc: { type: 'boolean', help: 'scripts for OpenRC' },
     sysvinit: { type: 'boolean', help: 'scripts for sysvinit, with LSB headers' },
+    runit: { type: 'boolean', help: 'service directories for runit' },
+    busybox: { type: 'boolean', help: 'lines of /etc/inittab for busybox init' },
     'dry-run': { type: 'boolean', help: 'show the changes, and make none' },
     root: rootOption,
     json: jsonOption,
@@ -36,7 +38,7 @@ export const command: Command = {
     ['linux-kexec service install --enable boot --dry-run', 'show the changes'],
     ['linux-kexec service remove', 'remove all services'],
   ],
-  notes: `Without --systemd, --openrc or --sysvinit, the services are for the running init system. A file that does not belong to linux-kexec
+  notes: `Without one of these kinds, the services are for the running init system. A file that does not belong to linux-kexec
 is never overwritten. /etc/default/linux-kexec sets the kernel to load. docs/services.md explains each service.`,
   async run(args) {
     const [action] = args.positionals

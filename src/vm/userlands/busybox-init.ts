@@ -16,7 +16,8 @@ export const busyboxInit: Userland = {
   },
 }
 
-const inittab = `# Format: console::action:program
+/** Its /etc/inittab. */
+export const inittab = `# Format: console::action:program
 ::sysinit:/etc/init.d/rcS
 ::respawn:${AGENT}
 ::ctrlaltdel:/sbin/reboot

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { installHandover, removeHandover } from '../../../src/handover/install.ts'
-import { BEGIN } from '../../../src/hooks/hook.ts'
+import { marksOf } from '../../../src/hooks/hook.ts'
 import { examineHook } from '../../../src/hooks/hook-plan.ts'
 import { CHECK, hookScript } from '../../../src/hooks/hook-script.ts'
 import type { Program } from '../../../src/program.ts'
@@ -101,7 +101,7 @@ test('what is placed for a path beyond ASCII counts as installed, and goes again
   installHandover({ system })
   const script = readFileSync(join(root, 'etc/linux-kexec/start-kernel'), 'utf8')
   expect(script).toContain(`'${home}/node' '${home}/linux-kexec.cjs'`)
-  expect(readFileSync(join(root, 'etc/default/halt'), 'utf8')).toContain(BEGIN)
+  expect(readFileSync(join(root, 'etc/default/halt'), 'utf8')).toContain(marksOf().begin)
   expect(installHandover({ system })).toEqual([])
   removeHandover({ system })
   expect(readFileSync(join(root, 'etc/default/halt'))).toEqual(before)
