@@ -255,6 +255,19 @@ const killed: TrialKind = {
   },
 }
 
+const twice: TrialKind = {
+  name: 'two processes confirm it at once',
+  weight: 1,
+  async run(trial) {
+    const plan = await running(trial, trial.enough)
+    const { stdout } = await trial.vm.run(`for each in 1 2; do
+        { linux-kexec trial confirm >/dev/null 2>&1; echo $?; } &
+      done; wait`)
+    expect(stdout.split('\n')).toContain('0')
+    await isConfirmed(trial, plan)
+  },
+}
+
 const ends = ['linux-kexec trial cancel', 'linux-kexec unload', 'linux-kexec load newest']
 
 const cancelled: TrialKind = {
@@ -304,6 +317,7 @@ export const kinds = {
   late,
   races,
   killed,
+  twice,
   cancelled,
   again,
 } as const satisfies Readonly<Record<string, TrialKind>>

@@ -41,7 +41,7 @@ export class SlotMachine {
   readonly vm: Vm
   readonly older: string
   readonly newer: string
-  /** Milliseconds of its slowest boot so far, through firmware and GRUB. */
+  /** Milliseconds of its last boot, through firmware and GRUB. */
   bootTime: number
   readonly #directory: string
 
@@ -116,7 +116,7 @@ export class SlotMachine {
       const boot = await this.booted()
       // One that was up already may have been reported and not yet asked for.
       if (boot.at > at && !boot.commandLine.includes('linux_kexec.trial=')) {
-        this.bootTime = Math.max(this.bootTime, boot.at - at)
+        this.bootTime = boot.at - at
         return boot
       }
     }

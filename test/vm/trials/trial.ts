@@ -67,7 +67,7 @@ export class Trial {
 
   /** Seconds in which the new kernel comes up, several times over. */
   get enough(): number {
-    return Math.ceil((4 * this.machine.bootTime) / 1000) + 20
+    return Math.ceil((3 * this.machine.bootTime) / 1000) + 15
   }
 
   loadCommand(options: string, what = 'newest'): string {
@@ -128,7 +128,7 @@ export class Trial {
     const begin = kernel?.startedAt ?? this.#started
     const reset = this.vm.console.at(-1)?.startedAt ?? 0
     expect(boot.at - begin, 'milliseconds until slot A was up again').toBeLessThan(
-      within + GRACE + Math.max(2 * this.machine.bootTime, 30_000),
+      within + GRACE + Math.max(3 * this.machine.bootTime, 45_000),
     )
     expect(reset - begin, 'milliseconds from one kernel to the next').toBeGreaterThan(least - 2000)
     return await this.cameBack(boot, plan.trial.id, [outcome])
