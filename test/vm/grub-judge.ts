@@ -66,6 +66,29 @@ export async function judge(name: string, grub: RealGrub): Promise<Judgement> {
   }
 }
 
+/**
+ * Boots GRUB with the tree of a fixture, as changed, and lets it start its default.
+ * @returns the titles of the submenus on the way, and of the entry
+ */
+export async function startedByDefault(
+  name: string,
+  grub: RealGrub,
+  change: (tree: string) => void,
+): Promise<readonly string[]> {
+  const plan = readDiskPlan(fixtureFile(name, 'disk.txt'))
+  const layTree = (directory: string) => {
+    layFixture(name, directory)
+    change(directory)
+  }
+  const running = await grub.start({ plan, modules, files: { 'grub.cfg': startOf(plan), 'probe.cfg': probe }, layTree })
+  try {
+    const { submenus, title } = await new Probing(running, plan, config(plan)).byDefault()
+    return [...submenus, title]
+  } finally {
+    await running.stop()
+  }
+}
+
 /** Boots GRUB once, and lets it carry out the scripts of test/fixtures/grub-scripts one after the other. */
 export async function judgeScripts(grub: RealGrub, names: readonly string[]): Promise<Map<string, Judgement>> {
   const plan = readDiskPlan(grubScripts.disk)
@@ -136,8 +159,12 @@ class Probing {
     this.#config = file
   }
 
+  async byDefault(): Promise<JudgedEntry> {
+    return this.#judged(await this.#probe('as-configured'))
+  }
+
   async all(): Promise<Judgement> {
-    const configured = JSON.stringify(this.#judged(await this.#probe('as-configured')))
+    const configured = JSON.stringify(await this.byDefault())
     await this.#menu('', 0)
     const index = this.#entries.findIndex((entry) => JSON.stringify(entry) === configured)
     return { default: index === -1 ? null : index, entries: this.#entries }

@@ -1,0 +1,90 @@
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readBootMenu } from '../../src/entries/discover.ts'
+import type { BootEntry } from '../../src/entries/model/entry.ts'
+import type { System } from '../../src/system/system.ts'
+import { confirmTrial } from '../../src/trial/confirm.ts'
+import { makeDefault } from '../../src/trial/default/make-default.ts'
+import { planFallback, setFallback } from '../../src/trial/fallback/fallback.ts'
+import { setVariable, variableIn } from '../../src/trial/loader/environment-block.ts'
+import { TrialRecords } from '../../src/trial/record/records.ts'
+import { fixtureFile, layFixture } from '../unit/entries/fixtures.ts'
+import { before, change, during, machine, startedRecord } from '../unit/trial/machine.ts'
+import { triedOf, wholeKernels } from '../unit/trial/tried.ts'
+import { startedByDefault } from './grub-judge.ts'
+import { RealGrub } from './real-grub.ts'
+
+// Whether the boot loaders themselves start the entry that a trial's fallback, or its confirmation, has chosen in their files.
+
+/** The tree of a real boot loader, whose older kernel runs, and where trials are recorded. */
+function machineOf(fixture: string): System {
+  const system = machine(before)
+  layFixture(fixture, system.root)
+  wholeKernels(system, 'boot')
+  change(system, before)
+  return system
+}
+
+/** Makes the fallback of a trial of the default entry, as a load does. @returns the way to it in the menu */
+async function fallBack(system: System, choose: (entry: BootEntry) => boolean) {
+  const menu = await readBootMenu({ system })
+  const preset = menu.entries.find(({ isDefault }) => isDefault) as BootEntry
+  const entry = menu.entries.find((each) => each !== preset && choose(each)) as BootEntry
+  const planned = await planFallback(system, menu, entry.id, triedOf(preset))
+  await setFallback(system, planned, triedOf(preset))
+  return { entry, preset, change: planned.change, path: pathOf(entry) }
+}
+
+/** Confirms a trial of an entry, and makes it the default, as the command does in the new kernel. */
+async function keep(system: System, entry: BootEntry, record = {}) {
+  const { id, title, kernel, initrds, commandLine } = entry
+  const tried = { id, title, kernel: kernel as string, initrds, commandLine, changed: null }
+  const { target } = startedRecord()
+  new TrialRecords(system).begin(startedRecord({ ...record, target: { ...target, entry: tried } }))
+  change(system, during)
+  confirmTrial(system, { release: () => {} })
+  return await makeDefault(system)
+}
+
+const pathOf = ({ submenus, title }: BootEntry) => [...submenus, title]
+
+describe("Debian's GRUB", () => {
+  const GRUBENV = 'boot/grub/grubenv'
+  let grub: RealGrub
+  beforeAll(async () => {
+    grub = await RealGrub.open()
+  })
+  afterAll(() => grub?.close())
+
+  const started = (fixture: string, { root }: System) =>
+    startedByDefault(fixture, grub, (tree) => {
+      mkdirSync(dirname(join(tree, GRUBENV)), { recursive: true })
+      copyFileSync(join(root, GRUBENV), join(tree, GRUBENV))
+    })
+
+  const advanced50 = ({ version, submenus }: BootEntry) => version === '6.1.0-50-amd64' && submenus.length > 0
+
+  test('starts the fallback in saved_entry, and then the entry that was kept', async () => {
+    const fixture = 'debian-saved-submenu'
+    const system = machineOf(fixture)
+    const { preset, path, change: fallback } = await fallBack(system, advanced50)
+    expect(fallback?.variable).toBe('saved_entry')
+    expect(await started(fixture, system)).toEqual(path)
+    expect(await keep(system, preset, { fallback })).toMatchObject({ change: { variable: 'saved_entry' } })
+    expect(await started(fixture, system)).toEqual(pathOf(preset))
+  })
+
+  test('starts the fallback in next_entry, and after the confirmation its own default', async () => {
+    const fixture = 'debian-three-kernels'
+    const system = machineOf(fixture)
+    const block = readFileSync(join(fixtureFile('debian-custom', 'root'), GRUBENV))
+    writeFileSync(join(system.root, GRUBENV), setVariable(block, 'next_entry', null))
+    const { preset, path, change: fallback } = await fallBack(system, advanced50)
+    expect(fallback?.variable).toBe('next_entry')
+    expect(await started(fixture, system)).toEqual(path)
+    expect(await keep(system, preset, { fallback })).toMatchObject({ change: null })
+    expect(variableIn(readFileSync(join(system.root, GRUBENV)), 'next_entry')).toBe(null)
+    expect(await started(fixture, system)).toEqual(pathOf(preset))
+  })
+})
