@@ -53,6 +53,17 @@ class Arguments {
     return Refuse(name, "an Int32Array that is not empty"), nullptr;
   }
 
+  // A BigInt64Array with room for `count` numbers, for the time of the call.
+  int64_t* Numbers(const char* name, size_t count) {
+    const Napi::Value value = Next();
+    void* start = nullptr;
+    size_t length = 0;
+    if (!wrong_ && Elements(value, napi_bigint64_array, start, length) && length >= count) {
+      return static_cast<int64_t*>(start);
+    }
+    return Refuse(name, "a BigInt64Array of at least 6 elements"), nullptr;
+  }
+
   // A Uint8Array, for the time of the call.
   const void* Bytes(const char* name, size_t& length) {
     const Napi::Value value = Next();
@@ -358,6 +369,21 @@ Napi::Value CallWatchdogSetTimeout(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), WatchdogSetTimeout(descriptor, seconds));
 }
 
+Napi::Value CallReadClocks(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  int64_t* numbers = arguments.Numbers("clocks", 6);
+  if (arguments.Wrong()) return call.Env().Undefined();
+  Clocks clocks = {};
+  const int error = ReadClocks(&clocks);
+  numbers[0] = static_cast<int64_t>(clocks.before);
+  numbers[1] = clocks.boottime;
+  numbers[2] = clocks.monotonic_raw;
+  numbers[3] = clocks.realtime;
+  numbers[4] = static_cast<int64_t>(clocks.after);
+  numbers[5] = static_cast<int64_t>(clocks.frequency);
+  return Napi::Number::New(call.Env(), error);
+}
+
 Napi::Value CallClose(const Napi::CallbackInfo& call) {
   Arguments arguments(call);
   const int descriptor = arguments.Int("fd");
@@ -405,6 +431,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports["setAttribute"] = Napi::Function::New<CallSetAttribute>(env, "setAttribute");
   exports["close"] = Napi::Function::New<CallClose>(env, "close");
   exports["watchdogSetTimeout"] = Napi::Function::New<CallWatchdogSetTimeout>(env, "watchdogSetTimeout");
+  exports["readClocks"] = Napi::Function::New<CallReadClocks>(env, "readClocks");
   exports["sync"] = Napi::Function::New<CallSync>(env, "sync");
   exports["unmount"] = Napi::Function::New<CallUnmount>(env, "unmount");
   exports["remountReadOnly"] = Napi::Function::New<CallRemountReadOnly>(env, "remountReadOnly");

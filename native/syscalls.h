@@ -5,6 +5,7 @@
 #define LINUX_KEXEC_NATIVE_SYSCALLS_H_
 
 #include <cstddef>
+#include <cstdint>
 
 namespace linux_kexec {
 
@@ -57,6 +58,21 @@ int Close(int descriptor);
 
 // ioctl(2) with WDIOC_SETTIMEOUT: the seconds that the watchdog's driver took, or the errno negated.
 int WatchdogSetTimeout(int descriptor, int seconds);
+
+// The processor's counter, read right before and right after the kernel's clocks. The counter runs on over a kexec; the
+// clocks begin anew. Clocks in nanoseconds.
+struct Clocks {
+  uint64_t before;
+  int64_t boottime;
+  int64_t monotonic_raw;
+  int64_t realtime;
+  uint64_t after;
+  // Of the counter, in Hz, where the processor states it; else 0.
+  uint64_t frequency;
+};
+
+// clock_gettime(2), and the counter. ENOSYS on an architecture whose counter this does not read.
+int ReadClocks(Clocks* clocks);
 
 // gettid(2): the calling thread.
 int ThreadId();

@@ -67,6 +67,12 @@ export interface Native {
    * errno negated.
    */
   watchdogSetTimeout(fd: number, seconds: number): number
+  /**
+   * clock_gettime(2) and the processor's counter, into `clocks`: the counter, CLOCK_BOOTTIME, CLOCK_MONOTONIC_RAW,
+   * CLOCK_REALTIME, the counter again, and its frequency in Hz, or 0 where the processor does not state it. Clocks in
+   * nanoseconds. 0, or ENOSYS on an architecture whose counter it does not read.
+   */
+  readClocks(clocks: BigInt64Array): number
   /** sync(2), in a child process: storage that does not answer blocks it for ever. The child, or the errno negated. */
   sync(): number
   /** umount2(2), in a child process as `sync`. */

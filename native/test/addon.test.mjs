@@ -84,6 +84,7 @@ test('a wrong argument is a TypeError, and never a call', () => {
     'listAttributes',
     'setAttribute',
     'close',
+    'readClocks',
   ]) {
     assert.throws(() => native[name](), { name: 'TypeError', message: /^The argument \w+ must be / })
   }

@@ -157,6 +157,25 @@ void LocksExcludeEachOther() {
   CHECK(linux_kexec::Lock(-1, LOCK_EX) == EBADF);
 }
 
+// The counter and the clocks of the same kernel go on together.
+void ClocksGoOn() {
+  linux_kexec::Clocks first{};
+  linux_kexec::Clocks second{};
+  const int error = linux_kexec::ReadClocks(&first);
+#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+  CHECK(error == 0);
+  usleep(20000);
+  CHECK(linux_kexec::ReadClocks(&second) == 0);
+  CHECK(first.before < first.after && first.after < second.before);
+  CHECK(first.boottime + 20000000 <= second.boottime);
+  CHECK(first.monotonic_raw < second.monotonic_raw);
+  CHECK(first.realtime > 0);
+  CHECK(first.frequency == second.frequency);
+#else
+  CHECK(error == ENOSYS);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -177,5 +196,6 @@ int main(int argc, char** argv) {
   CHECK(ResultOf(linux_kexec::Sync()) == 0);
   ChildrenAreToldApart();
   LocksExcludeEachOther();
+  ClocksGoOn();
   return failures == 0 ? 0 : 1;
 }

@@ -29,6 +29,7 @@ describe('the addon', () => {
       'setAttribute: function',
       'close: function',
       'watchdogSetTimeout: function',
+      'readClocks: function',
       'sync: function',
       'unmount: function',
       'remountReadOnly: function',
