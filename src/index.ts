@@ -43,6 +43,9 @@ export {
   inspectFile,
   inspectSignatures,
 } from './api/images.ts'
+// Trials: a kexec that is confirmed or taken back.
+// lastKexec: the kexec that started the running kernel, and those before it.
+export { lastKexec } from './api/last.ts'
 // What is loaded.
 // status: whether a kernel and a crash kernel are. loadedImages: by whom, from which files, and whether these changed since.
 // planShrinking, shrinkReservation: what giving back memory of the crash kernel would do, and doing it.
@@ -65,7 +68,6 @@ export {
   type ShowServicesOptions,
   showServices,
 } from './api/services.ts'
-// Trials: a kexec that is confirmed or taken back.
 // trialStatus: how the last one stands. confirmTrial: keeps the running kernel. cancelTrial: before its kernel is started.
 export { type ConfirmOptions, cancelTrial, confirmTrial, type TrialConfirmation, trialStatus } from './api/trial.ts'
 // Types of what the functions take and return: plain data, but for LoadPlan and KexecError.
@@ -143,7 +145,10 @@ export type { ImageKind, LoadedBy, LoadOrigin, LoadRecord } from './state/record
 export type { LoadStatus } from './system/kexec-state.ts'
 export type { TrialCoverage, TrialFailure } from './trial/coverage.ts'
 export type { MadeDefault } from './trial/default/make-default.ts'
-export type { TrialDifference } from './trial/differences.ts'
+export type { Duration, KexecDurations } from './trial/last/durations.ts'
+export type { KhoMetadata } from './trial/last/kho.ts'
+export type { LastKexec, PastKexec } from './trial/last/last.ts'
+export type { KernelStart } from './trial/last/start.ts'
 export type { LastLines } from './trial/last-lines.ts'
 export type { LoaderChange, LoaderSetting } from './trial/model/loader-change.ts'
 export type {
@@ -155,4 +160,5 @@ export type {
   TriedEntry,
   WatchdogGuard,
 } from './trial/model/trial.ts'
+export type { TrialDifference } from './trial/record/differences.ts'
 export type { TrialOutcome, TrialStatus } from './trial/status.ts'

@@ -33,7 +33,8 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
     load: () => import('./commands/exec.ts'),
   },
   trial: { summary: 'show, confirm or cancel a trial', load: () => import('./commands/trial.ts') },
-  kexec: { summary: 'stand in for kexec(8) of kexec-tools', load: () => import('./commands/kexec.ts') },
+  last: { summary: 'the last kexec: from where, and how long it took', load: () => import('./commands/last.ts') },
+  kexec: { summary: 'stand in for kexec(8) of kexec-tools', load: () => import('./kexec8/command.ts') },
 }
 
 async function main(): Promise<number> {

@@ -6,6 +6,7 @@ import { Lock } from '../state/lock.ts'
 import { status } from '../system/kexec-state.ts'
 import { System } from '../system/system.ts'
 import { foreignText } from '../text.ts'
+import { noteAbandoned, noteBegun } from '../trial/last/note.ts'
 import { REBOOT_PATIENCE } from '../trial/model/trial.ts'
 import { assessWay } from './assess.ts'
 import type { HandoverContext, InitSystem } from './contract/init-system.ts'
@@ -106,6 +107,7 @@ async function begin(
 ): Promise<void> {
   const trial = startTrial(system)
   if (trial !== undefined) report(trial)
+  noteBegun()
   if (message !== undefined) tellUsers(system, message)
   const context = { system, report, begun, deadline, allowFirmwareReboot }
   try {
@@ -113,6 +115,7 @@ async function begin(
   } catch (error) {
     // The machine goes on: no watchdog may reset it.
     abandonTrial(system, error)
+    noteAbandoned()
     throw error
   }
 }

@@ -1,4 +1,5 @@
 import { unload as unloadImage } from '../engine/unload.ts'
+import { noteUnload } from '../trial/last/note.ts'
 import { endLoadedTrial } from './trial/recording.ts'
 
 /**
@@ -8,5 +9,7 @@ import { endLoadedTrial } from './trial/recording.ts'
  */
 export function unload({ panic = false }: { readonly panic?: boolean } = {}): void {
   unloadImage({ panic })
-  if (!panic) endLoadedTrial('It was unloaded.')
+  if (panic) return
+  endLoadedTrial('It was unloaded.')
+  noteUnload()
 }

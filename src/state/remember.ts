@@ -41,7 +41,7 @@ function makeRecord(kind: ImageKind, facts: LoadFacts, held: HeldImage): LoadRec
     kind,
     bootId: bootIdOf(live) ?? '',
     loadedAt: new Date().toISOString(),
-    by: loader(),
+    by: thisProgram(),
     packageVersion: packageVersion(),
     version: facts.version,
     kernel: facts.kernel,
@@ -76,7 +76,8 @@ export function writeRecord(into: StateDirectory, record: LoadRecord): void {
   into.write(recordName(record.kind), `${JSON.stringify(record, null, 2)}\n`)
 }
 
-function loader(): LoadedBy {
+/** The user and program that load now. */
+export function thisProgram(): LoadedBy {
   const loginUid = Number(live.readText('/proc/self/loginuid')?.trim() || Number.NaN)
   // 4294967295: there is no login behind it (AUDIT_UID_UNSET, include/uapi/linux/audit.h).
   const isSet = Number.isInteger(loginUid) && loginUid !== 0xffffffff

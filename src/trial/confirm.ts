@@ -1,6 +1,7 @@
 import { KexecError } from '../errors.ts'
 import { Lock } from '../state/lock.ts'
 import type { System } from '../system/system.ts'
+import { noteConfirmed } from './last/note.ts'
 import { undoChange } from './loader/change.ts'
 import type { TrialGuards, TrialRecord } from './model/trial.ts'
 import { advance } from './record/advance.ts'
@@ -40,6 +41,7 @@ export function confirmTrial(system: System, { release }: Confirmation): TrialSt
       if (timeLeftOf(system, record) === 0) throw refuse({ ...status, outcome: 'expired' }, 'running')
       release(record.guards)
     })
+    noteConfirmed(system)
     endOneShot(system, record)
     return statusOf(system, records.latest(), records)
   })

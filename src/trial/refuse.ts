@@ -1,6 +1,6 @@
 import { TRIAL_PARAMETER } from '../cmdline/reuse.ts'
 import { type Evidence, KexecError, type KexecErrorDetails } from '../errors.ts'
-import type { TrialDifference } from './differences.ts'
+import type { TrialDifference } from './record/differences.ts'
 import type { TrialOutcome, TrialStatus } from './status.ts'
 
 const STATUS = 'linux-kexec trial status'

@@ -3,9 +3,9 @@ import { TRIAL_PARAMETER } from '../cmdline/reuse.ts'
 import { bootIdOf } from '../state/record.ts'
 import { status as loadStatus } from '../system/kexec-state.ts'
 import type { System } from '../system/system.ts'
-import { differences, type TrialDifference } from './differences.ts'
 import { type LastLines, lastLines } from './last-lines.ts'
 import type { TrialRecord } from './model/trial.ts'
+import { differences, type TrialDifference } from './record/differences.ts'
 import { type FoundTrial, TrialRecords } from './record/records.ts'
 
 /** How a trial stands. */

@@ -1,6 +1,6 @@
 import { localTime } from '../../text.ts'
-import type { TrialDifference } from '../../trial/differences.ts'
 import { type TrialRecord, trialStates } from '../../trial/model/trial.ts'
+import type { TrialDifference } from '../../trial/record/differences.ts'
 import type { TrialOutcome, TrialStatus } from '../../trial/status.ts'
 import { stdout } from '../output/descriptor.ts'
 import { lineWidth, placed, table } from '../output/layout.ts'

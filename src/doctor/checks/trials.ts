@@ -1,7 +1,7 @@
 import type { Evidence } from '../../errors.ts'
 import { localTime } from '../../text.ts'
-import { differences } from '../../trial/differences.ts'
 import type { TrialRecord } from '../../trial/model/trial.ts'
+import { differences } from '../../trial/record/differences.ts'
 import { recordPlace } from '../../trial/record/outlives.ts'
 import { PLACE_FILE, trialPlace } from '../../trial/record/place.ts'
 import { type TrialOutcome, type TrialStatus, trialStatus } from '../../trial/status.ts'

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { KexecError } from '../../errors.ts'
 import { flagName } from '../../option-name.ts'
 import { status } from '../../system/kexec-state.ts'
+import { noteLeft } from '../../trial/last/note.ts'
 import { type InitSystem, unremarkable } from '../contract/init-system.ts'
 import { keepLoaded } from '../contract/keep-loaded.ts'
 import { execute } from '../jump/execute.ts'
@@ -36,6 +37,7 @@ export const direct: InitSystem = {
     begun?.()
     await endProcesses({ deadline, report })
     report('writing everything to disk and unmounting')
+    noteLeft()
     const unwritten = writeBack(system)
     if (unwritten !== undefined) report(unwritten)
     process.chdir('/')

@@ -4,6 +4,7 @@ import { readPrivileges, requireCapability, requireInitialPidNamespace } from '.
 import { isHeld } from '../../state/held.ts'
 import { status } from '../../system/kexec-state.ts'
 import { System } from '../../system/system.ts'
+import { noteAbandoned, noteLeft } from '../../trial/last/note.ts'
 import { abandonTrial, startTrial } from '../precautions/trial.ts'
 import { requireRebootCall } from './may-reboot.ts'
 import { closeMounts, writeBack } from './mounts.ts'
@@ -66,6 +67,7 @@ export function execute(options: ExecuteOptions = {}): never {
   if (!isKnown && options.unmount) throw loadedUnknown()
   const trial = startTrial(live)
   if (trial !== undefined) options.report?.(trial)
+  noteLeft()
   const report = (failure: string | undefined) => failure !== undefined && options.report?.(failure)
   if (options.sync ?? true) report(writeBack(live))
   if (options.unmount) {
@@ -73,6 +75,7 @@ export function execute(options: ExecuteOptions = {}): never {
     closeMounts(live).forEach(report)
   }
   const errno = native().rebootKexec()
+  noteAbandoned()
   abandonTrial(live, `the kernel did not start it (${errnoName(errno)})`)
   // With nothing loaded the kernel does nothing (kernel_kexec, kernel/kexec_core.c).
   if (!isKnown && errnoName(errno) === 'EINVAL') throw nothingLoaded('EINVAL', errno)

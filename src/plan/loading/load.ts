@@ -15,7 +15,7 @@ import type { PlanWarning } from '../model/remark.ts'
 import { endLoadedTrial, type RecordedLoad, recordingTrial } from '../trial/recording.ts'
 import { refuseWhatDoesNotFit } from './last-look.ts'
 import { type Prepared, refuseIfChanged } from './preparation.ts'
-import { filesOf, originOf } from './remembered.ts'
+import { filesOf, noteKexec, originOf } from './remembered.ts'
 import { buildSegments, buildSegmentsSync, type SegmentParts } from './segments.ts'
 
 /** @throws KexecError 'aborted', 'no-capability' and its kin, before anything is unpacked */
@@ -44,7 +44,11 @@ export async function loadPrepared(
     const recorded = await recordedLoad(context, choices, prepared, signal)
     const call = await callFor(context, choices, prepared, signal)
     await recorded(() => load(call, signal))
-    return [...endReplaced(context, choices), ...remember(context, choices, call.flags, await remembering)]
+    return [
+      ...endReplaced(context, choices),
+      ...remember(context, choices, call.flags, await remembering),
+      ...noteKexec(context, choices),
+    ]
   } finally {
     lock.release()
   }
@@ -59,7 +63,7 @@ export function loadPreparedSync(context: Context, choices: Choices, prepared: P
     refuseWhatDoesNotFit(context, choices, prepared)
     const call = callForSync(context, choices, prepared)
     makeCallSync(call)
-    return [...endReplaced(context, choices), ...remember(context, choices, call.flags)]
+    return [...endReplaced(context, choices), ...remember(context, choices, call.flags), ...noteKexec(context, choices)]
   } finally {
     lock.release()
   }

@@ -3,9 +3,14 @@ import type { BootEntry } from '../../entries/model/entry.ts'
 import type { OpenImage } from '../../image/inspect/open.ts'
 import { type FileIdentity, identify } from '../../state/file-identity.ts'
 import type { LoadFacts, LoadOrigin } from '../../state/record.ts'
+import { thisProgram } from '../../state/remember.ts'
+import { noteLoad } from '../../trial/last/note.ts'
+import type { Choices } from '../choices/choices.ts'
 import type { Context } from '../context/context.ts'
 import { kernelFiles } from '../context/kernel.ts'
 import type { PlanOptions } from '../model/options.ts'
+import type { PlanWarning } from '../model/remark.ts'
+import { buildOf } from '../trial/recording.ts'
 
 /** More names than anyone reads. */
 const MAX_OVERLAY = 100
@@ -33,4 +38,15 @@ export function originOf(options: PlanOptions, entry: BootEntry | null): LoadOri
   const selector = options.entry ?? options.target ?? (typeof options.kernel === 'string' ? options.kernel : undefined)
   const { id = null, title = null, source = null } = entry ?? {}
   return { selector: selector ?? null, entry: id, title, source }
+}
+
+/** Writes down on the disk, for the new kernel, where it comes from. A crash kernel comes from a panic. */
+export function noteKexec({ options, kernel }: Context, { trial, engine, commandLine }: Choices): PlanWarning[] {
+  if (options.panic) return []
+  const { file, image } = kernel
+  const { version: release, versionString } = image
+  const version = buildOf(release, versionString)
+  const to = { kernel: file.path, release, version, commandLine: commandLine.text }
+  const text = noteLoad({ trial: trial?.id ?? null, to, engine, by: thisProgram() })
+  return text === undefined ? [] : [{ code: 'not-recorded', text }]
 }

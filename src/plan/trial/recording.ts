@@ -120,7 +120,7 @@ async function buildIdOf(
 }
 
 /** The end of a kernel's version line: UTS_VERSION of init/Makefile. */
-function buildOf(version: string | null, versionString: string | null): string | null {
+export function buildOf(version: string | null, versionString: string | null): string | null {
   if (version === null || versionString === null || !isComplete({ version, versionString })) return null
   return /#\d.*$/.exec(versionString)?.[0].trimEnd() ?? null
 }

@@ -24,6 +24,7 @@ const calls: Readonly<Record<string, (options: object) => unknown>> = {
   'inspectSignatures()': (options) => library.inspectSignatures('/dev/null', options),
   'installHandover()': library.installHandover,
   'installServices()': library.installServices,
+  'lastKexec()': library.lastKexec,
   'loadedImages()': library.loadedImages,
   'plan()': library.plan,
   'planShrinking()': (options) => library.planShrinking(0, options),

@@ -9,13 +9,31 @@ import { layMachine } from '../engine/layout/machines.ts'
 import type { Tree } from '../entries/tree.ts'
 import { debian, makeMachine, newer } from '../plan/debian.ts'
 import { bookworm, key, keys, lockdown, machine } from '../policy/machines.ts'
-import { after, change, during, ID, startedRecord, machine as trialMachine } from '../trial/machine.ts'
+import { BOOTS, boot, kexecRecord, stampAt, write } from '../trial/last/machine.ts'
+import {
+  after,
+  change,
+  during,
+  ID,
+  newer as newerRelease,
+  startedRecord,
+  machine as trialMachine,
+} from '../trial/machine.ts'
 import { cli, json } from './cli.ts'
 
 const names =
-  'list inspect plan load unload status crash-size service policy doctor handover reboot exec trial kexec'.split(' ')
+  'list inspect plan load unload status crash-size service policy doctor handover reboot exec trial last kexec'.split(
+    ' ',
+  )
 const commands: Command[] = await Promise.all(
-  names.map(async (name) => (await import(`../../../src/cli/commands/${name}.ts`)).command),
+  names.map(
+    async (name) =>
+      (
+        await (name === 'kexec'
+          ? import('../../../src/cli/kexec8/command.ts')
+          : import(`../../../src/cli/commands/${name}.ts`))
+      ).command,
+  ),
 )
 const jsonPage = readFileSync('docs/json.md', 'utf8')
 const errorPage = readFileSync('docs/errors.md', 'utf8')
@@ -171,6 +189,26 @@ test('docs/json.md: trial', async () => {
   expect([running.outcome, back.outcome]).toEqual(['running', 'taken-back'])
   const all = { ...running, lastLines: back.lastLines }
   expect(fields(all, ['record']).sort()).toEqual(documented('trial'))
+})
+
+test('docs/json.md: last', async () => {
+  const size = Buffer.alloc(73)
+  size.writeUInt32LE(1, 0)
+  size.write('7.3.4', 4)
+  size.writeUInt32LE(2, 69)
+  const kho: Tree = { '/sys/kernel/debug/kho/in/sub_fdts/kexec-metadata': { file: size } }
+  const system = trialMachine(boot(1, 'kexec', newerRelease, 'changed'), kho)
+  const arrival = {
+    ...{ bootId: BOOTS[1] as string, stamp: stampAt(9, 9), initBegan: '7', uncertainty: 1, perMillisecond: 1 },
+    problem: null,
+  }
+  write(system, [kexecRecord({ id: ID.replace('0', '1') }), kexecRecord({ arrival })])
+  const { status, document } = await json(['last', '--root', system.root])
+  expect(status).toBe(0)
+  expect(fields(document, ['kexec', 'history[]']).sort()).toEqual(documented('last'))
+  expect(fields(document.kexec, []).sort()).toEqual(fields(document.history[0], []).sort())
+  const { stdout } = await cli(['last', '--root', system.root])
+  expect(stdout).toMatch(/^by the kernel +2, the last from 7\.3\.4$/m)
 })
 
 test('docs/json.md: load, when it refuses', async () => {

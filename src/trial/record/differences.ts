@@ -1,8 +1,8 @@
 import { endianness } from 'node:os'
-import { buildIdIn } from '../bytes/elf-notes.ts'
-import { parseCommandLine, printCommandLine } from '../cmdline/parse.ts'
-import type { System } from '../system/system.ts'
-import type { TrialTarget } from './model/trial.ts'
+import { buildIdIn } from '../../bytes/elf-notes.ts'
+import { parseCommandLine, printCommandLine } from '../../cmdline/parse.ts'
+import type { System } from '../../system/system.ts'
+import type { TrialTarget } from '../model/trial.ts'
 
 /** A fact of the running system that is not as the trial's record has it. */
 export interface TrialDifference {
@@ -18,7 +18,7 @@ export interface TrialDifference {
  * Compares the running system with the kernel of a trial. Facts that the image did not contain are not compared. Kernels of
  * one release differ by their build id, or else by the number and time of their build. The command lines are compared parameter by parameter, as the kernel reads them, in order.
  */
-export function differences(system: System, target: TrialTarget): TrialDifference[] {
+export function differences(system: System, target: Omit<TrialTarget, 'kernel' | 'initrdSha256'>): TrialDifference[] {
   const { release, buildId = null, version = null, commandLine } = target
   return [
     ...ofFact('/proc/sys/kernel/osrelease', release, () => system.runningRelease()),

@@ -1,6 +1,6 @@
 import type { Command } from '../arguments/command.ts'
-import { kexecHelp } from '../kexec8/help.ts'
-import { kexec8 } from '../kexec8/run.ts'
+import { kexecHelp } from './help.ts'
+import { kexec8 } from './run.ts'
 
 /** The interface of kexec(8), for scripts that were written for kexec-tools; options and exit statuses are theirs. */
 export const command: Command = {
