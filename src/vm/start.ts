@@ -53,8 +53,10 @@ export interface VmOptions {
    * its devices from ACPI tables, with `qemuArguments: ['-machine', 'acpi=off']` from a device tree. On amd64 alone:
    * 'grub': BIOS, then Debian's GRUB, which loads the kernel from the guest's /boot, for comparison with a firmware
    * reboot. 'shim': UEFI firmware with Secure Boot, Debian's shim, its signed GRUB, and a kernel that they let through.
+   * 'disk': BIOS, then the boot loader on the first of `disks`. What it starts must bring one of the guest's initrds;
+   * `kernel`, `commandLine` and `append` then count for nothing.
    */
-  readonly bootLoader?: 'none' | 'uefi' | 'grub' | 'shim'
+  readonly bootLoader?: 'none' | 'uefi' | 'grub' | 'shim' | 'disk'
   /** Only with 'grub': its initrd, in GRUB's own words. `(hd2)0+2048` is the first MiB of the first of `disks`. */
   readonly grubInitrd?: string
   /** The firmware's keys and switches. Only with 'shim'. */
@@ -84,7 +86,7 @@ const kinds: OptionKinds<VmOptions> = {
   memory: positiveNumber,
   cpus: positiveNumber,
   accelerator: oneOf('auto', 'kvm', 'tcg'),
-  bootLoader: oneOf('none', 'uefi', 'grub', 'shim'),
+  bootLoader: oneOf('none', 'uefi', 'grub', 'shim', 'disk'),
   grubInitrd: text,
   firmware: object,
   disks: listOf(object),
@@ -106,10 +108,8 @@ export async function startVm(given: VmOptions): Promise<Vm> {
       [`console=${architecture.console}`, COMMAND_LINE, ...(architecture.parameters ?? [])].join(' '),
     ...(options.append === undefined ? [] : [options.append]),
   ].join(' ')
-  const root = guest === undefined ? [] : [{ path: guest.rootImage, serial: ROOT_SERIAL }]
   const { bootLoader = 'none' } = options
   const direct = bootLoader === 'none' || bootLoader === 'uefi' ? { ...kernel, commandLine } : undefined
-  const boot = direct === undefined ? [{ path: await bootDisk(options, kernel, commandLine), serial: 'boot' }] : []
   const flash = await flashFor(options, architecture)
   const proven = () => provenAccelerator(architecture, kernel.kernel, kernel.initrd, progress)
   const qemu = startQemu({
@@ -119,7 +119,7 @@ export async function startVm(given: VmOptions): Promise<Vm> {
     cpus: options.cpus ?? 1,
     direct,
     flash,
-    disks: [...boot, ...root, ...(options.disks ?? [])],
+    disks: await disksInOrder(options, kernel, commandLine),
     survivesReset: (options.firmwareReboot ?? 'ends') !== 'ends',
     extra: options.qemuArguments ?? [],
   })
@@ -127,6 +127,19 @@ export async function startVm(given: VmOptions): Promise<Vm> {
     panicGrace: options.panicGrace,
     resetAfterPanic: options.firmwareReboot === 'after-panic',
   })
+}
+
+/** The firmware boots from the first, unless QEMU loads the kernel itself. */
+async function disksInOrder(options: VmOptions, kernel: object, commandLine: string): Promise<Disk[]> {
+  const { guest, bootLoader, disks = [] } = options
+  const root = guest === undefined ? [] : [{ path: guest.rootImage, serial: ROOT_SERIAL }]
+  if (bootLoader === 'disk') {
+    if (disks.length === 0) throw new RangeError("the boot loader 'disk' needs a disk")
+    return [...disks, ...root]
+  }
+  const isOnDisk = bootLoader === 'grub' || bootLoader === 'shim'
+  const boot = isOnDisk ? [{ path: await bootDisk(options, kernel, commandLine), serial: 'boot' }] : []
+  return [...boot, ...root, ...disks]
 }
 
 async function flashFor(options: VmOptions, architecture: Architecture): Promise<Flash | undefined> {

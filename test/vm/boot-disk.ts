@@ -25,6 +25,10 @@ export interface Partition {
   readonly directory: string
   /** Directory of the file system that is mounted there; '/' for all of it. */
   readonly top: string
+  /** Bytes, whole MiB; by default enough for a tree of small files. */
+  readonly size?: number
+  /** Whether ext4 is that indeed, with a journal; by default all of ext are ext2. */
+  readonly journalled?: boolean
 }
 
 export interface DiskPlan {
@@ -120,8 +124,8 @@ export function writeBootDisk(
   closeSync(file)
 }
 
-function sizeOf({ type }: Partition): number {
-  return sizes[type] ?? OTHER_SIZE
+function sizeOf({ type, size }: Partition): number {
+  return size ?? sizes[type] ?? OTHER_SIZE
 }
 
 function sum(numbers: readonly number[]): number {
@@ -179,8 +183,8 @@ function writeFileSystem(image: string, partition: Partition, directory: string)
   }
   const named = ['-U', uuid, ...(label === null ? [] : ['-L', label])]
   if (type !== 'btrfs') {
-    // ext2 for whatever it is: GRUB's own ways are the same on all of them.
-    run('mke2fs', ['-q', '-F', '-t', 'ext2', '-d', directory, ...named, image])
+    // GRUB's own ways are the same on all of them.
+    run('mke2fs', ['-q', '-F', '-t', partition.journalled ? 'ext4' : 'ext2', '-d', directory, ...named, image])
     return
   }
   const top = partition.top === '/' ? directory : `${image}.top`

@@ -300,4 +300,5 @@ describe('nothing is left behind', () => {
 
 test('a machine without anything to boot is refused', async () => {
   await expect(startVm({})).rejects.toThrow(RangeError)
+  await expect(startVm({ guest, bootLoader: 'disk' })).rejects.toThrow(/needs a disk/)
 })

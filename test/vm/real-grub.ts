@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { execute } from '../../src/vm/host/process.ts'
 import { type QemuProcess, startQemu } from '../../src/vm/machine/qemu.ts'
 import { DebianMirror, packageFile } from '../../src/vm/provision/debian.ts'
@@ -10,7 +10,7 @@ import { Conversation, Monitor } from './conversation.ts'
 /** What a GRUB is to start with. */
 export interface GrubSetup {
   readonly modules: readonly string[]
-  /** Files of its memory disk, `grub.cfg` among them, which it begins with: (memdisk)/start/NAME. It is to say @ready. */
+  /** Files of its memory disk, `grub.cfg` among them, which it begins with: (memdisk)/start/NAME. For `start` it is to say @ready. */
   readonly files: Readonly<Record<string, string | Buffer>>
   readonly plan: DiskPlan
   /** Fills a directory with the tree that the disk's partitions are to hold. */
@@ -79,11 +79,7 @@ export class RealGrub {
   async start(setup: GrubSetup): Promise<RunningGrub> {
     const directory = mkdtempSync(join(this.#directory, 'machine-'))
     const disk = join(directory, 'disk')
-    const tree = join(directory, 'tree')
-    mkdirSync(tree)
-    setup.layTree?.(tree)
-    const boot = { sector: readFileSync(join(this.#modules, 'boot.img')), core: await this.#core(setup, directory) }
-    writeBootDisk(disk, setup.plan, tree, boot)
+    await this.writeDisk(disk, setup)
     const qemu = startQemu({
       ...{ accelerator: 'tcg', memory: 32, cpus: 1, survivesReset: false, direct: undefined },
       disks: [{ path: disk, readOnly: false }],
@@ -98,6 +94,16 @@ export class RealGrub {
       throw error
     }
     return grub
+  }
+
+  /** Writes a disk that the firmware boots it from. @param disk its path, in a directory that has nothing else */
+  async writeDisk(disk: string, setup: GrubSetup): Promise<void> {
+    const directory = dirname(disk)
+    const tree = join(directory, 'tree')
+    mkdirSync(tree)
+    setup.layTree?.(tree)
+    const boot = { sector: readFileSync(join(this.#modules, 'boot.img')), core: await this.#core(setup, directory) }
+    writeBootDisk(disk, setup.plan, tree, boot)
   }
 
   async #core({ files, modules }: GrubSetup, directory: string): Promise<Buffer> {

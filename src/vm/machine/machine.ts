@@ -135,6 +135,14 @@ export class Vm {
     return { at }
   }
 
+  /**
+   * Presses the machine's reset button: for its kernel that is a power cut. What it had not written to a disk is lost, and so
+   * is the end of a script that `spawn` started. Needs `firmwareReboot`, or the run ends as 'rebooted'.
+   */
+  reset(): void {
+    this.#qemu.monitor.write('{"execute":"system_reset"}\n')
+  }
+
   /** Ends the machine. @returns 'passed', or how it had ended before. */
   stop(): Promise<Outcome> {
     return this.#end(() => ({ kind: 'passed' }))
