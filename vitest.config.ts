@@ -9,6 +9,7 @@ const LONGEST = [
   'kexec8',
   'images',
   'services',
+  'rehearse',
   'trial-deadman',
   'trial-watchdog',
   'trial',

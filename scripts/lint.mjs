@@ -32,7 +32,7 @@ function lint(name, program, args) {
 }
 
 function nativeSources(extension) {
-  return ['native', 'native/test', 'native/purgatory', 'native/deadman'].flatMap((directory) =>
+  return ['native', 'native/test', 'native/purgatory', 'native/deadman', 'native/rehearsal'].flatMap((directory) =>
     readdirSync(join(root, directory))
       .filter((name) => name.endsWith(extension))
       .map((name) => join(directory, name)),

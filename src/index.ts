@@ -60,6 +60,8 @@ export { plan, type UnloadOptions, unload } from './api/plan.ts'
 export { type DiagnoseOptions, detectPolicy, diagnose, type PredictOptions, predict } from './api/policy.ts'
 // Services that load a kernel at boot or at shutdown.
 // installServices, removeServices: place them and take them away. showServices: their state.
+// rehearse: carries a plan out in QEMU, and says whether the new kernel comes up.
+export { rehearse } from './api/rehearsal.ts'
 export {
   type InstallServiceOptions,
   installServices,
@@ -137,6 +139,16 @@ export type { SignatureCheck } from './policy/signature-check.ts'
 export type { LockdownState } from './policy/survey/lockdown.ts'
 export type { PolicyReason, PolicySubject, UnreadFact } from './policy/survey/survey.ts'
 export type { LoadVerdict } from './policy/verdict/predict.ts'
+export type { LoadingKernel } from './rehearsal/guest/loading-kernel.ts'
+export type { RehearseOptions } from './rehearsal/model/options.ts'
+export type {
+  GuestError,
+  GuestReport,
+  RehearsalOutcome,
+  RehearsalPhase,
+  RehearsalRecord,
+} from './rehearsal/model/rehearsal.ts'
+export type { Rehearsal } from './rehearsal/rehearse.ts'
 export type { ServiceStanding } from './services/install.ts'
 export type { ServiceKind, ServiceName } from './services/service.ts'
 export type { FileIdentity } from './state/file-identity.ts'

@@ -6,7 +6,7 @@ __asm__(
     "  mov x29, #0\n"
     "  mov x30, #0\n"
     "  mov x0, sp\n"
-    "  bl deadman\n");
+    "  bl program\n");
 
 static inline long system_call(long number, long a, long b, long c, long d, long e) {
   register long which __asm__("x8") = number;

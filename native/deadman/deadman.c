@@ -25,7 +25,7 @@
 // A trial without its guard must not run: the machine resets at once if the file cannot be read, or the second process
 // does not start. Where the kernel itself hangs, no program helps: watchdogs, panic= and lockup detectors do.
 //
-// There is no libc, no writable data and no relocation. scripts/build-deadman.mjs checks that, and compiles this into
+// There is no libc, no writable data and no relocation. scripts/build-programs.mjs checks that, and compiles this into
 // src/trial/guards/deadman-code.ts.
 
 #include <asm/unistd.h>
@@ -357,7 +357,7 @@ static _Noreturn void first(char** arguments, char** environment) {
 }
 
 // Called by the start code of each architecture. @param stack argc, argv, envp, as the kernel leaves them
-__attribute__((used)) _Noreturn void deadman(long* stack) {
+__attribute__((used)) _Noreturn void program(long* stack) {
   char** arguments = (char**)(stack + 1);
   char** environment = arguments + stack[0] + 1;
   if (call(__NR_getpid, 0, 0, 0, 0, 0) == 1) first(arguments, environment);

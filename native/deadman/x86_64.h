@@ -6,7 +6,7 @@ __asm__(
     "  xor %ebp, %ebp\n"
     "  mov %rsp, %rdi\n"
     "  and $-16, %rsp\n"
-    "  call deadman\n");
+    "  call program\n");
 
 static inline long system_call(long number, long a, long b, long c, long d, long e) {
   register long fourth __asm__("r10") = d;

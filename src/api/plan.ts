@@ -46,7 +46,7 @@ function isTrial(given: Record<string, unknown>): boolean {
   )
 }
 
-const planKinds: OptionKinds<PlanOptions> = {
+export const planKinds: OptionKinds<PlanOptions> = {
   ...machineOption,
   entry: text,
   kernel: imageInput,

@@ -14,6 +14,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   inspect: { summary: 'what a kernel file is', load: () => import('./commands/inspect.ts') },
   plan: { summary: 'what load would do, and why; touches nothing', load: () => import('./commands/plan.ts') },
   load: { summary: 'load a kernel', load: () => import('./commands/load.ts') },
+  rehearse: {
+    summary: 'carry out a plan in QEMU: would it come up?',
+    load: () => import('./commands/rehearse.ts'),
+  },
   unload: { summary: 'unload what is loaded', load: () => import('./commands/unload.ts') },
   status: { summary: 'what is loaded', load: () => import('./commands/status.ts') },
   'crash-size': {

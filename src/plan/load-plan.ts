@@ -1,4 +1,6 @@
+import { fstatSync } from 'node:fs'
 import { heed } from '../abort.ts'
+import { type ByteSource, fileBytes } from '../bytes/bytes.ts'
 import type { PlannedSegment } from '../engine/layout/segments/segment.ts'
 import { KexecError } from '../errors.ts'
 import type { OpenImage } from '../image/inspect/open.ts'
@@ -153,6 +155,16 @@ export class LoadPlan {
     } finally {
       this.#closeFiles()
     }
+  }
+
+  /**
+   * The bytes that the kernel would get; valid until the plan is closed.
+   * @internal for a rehearsal. `prepare()` comes first
+   */
+  preparedBytes(): { readonly kernel: ByteSource; readonly initrd: ByteSource | null } {
+    const { kernelFd, initrdFd } = this.#prepared as Prepared
+    const bytesOf = (fd: number) => fileBytes(fd, fstatSync(fd).size)
+    return { kernel: bytesOf(kernelFd), initrd: initrdFd === -1 ? null : bytesOf(initrdFd) }
   }
 
   private async makeReady(options: PrepareOptions): Promise<Prepared> {

@@ -80,7 +80,9 @@ describe('the directories of src/', () => {
   })
 
   test.each(entryPoints)('%s is imported by nothing else in src/', (unit) => {
-    const wrong = edges.filter(([from, to]) => unitOf(to) === unit && unitOf(from) !== unit)
+    // A rehearsal is made in a machine of src/vm.
+    const allowed = unit === 'src/vm' ? ['src/vm', 'src/rehearsal'] : [unit]
+    const wrong = edges.filter(([from, to]) => unitOf(to) === unit && !allowed.includes(unitOf(from)))
     expect(wrong).toEqual([])
   })
 

@@ -35,8 +35,8 @@ export interface Command {
   readonly examples: readonly (readonly [command: string, meaning: string])[]
   /** Further help, after the options: paragraphs, or lines of at most the given columns. */
   readonly notes?: string | ((width: number) => readonly string[])
-  /** Runs it. @returns the exit status. @throws UsageError, KexecError */
-  run(args: Arguments): Promise<ExitStatus>
+  /** Runs it. @returns the exit status: one of `exit`, or that of a program that it ran. @throws UsageError, KexecError */
+  run(args: Arguments): Promise<number>
   /** Takes the words unchanged, in place of `run`: a foreign interface, with exit statuses of its own. */
   runWords?(words: readonly string[]): Promise<number>
 }

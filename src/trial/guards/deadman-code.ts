@@ -1,4 +1,4 @@
-// Compiled from native/deadman by scripts/build-deadman.mjs. Do not edit.
+// Compiled from native/deadman by scripts/build-programs.mjs. Do not edit.
 
 /**
  * By architecture: the program in base64, and its compiler. Another version of that makes other bytes from the same source.

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cacheDirectory, cachedDirectory } from '../host/cache.ts'
+import { cacheDirectory, cachedDirectory, present } from '../host/cache.ts'
 import { execute, ProvisionError } from '../host/process.ts'
 import type { ImageEntry } from '../initramfs/cpio.ts'
 import { FileTree } from '../initramfs/tree.ts'
@@ -9,7 +9,7 @@ import { type Architecture, architectures } from '../machine/architectures.ts'
 import type { DebianMirror, Progress } from '../provision/debian.ts'
 
 /** The place of Node in the guest. */
-const NODE = '/usr/bin/node'
+export const NODE = '/usr/bin/node'
 
 /**
  * Node for the guest: the same Node that runs this, with the libraries it is linked to. A Node that keeps part of
@@ -25,13 +25,36 @@ export async function guestNode(
   const { registry } = architecture.node
   if (architecture !== architectures.amd64) return registryNode(registry, mirror, progress)
   const self = await describeSelf()
-  if (self.selfContained) {
-    const libraries = self.libraries.filter((path) => path.startsWith('/'))
-    const copies: ImageEntry[] = []
-    for (const path of libraries) copies.push({ path, source: await realpath(path), mode: 0o755 })
-    return [{ path: NODE, source: await realpath(process.execPath), mode: 0o755 }, ...copies]
-  }
-  return registryNode(registry, mirror, progress)
+  return self.selfContained ? copiesOf(self.libraries) : registryNode(registry, mirror, progress)
+}
+
+/** The Node that runs this, with the libraries it is linked to, and the parts that it keeps in files of its own. */
+export async function ownNode(): Promise<ImageEntry[]> {
+  const { selfContained, libraries } = await describeSelf()
+  const entries = await copiesOf(libraries)
+  if (selfContained) return entries
+  const parts = new Set<string>()
+  for (const entry of entries)
+    if ('source' in entry) for (const part of await partsNamedIn(entry.source)) parts.add(part)
+  return [...entries, ...[...parts].map((path) => ({ path, source: path }))]
+}
+
+async function copiesOf(libraries: readonly string[]): Promise<(ImageEntry & { source: string })[]> {
+  const files: [path: string, file: string][] = [
+    [NODE, process.execPath],
+    ...libraries.filter((path) => path.startsWith('/')).map((path): [string, string] => [path, path]),
+  ]
+  return Promise.all(files.map(async ([path, file]) => ({ path, source: await realpath(file), mode: 0o755 })))
+}
+
+/**
+ * The scripts that a Node reads as it starts are named in it by whole paths, given when it was built
+ * (NODE_SHARED_BUILTIN_…_PATH, src/node_builtins.cc); nothing else tells them.
+ */
+async function partsNamedIn(file: string): Promise<string[]> {
+  const names = (await readFile(file)).toString('latin1').match(/(?<=\0)\/[\w./-]{1,200}\.js(?=\0)/g) ?? []
+  const found = await Promise.all(names.map(async (name) => ((await present(name)) ? [name] : [])))
+  return found.flat()
 }
 
 interface Self {

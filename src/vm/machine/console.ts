@@ -31,6 +31,7 @@ interface Section {
   lines: string[]
   startedAt: number
   panic: string | undefined
+  crash: string | undefined
 }
 
 /** The console of a machine over its whole life, divided by the kernels that wrote it. */
@@ -88,13 +89,19 @@ export class ConsoleLog {
     return this.#sections.at(-1)?.panic ?? kernelPanics.exec(this.#partial)?.[1]
   }
 
+  /** The first line of the latest kernel's report of its own crash, or undefined without one. */
+  get crash(): string | undefined {
+    return this.#sections.at(-1)?.crash
+  }
+
   #addLine(line: string, at: number): void {
     const release = kernelBegins.exec(line)?.[1]
     if (release !== undefined || this.#sections.length === 0) {
-      this.#sections.push({ release: release ?? null, lines: [], startedAt: at, panic: undefined })
+      this.#sections.push({ release: release ?? null, lines: [], startedAt: at, panic: undefined, crash: undefined })
     }
     const section = this.#sections.at(-1) as Section
     section.panic ??= kernelPanics.exec(line)?.[1]
+    if (section.crash === undefined && kernelCrashes.test(line)) section.crash = line
     section.lines.push(line)
     if (section.lines.length > 2 * MAX_LINES) {
       section.lines.splice(MAX_LINES, section.lines.length - 2 * MAX_LINES, '[lines left out]')

@@ -1,5 +1,6 @@
 import { AgentChannel, type Boot, type RunResult } from './agent.ts'
 import { ConsoleLog, type ConsoleSection } from './console.ts'
+import { listenToMonitor } from './monitor.ts'
 import { type Outcome, VmError } from './outcome.ts'
 import type { QemuExit, QemuProcess } from './qemu.ts'
 
@@ -246,20 +247,6 @@ export class Vm {
     const message = this.#console.panic ?? 'reported by the guest'
     void this.#end(() => ({ kind: 'panicked', message, consoleTail: this.#console.ending(TAIL) }))
   }
-}
-
-/** QEMU's machine protocol: greeting, then one JSON document a line. Only events matter here. */
-function listenToMonitor(qemu: QemuProcess, onEvent: (event: string, reason: string | undefined) => void): void {
-  let rest = ''
-  qemu.monitor.write('{"execute":"qmp_capabilities"}\n')
-  qemu.monitor.on('data', (chunk: Buffer) => {
-    const lines = (rest + chunk.toString()).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) {
-      const message = JSON.parse(line) as { event?: string; data?: { reason?: string } }
-      if (message.event !== undefined) onEvent(message.event, message.data?.reason)
-    }
-  })
 }
 
 function shorten(script: string): string {

@@ -22,18 +22,17 @@ import {
 import { cli, json } from './cli.ts'
 
 const names =
-  'list inspect plan load unload status crash-size service policy doctor handover reboot exec trial last kexec'.split(
+  'list inspect plan load rehearse unload status crash-size service policy doctor handover reboot exec trial last kexec'.split(
     ' ',
   )
+/** Files of commands that do not stand directly in src/cli/commands. */
+const places: Readonly<Record<string, string>> = {
+  kexec: 'kexec8/command',
+  trial: 'commands/trial/trial',
+  last: 'commands/trial/last',
+}
 const commands: Command[] = await Promise.all(
-  names.map(
-    async (name) =>
-      (
-        await (name === 'kexec'
-          ? import('../../../src/cli/kexec8/command.ts')
-          : import(`../../../src/cli/commands/${name}.ts`))
-      ).command,
-  ),
+  names.map(async (name) => (await import(`../../../src/cli/${places[name] ?? `commands/${name}`}.ts`)).command),
 )
 const jsonPage = readFileSync('docs/json.md', 'utf8')
 const errorPage = readFileSync('docs/errors.md', 'utf8')

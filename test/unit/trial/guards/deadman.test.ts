@@ -37,7 +37,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 describe('the program', () => {
   beforeAll(() => {
-    execFileSync(process.execPath, [join(root, 'scripts/build-deadman.mjs'), directory])
+    execFileSync(process.execPath, [join(root, 'scripts/build-programs.mjs'), 'deadman', directory])
   })
 
   test.for(architectures)('for %s is what its source compiles to, with the same compiler', ([name, code], { skip }) => {

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// node scripts/build-deadman.mjs [DIRECTORY]
-// Compiles native/deadman for each architecture into src/trial/guards/deadman-code.ts. With a directory, it compiles into a
-// file for each architecture there instead, as far as their compilers are installed; test/unit/trial/guards/deadman.test.ts
-// compares these with that file.
+// node scripts/build-programs.mjs [PROGRAM DIRECTORY]
+// Compiles the programs that go into initrds, for each architecture, into files of src/ (`programs`, below). With a program
+// and a directory, it compiles that one into a file for each architecture there instead, as far as their compilers are
+// installed; tests compare these with the file in src/.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,12 @@ import { fileURLToPath } from 'node:url'
 import { isInstalled } from './programs.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const source = join(root, 'native/deadman')
+
+/** Each in native/NAME/NAME.c, and the file and constant of src/ that it becomes. */
+const programs = {
+  deadman: { file: 'src/trial/guards/deadman-code.ts', constant: 'deadmanCode' },
+  rehearsal: { file: 'src/rehearsal/init/init-code.ts', constant: 'initCode' },
+}
 
 /** By the names of src/system/architecture.ts. */
 const targets = {
@@ -36,29 +41,30 @@ const flags = [
   ),
 ]
 
-/** It is locked into memory, and travels in the package once for each architecture. */
+/** A deadman is locked into memory, and all travel in the package once for each architecture. */
 const LARGEST = 8 * 1024
 
-const run = (program, ...options) => execFileSync(program, options, { encoding: 'utf8', cwd: source })
+const run = (program, ...options) => execFileSync(program, options, { encoding: 'utf8' })
 
-function build(name, directory) {
+function build(program, name, directory) {
   const { compiler, flags: own } = targets[name]
   const file = join(directory, name)
-  run(compiler, ...flags, ...own, 'deadman.c', '-o', file)
+  run(compiler, ...flags, ...own, join(root, 'native', program, `${program}.c`), '-o', file)
   const segments = run('readelf', '--program-headers', '--wide', file)
   const loads = segments.match(/^ {2}LOAD .*$/gm) ?? []
   if (loads.length !== 1 || !/ R E /.test(loads[0]))
-    throw new Error(`${name}: one segment to read and run was expected, and nothing to write:\n${segments}`)
+    throw new Error(`${program}, ${name}: one segment to read and run was expected, and nothing to write:\n${segments}`)
   const relocations = run('readelf', '--relocs', file)
-  if (!relocations.includes('There are no relocations')) throw new Error(`${name} needs relocations:\n${relocations}`)
+  if (!relocations.includes('There are no relocations'))
+    throw new Error(`${program}, ${name} needs relocations:\n${relocations}`)
   const bytes = readFileSync(file)
-  if (bytes.length > LARGEST) throw new Error(`${name} has ${bytes.length} bytes, more than ${LARGEST}`)
+  if (bytes.length > LARGEST) throw new Error(`${program}, ${name} has ${bytes.length} bytes, more than ${LARGEST}`)
   return bytes
 }
 
-function entry(name, directory) {
+function entry(program, name, directory) {
   const lines =
-    build(name, directory)
+    build(program, name, directory)
       .toString('base64')
       .match(/.{1,110}/g) ?? []
   const version = run(targets[name].compiler, '-dumpfullversion').trim()
@@ -70,23 +76,25 @@ ${lines.map((line) => `      '${line}'`).join(' +\n')},
 `
 }
 
-const names = Object.keys(targets)
-const [directory] = process.argv.slice(2)
-if (directory !== undefined) {
-  for (const name of names.filter((each) => isInstalled(targets[each].compiler))) build(name, directory)
-} else {
-  const made = mkdtempSync(join(tmpdir(), 'linux-kexec-deadman-'))
+function write(program) {
+  const { file, constant } = programs[program]
+  const made = mkdtempSync(join(tmpdir(), `linux-kexec-${program}-`))
   try {
-    const text = `// Compiled from native/deadman by scripts/build-deadman.mjs. Do not edit.
+    const text = `// Compiled from native/${program} by scripts/build-programs.mjs. Do not edit.
 
 /**
  * By architecture: the program in base64, and its compiler. Another version of that makes other bytes from the same source.
  */
-export const deadmanCode = {
-${names.map((name) => entry(name, made)).join('')}} as const
+export const ${constant} = {
+${names.map((name) => entry(program, name, made)).join('')}} as const
 `
-    writeFileSync(join(root, 'src/trial/guards/deadman-code.ts'), text)
+    writeFileSync(join(root, file), text)
   } finally {
     rmSync(made, { recursive: true, force: true })
   }
 }
+
+const names = Object.keys(targets)
+const [program, directory] = process.argv.slice(2)
+if (program === undefined) for (const each of Object.keys(programs)) write(each)
+else for (const name of names.filter((each) => isInstalled(targets[each].compiler))) build(program, name, directory)

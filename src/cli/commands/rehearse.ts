@@ -1,0 +1,133 @@
+import { writeFileSync } from 'node:fs'
+import { KexecError } from '../../errors.ts'
+import type { RehearseOptions } from '../../rehearsal/model/options.ts'
+import type { RehearsalOutcome, RehearsalPhase } from '../../rehearsal/model/rehearsal.ts'
+import { type Arguments, type Command, exit, jsonOption, UsageError } from '../arguments/command.ts'
+import { loadNotes, loadOptions, planOptions } from '../arguments/load-options.ts'
+import { rootOption } from '../arguments/root-option.ts'
+import { note, noteLine, print, printJson } from '../output/output.ts'
+import { junitReport } from '../reports/junit-report.ts'
+import { rehearsalReport } from '../reports/rehearsal-report.ts'
+
+const {
+  trial: _trial,
+  deadline: _deadline,
+  fallback: _fallback,
+  panic: _panic,
+  'verify-in-purgatory': _verify,
+  ...planned
+} = loadOptions
+
+export const command: Command = {
+  name: 'rehearse',
+  summary: 'Carries out a plan in QEMU: another kernel loads it there and starts it. Touches nothing of this machine.',
+  operands: '[ENTRY|FILE]',
+  arity: [0, 1],
+  options: {
+    ...planned,
+    from: { type: 'string', value: 'FILE', help: 'the kernel that loads it (default: the running one)' },
+    init: { type: 'string', value: 'CMD', help: "run this in the initrd's /bin/sh; its exit status decides" },
+    expect: {
+      type: 'string',
+      value: 'TEXT',
+      help: "run the initrd's own init, until the console has this text",
+    },
+    'root-image': {
+      type: 'string',
+      value: 'FILE',
+      help: 'a disk for the new kernel, /dev/vda; its file does not change',
+    },
+    memory: { type: 'string', value: 'MIB', help: 'memory of the machine (1024, or what the files need)' },
+    cpus: { type: 'string', value: 'N', help: 'its processors (1)' },
+    accelerator: { type: 'string', value: 'NAME', help: 'auto, kvm or tcg' },
+    timeout: { type: 'string', value: 'SECONDS', help: 'for each phase of the new kernel (120)' },
+    keep: { type: 'string', value: 'DIR', help: 'make this directory, and keep kernel, initrd and console in it' },
+    console: { type: 'boolean', help: 'show the console as it comes' },
+    junit: { type: 'string', value: 'FILE', help: 'write a JUnit report, too' },
+    root: rootOption,
+    json: jsonOption,
+  },
+  examples: [
+    ['linux-kexec rehearse newest', 'would the newest kernel reach userspace?'],
+    [
+      "linux-kexec rehearse arch/x86/boot/bzImage --no-initrd --command-line console=ttyS0 --init 'uname -r'",
+      'a kernel just built',
+    ],
+    ["linux-kexec rehearse newest --expect 'login:' --root-image disk.qcow2", 'as far as the prompt of a system'],
+  ],
+  notes: `${loadNotes}
+
+The initrd gets a small first process of our own, unless --expect is given: it reports and ends,
+and mounts no root file system. Exit status 0 when the new kernel reached userspace, 1 when not,
+3 when the plan is refused; with --init the status of the command. Needs QEMU, and no privilege.`,
+  async run(args) {
+    const interruption = new AbortController()
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(name, () => interruption.abort(new Error(name)))
+    const { rehearse } = await import('../../rehearsal/rehearse.ts')
+    const rehearsal = await rehearse({ ...rehearseOptions(args), signal: interruption.signal })
+    const junit = args.text('junit')
+    if (junit !== undefined) write(junit, junitReport(rehearsal))
+    if (args.flag('json')) printJson(rehearsal)
+    else print(rehearsalReport(rehearsal, args.text('keep') ?? null))
+    return statusOf(rehearsal.outcome)
+  },
+}
+
+function statusOf(outcome: RehearsalOutcome): number {
+  if (outcome.kind === 'failed') return outcome.status
+  if (outcome.kind === 'refused') return exit.refused
+  return outcome.kind === 'passed' ? exit.done : exit.failed
+}
+
+const steps: Readonly<Record<RehearsalPhase, string>> = {
+  'first boot': 'booting the kernel that loads it',
+  load: 'loading the plan',
+  jump: 'starting the new kernel',
+  boot: 'the new kernel is booting',
+  run: 'the new kernel has reached userspace',
+}
+
+function rehearseOptions(args: Arguments): RehearseOptions {
+  const accelerator = args.text('accelerator') ?? 'auto'
+  if (accelerator !== 'auto' && accelerator !== 'kvm' && accelerator !== 'tcg')
+    throw new UsageError(`--accelerator takes auto, kvm or tcg, not '${accelerator}'`)
+  if (args.text('init') !== undefined && args.text('expect') !== undefined)
+    throw new UsageError("--init and --expect exclude each other: with --expect, the initrd's own init runs")
+  const { trial: _, panic: __, verifyInPurgatory: ___, ...plan } = planOptions(args)
+  const seconds = number(args, 'timeout')
+  return {
+    ...plan,
+    accelerator,
+    ...given('root', args.text('root')),
+    ...given('from', args.text('from')),
+    ...given('init', args.text('init')),
+    ...given('expect', args.text('expect')),
+    ...given('rootImage', args.text('root-image')),
+    ...given('keep', args.text('keep')),
+    ...given('memory', number(args, 'memory')),
+    ...given('cpus', number(args, 'cpus')),
+    ...given('timeout', seconds === undefined ? undefined : seconds * 1000),
+    onPhase: (phase) => noteLine(steps[phase]),
+    ...given('onConsole', args.flag('console') ? note : undefined),
+  }
+}
+
+function number(args: Arguments, name: string): number | undefined {
+  const text = args.text(name)
+  if (text === undefined) return undefined
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new UsageError(`--${name} takes a whole number, not '${text}'`)
+  return Number(text)
+}
+
+function given<Key extends keyof RehearseOptions>(key: Key, value: RehearseOptions[Key] | undefined) {
+  return (value === undefined ? {} : { [key]: value }) as Pick<RehearseOptions, Key>
+}
+
+function write(path: string, text: string): void {
+  try {
+    writeFileSync(path, text)
+  } catch (cause) {
+    throw new KexecError('the report cannot be written', { reason: 'io', path, cause })
+  }
+}

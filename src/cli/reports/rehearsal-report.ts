@@ -1,0 +1,112 @@
+import type { RehearsalOutcome, RehearsalPhase } from '../../rehearsal/model/rehearsal.ts'
+import type { Rehearsal } from '../../rehearsal/rehearse.ts'
+import { formatBytes } from '../../text.ts'
+import { stdout } from '../output/descriptor.ts'
+import { lineWidth, placed, table } from '../output/layout.ts'
+
+/** Lines of the console that are shown when the new kernel did not come up. */
+const SHOWN = 25
+
+/** Lines of a kernel's own report of a fault, which begins before the last lines. */
+const FAULT = /Kernel panic - not syncing|\bOops\b|\bBUG: |kernel BUG at|[Uu]nable to handle|Internal error: /
+
+/** A rehearsal for people: how it ended, why, and the last lines. @param kept the directory with its files */
+export function rehearsalReport(rehearsal: Rehearsal, kept: string | null): string {
+  const width = lineWidth(stdout)
+  const { outcome, cause, report, from, added, plan } = rehearsal
+  const passed = outcome.kind === 'passed'
+  const verdict = placed(outcomeWords(outcome), {
+    width,
+    label: passed ? 'passed:' : `${outcome.kind}:`,
+    labelStyle: passed ? 'green' : 'red',
+    hanging: 2,
+  })
+  const rows = [
+    ['  kernel', `${plan.kernel}${plan.version === null ? '' : `, ${plan.version}`}`],
+    ['  loaded by', `${from.path}, ${from.reason}`],
+    ...(added.length === 0 ? [] : [['  added', added.join(' ')]]),
+    ...(report === null ? [] : [['  it saw', seen(rehearsal)]]),
+    ...timeRows(rehearsal),
+  ]
+  const why = passed || cause === null ? [] : placed(cause, { width, indent: 2 })
+  const lines = passed ? [] : consoleLines(rehearsal.console)
+  const shown = lines.length === 0 ? [] : ['', 'The console ended with:', ...lines.map((line) => `  ${line}`)]
+  return [...verdict, ...why, ...table(rows, { width }), ...shown, ...keptLines(kept, rehearsal)].join('\n')
+}
+
+/** An outcome as a sentence. */
+export function outcomeWords(outcome: RehearsalOutcome): string {
+  switch (outcome.kind) {
+    case 'passed':
+      return 'the new kernel reached userspace'
+    case 'oopsed':
+      return `the new kernel reached userspace, and reported a fault before: ${outcome.message}`
+    case 'failed':
+      return `the command in the new kernel ended with status ${outcome.status}`
+    case 'not-as-planned':
+      return `the new kernel got something else than planned: ${outcome.differences.join('; ')}`
+    case 'panicked':
+      return `the kernel panicked ${when[outcome.phase]}: ${outcome.message}`
+    case 'root-not-found':
+    case 'init-failed':
+      return outcome.message
+    case 'hung':
+      return `nothing more came ${when[outcome.phase]}, after: ${outcome.after}`
+    case 'silent':
+      return 'the new kernel printed nothing'
+    case 'timed-out':
+      return `the time was over ${when[outcome.phase]}`
+    case 'powered-off':
+      return `the machine was switched off ${when[outcome.phase]}`
+    case 'rebooted':
+      return `the machine was reset ${when[outcome.phase]}`
+    case 'refused':
+    case 'not-loaded':
+      return outcome.error.message
+    case 'qemu-died':
+      return `QEMU ended by itself: ${outcome.message}`
+  }
+}
+
+const when: Readonly<Record<RehearsalPhase, string>> = {
+  'first boot': 'while the kernel that loads it booted',
+  load: 'during the load',
+  jump: 'between the two kernels',
+  boot: 'while the new kernel booted',
+  run: 'in userspace',
+}
+
+function seen({ report }: Rehearsal): string {
+  if (report === null) return ''
+  const memory = report.memory === null ? '' : `, ${formatBytes(report.memory)} of memory`
+  return `${report.release}${memory}, command line ${report.commandLine}`
+}
+
+function timeRows({ phases }: Rehearsal): string[][] {
+  const entries = Object.entries(phases)
+  if (entries.length === 0) return []
+  return [['  took', entries.map(([phase, time]) => `${phase} ${(time / 1000).toFixed(1)} s`).join(', ')]]
+}
+
+/** The last lines; where the kernel reported a fault shortly before, all from that on. */
+function consoleLines(text: string): string[] {
+  const lines = text.trimEnd().split('\n')
+  const recent = lines.slice(-10 * SHOWN)
+  const fault = recent.findIndex((line) => FAULT.test(line))
+  return (fault === -1 ? lines.slice(-SHOWN) : recent.slice(Math.min(fault, recent.length - SHOWN))).filter(
+    (line) => line !== '',
+  )
+}
+
+function keptLines(kept: string | null, { outcome, report, plan, added }: Rehearsal): string[] {
+  if (kept === null || outcome.kind === 'refused') return []
+  const parameters =
+    report?.commandLine ?? [plan.commandLine, ...added.filter((word) => !word.startsWith('/'))].join(' ')
+  const program = process.arch === 'arm64' ? 'qemu-system-aarch64 -M virt -cpu max' : 'qemu-system-x86_64'
+  const command = `${program} -m 1024 -nographic -kernel ${quoted(`${kept}/kernel`)} -initrd ${quoted(`${kept}/initrd`)} -append ${quoted(parameters)}`
+  return ['', 'The new kernel alone, without a kexec:', `  ${command}`]
+}
+
+function quoted(word: string): string {
+  return /^[\w./=:-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}

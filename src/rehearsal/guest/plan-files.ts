@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import { posix } from 'node:path'
+import type { ByteSource } from '../../bytes/bytes.ts'
+import { crc32 } from '../../bytes/crc32.ts'
+import type { LoadPlan } from '../../plan/load-plan.ts'
+
+const CHUNK = 4 * 1024 * 1024
+
+/** A file with the bytes that a plan would hand to the kernel. */
+export interface PlanFile {
+  readonly path: string
+  readonly size: number
+  readonly sha256: string
+  readonly crc32: number
+}
+
+/** Writes what the plan would load into a directory. @throws KexecError as `prepare()` of a plan */
+export async function writePlanFiles(
+  plan: LoadPlan,
+  directory: string,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly kernel: PlanFile; readonly initrd: PlanFile | null }> {
+  await plan.prepare(signal === undefined ? {} : { signal })
+  const { kernel, initrd } = plan.preparedBytes()
+  return {
+    kernel: await writeSource(kernel, posix.join(directory, 'kernel')),
+    initrd: initrd === null ? null : await writeSource(initrd, posix.join(directory, 'initrd')),
+  }
+}
+
+async function writeSource(source: ByteSource, path: string): Promise<PlanFile> {
+  const output = await open(path, 'wx', 0o600)
+  const hash = createHash('sha256')
+  let crc = 0
+  try {
+    for (let at = 0; at < source.size; at += CHUNK) {
+      const bytes = source.read(at, Math.min(CHUNK, source.size - at))
+      hash.update(bytes)
+      crc = crc32(bytes, crc)
+      await output.write(bytes)
+    }
+  } finally {
+    await output.close()
+  }
+  return { path, size: source.size, sha256: hash.digest('hex'), crc32: crc }
+}

@@ -1,0 +1,292 @@
+import { mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { heed } from '../abort.ts'
+import { hasParameter } from '../cmdline/look-up.ts'
+import { parseCommandLine } from '../cmdline/parse.ts'
+import { KexecError } from '../errors.ts'
+import type { LoadPlan } from '../plan/load-plan.ts'
+import { listOf, type PlanOptions } from '../plan/model/options.ts'
+import { plan as planFor } from '../plan/plan.ts'
+import { unpackedKernel } from '../vm/guest/unpacked-kernel.ts'
+import { ProvisionError } from '../vm/host/process.ts'
+import { type Architecture, architectures } from '../vm/machine/architectures.ts'
+import { provenAccelerator } from '../vm/provision/accelerator.ts'
+import { causeOf } from './cause.ts'
+import { type CarriedPlan, commandsFor, writeLoadingInitrd } from './guest/loading-initrd.ts'
+import { chooseLoadingKernel, type LoadingKernel } from './guest/loading-kernel.ts'
+import { type PlanFile, writePlanFiles } from './guest/plan-files.ts'
+import { hasInit, initOverlay, initParameter, newWord } from './init/init.ts'
+import { type MachineRecord, runRehearsal } from './machine/rehearsal-machine.ts'
+import type { RehearseOptions } from './model/options.ts'
+import type { GuestReport, RehearsalOutcome, RehearsalRecord } from './model/rehearsal.ts'
+
+/** A rehearsal that was carried out. */
+export interface Rehearsal extends RehearsalRecord {
+  /** The plan that was rehearsed, as `plan --json` shows it. */
+  readonly plan: ReturnType<LoadPlan['toJSON']>
+  /** The kernel that loaded it. */
+  readonly from: LoadingKernel
+  /** What the rehearsal changed: parameters, and files of the initrd. */
+  readonly added: readonly string[]
+  readonly accelerator: 'kvm' | 'tcg' | null
+}
+
+/** Machines that can be rehearsed, by Node's name of this one: Node runs in the guest. */
+const machines: Readonly<Record<string, Architecture>> = { x64: architectures.amd64, arm64: architectures.arm64 }
+
+const TIMEOUT = 120_000
+const MIB = 1024 * 1024
+/** QCOW_MAGIC, block/qcow2.h of QEMU. */
+const QCOW2 = Buffer.from('QFI\xfb', 'latin1')
+
+/**
+ * Carries out a plan in QEMU: another kernel loads it, with our engine, and starts it. Nothing of this machine is changed.
+ * @throws KexecError when there is nothing to plan for, or this machine cannot rehearse; ProvisionError without QEMU
+ */
+export async function rehearse(options: RehearseOptions): Promise<Rehearsal> {
+  const { signal } = options
+  heed(signal)
+  const architecture = machines[process.arch]
+  if (architecture === undefined) throw unsupported(`a rehearsal cannot run on ${process.arch} machines`)
+  const wanted = planOptionsOf(options)
+  using bare = await planFor(wanted)
+  const json = bare.toJSON()
+  const from = await chooseLoadingKernel(options.from, bare, options.root)
+  const [refusal] = bare.refusals
+  const common = { plan: json, from }
+  if (refusal !== undefined) return { ...common, ...refused(refusal) }
+  if (!hasInit(bare.image.architecture ?? ''))
+    throw unsupported(`a rehearsal cannot start kernels of ${bare.image.architecture ?? 'an unknown architecture'}`)
+  const directory = await makeDirectory(options.keep)
+  try {
+    return { ...common, ...(await carryOut({ options, wanted, bare, from, architecture, directory })) }
+  } catch (error) {
+    throw asKexecError(error)
+  } finally {
+    if (options.keep === undefined) await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function makeDirectory(keep: string | undefined): Promise<string> {
+  if (keep === undefined) return mkdtemp(join(tmpdir(), 'linux-kexec-rehearsal-'))
+  try {
+    await mkdir(keep, { mode: 0o700 })
+  } catch (cause) {
+    const isThere = (cause as NodeJS.ErrnoException).code === 'EEXIST'
+    throw new KexecError(
+      isThere
+        ? 'the directory to keep the files in is there already'
+        : 'the directory to keep the files in cannot be made',
+      {
+        reason: isThere ? 'invalid-argument' : 'io',
+        path: keep,
+        hint: 'Name a new directory, in one that is there.',
+        refused: true,
+        cause,
+      },
+    )
+  }
+  return keep
+}
+
+/** QEMU, or what it needs, is missing; or there is no room for the files. */
+function asKexecError(error: unknown): unknown {
+  if (error instanceof ProvisionError) {
+    const { hint } = error
+    const [summary = ''] = error.message.split('\n')
+    return new KexecError(summary, {
+      reason: 'unsupported-platform',
+      ...(hint === undefined ? {} : { hint }),
+      refused: true,
+      cause: error,
+    })
+  }
+  const { code, path, syscall } = error as NodeJS.ErrnoException
+  if (error instanceof KexecError || code === undefined || syscall === undefined) return error
+  return new KexecError('the files of the rehearsal cannot be written', {
+    reason: 'io',
+    code,
+    hint: `It needs some 300 MB, in ${tmpdir()}: TMPDIR names another directory.`,
+    ...(path === undefined ? {} : { path }),
+    cause: error,
+  })
+}
+
+interface Work {
+  readonly options: RehearseOptions
+  readonly wanted: PlanOptions
+  readonly bare: LoadPlan
+  readonly from: LoadingKernel
+  readonly architecture: Architecture
+  readonly directory: string
+}
+
+async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
+  const { options, wanted, bare, architecture, directory, from } = work
+  const kernel = await startable(from.path, architecture)
+  const accelerator = await chooseAccelerator(options, architecture, kernel)
+  const words = { loading: newWord(), loaded: newWord() }
+  const additions = additionsFor(work, accelerator, words.loaded)
+  using plan = await planFor({
+    ...wanted,
+    append: [...listOf(options.append), ...additions.parameters],
+    overlay: [...(options.overlay ?? []), ...additions.overlay],
+  })
+  const added = [...additions.parameters, ...additions.overlay.flatMap(({ destination }) => destination ?? [])]
+  const common = { added, accelerator }
+  const [refusal] = plan.refusals
+  if (refusal !== undefined) return { ...common, ...refused(refusal), added }
+  const files = await writePlanFiles(plan, directory, options.signal)
+  const carried: CarriedPlan = {
+    kernel: files.kernel.path,
+    initrd: files.initrd?.path ?? null,
+    commandLine: plan.commandLine,
+    engine: plan.engine,
+    fast: options.fast ?? false,
+    tryAnyway: options.tryAnyway ?? false,
+  }
+  const initrd = join(directory, 'loading-initrd')
+  const commands = commandsFor(carried).map((each) => ({ output: 'report' as const, words: each }))
+  const port = architecture.control
+  const init = initOverlay(bare.image.architecture ?? '', { word: words.loading, port, commands })
+  await writeLoadingInitrd(initrd, carried, init)
+  const record = await runRehearsal({
+    architecture,
+    words,
+    timeout: options.timeout ?? TIMEOUT,
+    expect: options.expect ?? null,
+    signal: options.signal,
+    onPhase: options.onPhase,
+    onConsole: options.onConsole,
+    qemu: {
+      accelerator,
+      memory: options.memory ?? (await memoryFor(initrd, files)),
+      cpus: options.cpus ?? 1,
+      direct: { kernel, initrd, commandLine: loadingCommandLine(architecture, accelerator) },
+      extra: [...(await rootDisk(options.rootImage)), ...(options.qemuArguments ?? [])],
+    },
+  })
+  if (options.keep !== undefined) await writeFile(join(directory, 'console.log'), record.console)
+  return { ...common, ...concluded(record, plan, files.initrd, architecture) }
+}
+
+/** What the rehearsal adds to the plan so that it sees how far the new kernel came. */
+function additionsFor({ options, bare, architecture }: Work, accelerator: 'kvm' | 'tcg', word: string) {
+  const ownConsole = hasParameter(parseCommandLine(bare.commandLine), 'console')
+  const parameters = [
+    // A kernel that has no console= prints to a screen, and there is none.
+    ...(ownConsole ? [] : [`console=${architecture.console}`]),
+    ...(accelerator === 'tcg' ? (architecture.parameters ?? []) : []),
+    ...(options.expect === undefined ? [initParameter, 'retain_initrd'] : []),
+  ]
+  if (options.expect !== undefined) return { parameters, overlay: [] }
+  const commands =
+    options.init === undefined ? [] : [{ output: 'console' as const, words: ['/bin/sh', '-c', options.init] }]
+  const overlay = initOverlay(bare.image.architecture ?? '', { word, port: architecture.control, commands })
+  return { parameters, overlay }
+}
+
+function loadingCommandLine(architecture: Architecture, accelerator: 'kvm' | 'tcg'): string {
+  const emulated = accelerator === 'tcg' ? (architecture.parameters ?? []) : []
+  return [`console=${architecture.console}`, 'panic=-1', 'loglevel=6', 'nokaslr', initParameter, ...emulated].join(' ')
+}
+
+/** Written to in memory only. */
+async function rootDisk(image: string | undefined): Promise<string[]> {
+  if (image === undefined) return []
+  const file = await open(image)
+  const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0).finally(() => file.close())
+  const format = buffer.equals(QCOW2) ? 'qcow2' : 'raw'
+  return ['-drive', `if=virtio,format=${format},snapshot=on,file=${image.replaceAll(',', ',,')}`]
+}
+
+/** QEMU loads no EFI zboot image before its version 8.0. */
+async function startable(path: string, architecture: Architecture): Promise<string> {
+  return architecture === architectures.amd64 ? path : unpackedKernel(path)
+}
+
+async function chooseAccelerator(
+  { accelerator = 'auto' }: RehearseOptions,
+  architecture: Architecture,
+  kernel: string,
+): Promise<'kvm' | 'tcg'> {
+  if (accelerator !== 'auto') return accelerator
+  return provenAccelerator(architecture, kernel, undefined, () => {})
+}
+
+/** The archive and what is unpacked of it, the plan's files a second time as the kernel holds them, and what both kernels need. */
+async function memoryFor(initrd: string, files: { kernel: PlanFile; initrd: PlanFile | null }): Promise<number> {
+  const { size } = await stat(initrd)
+  const planned = files.kernel.size + (files.initrd?.size ?? 0)
+  return Math.max(1024, Math.ceil((2 * size + 5 * planned) / MIB) + 384)
+}
+
+function planOptionsOf(options: RehearseOptions): PlanOptions {
+  const {
+    from: _from,
+    init: _init,
+    expect: _expect,
+    memory: _memory,
+    cpus: _cpus,
+    timeout: _timeout,
+    accelerator: _accelerator,
+    qemuArguments: _arguments,
+    rootImage: _image,
+    keep: _keep,
+    onPhase: _phase,
+    onConsole: _console,
+    ...planned
+  } = options
+  // This machine's policy is another question: the plan shows its verdict, and another kernel loads it here.
+  return { ...planned, tryAnyway: true }
+}
+
+function refused(error: KexecError): RehearsalRecord & Pick<Rehearsal, 'added' | 'accelerator'> {
+  const { reason, summary: message, hint, evidence } = error
+  const outcome: RehearsalOutcome = {
+    kind: 'refused',
+    error: { reason, message, evidence, ...(hint === undefined ? {} : { hint }) },
+  }
+  return { outcome, cause: hint ?? null, report: null, phases: {}, console: '', added: [], accelerator: null }
+}
+
+function concluded(
+  record: MachineRecord,
+  plan: LoadPlan,
+  initrd: PlanFile | null,
+  architecture: Architecture,
+): RehearsalRecord {
+  const differences = record.report === null ? [] : differencesOf(record.report, plan.commandLine, initrd)
+  const outcome: RehearsalOutcome =
+    record.outcome.kind === 'passed' && differences.length > 0
+      ? { kind: 'not-as-planned', differences }
+      : record.outcome
+  const cause = causeOf({ ...record, outcome, commandLine: plan.commandLine, initrd, port: architecture.console })
+  return { ...record, outcome, cause }
+}
+
+/** The new kernel must have got what was planned. */
+function differencesOf(report: GuestReport, commandLine: string, initrd: PlanFile | null): string[] {
+  const seen = parseCommandLine(report.commandLine).parameters.map(({ raw }) => raw)
+  const planned = parseCommandLine(commandLine).parameters.map(({ raw }) => raw)
+  const isSame = seen.length === planned.length && planned.every((raw, index) => raw === seen[index])
+  return [
+    ...(isSame ? [] : [`its command line was '${report.commandLine}', and '${commandLine}' was planned`]),
+    ...(report.initrd === null || initrd === null || isSameInitrd(report.initrd, initrd)
+      ? []
+      : [`its initrd had ${report.initrd.size} bytes with another checksum than the ${initrd.size} that were loaded`]),
+  ]
+}
+
+function isSameInitrd(seen: { size: number; crc32: number }, { size, crc32 }: PlanFile): boolean {
+  return seen.size === size && seen.crc32 === crc32
+}
+
+function unsupported(summary: string): KexecError {
+  return new KexecError(summary, {
+    reason: 'unsupported-platform',
+    hint: 'Rehearse on an x86_64 or arm64 machine, of the architecture of the kernel.',
+    refused: true,
+  })
+}
