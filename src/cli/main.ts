@@ -36,8 +36,8 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
     summary: 'start the loaded kernel at once, without stopping services',
     load: () => import('./commands/exec.ts'),
   },
-  trial: { summary: 'show, confirm or cancel a trial', load: () => import('./commands/trial.ts') },
-  last: { summary: 'the last kexec: from where, and how long it took', load: () => import('./commands/last.ts') },
+  trial: { summary: 'show, confirm or cancel a trial', load: () => import('./commands/trial/trial.ts') },
+  last: { summary: 'the last kexec: from where, and how long it took', load: () => import('./commands/trial/last.ts') },
   kexec: { summary: 'stand in for kexec(8) of kexec-tools', load: () => import('./kexec8/command.ts') },
 }
 

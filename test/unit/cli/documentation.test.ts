@@ -25,14 +25,14 @@ const names =
   'list inspect plan load rehearse unload status crash-size service policy doctor handover reboot exec trial last kexec'.split(
     ' ',
   )
-/** Files of commands that do not stand directly in src/cli/commands. */
-const places: Readonly<Record<string, string>> = {
-  kexec: 'kexec8/command',
-  trial: 'commands/trial/trial',
-  last: 'commands/trial/last',
+/** Commands that do not stand directly in src/cli/commands. */
+const places: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
+  kexec: () => import('../../../src/cli/kexec8/command.ts'),
+  trial: () => import('../../../src/cli/commands/trial/trial.ts'),
+  last: () => import('../../../src/cli/commands/trial/last.ts'),
 }
 const commands: Command[] = await Promise.all(
-  names.map(async (name) => (await import(`../../../src/cli/${places[name] ?? `commands/${name}`}.ts`)).command),
+  names.map(async (name) => (await (places[name]?.() ?? import(`../../../src/cli/commands/${name}.ts`))).command),
 )
 const jsonPage = readFileSync('docs/json.md', 'utf8')
 const errorPage = readFileSync('docs/errors.md', 'utf8')

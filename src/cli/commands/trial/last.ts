@@ -1,8 +1,8 @@
-import { lastKexec } from '../../trial/last/last.ts'
-import { type Command, exit, jsonOption } from '../arguments/command.ts'
-import { rootOption, systemOf } from '../arguments/root-option.ts'
-import { print, printJson } from '../output/output.ts'
-import { lastReport } from '../reports/last-report.ts'
+import { lastKexec } from '../../../trial/last/last.ts'
+import { type Command, exit, jsonOption } from '../../arguments/command.ts'
+import { rootOption, systemOf } from '../../arguments/root-option.ts'
+import { print, printJson } from '../../output/output.ts'
+import { lastReport } from '../../reports/last-report.ts'
 
 export const command: Command = {
   name: 'last',
