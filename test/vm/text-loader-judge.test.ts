@@ -5,6 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readBootMenu } from '../../src/entries/discover.ts'
 import type { IdentifyKernel } from '../../src/entries/names/identify.ts'
 import { System } from '../../src/system/system.ts'
+import { candidatesFor } from '../../src/trial/loader/candidates.ts'
+import { makeChange } from '../../src/trial/loader/change.ts'
+import { OverlaidSystem } from '../../src/trial/loader/overlaid-system.ts'
 import { plainFirmware } from '../../src/vm/firmware/firmware.ts'
 import { execute } from '../../src/vm/host/process.ts'
 import { architectures } from '../../src/vm/machine/architectures.ts'
@@ -53,18 +56,44 @@ function lay(tree: LoaderTree, loader: string, telling: (name: string) => Buffer
   return root
 }
 
-/** What our reading of the tree boots by default. */
-async function ours(root: string, source: string, architecture: string): Promise<Boot> {
-  const identify: IdentifyKernel = (bytes) => ({
+const identifyAs =
+  (architecture: string): IdentifyKernel =>
+  (bytes) => ({
     architecture,
     version: null,
     bootable: /^(?:MZ|@k)/.test(bytes.toString('latin1', 0, 2)) || bytes.toString('latin1', 0x202, 0x206) === 'HdrS',
     description: 'a program that tells',
   })
-  const { entries } = await readBootMenu({ system: new System(root), identify })
+
+/** What our reading of the tree boots by default. */
+async function ours(root: string, source: string, architecture: string): Promise<Boot> {
+  const { entries } = await readBootMenu({ system: new System(root), identify: identifyAs(architecture) })
   const chosen = entries.find((entry) => entry.isDefault && entry.sources.some((name) => name === source))
   if (chosen === undefined) throw new Error(`no default among ${JSON.stringify(entries)}`)
   return { kernel: chosen.kernel, initrds: chosen.initrds, options: plain(chosen.commandLine ?? '') }
+}
+
+/**
+ * Changes the configuration so that another entry becomes the default, as a trial's fallback and its confirmation do.
+ * @returns what that entry boots; undefined where there is none, or no change leads there
+ */
+async function chooseAnother(root: string, architecture: string): Promise<Boot | undefined> {
+  const system = new System(root)
+  const identify = identifyAs(architecture)
+  const menu = await readBootMenu({ system, identify })
+  const loader = menu.loaders.find(({ inCharge }) => inCharge)
+  const entry = menu.entries.find(
+    (each) => !each.isDefault && each.kernel !== null && each.sources.includes('extlinux'),
+  )
+  if (loader === undefined || entry === undefined) return undefined
+  const { list = [] } = candidatesFor(system, { menu, loader, entry, isLasting: true }) ?? {}
+  for (const { change, content } of list) {
+    const then = await readBootMenu({ system: new OverlaidSystem(root, change.path, content), identify })
+    if (then.entries.find(({ isDefault }) => isDefault)?.id !== entry.id) continue
+    makeChange(system, change)
+    return { kernel: entry.kernel, initrds: entry.initrds, options: plain(entry.commandLine ?? '') }
+  }
+  return undefined
 }
 
 /** Without the names of initrds and the loader's own mark. */
@@ -121,6 +150,16 @@ describe('the real SYSLINUX', () => {
     const root = lay(tree, 'syslinux', tellingKernel)
     expect(await ours(root, 'extlinux', 'x86_64')).toEqual(await judge(root))
   })
+
+  const changed = ['DEFAULT of the prompt', 'ONTIMEOUT', 'MENU DEFAULT', 'DEFAULT beside UI']
+  test.each(syslinuxTrees.filter(({ name }) => changed.includes(name)))('$name: another default', async (tree) => {
+    const root = lay(tree, 'syslinux', tellingKernel)
+    const before = await ours(root, 'extlinux', 'x86_64')
+    const chosen = await chooseAnother(root, 'x86_64')
+    expect(chosen).toBeDefined()
+    expect(chosen).not.toEqual(before)
+    expect(await judge(root)).toEqual(chosen)
+  })
 })
 
 describe('the real rEFInd', () => {
@@ -143,6 +182,16 @@ describe('the real rEFInd', () => {
 })
 
 describe('the real U-Boot', () => {
+  /** The trees with another label to choose. */
+  const anotherDefault = [
+    'the default label',
+    'the first label',
+    'MENU DEFAULT',
+    'ONTIMEOUT',
+    'a label of several words',
+    'an included file',
+  ]
+
   /** One machine for all trees, each on a disk of its own. */
   async function judgeAll(roots: readonly string[]): Promise<Boot[]> {
     const images: string[] = []
@@ -194,5 +243,13 @@ describe('the real U-Boot', () => {
     const named = (boots: readonly Boot[]) => uBootTrees.map(({ name }, index) => ({ name, ...boots[index] }))
     const read = await Promise.all(roots.map((root) => ours(root, 'extlinux', 'aarch64')))
     expect(named(read)).toEqual(named(await judgeAll(roots)))
+  })
+
+  test('every tree with another default', async () => {
+    const trees = uBootTrees.map((tree) => ({ ...tree, root: lay(tree, 'u-boot', (name) => Buffer.from(`@k${name}`)) }))
+    const chosen = await Promise.all(trees.map(({ root }) => chooseAnother(root, 'aarch64')))
+    const able = trees.flatMap(({ name, root }, index) => (chosen[index] ? [{ name, root, boot: chosen[index] }] : []))
+    expect(able.map(({ name }) => name)).toEqual(anotherDefault)
+    expect(await judgeAll(able.map(({ root }) => root))).toEqual(able.map(({ boot }) => boot))
   })
 })

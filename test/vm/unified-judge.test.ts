@@ -15,8 +15,14 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fileBytes } from '../../src/bytes/bytes.ts'
+import { readBootMenu } from '../../src/entries/discover.ts'
+import type { BootLoader } from '../../src/entries/model/boot-menu.ts'
+import type { BootEntry } from '../../src/entries/model/entry.ts'
 import { unifiedKernel } from '../../src/plan/unified/unified-kernel.ts'
 import { System } from '../../src/system/system.ts'
+import { candidatesFor } from '../../src/trial/loader/candidates.ts'
+import { makeChange } from '../../src/trial/loader/change.ts'
+import type { LoaderChange } from '../../src/trial/model/loader-change.ts'
 import { writeCpio } from '../../src/vm/index.ts'
 import { findUkify, type Ukify } from '../unit/image/ukify.ts'
 import { untested } from '../untested.ts'
@@ -165,6 +171,21 @@ describe.each(judges.filter((judge): judge is [string, Ukify] => typeof judge[1]
         tail: given.initrd.tail.toString('latin1'),
       })
       expect(createHash('sha256').update(mine.initrd).digest('hex')).toBe(given.initrd.sha256)
+    })
+
+    // One suite is enough: loader.conf is older than profiles.
+    test.runIf(suite === 'trixie')('starts the profile that linux-kexec has chosen in loader.conf', async () => {
+      const conf = join(esp, 'loader/loader.conf')
+      writeFileSync(conf, '# ours\ntimeout 0\ndefault debian.efi \n')
+      const system = new System(esp)
+      const menu = await readBootMenu({ system })
+      const loader = menu.loaders.find(({ inCharge }) => inCharge) as BootLoader
+      const entry = menu.entries.find(({ id }) => id === 'debian.efi@reset') as BootEntry
+      const [candidate] = candidatesFor(system, { menu, loader, entry, isLasting: true })?.list ?? []
+      makeChange(system, candidate?.change as LoaderChange)
+      expect(readFileSync(conf, 'utf8')).toBe('# ours\ntimeout 0\ndefault debian.efi@reset \n')
+      const given = await (firmware as RealFirmware).boot(esp)
+      expect(given.commandLine.split(' ')).toContain('reset')
     })
 
     test('of several sections .initrd it gives the first to the kernel; we give all, and say so', async () => {
