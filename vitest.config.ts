@@ -14,6 +14,7 @@ const LONGEST = [
   'trial-watchdog',
   'trial',
   'examples',
+  'examples-rauc',
   'segments-arm64',
   'refused-images',
   'loaded-image',

@@ -34,12 +34,17 @@ export async function readState(directory) {
 }
 
 export async function writeState(directory, state) {
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  const path = join(directory, 'state.json')
+  const kept = { ...state, reports: state.reports.slice(-MOST_REPORTS) }
+  await writeInOneStep(join(directory, 'state.json'), `${JSON.stringify(kept, null, 2)}\n`)
+}
+
+/** Replaces a file: a power cut leaves the old one or the new one. */
+export async function writeInOneStep(path, text) {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const unfinished = `${path}.${randomBytes(6).toString('hex')}`
   const file = await open(unfinished, 'wx', 0o600)
   try {
-    await file.writeFile(`${JSON.stringify({ ...state, reports: state.reports.slice(-MOST_REPORTS) }, null, 2)}\n`)
+    await file.writeFile(text)
     await file.sync()
   } finally {
     await file.close()

@@ -1,11 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { readdirSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
 import type { ImageEntry } from '../../src/vm/index.ts'
-import { writeCpio } from '../../src/vm/initramfs/cpio.ts'
 import { blankDisk, findDisk } from './disk.ts'
+import { initThatExits, makeMenu } from './examples/machine.ts'
 import { BOOT, machineForFile } from './guests.ts'
 
 // examples/updater as an appliance has it: state, downloads and records of trials lie on a disk, and so does what the server
@@ -42,15 +40,6 @@ const files: ImageEntry[] = [
   { path: '/opt/bad.cpio', source: await initThatExits() },
 ]
 
-/** What makes an initrd end in a panic: an archive behind it, with another /init. */
-async function initThatExits(): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), 'linux-kexec-bad-'))
-  afterAll(() => rmSync(directory, { recursive: true }))
-  const path = join(directory, 'bad.cpio')
-  await writeCpio(path, [{ path: '/init', data: '#!/bin/sh\nexit 7\n', mode: 0o755 }])
-  return path
-}
-
 const machine = machineForFile(
   { disks: [blankDisk(256)], firmwareReboot: 'after-panic', panicGrace: 120_000 },
   { packages: ['e2fsprogs'], files },
@@ -60,12 +49,8 @@ const machine = machineForFile(
 async function settle(): Promise<void> {
   const started = await machine.vm.run(`${findDisk}
     blkid $d >/dev/null 2>&1 || mkfs.ext4 -q $d
-    mkdir -p /data /boot/grub && mount $d /data && mkdir -p -m 700 /data/linux-kexec && mkdir -p /data/published
-    cat > /boot/grub/grub.cfg <<'CFG'
-set timeout=5
-set default=old
-menuentry 'as it was' --id old { linux /boot/vmlinuz-${machine.older}; initrd /boot/initrd.img-${machine.older} }
-CFG`)
+    mkdir -p /data && mount $d /data && mkdir -p -m 700 /data/linux-kexec && mkdir -p /data/published
+    ${makeMenu(machine.older)}`)
   expect(started).toMatchObject({ status: 0 })
   await startServer()
 }
