@@ -1,4 +1,5 @@
-import { closeSync, readSync } from 'node:fs'
+import { closeSync } from 'node:fs'
+import { type ByteSource, fileBytes } from '../bytes/bytes.ts'
 import { sameCommandLine } from '../entries/merge.ts'
 import type { BootLoader, BootMenu } from '../entries/model/boot-menu.ts'
 import type { BootEntry } from '../entries/model/entry.ts'
@@ -15,6 +16,8 @@ export interface Tried {
   readonly release: string | null
   /** The files of its initrds; null where they do not all lie in files. */
   readonly initrds: readonly string[] | null
+  /** The bytes of a kernel that has no path, and of its initrds, null where they are not all known; else null. */
+  readonly inMemory: { readonly kernel: ByteSource; readonly initrds: readonly ByteSource[] | null } | null
   /** Its command line, without the parameters that are added for the trial. */
   readonly commandLine: string
 }
@@ -146,13 +149,25 @@ function compare(system: System, entry: BootEntry, loader: BootLoader, tried: Tr
 /** Whether an entry starts the same kernel in the same way; null where that is unknown. */
 function isSameStart(system: System, entry: BootEntry, tried: Tried): boolean | null {
   if (entry.commandLine !== null && !sameCommandLine(entry.commandLine, tried.commandLine)) return false
-  if (tried.initrds !== null && tried.kernel !== null) {
+  if (tried.kernel !== null) {
     const { initrds } = tried
-    if (initrds.length !== entry.initrds.length) return false
-    if (!entry.initrds.every((path, index) => isSameFile(system, path, initrds[index] as string))) return false
+    if (initrds !== null && !isSameList(entry.initrds, initrds, (one, other) => isSameFile(system, one, other)))
+      return false
+    return entry.kernel !== null && isSameFile(system, entry.kernel, tried.kernel)
   }
-  if (tried.kernel !== null) return entry.kernel !== null && isSameFile(system, entry.kernel, tried.kernel)
-  return entry.version !== null && tried.release !== null && entry.version !== tried.release ? false : null
+  if (entry.version !== null && tried.release !== null && entry.version !== tried.release) return false
+  if (tried.inMemory === null || entry.kernel === null) return null
+  const { kernel, initrds } = tried.inMemory
+  if (initrds !== null && !isSameList(entry.initrds, initrds, (path, bytes) => holds(system, path, bytes))) return false
+  return holds(system, entry.kernel, kernel)
+}
+
+function isSameList<One, Other>(
+  ones: readonly One[],
+  others: readonly Other[],
+  isSame: (one: One, other: Other) => boolean,
+): boolean {
+  return ones.length === others.length && ones.every((one, index) => isSame(one, others[index] as Other))
 }
 
 /** Whether two paths lead to one file, or to files with the same content: kernels are copied to the boot partition. */
@@ -161,29 +176,35 @@ function isSameFile(system: System, one: string, other: string): boolean {
   const [first, second] = [system.stat(one), system.stat(other)]
   if (first === undefined || second === undefined) return false
   if (first.dev === second.dev && first.ino === second.ino) return true
-  return first.size === second.size && haveSameContent(system, one, other)
+  if (first.size !== second.size) return false
+  return withFile(system, other, second.size, (bytes) => holds(system, one, bytes))
 }
 
 const PIECE = 1024 * 1024
 
-function haveSameContent(system: System, one: string, other: string): boolean {
-  const descriptors: number[] = []
-  try {
-    for (const path of [one, other]) descriptors.push(system.open(path))
-    const [mine, theirs] = [Buffer.alloc(PIECE), Buffer.alloc(PIECE)]
-    for (let at = 0; ; ) {
-      const [length, second] = [mine, theirs].map((buffer, index) =>
-        readSync(descriptors[index] as number, buffer, 0, PIECE, at),
-      ) as [number, number]
-      if (length !== second || !mine.subarray(0, length).equals(theirs.subarray(0, length))) return false
-      if (length === 0) return true
-      at += length
+/** Whether a file consists of these bytes. */
+function holds(system: System, path: string, bytes: ByteSource): boolean {
+  const stats = system.stat(path)
+  if (stats === undefined || stats.size !== bytes.size) return false
+  return withFile(system, path, stats.size, (file) => {
+    for (let at = 0; at < bytes.size; at += PIECE) {
+      const length = Math.min(PIECE, bytes.size - at)
+      if (!file.read(at, length).equals(bytes.read(at, length))) return false
     }
+    return true
+  })
+}
+
+/** What cannot be read cannot be told apart: then the fallback is not sure. */
+function withFile(system: System, path: string, size: number, compare: (bytes: ByteSource) => boolean): boolean {
+  let fd: number | undefined
+  try {
+    fd = system.open(path)
+    return compare(fileBytes(fd, size))
   } catch {
-    // What cannot be read cannot be told apart: then the fallback is not sure.
     return true
   } finally {
-    for (const fd of descriptors) closeSync(fd)
+    if (fd !== undefined) closeSync(fd)
   }
 }
 

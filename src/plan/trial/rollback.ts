@@ -72,8 +72,11 @@ function refused({ verdict, text, remedy }: Exclude<RollbackVerdict, { verdict: 
 function tried({ kernel, initrds, options }: Context, line: CommandLine): Tried {
   const files = initrds.archives.flatMap(({ file }) => (file?.stats == null ? [] : [file.path]))
   const isFile = typeof (options.kernel ?? '') === 'string'
+  const sources = initrds.archives.flatMap(({ file }) => (file === null ? [] : [file.source]))
+  const known = sources.length === initrds.archives.length && initrds.overlay.length === 0
   return {
     kernel: isFile ? kernel.file.path : null,
+    inMemory: isFile ? null : { kernel: kernel.file.source, initrds: known ? sources : null },
     release: kernel.image.version,
     initrds: files.length === initrds.archives.length && initrds.overlay.length === 0 ? files : null,
     commandLine: printCommandLine(withoutBoot(line)),

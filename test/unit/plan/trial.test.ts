@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseCommandLine, printCommandLine } from '../../../src/cmdline/parse.ts'
@@ -155,6 +155,22 @@ ${entries(newer)}`,
     const { refusals, trial: planned } = await trial({ trial: { fallback: 'other', allowGaps: true } }, asDebian)
     expect(refusals).toEqual([])
     expect(planned?.rollback).toMatchObject({ entry: 'other', kernel: `/boot/vmlinuz-${older}` })
+  })
+
+  test('is the default, too, for its own kernel from memory with another initrd, as an updater loads it', async () => {
+    const root = makeMachine({ ...debian, ...grub(older) })
+    const [kernel, initrd] = [`boot/vmlinuz-${older}`, `boot/initrd.img-${older}`].map((path) =>
+      readFileSync(join(root, path)),
+    ) as [Buffer, Buffer]
+    const refusals = async (options: PlanOptions) => {
+      const line = { commandLine: 'root=/dev/vda1 ro quiet', trial: { allowGaps: false } }
+      using made = await plan({ kernel, ...line, root, ...options })
+      return made.refusals.filter(({ reason }) => reason === 'no-rollback').map(({ message }) => message)
+    }
+    expect(await refusals({ initrds: [Buffer.concat([initrd, initrd])] })).toEqual([])
+    expect(await refusals({ initrds: [initrd] })).toEqual([
+      expect.stringContaining('is the very kernel that is to be tried'),
+    ])
   })
 
   test('no boot loader, no way back that is known', async () => {

@@ -1,6 +1,7 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { memoryBytes } from '../../../src/bytes/bytes.ts'
 import { readBootMenu } from '../../../src/entries/discover.ts'
 import type { BootEntry } from '../../../src/entries/model/entry.ts'
 import type { System } from '../../../src/system/system.ts'
@@ -69,19 +70,35 @@ test('the same kernel with another command line or initrd is a way back; a copy 
   expect(await judge(system, changed({ kernel: '/slot/vmlinuz' }))).toMatchObject({ verdict: 'sure' })
 })
 
-test('of a kernel in memory only its release can be compared', async () => {
+test('a kernel in memory is compared by its release, then by its bytes and those of its initrd', async () => {
   const system = machineWith('debian-three-kernels')
-  const inMemory = (release: string | null) => (entries: readonly BootEntry[]) => ({
+  const release = '6.12.107+deb12-amd64'
+  const bytesOf = (path: string) => readFileSync(join(system.root, path))
+  const [kernel, initrd] = [bytesOf(`boot/vmlinuz-${release}`), bytesOf(`boot/initrd.img-${release}`)]
+  const inMemory = (changes: Partial<Tried>) => (entries: readonly BootEntry[]) => ({
     ...ofDefault(entries),
-    kernel: null,
-    release,
+    ...{ kernel: null, initrds: null, inMemory: { kernel: memoryBytes(kernel), initrds: [memoryBytes(initrd)] } },
+    ...changes,
   })
-  expect(await judge(system, inMemory('6.13.0'))).toMatchObject({ verdict: 'sure' })
-  for (const release of ['6.12.107+deb12-amd64', null])
-    expect(await judge(system, inMemory(release))).toMatchObject({
-      verdict: 'unknown',
-      text: expect.stringContaining('may be the very kernel'),
-    })
+  const withInitrds = (...initrds: Buffer[]) => ({
+    inMemory: { kernel: memoryBytes(kernel), initrds: initrds.map((bytes) => memoryBytes(bytes)) },
+  })
+  expect(await judge(system, inMemory({ release: '6.13.0' }))).toMatchObject({ verdict: 'sure' })
+  for (const its of [release, null])
+    expect(await judge(system, inMemory({ release: its }))).toMatchObject({ verdict: 'same-kernel' })
+
+  const flipped = Buffer.from(kernel)
+  flipped[flipped.length - 1] = 1
+  const rebuilt = { kernel: memoryBytes(flipped), initrds: null }
+  expect(await judge(system, inMemory({ inMemory: rebuilt }))).toMatchObject({ verdict: 'sure' })
+  for (const initrds of [[], [initrd, initrd], [Buffer.from('another initrd')]])
+    expect(await judge(system, inMemory(withInitrds(...initrds)))).toMatchObject({ verdict: 'sure' })
+  const unknownInitrd = { kernel: memoryBytes(kernel), initrds: null }
+  expect(await judge(system, inMemory({ inMemory: unknownInitrd }))).toMatchObject({ verdict: 'same-kernel' })
+  expect(await judge(system, inMemory({ inMemory: null }))).toMatchObject({
+    verdict: 'unknown',
+    text: expect.stringContaining('may be the very kernel'),
+  })
 })
 
 test('the saved entry of GRUB’s environment block is the way back, by its own evidence', async () => {
@@ -156,7 +173,7 @@ test('a menu that waits for a key is no way back', async () => {
 
 test('a choice of systemd-boot for one boot is overwritten by the kexec; the kernel’s own trace of one is not a choice', async () => {
   const system = fixtureSystem('unified-images')
-  const tried = () => ({ kernel: '/x', release: null, initrds: null, commandLine: '' })
+  const tried = () => ({ kernel: '/x', release: null, initrds: null, inMemory: null, commandLine: '' })
   variable(system, 'LoaderEntryOneShot', 'kexec reboot')
   expect(await judge(system, tried)).toMatchObject({ verdict: 'sure' })
   variable(system, 'LoaderEntryOneShot', 'debian-6.1.0-50.efi')
@@ -178,6 +195,7 @@ test('boot loaders that disagree count only when each of them would take the tri
     kernel: `/boot/vmlinuz-${version}`,
     release: version,
     initrds: [`/boot/initrd.img-${version}`],
+    inMemory: null,
     commandLine: 'root=/dev/sda1 ro',
   })
   expect(await judge(system, tried('6.1.0-49-amd64'))).toMatchObject({ verdict: 'sure' })

@@ -22,5 +22,5 @@ export function wholeKernels(system: System, directory: string): void {
 
 /** What loading an entry would start. */
 export function triedOf({ kernel, version, initrds, commandLine }: BootEntry): Tried {
-  return { kernel, release: version, initrds, commandLine: commandLine ?? '' }
+  return { kernel, release: version, initrds, inMemory: null, commandLine: commandLine ?? '' }
 }
