@@ -13,6 +13,7 @@ const LONGEST = [
   'trial-deadman',
   'trial-watchdog',
   'trial',
+  'trial-default',
   'examples',
   'examples-rauc',
   'segments-arm64',
