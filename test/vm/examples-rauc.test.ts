@@ -25,7 +25,8 @@ const { key, certificate } = makeKeys()
 const configuration = {
   directory: '/data/rauc-kexec',
   makeDefault: '/etc/rauc/make-default',
-  deadline: 120,
+  // The bad ones panic, and a busy machine takes minutes to confirm the good ones.
+  deadline: 900,
   allowGaps: true,
   via: 'direct',
   slots: {

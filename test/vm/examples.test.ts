@@ -19,7 +19,8 @@ const configuration = {
   product: 'box',
   machine: 'guest 1',
   directory: '/data/updater',
-  deadline: 120,
+  // The bad ones panic, and a busy machine takes minutes to confirm the good ones.
+  deadline: 900,
   timeout: 120,
   // QEMU's machine has no watchdog that runs on over a kexec.
   allowGaps: true,
