@@ -67,6 +67,8 @@ const good: TrialKind = {
     if (trial.random.chance(0.5)) await staysConfirmed(trial, plan, deadline)
     else await isConfirmed(trial, plan)
     const boot = await trial.machine.powerCut()
+    // A fallback for one boot is gone with the confirmation; one by saved_entry stays.
+    expect(boot.release).toBe(trial.circumstances.menu === 'newest' ? trial.machine.newer : trial.machine.older)
     expect((await trial.truthful(boot)).status).toMatchObject({ outcome: 'confirmed', record: { id: plan.trial.id } })
   },
 }
@@ -97,7 +99,9 @@ const damagedInitrd: TrialKind = {
   name: 'its initrd is damaged: it panics before any program runs',
   weight: 2,
   async run(trial) {
-    const initrd = trial.random.pick(['cut', 'damaged'])
+    // With --fast it would be unpacked before the load, which finds the damage.
+    const compressed = trial.circumstances.fast ? [] : ['damaged.gz']
+    const initrd = trial.random.pick(['cut', 'damaged', ...compressed])
     const deadline = 20
     const plan = await trial.load(`--deadline ${deadline} --initrd /boot/initrd-${initrd} --try-anyway`)
     await trial.start()

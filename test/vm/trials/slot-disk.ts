@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import type { Disk, GuestKernel } from '../../../src/vm/index.ts'
 import type { DiskPlan } from '../boot-disk.ts'
 import { RealGrub } from '../real-grub.ts'
@@ -108,9 +109,15 @@ function layTree(tree: string, kernels: readonly [GuestKernel, GuestKernel]): vo
   writeFileSync(join(boot, 'vmlinuz-hangs'), hanging(readFileSync(newer.kernel)))
   const initrd = readFileSync(newer.initrd)
   writeFileSync(join(boot, 'initrd-cut'), initrd.subarray(0, initrd.length / 2))
-  writeFileSync(join(boot, 'initrd-damaged'), Buffer.alloc(65536, 'This is not an archive. '))
+  writeFileSync(join(boot, 'initrd-damaged'), damaged(initrd))
+  writeFileSync(join(boot, 'initrd-damaged.gz'), damaged(gzipSync(initrd, { level: 1 })))
   writeFileSync(join(boot, 'grub/grub.cfg'), configuration(older.release, newer.release))
   writeFileSync(join(boot, 'grub/grubenv'), environmentBlock(menus['saved-old']))
+}
+
+/** Still an archive by its first bytes. */
+function damaged(archive: Buffer): Buffer {
+  return Buffer.from(archive).fill(0xa5, archive.length / 2, archive.length / 2 + 4096)
 }
 
 /**
