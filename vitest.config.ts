@@ -14,6 +14,7 @@ const LONGEST = [
   'trial-watchdog',
   'trial',
   'trial-default',
+  'black-box',
   'examples',
   'examples-rauc',
   'segments-arm64',

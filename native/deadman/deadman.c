@@ -25,6 +25,10 @@
 // A trial without its guard must not run: the machine resets at once if the file cannot be read, or the second process
 // does not start. Where the kernel itself hangs, no program helps: watchdogs, panic= and lockup detectors do.
 //
+// Before init starts, it loads the modules of the black box, if the overlay brings any (src/trial/black-box.ts): a
+// kernel that dies soon after that leaves its last messages. Each may fail: a trial without a black box is still
+// guarded.
+//
 // There is no libc, no writable data and no relocation. scripts/build-programs.mjs checks that, and compiles this into
 // src/trial/guards/deadman-code.ts.
 
@@ -53,6 +57,8 @@
 #define PROGRAM "/linux-kexec-deadman"
 #define TRIAL "/linux-kexec-trial"
 #define NAME "@linux-kexec-trial"
+#define MODULE "/linux-kexec-module-"
+#define MODULE_PARAMETERS "/linux-kexec-module-parameters"
 
 enum {
   // Descriptors of the deadman: above the three that the kernel gives to its first program, and below all that it
@@ -63,6 +69,7 @@ enum {
   // The id, the deadline, and a path of init (PATH_MAX).
   LONGEST_TRIAL = 4352,
   LONGEST_LINE = 256,
+  LONGEST_PARAMETERS = 512,
   SYNC_SECONDS = 5,
   // rt_sigtimedwait() does not count time in suspend, the deadline does: so it waits in steps.
   STEP_SECONDS = 5,
@@ -328,6 +335,26 @@ static int read_trial(struct trial* trial) {
   return number_of(trial->deadline) > 0 && length_of(trial->init) > 0;
 }
 
+// What the module numbered 9 needs, in their order before it; that one has the parameters.
+static void load_modules(const char* id) {
+  char path[] = MODULE "0";
+  char parameters[LONGEST_PARAMETERS];
+  long fd = open_at(AT_FDCWD, MODULE_PARAMETERS, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  long length = call(__NR_read, fd, (long)parameters, sizeof parameters - 1, 0, 0);
+  parameters[length < 0 ? 0 : length] = 0;
+  close_descriptor(fd);
+  call(__NR_unlinkat, AT_FDCWD, (long)MODULE_PARAMETERS, 0, 0, 0);
+  for (char* digit = path + sizeof path - 2; *digit <= '9'; (*digit)++) {
+    long module = open_at(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    if (module < 0) continue;
+    if (call(__NR_finit_module, module, (long)(*digit == '9' ? parameters : ""), 0, 0, 0) < 0)
+      say('4', id, "a module of its black box cannot be loaded");
+    close_descriptor(module);
+    call(__NR_unlinkat, AT_FDCWD, (long)path, 0, 0, 0);
+  }
+}
+
 // As PID 1.
 static _Noreturn void first(char** arguments, char** environment) {
   struct trial trial;
@@ -342,6 +369,7 @@ static _Noreturn void first(char** arguments, char** environment) {
   if (child < 0 || call(__NR_wait4, child, 0, WNOHANG, 0, 0) != 0) give_up(trial.id, "its deadman cannot be started");
   call(__NR_unlinkat, AT_FDCWD, (long)PROGRAM, 0, 0, 0);
   call(__NR_unlinkat, AT_FDCWD, (long)TRIAL, 0, 0, 0);
+  load_modules(trial.id);
   // init inherits what the kernel gave, nothing else. The log stays open for one more message.
   close_descriptor(SYSRQ);
   call(__NR_fcntl, KMSG, F_SETFD, FD_CLOEXEC, 0, 0);

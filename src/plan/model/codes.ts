@@ -43,6 +43,7 @@ export const warningCodes = [
   'several-initrds',
   'signature-not-checked',
   'trial-gap',
+  'trial-record',
   'trial-rollback',
   'truncated-kernel',
   'vendor-boot-not-given',

@@ -8,10 +8,13 @@ import { coverageOf, type TrialCoverage } from '../../trial/coverage.ts'
 import type { PlannedFallback } from '../../trial/fallback/fallback.ts'
 import { deadmanOverlay } from '../../trial/guards/deadman.ts'
 import type { Rollback, TrialGuards } from '../../trial/model/trial.ts'
+import { recordPlace } from '../../trial/record/outlives.ts'
+import { PLACE_FILE, trialPlace } from '../../trial/record/place.ts'
 import type { Tried } from '../../trial/rollback.ts'
 import type { Context } from '../context/context.ts'
 import { type Choice, type PlanDecision, silent } from '../model/decision.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
+import { chosenBlackBox } from './black-box.ts'
 import { nextInit, panicSeconds } from './command-line.ts'
 import type { PossibleTrial } from './guards.ts'
 import { orAccept } from './options.ts'
@@ -46,7 +49,7 @@ export async function chooseTrial(
   if (possible === null || line === null) return silent(null)
   const { id, asked } = possible
   const { deadline } = asked
-  const { guards, nextInit: next, overlay, remarks } = chosenGuards(context, possible, line)
+  const { guards, nextInit: next, overlay, remarks, blackBox } = await chosenGuards(context, possible, line)
   const coverage = coverageOf(guards, deadline)
   const rollback = await chooseRollback(context, asked, line)
   const identity: PlanDecision = {
@@ -56,8 +59,14 @@ export async function chooseTrial(
   }
   return {
     value: { id, deadline, guards, coverage, ...rollback.value, nextInit: next, overlay },
-    decisions: [identity, ...coverage.map((row) => decisionOn(row, possible)), ...rollback.decisions],
-    remarks: [...remarks, ...coverage.flatMap((row) => gap(row, possible)), ...rollback.remarks, ...removed(line, id)],
+    decisions: [identity, ...coverage.map((row) => decisionOn(row, possible)), blackBox, ...rollback.decisions],
+    remarks: [
+      ...remarks,
+      ...lostRecord(context),
+      ...coverage.flatMap((row) => gap(row, possible)),
+      ...rollback.remarks,
+      ...removed(line, id),
+    ],
   }
 }
 
@@ -69,11 +78,11 @@ export function withTrialFiles(context: Context, trial: ChosenTrial | null): Con
 }
 
 /** `remove` and `append` may have taken a guard away again. */
-function chosenGuards(
+async function chosenGuards(
   { system, kernel }: Context,
-  { id, asked, watchdog }: PossibleTrial,
+  { id, asked, watchdog, blackBox }: PossibleTrial,
   line: CommandLine,
-): Pick<ChosenTrial, 'guards' | 'nextInit' | 'overlay'> & { readonly remarks: readonly Remark[] } {
+): Promise<ChosenGuards> {
   const remarks: Remark[] = []
   const next = nextInit(line)
   const files =
@@ -85,8 +94,9 @@ function chosenGuards(
           architecture: kernel.image.architecture ?? '',
           nextInit: next,
         })
+  const { modules, decision } = await chosenBlackBox({ system, kernel }, blackBox, { line, hasDeadman: next !== null })
   // Bytes have no name of their own: `status` shows where they go.
-  const items = gatherOverlays(system, files, (error) => remarks.push(refusal(error)))
+  const items = gatherOverlays(system, [...files, ...modules], (error) => remarks.push(refusal(error)))
   const overlay = items.map((item) => ({ ...item, from: item.path }))
   const has = ({ raw }: { readonly raw: string }) => line.parameters.some((parameter) => parameter.raw === raw)
   const isWatched = watchdog.parameters.every(has)
@@ -95,7 +105,12 @@ function chosenGuards(
     watchdog: isWatched ? watchdog.guard : null,
     deadman: next !== null && overlay.length > 0,
   }
-  return { guards, nextInit: guards.deadman ? next : null, overlay, remarks }
+  return { guards, nextInit: guards.deadman ? next : null, overlay, remarks, blackBox: decision }
+}
+
+interface ChosenGuards extends Pick<ChosenTrial, 'guards' | 'nextInit' | 'overlay'> {
+  readonly remarks: readonly Remark[]
+  readonly blackBox: PlanDecision
 }
 
 function decisionOn({ failure, text, guard }: TrialCoverage, { watchdog, deadman }: PossibleTrial): PlanDecision {
@@ -110,6 +125,15 @@ function gap({ text, guard, failure }: TrialCoverage, { asked, watchdog, deadman
   if (asked.allowGaps) return [warning('trial-gap', summary)]
   const hint = orAccept(failure === 'hang' ? watchdog.remedy : 'Load it with an initrd')
   return [refusal(new KexecError(summary, { reason: 'no-guard', hint, refused: true }))]
+}
+
+/** A kexec empties memory file systems as a reset does. */
+function lostRecord({ system }: Context): Remark[] {
+  const place = trialPlace(system)
+  const found = 'path' in place ? recordPlace(system, place.path) : undefined
+  if (found?.isInMemory !== true) return []
+  const text = `the record of the trial lies in memory (${found.words}): the new kernel cannot be confirmed; name another directory in ${PLACE_FILE}`
+  return [warning('trial-record', text)]
 }
 
 /** Without its parameter nobody can tell the trial from another boot. */

@@ -1,5 +1,5 @@
 import { appendParameters } from '../../cmdline/edit.ts'
-import { lastParameter } from '../../cmdline/look-up.ts'
+import { lastParameter, parametersNamed } from '../../cmdline/look-up.ts'
 import { type CommandLine, parseCommandLine, sameKey } from '../../cmdline/parse.ts'
 import { markOf, TRIAL_PARAMETER } from '../../cmdline/reuse.ts'
 import { deadmanParameter, startDeadman } from '../../trial/guards/deadman.ts'
@@ -33,6 +33,8 @@ function withMark(raw: string): string {
 
 function isGuardedAlready(line: CommandLine, raw: string): boolean {
   if (raw.startsWith('panic=')) return panicSeconds(line) !== null
+  // The layout of the black box is one choice: parts of two would fit neither.
+  if (raw.startsWith('ramoops.')) return parametersNamed(line, raw.slice(0, raw.indexOf('='))).length > 0
   return line.parameters.some((parameter) => parameter.raw === raw)
 }
 

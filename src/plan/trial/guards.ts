@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { TRIAL_PARAMETER } from '../../cmdline/reuse.ts'
 import { readConfiguration } from '../../policy/survey/configuration.ts'
 import { Survey } from '../../policy/survey/survey.ts'
+import { type BlackBox, findBlackBox } from '../../trial/black-box.ts'
 import { hasDeadman } from '../../trial/guards/deadman.ts'
 import { judgeWatchdogs } from '../../trial/guards/watchdog.ts'
 import { readWatchdogFacts, readWatchdogTarget } from '../../trial/guards/watchdog-facts.ts'
@@ -31,6 +32,8 @@ export interface PossibleTrial {
   readonly watchdog: PossibleWatchdog
   /** Whether a program in the initrd can reset the machine, and why (not). */
   readonly deadman: { readonly isPossible: boolean; readonly reason: string }
+  /** What keeps the last messages of the new kernel, if it dies. */
+  readonly blackBox: BlackBox
   readonly parameters: readonly TrialParameter[]
 }
 
@@ -48,13 +51,23 @@ export function possibleTrial(context: Context): PossibleTrial | null {
   const seconds = Math.ceil((asked.deadline + REBOOT_PATIENCE) / 1000)
   const watchdog = possibleWatchdog(context, seconds)
   const deadman = possibleDeadman(context)
+  const blackBox = possibleBlackBox(context)
   const parameters = [
     { raw: `${TRIAL_PARAMETER}=${id}`, reason: 'the new system knows its trial by this id' },
     ...onPanic,
     ...onLockup(context),
     ...watchdog.parameters,
+    ...(blackBox.isKept ? blackBox.parameters : []).map((raw) => ({ raw, reason: BLACK_BOX })),
   ]
-  return { id, asked, watchdog, deadman, parameters }
+  return { id, asked, watchdog, deadman, blackBox, parameters }
+}
+
+const BLACK_BOX = 'the new kernel keeps its last messages where the running one finds them'
+
+function possibleBlackBox({ system, kernel }: Context): BlackBox {
+  const box = findBlackBox(system)
+  const isMissing = readWatchdogTarget(system, kernel.image.version).kindOf('ramoops') === 'absent'
+  return box.isKept && isMissing ? { isKept: false, reason: 'the new kernel has no ramoops' } : box
 }
 
 function possibleWatchdog({ system, kernel }: Context, seconds: number): PossibleWatchdog {

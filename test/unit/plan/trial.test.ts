@@ -225,3 +225,64 @@ test('a kernel that failed its trial is warned of, whatever the load', async () 
   )
   expect(codes(await warningsWith({ target: { ...target, kernel: `/boot/vmlinuz-${older}` } }))).toEqual([])
 })
+
+test('a record in memory would be lost with the kexec', async () => {
+  const mounts = (type: string): Tree => ({
+    '/proc/self/mountinfo': { text: `22 1 254:1 / / rw - ext4 /dev/vda1 rw\n31 22 0:40 / /var rw - ${type} x rw\n` },
+  })
+  expect(codes((await trial({}, mounts('tmpfs'))).warnings)).toContain('trial-record')
+  expect(codes((await trial({}, mounts('ext4'))).warnings)).not.toContain('trial-record')
+})
+
+describe('the black box', () => {
+  const reserved = 'memmap=1M$0x10000000 ramoops.mem_address=0x10000000 ramoops.mem_size=0x100000'
+  const running: Tree = { '/proc/cmdline': { text: `root=/dev/vda1 ro quiet ${reserved}\n` } }
+  const decided = ({
+    decisions,
+  }: {
+    readonly decisions: readonly { readonly choice: string; readonly reason: string }[]
+  }) => decisions.find(({ choice }) => choice.startsWith('if it dies'))
+
+  test('is that of the running kernel; the next load takes its parameters off again', async () => {
+    const made = await trial({}, running)
+    for (const each of [...reserved.split(' '), 'ramoops.max_reason=3'])
+      expect(parseCommandLine(made.commandLine).parameters.map(({ raw }) => raw)).toContain(each)
+    expect(decided(made)?.choice).toContain('kept in 1024 KiB at 0x10000000')
+    expect(printCommandLine(reuseCommandLine(made.commandLine))).toBe('root=/dev/vda1 ro quiet')
+  })
+
+  test('is none without ramoops, or with other parameters than those of the machine', async () => {
+    expect(decided(await trial())).toMatchObject({
+      choice: 'if it dies: its last messages are not kept',
+      reason: expect.stringContaining('no memory for ramoops'),
+    })
+    const other = await trial({ append: 'ramoops.mem_address=0x20000000' }, running)
+    expect(decided(other)?.reason).toContain('other parameters')
+    expect(other.commandLine).not.toContain('ramoops.mem_address=0x10000000')
+    const removed = await trial({ remove: ['memmap'] }, running)
+    expect(decided(removed)?.choice).toContain('not kept')
+    const absent: Tree = {
+      [`/usr/lib/modules/${newer}/modules.dep`]: { text: 'kernel/a.ko:\n' },
+      [`/usr/lib/modules/${newer}/modules.builtin`]: { text: 'kernel/b.ko\n' },
+    }
+    const none = await trial({}, { ...running, ...absent })
+    expect(decided(none)?.reason).toContain('the new kernel has no ramoops')
+    expect(none.commandLine).not.toContain('ramoops')
+  })
+
+  test('is written to by the ramoops that the deadman loads, or by one that is built in', async () => {
+    const directory = `/usr/lib/modules/${newer}`
+    const modules: Tree = {
+      [`${directory}/modules.dep`]: { text: 'kernel/fs/pstore/ramoops.ko:\n' },
+      [`${directory}/modules.builtin`]: { text: 'kernel/b.ko\n' },
+      [`${directory}/kernel/fs/pstore/ramoops.ko`]: { text: 'module' },
+    }
+    expect(decided(await trial({}, { ...running, ...modules }))?.reason).toContain('the deadman loads ramoops')
+    expect(decided(await trial({ noInitrd: true }, { ...running, ...modules }))?.reason).toContain('once its initrd')
+    const builtIn: Tree = {
+      [`${directory}/modules.dep`]: { text: 'kernel/a.ko:\n' },
+      [`${directory}/modules.builtin`]: { text: 'kernel/fs/pstore/ramoops.ko\n' },
+    }
+    expect(decided(await trial({}, { ...running, ...builtIn }))?.reason).toContain('built in')
+  })
+})
