@@ -4,8 +4,10 @@ import type { System } from '../system/system.ts'
 /** Where the kernel shows what it kept over a crash (Documentation/ABI/testing/pstore), and where systemd-pstore moves it. */
 const PLACES = ['/sys/fs/pstore', '/var/lib/systemd/pstore']
 
-/** Lines shown. */
+/** Lines shown; more where the kernel says why it panics, which stands before the registers and the stack. */
 const LINES = 20
+const MOST_LINES = 60
+const PANIC = 'Kernel panic - not syncing'
 
 /** Directories below a place: systemd-pstore makes one for each crash, and one in it for each part. */
 const DEPTH = 3
@@ -55,7 +57,9 @@ export function lastLines(system: System, since: Date): LastLines | null {
     .sort((one, other) => other.number - one.number)
   const text = (newest.number === 0 ? [newest] : together).map((part) => part.text).join('\n')
   const lines = text.split('\n').filter((line) => line.trim() !== '')
-  return { path: newest.path, lines: lines.slice(-LINES) }
+  const panic = lines.findLastIndex((line) => line.includes(PANIC))
+  const wanted = panic < 0 ? LINES : Math.max(LINES, Math.min(MOST_LINES, lines.length - panic))
+  return { path: newest.path, lines: lines.slice(-wanted) }
 }
 
 function isDump(path: string): boolean {

@@ -172,3 +172,16 @@ test('a record that cannot be trusted is said to be so', () => {
     problem: expect.stringContaining('trial.json'),
   })
 })
+
+test('the last messages begin with the reason of the panic, as far as that is near', () => {
+  const stack = (lines: number) => Array.from({ length: lines }, (_, index) => `<4>[ 2.0] ? call_${index}`)
+  const linesOf = (...text: readonly string[]) => {
+    const dump = { text: `Panic#1 Part1\n${text.join('\n')}\n` }
+    return trialStatus(recorded(startedRecord(), after, { '/sys/fs/pstore/dmesg-ramoops-0': dump })).lastLines?.lines
+  }
+  const panic = '<0>[ 2.0] Kernel panic - not syncing: Attempted to kill init!'
+  expect(linesOf('before', panic, ...stack(40))).toEqual([panic, ...stack(40)])
+  expect(linesOf('before', panic, ...stack(3))).toEqual(['before', panic, ...stack(3)])
+  expect(linesOf(panic, ...stack(100))).toEqual(stack(100).slice(-60))
+  expect(linesOf(...stack(100))).toEqual(stack(100).slice(-20))
+})
