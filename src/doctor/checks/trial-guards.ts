@@ -1,5 +1,6 @@
 import { isEfi, loaderVariable } from '../../system/efi-variables.ts'
 import type { System } from '../../system/system.ts'
+import { findBlackBox } from '../../trial/black-box.ts'
 import { hasDeadman } from '../../trial/guards/deadman.ts'
 import { judgeWatchdogs } from '../../trial/guards/watchdog.ts'
 import { readWatchdogFacts, readWatchdogTarget } from '../../trial/guards/watchdog-facts.ts'
@@ -25,7 +26,7 @@ function guards(examination: Examination): Finding<'trial-guards'> {
   const release = planOf(examination)?.image.version ?? null
   const wanted = (DEADLINE + REBOOT_PATIENCE) / 1000
   const [best] = judgeWatchdogs(readWatchdogFacts(system, init), readWatchdogTarget(system, release), wanted)
-  const found = { id: 'trial-guards', status: 'ok', detail: [deadman(examination)] } as const
+  const found = { id: 'trial-guards', status: 'ok', detail: [deadman(examination), blackBox(system)] } as const
   if (best === undefined)
     return { ...found, summary: `This machine has no watchdog: ${ONLY_BEST_EFFORT}.`, evidence: [] }
   const { name, reason, evidence } = best
@@ -49,6 +50,13 @@ function deadman(examination: Examination): string {
   if (plan !== undefined && plan.initrds.length === 0)
     return 'Without an initrd, no program can end a trial at its deadline.'
   return 'A program in the initrd would end a trial at its deadline.'
+}
+
+function blackBox(system: System): string {
+  const box = findBlackBox(system)
+  return box.isKept
+    ? `The last messages of its kernel would be kept in ${box.place}.`
+    : `The last messages of its kernel would not be kept: ${box.reason}.`
 }
 
 /**

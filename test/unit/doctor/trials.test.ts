@@ -156,7 +156,10 @@ describe('what would bring the machine back', () => {
     expect(await check('trial-guards', none)).toMatchObject({
       status: 'ok',
       summary: expect.stringMatching(/^This machine has no watchdog: /),
-      detail: ['A program in the initrd would end a trial at its deadline.'],
+      detail: [
+        'A program in the initrd would end a trial at its deadline.',
+        'The last messages of its kernel would not be kept: the running kernel has no memory for ramoops.',
+      ],
     })
     const usable: Tree = {
       ...watchdog('inactive'),
