@@ -25,6 +25,7 @@ const LONGEST = [
   'init-openrc-sysvinit',
   'unified-judge',
   'init-openrc-init',
+  'last',
   'confinement',
   'direct',
   'init-sysvinit',

@@ -5,6 +5,8 @@ import type { TrialDifference } from '../../trial/record/differences.ts'
 import { stdout } from '../output/descriptor.ts'
 import { lineWidth, placed, table } from '../output/layout.ts'
 
+const ONLY_ROOT = ' Only root can read it.'
+
 /** The kexec that started the running kernel, and those before it, for people. */
 export function lastReport(last: LastKexec): string {
   const width = lineWidth(stdout)
@@ -17,7 +19,9 @@ export function lastReport(last: LastKexec): string {
   ]
   const warnings = [
     ...last.differences.map((difference) => `The running system is not as planned: ${sentence(difference)}.`),
-    ...(problem === null ? [] : [`The record cannot be read: ${problem}.`]),
+    ...(problem === null
+      ? []
+      : [`The record cannot be read: ${problem}.${process.geteuid?.() === 0 ? '' : ONLY_ROOT}`]),
   ].flatMap((text) => placed(text, { width, label: 'warning:', labelStyle: 'yellow', hanging: 2 }))
   const past = history.length === 0 ? [] : ['', 'before:', ...table(history.map(pastRow), { width, indent: 2 })]
   return [...table(rows, { width }), ...warnings, ...past].join('\n')
@@ -30,9 +34,11 @@ const starts: Readonly<Record<LastKexec['startedBy'], string>> = {
   unknown: 'unknown',
 }
 
-function startWords({ startedBy, kexec, reason }: LastKexec): string {
+function startWords({ startedBy, kexec, reason, problem }: LastKexec): string {
   if (kexec !== null) return `a kexec of linux-kexec, ${kexec.id}`
-  return startedBy === 'firmware' || reason === null ? starts[startedBy] : `${starts[startedBy]}; ${reason}`
+  return startedBy === 'firmware' || reason === null || problem !== null
+    ? starts[startedBy]
+    : `${starts[startedBy]}; ${reason}`
 }
 
 function kexecRows({ from, to, by, times, durations, trial }: PastKexec): string[][] {

@@ -25,8 +25,8 @@ const INIT = /^Run .+ as init process$/
 /** Priorities below this are the kernel's own: nobody else can write such lines (devkmsg_write, kernel/printk/printk.c). */
 const OF_USERS = 8
 
-/** `<6>`: for information. */
-const LINE = '<6>linux-kexec: '
+/** `<7>`, for debugging: a line for the console would be written to it before the call returns, which takes a while. */
+const LINE = '<7>linux-kexec: '
 
 interface Line {
   readonly isKernel: boolean
