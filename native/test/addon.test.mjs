@@ -94,6 +94,19 @@ test('a wrong argument is a TypeError, and never a call', () => {
   assert.equal(native.kexecFileLoadSync.call(null, ...load, 'more'), errno)
 })
 
+test('the counter and the clocks go on together, into an array that is large enough', {
+  skip: !['x64', 'arm64'].includes(process.arch),
+}, () => {
+  const [first, second] = [new BigInt64Array(6), new BigInt64Array(7)]
+  assert.equal(native.readClocks(first), 0)
+  assert.equal(native.readClocks(second), 0)
+  assert.ok(first[0] < first[4] && first[4] < second[0], 'the counter')
+  for (const clock of [1, 2, 3]) assert.ok(first[clock] > 0n && first[clock] <= second[clock], `clock ${clock}`)
+  assert.equal(second[6], 0n)
+  for (const wrong of [new BigInt64Array(5), new BigUint64Array(6), new Float64Array(6), [], null, 6])
+    assert.throws(() => native.readClocks(wrong), TypeError)
+})
+
 test('segments: the errno comes back, and a wrong one is a TypeError, never a call', async () => {
   const segment = { bytes: new Uint8Array(4), address: 0x100000, size: 4096 }
   assert.equal(native.kexecLoadSync(0x100000, [segment], 62 << 16), errno)
