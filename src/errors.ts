@@ -17,6 +17,7 @@ const reasonsByKind = {
     'cmdline-too-long',
     'not-found',
     'no-initrd',
+    'not-rehearsed',
     'nothing-loaded',
     'image-stale',
     'image-replaced',

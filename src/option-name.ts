@@ -5,6 +5,7 @@ const flags = {
   'ignore-inhibitors': 'ignoreInhibitors',
   'no-initrd': 'noInitrd',
   panic: 'panic',
+  'require-rehearsal': 'requireRehearsal',
   'reuse-cmdline': 'reuseCommandLine',
   'stale-ok': 'staleOk',
   trial: 'trial',

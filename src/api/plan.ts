@@ -39,6 +39,11 @@ const trial: OptionKind = {
   accepts: (value) => typeof value === 'boolean' || (isObject(value) && isTrial(value)),
 }
 
+const requireRehearsal: OptionKind = {
+  what: 'true, false or a number of days of at least 1',
+  accepts: (value) => typeof value === 'boolean' || (Number.isInteger(value) && (value as number) >= 1),
+}
+
 function isTrial(given: Record<string, unknown>): boolean {
   return Object.entries(given).every(
     ([name, value]) =>
@@ -69,6 +74,7 @@ export const planKinds: OptionKinds<PlanOptions> = {
   verifyInPurgatory: flag,
   tryAnyway: flag,
   trial,
+  requireRehearsal,
   signal: abortSignal,
 }
 

@@ -13,7 +13,14 @@ import type { RehearseOptions } from '../rehearsal/model/options.ts'
 import type { Rehearsal } from '../rehearsal/rehearse.ts'
 import { planKinds } from './plan.ts'
 
-const { trial: _, panic: __, exactCommandLine: ___, verifyInPurgatory: ____, ...planned } = planKinds
+const {
+  trial: _trial,
+  panic: _panic,
+  exactCommandLine: _exact,
+  verifyInPurgatory: _verify,
+  requireRehearsal: _require,
+  ...planned
+} = planKinds
 
 const kinds: OptionKinds<RehearseOptions> = {
   ...planned,

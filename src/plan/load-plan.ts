@@ -1,12 +1,12 @@
-import { fstatSync } from 'node:fs'
 import { heed } from '../abort.ts'
-import { type ByteSource, fileBytes } from '../bytes/bytes.ts'
+import type { ByteSource } from '../bytes/bytes.ts'
 import type { PlannedSegment } from '../engine/layout/segments/segment.ts'
 import { KexecError } from '../errors.ts'
 import type { OpenImage } from '../image/inspect/open.ts'
 import type { KernelImage } from '../image/model/image.ts'
 import { checkOptions } from '../options.ts'
 import type { LoadVerdict } from '../policy/verdict/predict.ts'
+import type { RehearsedPlan } from '../receipts/receipt.ts'
 import type { Choices } from './choices/choices.ts'
 import type { Engine } from './choices/engine.ts'
 import { type Context, closeFiles } from './context/context.ts'
@@ -16,6 +16,7 @@ import type { Findings } from './findings.ts'
 import { loadPrepared, loadPreparedSync, refuseIfNotAllowed } from './loading/load.ts'
 import { type Prepared, prepare, prepareSync } from './loading/preparation.ts'
 import { type PrepareOptions, prepareKinds } from './loading/progress.ts'
+import { preparedBytes, refuseReceiptAtOnce, rehearsedPlan, requireReceipt } from './loading/rehearsed.ts'
 import type { PlanDecision } from './model/decision.ts'
 import type { PlanWarning, UncheckedFact } from './model/remark.ts'
 import type { ChosenTrial } from './trial/choice.ts'
@@ -150,6 +151,7 @@ export class LoadPlan {
     this.#take()
     try {
       refuseIfNotAllowed(this.#context, options.signal)
+      await requireReceipt(this.#context, this.#choices, options)
       this.#prepared ??= await this.makeReady(options)
       this.#later.push(...(await loadPrepared(this.#context, this.#choices, this.#prepared, options.signal)))
     } finally {
@@ -162,9 +164,15 @@ export class LoadPlan {
    * @internal for a rehearsal. `prepare()` comes first
    */
   preparedBytes(): { readonly kernel: ByteSource; readonly initrd: ByteSource | null } {
-    const { kernelFd, initrdFd } = this.#prepared as Prepared
-    const bytesOf = (fd: number) => fileBytes(fd, fstatSync(fd).size)
-    return { kernel: bytesOf(kernelFd), initrd: initrdFd === -1 ? null : bytesOf(initrdFd) }
+    return preparedBytes(this.#prepared as Prepared)
+  }
+
+  /**
+   * What a receipt of this plan stands for.
+   * @internal for a rehearsal
+   */
+  rehearsedPlan(options: PrepareOptions): Promise<RehearsedPlan> {
+    return rehearsedPlan(this.#context, this.#choices, options)
   }
 
   private async makeReady(options: PrepareOptions): Promise<Prepared> {
@@ -181,6 +189,7 @@ export class LoadPlan {
     this.#take()
     try {
       refuseIfNotAllowed(this.#context, undefined)
+      refuseReceiptAtOnce(this.#context)
       this.#prepared ??= prepareSync(this.#context, this.#choices)
       this.#later.push(...loadPreparedSync(this.#context, this.#choices, this.#prepared))
     } finally {

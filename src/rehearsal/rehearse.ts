@@ -20,6 +20,7 @@ import { hasInit, initOverlay, initParameter, newWord } from './init/init.ts'
 import { type MachineRecord, runRehearsal } from './machine/rehearsal-machine.ts'
 import type { RehearseOptions } from './model/options.ts'
 import type { GuestReport, RehearsalOutcome, RehearsalRecord } from './model/rehearsal.ts'
+import { type LeftReceipt, leaveReceipt } from './receipt.ts'
 
 /** A rehearsal that was carried out. */
 export interface Rehearsal extends RehearsalRecord {
@@ -30,6 +31,8 @@ export interface Rehearsal extends RehearsalRecord {
   /** What the rehearsal changed: parameters, and files of the initrd. */
   readonly added: readonly string[]
   readonly accelerator: 'kvm' | 'tcg' | null
+  /** The proof, where it passed: its file, or why it could not be written. */
+  readonly receipt: LeftReceipt | null
 }
 
 /** Machines that can be rehearsed, by Node's name of this one: Node runs in the guest. */
@@ -168,7 +171,9 @@ async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
     },
   })
   if (options.keep !== undefined) await writeFile(join(directory, 'console.log'), record.console)
-  return { ...common, ...concluded(record, plan, files.initrd, architecture) }
+  const ended = concluded(record, plan, files.initrd, architecture)
+  const receipt = ended.outcome.kind === 'passed' ? await leaveReceipt({ ...work, accelerator }, ended.phases) : null
+  return { ...common, ...ended, receipt }
 }
 
 /** What the rehearsal adds to the plan so that it sees how far the new kernel came. */
@@ -242,13 +247,14 @@ function planOptionsOf(options: RehearseOptions): PlanOptions {
   return { ...planned, tryAnyway: true }
 }
 
-function refused(error: KexecError): RehearsalRecord & Pick<Rehearsal, 'added' | 'accelerator'> {
+function refused(error: KexecError): RehearsalRecord & Pick<Rehearsal, 'added' | 'accelerator' | 'receipt'> {
   const { reason, summary: message, hint, evidence } = error
   const outcome: RehearsalOutcome = {
     kind: 'refused',
     error: { reason, message, evidence, ...(hint === undefined ? {} : { hint }) },
   }
-  return { outcome, cause: hint ?? null, report: null, phases: {}, console: '', added: [], accelerator: null }
+  const nothing = { report: null, phases: {}, console: '', added: [], accelerator: null, receipt: null }
+  return { ...nothing, outcome, cause: hint ?? null }
 }
 
 function concluded(

@@ -35,7 +35,7 @@ function rehearse(words: readonly string[], begun?: (pid: number) => void): Prom
     ...words,
   ]
   return new Promise((resolve) => {
-    const env = { ...process.env, TMPDIR: directory }
+    const env = { ...process.env, TMPDIR: directory, XDG_STATE_HOME: join(directory, 'state') }
     const child = execFile(process.execPath, args, { env, maxBuffer: 1e8 }, (error, stdout, stderr) => {
       resolve({ status: error === null ? 0 : (error.code ?? error.signal ?? null), stdout, stderr })
     })
@@ -77,6 +77,8 @@ describe('a kernel that comes up', () => {
     expect(document.plan).toMatchObject({ engine, commandLine: line })
     expect(document.added).toContain('rdinit=/linux-kexec-rehearsal')
     expect(readFileSync(junit, 'utf8')).toContain('failures="0"')
+    const receipt = JSON.parse(readFileSync(document.receipt.path, 'utf8'))
+    expect(receipt).toMatchObject({ engine, commandLine: line, release: newer.release, from: { path: older.image } })
   })
 })
 
@@ -94,7 +96,7 @@ describe('a kernel that does not', () => {
   test('no root file system', async () => {
     const words = [newer.image, ...bare, 'console=ttyS0 root=/dev/vda7 panic=-1', '--expect', 'login:']
     const { status, document } = await outcomeOf(words)
-    expect(document.outcome).toMatchObject({ kind: 'root-not-found' })
+    expect(document).toMatchObject({ outcome: { kind: 'root-not-found' }, receipt: null })
     expect(document.cause).toContain('root=/dev/vda7')
     expect(status).toBe(1)
   })

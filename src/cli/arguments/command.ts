@@ -6,8 +6,8 @@ export interface CommandOption {
   readonly type: 'string' | 'boolean'
   readonly multiple?: boolean
   readonly short?: string
-  /** The values that a boolean option may have, behind its `=`. Without one it is just on. */
-  readonly words?: readonly string[]
+  /** The values that a boolean option may have, behind its `=`: words, or a number. Without one it is just on. */
+  readonly words?: readonly string[] | 'number'
   /** Name of the value in help: 'FILE', 'STR', … */
   readonly value?: string
   readonly help: string
@@ -85,6 +85,10 @@ interface OptionToken {
   readonly inlineValue: boolean | undefined
 }
 
+function isWord(words: readonly string[] | 'number', value: string): boolean {
+  return words === 'number' ? /^[1-9]\d{0,4}$/.test(value) : words.includes(value)
+}
+
 function checkOption(command: Command, options: Record<string, CommandOption>, token: OptionToken): void {
   const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined
   if (option === undefined) {
@@ -92,8 +96,10 @@ function checkOption(command: Command, options: Record<string, CommandOption>, t
     const meant = suggestion === undefined ? '' : `; did you mean --${suggestion}?`
     throw new UsageError(`${command.name} has no option ${token.rawName}${meant}`)
   }
-  if (option.words !== undefined && token.value !== undefined && !option.words.includes(token.value))
-    throw new UsageError(`${token.rawName} takes ${option.words.join(' or ')}, not '${token.value}'`)
+  if (option.words !== undefined && token.value !== undefined && !isWord(option.words, token.value)) {
+    const words = option.words === 'number' ? 'a whole number of at least 1' : option.words.join(' or ')
+    throw new UsageError(`${token.rawName} takes ${words}, not '${token.value}'`)
+  }
   if (option.type === 'boolean' && option.words === undefined && token.value !== undefined)
     throw new UsageError(`${token.rawName} takes no value`)
   if (option.type === 'string' && token.value === undefined)

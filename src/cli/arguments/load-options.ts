@@ -41,6 +41,11 @@ export const loadOptions = {
     help: 'with --trial: time to confirm, from the start of the new kernel (120)',
   },
   fallback: { type: 'string', value: 'ENTRY', help: 'with --trial: the entry that a reset is to start' },
+  'require-rehearsal': {
+    type: 'boolean',
+    words: 'number',
+    help: 'refuse unless exactly this passed `rehearse` (=DAYS: not longer ago)',
+  },
   engine: { type: 'string', value: 'ENGINE', help: 'auto, file (kexec_file_load) or segments (kexec_load)' },
 } as const satisfies Record<string, CommandOption>
 
@@ -70,6 +75,10 @@ export function planOptions(args: Arguments): PlanOptions {
     fast: args.flag('fast'),
     verifyInPurgatory: args.flag('verify-in-purgatory'),
     tryAnyway: args.flag('try-anyway'),
+    ...given(
+      'requireRehearsal',
+      args.flag('require-rehearsal') ? Number(args.word('require-rehearsal') ?? 0) || true : undefined,
+    ),
     ...given('target', args.positionals[0]),
     ...given('initrds', args.texts('initrd')),
     ...given('overlay', args.texts('overlay')),

@@ -14,6 +14,7 @@ const {
   deadline: _deadline,
   fallback: _fallback,
   panic: _panic,
+  'require-rehearsal': _require,
   'verify-in-purgatory': _verify,
   ...planned
 } = loadOptions
@@ -94,7 +95,7 @@ function rehearseOptions(args: Arguments): RehearseOptions {
     throw new UsageError(`--accelerator takes auto, kvm or tcg, not '${accelerator}'`)
   if (args.text('init') !== undefined && args.text('expect') !== undefined)
     throw new UsageError("--init and --expect exclude each other: with --expect, the initrd's own init runs")
-  const { trial: _, panic: __, verifyInPurgatory: ___, ...plan } = planOptions(args)
+  const { trial: _, panic: __, verifyInPurgatory: ___, requireRehearsal: ____, ...plan } = planOptions(args)
   const seconds = number(args, 'timeout')
   return {
     ...plan,

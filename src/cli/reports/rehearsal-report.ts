@@ -27,6 +27,7 @@ export function rehearsalReport(rehearsal: Rehearsal, kept: string | null): stri
     ...(added.length === 0 ? [] : [['  added', added.join(' ')]]),
     ...(report === null ? [] : [['  it saw', seen(rehearsal)]]),
     ...timeRows(rehearsal),
+    ...receiptRows(rehearsal),
   ]
   const why = passed || cause === null ? [] : placed(cause, { width, indent: 2 })
   const lines = passed ? [] : consoleLines(rehearsal.console)
@@ -86,6 +87,11 @@ function timeRows({ phases }: Rehearsal): string[][] {
   const entries = Object.entries(phases)
   if (entries.length === 0) return []
   return [['  took', entries.map(([phase, time]) => `${phase} ${(time / 1000).toFixed(1)} s`).join(', ')]]
+}
+
+function receiptRows({ receipt }: Rehearsal): string[][] {
+  if (receipt === null) return []
+  return [['  receipt', 'path' in receipt ? receipt.path : `could not be written: ${receipt.problem}`]]
 }
 
 /** The last lines; where the kernel reported a fault shortly before, all from that on. */

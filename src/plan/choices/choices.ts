@@ -15,6 +15,8 @@ import { chooseVerification } from './verification.ts'
 /** How the kernel will be loaded. */
 export interface Choices {
   readonly commandLine: ChosenCommandLine
+  /** Its text as it would be without the trial. */
+  readonly plainCommandLine: string
   readonly engine: Engine
   /** With the engine `segments`: whether all segments are hashed before the new kernel starts. */
   readonly verify: boolean
@@ -45,5 +47,7 @@ export async function choose(given: Context): Promise<Choice<Choices> & { readon
   const measures = chooseFastMeasures(context, load)
   const segments = placeSegments(context, { ...load, deviceTree: deviceTree.value, measures: measures.value })
   const verdict = await judge(context, engine.value)
-  return { ...together({ commandLine, engine, verify, deviceTree, measures, segments, trial, verdict }), context }
+  const plainCommandLine = possible === null ? text : chooseCommandLine(given, null).value.text
+  const { value, ...found } = together({ commandLine, engine, verify, deviceTree, measures, segments, trial, verdict })
+  return { ...found, value: { ...value, plainCommandLine }, context }
 }

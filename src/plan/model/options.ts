@@ -63,6 +63,11 @@ export interface PlanOptions {
    * before. The plan shows what would bring the machine back, and refuses where nothing would.
    */
   readonly trial?: boolean | TrialOptions
+  /**
+   * Load it only if a rehearsal of exactly this plan was passed: the same bytes, command line and engine. A number is the most days
+   * since. What a trial adds does not count.
+   */
+  readonly requireRehearsal?: boolean | number
   /** The machine to plan for: a directory that holds its root file system. Default: the running one. */
   readonly root?: string
   /** Ends the planning early. */

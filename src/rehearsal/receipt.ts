@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import type { LoadPlan } from '../plan/load-plan.ts'
+import { type Receipt, Receipts } from '../receipts/receipt.ts'
+import { System } from '../system/system.ts'
+import { packageVersion } from '../version.ts'
+import { execute } from '../vm/host/process.ts'
+import type { Architecture } from '../vm/machine/architectures.ts'
+import { qemuProgram } from '../vm/machine/qemu.ts'
+import type { LoadingKernel } from './guest/loading-kernel.ts'
+import type { RehearseOptions } from './model/options.ts'
+import type { RehearsalRecord } from './model/rehearsal.ts'
+
+/** A rehearsal that passed. */
+interface Passed {
+  readonly options: RehearseOptions
+  readonly bare: LoadPlan
+  readonly from: LoadingKernel
+  readonly architecture: Architecture
+  readonly accelerator: 'kvm' | 'tcg'
+}
+
+/** The file of a receipt, or why it could not be written. */
+export type LeftReceipt = { readonly path: string } | { readonly problem: string }
+
+/** Leaves the proof for `load --require-rehearsal`. A rehearsal does not fail for it. */
+export async function leaveReceipt(
+  { options, bare, from, architecture, accelerator }: Passed,
+  phases: RehearsalRecord['phases'],
+): Promise<LeftReceipt> {
+  const { signal } = options
+  const version = (await execute(qemuProgram(architecture), ['--version'])).toString().split('\n', 1)[0] ?? ''
+  const receipt: Receipt = {
+    schemaVersion: 1,
+    ...(await bare.rehearsedPlan(signal === undefined ? {} : { signal })),
+    at: new Date().toISOString(),
+    kernel: bare.kernel.path,
+    release: bare.image.version,
+    from: { path: from.path, sha256: await sha256OfFile(from.path) },
+    accelerator,
+    init: options.init ?? null,
+    expect: options.expect ?? null,
+    phases,
+    tools: { linuxKexec: packageVersion() ?? 'unknown', node: process.version, qemu: version },
+  }
+  try {
+    return { path: new Receipts(new System()).write(receipt) }
+  } catch (error) {
+    return { problem: (error as Error).message }
+  }
+}
+
+async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
