@@ -10,7 +10,9 @@ import { KexecError } from '../../modules/errors.js'
 import { bytesOfText, hasEscapes, textOfBytes } from '../../modules/exact-text.js'
 import { isTerminalName, parseUtmp } from '../../modules/handover/precautions/utmp.js'
 import { parseRecord } from '../../modules/state/record.js'
-import { setVariable, variableIn } from '../../modules/trial/grub/environment-block.js'
+import { durationsOf } from '../../modules/trial/last/durations.js'
+import { parseKexecs } from '../../modules/trial/last/record.js'
+import { setVariable, variableIn } from '../../modules/trial/loader/environment-block.js'
 import { parseTrialRecord } from '../../modules/trial/record/parse.js'
 import { answered, Violations } from './sentence.mjs'
 
@@ -36,6 +38,20 @@ const trial = {
     ...{ commandLine: 'root=/dev/vda1', initrdSha256: null },
   },
   ...{ rollback: null, fallback: null, from: { release: '6.1.0', bootId: '3b5f6c1e-6f0c-4d8e-9a53-0f3c5d0a9b11' } },
+}
+
+const stamp = {
+  ...{ counter: '76161472517', window: 6466, frequency: null, boottime: 26221.053, raw: 26221.054 },
+  at: '2026-11-30T12:08:44.777Z',
+}
+const kexec = {
+  ...{ id: '0123456789abcdef', trial: null, from: trial.from, engine: 'file', by: record.by, number: 1 },
+  to: { kernel: '/boot/vmlinuz', release: '6.12.1', version: '#1 SMP', commandLine: 'root=/dev/vda1' },
+  ...{ loaded: stamp, begun: stamp, left: null, confirmed: null },
+  arrival: {
+    ...{ bootId: '8f14e45f-ceea-467f-a0d5-0e1d3f2b4c6a', stamp, initBegan: '76161472517', uncertainty: 0.15 },
+    ...{ perMillisecond: 2599987.8, problem: null },
+  },
 }
 
 const block = (content) => `# GRUB Environment Block\n${content}`.padEnd(256, '#')
@@ -72,10 +88,34 @@ export const textTargets = [
     },
   },
   {
+    name: 'kexecs',
+    more: () => [
+      JSON.stringify({ schemaVersion: 1, kexecs: [kexec, { ...kexec, trial: kexec.id, arrival: null, begun: null }] }),
+    ],
+    words: ['null', '[]', '{}', '-1', '1e999', '""', '"segments"', '"__proto__"'],
+    parser: 'trial/last/record',
+    reaches: 'isId',
+    read: (bytes) => {
+      const violations = new Violations()
+      const read = parseKexecs(bytes.toString('utf8'))
+      if (typeof read === 'string') violations.sentences([read])
+      else {
+        // Whatever is believed can be reckoned with: nothing of it may throw.
+        for (const each of read)
+          for (const { milliseconds } of Object.values(durationsOf(each)))
+            violations.check(
+              milliseconds === null || (Number.isFinite(milliseconds) && milliseconds >= 0),
+              'a span is negative',
+            )
+      }
+      return violations.found
+    },
+  },
+  {
     name: 'environment-block',
     more: () => [block('saved_entry=a>b\n'), block('next_entry=x\\\ny\nother=1\n'), block('')],
     words: ['next_entry=', '\\', '\n', '#', '='],
-    parser: 'trial/grub/environment-block',
+    parser: 'trial/loader/environment-block',
     reaches: 'linesOf',
     read: (bytes) => {
       const violations = new Violations()

@@ -44,6 +44,7 @@ function unknown(reason: string): Duration {
 /** Of two moments of one kernel its own clock tells. */
 function within(from: Stamp, to: Stamp): Duration {
   if (from.raw === null || to.raw === null) return unknown('the clock could not be read')
+  if (to.raw < from.raw) return unknown('the clock went backwards')
   return known(to.raw - from.raw, 0)
 }
 

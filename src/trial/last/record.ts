@@ -80,6 +80,7 @@ const isId: Check = (value) => typeof value === 'string' && /^[\da-f]{16}$/.test
 /** A counter has 64 bits. */
 const isCounter: Check = (value) => typeof value === 'string' && /^-?\d{1,20}$/.test(value)
 const isSpan: Check = (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0
+const isRate: Check = (value) => isSpan(value) && (value as number) >= 1
 const isStamp = objectOf({
   counter: orNull(isCounter),
   window: isNumber,
@@ -112,7 +113,7 @@ const fields: Readonly<Record<keyof KexecRecord, Check>> = {
       stamp: isStamp,
       initBegan: orNull(isCounter),
       uncertainty: orNull(isSpan),
-      perMillisecond: orNull(isSpan),
+      perMillisecond: orNull(isRate),
       problem: orNull(isText),
     }),
   ),

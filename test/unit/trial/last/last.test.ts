@@ -132,6 +132,7 @@ test('a span that nobody measured is unknown, with the reason, and never a guess
     down: expect.stringContaining('nothing could be written down'),
     total: 12_000,
   })
+  expect(durations({ left: stampAt(59_000) })['stopping']).toBe('the clock went backwards')
   expect(durations({ begun: null, left: null })).toMatchObject({ total: expect.stringContaining('something other') })
   expect(durations({ begun: null })).toMatchObject({ stopping: expect.stringContaining('something other'), down: 9000 })
   const asleep = firstLook(5000, 70_000 * TICKS, { stamp: stampAt(5000, 70_000 * TICKS, { boottime: 50_000 }) })
@@ -239,6 +240,8 @@ test('a record that is damaged, newer or anyone’s is not believed; the next lo
   expect(changed({ id: '../x' })).toBe('FILE cannot be trusted: kexec 1: its field id is wrong')
   expect(changed({ loaded: { ...stampAt(1), counter: '1e5' } })).toMatch(/its field loaded is wrong/)
   expect(changed({ begun: { ...stampAt(1), at: 'soon' } })).toMatch(/its field begun is wrong/)
+  const still = { bootId: 'x', stamp: stampAt(1), initBegan: '1', uncertainty: 0, perMillisecond: 0, problem: null }
+  expect(changed({ arrival: still })).toMatch(/its field arrival is wrong/)
   expect(changed({ number: -1 })).toMatch(/its field number is wrong/)
   expect(changed({ number: 1.5 })).toMatch(/its field number is wrong/)
   for (const field of Object.keys(kexecRecord()))
