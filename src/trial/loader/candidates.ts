@@ -92,7 +92,10 @@ function namesForGrub({ id, title, submenus }: BootEntry, { entries }: BootMenu)
   return names.map((name) => [...submenus, name].map((part) => part.replaceAll('>', '>>')).join('>'))
 }
 
-/** A DEFAULT that opens a menu must stay: the machine would no longer show it. ONTIMEOUT then names the entry. */
+/**
+ * A DEFAULT that opens a menu must stay: the machine would no longer show it. And with MENU SAVE a menu may begin with another
+ * entry than DEFAULT names. ONTIMEOUT then names the entry.
+ */
 function inExtlinux(system: System, { menu, loader, entry }: Wanted): Candidates {
   const gathered = new Gathered()
   const file = fileAt(system, loader.config)
@@ -100,10 +103,11 @@ function inExtlinux(system: System, { menu, loader, entry }: Wanted): Candidates
   const [first = ''] = (valueIn(file.content, 'DEFAULT') ?? '').split(/\s/)
   const opensMenu =
     /\.c32$|^(?:vesa)?menu$/i.test(first) || menu.entries.some(({ id, kernel }) => id === first && kernel === null)
+  const savesSelection = /^[ \t]*menu[ \t]+save\b/im.test(file.content.toString('latin1'))
   const hasTimeout = valueIn(file.content, 'ONTIMEOUT') !== null
   const settings = [
     ...(hasTimeout ? (['ONTIMEOUT'] as const) : []),
-    ...(opensMenu ? [] : (['DEFAULT'] as const)),
+    ...(opensMenu || savesSelection ? [] : (['DEFAULT'] as const)),
     ...(hasTimeout ? [] : (['ONTIMEOUT'] as const)),
   ]
   for (const setting of settings) gathered.add(file, setting, entry.id)

@@ -65,6 +65,15 @@ test('Alpine’s extlinux, whose DEFAULT opens a menu: the menu stays, and ONTIM
   expect((await setAndUndone(system, file, 'virt')).text).toBe(named.replace('ontimeout\tlts ', 'ontimeout\tvirt '))
 })
 
+test('a menu that keeps its last selection: DEFAULT would not count, ONTIMEOUT does', async () => {
+  const file = 'boot/extlinux.conf'
+  const system = whole('alpine-extlinux', 'boot')
+  const text = readFileSync(join(system.root, file), 'latin1')
+  const saving = text.replace('DEFAULT menu.c32\n', 'UI menu.c32\nDEFAULT lts\n Menu save\n')
+  writeFileSync(join(system.root, file), saving, 'latin1')
+  expect((await setAndUndone(system, file, 'virt')).text).toBe(`ONTIMEOUT virt\n${saving}`)
+})
+
 test('a menu that waits for a key has no fallback', async () => {
   const system = whole('alpine-extlinux', 'boot')
   const file = join(system.root, 'boot/extlinux.conf')
