@@ -18,6 +18,9 @@ const QUIET = 10_000
 /** Characters of the console that are kept: a guest may print for ever. */
 const MOST_TEXT = 4 * 1024 * 1024
 
+/** The last lines of a kernel that starts another: kernel/kexec_core.c, at the highest level; arch/arm64/kernel/machine_kexec.c. */
+const oldKernelEnds = /(?:Starting new kernel|Bye!)[^\n]*\n/g
+
 export interface RehearsalRequest {
   readonly architecture: Architecture
   readonly qemu: Omit<QemuOptions, 'architecture' | 'survivesReset' | 'disks'>
@@ -154,9 +157,15 @@ class RehearsalMachine {
     this.#lastOutput = performance.now()
     if (this.#hasJumped) {
       this.#after = (this.#after + text).slice(-MOST_TEXT)
-      if (this.#phase === 'jump' && this.#after.trim() !== '') this.#enter('boot')
+      if (this.#phase === 'jump' && this.#hasNewKernelPrinted()) this.#enter('boot')
     }
     this.#request.onConsole?.(text)
+  }
+
+  /** What the old kernel says of the jump does not count. */
+  #hasNewKernelPrinted(): boolean {
+    const last = [...this.#after.matchAll(oldKernelEnds)].at(-1)
+    return last !== undefined && this.#after.slice(last.index + last[0].length).trim() !== ''
   }
 
   #watch(): void {
