@@ -62,13 +62,15 @@ const good: TrialKind = {
     const plan = await running(trial, deadline)
     await trial.runs(plan)
     if (trial.random.chance(0.5)) await check(trial, '10-good', 'exit 0')
-    const confirmed = await trial.confirm()
+    const makesDefault = trial.random.chance(0.5)
+    const confirmed = await trial.confirm(makesDefault ? '--make-default' : '')
     expect(confirmed, confirmed.stderr).toMatchObject({ status: 0 })
     if (trial.random.chance(0.5)) await staysConfirmed(trial, plan, deadline)
     else await isConfirmed(trial, plan)
     const boot = await trial.machine.powerCut()
-    // A fallback for one boot is gone with the confirmation; one by saved_entry stays.
-    expect(boot.release).toBe(trial.circumstances.menu === 'newest' ? trial.machine.newer : trial.machine.older)
+    // A fallback for one boot is gone with the confirmation; one by saved_entry stays until another is the default.
+    const isDefault = makesDefault || trial.circumstances.menu === 'newest'
+    expect(boot.release).toBe(isDefault ? trial.machine.newer : trial.machine.older)
     expect((await trial.truthful(boot)).status).toMatchObject({ outcome: 'confirmed', record: { id: plan.trial.id } })
   },
 }

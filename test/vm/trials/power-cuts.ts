@@ -122,11 +122,15 @@ const whileConfirming: TrialKind = {
   async run(trial) {
     const plan = await running(trial, 300)
     const moment = drawMoment(trial, commandTime(trial), 4)
-    const { said, boot } = await cutDuring(trial, 'linux-kexec trial confirm', moment)
+    const option = trial.random.chance(0.5) ? ' --make-default' : ''
+    const { said, boot } = await cutDuring(trial, `linux-kexec trial confirm${option}`, moment)
     const { status } = await trial.truthful(boot)
     expect(status.record.id).toBe(plan.trial.id)
     expect(['taken-back', 'confirmed']).toContain(status.outcome)
-    if (said.includes(`${ENDED} 0`)) expect(status.outcome, 'the confirmation had ended').toBe('confirmed')
+    if (said.includes(`${ENDED} 0`)) {
+      expect(status.outcome, 'the confirmation had ended').toBe('confirmed')
+      if (option !== '') expect(boot.release, 'it had been made the default').toBe(trial.machine.newer)
+    }
     if (status.outcome === 'taken-back') expect(boot.release).toBe(trial.machine.older)
   },
 }
