@@ -105,8 +105,8 @@ function defaultEntry(plan: LoadPlan, { menu }: Examination): Finding<Id> {
   const evidence = decisions
     .filter(({ subject }) => subject === 'kernel')
     .map(({ choice, reason }) => ({ source: choice, value: reason }))
-  const kind = entry?.isDefault ? 'the default' : 'the newest, as no default is set'
-  const chosen = `${image.version ?? kernel.path}, ${kind}.`
+  const name = image.version ?? kernel.path
+  const chosen = entry?.isDefault ? `${name}, the default.` : `No default; the newest is ${name}.`
   const stated = new Set(menu.problems.map(({ text }) => text))
   const warnings = plan.warnings.filter(({ code, text }) => !stated.has(text) && !saidElsewhere.has(code))
   const [first, ...more] = warnings.map(({ text }) => sentence(text))

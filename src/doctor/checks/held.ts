@@ -80,7 +80,7 @@ function notReserved(examination: Examination, evidence: readonly Evidence[]): F
   const { system, policy, menu } = examination
   const given = explainNotReserved(system)
   if (given === undefined)
-    return { id, status: 'ok', summary: 'No crash kernel is loaded, and no memory is reserved for one.', evidence }
+    return { id, status: 'ok', summary: 'No crash kernel, and no memory is reserved for one.', evidence }
   const { raw } = given.parameter
   const running = menu.entries.find(({ isRunning }) => isRunning)
   const recommended = recommendReservation(system, policy.kernel.architecture, null)

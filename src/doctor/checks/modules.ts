@@ -57,5 +57,5 @@ function ofNewest({ system, menu }: Examination): Finding<'modules'> {
     }
   }
   const evidence = [{ source: directory, value: 'present' }]
-  return { id, status: 'ok', summary: `The newest kernel, ${version}, has its modules.`, evidence }
+  return { id, status: 'ok', summary: `${version} has its modules.`, evidence }
 }

@@ -28,15 +28,15 @@ function guards(examination: Examination): Finding<'trial-guards'> {
   const [best] = judgeWatchdogs(readWatchdogFacts(system, init), readWatchdogTarget(system, release), wanted)
   const found = { id: 'trial-guards', status: 'ok', detail: [deadman(examination), blackBox(system)] } as const
   if (best === undefined)
-    return { ...found, summary: `This machine has no watchdog: ${ONLY_BEST_EFFORT}.`, evidence: [] }
+    return { ...found, summary: `${ONLY_BEST_EFFORT}: no watchdog would end a hang.`, evidence: [] }
   const { name, reason, evidence } = best
   if (best.guards) return { ...found, summary: `${name} would guard a trial: ${clause(reason)}.`, evidence }
   const advice = best.hint === null ? [] : [`What would make it one: ${best.hint.replace(/\.$/, '')}.`]
   const detail = [reason, ...advice, ...found.detail]
-  return { ...found, summary: `${name} would not guard a trial: ${ONLY_BEST_EFFORT}.`, detail, evidence }
+  return { ...found, summary: `${ONLY_BEST_EFFORT}: ${name} would be no guard.`, detail, evidence }
 }
 
-const ONLY_BEST_EFFORT = 'nothing would end a hang of its kernel, so that only --trial=best-effort is possible'
+const ONLY_BEST_EFFORT = 'Only --trial=best-effort'
 
 function clause(text: string): string {
   return `${text.charAt(0).toLowerCase()}${text.slice(1)}`.replace(/\.$/, '')
