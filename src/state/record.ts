@@ -99,17 +99,20 @@ const isFile = objectOf({
   sha256: orNull(isText),
 })
 
+/** Who loaded a kernel, a `LoadedBy`. */
+export const isLoadedBy = objectOf({
+  uid: orNull(isNumber),
+  loginUid: orNull(isNumber),
+  sudoUser: orNull(isText),
+  pid: isNumber,
+  program: isText,
+})
+
 const recordFields: Readonly<Record<Exclude<keyof LoadRecord, 'schemaVersion'>, Check>> = {
   kind: isText,
   bootId: isText,
   loadedAt: isTime,
-  by: objectOf({
-    uid: orNull(isNumber),
-    loginUid: orNull(isNumber),
-    sudoUser: orNull(isText),
-    pid: isNumber,
-    program: isText,
-  }),
+  by: isLoadedBy,
   packageVersion: orNull(isText),
   version: orNull(isText),
   kernel: isFile,

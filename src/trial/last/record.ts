@@ -1,5 +1,5 @@
 import { type Check, fieldsOf, isNumber, isText, isTime, objectOf, orNull, wrongField } from '../../state/fields.ts'
-import type { LoadedBy } from '../../state/record.ts'
+import { isLoadedBy, type LoadedBy } from '../../state/record.ts'
 import type { Stamp } from './stamp.ts'
 
 /** The first look of the new kernel at itself. */
@@ -96,13 +96,7 @@ const fields: Readonly<Record<keyof KexecRecord, Check>> = {
   from: objectOf({ release: isText, bootId: isText }),
   to: objectOf({ kernel: isText, release: orNull(isText), version: orNull(isText), commandLine: isText }),
   engine: (value) => value === 'file' || value === 'segments',
-  by: objectOf({
-    uid: orNull(isNumber),
-    loginUid: orNull(isNumber),
-    sudoUser: orNull(isText),
-    pid: isNumber,
-    program: isText,
-  }),
+  by: isLoadedBy,
   number: orNull((value) => Number.isSafeInteger(value) && (value as number) > 0),
   loaded: isStamp,
   begun: orNull(isStamp),
