@@ -369,6 +369,21 @@ Napi::Value CallWatchdogSetTimeout(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), WatchdogSetTimeout(descriptor, seconds));
 }
 
+Napi::Value CallGetInodeFlags(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const int descriptor = arguments.Int("fd");
+  if (arguments.Wrong()) return call.Env().Undefined();
+  return Napi::Number::New(call.Env(), GetInodeFlags(descriptor));
+}
+
+Napi::Value CallSetInodeFlags(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const int descriptor = arguments.Int("fd");
+  const int flags = arguments.Int("flags");
+  if (arguments.Wrong()) return call.Env().Undefined();
+  return Napi::Number::New(call.Env(), SetInodeFlags(descriptor, flags));
+}
+
 Napi::Value CallReadClocks(const Napi::CallbackInfo& call) {
   Arguments arguments(call);
   int64_t* numbers = arguments.Numbers("clocks", 6);
@@ -431,6 +446,8 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports["setAttribute"] = Napi::Function::New<CallSetAttribute>(env, "setAttribute");
   exports["close"] = Napi::Function::New<CallClose>(env, "close");
   exports["watchdogSetTimeout"] = Napi::Function::New<CallWatchdogSetTimeout>(env, "watchdogSetTimeout");
+  exports["getInodeFlags"] = Napi::Function::New<CallGetInodeFlags>(env, "getInodeFlags");
+  exports["setInodeFlags"] = Napi::Function::New<CallSetInodeFlags>(env, "setInodeFlags");
   exports["readClocks"] = Napi::Function::New<CallReadClocks>(env, "readClocks");
   exports["sync"] = Napi::Function::New<CallSync>(env, "sync");
   exports["unmount"] = Napi::Function::New<CallUnmount>(env, "unmount");

@@ -1,5 +1,6 @@
 #include "syscalls.h"
 
+#include <linux/fs.h>
 #include <linux/reboot.h>
 #include <linux/watchdog.h>
 #include <sys/file.h>
@@ -147,6 +148,14 @@ int ReadClocks([[maybe_unused]] Clocks* clocks) {
   return ENOSYS;
 #endif
 }
+
+// The request names a long, and the kernel reads and writes an int (fs/ioctl.c).
+int GetInodeFlags(int descriptor) {
+  int flags = 0;
+  return ioctl(descriptor, FS_IOC_GETFLAGS, &flags) == 0 ? flags : -errno;
+}
+
+int SetInodeFlags(int descriptor, int flags) { return ErrnoUnlessZero(ioctl(descriptor, FS_IOC_SETFLAGS, &flags)); }
 
 int ThreadId() { return static_cast<int>(syscall(SYS_gettid)); }
 

@@ -74,6 +74,12 @@ struct Clocks {
 // clock_gettime(2), and the counter. ENOSYS on an architecture whose counter this does not read.
 int ReadClocks(Clocks* clocks);
 
+// ioctl(2) with FS_IOC_GETFLAGS: the inode's flags, or the errno negated.
+int GetInodeFlags(int descriptor);
+
+// ioctl(2) with FS_IOC_SETFLAGS.
+int SetInodeFlags(int descriptor, int flags);
+
 // gettid(2): the calling thread.
 int ThreadId();
 

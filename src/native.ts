@@ -73,6 +73,10 @@ export interface Native {
    * nanoseconds. 0, or ENOSYS on an architecture whose counter it does not read.
    */
   readClocks(clocks: BigInt64Array): number
+  /** ioctl(2) with FS_IOC_GETFLAGS: an inode's flags, or the errno negated. */
+  getInodeFlags(fd: number): number
+  /** ioctl(2) with FS_IOC_SETFLAGS. 0 or the errno. */
+  setInodeFlags(fd: number, flags: number): number
   /** sync(2), in a child process: storage that does not answer blocks it for ever. The child, or the errno negated. */
   sync(): number
   /** umount2(2), in a child process as `sync`. */

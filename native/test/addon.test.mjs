@@ -236,6 +236,16 @@ test('only a watchdog has a timeout to set', () => {
   }
 })
 
+test('flags of an inode are read and set, where the file system has them', () => {
+  const fd = openSync(process.execPath, 'r')
+  const flags = native.getInodeFlags(fd)
+  assert.ok(Number.isInteger(flags) && (flags >= 0 || flags === -25 || flags === -95))
+  closeSync(fd)
+  assert.equal(native.getInodeFlags(-1), -9)
+  assert.equal(native.setInodeFlags(-1, 0), 9)
+  for (const wrong of [undefined, '0', 1.5]) assert.throws(() => native.setInodeFlags(-1, wrong), TypeError)
+})
+
 /** The result of a call that a child makes. */
 async function resultOf(child) {
   assert.ok(child > 0)

@@ -113,6 +113,20 @@ void OtherFilesHaveNoTimeout() {
   CHECK(linux_kexec::WatchdogSetTimeout(-1, 60) == -EBADF);
 }
 
+void FlagsOfAnInode() {
+  const int descriptor = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  CHECK(descriptor >= 0);
+  const int flags = linux_kexec::GetInodeFlags(descriptor);
+  if (flags >= 0) {
+    CHECK(linux_kexec::SetInodeFlags(descriptor, flags) == 0);
+  } else {
+    CHECK(flags == -ENOTTY || flags == -EOPNOTSUPP);
+  }
+  CHECK(linux_kexec::Close(descriptor) == 0);
+  CHECK(linux_kexec::GetInodeFlags(-1) == -EBADF);
+  CHECK(linux_kexec::SetInodeFlags(-1, 0) == EBADF);
+}
+
 int ResultOf(int child) {
   int result = -EAGAIN;
   while (result == -EAGAIN) result = linux_kexec::ChildResult(child);
@@ -192,6 +206,7 @@ int main(int argc, char** argv) {
   SeekEndGoesBehindTheLastByte();
   AttributesAreReadOrRefused();
   OtherFilesHaveNoTimeout();
+  FlagsOfAnInode();
   MountsThatAreNotThereAreRefused();
   CHECK(ResultOf(linux_kexec::Sync()) == 0);
   ChildrenAreToldApart();

@@ -51,6 +51,11 @@ export function isSecureBoot(system: System): boolean | undefined {
   return enabled === undefined ? undefined : enabled === 1 && byte('SetupMode') !== 1
 }
 
+/** The path in efivarfs of a variable of the Boot Loader Interface. */
+export function loaderVariablePath(name: string): string {
+  return `/sys/firmware/efi/efivars/${name}-${LOADER_GUID}`
+}
+
 /**
  * A text variable of the Boot Loader Interface, such as 'LoaderEntryDefault': UTF-16 with a NUL at its end. Undefined
  * when it is absent or empty, or may not be read.
@@ -69,7 +74,7 @@ export function loaderVariables(system: System, name: string): string[] {
 
 function loaderText(system: System, name: string): string {
   try {
-    const bytes = system.readHead(`/sys/firmware/efi/efivars/${name}-${LOADER_GUID}`, MAX_BYTES)
+    const bytes = system.readHead(loaderVariablePath(name), MAX_BYTES)
     return bytes.toString('utf16le', ATTRIBUTES)
   } catch {
     return ''

@@ -29,6 +29,8 @@ describe('the addon', () => {
       'setAttribute: function',
       'close: function',
       'watchdogSetTimeout: function',
+      'getInodeFlags: function',
+      'setInodeFlags: function',
       'readClocks: function',
       'sync: function',
       'unmount: function',

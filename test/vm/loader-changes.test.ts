@@ -13,9 +13,16 @@ import { fixtureFile, layFixture } from '../unit/entries/fixtures.ts'
 import { before, change, during, machine, startedRecord } from '../unit/trial/machine.ts'
 import { triedOf, wholeKernels } from '../unit/trial/tried.ts'
 import { startedByDefault } from './grub-judge.ts'
+import { machineForFile } from './guests.ts'
+import { INTERNALS, internals } from './internals.ts'
 import { RealGrub } from './real-grub.ts'
 
 // Whether the boot loaders themselves start the entry that a trial's fallback, or its confirmation, has chosen in their files.
+
+const changes = await internals({
+  'system/system.ts': 'System',
+  'trial/loader/change.ts': 'makeChange, undoChange',
+})
 
 /** The tree of a real boot loader, whose older kernel runs, and where trials are recorded. */
 function machineOf(fixture: string): System {
@@ -86,5 +93,47 @@ describe("Debian's GRUB", () => {
     expect(await keep(system, preset, { fallback })).toMatchObject({ change: null })
     expect(variableIn(readFileSync(join(system.root, GRUBENV)), 'next_entry')).toBe(null)
     expect(await started(fixture, system)).toEqual(pathOf(preset))
+  })
+})
+
+describe('an EFI variable, in the real efivarfs', () => {
+  const machine = machineForFile(
+    { bootLoader: 'uefi' },
+    { packages: ['e2fsprogs'], modules: ['efivarfs'], files: [changes] },
+  )
+  const PATH = '/sys/firmware/efi/efivars/LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f'
+
+  test('is changed and changed back, and stays protected', async () => {
+    const { vm } = machine
+    const look = `lsattr ${PATH} | cut -d' ' -f1; od -An -tx1 ${PATH} | tr -d ' \n'; echo`
+    const change = JSON.stringify({
+      path: PATH,
+      variable: 'LoaderEntryDefault',
+      value: 'longer.conf',
+      before: 'old.conf',
+    })
+    const call = (text: string) =>
+      `node --input-type=module -e 'import { System, makeChange, undoChange } from "${INTERNALS}"; console.log(${text})'`
+    // UTF-16, behind the attributes of a variable that stays and that the running system sees.
+    const made = await vm.run(`node --input-type=module -e '
+      import { writeFileSync } from "node:fs"
+      writeFileSync("${PATH}", Buffer.concat([Buffer.from([7, 0, 0, 0]), Buffer.from("old.conf\\0", "utf16le")]))'
+      ${look}
+      ${call(`makeChange(new System(), ${change})`)}
+      ${look}
+      ${call(`undoChange(new System(), ${change})`)}
+      ${look}`)
+    expect(made, made.stderr).toMatchObject({ status: 0 })
+    const bytes = (text: string) => `07000000${Buffer.from(`${text}\0`, 'utf16le').toString('hex')}`
+    const [flags, old, one, flagsThen, changed, two, flagsAfter, after] = made.stdout.split(/\n/)
+    expect({ old, one, changed, two, after }).toEqual({
+      old: bytes('old.conf'),
+      one: 'undefined',
+      changed: bytes('longer.conf'),
+      two: 'true',
+      after: bytes('old.conf'),
+    })
+    expect(flags).toContain('i')
+    expect([flagsThen, flagsAfter]).toEqual([flags, flags])
   })
 })

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import type { BootLoader, BootMenu } from '../../entries/model/boot-menu.ts'
 import type { BootEntry, BootSource } from '../../entries/model/entry.ts'
+import { loaderVariablePath } from '../../system/efi-variables.ts'
 import type { System } from '../../system/system.ts'
 import type { LoaderChange, LoaderSetting } from '../model/loader-change.ts'
 import { readSettings, valueIn, withValue } from './change.ts'
@@ -32,7 +33,7 @@ type Finder = (system: System, wanted: Wanted) => Candidates
 const finders: Partial<Readonly<Record<BootSource, Finder>>> = {
   grub: inEnvironmentBlocks,
   extlinux: inExtlinux,
-  bls: inLoaderConf,
+  bls: inSystemdBoot,
 }
 
 /** The boot loaders whose default linux-kexec can change, for messages. */
@@ -115,17 +116,19 @@ function inExtlinux(system: System, { menu, loader, entry }: Wanted): Candidates
 }
 
 /**
- * The setting of loader.conf. LoaderEntryOneShot would not do: the kernel overwrites it during a kexec
- * (drivers/firmware/efi/efibc.c).
+ * The variable LoaderEntryDefault where it is set, else the line of loader.conf. LoaderEntryOneShot would not do: the kernel
+ * overwrites it during a kexec (drivers/firmware/efi/efibc.c).
  */
-function inLoaderConf(system: System, { loader, entry }: Wanted): Candidates {
+function inSystemdBoot(system: System, { loader, entry }: Wanted): Candidates {
   const gathered = new Gathered()
-  const file = /\/loader\.conf$/i.test(loader.config) ? fileAt(system, loader.config) : undefined
-  if (file === undefined) return gathered.all('systemd-boot has no loader.conf here')
   // A pattern may stand there.
   const value = entry.id.replace(/[\\*?[\]]/g, '\\$&')
-  gathered.add(file, 'default', value)
-  return gathered.all(`${loader.config} does not choose the default: an EFI variable or a preferred entry does`)
+  const variable = fileAt(system, loaderVariablePath('LoaderEntryDefault'))
+  if (variable !== undefined) gathered.add(variable, 'LoaderEntryDefault', value)
+  const conf = /\/loader\.conf$/i.test(loader.config) ? fileAt(system, loader.config) : undefined
+  if (conf !== undefined) gathered.add(conf, 'default', value)
+  if (conf === undefined && variable === undefined) return gathered.all('systemd-boot has no loader.conf here')
+  return gathered.all(`neither ${loader.config} nor LoaderEntryDefault chooses the default`)
 }
 
 /** Changes that can be written down, and why others cannot. */

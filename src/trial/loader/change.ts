@@ -1,6 +1,7 @@
 import { KexecError } from '../../errors.ts'
 import type { System } from '../../system/system.ts'
 import type { LoaderChange, LoaderSetting } from '../model/loader-change.ts'
+import { efiVariableFile } from './efi-variable-file.ts'
 import { environmentFile } from './environment-file.ts'
 import type { SettingFile } from './setting-file.ts'
 import { extlinuxFile, loaderConfFile } from './setting-lines.ts'
@@ -14,6 +15,7 @@ const files: Readonly<Record<LoaderSetting, SettingFile>> = {
   DEFAULT: extlinuxFile,
   ONTIMEOUT: extlinuxFile,
   default: loaderConfFile,
+  LoaderEntryDefault: efiVariableFile,
 }
 
 /** A file with settings. @throws Node's error */

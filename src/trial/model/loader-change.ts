@@ -10,6 +10,8 @@ export const loaderSettings = [
   'ONTIMEOUT',
   /** A line of systemd-boot's loader.conf. */
   'default',
+  /** An EFI variable of systemd-boot, in efivarfs. */
+  'LoaderEntryDefault',
 ] as const
 export type LoaderSetting = (typeof loaderSettings)[number]
 

@@ -1,5 +1,5 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readBootMenu } from '../../../../src/entries/discover.ts'
 import type { BootEntry } from '../../../../src/entries/model/entry.ts'
@@ -8,7 +8,7 @@ import { planFallback, setFallback } from '../../../../src/trial/fallback/fallba
 import { undoChange } from '../../../../src/trial/loader/change.ts'
 import type { LoaderChange } from '../../../../src/trial/model/loader-change.ts'
 import { layFixture } from '../../entries/fixtures.ts'
-import { change, machine } from '../machine.ts'
+import { machine } from '../machine.ts'
 import { triedOf, wholeKernels } from '../tried.ts'
 
 /** The entry that the boot loader boots by itself is on trial; another is its fallback. */
@@ -48,18 +48,18 @@ test('Debian’s u-boot-menu: its line default, and nothing else', async () => {
   const file = 'boot/extlinux/extlinux.conf'
   const system = whole('debian-u-boot-menu', 'boot')
   const before = readFileSync(join(system.root, file), 'latin1')
-  const { text, change: made } = await setAndUndone(system, file, 'l1')
+  const { text, change } = await setAndUndone(system, file, 'l1')
   expect(text).toBe(before.replace('\ndefault l0\n', '\ndefault l1\n'))
-  expect(made).toEqual({ path: `/${file}`, variable: 'DEFAULT', value: 'l1', before: 'l0' })
+  expect(change).toEqual({ path: `/${file}`, variable: 'DEFAULT', value: 'l1', before: 'l0' })
 })
 
 test('Alpine’s extlinux, whose DEFAULT opens a menu: the menu stays, and ONTIMEOUT names the entry', async () => {
   const file = 'boot/extlinux.conf'
   const system = whole('alpine-extlinux', 'boot')
   const before = readFileSync(join(system.root, file), 'latin1')
-  const { text, change: made } = await setAndUndone(system, file, 'virt')
+  const { text, change } = await setAndUndone(system, file, 'virt')
   expect(text).toBe(`ONTIMEOUT virt\n${before}`)
-  expect(made).toMatchObject({ variable: 'ONTIMEOUT', before: null })
+  expect(change).toMatchObject({ variable: 'ONTIMEOUT', before: null })
   const named = before.replace('TIMEOUT 10\n', 'TIMEOUT 10\r\n  ontimeout\tlts \t\r\n')
   writeFileSync(join(system.root, file), named, 'latin1')
   expect((await setAndUndone(system, file, 'virt')).text).toBe(named.replace('ontimeout\tlts ', 'ontimeout\tvirt '))
@@ -111,16 +111,34 @@ test.each([
   expect((await setAndUndone(system, file, other)).text).toBe(expected(other))
 })
 
-const variable = '/sys/firmware/efi/efivars/LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f'
+const textVariable = (text: string) => Buffer.concat([Buffer.from([7, 0, 0, 0]), Buffer.from(`${text}\0`, 'utf16le')])
 
-test('systemd-boot whose EFI variable decides is refused', async () => {
+function placeVariable(system: System, name: string, content: Buffer): string {
+  const file = `sys/firmware/efi/efivars/${name}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f`
+  mkdirSync(join(system.root, dirname(file)), { recursive: true })
+  writeFileSync(join(system.root, file), content)
+  return file
+}
+
+test('systemd-boot whose EFI variable LoaderEntryDefault decides: the variable, and not the file', async () => {
   const system = whole('esp-and-xbootldr', 'boot')
-  const file = join(system.root, 'efi/loader/loader.conf')
-  const before = readFileSync(file)
-  change(system, { [variable]: { text: `\x07\0\0\0${Buffer.from(`${ids[0]}\0`, 'utf16le')}` } })
-  await expect(plannedFor(system, ids[1] as string)).rejects.toMatchObject({
+  const [first, second] = ids as [string, string]
+  const conf = readFileSync(join(system.root, 'efi/loader/loader.conf'))
+  const file = placeVariable(system, 'LoaderEntryDefault', textVariable(first))
+  const { text, change } = await setAndUndone(system, file, second)
+  expect(Buffer.from(text, 'latin1')).toEqual(textVariable(second))
+  expect(change).toEqual({ path: `/${file}`, variable: 'LoaderEntryDefault', value: second, before: first })
+  expect(readFileSync(join(system.root, 'efi/loader/loader.conf'))).toEqual(conf)
+})
+
+test('systemd-boot that prefers another entry is refused', async () => {
+  const system = whole('esp-and-xbootldr', 'boot')
+  const [first, second] = ids as [string, string]
+  const variable = join(system.root, placeVariable(system, 'LoaderEntryDefault', textVariable('gone.conf')))
+  placeVariable(system, 'LoaderEntryPreferred', textVariable(first))
+  await expect(plannedFor(system, second)).rejects.toMatchObject({
     reason: 'no-rollback',
-    summary: expect.stringContaining('/efi/loader/loader.conf does not choose the default'),
+    summary: expect.stringContaining('neither /efi/loader/loader.conf nor LoaderEntryDefault chooses the default'),
   })
-  expect(readFileSync(file)).toEqual(before)
+  expect(readFileSync(variable)).toEqual(textVariable('gone.conf'))
 })
