@@ -86,6 +86,12 @@ export class Follower {
     if (!hasMenu && reading.flavour === 'syslinux')
       for (const label of configuration.labels) label.name = splitWord(label.name)[0]
     const choice = choose(configuration, reading, hasMenu)
+    if (choice?.isDoubtful)
+      addProblem(
+        this.problems,
+        'uncertain',
+        `MENU SAVE in ${reading.config} may have kept another entry than the default.`,
+      )
     // A menu does not show hidden labels, but one of them can still be the default.
     const labels = configuration.labels.filter((label) => !hasMenu || !label.isHidden || choice?.label === label)
     const parts = this.partsOf(labels, { configuration, reading, hasMenu })

@@ -70,6 +70,19 @@ test('the same kernel with another command line or initrd is a way back; a copy 
   expect(await judge(system, changed({ kernel: '/slot/vmlinuz' }))).toMatchObject({ verdict: 'sure' })
 })
 
+test('the default of a menu that keeps its last selection is not known', async () => {
+  const system = machineWith('alpine-extlinux')
+  const file = join(system.root, 'boot/extlinux.conf')
+  const other = (entries: readonly BootEntry[]) => ({ ...ofDefault(entries), commandLine: 'root=/dev/other' })
+  expect(await judge(system, other)).toMatchObject({ verdict: 'sure' })
+  writeFileSync(
+    file,
+    readFileSync(file, 'latin1').replace('DEFAULT menu.c32\n', 'DEFAULT menu.c32\nMENU SAVE\n'),
+    'latin1',
+  )
+  expect(await judge(system, other)).toMatchObject({ verdict: 'unknown', text: expect.stringContaining('MENU SAVE') })
+})
+
 test('a kernel in memory is compared by its release, then by its bytes and those of its initrd', async () => {
   const system = machineWith('debian-three-kernels')
   const release = '6.12.107+deb12-amd64'

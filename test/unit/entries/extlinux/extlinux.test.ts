@@ -365,6 +365,13 @@ describe('menus of menus', () => {
   test('MENU SAVE is said', async () => {
     const { loader } = await iso({ 'isolinux.cfg': `UI menu.c32\nMENU SAVE\n${label('a')}` })
     expect(loader.reason).toBe('it is the first of the menu, unless MENU SAVE kept another')
+    expect(loader.problems).toEqual([
+      'MENU SAVE in /isolinux/isolinux.cfg may have kept another entry than the default.',
+    ])
+    const { loader: sure } = await iso({
+      'isolinux.cfg': `UI menu.c32\nMENU SAVE\nTIMEOUT 10\nONTIMEOUT a\n${label('a')}`,
+    })
+    expect(sure.problems).toEqual([])
   })
 
   describe('modules that choose', () => {
