@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { junitReport } from '../../../src/cli/reports/junit-report.ts'
+import { outcomeWords, rehearsalReport } from '../../../src/cli/reports/rehearsal-report.ts'
+import type { RehearsalOutcome } from '../../../src/rehearsal/model/rehearsal.ts'
+import type { Rehearsal } from '../../../src/rehearsal/rehearse.ts'
+import { debian, makeMachine, newer } from '../plan/debian.ts'
+import { cli, json } from './cli.ts'
+
+describe('the words of the call', () => {
+  test.each([
+    [['--init', 'true', '--expect', 'login:'], '--init and --expect exclude each other'],
+    [['--memory', 'much'], "--memory takes a whole number, not 'much'"],
+    [['--timeout', '0'], "--timeout takes a whole number, not '0'"],
+    [['--accelerator', 'xen'], "--accelerator takes auto, kvm or tcg, not 'xen'"],
+    [['--trial'], 'rehearse has no option --trial'],
+    [['--panic'], 'rehearse has no option --panic'],
+  ])('%j is a wrong call', async (words, message) => {
+    const { status, stderr, stdout } = await cli(['rehearse', newer, ...words])
+    expect([status, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(message)
+  })
+
+  test('--require-rehearsal of load takes days', async () => {
+    for (const days of ['0', '-1', 'x', '1.5']) {
+      const { status, stderr } = await cli(['plan', newer, `--require-rehearsal=${days}`])
+      expect([status, stderr]).toEqual([2, expect.stringContaining('takes a whole number of at least 1')])
+    }
+  })
+})
+
+test('a plan that is refused starts no machine: the reason, its remedy, and status 3', async () => {
+  const root = makeMachine(debian)
+  const kept = join(root, 'kept')
+  const kernel = join(root, `boot/vmlinuz-${newer}`)
+  const words = ['rehearse', kernel, '--no-initrd', '--from', kernel, '--keep', kept]
+  const { status, document } = await json(words)
+  expect([status, document.outcome.kind, document.outcome.error.reason]).toEqual([3, 'refused', 'no-command-line'])
+  expect(document).toMatchObject({
+    cause: expect.any(String),
+    report: null,
+    phases: {},
+    receipt: null,
+    accelerator: null,
+  })
+  expect(existsSync(kept)).toBe(false)
+  const { stdout } = await cli(words)
+  expect(stdout).toMatch(/^refused: /)
+})
+
+test('a kernel that is to load and is not there is an error', async () => {
+  const root = makeMachine(debian)
+  const kernel = join(root, `boot/vmlinuz-${newer}`)
+  const { status, document } = await json(['rehearse', kernel, '--no-initrd', '--from', '/nowhere/vmlinuz'])
+  expect([status, document.error.reason, document.error.path]).toEqual([3, 'not-found', '/nowhere/vmlinuz'])
+})
+
+const outcomes: readonly RehearsalOutcome[] = [
+  { kind: 'passed' },
+  { kind: 'oopsed', message: 'BUG: x' },
+  { kind: 'failed', status: 7 },
+  { kind: 'not-as-planned', differences: ['one', 'two'] },
+  { kind: 'panicked', phase: 'boot', message: 'Fatal exception' },
+  { kind: 'root-not-found', message: 'VFS: Unable to mount root fs' },
+  { kind: 'init-failed', message: 'No working init found.' },
+  { kind: 'hung', phase: 'boot', after: '[ 1.0] last' },
+  { kind: 'silent' },
+  { kind: 'timed-out', phase: 'run' },
+  { kind: 'rebooted', phase: 'run' },
+  { kind: 'powered-off', phase: 'run' },
+  { kind: 'refused', error: { reason: 'lockdown', message: 'locked' } },
+  { kind: 'not-loaded', error: { reason: 'io', message: 'broken' } },
+  { kind: 'qemu-died', status: 1, message: 'no KVM' },
+]
+
+function rehearsal(outcome: RehearsalOutcome, more: Partial<Rehearsal> = {}): Rehearsal {
+  const plan = { kernel: '/boot/vmlinuz', version: null, commandLine: 'quiet' } as Rehearsal['plan']
+  return {
+    ...{
+      plan,
+      from: { path: '/boot/old', reason: 'the running kernel' },
+      added: [],
+      accelerator: 'tcg',
+      receipt: null,
+    },
+    ...{ outcome, cause: 'A cause.', report: null, phases: { 'first boot': 1500, load: 500 }, console: '' },
+    ...more,
+  }
+}
+
+describe('the report', () => {
+  test.each(outcomes)('has a sentence for $kind, and the cause unless it passed', (outcome) => {
+    const text = rehearsalReport(rehearsal(outcome), null)
+    expect(text.split('\n')[0]).toBe(`${outcome.kind}: ${outcomeWords(outcome)}`)
+    expect(text.includes('A cause.')).toBe(outcome.kind !== 'passed')
+    expect(text).toContain('first boot 1.5 s, load 0.5 s')
+  })
+
+  test('shows the console from the first line of a fault on, else its last lines', () => {
+    const before = Array.from({ length: 100 }, (_, index) => `line ${index}`)
+    const fault = [
+      'BUG: kernel NULL pointer dereference',
+      ...Array.from({ length: 40 }, (_, index) => `trace ${index}`),
+    ]
+    const shown = rehearsalReport(rehearsal({ kind: 'silent' }, { console: [...before, ...fault].join('\n') }), null)
+    expect(shown).toContain('BUG: kernel NULL')
+    expect(shown).not.toContain('line 99')
+    const plain = rehearsalReport(rehearsal({ kind: 'silent' }, { console: before.join('\n') }), null)
+    expect(plain.match(/line \d+/g)).toHaveLength(25)
+  })
+
+  test('obeys nothing that the guest prints', () => {
+    const text = junitReport(rehearsal({ kind: 'silent' }, { console: '\x1b[2J]]>&<a b="\ud800">\0' }))
+    expect(text).toContain('\ufffd[2J]]&gt;&amp;&lt;a b=&quot;\ufffd&quot;&gt;\ufffd')
+  })
+
+  test.each(outcomes)('for build servers counts $kind', (outcome) => {
+    const text = junitReport(rehearsal(outcome))
+    expect(text).toContain(outcome.kind === 'passed' ? 'failures="0"' : 'failures="1"')
+    expect(text.includes('<failure ')).toBe(outcome.kind !== 'passed')
+    expect(text).toContain('time="2.000"')
+  })
+
+  test('ends with a command that boots what was kept', () => {
+    const kept = rehearsalReport(rehearsal({ kind: 'passed' }, { added: ['panic=1', '/init'] }), "/tmp/it's")
+    expect(kept).toContain("-kernel '/tmp/it'\\''s/kernel'")
+    expect(kept).toContain("-append 'quiet panic=1'")
+  })
+})
