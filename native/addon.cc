@@ -384,6 +384,13 @@ Napi::Value CallSetInodeFlags(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), SetInodeFlags(descriptor, flags));
 }
 
+Napi::Value CallFlushJournal(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const int descriptor = arguments.Int("fd");
+  if (arguments.Wrong()) return call.Env().Undefined();
+  return Napi::Number::New(call.Env(), FlushJournal(descriptor));
+}
+
 Napi::Value CallReadClocks(const Napi::CallbackInfo& call) {
   Arguments arguments(call);
   int64_t* numbers = arguments.Numbers("clocks", 6);
@@ -448,6 +455,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports["watchdogSetTimeout"] = Napi::Function::New<CallWatchdogSetTimeout>(env, "watchdogSetTimeout");
   exports["getInodeFlags"] = Napi::Function::New<CallGetInodeFlags>(env, "getInodeFlags");
   exports["setInodeFlags"] = Napi::Function::New<CallSetInodeFlags>(env, "setInodeFlags");
+  exports["flushJournal"] = Napi::Function::New<CallFlushJournal>(env, "flushJournal");
   exports["readClocks"] = Napi::Function::New<CallReadClocks>(env, "readClocks");
   exports["sync"] = Napi::Function::New<CallSync>(env, "sync");
   exports["unmount"] = Napi::Function::New<CallUnmount>(env, "unmount");

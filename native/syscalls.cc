@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <ctime>
 
 // Headers older than the architecture's kexec_file_load lack its number, while the running kernel may have the call.
@@ -156,6 +157,14 @@ int GetInodeFlags(int descriptor) {
 }
 
 int SetInodeFlags(int descriptor, int flags) { return ErrnoUnlessZero(ioctl(descriptor, FS_IOC_SETFLAGS, &flags)); }
+
+int FlushJournal(int descriptor) {
+  // fs/ext4/ext4.h: headers for programs have it only since Linux 6.0.
+  constexpr unsigned long kExt4Checkpoint = _IOW('f', 43, uint32_t);
+  if (syncfs(descriptor) != 0) return errno;
+  uint32_t flags = 0;
+  return ErrnoUnlessZero(ioctl(descriptor, kExt4Checkpoint, &flags));
+}
 
 int ThreadId() { return static_cast<int>(syscall(SYS_gettid)); }
 

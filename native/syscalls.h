@@ -80,6 +80,10 @@ int GetInodeFlags(int descriptor);
 // ioctl(2) with FS_IOC_SETFLAGS.
 int SetInodeFlags(int descriptor, int flags);
 
+// syncfs(2), then ioctl(2) with EXT4_IOC_CHECKPOINT, which empties the journal (fs/ext4/ioctl.c, Linux 5.14): a boot
+// loader that replays no journal then reads what was written. ENOTTY on other file systems.
+int FlushJournal(int descriptor);
+
 // gettid(2): the calling thread.
 int ThreadId();
 

@@ -77,6 +77,7 @@ const packages = {
   'qemu-system-ppc64': 'qemu-system-ppc',
   'qemu-system-riscv64': 'qemu-system-misc',
   'qemu-system-s390x': 'qemu-system-misc',
+  debugfs: 'e2fsprogs',
   mke2fs: 'e2fsprogs',
   'mkfs.btrfs': 'btrfs-progs',
   'mkfs.fat': 'dosfstools',

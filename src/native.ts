@@ -77,6 +77,11 @@ export interface Native {
   getInodeFlags(fd: number): number
   /** ioctl(2) with FS_IOC_SETFLAGS. 0 or the errno. */
   setInodeFlags(fd: number, flags: number): number
+  /**
+   * syncfs(2), then ioctl(2) with EXT4_IOC_CHECKPOINT, which empties ext4's journal. 0 or the errno: ENOTTY on other file
+   * systems and before Linux 5.14.
+   */
+  flushJournal(fd: number): number
   /** sync(2), in a child process: storage that does not answer blocks it for ever. The child, or the errno negated. */
   sync(): number
   /** umount2(2), in a child process as `sync`. */

@@ -243,6 +243,8 @@ test('flags of an inode are read and set, where the file system has them', () =>
   closeSync(fd)
   assert.equal(native.getInodeFlags(-1), -9)
   assert.equal(native.setInodeFlags(-1, 0), 9)
+  assert.equal(native.flushJournal(-1), 9)
+  assert.throws(() => native.flushJournal('0'), TypeError)
   for (const wrong of [undefined, '0', 1.5]) assert.throws(() => native.setInodeFlags(-1, wrong), TypeError)
 })
 

@@ -123,6 +123,7 @@ void FlagsOfAnInode() {
     CHECK(flags == -ENOTTY || flags == -EOPNOTSUPP);
   }
   CHECK(linux_kexec::Close(descriptor) == 0);
+  CHECK(linux_kexec::FlushJournal(-1) == EBADF);
   CHECK(linux_kexec::GetInodeFlags(-1) == -EBADF);
   CHECK(linux_kexec::SetInodeFlags(-1, 0) == EBADF);
 }

@@ -31,6 +31,7 @@ describe('the addon', () => {
       'watchdogSetTimeout: function',
       'getInodeFlags: function',
       'setInodeFlags: function',
+      'flushJournal: function',
       'readClocks: function',
       'sync: function',
       'unmount: function',

@@ -9,9 +9,11 @@ import { makeDefault } from '../../src/trial/default/make-default.ts'
 import { planFallback, setFallback } from '../../src/trial/fallback/fallback.ts'
 import { setVariable, variableIn } from '../../src/trial/loader/environment-block.ts'
 import { TrialRecords } from '../../src/trial/record/records.ts'
+import { execute } from '../../src/vm/host/process.ts'
 import { fixtureFile, layFixture } from '../unit/entries/fixtures.ts'
 import { before, change, during, machine, startedRecord } from '../unit/trial/machine.ts'
 import { triedOf, wholeKernels } from '../unit/trial/tried.ts'
+import { blankDisk, findDisk } from './disk.ts'
 import { startedByDefault } from './grub-judge.ts'
 import { machineForFile } from './guests.ts'
 import { INTERNALS, internals } from './internals.ts'
@@ -96,14 +98,16 @@ describe("Debian's GRUB", () => {
   })
 })
 
-describe('an EFI variable, in the real efivarfs', () => {
+const disk = blankDisk()
+
+describe('on a machine', () => {
   const machine = machineForFile(
-    { bootLoader: 'uefi' },
+    { bootLoader: 'uefi', disks: [disk] },
     { packages: ['e2fsprogs'], modules: ['efivarfs'], files: [changes] },
   )
   const PATH = '/sys/firmware/efi/efivars/LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f'
 
-  test('is changed and changed back, and stays protected', async () => {
+  test('an EFI variable in efivarfs is changed and changed back, and stays protected', async () => {
     const { vm } = machine
     const look = `lsattr ${PATH} | cut -d' ' -f1; od -An -tx1 ${PATH} | tr -d ' \n'; echo`
     const change = JSON.stringify({
@@ -136,4 +140,24 @@ describe('an EFI variable, in the real efivarfs', () => {
     expect(flags).toContain('i')
     expect([flagsThen, flagsAfter]).toEqual([flags, flags])
   })
+
+  test('a boot loader that replays no journal reads a changed file at once, in ext4', async () => {
+    const { vm } = machine
+    const change = JSON.stringify({ path: '/mnt/extlinux.conf', variable: 'DEFAULT', value: 'new', before: 'old' })
+    const made = await vm.run(`${findDisk}
+      mkfs.ext4 -q $d && mount $d /mnt && echo 'DEFAULT old' > /mnt/extlinux.conf && umount /mnt && mount $d /mnt
+      echo 'DEFAULT renamed' > /mnt/other && sync -f /mnt/other && mv /mnt/other /mnt/extlinux.conf
+      node -e 'const fs = require("fs"); fs.fsyncSync(fs.openSync("/mnt"))'`)
+    expect(made, made.stderr).toMatchObject({ status: 0 })
+    // debugfs -c reads as such boot loaders do. That the other way does not suffice shows that this looks behind the journal.
+    expect(await onDisk()).toBe('DEFAULT old\n')
+    const changed = await vm.run(`node --input-type=module -e '
+      import { System, makeChange } from "${INTERNALS}"; makeChange(new System(), ${change})'`)
+    expect(changed, changed.stderr).toMatchObject({ status: 0 })
+    expect(await onDisk()).toBe('DEFAULT new\n')
+  })
 })
+
+async function onDisk(): Promise<string> {
+  return (await execute('debugfs', ['-c', '-R', 'cat /extlinux.conf', disk.path])).toString()
+}
