@@ -18,7 +18,7 @@ export const jobs = {
     ...['mkimage', 'dtc', 'mkbootimg', 'objcopy', 'objdump', 'ld', 'ar', 'aarch64-linux-gnu-objdump'],
     ...['gzip', 'bzip2', 'xz', 'lzma', 'lz4', 'lzop', 'zstd'],
     ...['file', 'dumpimage', 'unpack_bootimg', 'cpio', 'bsdtar', 'busybox', 'readelf'],
-    ...['mke2fs', 'mkfs.btrfs', 'mkfs.fat', 'mmd', 'mcopy', 'mkfs.cramfs', 'mksquashfs'],
+    ...['debugfs', 'mke2fs', 'mkfs.btrfs', 'mkfs.fat', 'mmd', 'mcopy', 'mkfs.cramfs', 'mksquashfs'],
     ...['sbverify', 'osslsigncode', 'openssl', 'sbsign', 'sbattach', 'evmctl'],
     ...['sh', 'dash', 'bash', 'cat', 'cp', 'rm', 'mkfifo', 'mknod', 'true', 'date', 'sleep'],
     ...['getconf', 'unshare', 'gcc', 'python3', 'tar'],
