@@ -15,8 +15,8 @@ beforeAll(async () => {
 })
 afterAll(() => machine?.stop())
 
-/** The day decides what chance decides. */
-const seed = Math.floor(Date.now() / 86_400_000)
+/** A gate must not change with the day: `npm run test:trial` draws others. */
+const seed = 20_787
 
 /** What is not given here is drawn. */
 const courses: readonly (readonly [TrialKind, Partial<Circumstances>])[] = [
