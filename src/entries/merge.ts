@@ -5,7 +5,7 @@ import { type DescribedEntry, describe } from './describe.ts'
 import type { BootLoader } from './model/boot-menu.ts'
 import type { BootSource } from './model/entry.ts'
 import type { Menu } from './model/found-entry.ts'
-import type { BootProblem } from './model/problem.ts'
+import { type BootProblem, problemsOf } from './model/problem.ts'
 import { isRescue } from './names/kernel-names.ts'
 import type { Survey } from './survey/survey.ts'
 
@@ -35,6 +35,8 @@ export function mergeMenus(menus: readonly Menu[], survey: Survey): MergedMenus 
     if (preset !== undefined) presets.set(menu, preset)
   }
   const problems = new Map(charge.menus.map((menu) => [menu, survey.budget.problemsOf(menu.problems)]))
+  const doubtsOf = (menu: Menu) =>
+    problemsOf('uncertain', presets.has(menu) && menu.preset?.doubt ? [menu.preset.doubt] : [])
   const chosen = charge.inCharge === null ? undefined : presets.get(charge.inCharge)
   if (chosen !== undefined) chosen.isDefault = true
   return {
@@ -47,9 +49,13 @@ export function mergeMenus(menus: readonly Menu[], survey: Survey): MergedMenus 
       reason: presets.has(menu) ? (menu.preset?.reason ?? null) : null,
       undecided: menu.undecided ?? null,
       waits: menu.waits ?? null,
-      problems: problems.get(menu) ?? [],
+      problems: [...(problems.get(menu) ?? []), ...doubtsOf(menu)],
     })),
-    problems: [...[...problems.values()].flat(), ...disagreements(charge, presets)],
+    problems: [
+      ...[...problems.values()].flat(),
+      ...(charge.inCharge === null ? [] : doubtsOf(charge.inCharge)),
+      ...disagreements(charge, presets),
+    ],
   }
 }
 

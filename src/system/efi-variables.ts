@@ -21,6 +21,11 @@ export function isEfi(system: System): boolean | undefined {
   return system.exists('/sys/firmware') ? false : undefined
 }
 
+/** Whether there are variables that cannot be seen: efivarfs is not mounted, or this kernel does not call the firmware. */
+export function hasHiddenVariables(system: System): boolean {
+  return isEfi(system) === true && system.list('/sys/firmware/efi/efivars').length === 0
+}
+
 /** The path in efivarfs of one of the firmware's own variables. */
 export function globalVariable(name: string): string {
   return `/sys/firmware/efi/efivars/${name}-${GLOBAL_GUID}`

@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import { hasHiddenVariables } from '../../system/efi-variables.ts'
 import { thisMachine } from '../efi/architectures.ts'
 import { type BootPartition, machineOfLoaders } from '../efi/partitions.ts'
 import type { Menu } from '../model/found-entry.ts'
@@ -109,12 +110,15 @@ function menuOf(
     if (entry !== undefined) entry.found.title = title
   })
   const { chosen, undecided, problems: unmatched } = defaultEntry(shown, conf, survey.system, variables)
+  const doubt = hasHiddenVariables(survey.system)
+    ? 'The EFI variables may choose another default, and cannot be seen: efivarfs is not mounted, or empty.'
+    : undefined
   const directory = partitions.find((partition) => partition.entries ?? partition.images)
   return {
     source: 'bls',
     config: conf?.path ?? directory?.entries ?? directory?.images ?? '/loader/entries',
     entries: entries.map(({ found }) => found),
-    preset: chosen === null ? null : { entry: chosen.entry.found, reason: chosen.reason },
+    preset: chosen === null ? null : { entry: chosen.entry.found, reason: chosen.reason, doubt },
     ...(undecided === null ? {} : { undecided }),
     problems: [...problemsOf('configuration-mistake', conf?.problems ?? []), ...problems, ...unmatched],
   }

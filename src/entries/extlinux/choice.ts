@@ -41,8 +41,8 @@ export interface Choice {
   /** The command that names it, with options after it. */
   readonly command?: string
   readonly reason: string
-  /** The menu may begin with another one, which only SYSLINUX's own hidden file tells (ldlinux.sys). */
-  readonly isDoubtful?: boolean
+  /** The menu may begin with another one, which only SYSLINUX's own hidden file tells (ldlinux.sys). A sentence. */
+  readonly doubt?: string | undefined
 }
 
 /** The label or command that starts when nobody touches a key. */
@@ -63,17 +63,18 @@ export function choose(configuration: Configuration, reading: Reading, hasMenu: 
       ? undefined
       : { label, reason: 'SYSLINUX takes the label linux when no DEFAULT is given' }
   }
-  const isDoubtful = configuration.savesSelection
-  const saved = isDoubtful ? ', unless MENU SAVE kept another' : ''
+  const saved = configuration.savesSelection ? ', unless MENU SAVE kept another' : ''
+  const doubt =
+    saved === '' ? undefined : `MENU SAVE in ${reading.config} may have kept another entry than the default.`
   const label = labels.find(({ name }) => name === splitWord(defaultCommand ?? '')[0])
   const opensMenu = label !== undefined && isMenuModule(splitWord(commandOf(label, 'syslinux')?.text ?? '')[0])
   if (label !== undefined && !label.isHidden && !opensMenu)
-    return { label, reason: `DEFAULT in ${reading.config} names it${saved}`, isDoubtful }
+    return { label, reason: `DEFAULT in ${reading.config} names it${saved}`, doubt }
   const selected = selectedIn(configuration.start)
   if (selected === undefined) return undefined
   const isMarked = configuration.start.preset !== null
   const reason = isMarked ? `MENU DEFAULT marks it in ${reading.config}` : 'it is the first of the menu'
-  return { label: selected, reason: `${reason}${saved}`, isDoubtful }
+  return { label: selected, reason: `${reason}${saved}`, doubt }
 }
 
 function chooseAsUBoot({ labels, defaultCommand }: Configuration): Choice | undefined {

@@ -86,12 +86,6 @@ export class Follower {
     if (!hasMenu && reading.flavour === 'syslinux')
       for (const label of configuration.labels) label.name = splitWord(label.name)[0]
     const choice = choose(configuration, reading, hasMenu)
-    if (choice?.isDoubtful)
-      addProblem(
-        this.problems,
-        'uncertain',
-        `MENU SAVE in ${reading.config} may have kept another entry than the default.`,
-      )
     // A menu does not show hidden labels, but one of them can still be the default.
     const labels = configuration.labels.filter((label) => !hasMenu || !label.isHidden || choice?.label === label)
     const parts = this.partsOf(labels, { configuration, reading, hasMenu })
@@ -208,17 +202,18 @@ export class Follower {
   }
 
   private preset(
-    { label, command, reason }: Choice,
+    { label, command, reason, doubt: own }: Choice,
     parts: Map<Label, Part>,
     entries: FoundEntry[],
     opened: Opened,
   ): Part {
     const { configuration, reading } = opened
     const part = label === undefined ? undefined : parts.get(label)
+    const doubt = own ?? part?.preset?.doubt
     const [, options] = splitWord(command ?? '')
     if (part !== undefined && options === '') {
       const entry = part.preset?.entry ?? part.entries[0]
-      return { entries, preset: entry === undefined ? null : { entry, reason: part.preset?.reason || reason } }
+      return { entries, preset: entry === undefined ? null : { entry, reason: part.preset?.reason || reason, doubt } }
     }
     if (command === undefined || (part === undefined && !configuration.isImplicit)) return { entries, preset: null }
     if (part === undefined) {
@@ -229,7 +224,14 @@ export class Follower {
       const listed = target === undefined ? undefined : parts.get(target)
       const entry = listed?.preset?.entry ?? listed?.entries[0]
       if (followed !== undefined && entry !== undefined)
-        return { entries, preset: { entry, reason: `${reason}, as ${followed.reason}` } }
+        return {
+          entries,
+          preset: {
+            entry,
+            reason: `${reason}, as ${followed.reason}`,
+            doubt: followed.uncertainty ?? listed?.preset?.doubt,
+          },
+        }
     }
     const known = part?.preset?.entry ?? part?.entries[0]
     const entry =
@@ -241,7 +243,7 @@ export class Follower {
             title: `${known.title} (${options})`,
             commandLine: `${known.commandLine ?? ''} ${options}`.trim(),
           }
-    return { entries: [...entries, entry], preset: { entry, reason } }
+    return { entries: [...entries, entry], preset: { entry, reason, doubt } }
   }
 }
 

@@ -1,4 +1,4 @@
-import { isEfi } from '../../system/efi-variables.ts'
+import { hasHiddenVariables, isEfi } from '../../system/efi-variables.ts'
 import type { EfiStart } from '../efi/efi-program.ts'
 import { type FoundEntry, MAX_INITRDS, type Menu, type Preset } from '../model/found-entry.ts'
 import { type BootProblem, problemsOf } from '../model/problem.ts'
@@ -168,5 +168,9 @@ function presetOf(
       ? `${config} names none: the first entry`
       : `default_entry ${wanted} in ${config} ${selected.how}`
   const inside = chosen === selected.entry ? '' : ', a directory: the first entry in it'
-  return { entry, reason: `${reason}${inside}` }
+  const doubt =
+    remembers && last === undefined && hasHiddenVariables(survey.system)
+      ? 'Which entry Limine booted last is unknown: its EFI variable cannot be seen.'
+      : undefined
+  return { entry, reason: `${reason}${inside}`, doubt }
 }

@@ -70,6 +70,8 @@ export interface Preset {
   readonly entry: FoundEntry
   /** The reason, to complete "the default, as …": 'saved_entry in /boot/grub/grubenv names it'. */
   readonly reason: string
+  /** Why it may be another entry, one sentence. Absent: it is certain. */
+  readonly doubt?: string | undefined
 }
 
 /** The menu of a place that holds kernels but no configuration. */

@@ -155,7 +155,7 @@ class Reader implements RefindConfiguration {
     else if (values.length === 3)
       addProblem(
         this.problems,
-        'unknown-default',
+        'uncertain',
         `${place}: default_selection ${values[0]} holds from ${values[1]} to ${values[2]} only; it is left out here.`,
       )
   }

@@ -14,6 +14,8 @@ export interface MainEntry {
   readonly loader: string
   /** Whether rEFInd is certain to show it. */
   readonly isSure: boolean
+  /** Whether nothing else that rEFInd may find stands before it. */
+  readonly isFirm: boolean
 }
 
 /** rEFInd's vendor GUID (REFIND_GUID_VALUE). */
@@ -46,18 +48,28 @@ export function presetOf(
   main: readonly MainEntry[],
   config: string,
   last: string | undefined,
+  isLastHidden: boolean,
 ): Preset | null {
+  let doubt: string | undefined
+  const placed = ({ isFirm }: MainEntry) =>
+    doubt ?? (isFirm ? undefined : 'rEFInd may find other entries before its default, such as those of another system.')
   for (const part of selection.split(',', MAX_PARTS)) {
-    const wanted = part === '+' ? last : part
+    const isLast = part === '+'
+    const wanted = isLast ? last : part
+    if (isLast && last === undefined && isLastHidden)
+      doubt = 'What rEFInd started last is unknown: its EFI variable cannot be seen.'
     if (wanted === undefined || wanted === '') continue
-    const found = part.length === 1 && part !== '+' ? byShortcut(part, main) : byTitle(wanted, main)
-    if (found === undefined) continue
-    if (part === '+') return { entry: found.entry, reason: 'rEFInd started it last' }
-    const doubt = /^\d$/.test(part) ? ', if rEFInd finds nothing else before it' : ''
-    return { entry: found.entry, reason: `default_selection ${part} in ${config} names it${doubt}` }
+    const isShortcut = part.length === 1 && !isLast
+    const found = isShortcut ? byShortcut(part, main) : byTitle(wanted, main)
+    if (found !== undefined) {
+      const reason = isLast ? 'rEFInd started it last' : `default_selection ${part} in ${config} names it`
+      return { entry: found.entry, reason, doubt: isShortcut ? placed(found) : doubt }
+    }
+    if (isLast) doubt = `rEFInd started '${wanted}' last, which is none of the entries that were found.`
   }
   const first = main.find(({ isSure }) => isSure) ?? main[0]
-  return first === undefined ? null : { entry: first.entry, reason: 'it is the first that rEFInd shows' }
+  if (first === undefined) return null
+  return { entry: first.entry, reason: 'it is the first that rEFInd shows', doubt: placed(first) }
 }
 
 /** A number up to 9; the first letter of the loader's directory, or L for a kernel at the top. */

@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import { hasHiddenVariables } from '../../system/efi-variables.ts'
 import type { FoundEntry, Menu } from '../model/found-entry.ts'
 import { problemsOf } from '../model/problem.ts'
 import { filesAt } from '../paths/loader-path.ts'
@@ -56,7 +57,7 @@ function readMenu(
   const { scanFor } = configuration
   const kinds = [...new Set(scanFor)].filter((kind) => /[imeo]/.test(kind))
   const shown = kinds.flatMap((kind): Shown[] => {
-    if (kind === 'm') return stanzasShown(configuration.stanzas, start, survey)
+    if (kind === 'm') return stanzasShown(configuration, start, survey)
     if (kind === 'i') return kernelsShown(configuration, linuxConfigs, survey)
     // Whether a disk is external is unknown here.
     const isNew = !scanFor.includes('i') && kind === kinds.find((one) => /[eo]/.test(one))
@@ -64,7 +65,8 @@ function readMenu(
   })
   const entries = shown.flatMap((one) => one.entries)
   const main = shown.map((one) => one.main)
-  const preset = presetOf(configuration.selection, main, start, lastStarted(survey.system, start))
+  const { system } = survey
+  const preset = presetOf(configuration.selection, main, start, lastStarted(system, start), hasHiddenVariables(system))
   return { source: 'refind', config: start, entries, preset, problems: configuration.problems }
 }
 
@@ -105,14 +107,15 @@ function kernelsShown(
         .join(directory.onVolume, posix.basename(entry.kernel ?? ''))
         .slice(1)
         .replaceAll('/', '\\')
-      return { entries: group, main: { entry, name, loader: name, isSure: doubts.length === 0 } }
+      return { entries: group, main: { entry, name, loader: name, isSure: doubts.length === 0, isFirm: false } }
     })
   })
 }
 
 /** A stanza's own entry, and those of its submenu. */
-function stanzasShown(stanzas: readonly Stanza[], config: string, survey: Survey): Shown[] {
+function stanzasShown({ stanzas, scanFor }: RefindConfiguration, config: string, survey: Survey): Shown[] {
   const shown = stanzas.filter(({ isDisabled }) => !isDisabled)
+  const isFirm = scanFor.startsWith('m')
   const { budget } = survey
   return shown.flatMap((stanza): Shown[] => {
     if (!budget.has('entries')) return []
@@ -124,7 +127,7 @@ function stanzasShown(stanzas: readonly Stanza[], config: string, survey: Survey
       id: `${stanza.title}/${submenu.title}`,
       submenus: [stanza.title],
     }))
-    const main = { entry, name: stanza.title, loader: stanza.loader ?? '', isSure: true }
+    const main = { entry, name: stanza.title, loader: stanza.loader ?? '', isSure: true, isFirm }
     return [{ entries: [entry, ...below], main }]
   })
 }

@@ -197,6 +197,17 @@ test('a choice of systemd-boot for one boot is overwritten by the kexec; the ker
   })
 })
 
+test('a default of systemd-boot is not known where the EFI variables cannot be seen', async () => {
+  const system = fixtureSystem('unified-images')
+  const tried = () => ({ kernel: '/x', release: null, initrds: null, inMemory: null, commandLine: '' })
+  expect(await judge(system, tried)).toMatchObject({ verdict: 'sure' })
+  mkdirSync(join(system.root, 'sys/firmware/efi/efivars'), { recursive: true })
+  expect(await judge(system, tried)).toMatchObject({
+    verdict: 'unknown',
+    text: expect.stringContaining('efivarfs is not mounted'),
+  })
+})
+
 test('boot loaders that disagree count only when each of them would take the trial back', async () => {
   const system = machineWith('debian-three-kernels')
   const entries = join(system.root, 'boot/extlinux')

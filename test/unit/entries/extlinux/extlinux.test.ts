@@ -372,6 +372,11 @@ describe('menus of menus', () => {
       'isolinux.cfg': `UI menu.c32\nMENU SAVE\nTIMEOUT 10\nONTIMEOUT a\n${label('a')}`,
     })
     expect(sure.problems).toEqual([])
+    const { loader: elsewhere } = await iso({
+      'isolinux.cfg': `UI menu.c32\n${label('a')}LABEL more\nKERNEL menu.c32\nAPPEND more.cfg\n`,
+      'more.cfg': `MENU SAVE\n${label('b')}`,
+    })
+    expect(elsewhere.problems).toEqual([])
   })
 
   describe('modules that choose', () => {

@@ -139,6 +139,17 @@ protocol: bios
     ])
     expect((await selection('default_entry: 1\n', lastBooted(number)))[0]).toBe('Two')
   })
+
+  test('where the variable cannot be seen, what was booted last is unknown', async () => {
+    const doubts = async (head: string, tree: Tree) =>
+      (await menuOf({ ...boot, '/boot/limine.conf': { text: head + text }, ...tree })).loader.problems
+    const hidden: Tree = { '/sys/firmware/efi/efivars': 'directory' }
+    const head = 'remember_last_entry: yes\ndefault_entry: 1\n'
+    const doubt = 'Which entry Limine booted last is unknown: its EFI variable cannot be seen.'
+    expect(await doubts(head, hidden)).toContain(doubt)
+    expect(await doubts(head, efi)).not.toContain(doubt)
+    expect(await doubts('default_entry: 1\n', hidden)).not.toContain(doubt)
+  })
 })
 
 test('keys: the first value, aliases in their order, no blank before the colon, lines that go on', async () => {

@@ -292,11 +292,11 @@ describe('%v and the initrd beside a kernel', () => {
 describe('default_selection', () => {
   const titles = ['One', 'Two', 'Three']
   const menu = titles.map((title) => `menuentry ${title} {\nloader /vmlinuz-linux\n}\n`).join('')
-  const chosen = async (selection: string, tree: Tree = {}) => {
+  const loaderOf = async (selection: string, tree: Tree = {}) => {
     const text = `${selection === '' ? '' : `default_selection ${selection}\n`}${menu}`
-    const { loader } = await menuOf({ ...arch, '/boot/EFI/refind/refind.conf': { text }, ...tree })
-    return loader.default
+    return (await menuOf({ ...arch, '/boot/EFI/refind/refind.conf': { text }, ...tree })).loader
   }
+  const chosen = async (selection: string, tree?: Tree) => (await loaderOf(selection, tree)).default
   const started = (title: string): Tree => ({
     '/sys/firmware/efi/efivars/PreviousBoot-36d08fa7-cf0b-42f5-8f14-68df73ed3740': {
       file: Buffer.concat([Buffer.alloc(4), Buffer.from(`${title}\0`, 'utf16le')]),
@@ -320,12 +320,32 @@ describe('default_selection', () => {
     expect(await chosen('', { '/boot/EFI/refind/vars/PreviousBoot': file })).toBe('Two')
   })
 
+  test('a default that may be another is said: by its place, or by what was started last', async () => {
+    const doubts = async (selection: string, tree?: Tree) => (await loaderOf(selection, tree)).problems
+    const others = ['rEFInd may find other entries before its default, such as those of another system.']
+    for (const selection of ['', '2', 'L']) expect(await doubts(selection), selection).toEqual(others)
+    for (const selection of ['', '2']) expect(await doubts(`${selection}\nscanfor manual,internal`)).toEqual([])
+    expect(await doubts('Two')).toEqual([])
+    expect(await doubts('', started('Boot Two from ESP'))).toEqual([])
+    const gone = started('Boot Gone from ESP')
+    for (const selection of ['', '"+,Two"'])
+      expect(await doubts(selection, gone)).toEqual([
+        "rEFInd started 'Boot Gone from ESP' last, which is none of the entries that were found.",
+      ])
+    const hidden: Tree = { '/sys/firmware/efi/efivars': 'directory' }
+    expect(await doubts('"+,Two"', hidden)).toEqual([
+      'What rEFInd started last is unknown: its EFI variable cannot be seen.',
+    ])
+    expect(await doubts('Two', hidden)).toEqual([])
+    expect(await doubts('"+,Two"', files('directory', '/sys/firmware'))).toEqual([])
+  })
+
   test('one that holds for some hours is left out, and said', async () => {
-    const text = `default_selection Two 8:00 17:00\n${menu}`
+    const text = `scanfor manual\ndefault_selection Two 8:00 17:00\n${menu}`
     const { loader } = await menuOf({ ...arch, '/boot/EFI/refind/refind.conf': { text } })
     expect(loader.default).toBe('One')
     expect(loader.problems).toEqual([
-      '/boot/EFI/refind/refind.conf:1: default_selection Two holds from 8:00 to 17:00 only; it is left out here.',
+      '/boot/EFI/refind/refind.conf:2: default_selection Two holds from 8:00 to 17:00 only; it is left out here.',
     ])
   })
 })
