@@ -141,23 +141,35 @@ describe('on a machine', () => {
     expect([flagsThen, flagsAfter]).toEqual([flags, flags])
   })
 
-  test('a boot loader that replays no journal reads a changed file at once, in ext4', async () => {
-    const { vm } = machine
-    const change = JSON.stringify({ path: '/mnt/extlinux.conf', variable: 'DEFAULT', value: 'new', before: 'old' })
-    const made = await vm.run(`${findDisk}
-      mkfs.ext4 -q $d && mount $d /mnt && echo 'DEFAULT old' > /mnt/extlinux.conf && umount /mnt && mount $d /mnt
-      echo 'DEFAULT renamed' > /mnt/other && sync -f /mnt/other && mv /mnt/other /mnt/extlinux.conf
+  test.each([
+    { file: 'extlinux.conf', variable: 'DEFAULT', text: (value: string) => `DEFAULT ${value}\n` },
+    {
+      file: 'grubenv',
+      variable: 'saved_entry',
+      text: (value: string) => `# GRUB Environment Block\nsaved_entry=${value}\n`.padEnd(1024, '#'),
+    },
+  ])(
+    'a boot loader that replays no journal reads a changed $file at once, in ext4',
+    async ({ file, variable, text }) => {
+      const { vm } = machine
+      const path = `/mnt/${file}`
+      const change = JSON.stringify({ path, variable, value: 'new', before: 'renamed' })
+      const made = await vm.run(`${findDisk}
+      mkfs.ext4 -q -F $d && mount $d /mnt && printf %s '${text('old')}' > ${path} && umount /mnt && mount $d /mnt
+      printf %s '${text('renamed')}' > /mnt/other && sync -f /mnt/other && mv /mnt/other ${path}
       node -e 'const fs = require("fs"); fs.fsyncSync(fs.openSync("/mnt"))'`)
-    expect(made, made.stderr).toMatchObject({ status: 0 })
-    // debugfs -c reads as such boot loaders do. That the other way does not suffice shows that this looks behind the journal.
-    expect(await onDisk()).toBe('DEFAULT old\n')
-    const changed = await vm.run(`node --input-type=module -e '
+      expect(made, made.stderr).toMatchObject({ status: 0 })
+      // debugfs -c reads as such boot loaders do. That the other way does not suffice shows that this looks behind the journal.
+      expect(await onDisk(file)).toBe(text('old'))
+      const changed = await vm.run(`node --input-type=module -e '
       import { System, makeChange } from "${INTERNALS}"; makeChange(new System(), ${change})'`)
-    expect(changed, changed.stderr).toMatchObject({ status: 0 })
-    expect(await onDisk()).toBe('DEFAULT new\n')
-  })
+      expect(changed, changed.stderr).toMatchObject({ status: 0 })
+      expect(await onDisk(file)).toBe(text('new'))
+      expect(await vm.run('umount /mnt')).toMatchObject({ status: 0 })
+    },
+  )
 })
 
-async function onDisk(): Promise<string> {
-  return (await execute('debugfs', ['-c', '-R', 'cat /extlinux.conf', disk.path])).toString()
+async function onDisk(file: string): Promise<string> {
+  return (await execute('debugfs', ['-c', '-R', `cat /${file}`, disk.path])).toString()
 }

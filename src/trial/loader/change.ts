@@ -1,4 +1,6 @@
+import { closeSync, constants, openSync } from 'node:fs'
 import { KexecError } from '../../errors.ts'
+import { native } from '../../native.ts'
 import type { System } from '../../system/system.ts'
 import type { LoaderChange, LoaderSetting } from '../model/loader-change.ts'
 import { efiVariableFile } from './efi-variable-file.ts'
@@ -65,6 +67,7 @@ function writeSetting(system: System, path: string, setting: LoaderSetting, valu
     const content = file.withValue(former, setting, value)
     if (typeof content === 'string') throw new Error(content)
     file.write(host, content, former)
+    emptyJournal(host)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new KexecError(`${file.what} cannot be changed: ${why}`, {
@@ -73,5 +76,23 @@ function writeSetting(system: System, path: string, setting: LoaderSetting, valu
       hint: file.look(path),
       cause: error,
     })
+  }
+}
+
+/**
+ * Boot loaders do not replay a journal, nor the log that btrfs keeps until its next commit, which syncfs(2) makes (btrfs_sync_fs()
+ * of fs/btrfs/super.c): without this, one that starts after a hard reset would read the former file, although the new one is
+ * safe. Where it cannot be done (XFS, ext4 before Linux 5.14, no rights), the file system writes it out in its own time, at
+ * the latest when it is unmounted.
+ */
+function emptyJournal(host: string): void {
+  let fd: number | undefined
+  try {
+    fd = openSync(host, constants.O_RDONLY | constants.O_NOFOLLOW)
+    native().flushJournal(fd)
+  } catch {
+    // As above.
+  } finally {
+    if (fd !== undefined) closeSync(fd)
   }
 }

@@ -4,8 +4,7 @@ import type { SettingFile } from './setting-file.ts'
 
 /**
  * GRUB's environment block. It is overwritten in place, as GRUB itself does it: GRUB does not replay the journal of a file
- * system, and would find a replaced file only after the next clean unmount. A file system that writes to another place
- * anyway (btrfs) shows GRUB the change after the unmount of the reboot.
+ * system, and where that cannot be emptied (XFS) would find a replaced file only after the next clean unmount.
  */
 export const environmentFile: SettingFile = {
   what: "GRUB's environment block",

@@ -1,6 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs'
 import { bytesOfText, textOfBytes } from '../../exact-text.ts'
-import { native } from '../../native.ts'
 import { editFile } from '../../system/edit-file.ts'
 import type { SettingFile } from './setting-file.ts'
 
@@ -32,27 +30,7 @@ function lineFile(format: LineFormat): SettingFile {
       return found === undefined ? null : textOfBytes(content.subarray(found.from, found.to))
     },
     withValue: (content, name, value) => withValue(content, name, value, format),
-    write: (host, content) => {
-      editFile(host, content)
-      emptyJournal(host)
-    },
-  }
-}
-
-/**
- * Boot loaders do not replay a journal: without this, one that starts after a hard reset would read the former file, although
- * the new one is safe. Where it cannot be done (other file systems than ext4, Linux before 5.14, no rights), the file system
- * writes it out in its own time, at the latest when it is unmounted.
- */
-function emptyJournal(host: string): void {
-  let fd: number | undefined
-  try {
-    fd = openSync(host, constants.O_RDONLY | constants.O_NOFOLLOW)
-    native().flushJournal(fd)
-  } catch {
-    // As above.
-  } finally {
-    if (fd !== undefined) closeSync(fd)
+    write: (host, content) => editFile(host, content),
   }
 }
 
