@@ -57,9 +57,11 @@ test('what is not the kernel that was loaded is not taken for it', () => {
   })
   expect(reasonOf(after(boot(1, 'kexec', older)))).toMatchObject({
     isKnown: false,
-    reason: /its release, or its build, is another/,
+    reason: expect.stringMatching(/its release, or its build, is another/),
   })
-  expect(reasonOf(after(boot(1, 'kexec', newer, 'ro quiet')))).toMatchObject({ reason: /its command line is another/ })
+  expect(reasonOf(after(boot(1, 'kexec', newer, 'ro quiet')))).toMatchObject({
+    reason: expect.stringMatching(/its command line is another/),
+  })
   const built = (version: string) =>
     reasonOf(
       after(
@@ -71,7 +73,7 @@ test('what is not the kernel that was loaded is not taken for it', () => {
   // A parameter that the kernel's configuration adds is a difference, and no other kernel.
   expect(reasonOf(after(boot(1, 'kexec', newer, `${LINE} built.in=1`))).isKnown).toBe(true)
   expect(reasonOf(after({ ...boot(1, 'kexec'), '/proc/vmcore': { text: '' } }))).toMatchObject({
-    reason: /crash kernel/,
+    reason: expect.stringMatching(/crash kernel/),
   })
   expect(reasonOf(machine(boot(1, 'kexec')))).toMatchObject({ reason: 'there is no record of a load before this boot' })
   // The kernel that loaded it still runs.
@@ -248,7 +250,11 @@ test('a record that is damaged, newer or anyone’s is not believed; the next lo
     expect(changed({ [field]: undefined })).toContain(`its field ${field}`)
   // Shown, and not overwritten.
   change(system, { ...boot(1, 'kexec'), [FILE]: { text: '{' } })
-  expect(lastKexec(system, { look, keeps: true })).toMatchObject({ kexec: null, problem: /cut off/, reason: /cut off/ })
+  expect(lastKexec(system, { look, keeps: true })).toMatchObject({
+    kexec: null,
+    problem: expect.stringMatching(/cut off/),
+    reason: expect.stringMatching(/cut off/),
+  })
   expect(load(system)).toBeUndefined()
   expect(stored(system)).toMatchObject([{ number: null }])
   expect(system.readText(`${FILE}.damaged`)).toBe('{')
