@@ -49,12 +49,13 @@ export function arrived(kexecs: readonly KexecRecord[], { system, start, look = 
 
 /** Why the running kernel is not the one that was loaded last; undefined when all that can be compared is the same. */
 function whyAnother(system: System, start: KernelStart, { arrival, to, trial }: KexecRecord): string | undefined {
-  if (arrival !== null) return 'the kernel that was loaded last ran before this one; another program loaded this one'
   const running = lastParameter(system.runningCommandLine(), TRIAL_PARAMETER)?.value ?? null
-  if (trial !== running) return 'the kernel that was loaded last is not the one that is running: another trial'
   // A trial has its id on the command line: that is enough.
-  if (trial === null && start.by === 'unknown') return 'whether a kexec started this kernel is unknown'
-  if (trial !== null) return undefined
+  const isItsTrial = trial !== null && trial === running
+  if (start.by === 'unknown' && !isItsTrial) return 'whether a kexec started this kernel is unknown'
+  if (arrival !== null) return 'the kernel that was loaded last ran before this one; another program loaded this one'
+  if (isItsTrial) return undefined
+  if (trial !== running) return 'the kernel that was loaded last is not the one that is running: another trial'
   const its = differences(system, to)
   const different = its.find(({ source, found }) => source !== '/proc/cmdline' || found === null)
   if (different === undefined) return undefined

@@ -96,6 +96,13 @@ test('a kexec by another program, from a kernel that was seen, is not ours', () 
     reason: 'the kernel that was loaded last ran before this one; another program loaded this one',
     history: [{ number: 1, isArrived: true }],
   })
+  // Where nobody sees what started a kernel, the firmware may have.
+  const { '/proc/sys/kernel/bootloader_type': _, ...unmarked } = boot(2, 'kexec')
+  const elsewhere = machine(unmarked)
+  for (const trial of [null, ID]) {
+    write(elsewhere, [{ ...(stored(system)[0] as KexecRecord), trial }])
+    expect(reasonOf(elsewhere)).toEqual({ isKnown: false, reason: 'whether a kexec started this kernel is unknown' })
+  }
 })
 
 test('a counter that began anew is a reset, although the firmware starts kernels by kexec', () => {
