@@ -83,7 +83,7 @@ function pastRow({ times, from, to, durations, isArrived }: PastKexec): string[]
   return [
     localTime(new Date(times.begun ?? times.loaded)),
     `${from.release} to ${to.release ?? to.kernel}`,
-    isArrived ? took : 'did not arrive',
+    isArrived ? took : 'not seen running',
   ]
 }
 

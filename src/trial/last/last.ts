@@ -21,7 +21,7 @@ export interface PastKexec extends Omit<KexecRecord, 'loaded' | 'begun' | 'left'
     readonly seen: string | null
     readonly confirmed: string | null
   }
-  /** Whether its kernel was seen running. Otherwise the reboot into it began, and another kernel came up. */
+  /** Whether its kernel was seen running. Otherwise the reboot into it began, and no more is known. */
   readonly isArrived: boolean
   readonly durations: KexecDurations
 }

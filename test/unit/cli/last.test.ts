@@ -44,7 +44,7 @@ test('0 with a kexec that is known, 4 without one, 1 when that is unknown', asyn
   })
 })
 
-test('what is rough, unknown, different or did not arrive is said', async () => {
+test('what is rough, unknown, different or was not seen is said', async () => {
   const system = machine(boot(1, 'kexec', newer, `${LINE} extra`))
   const rough = { ...arrival, uncertainty: 120 }
   write(system, [
@@ -66,5 +66,5 @@ test('what is rough, unknown, different or did not arrive is said', async () => 
   expect(stdout).toContain(
     'warning: The running system is not as planned: /proc/cmdline has extra, which was not planned.',
   )
-  expect(stdout).toMatch(/before:\n.*did not arrive$/m)
+  expect(stdout).toMatch(/before:\n.*not seen running$/m)
 })
