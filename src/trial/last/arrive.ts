@@ -43,7 +43,9 @@ export function arrived(kexecs: readonly KexecRecord[], { system, start, look = 
   if (other !== undefined) return { because: other }
   const arrival = arrivalOf(bootId, look(candidate))
   if (isBefore(arrival, lastStamp(candidate)))
-    return { because: 'the machine was reset after the last load: the counter of its processor began anew' }
+    return {
+      because: 'after the last load the counter of the processor began anew: the machine was reset, or suspended',
+    }
   return { kexec: { ...candidate, arrival } }
 }
 
@@ -96,7 +98,7 @@ function arrivalOf(bootId: string, { stamp, rate, init }: FirstLook): Arrival {
     return { ...unknown, problem: 'the counter of this processor cannot be read' }
   if (rate === null) return { ...unknown, problem: 'the counter of this processor does not run on' }
   // The raw clock stands still in suspend, and the counter may or may not.
-  if (boottime - raw > SUSPENDED + raw / 1000) return { ...unknown, problem: 'the machine was suspended since' }
+  if (wasSuspended(boottime, raw)) return { ...unknown, problem: 'the machine was suspended since' }
   if (init.raw === null) return { ...unknown, problem: init.problem }
   const since = raw - init.raw
   const uncertainty = Math.abs(since) * rate.error + stamp.window / rate.perMillisecond + init.uncertainty
@@ -104,10 +106,17 @@ function arrivalOf(bootId: string, { stamp, rate, init }: FirstLook): Arrival {
   return { ...unknown, initBegan: String(initBegan), uncertainty, problem: null }
 }
 
+/** Whether a span of time has a suspend in it: by its milliseconds on either clock. */
+function wasSuspended(boottime: number, raw: number): boolean {
+  return boottime - raw > SUSPENDED + raw / 1000
+}
+
 /** The rate at which the old kernel saw the counter; null where its stamps do not show it. */
 export function oldRate({ loaded, begun, left }: KexecRecord): Rate | null {
   const last = left ?? begun
-  return last === null ? null : rateBetween(loaded, last)
+  if (last?.boottime == null || last.raw === null || loaded.boottime === null || loaded.raw === null) return null
+  if (wasSuspended(last.boottime - loaded.boottime, last.raw - loaded.raw)) return null
+  return rateBetween(loaded, last)
 }
 
 /** Whether both kernels see the same counter: a counter whose speed changes tells no time. */

@@ -108,7 +108,7 @@ test('a kexec by another program, from a kernel that was seen, is not ours', () 
 test('a counter that began anew is a reset, although the firmware starts kernels by kexec', () => {
   expect(reasonOf(after(boot(1, 'kexec')), firstLook(30_000, 0))).toMatchObject({
     isKnown: false,
-    reason: expect.stringContaining('the machine was reset after the last load'),
+    reason: expect.stringContaining('the counter of the processor began anew: the machine was reset, or suspended'),
   })
 })
 
@@ -154,6 +154,8 @@ test('a span that nobody measured is unknown, with the reason, and never a guess
   // The old kernel saw another speed: its stamps are ten seconds apart.
   const slower = { perMillisecond: TICKS * 0.9, error: 0 }
   expect(durations({}, firstLook(5000, 70_000 * TICKS, { rate: slower }))['down']).toMatch(/changed its speed/)
+  // Suspended between the load and the reboot, with the counter running on.
+  expect(durations({ loaded: stampAt(20_000, 0, { raw: 30_000, boottime: 20_000 }) })['total']).toBe(12_000)
 })
 
 test('kexecs since the firmware started the machine, as far as each was seen', () => {
