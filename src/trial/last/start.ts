@@ -21,7 +21,8 @@ const BLOB = '/sys/firmware/fdt'
 
 /**
  * What started the running kernel: every kexec, by whatever program, leaves its mark on x86; on machines with a device
- * tree those by kexec_file_load and by linux-kexec do. A firmware that itself starts Linux by kexec looks like one.
+ * tree those by kexec_file_load and by linux-kexec do, and others look like the firmware. A firmware that itself starts Linux
+ * by kexec looks like one.
  */
 export function kernelStart(system: System): KernelStart {
   const [dump] = ['/proc/vmcore'].filter((path) => system.exists(path))
