@@ -1,5 +1,6 @@
 import { lastParameter, parametersNamed } from '../cmdline/look-up.ts'
 import type { CommandLine } from '../cmdline/parse.ts'
+import { readFirmwareMap } from '../system/memory-map.ts'
 import type { System } from '../system/system.ts'
 
 /**
@@ -43,7 +44,9 @@ export function findBlackBox(system: System): BlackBox {
     system.readText(`${PARAMETERS}/${name}`)?.trim() ?? lastParameter(line, `ramoops.${name}`)?.value ?? undefined
   const [address, size] = [numberOf(value('mem_address')), numberOf(value('mem_size'))]
   if (address === undefined || size === undefined) return { isKept: false, reason: NONE }
-  const reserving = reservationOf(system, line, address, size)
+  // '(null)' is how the kernel shows none.
+  const isNamed = ![undefined, '', '(null)'].includes(value('mem_name'))
+  const reserving = reservationOf(system, line, { address, size, isNamed })
   if (reserving === null) return { isKept: false, reason: MOVES }
   const place = { mem_address: `0x${address.toString(16)}`, mem_size: `0x${size.toString(16)}` }
   const layout = [...LAYOUT].flatMap(([name, preset]) => {
@@ -77,22 +80,32 @@ function asGiven(line: string | undefined, parameter: string): string {
   return given !== undefined && isSame ? given.raw : parameter
 }
 
+interface Place {
+  readonly address: bigint
+  readonly size: bigint
+  /** Whether it was found by `reserve_mem=`, which looks for a place at each boot. */
+  readonly isNamed: boolean
+}
+
 /**
  * What keeps the new kernel from using the memory itself: `memmap=SIZE$ADDRESS` of the running command line, none where the
- * firmware reserves it. `reserve_mem=` finds its own place; on x86 the same one can be named.
+ * firmware reserves it. Where something else did (`reserve_mem=`, `mem=`), the same place can be named on x86.
  * @returns null where the new kernel cannot be kept from it
  */
-function reservationOf(
-  system: System,
-  line: string | undefined,
-  address: bigint,
-  size: bigint,
-): readonly string[] | null {
+function reservationOf(system: System, line: string | undefined, place: Place): readonly string[] | null {
+  const { address, size, isNamed } = place
   const covering = parametersNamed(line, 'memmap').filter(({ value }) => covers(value ?? '', address, size))
   if (covering.length > 0) return covering.slice(0, 1).map(({ raw }) => raw)
-  if (lastParameter(line, 'ramoops.mem_name')?.value == null) return []
+  if (!isNamed && !isFirmwareRam(system, place)) return []
   const isX86 = /^(?:x86_64|i[3-6]86)$/.test(system.readText('/proc/sys/kernel/arch')?.trim() ?? '')
   return isX86 ? [`memmap=0x${size.toString(16)}$0x${address.toString(16)}`] : null
+}
+
+/** Whether the firmware gives any of it to the kernel. */
+function isFirmwareRam(system: System, { address, size }: Place): boolean {
+  return readFirmwareMap(system).some(
+    ({ type, start, end }) => type === 'System RAM' && start < address + size && end > address,
+  )
 }
 
 /** Whether one of the ranges of `memmap=` reserves this memory: parse_memmap_one() of arch/x86/kernel/e820.c. */

@@ -58,6 +58,20 @@ describe('the memory of ramoops', () => {
       'ramoops.mem_address=0x7fe00000',
     ])
     expect(parametersOf(named, loaded, text('/proc/sys/kernel/arch', 'aarch64\n'))).toMatch(/^reserve_mem= may give/)
+    // By /etc/modprobe.d; without one the kernel shows '(null)'.
+    const byModule = (name: string) => parametersOf(line('quiet'), loaded, ramoops({ mem_name: name }))?.[0]
+    expect(byModule('oops')).toBe('memmap=0x200000$0x7fe00000')
+    expect(byModule('(null)')).toBe('ramoops.mem_address=0x7fe00000')
+  })
+
+  test('that the firmware gives to the kernel is reserved, whatever kept the running kernel from it', () => {
+    const lowered = line('mem=2046M ramoops.mem_address=0x7fe00000 ramoops.mem_size=0x200000')
+    const firmware = (type: string) =>
+      Object.entries({ start: '0x100000', end: '0x7fffffff', type }).map(([name, value]) =>
+        text(`/sys/firmware/memmap/0/${name}`, `${value}\n`),
+      )
+    expect(parametersOf(lowered, ...firmware('System RAM'))?.[0]).toBe('memmap=0x200000$0x7fe00000')
+    expect(parametersOf(lowered, ...firmware('Reserved'))?.[0]).toBe('ramoops.mem_address=0x7fe00000')
   })
 
   test('in the device tree goes to the new kernel by itself', () => {
