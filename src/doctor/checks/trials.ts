@@ -29,12 +29,15 @@ function lastTrial({ system }: Examination): Finding<'trial'> {
     record === null ? withoutRecord(status) : { ...meanings[status.outcome](status, record), ...lessIfItRuns() }
   return { id: 'trial', ...told, evidence: evidenceOf(status) }
 
-  /** A kernel that did not pass may have been started since through the firmware: then its trial is of the past. */
+  /**
+   * A kernel that did not pass may have been started since through the firmware: then its trial is of the past. The kernel that
+   * loaded it runs after the reset anyway, and shows nothing where it is of the same release.
+   */
   function lessIfItRuns(): Partial<Told> {
-    const isPast = record !== null && !status.isRunning && status.outcome !== 'confirmed'
-    const its = isPast ? differences(system, record.target) : []
-    const { release } = record?.target ?? {}
-    return isPast && release != null && its.every(({ source }) => source === '/proc/cmdline')
+    if (record === null || status.isRunning || status.outcome === 'confirmed') return {}
+    const { target, from } = record
+    if (target.release === null || target.release === from.release) return {}
+    return differences(system, target).every(({ source }) => source === '/proc/cmdline')
       ? { status: 'ok', summary: `The kernel of the last trial, ${record.id}, runs now; it was not started on trial.` }
       : {}
   }

@@ -102,6 +102,11 @@ describe('the last trial', () => {
     const { target } = startedRecord()
     const built = startedRecord({ target: { ...target, buildId: 'aa' } })
     expect((await told(recorded(built), bootId(NEW_BOOT), release))[0], 'another build').toBe('warning')
+    // A trial of other parameters: after the reset the same kernel runs, without them.
+    const same = recorded(startedRecord({ from: { release: newer, bootId: OLD_BOOT } }))
+    expect((await told(same, bootId(NEW_BOOT), release))[0], 'the same kernel').toBe('warning')
+    const held = text('/sys/kernel/kexec_loaded', '1\n')
+    expect((await told(same, bootId(OLD_BOOT), release, held))[1]).toBe(`The reboot into trial ${ID} has begun.`)
   })
 
   test('whose record cannot be trusted', async () => {
