@@ -224,6 +224,11 @@ test('a kernel that failed its trial is warned of, whatever the load', async () 
     [],
   )
   expect(codes(await warningsWith({ target: { ...target, kernel: `/boot/vmlinuz-${older}` } }))).toEqual([])
+  using current = await plan({ entry: newer, root: makeMachine(debian) })
+  const build = /#\d.*$/.exec(current.image.versionString ?? '')?.[0]
+  expect(build).toMatch(/^#\d/)
+  expect(codes(await warningsWith({ target: { ...target, version: build } }))).toEqual(['failed-trial'])
+  expect(codes(await warningsWith({ target: { ...target, version: '#1 SMP of another day' } }))).toEqual([])
 })
 
 test('a record in memory would be lost with the kexec', async () => {
