@@ -9,7 +9,7 @@ import type { LoadVerdict } from '../policy/verdict/predict.ts'
 import type { RehearsedPlan } from '../receipts/receipt.ts'
 import type { Choices } from './choices/choices.ts'
 import type { Engine } from './choices/engine.ts'
-import { type Context, closeFiles } from './context/context.ts'
+import { type Context, closeFiles, extendedContext, type PlanAdditions } from './context/context.ts'
 import type { PlannedInitrd } from './context/initrds.ts'
 import { explain } from './explain.ts'
 import type { Findings } from './findings.ts'
@@ -17,7 +17,7 @@ import { loadPrepared, loadPreparedSync, refuseIfNotAllowed } from './loading/lo
 import { type Prepared, prepare, prepareSync } from './loading/preparation.ts'
 import { type PrepareOptions, prepareKinds } from './loading/progress.ts'
 import { preparedBytes, refuseReceiptAtOnce, rehearsedPlan, requireReceipt } from './loading/rehearsed.ts'
-import type { PlanDecision } from './model/decision.ts'
+import type { Choice, PlanDecision } from './model/decision.ts'
 import type { PlanWarning, UncheckedFact } from './model/remark.ts'
 import type { ChosenTrial } from './trial/choice.ts'
 
@@ -157,6 +157,14 @@ export class LoadPlan {
     } finally {
       this.#closeFiles()
     }
+  }
+
+  /**
+   * What it was made from, with the additions.
+   * @internal for `extendedPlan()`
+   */
+  extended(additions: PlanAdditions): Choice<Context> {
+    return extendedContext(this.#context, additions)
   }
 
   /**

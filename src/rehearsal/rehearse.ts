@@ -6,8 +6,8 @@ import { hasParameter } from '../cmdline/look-up.ts'
 import { parseCommandLine } from '../cmdline/parse.ts'
 import { KexecError } from '../errors.ts'
 import type { LoadPlan } from '../plan/load-plan.ts'
-import { listOf, type PlanOptions } from '../plan/model/options.ts'
-import { plan as planFor } from '../plan/plan.ts'
+import type { PlanOptions } from '../plan/model/options.ts'
+import { extendedPlan, plan as planFor } from '../plan/plan.ts'
 import { unpackedKernel } from '../vm/guest/unpacked-kernel.ts'
 import { ProvisionError } from '../vm/host/process.ts'
 import { type Architecture, architectures } from '../vm/machine/architectures.ts'
@@ -52,8 +52,7 @@ export async function rehearse(options: RehearseOptions): Promise<Rehearsal> {
   heed(signal)
   const architecture = machines[process.arch]
   if (architecture === undefined) throw unsupported(`a rehearsal cannot run on ${process.arch} machines`)
-  const wanted = planOptionsOf(options)
-  using bare = await planFor(wanted)
+  using bare = await planFor(planOptionsOf(options))
   const json = bare.toJSON()
   const from = await chooseLoadingKernel(options.from, bare, options.root)
   const [refusal] = bare.refusals
@@ -63,7 +62,7 @@ export async function rehearse(options: RehearseOptions): Promise<Rehearsal> {
     throw unsupported(`a rehearsal cannot start kernels of ${bare.image.architecture ?? 'an unknown architecture'}`)
   const directory = await makeDirectory(options.keep)
   try {
-    return { ...common, ...(await carryOut({ options, wanted, bare, from, architecture, directory })) }
+    return { ...common, ...(await carryOut({ options, bare, from, architecture, directory })) }
   } catch (error) {
     throw asKexecError(error)
   } finally {
@@ -118,7 +117,6 @@ function asKexecError(error: unknown): unknown {
 
 interface Work {
   readonly options: RehearseOptions
-  readonly wanted: PlanOptions
   readonly bare: LoadPlan
   readonly from: LoadingKernel
   readonly architecture: Architecture
@@ -126,16 +124,13 @@ interface Work {
 }
 
 async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
-  const { options, wanted, bare, architecture, directory, from } = work
+  const { options, bare, architecture, directory, from } = work
   const kernel = await startable(from.path, architecture)
   const accelerator = await chooseAccelerator(options, architecture, kernel)
   const words = { loading: newWord(), loaded: newWord() }
   const additions = additionsFor(work, accelerator, words.loaded)
-  using plan = await planFor({
-    ...wanted,
-    append: [...listOf(options.append), ...additions.parameters],
-    overlay: [...(options.overlay ?? []), ...additions.overlay],
-  })
+  // Not planned anew: a stream can be read only once, and the receipt must be of the very files that are rehearsed.
+  using plan = await extendedPlan(bare, { append: additions.parameters, overlay: additions.overlay })
   const added = [...additions.parameters, ...additions.overlay.flatMap(({ destination }) => destination ?? [])]
   const common = { added, accelerator }
   const [refusal] = plan.refusals

@@ -1,10 +1,11 @@
+import type { InitrdOverlay } from '../../initrd/overlay.ts'
 import { detectPolicy } from '../../policy/detect.ts'
 import { DISABLED } from '../../policy/limits/switches.ts'
 import type { KexecPolicy } from '../../policy/policy.ts'
 import type { System } from '../../system/system.ts'
 import type { Choice } from '../model/decision.ts'
-import type { PlanOptions } from '../model/options.ts'
-import { chooseInitrds, closeArchives, type PlannedInitrds } from './initrds.ts'
+import { listOf, type PlanOptions } from '../model/options.ts'
+import { chooseInitrds, chooseOverlay, closeArchives, type PlannedInitrds } from './initrds.ts'
 import { closeKernel, openKernel, type PlannedKernel } from './kernel.ts'
 import { type RunningMachine, readRunningMachine } from './running-machine.ts'
 import { unpackedBytes } from './sizes.ts'
@@ -53,6 +54,21 @@ export async function readContext(system: System, options: PlanOptions): Promise
     closeFiles({ kernel, initrds: initrds?.value })
     throw error
   }
+}
+
+/** What a plan can be extended by. */
+export type PlanAdditions = { readonly append: readonly string[]; readonly overlay: readonly InitrdOverlay[] }
+
+/** The same files, with further options: nothing is opened again. */
+export function extendedContext(context: Context, { append, overlay }: PlanAdditions): Choice<Context> {
+  const { system, options, initrds } = context
+  const { value: items, ...found } = chooseOverlay(system, { overlay })
+  const value = {
+    ...context,
+    options: { ...options, append: [...listOf(options.append), ...append] },
+    initrds: { ...initrds, overlay: [...initrds.overlay, ...items] },
+  }
+  return { value, ...found }
 }
 
 function policyFor(system: System): KexecPolicy | null {

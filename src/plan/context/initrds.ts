@@ -186,7 +186,11 @@ function withoutItsInitrd(options: PlanOptions, { file }: PlannedKernel, { id, i
   )
 }
 
-function chooseOverlay(system: System, { overlay = [] }: PlanOptions): Choice<readonly OverlayItem[]> {
+/** The files that are added to the initrd. One that cannot be added becomes a refusal. */
+export function chooseOverlay(
+  system: System,
+  { overlay = [] }: Pick<PlanOptions, 'overlay'>,
+): Choice<readonly OverlayItem[]> {
   if (overlay.length === 0) return silent([])
   const located = overlay.map((each) => locatedOverlay(system, each))
   const remarks: Remark[] = []
