@@ -18,8 +18,14 @@ const QUIET = 10_000
 /** Characters of the console that are kept: a guest may print for ever. */
 const MOST_TEXT = 4 * 1024 * 1024
 
-/** The last lines of a kernel that starts another: kernel/kexec_core.c, at the highest level; arch/arm64/kernel/machine_kexec.c. */
-const oldKernelEnds = /(?:Starting new kernel|Bye!)[^\n]*\n/g
+/** The longest time of setTimeout(), milliseconds: a longer one ends at once. */
+const LONGEST = 2 ** 31 - 1
+
+/**
+ * The last lines of a kernel that starts another (kernel/kexec_core.c; arch/arm64/kernel/machine_kexec.c), or, where its log
+ * level hides them, the place before the first line of the new one.
+ */
+const oldKernelEnds = /(?:Starting new kernel|Bye!)[^\n]*\n|(?=Linux version \S+ \()/g
 
 export interface RehearsalRequest {
   readonly architecture: Architecture
@@ -65,6 +71,8 @@ class RehearsalMachine {
   #timer: NodeJS.Timeout | undefined
   #panicTimer: NodeJS.Timeout | undefined
   #outcome: RehearsalOutcome | undefined
+  /** Of a function of the caller. */
+  #failure: { readonly error: unknown } | undefined
 
   constructor(request: RehearsalRequest) {
     this.#request = request
@@ -76,7 +84,8 @@ class RehearsalMachine {
         word === loading ? this.#loading(event) : this.#loaded(event),
       )
     const [fromPort, fromConsole] = [reader(), reader()]
-    this.#qemu.control.on('data', (chunk: Buffer) => fromPort.push(chunk.toString()))
+    // A character may come in two chunks.
+    this.#qemu.control.setEncoding('utf8').on('data', (text: string) => fromPort.push(text))
     this.#console.listen((text) => {
       this.#printed(text)
       fromConsole.push(text)
@@ -92,14 +101,25 @@ class RehearsalMachine {
     const abort = () => this.#qemu.kill('SIGKILL')
     request.signal?.addEventListener('abort', abort, { once: true })
     this.#restartTimer()
-    request.onPhase?.('first boot')
+    this.#call(() => request.onPhase?.('first boot'))
     this.record = this.#qemu.exit.then((exit) => {
       clearTimeout(this.#timer)
       clearTimeout(this.#panicTimer)
       request.signal?.removeEventListener('abort', abort)
       throwIfAborted(request.signal)
+      if (this.#failure !== undefined) throw this.#failure.error
       return this.#conclude(exit)
     })
+  }
+
+  /** Calls a function of the caller: an exception of it ends the rehearsal, and must not leave QEMU behind. */
+  #call(callback: () => void): void {
+    try {
+      callback()
+    } catch (error) {
+      this.#failure ??= { error }
+      this.#qemu.kill('SIGKILL')
+    }
   }
 
   #enter(phase: RehearsalPhase): void {
@@ -108,13 +128,14 @@ class RehearsalMachine {
     this.#since = now
     this.#phase = phase
     this.#restartTimer()
-    this.#request.onPhase?.(phase)
+    this.#call(() => this.#request.onPhase?.(phase))
   }
 
   #restartTimer(): void {
     clearTimeout(this.#timer)
     const { timeout } = this.#request
-    this.#timer = setTimeout(() => this.#timedOut(), this.#hasJumped ? timeout : Math.max(timeout, LOADING))
+    const time = this.#hasJumped ? timeout : Math.max(timeout, LOADING)
+    this.#timer = setTimeout(() => this.#timedOut(), Math.min(time, LONGEST))
   }
 
   #end(outcome: RehearsalOutcome): void {
@@ -159,7 +180,7 @@ class RehearsalMachine {
       this.#after = (this.#after + text).slice(-MOST_TEXT)
       if (this.#phase === 'jump' && this.#hasNewKernelPrinted()) this.#enter('boot')
     }
-    this.#request.onConsole?.(text)
+    this.#call(() => this.#request.onConsole?.(text))
   }
 
   /** What the old kernel says of the jump does not count. */
