@@ -1,3 +1,4 @@
+import { KexecError } from '../errors.ts'
 import {
   callback,
   checkOptions,
@@ -16,6 +17,7 @@ import { planKinds } from './plan.ts'
 const {
   trial: _trial,
   panic: _panic,
+  deviceTree: _tree,
   exactCommandLine: _exact,
   verifyInPurgatory: _verify,
   requireRehearsal: _require,
@@ -46,6 +48,13 @@ const kinds: OptionKinds<RehearseOptions> = {
  */
 export async function rehearse(options: RehearseOptions): Promise<Rehearsal> {
   const checked = checkOptions('rehearse()', options, kinds)
+  if (checked.init !== undefined && checked.expect !== undefined) {
+    throw new KexecError('`init` and `expect` exclude each other', {
+      reason: 'invalid-argument',
+      hint: "Give one of the two: with `expect`, the initrd's own init runs.",
+      refused: true,
+    })
+  }
   // Few programs rehearse, and the harness takes longer to load than the rest.
   const { rehearse: carryOut } = await import('../rehearsal/rehearse.ts')
   return carryOut(checked)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
+import { throwIfAborted } from '../abort.ts'
 import type { LoadPlan } from '../plan/load-plan.ts'
 import { type Receipt, Receipts } from '../receipts/receipt.ts'
 import { System } from '../system/system.ts'
@@ -29,23 +30,24 @@ export async function leaveReceipt(
   phases: RehearsalRecord['phases'],
 ): Promise<LeftReceipt> {
   const { signal } = options
-  const version = (await execute(qemuProgram(architecture), ['--version'])).toString().split('\n', 1)[0] ?? ''
-  const receipt: Receipt = {
-    schemaVersion: 1,
-    ...(await bare.rehearsedPlan(signal === undefined ? {} : { signal })),
-    at: new Date().toISOString(),
-    kernel: bare.kernel.path,
-    release: bare.image.version,
-    from: { path: from.path, sha256: await sha256OfFile(from.path) },
-    accelerator,
-    init: options.init ?? null,
-    expect: options.expect ?? null,
-    phases,
-    tools: { linuxKexec: packageVersion() ?? 'unknown', node: process.version, qemu: version },
-  }
   try {
+    const version = (await execute(qemuProgram(architecture), ['--version'])).toString().split('\n', 1)[0] ?? ''
+    const receipt: Receipt = {
+      schemaVersion: 1,
+      ...(await bare.rehearsedPlan(signal === undefined ? {} : { signal })),
+      at: new Date().toISOString(),
+      kernel: bare.kernel.path,
+      release: bare.image.version,
+      from: { path: from.path, sha256: await sha256OfFile(from.path) },
+      accelerator,
+      init: options.init ?? null,
+      expect: options.expect ?? null,
+      phases,
+      tools: { linuxKexec: packageVersion() ?? 'unknown', node: process.version, qemu: version },
+    }
     return { path: new Receipts(new System()).write(receipt) }
   } catch (error) {
+    throwIfAborted(signal)
     return { problem: (error as Error).message }
   }
 }

@@ -5,6 +5,7 @@ import { heed } from '../abort.ts'
 import { hasParameter } from '../cmdline/look-up.ts'
 import { parseCommandLine } from '../cmdline/parse.ts'
 import { KexecError } from '../errors.ts'
+import { flagName } from '../option-name.ts'
 import type { LoadPlan } from '../plan/load-plan.ts'
 import type { PlanOptions } from '../plan/model/options.ts'
 import { extendedPlan, plan as planFor } from '../plan/plan.ts'
@@ -16,7 +17,7 @@ import { causeOf } from './cause.ts'
 import { type CarriedPlan, commandsFor, writeLoadingInitrd } from './guest/loading-initrd.ts'
 import { chooseLoadingKernel, type LoadingKernel } from './guest/loading-kernel.ts'
 import { type PlanFile, writePlanFiles } from './guest/plan-files.ts'
-import { hasInit, initOverlay, initParameter, newWord } from './init/init.ts'
+import { initOverlay, initParameter, newWord } from './init/init.ts'
 import { type MachineRecord, runRehearsal } from './machine/rehearsal-machine.ts'
 import type { RehearseOptions } from './model/options.ts'
 import type { GuestReport, RehearsalOutcome, RehearsalRecord } from './model/rehearsal.ts'
@@ -35,8 +36,11 @@ export interface Rehearsal extends RehearsalRecord {
   readonly receipt: LeftReceipt | null
 }
 
-/** Machines that can be rehearsed, by Node's name of this one: Node runs in the guest. */
-const machines: Readonly<Record<string, Architecture>> = { x64: architectures.amd64, arm64: architectures.arm64 }
+/** Machines that can be rehearsed, by Node's name of this one: Node runs in the guest. With the name in kernel images. */
+const machines: Readonly<Record<string, { readonly architecture: Architecture; readonly name: string }>> = {
+  x64: { architecture: architectures.amd64, name: 'x86_64' },
+  arm64: { architecture: architectures.arm64, name: 'aarch64' },
+}
 
 const TIMEOUT = 120_000
 const MIB = 1024 * 1024
@@ -50,24 +54,43 @@ const QCOW2 = Buffer.from('QFI\xfb', 'latin1')
 export async function rehearse(options: RehearseOptions): Promise<Rehearsal> {
   const { signal } = options
   heed(signal)
-  const architecture = machines[process.arch]
-  if (architecture === undefined) throw unsupported(`a rehearsal cannot run on ${process.arch} machines`)
+  const machine = machines[process.arch]
+  if (machine === undefined) throw unsupported(`a rehearsal cannot run on ${process.arch} machines`)
+  const disk = await rootDisk(options.rootImage)
   using bare = await planFor(planOptionsOf(options))
-  const json = bare.toJSON()
   const from = await chooseLoadingKernel(options.from, bare, options.root)
-  const [refusal] = bare.refusals
-  const common = { plan: json, from }
+  const common = { plan: bare.toJSON(), from }
+  const refusal = bare.refusals[0] ?? damageOf(bare, options)
   if (refusal !== undefined) return { ...common, ...refused(refusal) }
-  if (!hasInit(bare.image.architecture ?? ''))
-    throw unsupported(`a rehearsal cannot start kernels of ${bare.image.architecture ?? 'an unknown architecture'}`)
+  const { architecture, name } = machine
+  const { architecture: own } = bare.image
+  if (own !== name)
+    throw unsupported(`a rehearsal cannot start kernels of ${own ?? 'an unknown architecture'} on this machine`)
   const directory = await makeDirectory(options.keep)
+  let isKept = false
   try {
-    return { ...common, ...(await carryOut({ options, bare, from, architecture, directory })) }
+    const ended = await carryOut({ options, bare, from, architecture, name, disk, directory })
+    // Without a machine there is nothing to keep.
+    isKept = options.keep !== undefined && ended.accelerator !== null
+    return { ...common, ...ended }
   } catch (error) {
     throw asKexecError(error)
   } finally {
-    if (options.keep === undefined) await rm(directory, { recursive: true, force: true })
+    if (!isKept) await rm(directory, { recursive: true, force: true })
   }
+}
+
+/**
+ * `tryAnyway` also lets damage pass that is gone with the container of the kernel or the initrd: what the guest is given
+ * does not show it, and `load` refuses it.
+ */
+function damageOf(plan: LoadPlan, { tryAnyway = false }: RehearseOptions): KexecError | undefined {
+  if (tryAnyway || !plan.warnings.some(({ code }) => code === 'damaged-image')) return undefined
+  return new KexecError('the kernel or an initrd is damaged, so that `load` refuses it', {
+    reason: 'damaged-image',
+    hint: `Copy or make it again (\`linux-kexec inspect\` shows the damage), or give ${flagName('try-anyway')}.`,
+    refused: true,
+  })
 }
 
 async function makeDirectory(keep: string | undefined): Promise<string> {
@@ -120,12 +143,16 @@ interface Work {
   readonly bare: LoadPlan
   readonly from: LoadingKernel
   readonly architecture: Architecture
+  /** Its name in kernel images. */
+  readonly name: string
+  /** Arguments of QEMU for the root image. */
+  readonly disk: readonly string[]
   readonly directory: string
 }
 
 async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
-  const { options, bare, architecture, directory, from } = work
-  const kernel = await startable(from.path, architecture)
+  const { options, bare, architecture, name, disk, directory, from } = work
+  const kernel = await unpackedKernel(from.path)
   const accelerator = await chooseAccelerator(options, architecture, kernel)
   const words = { loading: newWord(), loaded: newWord() }
   const additions = additionsFor(work, accelerator, words.loaded)
@@ -134,7 +161,7 @@ async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
   const added = [...additions.parameters, ...additions.overlay.flatMap(({ destination }) => destination ?? [])]
   const common = { added, accelerator }
   const [refusal] = plan.refusals
-  if (refusal !== undefined) return { ...common, ...refused(refusal), added }
+  if (refusal !== undefined) return { ...refused(refusal), added }
   const files = await writePlanFiles(plan, directory, options.signal)
   const carried: CarriedPlan = {
     kernel: files.kernel.path,
@@ -147,7 +174,7 @@ async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
   const initrd = join(directory, 'loading-initrd')
   const commands = commandsFor(carried).map((each) => ({ output: 'report' as const, words: each }))
   const port = architecture.control
-  const init = initOverlay(bare.image.architecture ?? '', { word: words.loading, port, commands })
+  const init = initOverlay(name, { word: words.loading, port, commands })
   await writeLoadingInitrd(initrd, carried, init)
   const record = await runRehearsal({
     architecture,
@@ -162,7 +189,7 @@ async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
       memory: options.memory ?? (await memoryFor(initrd, files)),
       cpus: options.cpus ?? 1,
       direct: { kernel, initrd, commandLine: loadingCommandLine(architecture, accelerator) },
-      extra: [...(await rootDisk(options.rootImage)), ...(options.qemuArguments ?? [])],
+      extra: [...disk, ...(options.qemuArguments ?? [])],
     },
   })
   if (options.keep !== undefined) await writeFile(join(directory, 'console.log'), record.console)
@@ -172,7 +199,7 @@ async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
 }
 
 /** What the rehearsal adds to the plan so that it sees how far the new kernel came. */
-function additionsFor({ options, bare, architecture }: Work, accelerator: 'kvm' | 'tcg', word: string) {
+function additionsFor({ options, bare, architecture, name }: Work, accelerator: 'kvm' | 'tcg', word: string) {
   const ownConsole = hasParameter(parseCommandLine(bare.commandLine), 'console')
   const parameters = [
     // A kernel that has no console= prints to a screen, and there is none.
@@ -183,7 +210,7 @@ function additionsFor({ options, bare, architecture }: Work, accelerator: 'kvm' 
   if (options.expect !== undefined) return { parameters, overlay: [] }
   const commands =
     options.init === undefined ? [] : [{ output: 'console' as const, words: ['/bin/sh', '-c', options.init] }]
-  const overlay = initOverlay(bare.image.architecture ?? '', { word, port: architecture.control, commands })
+  const overlay = initOverlay(name, { word, port: architecture.control, commands })
   return { parameters, overlay }
 }
 
@@ -195,15 +222,26 @@ function loadingCommandLine(architecture: Architecture, accelerator: 'kvm' | 'tc
 /** Written to in memory only. */
 async function rootDisk(image: string | undefined): Promise<string[]> {
   if (image === undefined) return []
-  const file = await open(image)
-  const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0).finally(() => file.close())
-  const format = buffer.equals(QCOW2) ? 'qcow2' : 'raw'
+  const format = (await headOf(image)).equals(QCOW2) ? 'qcow2' : 'raw'
   return ['-drive', `if=virtio,format=${format},snapshot=on,file=${image.replaceAll(',', ',,')}`]
 }
 
-/** QEMU loads no EFI zboot image before its version 8.0. */
-async function startable(path: string, architecture: Architecture): Promise<string> {
-  return architecture === architectures.amd64 ? path : unpackedKernel(path)
+async function headOf(image: string): Promise<Buffer> {
+  try {
+    const file = await open(image)
+    const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0).finally(() => file.close())
+    return buffer
+  } catch (cause) {
+    const { code = 'EIO' } = cause as NodeJS.ErrnoException
+    throw new KexecError('the root image cannot be read', {
+      reason: code === 'ENOENT' ? 'not-found' : 'not-readable',
+      code,
+      path: image,
+      hint: 'Name a disk image, raw or qcow2, that this user may read.',
+      refused: true,
+      cause,
+    })
+  }
 }
 
 async function chooseAccelerator(

@@ -14,6 +14,7 @@ const {
   deadline: _deadline,
   fallback: _fallback,
   panic: _panic,
+  dtb: _tree,
   'require-rehearsal': _require,
   'verify-in-purgatory': _verify,
   ...planned
@@ -110,7 +111,17 @@ function rehearseOptions(args: Arguments): RehearseOptions {
     ...given('cpus', number(args, 'cpus')),
     ...given('timeout', seconds === undefined ? undefined : seconds * 1000),
     onPhase: (phase) => noteLine(steps[phase]),
-    ...given('onConsole', args.flag('console') ? note : undefined),
+    ...given('onConsole', args.flag('console') ? noteLines() : undefined),
+  }
+}
+
+/** Prints whole lines, of a text that comes in pieces of any size. */
+function noteLines(): (text: string) => void {
+  let partial = ''
+  return (text) => {
+    const lines = (partial + text).split('\n')
+    partial = lines.pop() ?? ''
+    if (lines.length > 0) note(lines.join('\n'))
   }
 }
 

@@ -1,7 +1,7 @@
 import { fstatSync } from 'node:fs'
 import { type ByteSource, fileBytes } from '../../bytes/bytes.ts'
 import { KexecError } from '../../errors.ts'
-import { flagName } from '../../option-name.ts'
+import { flagName, optionName } from '../../option-name.ts'
 import { Receipts, type RehearsedPlan, sha256Of } from '../../receipts/receipt.ts'
 import { System } from '../../system/system.ts'
 import type { Choices } from '../choices/choices.ts'
@@ -46,9 +46,15 @@ export async function rehearsedPlan(
  * @throws KexecError 'not-rehearsed'
  */
 export async function requireReceipt(context: Context, choices: Choices, options: PrepareOptions): Promise<void> {
-  const { requireRehearsal: wanted = false, panic } = context.options
+  const { requireRehearsal: wanted = false, panic, deviceTree } = context.options
   if (wanted === false) return
   if (panic) throw refused('a crash kernel cannot be rehearsed', `Load it without ${flagName('require-rehearsal')}.`)
+  // QEMU's machine is not the one that it describes.
+  if (deviceTree !== undefined)
+    throw refused(
+      'a device tree in place of the running one cannot be rehearsed',
+      `Load it without ${flagName('require-rehearsal')}, or without ${optionName('dtb')}.`,
+    )
   const found = new Receipts(new System()).find(await rehearsedPlan(context, choices, options))
   if ('problem' in found) throw refused(`the receipt of its rehearsal cannot be trusted: ${found.problem}`)
   if ('absent' in found) throw refused('exactly this plan has not passed a rehearsal')

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { ByteSource } from '../../bytes/bytes.ts'
@@ -11,7 +10,6 @@ const CHUNK = 4 * 1024 * 1024
 export interface PlanFile {
   readonly path: string
   readonly size: number
-  readonly sha256: string
   readonly crc32: number
 }
 
@@ -31,17 +29,16 @@ export async function writePlanFiles(
 
 async function writeSource(source: ByteSource, path: string): Promise<PlanFile> {
   const output = await open(path, 'wx', 0o600)
-  const hash = createHash('sha256')
   let crc = 0
   try {
     for (let at = 0; at < source.size; at += CHUNK) {
       const bytes = source.read(at, Math.min(CHUNK, source.size - at))
-      hash.update(bytes)
       crc = crc32(bytes, crc)
-      await output.write(bytes)
+      // write() may write a part.
+      await output.appendFile(bytes)
     }
   } finally {
     await output.close()
   }
-  return { path, size: source.size, sha256: hash.digest('hex'), crc32: crc }
+  return { path, size: source.size, crc32: crc }
 }

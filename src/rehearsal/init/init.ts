@@ -20,11 +20,6 @@ export interface GuestCommand {
   readonly words: readonly string[]
 }
 
-/** Whether there is a first process for kernels of this architecture. */
-export function hasInit(architecture: string): boolean {
-  return programs.has(architecture)
-}
-
 /** A word that begins every line of a report, which nothing in a guest can know beforehand. */
 export function newWord(): string {
   return `@rehearsal-${randomBytes(8).toString('hex')}`

@@ -3,7 +3,10 @@ import type { RehearsalPhase } from './rehearsal.ts'
 
 /** The plan, as for `plan()`, and the machine that it is rehearsed on. */
 export interface RehearseOptions
-  extends Omit<PlanOptions, 'trial' | 'panic' | 'exactCommandLine' | 'verifyInPurgatory' | 'requireRehearsal'> {
+  extends Omit<
+    PlanOptions,
+    'trial' | 'panic' | 'deviceTree' | 'exactCommandLine' | 'verifyInPurgatory' | 'requireRehearsal'
+  > {
   /** The kernel that loads the plan: a file. Default: the running one, where its file is there; else the planned kernel itself. */
   readonly from?: string
   /** A command for /bin/sh of the initrd, in the new kernel. Its exit status decides. */

@@ -198,3 +198,9 @@ test('a plan takes only its own options for its loading, and is none the worse',
   expect(await refusal(() => made.prepare({ signal: 5 } as never))).toMatchObject({ reason: 'invalid-argument' })
   expect(await made.prepare()).toBeUndefined()
 })
+
+test('rehearse() takes `init` or `expect`, since the command of the one would not run with the other', async () => {
+  const error = await refusal(() => library.rehearse({ init: 'true', expect: 'login:' }))
+  expect(error).toMatchObject({ reason: 'invalid-argument', refused: true })
+  expect(String(error)).toContain('exclude each other')
+})

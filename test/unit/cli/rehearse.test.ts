@@ -1,10 +1,12 @@
-import { existsSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { junitReport } from '../../../src/cli/reports/junit-report.ts'
 import { outcomeWords, rehearsalReport } from '../../../src/cli/reports/rehearsal-report.ts'
 import type { RehearsalOutcome } from '../../../src/rehearsal/model/rehearsal.ts'
 import type { Rehearsal } from '../../../src/rehearsal/rehearse.ts'
+import { emptyArchive } from '../entries/tree.ts'
 import { debian, makeMachine, newer } from '../plan/debian.ts'
 import { cli, json } from './cli.ts'
 
@@ -16,6 +18,7 @@ describe('the words of the call', () => {
     [['--accelerator', 'xen'], "--accelerator takes auto, kvm or tcg, not 'xen'"],
     [['--trial'], 'rehearse has no option --trial'],
     [['--panic'], 'rehearse has no option --panic'],
+    [['--dtb', 'x'], 'rehearse has no option --dtb'],
   ])('%j is a wrong call', async (words, message) => {
     const { status, stderr, stdout } = await cli(['rehearse', newer, ...words])
     expect([status, stdout]).toEqual([2, ''])
@@ -54,6 +57,71 @@ test('a kernel that is to load and is not there is an error', async () => {
   const kernel = join(root, `boot/vmlinuz-${newer}`)
   const { status, document } = await json(['rehearse', kernel, '--no-initrd', '--from', '/nowhere/vmlinuz'])
   expect([status, document.error.reason, document.error.path]).toEqual([3, 'not-found', '/nowhere/vmlinuz'])
+})
+
+test('a disk that is not there is an error that names it, before anything is written', async () => {
+  const root = makeMachine(debian)
+  const kernel = join(root, `boot/vmlinuz-${newer}`)
+  const words = ['rehearse', kernel, '--no-initrd', '--command-line', 'a', '--root-image', '/nowhere/disk.qcow2']
+  const { status, document } = await json(words)
+  expect([status, document.error.reason, document.error.path]).toEqual([3, 'not-found', '/nowhere/disk.qcow2'])
+})
+
+test('an initrd that `load` refuses as damaged does not pass because the guest does not see its wrapping', async () => {
+  const root = makeMachine(debian)
+  const kernel = join(root, `boot/vmlinuz-${newer}`)
+  const content = join(root, 'content')
+  const initrd = join(root, 'uInitrd')
+  writeFileSync(content, emptyArchive)
+  execFileSync('mkimage', ['-A', 'x86_64', '-O', 'linux', '-T', 'ramdisk', '-C', 'none', '-d', content, initrd])
+  const bytes = readFileSync(initrd)
+  bytes[bytes.length - 1] = 1
+  writeFileSync(initrd, bytes)
+  const { status, document } = await json([
+    'rehearse',
+    kernel,
+    '--initrd',
+    initrd,
+    '--command-line',
+    'a',
+    '--from',
+    kernel,
+  ])
+  expect([status, document.outcome]).toMatchObject([3, { kind: 'refused', error: { reason: 'damaged-image' } }])
+})
+
+describe('with a program in place of QEMU', () => {
+  const rehearsed = async (script: string | null, ...more: readonly string[]) => {
+    const root = makeMachine(debian)
+    const programs = join(root, 'programs')
+    mkdirSync(programs)
+    if (script !== null) {
+      for (const name of ['qemu-system-x86_64', 'qemu-system-aarch64'])
+        writeFileSync(join(programs, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    }
+    const kernel = join(root, `boot/vmlinuz-${newer}`)
+    const kept = join(root, 'kept')
+    const plan = [kernel, '--no-initrd', '--command-line', 'a', '--from', kernel, '--accelerator', 'tcg']
+    const PATH = script === null ? programs : `${programs}:${process.env['PATH']}`
+    const { document, stderr } = await json(['rehearse', ...plan, '--keep', kept, ...more], {
+      env: { ...process.env, PATH },
+    })
+    return { document, stderr, kept }
+  }
+
+  test.runIf(process.arch === 'x64')('a rehearsal that cannot begin leaves no directory', async () => {
+    const { document, kept } = await rehearsed(null)
+    expect(document.error.reason).toBe('unsupported-platform')
+    expect(existsSync(kept)).toBe(false)
+  })
+
+  test.runIf(process.arch === 'x64')('the console is shown in its own lines, in whatever pieces it comes', async () => {
+    const script = 'printf one >&3; sleep 0.5; printf " two\\nthree" >&3; sleep 0.5; printf "\\n" >&3; exit 1'
+    const { document, stderr, kept } = await rehearsed(script, '--console')
+    expect(document.outcome.kind).toBe('qemu-died')
+    expect(stderr).toContain('\none two\nthree\n')
+    expect(existsSync(join(kept, 'kernel'))).toBe(true)
+  })
 })
 
 const outcomes: readonly RehearsalOutcome[] = [

@@ -136,6 +136,11 @@ describe('a load that needs a rehearsal', () => {
     expect(await refusal({})).toBeNull()
   })
 
+  test('and that has a device tree of its own is refused', async () => {
+    await pass()
+    expect(await refusal({ deviceTree: '/tmp/one.img' })).toContain('device tree')
+  })
+
   test('and that is a crash kernel is refused', async () => {
     expect(await refusal({ panic: true })).toContain('crash kernel')
   })
