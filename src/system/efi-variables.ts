@@ -9,6 +9,12 @@ const GLOBAL_GUID = '8be4df61-93ca-11d2-aa0d-00e098032b8c'
 /** EFI_IMAGE_SECURITY_DATABASE_GUID of the UEFI specification. */
 const IMAGE_SECURITY_GUID = 'd719b2cb-3d3a-4596-a3bc-dad00e67656f'
 
+/**
+ * The kernel writes it into LoaderEntryOneShot during a kexec (drivers/firmware/efi/efibc.c, with the command of
+ * kernel_kexec() in kernel/kexec_core.c). systemd-boot has no such entry and skips it.
+ */
+export const KEXEC_REBOOT = 'kexec reboot'
+
 /** efivarfs puts 32 bits of attributes before the content (Documentation/filesystems/efivarfs.rst). */
 const ATTRIBUTES = 4
 

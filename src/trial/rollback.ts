@@ -4,7 +4,7 @@ import { sameCommandLine } from '../entries/merge.ts'
 import type { BootLoader, BootMenu } from '../entries/model/boot-menu.ts'
 import type { BootEntry } from '../entries/model/entry.ts'
 import type { BootProblemCode } from '../entries/model/problem.ts'
-import { loaderVariable } from '../system/efi-variables.ts'
+import { KEXEC_REBOOT, loaderVariable } from '../system/efi-variables.ts'
 import type { System } from '../system/system.ts'
 import type { Rollback } from './model/trial.ts'
 
@@ -120,12 +120,6 @@ function defaultOf(
   if (unclear !== undefined) return unknown(`what ${named} starts is unknown: ${unclear.text}`, `${SET_DEFAULT}.`)
   return { entry, loader }
 }
-
-/**
- * The kernel writes it into LoaderEntryOneShot during a kexec (drivers/firmware/efi/efibc.c, with the command of
- * kernel_kexec() in kernel/kexec_core.c). systemd-boot has no such entry and skips it.
- */
-export const KEXEC_REBOOT = 'kexec reboot'
 
 function compare(system: System, entry: BootEntry, loader: BootLoader, tried: Tried): RollbackVerdict {
   const named = `'${entry.title}', the default of ${loader.config},`

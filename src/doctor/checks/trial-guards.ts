@@ -1,11 +1,10 @@
-import { isEfi, loaderVariable } from '../../system/efi-variables.ts'
+import { isEfi, KEXEC_REBOOT, loaderVariable } from '../../system/efi-variables.ts'
 import type { System } from '../../system/system.ts'
 import { findBlackBox } from '../../trial/black-box.ts'
 import { hasDeadman } from '../../trial/guards/deadman.ts'
 import { judgeWatchdogs } from '../../trial/guards/watchdog.ts'
 import { readWatchdogFacts, readWatchdogTarget } from '../../trial/guards/watchdog-facts.ts'
 import { REBOOT_PATIENCE } from '../../trial/model/trial.ts'
-import { KEXEC_REBOOT } from '../../trial/rollback.ts'
 import type { Finding, Subject } from '../examination/check.ts'
 import { type Examination, planOf } from '../examination/examination.ts'
 

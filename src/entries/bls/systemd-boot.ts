@@ -1,6 +1,8 @@
 import { posix } from 'node:path'
 import { hasHiddenVariables } from '../../system/efi-variables.ts'
+import type { System } from '../../system/system.ts'
 import { thisMachine } from '../efi/architectures.ts'
+import { everyTimeout, onceTimeout, waitsForKey } from '../efi/menu-timeout.ts'
 import { type BootPartition, machineOfLoaders } from '../efi/partitions.ts'
 import type { Menu } from '../model/found-entry.ts'
 import { type BootProblem, problemsOf } from '../model/problem.ts'
@@ -120,6 +122,17 @@ function menuOf(
     entries: entries.map(({ found }) => found),
     preset: chosen === null ? null : { entry: chosen.entry.found, reason: chosen.reason, doubt },
     ...(undecided === null ? {} : { undecided }),
+    waits: waitOf(conf, survey.system),
     problems: [...problemsOf('configuration-mistake', conf?.problems ?? []), ...problems, ...unmatched],
   }
+}
+
+/** By config_load_defaults of src/boot/boot.c. */
+function waitOf(conf: LoaderConf | null, system: System): string | undefined {
+  const variable = onceTimeout(system) ?? everyTimeout(system)
+  if (variable !== undefined)
+    return variable.waits ? `the EFI variable ${variable.name} makes systemd-boot wait for a key` : undefined
+  return conf?.timeout && waitsForKey(conf.timeout)
+    ? `timeout is ${conf.timeout} in ${conf.path}, so systemd-boot waits for a key`
+    : undefined
 }

@@ -45,6 +45,15 @@ export interface Choice {
   readonly doubt?: string | undefined
 }
 
+/**
+ * Why nothing starts until somebody touches a key: without a TIMEOUT, menus of SYSLINUX (doc/menu.txt) and prompts, also
+ * that of U-Boot (common/menu.c), wait for ever.
+ */
+export function waitOf({ hasTimeout, prompts, files }: Configuration, hasMenu: boolean): string | undefined {
+  if (hasTimeout || !(hasMenu || prompts)) return undefined
+  return `${files[0]} sets no TIMEOUT, so its ${hasMenu ? 'menu' : 'prompt'} waits for a key`
+}
+
 /** The label or command that starts when nobody touches a key. */
 export function choose(configuration: Configuration, reading: Reading, hasMenu: boolean): Choice | undefined {
   const { labels, defaultCommand, onTimeout, hasTimeout, prompts } = configuration

@@ -25,6 +25,7 @@ interface ReadMenu {
 
 function readMenu(config: string, survey: Survey): ReadMenu {
   const follower = new Follower(survey, config)
-  const { entries, preset } = follower.read(config, directoryOf(config), [])
-  return { menu: { source: 'extlinux', config, entries, preset, problems: follower.problems }, files: follower.files }
+  const { entries, preset, waits } = follower.read(config, directoryOf(config), [])
+  const { problems, files } = follower
+  return { menu: { source: 'extlinux', config, entries, preset, waits, problems }, files }
 }

@@ -3,7 +3,7 @@ import { addProblem } from '../model/budget.ts'
 import type { FoundEntry, Preset } from '../model/found-entry.ts'
 import type { BootProblem } from '../model/problem.ts'
 import type { Survey } from '../survey/survey.ts'
-import { type Choice, choose, isMenuModule, menuCommand, textOf } from './choice.ts'
+import { type Choice, choose, isMenuModule, menuCommand, textOf, waitOf } from './choice.ts'
 import type { Configuration, Label } from './configuration.ts'
 import { commandEntry, labelEntry, locate, type Reading } from './label-entry.ts'
 import { isNamedForSyslinux, variantOf } from './places.ts'
@@ -21,6 +21,8 @@ export interface Part {
   readonly entries: readonly FoundEntry[]
   /** May be an entry that is already in the list. */
   readonly preset: Preset | null
+  /** Why nothing of it boots until somebody touches a key, one sentence without its full stop. */
+  readonly waits?: string | undefined
 }
 
 const nothing: Part = { entries: [], preset: null }
@@ -91,7 +93,8 @@ export class Follower {
     const parts = this.partsOf(labels, { configuration, reading, hasMenu })
     const entries = labels.flatMap((label) => parts.get(label)?.entries ?? [])
     if (choice === undefined) return { entries, preset: null }
-    return this.preset(choice, parts, entries, { configuration, reading, hasMenu })
+    const part = this.preset(choice, parts, entries, { configuration, reading, hasMenu })
+    return { ...part, waits: waitOf(configuration, hasMenu) ?? part.waits }
   }
 
   /** Labels that start a kernel come first: a help page that leads back here shows them again. */
@@ -133,7 +136,7 @@ export class Follower {
     if (!('command' in part)) {
       // A menu that was read before adds nothing. One whose entries all stand elsewhere already is shown as a menu.
       const isAgain = part.entries.length === 0 && !part.isKnown
-      return { entries: isAgain ? [entry] : part.entries, preset: part.preset }
+      return { ...part, entries: isAgain ? [entry] : part.entries }
     }
     const started = this.startedBy(part, opened)
     const { id, title } = entry
@@ -194,7 +197,7 @@ export class Follower {
     if (name === '' || name.startsWith('~')) return undefined
     const path = locate(name, reading)
     const known = this.opened.get(path)
-    if (known !== undefined) return { entries: [], preset: known.preset, isKnown: true }
+    if (known !== undefined) return { ...known, entries: [], isKnown: true }
     if (this.opened.has(path) || this.opened.size >= MAX_CONFIGURATIONS) return undefined
     if (!this.survey.system.isFile(path)) return undefined
     const next = isConfig && directory !== '' ? locate(directory, reading) : reading.directory
@@ -213,13 +216,14 @@ export class Follower {
     const [, options] = splitWord(command ?? '')
     if (part !== undefined && options === '') {
       const entry = part.preset?.entry ?? part.entries[0]
-      return { entries, preset: entry === undefined ? null : { entry, reason: part.preset?.reason || reason, doubt } }
+      const preset = entry === undefined ? null : { entry, reason: part.preset?.reason || reason, doubt }
+      return { entries, preset, waits: part.waits }
     }
     if (command === undefined || (part === undefined && !configuration.isImplicit)) return { entries, preset: null }
     if (part === undefined) {
       const followed = this.followed(command, opened, 0)
       if (followed !== undefined && !('command' in followed))
-        return { entries: [...entries, ...followed.entries], preset: followed.preset }
+        return { ...followed, entries: [...entries, ...followed.entries] }
       const target = followed === undefined ? undefined : this.labelOf(followed.command, configuration)
       const listed = target === undefined ? undefined : parts.get(target)
       const entry = listed?.preset?.entry ?? listed?.entries[0]

@@ -46,7 +46,15 @@ function readMenu(config: string, survey: Survey): Menu[] {
     list.problems.map((problem) => `${config}: ${problem}`),
   )
   if (entries.length === 0 && problems.length === 0) return []
-  return [{ ...emptyMenu(config), entries, preset: presetOf(list, entries, config, survey), problems }]
+  const waits = titled === list.entries ? waitOf(list, config) : undefined
+  return [{ ...emptyMenu(config), entries, preset: presetOf(list, entries, config, survey), waits, problems }]
+}
+
+/** A menu without a timeout has no end (the manual of GRUB legacy, "timeout"). */
+function waitOf(list: MenuList, config: string): string | undefined {
+  const timeout = setting(list, 'timeout')
+  if (timeout === undefined) return `${config} sets no timeout, so GRUB waits for a key`
+  return numberOf(timeout) === undefined ? `timeout is '${timeout}' in ${config}, so GRUB waits for a key` : undefined
 }
 
 function emptyMenu(config: string): Menu {

@@ -1,6 +1,8 @@
-import { hasHiddenVariables, isEfi } from '../../system/efi-variables.ts'
+import { hasHiddenVariables, isEfi, KEXEC_REBOOT, loaderVariable } from '../../system/efi-variables.ts'
+import type { System } from '../../system/system.ts'
 import type { EfiStart } from '../efi/efi-program.ts'
-import { type FoundEntry, MAX_INITRDS, type Menu, type Preset } from '../model/found-entry.ts'
+import { everyTimeout, onceTimeout } from '../efi/menu-timeout.ts'
+import { type FoundEntry, MAX_INITRDS, type Menu } from '../model/found-entry.ts'
 import { type BootProblem, problemsOf } from '../model/problem.ts'
 import { filesAt } from '../paths/loader-path.ts'
 import type { EntrySource } from '../survey/entry-source.ts'
@@ -54,11 +56,13 @@ function readMenu(config: string, survey: Survey): Menu {
       return made
     },
   )
+  const { preset, waits } = presetOf(configuration, shown, found, config, survey)
   return {
     source: 'limine',
     config,
     entries: [...found.values()],
-    preset: presetOf(configuration, shown, found, config, survey),
+    preset,
+    waits: waitOf(configuration, config, survey.system) ?? waits,
     problems: problemsOf(
       'configuration-mistake',
       configuration.problems.map((problem) => `${config}: ${problem}`),
@@ -143,34 +147,54 @@ function efiEntry(
     : { ...nothing([]), ...started, uncertainties: [...uncertainties, ...started.uncertainties] }
 }
 
+/** The order of common/menu.c. Only newer releases take the variables of the Boot Loader Interface. */
+function waitOf({ settings }: LimineConfiguration, config: string, system: System): string | undefined {
+  const timeout = settings.get('timeout')?.[0]
+  if (timeout === 'no') return `timeout is no in ${config}, so Limine waits for a key`
+  const variable = onceTimeout(system) ?? (timeout === undefined ? everyTimeout(system) : undefined)
+  return variable?.waits ? `the EFI variable ${variable.name} makes newer releases of Limine wait for a key` : undefined
+}
+
+/** The variables of the Boot Loader Interface by which newer releases of Limine choose another entry. */
+function choosingVariable(hasDefault: boolean, system: System): string | undefined {
+  const names = ['LoaderEntryOneShot', 'LoaderEntryPreferred', ...(hasDefault ? [] : ['LoaderEntryDefault'])]
+  return names.find((name) => {
+    const value = loaderVariable(system, name)
+    return value !== undefined && value !== KEXEC_REBOOT
+  })
+}
+
 function presetOf(
   { settings }: LimineConfiguration,
   shown: readonly LimineEntry[],
   found: ReadonlyMap<LimineEntry, FoundEntry>,
   config: string,
   survey: Survey,
-): Preset | null {
+): Pick<Menu, 'preset' | 'waits'> {
   const wanted = settings.get('default_entry')?.[0]
   const remembers = settings.get('remember_last_entry')?.[0]?.toLowerCase() === 'yes'
   const last = remembers ? lastBooted(survey.system) : undefined
   const remembered = last === undefined ? undefined : selectedBy(last, shown)
   const usesLast = remembered?.how === 'names it'
   const selected = usesLast ? remembered : selectedBy(wanted ?? '1', shown)
-  if (selected === undefined) return null
-  // Enter opens a directory, which leads to its first entry.
+  if (selected === undefined) return { preset: null }
+  // Enter opens a directory, which leads to its first entry. The timeout does not count for one (common/menu.c).
   const at = shown.indexOf(selected.entry)
   const chosen = shown.slice(at).find((candidate) => !candidate.hasChildren)
   const entry = chosen === undefined ? undefined : found.get(chosen)
-  if (entry === undefined) return null
+  if (entry === undefined) return { preset: null }
   const reason = usesLast
     ? `remember_last_entry is set in ${config} and it was booted last`
     : wanted === undefined
       ? `${config} names none: the first entry`
       : `default_entry ${wanted} in ${config} ${selected.how}`
-  const inside = chosen === selected.entry ? '' : ', a directory: the first entry in it'
+  const isDirectory = chosen !== selected.entry
+  const inside = isDirectory ? ', a directory: the first entry in it' : ''
+  const variable = choosingVariable(usesLast || wanted !== undefined, survey.system)
   const doubt =
     remembers && last === undefined && hasHiddenVariables(survey.system)
       ? 'Which entry Limine booted last is unknown: its EFI variable cannot be seen.'
-      : undefined
-  return { entry, reason: `${reason}${inside}`, doubt }
+      : variable && `The EFI variable ${variable} may choose another entry: newer releases of Limine follow it.`
+  const waits = isDirectory ? `the default of ${config} is a directory, so Limine waits for a key` : undefined
+  return { preset: { entry, reason: `${reason}${inside}`, doubt }, waits }
 }

@@ -60,7 +60,7 @@ export interface Menu {
    */
   readonly undecided?: string
   /** Why nothing boots until somebody touches a key, one sentence without its full stop. Absent: no sign of that. */
-  readonly waits?: string
+  readonly waits?: string | undefined
   /** Faults of the configuration as a whole, with file and line where there is one. */
   readonly problems: readonly BootProblem[]
 }

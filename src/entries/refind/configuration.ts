@@ -43,6 +43,8 @@ export interface RefindConfiguration {
   /** `scanfor`: i internal, e external, o optical, n network, m stanzas; in the order of the menu. */
   readonly scanFor: string
   readonly rules: ScanRules
+  /** Seconds; 0 waits for a key, and -1 for nothing. */
+  readonly timeout: number
   readonly problems: readonly BootProblem[]
 }
 
@@ -101,6 +103,7 @@ class Reader implements RefindConfiguration {
   readonly problems: BootProblem[] = []
   selection = '+'
   scanFor = 'ieom'
+  timeout = 20
   rules = defaults
   private readonly open: (name: string) => string | undefined
   private stanza: Stanza | null = null
@@ -143,6 +146,7 @@ class Reader implements RefindConfiguration {
     const toggle = switchKeywords[keyword]
     if (keyword === 'menuentry' && values[0] !== undefined) this.stanza = this.begin(values[0], place, this.stanzas)
     else if (keyword === 'default_selection') this.select(values, place)
+    else if (keyword === 'timeout' && /^-?\d+$/.test(values[0] ?? '')) this.timeout = Number(values[0])
     else if (keyword === 'scanfor') this.scanFor = values.map((value) => value.slice(0, 1).toLowerCase()).join('')
     else if (list !== undefined) this.rules = { ...this.rules, [list]: listOf(values, this.rules[list]) }
     else if (toggle !== undefined)

@@ -67,7 +67,8 @@ function readMenu(
   const main = shown.map((one) => one.main)
   const { system } = survey
   const preset = presetOf(configuration.selection, main, start, lastStarted(system, start), hasHiddenVariables(system))
-  return { source: 'refind', config: start, entries, preset, problems: configuration.problems }
+  const waits = configuration.timeout === 0 ? `timeout is 0 in ${start}, so rEFInd waits for a key` : undefined
+  return { source: 'refind', config: start, entries, preset, waits, problems: configuration.problems }
 }
 
 /** An entry of the main menu, followed by those of its submenu. */

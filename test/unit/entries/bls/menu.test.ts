@@ -74,6 +74,28 @@ describe('the default', () => {
     expect(await chosen(conf)).toEqual(['arch.conf', expect.anything()])
   })
 
+  test('waits for a key by menu-force, which a variable may say or take back', async () => {
+    const waits = async (conf: string, variables: Readonly<Record<string, string>> = {}) => {
+      const tree = { ...arch, '/efi/loader/loader.conf': { text: conf }, ...loaderVariables(variables) }
+      return (await menuOf(tree)).loaders[0]?.waits
+    }
+    for (const conf of ['', 'timeout 3\n', 'timeout 0\n', 'timeout menu-hidden\n', 'timeout menu-force\ntimeout 5\n'])
+      expect(await waits(conf), conf).toBe(null)
+    const forced = (timeout: string) =>
+      `timeout is ${timeout} in /efi/loader/loader.conf, so systemd-boot waits for a key`
+    for (const timeout of ['menu-force', '4294967295'])
+      expect(await waits(`timeout ${timeout}\n`)).toBe(forced(timeout))
+    expect(await waits('timeout menu-force\ntimeout Menu-Hidden\n')).toBe(forced('menu-force'))
+    const variable = (name: string) => `the EFI variable ${name} makes systemd-boot wait for a key`
+    const [once, every] = ['LoaderConfigTimeoutOneShot', 'LoaderConfigTimeout'] as const
+    for (const value of ['menu-force', '4294967295'])
+      expect(await waits('timeout 3\n', { [every]: value }), value).toBe(variable(every))
+    expect(await waits('timeout menu-force\n', { [every]: '0' })).toBe(null)
+    for (const value of ['0', 'menu-hidden', 'menu-force'])
+      expect(await waits('timeout 3\n', { [every]: '3', [once]: value }), value).toBe(variable(once))
+    expect(await waits('timeout menu-force\n', { [once]: '7' })).toBe(null)
+  })
+
   describe('that names an entry without .conf', () => {
     const conf = { '/efi/loader/loader.conf': { text: 'default arch-lts\n' } }
     const full = { '/efi/loader/loader.conf': { text: 'default arch-lts.conf\n' } }

@@ -379,6 +379,31 @@ describe('menus of menus', () => {
     expect(elsewhere.problems).toEqual([])
   })
 
+  test('menus and prompts without a TIMEOUT wait for a key; without either nothing does', async () => {
+    const waits = async (head: string, more = '') =>
+      (await iso({ 'isolinux.cfg': `${head}${label('a')}`, 'more.cfg': `${more}${label('b')}` })).loader.waits
+    const wait = (what: string, file = 'isolinux.cfg') =>
+      `/isolinux/${file} sets no TIMEOUT, so its ${what} waits for a key`
+    expect(await waits('UI menu.c32\n')).toBe(wait('menu'))
+    expect(await waits('UI menu.c32\nTIMEOUT 0\n')).toBe(wait('menu'))
+    expect(await waits('DEFAULT a\nPROMPT 1\n')).toBe(wait('prompt'))
+    for (const head of [
+      'UI menu.c32\nTIMEOUT 10\n',
+      'UI menu.c32\nTOTALTIMEOUT 10\n',
+      'DEFAULT a\nPROMPT 1\nTIMEOUT 5\n',
+    ])
+      expect(await waits(head), head).toBe(null)
+    expect(await waits('DEFAULT a\n')).toBe(null)
+    for (const start of [
+      'DEFAULT more\nLABEL more\nCONFIG more.cfg\n',
+      'DEFAULT config more.cfg\n',
+      'UI menu.c32 more.cfg\n',
+    ]) {
+      expect(await waits(start, 'UI menu.c32\n'), start).toBe(wait('menu', 'more.cfg'))
+      expect(await waits(start, 'UI menu.c32\nTIMEOUT 10\n'), start).toBe(null)
+    }
+  })
+
   describe('modules that choose', () => {
     const two = 'LABEL wide\nLINUX vmlinuz\nAPPEND wide\nLABEL narrow\nLINUX linux\nAPPEND narrow\n'
     const auto = (kernel: string, append: string) => `LABEL auto\nCOM32 ${kernel}\nAPPEND ${append}\n${two}`

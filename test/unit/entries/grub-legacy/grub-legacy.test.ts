@@ -30,6 +30,18 @@ title Older
 	initrd /initrd-2.6.18.img
 `
 
+test('a menu without a timeout waits for a key; commands without a title are no menu', async () => {
+  const waits = async (text: string) =>
+    (await menuOf({ ...boot, ...separateBoot(1), '/boot/grub/menu.lst': { text } })).loader.waits
+  expect(await waits(`timeout 5\n${twoEntries}`)).toBe(null)
+  expect(await waits(`timeout=0\n${twoEntries}`)).toBe(null)
+  expect(await waits(twoEntries)).toBe('/boot/grub/menu.lst sets no timeout, so GRUB waits for a key')
+  expect(await waits(`timeout -1\n${twoEntries}`)).toBe(
+    "timeout is '-1' in /boot/grub/menu.lst, so GRUB waits for a key",
+  )
+  expect(await waits('root (hd0,0)\nkernel /vmlinuz-2.6.32 ro\n')).toBe(null)
+})
+
 test('Red Hat: grub.conf, menu.lst and /etc/grub.conf are one file; paths are from the top of /boot', async () => {
   const { entries, loader } = await menuOf({
     ...boot,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { System } from '../../../../src/system/system.ts'
+import { loaderVariables } from '../bls/tree.ts'
 import { readSentences, type SentencedLoader } from '../sentences.ts'
 import { files, identify, kernels, makeTree, type Tree } from '../tree.ts'
 
@@ -149,6 +150,37 @@ protocol: bios
     expect(await doubts(head, hidden)).toContain(doubt)
     expect(await doubts(head, efi)).not.toContain(doubt)
     expect(await doubts('default_entry: 1\n', hidden)).not.toContain(doubt)
+  })
+
+  test('newer releases may follow another choice, in variables of the Boot Loader Interface', async () => {
+    const doubts = async (head: string, variables: Readonly<Record<string, string>>) =>
+      (await menuOf({ ...boot, '/boot/limine.conf': { text: head + text }, ...loaderVariables(variables) })).loader
+        .problems
+    const head = 'default_entry: 2\n'
+    const doubt = (name: string) =>
+      `The EFI variable ${name} may choose another entry: newer releases of Limine follow it.`
+    expect(await doubts(head, { LoaderEntryOneShot: 'kexec reboot', LoaderEntryDefault: 'Open/Same' })).toEqual([])
+    expect(await doubts('', { LoaderEntryDefault: 'Open/Same' })).toEqual([doubt('LoaderEntryDefault')])
+    for (const name of ['LoaderEntryOneShot', 'LoaderEntryPreferred'])
+      expect(await doubts(head, { [name]: 'Open/Same' })).toEqual([doubt(name)])
+  })
+
+  test('it waits for a key without a timeout, with a variable that says so, and on a directory', async () => {
+    const waits = async (head: string, variables: Readonly<Record<string, string>> = {}) =>
+      (await menuOf({ ...boot, '/boot/limine.conf': { text: head + text }, ...loaderVariables(variables) })).loader
+        .waits
+    const first = 'default_entry: Open/Same\n'
+    for (const head of ['', 'timeout: 3\n', 'timeout: 0\n']) expect(await waits(head + first), head).toBe(null)
+    expect(await waits(`timeout: no\n${first}`)).toBe('timeout is no in /boot/limine.conf, so Limine waits for a key')
+    expect(await waits('default_entry: 3\n')).toBe(
+      'the default of /boot/limine.conf is a directory, so Limine waits for a key',
+    )
+    const variable = (name: string) => `the EFI variable ${name} makes newer releases of Limine wait for a key`
+    const [once, every] = ['LoaderConfigTimeoutOneShot', 'LoaderConfigTimeout'] as const
+    expect(await waits(`timeout: 3\n${first}`, { [once]: '0' })).toBe(variable(once))
+    expect(await waits(first, { [every]: 'menu-force' })).toBe(variable(every))
+    expect(await waits(`timeout: 3\n${first}`, { [every]: 'menu-force' })).toBe(null)
+    expect(await waits(first, { [once]: '4', [every]: 'menu-force' })).toBe(null)
   })
 })
 

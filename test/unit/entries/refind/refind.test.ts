@@ -340,6 +340,12 @@ describe('default_selection', () => {
     expect(await doubts('"+,Two"', files('directory', '/sys/firmware'))).toEqual([])
   })
 
+  test('a timeout of 0 waits for a key', async () => {
+    const waits = async (head: string) => (await loaderOf(`Two\n${head}`)).waits
+    for (const head of ['', 'timeout 5\n', 'timeout -1\n']) expect(await waits(head), head).toBe(null)
+    expect(await waits('timeout 0\n')).toBe('timeout is 0 in /boot/EFI/refind/refind.conf, so rEFInd waits for a key')
+  })
+
   test('one that holds for some hours is left out, and said', async () => {
     const text = `scanfor manual\ndefault_selection Two 8:00 17:00\n${menu}`
     const { loader } = await menuOf({ ...arch, '/boot/EFI/refind/refind.conf': { text } })
