@@ -41,6 +41,32 @@ export class InitrdTree {
     return true
   }
 
+  /** Whether there is a file at a path, or a link to one. Where a part of the initrd is unknown, it is taken to be there. */
+  hasFile(path: string): boolean {
+    const pending = path.split('/').filter(Boolean).reverse()
+    let [current, links, type]: [string, number, number] = ['/', 0, fileTypes.directory]
+    for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
+      if (part === '.') continue
+      const next = posix.join(current, part)
+      if (part === '..') {
+        current = next
+        continue
+      }
+      const entry = this.#entries.get(next)
+      if (entry === undefined) return !this.isComplete
+      type = entry.mode & fileTypes.mask
+      if (type !== fileTypes.link) {
+        current = next
+        continue
+      }
+      if (++links > MAX_LINKS) return false
+      const target = entry.target ?? ''
+      if (target.startsWith('/')) current = '/'
+      pending.push(...target.split('/').filter(Boolean).reverse())
+    }
+    return type === fileTypes.regular
+  }
+
   /** @throws KexecError 'invalid-argument' where a file is in the way, or links run in circles */
   place(path: string, isDirectory: boolean, from: string): Place {
     const pending = path.split('/').filter(Boolean).reverse()

@@ -4,6 +4,7 @@ import type { PlannedSegment } from '../engine/layout/segments/segment.ts'
 import { KexecError } from '../errors.ts'
 import type { OpenImage } from '../image/inspect/open.ts'
 import type { KernelImage } from '../image/model/image.ts'
+import type { InitrdTree } from '../initrd/tree.ts'
 import { checkOptions } from '../options.ts'
 import type { LoadVerdict } from '../policy/verdict/predict.ts'
 import type { RehearsedPlan } from '../receipts/receipt.ts'
@@ -13,6 +14,7 @@ import { type Context, closeFiles, extendedContext, type PlanAdditions } from '.
 import type { PlannedInitrd } from './context/initrds.ts'
 import { explain } from './explain.ts'
 import type { Findings } from './findings.ts'
+import { initrdTree } from './loading/initrd-tree.ts'
 import { loadPrepared, loadPreparedSync, refuseIfNotAllowed } from './loading/load.ts'
 import { type Prepared, prepare, prepareSync } from './loading/preparation.ts'
 import { type PrepareOptions, prepareKinds } from './loading/progress.ts'
@@ -173,6 +175,14 @@ export class LoadPlan {
    */
   preparedBytes(): { readonly kernel: ByteSource; readonly initrd: ByteSource | null } {
     return preparedBytes(this.#prepared as Prepared)
+  }
+
+  /**
+   * The files that the new kernel would unpack.
+   * @internal for a rehearsal
+   */
+  initrdTree(signal: AbortSignal | undefined): Promise<InitrdTree> {
+    return initrdTree(this.#context.initrds, signal)
   }
 
   /**

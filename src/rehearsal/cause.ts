@@ -23,7 +23,7 @@ export function causeOf(symptoms: Symptoms): string | null {
     case 'init-failed':
       return initCause(symptoms)
     case 'failed':
-      return outcome.status === 127 ? 'The command did not start: the initrd has no /bin/sh, or not the program.' : null
+      return outcome.status === 127 ? 'The command did not start: the initrd does not have the program.' : null
     case 'rebooted':
       return 'The new kernel, or a program in it, reset the machine without a message: a triple fault, a watchdog or `reboot`.'
     case 'panicked':

@@ -17,6 +17,7 @@ import { causeOf } from './cause.ts'
 import { type CarriedPlan, commandsFor, writeLoadingInitrd } from './guest/loading-initrd.ts'
 import { chooseLoadingKernel, type LoadingKernel } from './guest/loading-kernel.ts'
 import { type PlanFile, writePlanFiles } from './guest/plan-files.ts'
+import { SHELL, shellFor } from './guest/shell.ts'
 import { initOverlay, initParameter, newWord } from './init/init.ts'
 import { type MachineRecord, runRehearsal } from './machine/rehearsal-machine.ts'
 import type { RehearseOptions } from './model/options.ts'
@@ -155,7 +156,7 @@ async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
   const kernel = await unpackedKernel(from.path)
   const accelerator = await chooseAccelerator(options, architecture, kernel)
   const words = { loading: newWord(), loaded: newWord() }
-  const additions = additionsFor(work, accelerator, words.loaded)
+  const additions = await additionsFor(work, accelerator, words.loaded)
   // Not planned anew: a stream can be read only once, and the receipt must be of the very files that are rehearsed.
   using plan = await extendedPlan(bare, { append: additions.parameters, overlay: additions.overlay })
   const added = [...additions.parameters, ...additions.overlay.flatMap(({ destination }) => destination ?? [])]
@@ -199,7 +200,7 @@ async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
 }
 
 /** What the rehearsal adds to the plan so that it sees how far the new kernel came. */
-function additionsFor({ options, bare, architecture, name }: Work, accelerator: 'kvm' | 'tcg', word: string) {
+async function additionsFor({ options, bare, architecture, name }: Work, accelerator: 'kvm' | 'tcg', word: string) {
   const ownConsole = hasParameter(parseCommandLine(bare.commandLine), 'console')
   const parameters = [
     // A kernel that has no console= prints to a screen, and there is none.
@@ -208,10 +209,17 @@ function additionsFor({ options, bare, architecture, name }: Work, accelerator: 
     ...(options.expect === undefined ? [initParameter, 'retain_initrd'] : []),
   ]
   if (options.expect !== undefined) return { parameters, overlay: [] }
-  const commands =
-    options.init === undefined ? [] : [{ output: 'console' as const, words: ['/bin/sh', '-c', options.init] }]
+  const { files, commands } = await commandInShell(options, bare)
   const overlay = initOverlay(name, { word, port: architecture.control, commands })
-  return { parameters, overlay }
+  return { parameters, overlay: [...overlay, ...files] }
+}
+
+/** The command of `init`, and the shell that it needs. */
+async function commandInShell({ init, signal }: RehearseOptions, bare: LoadPlan) {
+  if (init === undefined) return { files: [], commands: [] }
+  const { files, preparations } = await shellFor(await bare.initrdTree(signal))
+  const commands = [...preparations, [SHELL, '-c', init]].map((words) => ({ output: 'console' as const, words }))
+  return { files, commands }
 }
 
 function loadingCommandLine(architecture: Architecture, accelerator: 'kvm' | 'tcg'): string {

@@ -124,7 +124,7 @@ test('microcode, lz4, gzip, an uncompressed archive and zstd, with a file and a 
   const initrds = ['/tmp/microcode', '/tmp/lz4', '/tmp/gzip', `/boot/initrd.img-${newer}`, '/tmp/zstd']
   const load = await json(
     vm,
-    `linux-kexec load ${newer} ${initrds.map((path) => `--initrd ${path}`).join(' ')} --append rdinit=/report \
+    `linux-kexec load ${newer} ${initrds.map((path) => `--initrd ${path}`).join(' ')} --append 'rdinit=/report retain_initrd' \
       --overlay /root/my.ko:/lib/modules/${newer}/extra/ --overlay /root/tree:/`,
   )
   expect(load, load.stderr).toMatchObject({ status: 0, document: { loaded: true, plan: { refusals: [] } } })
@@ -157,6 +157,23 @@ test('microcode, lz4, gzip, an uncompressed archive and zstd, with a file and a 
   expect(older).not.toBe(newer)
 })
 
+test("the running kernel's own, to the byte", async () => {
+  const newer = release(NEWER)
+  const checksum = async () => (await vm.run('sha256sum </sys/firmware/initrd')).stdout.slice(0, 64)
+  const before = await checksum()
+  // Without its files, and with a file that is called so.
+  const load = await json(
+    vm,
+    `mkdir /root/elsewhere && cd /root/elsewhere && : >running && rm -f /tmp/gzip &&
+      linux-kexec load /boot/vmlinuz-${newer} --initrd running --reuse-cmdline`,
+  )
+  expect(load, load.stderr).toMatchObject({ status: 0, document: { plan: { initrds: ['/sys/firmware/initrd'] } } })
+  await vm.spawn('linux-kexec exec')
+  expect((await vm.booted()).release).toBe(newer)
+  expect(await checksum()).toBe(before)
+  expect((await report()).texts).toMatchObject({ 'told/gzip': 'gzip', 'opt/app/tool': 'tool' })
+})
+
 test('bytes and a file through the library, onto the initrd that belongs to the entry', async () => {
   const older = release(OLDER)
   const { status, stderr } = await vm.run(`
@@ -170,6 +187,7 @@ const made = await plan({
   initrds: [readFileSync('/tmp/gzip'), '/boot/initrd.img-${older}'],
   reuseCommandLine: true,
   append: 'rdinit=/report',
+  remove: 'retain_initrd',
   overlay: [
     { source: Buffer.from('from memory\\n'), destination: '/etc/installer.conf', mode: 0o600 },
     { source: '/root/local', destination: '/etc/private/' },
@@ -201,7 +219,7 @@ test('what the kernel would not unpack is refused before it is loaded', async ()
   const { stdout } = await vm.run(`
     mkdir -p /root/old && cd /root/old && printf '070707' > old.cpio && : > empty
     printf '\\004\\042\\115\\030frame' > frame.lz4
-    for file in old.cpio empty frame.lz4 /etc/passwd /root/absent; do
+    for file in old.cpio empty frame.lz4 /etc/passwd /root/absent running; do
       linux-kexec load ${release(NEWER)} --initrd $file --json
     done
     linux-kexec status >/dev/null; echo $?`)
@@ -212,6 +230,6 @@ test('what the kernel would not unpack is refused before it is loaded', async ()
     .trim()
     .split(/\n(?=\{)/)
   expect(documents.map((document) => JSON.parse(document).error.reason)).toEqual([
-    ...['not-an-initrd', 'not-an-initrd', 'not-an-initrd', 'not-an-initrd', 'not-found'],
+    ...['not-an-initrd', 'not-an-initrd', 'not-an-initrd', 'not-an-initrd', 'not-found', 'not-found'],
   ])
 })

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { resolve as absolute, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Kernel, newestKernels } from '../../src/vm/index.ts'
 
@@ -25,9 +25,12 @@ interface Ended {
 }
 
 /** Rehearses the newer kernel, loaded by the older one. @param begun called once the machine runs */
-function rehearse(words: readonly string[], begun?: (pid: number) => void): Promise<Ended> {
+function rehearse(
+  words: readonly string[],
+  { begun, cwd }: { begun?: (pid: number) => void; cwd?: string } = {},
+): Promise<Ended> {
   const args = [
-    'dist/linux-kexec.cjs',
+    absolute('dist/linux-kexec.cjs'),
     'rehearse',
     '--from',
     older.image,
@@ -36,7 +39,7 @@ function rehearse(words: readonly string[], begun?: (pid: number) => void): Prom
   ]
   return new Promise((resolve) => {
     const env = { ...process.env, TMPDIR: directory, XDG_STATE_HOME: join(directory, 'state') }
-    const child = execFile(process.execPath, args, { env, maxBuffer: 1e8 }, (error, stdout, stderr) => {
+    const child = execFile(process.execPath, args, { env, maxBuffer: 1e8, cwd }, (error, stdout, stderr) => {
       resolve({ status: error === null ? 0 : (error.code ?? error.signal ?? null), stdout, stderr })
     })
     child.stderr?.on('data', (text: string) => {
@@ -83,12 +86,21 @@ describe('a kernel that comes up', () => {
 })
 
 describe('a kernel that does not', () => {
-  test('the command of --init fails: its status is that of rehearse, and the files can be kept', async () => {
+  test('the script of a build directory fails: its status is that of rehearse, and the files can be kept', async () => {
+    const build = mkdtempSync(join(directory, 'build-'))
+    const image = join(build, 'arch/x86/boot/bzImage')
+    mkdirSync(join(build, 'modules/1.2.3'), { recursive: true })
+    mkdirSync(dirname(image), { recursive: true })
+    symlinkSync(newer.image, image)
+    writeFileSync(join(build, 'modules/1.2.3/modules.dep'), 'kernel/a.ko:\n')
+    // No initrd, so the shell and `cat` are of this machine.
+    writeFileSync(join(build, 'run-test'), 'cat /lib/modules/1.2.3/modules.dep; test -d /sys/module; exit 42\n')
+    const words = ['--overlay', 'modules/:/lib/modules', '--overlay', 'run-test:/', '--init', 'sh /run-test']
     const kept = join(directory, 'kept')
-    // Without a shell in the initrd it cannot start.
-    const { status, stdout } = await rehearse([newer.image, ...bare, 'console=ttyS0', '--init', 'true', '--keep', kept])
-    expect(status).toBe(127)
-    expect(stdout).toContain('The command did not start')
+    const plan = ['arch/x86/boot/bzImage', ...bare, 'console=ttyS0']
+    const { status, stdout } = await rehearse([...plan, ...words, '--keep', kept], { cwd: build })
+    expect(status, stdout).toBe(42)
+    expect(stdout).toContain('kernel/a.ko:')
     expect(stdout).toContain('qemu-system-')
     expect(readdirSync(kept).sort()).toEqual(['console.log', 'initrd', 'kernel', 'loading-initrd'])
   })
@@ -128,9 +140,9 @@ describe('a kernel that does not', () => {
 })
 
 test('an interruption ends QEMU, and leaves nothing', async () => {
-  const { status, stderr } = await rehearse([newer.image, ...bare, 'console=ttyS0'], (pid) =>
-    process.kill(pid, 'SIGINT'),
-  )
+  const { status, stderr } = await rehearse([newer.image, ...bare, 'console=ttyS0'], {
+    begun: (pid) => process.kill(pid, 'SIGINT'),
+  })
   expect(status).toBe(1)
   expect(stderr).toContain('interrupted')
   expect(readdirSync(directory).filter((name) => name.startsWith('linux-kexec-rehearsal-'))).toEqual([])

@@ -7,7 +7,7 @@ export const loadOptions = {
     type: 'string',
     multiple: true,
     value: 'FILE',
-    help: "an initrd, in place of the entry's own (repeatable, in order)",
+    help: "an initrd, in place of the entry's own (repeatable, in order); running: that of the running kernel (retain_initrd)",
   },
   overlay: {
     type: 'string',

@@ -28,7 +28,11 @@ export const command: Command = {
   options: {
     ...planned,
     from: { type: 'string', value: 'FILE', help: 'the kernel that loads it (default: the running one)' },
-    init: { type: 'string', value: 'CMD', help: "run this in the initrd's /bin/sh; its exit status decides" },
+    init: {
+      type: 'string',
+      value: 'CMD',
+      help: "run this in the initrd's /bin/sh, or this machine's; its exit status decides",
+    },
     expect: {
       type: 'string',
       value: 'TEXT',

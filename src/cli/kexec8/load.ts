@@ -37,7 +37,9 @@ export async function load(
 
 async function planFor(request: LoadRequest, given: PlanOptions): Promise<LoadPlan> {
   const { kernel, initrd, engine } = request
-  const options = { ...given, kernel, engine, ...(initrd === null ? {} : { initrds: [initrd] }) }
+  // As kexec-tools does, it takes every name for a file's.
+  const initrds = initrd === null ? {} : { initrds: [initrd === 'running' ? './running' : initrd] }
+  const options = { ...given, kernel, engine, ...initrds }
   const commandLine = commandLineOf(request, given.panic ?? false)
   if (commandLine !== null) return plan({ ...options, exactCommandLine: commandLine })
   // A unified kernel image has its own; for any other kernel an absent one is empty, as in kexec-tools.

@@ -18,6 +18,7 @@ import { type Choice, type PlanDecision, silent } from '../model/decision.ts'
 import type { PlanOptions } from '../model/options.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
 import { bootconfigOf, ownParts, type PlannedKernel, partName, partSource } from './kernel.ts'
+import { openRunningInitrd, RUNNING, RUNNING_INITRD } from './running-initrd.ts'
 import { absolute, nameOf, type Target } from './target.ts'
 
 /** One of the archives that are joined to the initrd. */
@@ -143,7 +144,7 @@ async function givenArchives(
     given.map((input) => located(system, input)),
     options,
   )
-  const decisions = [decision(given.map(nameOf).join(', '), `given with ${optionName('initrd')}${instead}`)]
+  const decisions = [decision(given.map(nameOfInitrd).join(', '), `given with ${optionName('initrd')}${instead}`)]
   return { value: { ...opened, withOwn: false }, decisions, remarks }
 }
 
@@ -237,8 +238,17 @@ export function closeArchives({ archives }: Pick<PlannedInitrds, 'archives'>): v
   for (const { file } of archives) file?.close()
 }
 
+/** A path becomes absolute, so that RUNNING remains distinct. */
 function located(system: System, input: ImageInput): ImageInput {
-  return typeof input === 'string' ? absolute(system, input) : input
+  return typeof input === 'string' && input !== RUNNING ? absolute(system, input) : input
+}
+
+function nameOfInitrd(input: ImageInput): string {
+  return input === RUNNING ? RUNNING_INITRD : nameOf(input)
+}
+
+function openInitrd(system: System, input: ImageInput, signal: AbortSignal | undefined): Promise<OpenImage> {
+  return input === RUNNING ? openRunningInitrd(system, signal) : openInput(system, input, { name: 'initrd', signal })
 }
 
 async function openAll(
@@ -252,9 +262,9 @@ async function openAll(
   const remarks: Remark[] = []
   try {
     for (const input of inputs) {
-      paths.push(nameOf(input))
+      paths.push(nameOfInitrd(input))
       try {
-        const file = await openInput(system, input, { name: 'initrd', signal })
+        const file = await openInitrd(system, input, signal)
         const opened = { path: file.path, size: file.size, image: file.image, file, source: file.source }
         archives.push(opened)
         const unwrapped = await unwrap(file, options)

@@ -15,7 +15,10 @@ export interface PlanOptions {
    * that name.
    */
   readonly target?: string
-  /** Initrds in order, in place of the entry's and the image's own; given like a kernel. */
+  /**
+   * Initrds in order, in place of the entry's and the image's own; given like a kernel. 'running' is the one that the running kernel
+   * was started with, which it shows with the parameter retain_initrd; './running' is a file of that name.
+   */
   readonly initrds?: readonly ImageInput[]
   /** A profile of a unified kernel image: the number after `@` in its entry's id. Default: the first. */
   readonly profile?: number

@@ -9,7 +9,7 @@ export interface RehearseOptions
   > {
   /** The kernel that loads the plan: a file. Default: the running one, where its file is there; else the planned kernel itself. */
   readonly from?: string
-  /** A command for /bin/sh of the initrd, in the new kernel. Its exit status decides. */
+  /** A command for /bin/sh of the initrd, else of this machine, in the new kernel. Its exit status decides. */
   readonly init?: string
   /**
    * A text that the new system must print on its console. The initrd's own init runs then, and not that of the rehearsal.

@@ -25,3 +25,29 @@ describe('what an initrd lacks for certain', () => {
     expect(partly.lacks('/linuxrc')).toBe(false)
   })
 })
+
+describe('the files that an initrd has', () => {
+  const made = tree()
+  made.add('usr/sbin/sh', fileTypes.link | 0o777, '../sbin/./busybox')
+  made.add('usr/sbin/busybox', fileTypes.regular | 0o755, null)
+  made.add('dangling', fileTypes.link | 0o777, '/usr/nothing')
+  made.add('circle', fileTypes.link | 0o777, 'circle')
+
+  test.each([
+    ['/init', true],
+    ['/sbin/sh', true],
+    ['/usr/sbin/sh', true],
+    ['/sbin', false],
+    ['/sbin/bash', false],
+    ['/dangling', false],
+    ['/circle', false],
+    ['/init/below', false],
+  ])('%s: %s', (path, has) => expect(made.hasFile(path)).toBe(has))
+
+  test('nothing is missing for certain where a part is unknown', () => {
+    const partly = tree()
+    partly.isComplete = false
+    expect(partly.hasFile('/bin/sh')).toBe(true)
+    expect(partly.hasFile('/sbin')).toBe(false)
+  })
+})

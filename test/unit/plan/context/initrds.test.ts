@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { type PlanOptions, plan } from '../../../../src/index.ts'
@@ -187,4 +187,47 @@ test('the facts of each initrd are shown together', async () => {
   expect(text).toMatch(
     /^initrd +\/tmp\/one, \/tmp\/two\n +124 bytes, .*; \d+ bytes, gzip.*\n +given with initrds, in place of the entry's own$/m,
   )
+})
+
+describe("the running kernel's", () => {
+  const proc = (release: string, commandLine: string): Tree => ({
+    ...debian,
+    '/proc/sys/kernel/osrelease': { text: `${release}\n` },
+    '/proc/cmdline': { text: `${commandLine}\n` },
+  })
+  const running = (tree: Tree) => decided({ root: makeMachine(tree), kernel, initrds: ['running'] })
+
+  test('is read once, into memory', async () => {
+    const root = makeMachine({ ...debian, '/sys/firmware/initrd': 'initrd' })
+    const bytes = readFileSync(`${root}/sys/firmware/initrd`)
+    using made = await plan({ root, kernel, initrds: ['running'], commandLine: 'root=/dev/vda1' })
+    expect(made.refusals).toEqual([])
+    expect(made.toJSON().initrds).toEqual(['/sys/firmware/initrd'])
+    writeFileSync(`${root}/sys/firmware/initrd`, 'changed')
+    await made.prepare()
+    const { initrd: prepared } = made.preparedBytes()
+    expect(prepared?.read(0, prepared.size).equals(bytes)).toBe(true)
+  })
+
+  test.each([
+    ['6.1.0', 'retain_initrd', 'since Linux 6.8, and Linux 6.1 is running. Name its file instead'],
+    [
+      '6.12.0',
+      'root=/dev/vda1',
+      'booted without the parameter retain_initrd. Boot with retain_initrd on the command line',
+    ],
+    ['6.12.0', 'root=/dev/vda1 -- retain_initrd', 'booted without the parameter retain_initrd'],
+    ['6.12.0', 'quiet retain-initrd', 'started without one. Name its file instead'],
+  ])('is not there: Linux %s with %j', async (release, commandLine, words) => {
+    const { refusals } = await running(proc(release, commandLine))
+    expect(refusals).toEqual([expect.stringContaining(words)])
+    expect(refusals[0]).toMatch(/^not-found \/sys\/firmware\/initrd: the running kernel does not show its initrd/)
+  })
+
+  test('is not a file of that name, nor the other way round', async () => {
+    const root = makeMachine({ ...debian, '/running': 'initrd' })
+    expect((await decided({ root, kernel, initrds: ['running'] })).refusals).toHaveLength(1)
+    const { initrd: chosen, refusals } = await decided({ root, kernel, initrds: ['./running'] })
+    expect([chosen, refusals]).toEqual([['./running: given with initrds'], []])
+  })
 })
