@@ -6,6 +6,7 @@ import type { BootEntry } from '../entries/model/entry.ts'
 import type { BootProblemCode } from '../entries/model/problem.ts'
 import { KEXEC_REBOOT, loaderVariable } from '../system/efi-variables.ts'
 import type { System } from '../system/system.ts'
+import { judgeFirmware } from './firmware/start.ts'
 import type { Rollback } from './model/trial.ts'
 
 /** The kernel that is to be tried, as far as a boot entry can be compared with it. */
@@ -43,10 +44,12 @@ const unbootable: readonly BootProblemCode[] = [
 const SET_DEFAULT = 'Make the entry of the running kernel the default of the boot loader'
 
 /**
- * Judges from the boot loaders' files what the firmware and the boot loader would start after a reset. The entry is as
- * certain as the menu: a boot order of the firmware that names another boot loader first is not seen.
+ * Judges from the firmware's variables and the boot loaders' files what the firmware and the boot loader would start after a
+ * reset.
  */
 export function judgeRollback(system: System, menu: BootMenu, tried: Tried): RollbackVerdict {
+  const firmware = judgeFirmware(system)
+  if (firmware.isOther) return unknown(firmware.text, firmware.remedy)
   const inCharge = menu.loaders.find((loader) => loader.inCharge)
   if (inCharge === undefined)
     return unknown('no boot loader was found, so what the machine boots after a reset is unknown', 'linux-kexec list')

@@ -24,6 +24,7 @@ import { RealGrub } from './real-grub.ts'
 const changes = await internals({
   'system/system.ts': 'System',
   'trial/loader/change.ts': 'makeChange, undoChange',
+  'trial/firmware/start.ts': 'judgeFirmware',
 })
 
 /** The tree of a real boot loader, whose older kernel runs, and where trials are recorded. */
@@ -139,6 +140,36 @@ describe('on a machine', () => {
     })
     expect(flags).toContain('i')
     expect([flagsThen, flagsAfter]).toEqual([flags, flags])
+  })
+
+  test('what somebody asked of real firmware for the next start is found: BootNext, and its setup', async () => {
+    const { vm } = machine
+    const made = await vm.run(`node --input-type=module -e '
+      import { rmSync, writeFileSync } from "node:fs"
+      import { judgeFirmware, System } from "${INTERNALS}"
+      const path = (name) => "/sys/firmware/efi/efivars/" + name + "-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+      const judged = () => console.log(JSON.stringify(judgeFirmware(new System())))
+      judged()
+      writeFileSync(path("BootNext"), Buffer.from([7, 0, 0, 0, 0, 0]))
+      judged()
+      rmSync(path("BootNext"))
+      writeFileSync(path("OsIndications"), Buffer.from([7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]))
+      judged()
+      rmSync(path("OsIndications"))
+      judged()'`)
+    expect(made, made.stderr).toMatchObject({ status: 0 })
+    const usual = { isOther: false, doubts: [] }
+    expect(
+      made.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([
+      usual,
+      { text: "after a reset the firmware starts 'UiApp' (Boot0000): the EFI variable BootNext names it" },
+      { text: expect.stringContaining('opens its setup and waits for a key') },
+      usual,
+    ])
   })
 
   test.each([

@@ -4,11 +4,12 @@ import type { BootMenu } from '../../entries/model/boot-menu.ts'
 import { KexecError } from '../../errors.ts'
 import { optionName } from '../../option-name.ts'
 import { type PlannedFallback, planFallback } from '../../trial/fallback/fallback.ts'
+import { judgeFirmware } from '../../trial/firmware/start.ts'
 import type { Rollback } from '../../trial/model/trial.ts'
 import { judgeRollback, type RollbackVerdict, type Tried } from '../../trial/rollback.ts'
 import type { Context } from '../context/context.ts'
 import type { Choice, PlanDecision } from '../model/decision.ts'
-import { remarksOn } from '../model/remark.ts'
+import { type Remark, remarksOn } from '../model/remark.ts'
 import { type AskedTrial, orAccept } from './options.ts'
 
 const { warning, refusal } = remarksOn('trial')
@@ -31,13 +32,19 @@ export async function chooseRollback(
   const { readBootMenu } = await import('../../entries/discover.ts')
   const menu = context.target.menu ?? (await readBootMenu({ system: context.system }))
   const its = tried(context, line)
-  if (asked.fallback !== null) return await chooseFallback(context, menu, asked.fallback, its)
+  const firmware = judgeFirmware(context.system)
+  const doubts = firmware.isOther ? [] : firmware.doubts.map((doubt) => warning('trial-rollback', doubt))
+  if (asked.fallback !== null) return await chooseFallback(context, menu, { entry: asked.fallback, its, doubts })
   const verdict = judgeRollback(context.system, menu, its)
   if (verdict.verdict === 'sure') {
     const { rollback, isRunning } = verdict
     const text = `after a reset the machine boots '${rollback.title}', which is not the running system`
     const remarks = isRunning ? [] : [warning('trial-rollback', text)]
-    return { value: { rollback, fallback: null, tried: its }, decisions: [decision(rollback)], remarks }
+    return {
+      value: { rollback, fallback: null, tried: its },
+      decisions: [decision(rollback)],
+      remarks: [...remarks, ...doubts],
+    }
   }
   const remark = asked.allowGaps ? warning('trial-rollback', verdict.text) : refused(verdict)
   return { value: { rollback: null, fallback: null, tried: its }, decisions: [], remarks: [remark] }
@@ -46,13 +53,12 @@ export async function chooseRollback(
 async function chooseFallback(
   { system }: Context,
   menu: BootMenu,
-  entry: string,
-  its: Tried,
+  { entry, its, doubts }: { readonly entry: string; readonly its: Tried; readonly doubts: readonly Remark[] },
 ): Promise<Choice<ChosenRollback>> {
   try {
     const fallback = await planFallback(system, menu, entry, its)
     const { rollback } = fallback
-    return { value: { rollback, fallback, tried: its }, decisions: [decision(rollback)], remarks: [] }
+    return { value: { rollback, fallback, tried: its }, decisions: [decision(rollback)], remarks: doubts }
   } catch (error) {
     if (!(error instanceof KexecError)) throw error
     return { value: { rollback: null, fallback: null, tried: its }, decisions: [], remarks: [refusal(error)] }

@@ -1,8 +1,10 @@
 import { readBootMenu } from '../../entries/discover.ts'
 import type { BootMenu } from '../../entries/model/boot-menu.ts'
+import type { BootEntry } from '../../entries/model/entry.ts'
 import { selectEntry } from '../../entries/select.ts'
 import { KexecError } from '../../errors.ts'
 import type { System } from '../../system/system.ts'
+import { judgeFirmware } from '../firmware/start.ts'
 import { CHANGED_LOADERS, candidatesFor } from '../loader/candidates.ts'
 import { makeChange, undoChange } from '../loader/change.ts'
 import { OverlaidSystem } from '../loader/overlaid-system.ts'
@@ -30,6 +32,8 @@ export async function planFallback(
   tried: Tried,
 ): Promise<PlannedFallback> {
   const entry = selectEntry(menu.entries, selector)
+  const firmware = judgeFirmware(system)
+  if (firmware.isOther) throw refuse(firmware.text, firmware.remedy)
   const now = judgeRollback(system, menu, tried)
   if (now.verdict === 'sure' && now.rollback.entry === entry.id) return { rollback: now.rollback, change: null }
   const loader = menu.loaders.find((each) => each.inCharge)
@@ -45,7 +49,7 @@ export async function planFallback(
     if (verdict.verdict !== 'sure' || verdict.rollback.entry !== entry.id || isByAccident(then)) continue
     return { change, rollback: verdict.rollback }
   }
-  throw refuse(`'${entry.title}' cannot be made the fallback: ${candidates.none}`)
+  throw refuse(`'${entry.title}' cannot be made the fallback: ${ofAnother(menu, entry) ?? candidates.none}`)
 }
 
 /**
@@ -62,10 +66,20 @@ export async function setFallback(system: System, planned: PlannedFallback, trie
   throw refuse(`'${rollback.title}' is not what a reset boots${verdict.verdict === 'sure' ? '' : `: ${verdict.text}`}`)
 }
 
-function refuse(summary: string): KexecError {
+/** BootNext of the firmware would start the other boot loader, for one boot and without proof of what its menu starts. */
+function ofAnother({ loaders }: BootMenu, { sources }: BootEntry): string | null {
+  const loader = loaders.find(({ inCharge }) => inCharge)
+  if (loader === undefined || sources.includes(loader.source)) return null
+  const other = loaders.find((each) => each.default !== null && sources.includes(each.source))
+  return other === undefined
+    ? null
+    : `it is an entry of ${other.config} (${other.source}), and this machine boots with ${loader.config} (${loader.source}). linux-kexec does not make the firmware start another boot loader`
+}
+
+function refuse(summary: string, hint?: string): KexecError {
   return new KexecError(summary, {
     reason: 'no-rollback',
-    hint: 'Make the fallback the default of the boot loader: linux-kexec list',
+    hint: hint ?? 'Make the fallback the default of the boot loader: linux-kexec list',
     refused: true,
   })
 }

@@ -140,6 +140,17 @@ describe('the way back', () => {
     expect(codes(refusals)).toContain('no-rollback')
   })
 
+  test('may be another where EFI variables cannot be seen: BootNext', async () => {
+    const hidden: Tree = { '/sys/firmware/efi/efivars': 'directory' }
+    const warned = ({ warnings }: Awaited<ReturnType<typeof trial>>) =>
+      warnings.filter(({ code }) => code === 'trial-rollback').map(({ text }) => text)
+    for (const fallback of [{}, { fallback: 'chosen' }])
+      expect(warned(await trial({ trial: { allowGaps: true, ...fallback } }, hidden))).toEqual(
+        expect.arrayContaining([expect.stringMatching(/^the EFI variables cannot be seen: .*BootNext/)]),
+      )
+    expect(warned(await trial({ trial: { fallback: 'chosen' } })).join()).not.toContain('BootNext')
+  })
+
   test('--fallback makes it another entry, by the variables that grub.cfg evaluates', async () => {
     const asDebian: Tree = {
       '/boot/grub/grub.cfg': {

@@ -7,6 +7,7 @@ import type { BootEntry } from '../../../src/entries/model/entry.ts'
 import type { System } from '../../../src/system/system.ts'
 import { judgeRollback, type Tried } from '../../../src/trial/rollback.ts'
 import { fixtureSystem } from '../entries/fixtures.ts'
+import { firmware, lay, numbers, setup } from './firmware/efi-variables.ts'
 import { machineWith, triedOf } from './tried.ts'
 
 async function judge(system: System, choose: (entries: readonly BootEntry[]) => Tried) {
@@ -205,6 +206,19 @@ test('a default of systemd-boot is not known where the EFI variables cannot be s
   expect(await judge(system, tried)).toMatchObject({
     verdict: 'unknown',
     text: expect.stringContaining('efivarfs is not mounted'),
+  })
+})
+
+test('a reset that the firmware leads elsewhere takes nothing back', async () => {
+  const system = machineWith('debian-three-kernels')
+  const tried = ofVersion('6.1.0-50-amd64')
+  lay(system, firmware({ Boot0000: setup, BootOrder: numbers(0) }))
+  expect(await judge(system, tried)).toMatchObject({ verdict: 'sure' })
+  lay(system, firmware({ BootNext: numbers(0) }))
+  expect(await judge(system, tried)).toMatchObject({
+    verdict: 'unknown',
+    text: "after a reset the firmware starts 'UiApp' (Boot0000): the EFI variable BootNext names it",
+    remedy: 'Remove it: efibootmgr --delete-bootnext',
   })
 })
 

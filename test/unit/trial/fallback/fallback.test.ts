@@ -9,6 +9,8 @@ import { undoChange } from '../../../../src/trial/loader/change.ts'
 import { setVariable, variableIn } from '../../../../src/trial/loader/environment-block.ts'
 import type { LoaderChange } from '../../../../src/trial/model/loader-change.ts'
 import { fixtureSystem } from '../../entries/fixtures.ts'
+import { kernelOf } from '../../entries/tree.ts'
+import { firmware, lay, numbers, setup } from '../firmware/efi-variables.ts'
 import { machineWith, triedOf } from '../tried.ts'
 
 const fixture = (name: string) => join(import.meta.dirname, '../../../fixtures/boot', name)
@@ -122,6 +124,31 @@ test('what cannot be made the fallback is refused, and nothing is written', asyn
   await expect(planFallback(pi, kernels, kernels.entries[0]?.id as string, tried)).rejects.toMatchObject({
     summary: expect.stringMatching(
       /of GRUB, extlinux and systemd-boot only, and this machine boots with .*raspberry-pi/,
+    ),
+  })
+})
+
+test('no fallback is sure where the firmware starts something else first', async () => {
+  const system = machineWith('debian-saved-submenu')
+  lay(system, firmware({ Boot0000: setup, BootNext: numbers(0) }))
+  await expect(
+    (await trialOfDefault(system, ({ version }) => version === '6.1.0-50-amd64')).plan,
+  ).rejects.toMatchObject({
+    reason: 'no-rollback',
+    refused: true,
+    summary: expect.stringContaining('the EFI variable BootNext names it'),
+    hint: 'Remove it: efibootmgr --delete-bootnext',
+  })
+})
+
+test('the entry of a boot loader that does not start this machine is no fallback, and the reason is said', async () => {
+  const system = machineWith('debian-saved-submenu')
+  const file = { file: Buffer.from('default own\nlabel own\nlinux /boot/own\nappend root=/dev/sda1 single\n') }
+  lay(system, { '/boot/extlinux/extlinux.conf': file, '/boot/own': { file: kernelOf('5.10.0-9-amd64') } })
+  await expect((await trialOfDefault(system, ({ id }) => id === 'own')).plan).rejects.toMatchObject({
+    reason: 'no-rollback',
+    summary: expect.stringContaining(
+      'it is an entry of /boot/extlinux/extlinux.conf (extlinux), and this machine boots with /boot/grub/grub.cfg (grub)',
     ),
   })
 })
