@@ -28,6 +28,8 @@ export interface CheckedKernel {
   /** Bytes of the kernel alone, as the syscall gets it; null until it is unpacked. */
   readonly loadedSize: number | null
   readonly way: WayIn
+  /** The image that the same build made for boot loaders, where it lies in its place beside a vmlinux; else null. */
+  readonly builtImage?: string | null
 }
 
 /** The system call that will load it. */
@@ -138,9 +140,13 @@ function checkRelocation({ image }: CheckedKernel, refuse: Refuse): Remark[] {
 }
 
 /** Refuses a file that is not a kernel, or a kernel in a form that the loaders of this architecture do not take. */
-function checkFormat({ image, chain, way }: CheckedKernel, running: RunningMachine, refuse: Refuse): Remark[] {
+function checkFormat(kernel: CheckedKernel, running: RunningMachine, refuse: Refuse): Remark[] {
+  const { image, chain, way, builtImage = null } = kernel
   const { engine, reason } = engineFor(image)
-  const taken = takenBy(running.architecture ?? image.architecture)
+  const taken =
+    builtImage === null
+      ? takenBy(running.architecture ?? image.architecture)
+      : `Give the image that the same build made: ${builtImage}.`
   if (engine === 'segments') {
     if (way.engine === 'segments') return []
     const other = way.barring === null ? '' : `; kexec_load, which does, is not used: ${way.barring}`
@@ -159,6 +165,14 @@ function checkFormat({ image, chain, way }: CheckedKernel, running: RunningMachi
   const wrappings = chain.slice(0, -1).map(({ description }) => ` in ${description}`)
   const where = wrappings.reverse().join('')
   return [refuse('not-a-kernel', `this is ${what}${where}, not a kernel that kexec_file_load takes`, taken)]
+}
+
+/** The image for boot loaders below a kernel's build directory, where its vmlinux lies. */
+export const builtImages: Readonly<Record<string, string>> = {
+  x86_64: 'arch/x86/boot/bzImage',
+  aarch64: 'arch/arm64/boot/Image',
+  riscv64: 'arch/riscv/boot/Image',
+  s390x: 'arch/s390/boot/bzImage',
 }
 
 /** The file to give instead. */

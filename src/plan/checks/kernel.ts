@@ -1,11 +1,13 @@
+import { posix } from 'node:path'
 import { KexecError } from '../../errors.ts'
 import { optionName } from '../../option-name.ts'
+import { familyOf } from '../../system/architecture.ts'
 import type { Choices } from '../choices/choices.ts'
 import { whyNotSegments } from '../choices/engine.ts'
 import type { Context } from '../context/context.ts'
 import type { PlannedKernel } from '../context/kernel.ts'
 import { type Remark, remarksOn } from '../model/remark.ts'
-import { checkKernelImage, REINSTALL } from './kernel-image.ts'
+import { builtImages, checkKernelImage, REINSTALL } from './kernel-image.ts'
 
 const { warning, refusal } = remarksOn('kernel')
 
@@ -13,6 +15,7 @@ const { warning, refusal } = remarksOn('kernel')
 export function checkKernel(context: Context, { engine }: Choices): Remark[] {
   const { kernel, running, options } = context
   const { image, file, contents, chain, examination } = kernel
+  const builtImage = builtImageBeside(context)
   const { tryAnyway = false } = options
   const { path } = file
   const damage = checkDamage(kernel, tryAnyway)
@@ -24,8 +27,15 @@ export function checkKernel(context: Context, { engine }: Choices): Remark[] {
   return [
     ...remarks,
     ...checkVersionLine(kernel),
-    ...checkKernelImage(running, { path, image, chain, fileSize: file.size, loadedSize, way }),
+    ...checkKernelImage(running, { path, image, chain, fileSize: file.size, loadedSize, way, builtImage }),
   ]
+}
+
+function builtImageBeside({ system, kernel: { image, file } }: Context): string | null {
+  const inBuild = builtImages[familyOf(image.architecture ?? '')]
+  if (inBuild === undefined || image.format !== 'vmlinux') return null
+  const path = posix.join(posix.dirname(file.path), inBuild)
+  return system.exists(path) ? path : null
 }
 
 function checkVendorBoot(kernel: PlannedKernel): Remark[] {

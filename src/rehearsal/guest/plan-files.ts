@@ -1,7 +1,9 @@
 import { open } from 'node:fs/promises'
 import { posix } from 'node:path'
-import type { ByteSource } from '../../bytes/bytes.ts'
+import { type ByteSource, partOf } from '../../bytes/bytes.ts'
 import { crc32 } from '../../bytes/crc32.ts'
+import { ELF_HEADER, readElfHeader } from '../../bytes/elf.ts'
+import type { KernelImage } from '../../image/model/image.ts'
 import type { LoadPlan } from '../../plan/load-plan.ts'
 
 const CHUNK = 4 * 1024 * 1024
@@ -22,9 +24,17 @@ export async function writePlanFiles(
   await plan.prepare(signal === undefined ? {} : { signal })
   const { kernel, initrd } = plan.preparedBytes()
   return {
-    kernel: await writeSource(kernel, posix.join(directory, 'kernel')),
+    kernel: await writeSource(withoutSymbols(kernel, plan.image), posix.join(directory, 'kernel')),
     initrd: initrd === null ? null : await writeSource(initrd, posix.join(directory, 'initrd')),
   }
+}
+
+/** A vmlinux without what lies behind its parts, which nobody loads: symbols and debug information may be 20 times as large. */
+function withoutSymbols(kernel: ByteSource, { format, minimumSize }: KernelImage): ByteSource {
+  const table = format === 'vmlinux' ? readElfHeader(kernel.read(0, ELF_HEADER))?.table : undefined
+  if (table == null || minimumSize === null) return kernel
+  const end = Math.max(minimumSize, Number(table.offset) + table.entrySize * table.count)
+  return end < kernel.size ? partOf(kernel, 0, end) : kernel
 }
 
 async function writeSource(source: ByteSource, path: string): Promise<PlanFile> {

@@ -1,10 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { type PlanOptions, plan } from '../../../src/index.ts'
+import { writePlanFiles } from '../../../src/rehearsal/guest/plan-files.ts'
 import { layMachine } from '../engine/layout/machines.ts'
-import type { Tree } from '../entries/tree.ts'
+import { makeTree, type Tree } from '../entries/tree.ts'
 import { bookworm, configuration, lockdown, machine } from '../policy/machines.ts'
 import { debian, kernelOf, makeMachine, newer } from './debian.ts'
 import { cpuFlags, machineWith, withoutOption, withPayload } from './machines.ts'
@@ -173,6 +174,42 @@ describe('a vmlinux, which kexec_file_load does not take', () => {
     expect(made.engine).toBe('file')
   })
 
+  test('where it is refused, the image that the same build made is named', async () => {
+    const built = '/src/linux/arch/x86/boot/bzImage'
+    const build: Tree = { '/src/linux/vmlinux': { file: vmlinux }, [built]: { text: '' } }
+    const [refusal] = (await planned({ root: machineWith(build), kernel: '/src/linux/vmlinux', engine: 'file' }))
+      .refusals
+    expect(refusal?.['hint']).toBe(`Give the image that the same build made: ${built}.`)
+    const arm: Tree = {
+      '/src/linux/vmlinux': { file: asArm64(vmlinux) },
+      '/src/linux/arch/arm64/boot/Image': { text: '' },
+      '/proc/sys/kernel/arch': { text: 'aarch64\n' },
+    }
+    const [other] = (await planned({ root: machineWith(arm), kernel: '/src/linux/vmlinux' })).refusals
+    expect(other).toMatchObject({
+      reason: 'not-a-kernel',
+      summary: expect.stringContaining('kexec_file_load takes only an Image on arm64'),
+      hint: 'Give the image that the same build made: /src/linux/arch/arm64/boot/Image.',
+    })
+  })
+
+  test('symbols and debug information behind its parts neither matter nor are carried into a rehearsal', async () => {
+    const root = machineWith(kernel)
+    truncateSync(join(root, 'boot/vmlinux'), 600_000_000)
+    using made = await plan({ ...given, root, noInitrd: true })
+    expect(made.refusals).toEqual([])
+    const directory = makeTree({})
+    const files = await writePlanFiles(made, directory, undefined)
+    expect(files.kernel.size).toBe(made.image.minimumSize)
+    expect(readFileSync(files.kernel.path).equals(vmlinux.subarray(0, files.kernel.size))).toBe(true)
+    using carried = await plan({
+      ...given,
+      root: machineWith({ '/boot/vmlinux': { file: readFileSync(files.kernel.path) } }),
+    })
+    expect(carried.refusals).toEqual([])
+    expect(carried.segments).toEqual(made.segments)
+  })
+
   test('starts on the page tables of the running kernel: that it knows 5 levels cannot be told', async () => {
     const cpu: Tree = { '/proc/cpuinfo': { text: 'processor\t: 0\nflags\t\t: fpu la57 lm\n' } }
     const made = await planned({ root: machineWith(kernel, cpu) })
@@ -191,6 +228,13 @@ describe('a vmlinux, which kexec_file_load does not take', () => {
     expect(made.refusals.map(({ reason }) => reason)).toEqual(['cmdline-too-long'])
   })
 })
+
+/** e_machine of an ELF header. */
+function asArm64(vmlinux: Buffer): Buffer {
+  const bytes = Buffer.from(vmlinux)
+  bytes.writeUInt16LE(183, 18)
+  return bytes
+}
 
 describe('--verify-in-purgatory', () => {
   const purgatory = ({ decisions }: { decisions: readonly { subject: string; choice: string; reason: string }[] }) =>
