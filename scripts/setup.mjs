@@ -109,7 +109,6 @@ function buildIfStale() {
   ]
   if (newest(sources) < newest(['dist/linux-kexec.cjs'])) return
   say('compiling TypeScript')
-  for (const made of ['dist', 'modules']) rmSync(join(root, made), { recursive: true, force: true })
   if (!run('npm', ['run', '--silent', 'compile'], { cwd: root })) process.exit(1)
 }
 

@@ -5,6 +5,7 @@ import { callback, checkOptions, flag, listOf, type OptionKinds, object, oneOf, 
 import { cacheDirectory, cachedDirectory, prune } from '../host/cache.ts'
 import { execute, ProvisionError } from '../host/process.ts'
 import { type ImageEntry, writeCpio } from '../initramfs/cpio.ts'
+import { writeRootImage } from '../initramfs/root-image.ts'
 import { stageOne, stageOneApplets } from '../initramfs/scripts.ts'
 import { FileTree } from '../initramfs/tree.ts'
 import { type Architecture, type ArchitectureName, architectures, mirrorOptions } from '../machine/architectures.ts'
@@ -22,6 +23,9 @@ const KEPT_IMAGES = 4
 
 /** Milliseconds an image beyond those stays after its last use: others may be about to start from it. */
 const IMAGE_AGE = 2 * 60 * 60 * 1000
+
+/** Of what root-image.ts writes: another number whenever the same files make another image, so that an old one in the cache is not taken. */
+const IMAGE_FORMAT = 2
 
 export interface GuestOptions {
   /** The machine, by Debian's name: 'arm64'. Default: 'amd64'. Machines other than this one are emulated. */
@@ -55,7 +59,7 @@ export interface GuestKernel {
 /** A built guest. Its files lie in the cache and are never written to: any number of machines can run from one guest. */
 export interface Guest {
   readonly architecture: ArchitectureName
-  /** The root file system, a cpio archive that stage 1 unpacks into memory from a disk. */
+  /** The root file system, cpio archives that stage 1 unpacks into memory from a disk, or the kernel from an initrd. */
   readonly rootImage: string
   /** In the requested order. */
   readonly kernels: readonly GuestKernel[]
@@ -116,9 +120,12 @@ export async function buildGuest(given: GuestOptions): Promise<Guest> {
   for (const entry of options.files ?? []) tree.add(entry)
 
   const images = join(cacheDirectory(), 'guests')
-  const directory = await cachedDirectory(join(images, (await tree.hash()).slice(0, 32)), async (unfinished) => {
+  const key = createHash('sha256')
+    .update(`${IMAGE_FORMAT}\0${await tree.hash()}`)
+    .digest('hex')
+  const directory = await cachedDirectory(join(images, key.slice(0, 32)), async (unfinished) => {
     progress(`building the ${userland.name} guest`)
-    await writeCpio(join(unfinished, 'root.cpio'), tree.entries())
+    await writeRootImage(join(unfinished, 'root.cpio'), tree.entries())
   })
   await prune(images, KEPT_IMAGES, IMAGE_AGE)
   const { name } = architecture
@@ -193,7 +200,8 @@ async function addTarball(tree: FileTree, tarball: string): Promise<void> {
     bin?: string | Record<string, string>
   }
   const target = `/usr/lib/node_modules/${manifest.name}`
-  await tree.addDirectory(directory, target)
+  // Hundreds of files that only compilers read: each takes a millisecond to unpack.
+  await tree.addDirectory(directory, target, (path) => path.endsWith('.d.ts'))
   const bins =
     typeof manifest.bin === 'string' ? { [posix.basename(manifest.name)]: manifest.bin } : (manifest.bin ?? {})
   for (const [name, program] of Object.entries(bins)) {
@@ -217,9 +225,9 @@ function leadsToShell(path: string, architecture: Architecture): boolean {
   return shellFiles(architecture).some((file) => file === unmerged || file.startsWith(`${unmerged}/`))
 }
 
-/** Files that packages ship for people to read, or for compiling. */
+/** Files that packages ship for people to read, for compiling, or to be configured with. */
 function isDeadWeight(path: string): boolean {
-  return /^\/usr\/share\/(doc|man|info|locale|lintian|bug|bash-completion|zsh|perl5\/Debconf\/.*\.pod)(\/|$)|^(\/usr)?\/lib\/udev\/hwdb\.d\//.test(
+  return /^\/usr\/share\/(doc|man|info|locale|lintian|bug|bash-completion|zsh|perl5\/Debconf)(\/|$)|^(\/usr)?\/lib\/udev\/hwdb\.d\//.test(
     path,
   )
 }

@@ -34,12 +34,17 @@ const CHUNK = 1024 * 1024
 export async function writeCpio(file: string, entries: Iterable<ImageEntry>): Promise<void> {
   const output = await open(file, 'wx', 0o644)
   try {
-    let inode = 1
-    for (const entry of entries) await writeEntry(output, entry, inode++)
-    await output.write(cpioTrailer())
+    await writeArchive(output, entries)
   } finally {
     await output.close()
   }
+}
+
+/** Writes the same to an open file, from its position on. */
+export async function writeArchive(output: FileHandle, entries: Iterable<ImageEntry>): Promise<void> {
+  let inode = 1
+  for (const entry of entries) await writeEntry(output, entry, inode++)
+  await output.write(cpioTrailer())
 }
 
 async function writeEntry(output: FileHandle, entry: ImageEntry, inode: number): Promise<void> {
@@ -56,7 +61,7 @@ async function writeEntry(output: FileHandle, entry: ImageEntry, inode: number):
   } else if ('source' in entry) {
     const { size } = await stat(entry.source)
     await output.write(cpioHeader(name, { ...fields, size, mode: fileTypes.regular | permissions(0o644) }))
-    await copy(entry.source, output, size)
+    await copyContents(entry.source, output, size)
   } else {
     const link = 'link' in entry
     const contents = Buffer.from(link ? entry.link : entry.data)
@@ -66,7 +71,8 @@ async function writeEntry(output: FileHandle, entry: ImageEntry, inode: number):
   }
 }
 
-async function copy(source: string, output: FileHandle, size: number): Promise<void> {
+/** Copies a host file, and pads it as an entry's contents. */
+export async function copyContents(source: string, output: FileHandle, size: number): Promise<void> {
   const input = await open(source, 'r')
   try {
     const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size))

@@ -6,11 +6,25 @@ export const ROOT_SERIAL = 'linux-kexec-root'
 /** The place of the agent in the guest. */
 export const AGENT = '/usr/lib/linux-kexec-vm/agent'
 
+/** The list of the root image's large files, which root-image.ts writes and stage 1 reads. */
+export const LARGE_FILES = '/usr/lib/linux-kexec-vm/large-files'
+
 /** busybox applets that stage 1 calls. */
-export const stageOneApplets = ['sh', 'mount', 'mkdir', 'insmod', 'cat', 'cpio', 'usleep', 'switch_root']
+export const stageOneApplets = [
+  'sh',
+  'mount',
+  'mkdir',
+  'insmod',
+  'cat',
+  'cpio',
+  'dd',
+  'truncate',
+  'usleep',
+  'switch_root',
+]
 
 /**
- * /init of every initrd: unpacks the root disk (a cpio archive) into memory and moves there. It needs nothing of the
+ * /init of every initrd: unpacks the root disk (root-image.ts) into memory and moves there. It needs nothing of the
  * command line, so a kernel started by kexec with any command line comes up with the same userland.
  *
  * Programs always lie at the same addresses. An emulator translates code again for each address at which it runs. After
@@ -44,6 +58,13 @@ done
 mount -t tmpfs -o size=90%,mode=755 root /root
 cd /root || exit 1
 cpio -i -d -m <"$disk" || { echo "linux-kexec/vm: the root disk could not be unpacked" >/dev/console; exit 1; }
+end=$(($(cat "/sys/block/\${disk#/dev/}/size") / 2048))
+while read -r back blocks size path; do
+  copy() { dd if="$disk" of="$path" bs=1M skip=$((end - back)) count="$blocks" "$@" 2>/dev/null; }
+  # Not every disk can be read without the cache.
+  copy iflag=direct || copy || { echo "linux-kexec/vm: $path could not be unpacked" >/dev/console; exit 1; }
+  truncate -s "$size" "$path"
+done <.${LARGE_FILES}
 mkdir -p dev proc sys run tmp
 for kernel in dev proc sys; do
   mount -o move /$kernel /root/$kernel
