@@ -46,6 +46,7 @@ async function main(): Promise<number> {
   const [name, ...rest] = isKexec ? ['kexec', ...plain] : plain
   // Until a command is known, a simple search shows whether the error is wanted as JSON.
   const json = rest.includes('--json')
+  let command: Command | undefined
   try {
     if (name === '--version' || name === '-V') {
       print(about.version)
@@ -53,7 +54,7 @@ async function main(): Promise<number> {
     }
     if (name === undefined || name === '--help' || name === '-h' || name === 'help')
       return await help(rest[0], name === undefined)
-    const command = await commandNamed(name)
+    command = await commandNamed(name)
     const words = callWords().slice(isKexec ? 0 : 1)
     if (command.runWords !== undefined) return await command.runWords(words)
     const args = parse(command, words)
@@ -63,7 +64,8 @@ async function main(): Promise<number> {
     }
     return await command.run(args)
   } catch (error) {
-    return reportFailure(error, json, name !== undefined && Object.hasOwn(commands, name) ? name : undefined)
+    const status = reportFailure(error, json, name !== undefined && Object.hasOwn(commands, name) ? name : undefined)
+    return command?.statusOfError?.(error, rest) ?? status
   }
 }
 

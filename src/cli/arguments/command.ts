@@ -37,6 +37,8 @@ export interface Command {
   readonly notes?: string | ((width: number) => readonly string[])
   /** Runs it. @returns the exit status: one of `exit`, or that of a program that it ran. @throws UsageError, KexecError */
   run(args: Arguments): Promise<number>
+  /** Another exit status for an error, which was reported; undefined for the usual one. @param words of the call */
+  statusOfError?(error: unknown, words: readonly string[]): number | undefined
   /** Takes the words unchanged, in place of `run`: a foreign interface, with exit statuses of its own. */
   runWords?(words: readonly string[]): Promise<number>
 }

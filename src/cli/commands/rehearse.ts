@@ -6,6 +6,7 @@ import { type Arguments, type Command, exit, jsonOption, UsageError } from '../a
 import { loadNotes, loadOptions, planOptions } from '../arguments/load-options.ts'
 import { rootOption } from '../arguments/root-option.ts'
 import { note, noteLine, print, printJson } from '../output/output.ts'
+import { bisectStatus, bisectStatusOfError } from '../reports/bisect-status.ts'
 import { junitReport } from '../reports/junit-report.ts'
 import { rehearsalReport } from '../reports/rehearsal-report.ts'
 
@@ -49,6 +50,7 @@ export const command: Command = {
     timeout: { type: 'string', value: 'SECONDS', help: 'for each phase of the new kernel (120)' },
     keep: { type: 'string', value: 'DIR', help: 'make this directory, and keep kernel, initrd and console in it' },
     console: { type: 'boolean', help: 'show the console as it comes' },
+    bisect: { type: 'boolean', help: 'exit statuses for `git bisect run`: 0 good, 1 bad, 125 skip, 128 stop' },
     junit: { type: 'string', value: 'FILE', help: 'write a JUnit report, too' },
     root: rootOption,
     json: jsonOption,
@@ -76,8 +78,9 @@ and mounts no root file system. Exit status 0 when the new kernel reached usersp
     if (junit !== undefined) write(junit, junitReport(rehearsal))
     if (args.flag('json')) printJson(rehearsal)
     else print(rehearsalReport(rehearsal, args.text('keep') ?? null))
-    return statusOf(rehearsal.outcome)
+    return args.flag('bisect') ? bisectStatus(rehearsal.outcome) : statusOf(rehearsal.outcome)
   },
+  statusOfError: (error, words) => (words.includes('--bisect') ? bisectStatusOfError(error) : undefined),
 }
 
 function statusOf(outcome: RehearsalOutcome): number {
