@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // What .ci/run runs: lint, both prebuilt addons and their gate, the shim under sanitizers, the demo, `npm test` and fuzzing. Every
 // step runs even when one before it failed, and each counts as one check beside the tests. Linting takes one processor and writes
-// nothing, so it runs beside the builds and the demo; tests and fuzzing take all processors by themselves.
+// nothing, so it runs beside the builds, the demo and the first unit tests; tests and fuzzing take all processors by themselves.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { installFor, installPackages, requireNode, root, say } from './setup.mjs'
@@ -19,8 +19,8 @@ const lint = check('lint', ['npm', 'run', '--silent', 'lint'], { shown: 'at its 
 await check('the addon for x64 and arm64, through the gate', ['npm', 'run', '--silent', 'prebuild'])
 await check('the shim under ASan and UBSan', ['npm', 'run', '--silent', 'test:native'])
 await check('the demo', ['npm', 'run', '--silent', 'demo'])
-await lint
 const tests = await step('npm test', ['npm', 'test', '--silent'])
+await lint
 // A new seed each day, which fuzzing prints: with it a finding can be made again. On two processors it takes three minutes.
 const today = new Date().toISOString().slice(0, 10).replaceAll('-', '')
 await check('fuzzing', ['npm', 'run', '--silent', 'fuzz', '--', '--each', '5', '--seed', today])
