@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Bundles the library: dist/index.js and dist/vm/index.js, and in dist/library what both of them need, or what is loaded only
-// when it is used. Reading the modules one by one would take Node four times as long. Packages stay outside.
+// Bundles the library: dist/index.js, dist/vm/index.js and dist/vm/vitest/index.js, and in dist/library what several of them need,
+// or what is loaded only when it is used. Reading the modules one by one would take Node four times as long. Packages stay outside.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,9 @@ const dist = join(root, 'dist')
 
 rmSync(join(dist, 'library'), { recursive: true, force: true })
 const { outputFiles } = await build({
-  entryPoints: { index: join(root, 'src/index.ts'), 'vm/index': join(root, 'src/vm/index.ts') },
+  entryPoints: Object.fromEntries(
+    ['index', 'vm/index', 'vm/vitest/index'].map((name) => [name, join(root, `src/${name}.ts`)]),
+  ),
   outdir: dist,
   chunkNames: 'library/[name]-[hash]',
   bundle: true,

@@ -1,7 +1,13 @@
 import type { Duplex } from 'node:stream'
 
+/** A kernel that came up in the guest. */
+export interface Boot extends BootReport {
+  /** How its start came about: by power-on or a reset, or by the kernel before it. */
+  readonly startedBy: 'firmware' | 'kexec'
+}
+
 /** A kernel that came up in the guest, as its agent reported it. */
-export interface Boot {
+export interface BootReport {
   /** `uname -r`. */
   readonly release: string
   /** `uname -a`. */
@@ -45,7 +51,7 @@ export class AgentChannel {
   #counter = 0
 
   /** @param onBoot called for each kernel that comes up */
-  constructor(stream: Duplex, onBoot: (boot: Boot) => void) {
+  constructor(stream: Duplex, onBoot: (boot: BootReport) => void) {
     this.#stream = stream
     stream.on('error', () => {})
     stream.on('data', (chunk: Buffer) => this.#receive(chunk, performance.now(), onBoot))
@@ -94,7 +100,7 @@ export class AgentChannel {
     if (part !== undefined) this.#stream.write(part)
   }
 
-  #receive(chunk: Buffer, at: number, onBoot: (boot: Boot) => void): void {
+  #receive(chunk: Buffer, at: number, onBoot: (boot: BootReport) => void): void {
     let rest = chunk
     for (let end = rest.indexOf(0x0a); end >= 0; end = rest.indexOf(0x0a)) {
       const line = Buffer.concat([...this.#received, rest.subarray(0, end)]).toString('latin1')
@@ -105,7 +111,7 @@ export class AgentChannel {
     if (rest.length > 0) this.#received.push(rest)
   }
 
-  #take(line: string, at: number, onBoot: (boot: Boot) => void): void {
+  #take(line: string, at: number, onBoot: (boot: BootReport) => void): void {
     const [verb, id = '', ...words] = line.split(' ')
     if (verb === 'boot') {
       const boot = parseBoot(Buffer.from(id, 'base64').toString(), at)
@@ -121,7 +127,7 @@ export class AgentChannel {
   }
 }
 
-function parseBoot(report: string, at: number): Boot | undefined {
+function parseBoot(report: string, at: number): BootReport | undefined {
   const [release, uname, commandLine, bootId, memory] = report.split('\n')
   if (release === undefined || uname === undefined || commandLine === undefined || bootId === undefined)
     return undefined

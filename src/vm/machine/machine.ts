@@ -1,4 +1,4 @@
-import { AgentChannel, type Boot, type RunResult } from './agent.ts'
+import { AgentChannel, type Boot, type BootReport, type RunResult } from './agent.ts'
 import { ConsoleLog, type ConsoleSection } from './console.ts'
 import { listenToMonitor } from './monitor.ts'
 import { type Outcome, VmError } from './outcome.ts'
@@ -46,6 +46,9 @@ export class Vm {
   readonly #firstBoot: Promise<void>
   #ending: (() => Outcome) | undefined
   #ended: Outcome | undefined
+  /** Whether the machine was switched on or reset since the latest boot, or before the first: then no kexec is next. */
+  #startsInFirmware = true
+  readonly #eventsSoFar: () => Promise<void>
   /** Why the guest ended QEMU (QMP event SHUTDOWN): 'guest-reset', 'guest-shutdown', … */
   #shutdown: string | undefined
   readonly #panicGrace: number
@@ -69,13 +72,13 @@ export class Vm {
     })
     this.#agent = new AgentChannel(qemu.control, (boot) => {
       up()
-      this.#bootedAgain(boot)
+      void this.#bootedAgain(boot)
     })
     qemu.console.on('data', (chunk: Buffer) => {
       this.#console.push(chunk, performance.now())
       this.#watchForPanic()
     })
-    listenToMonitor(qemu, (event, reason) => this.#monitorEvent(event, reason))
+    this.#eventsSoFar = listenToMonitor(qemu, (event, reason) => this.#monitorEvent(event, reason))
     this.outcome = qemu.exit.then((exit) => this.#conclude(exit))
   }
 
@@ -144,6 +147,16 @@ export class Vm {
     this.#qemu.monitor.write('{"execute":"system_reset"}\n')
   }
 
+  /** Waits for the machine's end, and changes nothing before the deadline. @returns the outcome: at the deadline, 'timed-out' */
+  async ended({ deadline = DEADLINE }: Deadline = {}): Promise<Outcome> {
+    const timer = setTimeout(() => this.#endAsTimedOut('the end of the machine', deadline), deadline)
+    try {
+      return await this.outcome
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
   /** Ends the machine. @returns 'passed', or how it had ended before. */
   stop(): Promise<Outcome> {
     return this.#end(() => ({ kind: 'passed' }))
@@ -165,12 +178,7 @@ export class Vm {
     const ended = new Promise<never>((_, reject) => {
       waiter = { waitingFor, reject }
       this.#waiters.add(waiter)
-      timer = setTimeout(() => {
-        void this.#end(
-          () => ({ kind: 'timed-out', waitingFor, deadline, consoleTail: this.#console.ending(TAIL) }),
-          'SIGKILL',
-        )
-      }, deadline)
+      timer = setTimeout(() => this.#endAsTimedOut(waitingFor, deadline), deadline)
     })
     try {
       return await Promise.race([promise, ended])
@@ -213,14 +221,18 @@ export class Vm {
     return { kind: 'qemu-died', status: exit.status, signal: exit.signal, stderr: exit.words, consoleTail }
   }
 
-  #bootedAgain(boot: Boot): void {
+  async #bootedAgain(report: BootReport): Promise<void> {
     if (this.#agent.isBusy) {
       void this.fail(
         null,
-        `${boot.release} came up while a script was running; scripts that end in another kernel need spawn()`,
+        `${report.release} came up while a script was running; scripts that end in another kernel need spawn()`,
       )
       return
     }
+    // A reset is reported on another socket than a boot. It came long before, but this process may read both at once.
+    await this.#eventsSoFar()
+    const boot: Boot = { ...report, startedBy: this.#startsInFirmware ? 'firmware' : 'kexec' }
+    this.#startsInFirmware = false
     const waiter = this.#bootWaiters.shift()
     if (waiter) waiter(boot)
     else this.#boots.push(boot)
@@ -228,6 +240,7 @@ export class Vm {
 
   #monitorEvent(event: string, reason: string | undefined): void {
     if (event === 'SHUTDOWN') this.#shutdown = reason
+    if (event === 'RESET') this.#startsInFirmware = true
     // A reset that is allowed: but not when it is the way a panic ends. The console's last bytes may come after the event.
     if (event === 'RESET' && !this.#resetAfterPanic)
       setTimeout(() => this.#console.panic !== undefined && this.#endAsPanicked(), 50)
@@ -241,6 +254,11 @@ export class Vm {
     } else {
       this.#panicTimer ??= setTimeout(() => this.#endAsPanicked(), this.#panicGrace)
     }
+  }
+
+  #endAsTimedOut(waitingFor: string, deadline: number): void {
+    const ending = (): Outcome => ({ kind: 'timed-out', waitingFor, deadline, consoleTail: this.#console.ending(TAIL) })
+    void this.#end(ending, 'SIGKILL')
   }
 
   #endAsPanicked(): void {

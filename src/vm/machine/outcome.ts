@@ -37,18 +37,20 @@ export class VmError extends Error {
   readonly outcome: Outcome
 
   constructor(outcome: Outcome, doing: string) {
-    super(describe(outcome, doing))
+    super(withConsole(`${headlineOf(outcome)} (${doing})`, outcome.kind === 'passed' ? [] : outcome.consoleTail))
     this.outcome = outcome
   }
 }
 
-function describe(outcome: Outcome, doing: string): string {
-  const headline = `${headlineOf(outcome)} (${doing})`
-  if (outcome.kind === 'passed' || outcome.consoleTail.length === 0) return headline
-  return [headline, 'The console ended with:', ...outcome.consoleTail.map((line) => `  ${line}`)].join('\n')
+/** Stands between a message and the lines of a console; who finds it in a message adds no others. */
+export const CONSOLE_FOLLOWS = 'The console ended with:'
+
+export function withConsole(message: string, lines: readonly string[]): string {
+  return lines.length === 0 ? message : [message, CONSOLE_FOLLOWS, ...lines.map((line) => `  ${line}`)].join('\n')
 }
 
-function headlineOf(outcome: Outcome): string {
+/** An outcome in a few words, without its console. */
+export function headlineOf(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'passed':
       return 'the machine has been stopped'
