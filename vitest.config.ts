@@ -16,6 +16,7 @@ const LONGEST = [
   'black-box',
   'examples',
   'examples-rauc',
+  'examples-test-your-updater',
   'rehearse',
   'segments-arm64',
   'refused-images',
