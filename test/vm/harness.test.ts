@@ -15,6 +15,7 @@ import {
   type Vm,
   VmError,
 } from '../../src/vm/index.ts'
+import { vmTest } from '../../src/vm/vitest/index.ts'
 
 const progress = (message: string) => console.error(message)
 
@@ -115,16 +116,16 @@ describe('a guest that is up', () => {
   })
 })
 
+const withMachine = vmTest(() => ({ guest }))
+
 describe('each way a run can end', () => {
   test('passed: stopped when asked to', async () => {
     expect(await runVm({ guest }, async (vm) => vm.run('true'))).toEqual({ kind: 'passed' })
   })
 
-  test('passed: the guest powered itself off', async () => {
-    const vm = await startVm({ guest })
-    await vm.booted()
+  withMachine('passed: the guest powered itself off', async ({ vm }) => {
     await vm.spawn('sleep 0.2; poweroff -f')
-    expect(await vm.outcome).toEqual({ kind: 'passed' })
+    await expect(vm).toHaveOutcome('passed')
     await expect(vm.run('true')).rejects.toThrow('the machine has been stopped')
   })
 
@@ -134,9 +135,7 @@ describe('each way a run can end', () => {
     expect(outcome).toHaveProperty('consoleTail', expect.arrayContaining(['trouble']))
   })
 
-  test('panicked: with the message and the last console lines', async () => {
-    const vm = await startVm({ guest })
-    await vm.booted()
+  withMachine('panicked: with the message and the last console lines', async ({ vm }) => {
     const error = await vm.run('echo c >/proc/sysrq-trigger').catch((error: unknown) => error)
     expect(error).toBeInstanceOf(VmError)
     expect((error as VmError).outcome).toMatchObject({ kind: 'panicked', message: 'sysrq triggered crash' })
@@ -145,7 +144,7 @@ describe('each way a run can end', () => {
       /the kernel panicked: sysrq triggered crash[\s\S]*The console ended with:\n/,
     )
     expect(vm.console.map(({ text }) => text).join('')).toContain('Kernel panic - not syncing: sysrq triggered crash')
-    expect((await vm.outcome).kind).toBe('panicked')
+    await expect(vm).toHaveOutcome('panicked')
   })
 
   test('panicked: even when the machine neither resets nor lets QEMU go', async () => {
@@ -155,14 +154,19 @@ describe('each way a run can end', () => {
     expect((await vm.outcome).kind).toBe('panicked')
   })
 
-  test('timed-out: names what was waited for', async () => {
-    const vm = await startVm({ guest })
-    await vm.booted()
+  withMachine('timed-out: names what was waited for', async ({ vm }) => {
     await expect(vm.run('sleep 60', { deadline: 300 })).rejects.toThrow(
       'timed out after 300 ms, waiting for `sleep 60`',
     )
-    expect(await vm.outcome).toMatchObject({ kind: 'timed-out', waitingFor: '`sleep 60`', deadline: 300 })
+    await expect(vm).toHaveOutcome('timed-out', { waitingFor: '`sleep 60`', deadline: 300 })
     await expect(vm.booted()).rejects.toThrow(VmError)
+    await expect(expect(vm).not.toHaveKexecedInto('6')).rejects.toThrow('timed out after 300 ms')
+  })
+
+  test('timed-out: a machine that does not end', async () => {
+    await using vm = await startVm({ guest })
+    expect(await vm.ended({ deadline: 1 })).toMatchObject({ kind: 'timed-out', waitingFor: 'the end of the machine' })
+    expect((await vm.ended()).kind).toBe('timed-out')
   })
 
   test('qemu-died: killed by somebody', async () => {
@@ -179,12 +183,10 @@ describe('each way a run can end', () => {
     expect(await vm.outcome).toMatchObject({ kind: 'qemu-died', status: 1 })
   })
 
-  test('rebooted: a firmware reset that was not allowed', async () => {
-    const vm = await startVm({ guest })
-    await vm.booted()
+  withMachine('rebooted: a firmware reset that was not allowed', async ({ vm }) => {
     await vm.spawn('reboot -f')
     await expect(vm.booted()).rejects.toThrow('the machine was reset through its firmware')
-    expect((await vm.outcome).kind).toBe('rebooted')
+    await expect(vm).toHaveOutcome('rebooted')
   })
 })
 
@@ -194,6 +196,7 @@ test('a firmware reset that is allowed boots again, with a console section of it
   await vm.spawn('reboot -f')
   const second = await vm.booted()
   expect(second.bootId).not.toBe(first.bootId)
+  expect([first.startedBy, second.startedBy]).toEqual(['firmware', 'firmware'])
   expect(vm.console.filter(({ release }) => release !== null)).toHaveLength(2)
   await vm.spawn('echo c >/proc/sysrq-trigger')
   expect((await vm.outcome).kind).toBe('panicked')
