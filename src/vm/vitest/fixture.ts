@@ -66,9 +66,14 @@ export function vmTest(
   })
 }
 
-/** In the error itself, so that every reporter has it. An error of a wait for the machine has it already. */
-function showConsole(errors: { message: string }[] | undefined, vm: Vm): void {
+/**
+ * In the error itself, so that every reporter has it: some show the message, others the stack, which begins with it. An error of a
+ * wait for the machine has the console already.
+ */
+function showConsole(errors: { message: string; stack?: string }[] | undefined, vm: Vm): void {
   const [first] = errors ?? []
   if (first === undefined || first.message.includes(CONSOLE_FOLLOWS)) return
-  first.message = withConsole(first.message, vm.consoleTail())
+  const { message, stack } = first
+  first.message = withConsole(message, vm.consoleTail())
+  if (stack !== undefined) first.stack = stack.replace(message, () => first.message)
 }
