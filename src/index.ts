@@ -172,5 +172,6 @@ export type {
   TriedEntry,
   WatchdogGuard,
 } from './trial/model/trial.ts'
+export type { TrialProgress, TrialStage } from './trial/progress.ts'
 export type { TrialDifference } from './trial/record/differences.ts'
 export type { TrialOutcome, TrialStatus } from './trial/status.ts'

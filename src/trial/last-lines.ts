@@ -24,6 +24,9 @@ export interface LastLines {
   readonly lines: readonly string[]
 }
 
+/** All messages that were kept of it. */
+export type KeptMessages = LastLines
+
 interface Part {
   readonly path: string
   readonly modifiedAt: number
@@ -34,12 +37,19 @@ interface Part {
   readonly number: number
 }
 
+/** The lines to show: the last ones, from the reason of a panic on where that is near. */
+export function lastOf({ path, lines }: KeptMessages): LastLines {
+  const panic = lines.findLastIndex((line) => line.includes(PANIC))
+  const wanted = panic < 0 ? LINES : Math.max(LINES, Math.min(MOST_LINES, lines.length - panic))
+  return { path, lines: lines.slice(-wanted) }
+}
+
 /**
- * The last lines of the newest crash that the kernel kept, or null without one. The time of a file is that of the crash,
+ * The messages of the newest crash that the kernel kept, or null without one. The time of a file is that of the crash,
  * or that of the boot in which it was found, so an older file tells of an older crash.
  * @param since only of a crash after this moment
  */
-export function lastLines(system: System, since: Date): LastLines | null {
+export function keptMessages(system: System, since: Date): KeptMessages | null {
   const parts = PLACES.flatMap((place) => [...partsIn(system, place, DEPTH)])
     .slice(0, MOST_FILES)
     .filter(({ modifiedAt }) => modifiedAt >= since.getTime())
@@ -56,10 +66,7 @@ export function lastLines(system: System, since: Date): LastLines | null {
     )
     .sort((one, other) => other.number - one.number)
   const text = (newest.number === 0 ? [newest] : together).map((part) => part.text).join('\n')
-  const lines = text.split('\n').filter((line) => line.trim() !== '')
-  const panic = lines.findLastIndex((line) => line.includes(PANIC))
-  const wanted = panic < 0 ? LINES : Math.max(LINES, Math.min(MOST_LINES, lines.length - panic))
-  return { path: newest.path, lines: lines.slice(-wanted) }
+  return { path: newest.path, lines: text.split('\n').filter((line) => line.trim() !== '') }
 }
 
 function isDump(path: string): boolean {

@@ -3,8 +3,9 @@ import { TRIAL_PARAMETER } from '../cmdline/reuse.ts'
 import { bootIdOf } from '../state/record.ts'
 import { status as loadStatus } from '../system/kexec-state.ts'
 import type { System } from '../system/system.ts'
-import { type LastLines, lastLines } from './last-lines.ts'
+import { keptMessages, type LastLines, lastOf } from './last-lines.ts'
 import type { TrialRecord } from './model/trial.ts'
+import { progressIn, type TrialProgress } from './progress.ts'
 import { differences, type TrialDifference } from './record/differences.ts'
 import { type FoundTrial, TrialRecords } from './record/records.ts'
 
@@ -54,6 +55,8 @@ export interface TrialStatus {
   readonly isHeld: boolean | null
   /** The last messages of the kernel that died, when it was taken back and they were kept. */
   readonly lastLines: LastLines | null
+  /** How far its kernel came, when it was taken back and a message that was kept shows it. */
+  readonly progress: TrialProgress | null
 }
 
 /**
@@ -79,6 +82,7 @@ export function statusOf(system: System, found: FoundTrial, records: TrialRecord
     timeLeft: null,
     isHeld: null,
     lastLines: null,
+    progress: null,
   }
   if ('problem' in found) return { ...nothing, outcome: 'unreadable', problem: found.problem }
   const isKnown = (id: string) => records.history().trials.some((trial) => trial.id === id)
@@ -109,7 +113,11 @@ function whileNotRunning(system: System, record: TrialRecord) {
   if (record.state === 'planned') return { outcome: record.state }
   const outcome: TrialOutcome = 'taken-back'
   const since = new Date(record.times.started ?? record.times.loaded ?? record.times[record.state] ?? 0)
-  return { outcome, lastLines: lastLines(system, since) }
+  const kept = keptMessages(system, since)
+  if (kept === null) return { outcome }
+  const progress = progressIn(kept, record)
+  // Those of the kernel before, which did not die.
+  return { outcome, progress, lastLines: progress?.stage === 'jumped' ? null : lastOf(kept) }
 }
 
 /** Whether a trial can still be confirmed or taken back. */

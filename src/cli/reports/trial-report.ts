@@ -1,5 +1,6 @@
 import { localTime } from '../../text.ts'
 import { type TrialRecord, trialStates } from '../../trial/model/trial.ts'
+import { stageWords } from '../../trial/progress.ts'
 import type { TrialDifference } from '../../trial/record/differences.ts'
 import type { TrialOutcome, TrialStatus } from '../../trial/status.ts'
 import { stdout } from '../output/descriptor.ts'
@@ -8,8 +9,12 @@ import { lineWidth, placed, table } from '../output/layout.ts'
 /** How a trial stands, for people. */
 export function trialReport(status: TrialStatus): string {
   const width = lineWidth(stdout)
-  const { record, lastLines } = status
-  const rows = [['trial', trialWords(status)], ...(record === null ? [] : recordRows(record))]
+  const { record, lastLines, progress } = status
+  const rows = [
+    ['trial', trialWords(status)],
+    ...(record === null ? [] : recordRows(record)),
+    ...(progress === null ? [] : [['  shown by', `${progress.line} (${progress.path})`]]),
+  ]
   const warned = warningsOf(status).flatMap((warning) =>
     placed(warning, { width, label: 'warning:', labelStyle: 'yellow', hanging: 2 }),
   )
@@ -37,10 +42,12 @@ const meanings: Readonly<Record<TrialOutcome, (status: TrialStatus) => string>> 
   running: ({ timeLeft }) =>
     `running, not confirmed; ${timeLeft === null ? 'how much time is left is unknown' : `${seconds(timeLeft)} left`}`,
   confirmed: ({ isRunning }) => `confirmed${isRunning ? '' : '; another kernel is running now'}`,
-  'taken-back': ({ record }) =>
-    record?.times.started === undefined
+  'taken-back': ({ record, progress }) => {
+    if (progress !== null) return `taken back, and not confirmed: ${stageWords[progress.stage]}`
+    return record?.times.started === undefined
       ? 'taken back: its kernel was loaded, and a start of it was not recorded'
-      : 'taken back: its kernel was started and not confirmed',
+      : 'taken back: its kernel was started and not confirmed'
+  },
   failed: ({ isRunning }) => `failed${isRunning ? '; its kernel is still running' : ', and taken back'}`,
   expired: ({ isRunning }) => `expired${isRunning ? '; its kernel is still running' : ', and taken back'}`,
   cancelled: ({ isRunning }) => `cancelled${isRunning ? ', but its kernel is running' : ''}`,

@@ -1,6 +1,7 @@
 import type { Evidence } from '../../errors.ts'
 import { localTime } from '../../text.ts'
 import type { TrialRecord } from '../../trial/model/trial.ts'
+import { stageWords } from '../../trial/progress.ts'
 import { differences } from '../../trial/record/differences.ts'
 import { recordPlace } from '../../trial/record/outlives.ts'
 import { PLACE_FILE, trialPlace } from '../../trial/record/place.ts'
@@ -71,7 +72,7 @@ const meanings: Readonly<Record<TrialOutcome, (status: TrialStatus, record: Tria
     ok(isHeld === false ? `The kernel of trial ${id} was unloaded.` : `The reboot into trial ${id} has begun.`),
   running: (status, { id }) => running(status, id),
   confirmed: (_, { id, times }) => ok(`Trial ${id} was confirmed${at(times.confirmed)}.`),
-  'taken-back': (status, record) => didNotPass(status, record, how(record)),
+  'taken-back': (status, record) => didNotPass(status, record, how(status, record)),
   failed: (status, record) =>
     status.isRunning
       ? stillRunning(record, `failed: ${record.reason ?? ''}`)
@@ -106,7 +107,8 @@ function didNotPass({ lastLines }: TrialStatus, { id, target, times }: TrialReco
 }
 
 /** How far a trial came that something has taken back. */
-function how({ times }: TrialRecord): string {
+function how({ progress }: TrialStatus, { times }: TrialRecord): string {
+  if (progress !== null) return `${stageWords[progress.stage]}; the machine was reset before it was confirmed`
   return times.started === undefined
     ? 'it was loaded, and a start of it was not recorded'
     : 'it was started, and the machine was reset before it was confirmed'

@@ -179,14 +179,16 @@ test('docs/json.md: handover', async () => {
 })
 
 test('docs/json.md: trial', async () => {
-  const system = trialMachine(during, { '/sys/fs/pstore/dmesg-ramoops-0': { text: 'Panic\n' } })
+  const system = trialMachine(during, {
+    '/sys/fs/pstore/dmesg-ramoops-0': { text: `[ 1.0] Kernel command line: linux_kexec.trial=${ID}\n` },
+  })
   new TrialRecords(system).begin(startedRecord())
   change(system, { ...during, '/proc/cmdline': { text: `linux_kexec.trial=${ID}\n` } })
   const { document: running } = await json(['trial', '--root', system.root])
   change(system, after)
   const { document: back } = await json(['trial', 'status', '--root', system.root])
   expect([running.outcome, back.outcome]).toEqual(['running', 'taken-back'])
-  const all = { ...running, lastLines: back.lastLines }
+  const all = { ...running, lastLines: back.lastLines, progress: back.progress }
   expect(fields(all, ['record']).sort()).toEqual(documented('trial'))
 })
 

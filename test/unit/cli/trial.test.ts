@@ -47,6 +47,12 @@ test('status: each outcome in words, the differences and the last messages', asy
   const back = await cli(['trial', '--root', system.root])
   expect(back.stdout).toContain('taken back: its kernel was started and not confirmed')
   expect(back.stdout).toContain('/sys/fs/pstore/dmesg-ramoops-0:\n  <0>Kernel panic \\x1b[31m\n')
+  const run = '<6>[    1.702193] Run /linux-kexec-deadman as init process'
+  const own = `<5>[    0.000000] Kernel command line: linux_kexec.trial=${ID}`
+  change(system, { '/sys/fs/pstore/dmesg-ramoops-0': { text: `Panic#1 Part1\n${own}\n${run}\n` } })
+  const { stdout } = await cli(['trial', '--root', system.root])
+  expect(stdout).toContain('taken back, and not confirmed: its kernel and its init ran\n')
+  expect(stdout).toContain(`${run} (/sys/fs/pstore/dmesg-ramoops-0)\n`)
   const failed = onTrial(advance(startedRecord(), 'failed', { reason: 'The check net failed.' }))
   expect((await cli(['trial', '--root', failed.root])).stdout).toMatch(
     /failed; its kernel is still running[\s\S]*because +The check net failed\./,
