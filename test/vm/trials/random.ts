@@ -28,13 +28,26 @@ export class Random {
     return items[this.between(0, items.length - 1)] as Item
   }
 
-  /** Picks by weight. */
-  weighted<Item extends { readonly weight: number }>(items: readonly Item[]): Item {
-    let left = this.fraction() * items.reduce((total, { weight }) => total + weight, 0)
-    for (const item of items) {
-      left -= item.weight
-      if (left < 0) return item
-    }
-    return items.at(-1) as Item
+  /** All of them, in another order. */
+  shuffle<Item>(items: readonly Item[]): Item[] {
+    const left = [...items]
+    return items.map(() => left.splice(this.between(0, left.length - 1), 1)[0] as Item)
+  }
+}
+
+/** Deals items by their weight, without end: each as often as its weight before the cards are shuffled again. */
+export class Deck<Item extends { readonly weight: number }> {
+  readonly #random: Random
+  readonly #cards: readonly Item[]
+  #left: Item[] = []
+
+  constructor(random: Random, items: readonly Item[]) {
+    this.#random = random
+    this.#cards = items.flatMap((item) => Array.from({ length: item.weight }, () => item))
+  }
+
+  deal(): Item {
+    if (this.#left.length === 0) this.#left = this.#random.shuffle(this.#cards)
+    return this.#left.pop() as Item
   }
 }
