@@ -19,12 +19,13 @@ const SIZE = COUNT + 4
 export function khoMetadata(system: System): KhoMetadata | null {
   let bytes: Buffer
   try {
-    bytes = system.readHead(PATH, SIZE + 1)
+    bytes = system.readHead(PATH, SIZE)
   } catch {
     return null
   }
-  // In the byte order of the processor: all that have KHO are little-endian.
-  if (bytes.length !== SIZE || bytes.readUInt32LE(0) !== VERSION) return null
+  // In the byte order of the processor: all that have KHO are little-endian. As the kernel does (kho_in_kexec_metadata() of
+  // kernel/liveupdate/kexec_handover.c), take a longer one of this version.
+  if (bytes.length < SIZE || bytes.readUInt32LE(0) !== VERSION) return null
   const end = bytes.indexOf(0, RELEASE)
   if (end <= RELEASE || end >= COUNT) return null
   return { previousRelease: bytes.toString('latin1', RELEASE, end), kexecs: bytes.readUInt32LE(COUNT) }
