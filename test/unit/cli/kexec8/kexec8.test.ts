@@ -40,6 +40,8 @@ test.each([
   [['-l', '/'], 1, 'this is a directory'],
   [['-l', '/etc/passwd'], 255, 'this is a text file'],
   [['-l', '--initrd=/nowhere/initrd', program], 255, 'no such file'],
+  // For load it is the running kernel's own.
+  [['-l', '--initrd=running', program], 255, 'no such file'],
 ])('%j: exit status %i', async (words, status, text) => {
   const result = await cli(['kexec', ...words])
   expect(result).toMatchObject({ status, stdout: '' })
