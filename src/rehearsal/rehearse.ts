@@ -19,6 +19,7 @@ import { chooseLoadingKernel, type LoadingKernel } from './guest/loading-kernel.
 import { type PlanFile, writePlanFiles } from './guest/plan-files.ts'
 import { SHELL, shellFor } from './guest/shell.ts'
 import { initOverlay, initParameter, newWord } from './init/init.ts'
+import { memoryFor } from './machine/memory.ts'
 import { type MachineRecord, runRehearsal } from './machine/rehearsal-machine.ts'
 import type { RehearseOptions } from './model/options.ts'
 import type { GuestReport, RehearsalOutcome, RehearsalRecord } from './model/rehearsal.ts'
@@ -44,7 +45,6 @@ const machines: Readonly<Record<string, { readonly architecture: Architecture; r
 }
 
 const TIMEOUT = 120_000
-const MIB = 1024 * 1024
 /** QCOW_MAGIC, block/qcow2.h of QEMU. */
 const QCOW2 = Buffer.from('QFI\xfb', 'latin1')
 
@@ -187,7 +187,7 @@ async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
     onConsole: options.onConsole,
     qemu: {
       accelerator,
-      memory: options.memory ?? (await memoryFor(initrd, files)),
+      memory: options.memory ?? memoryFor((await stat(initrd)).size, files.kernel.size + (files.initrd?.size ?? 0)),
       cpus: options.cpus ?? 1,
       direct: { kernel, initrd, commandLine: loadingCommandLine(architecture, accelerator) },
       extra: [...disk, ...(options.qemuArguments ?? [])],
@@ -259,13 +259,6 @@ async function chooseAccelerator(
 ): Promise<'kvm' | 'tcg'> {
   if (accelerator !== 'auto') return accelerator
   return provenAccelerator(architecture, kernel, undefined, () => {})
-}
-
-/** The archive and what is unpacked of it, the plan's files a second time as the kernel holds them, and what both kernels need. */
-async function memoryFor(initrd: string, files: { kernel: PlanFile; initrd: PlanFile | null }): Promise<number> {
-  const { size } = await stat(initrd)
-  const planned = files.kernel.size + (files.initrd?.size ?? 0)
-  return Math.max(1024, Math.ceil((2 * size + 5 * planned) / MIB) + 384)
 }
 
 function planOptionsOf(options: RehearseOptions): PlanOptions {

@@ -2,12 +2,12 @@ import { writeFileSync } from 'node:fs'
 import { KexecError } from '../../errors.ts'
 import type { RehearseOptions } from '../../rehearsal/model/options.ts'
 import type { RehearsalOutcome, RehearsalPhase } from '../../rehearsal/model/rehearsal.ts'
+import { junitReport } from '../../rehearsal/report/junit.ts'
 import { type Arguments, type Command, exit, jsonOption, UsageError } from '../arguments/command.ts'
 import { loadNotes, loadOptions, planOptions } from '../arguments/load-options.ts'
 import { rootOption } from '../arguments/root-option.ts'
 import { note, noteLine, print, printJson } from '../output/output.ts'
 import { bisectStatus, bisectStatusOfError } from '../reports/bisect-status.ts'
-import { junitReport } from '../reports/junit-report.ts'
 import { rehearsalReport } from '../reports/rehearsal-report.ts'
 
 const {

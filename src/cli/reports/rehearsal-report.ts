@@ -1,5 +1,5 @@
-import type { RehearsalOutcome, RehearsalPhase } from '../../rehearsal/model/rehearsal.ts'
 import type { Rehearsal } from '../../rehearsal/rehearse.ts'
+import { outcomeWords } from '../../rehearsal/report/outcome-words.ts'
 import { formatBytes } from '../../text.ts'
 import { stdout } from '../output/descriptor.ts'
 import { lineWidth, placed, table } from '../output/layout.ts'
@@ -33,48 +33,6 @@ export function rehearsalReport(rehearsal: Rehearsal, kept: string | null): stri
   const lines = passed ? [] : consoleLines(rehearsal.console)
   const shown = lines.length === 0 ? [] : ['', 'The console ended with:', ...lines.map((line) => `  ${line}`)]
   return [...verdict, ...why, ...table(rows, { width }), ...shown, ...keptLines(kept, rehearsal)].join('\n')
-}
-
-/** An outcome as a sentence. */
-export function outcomeWords(outcome: RehearsalOutcome): string {
-  switch (outcome.kind) {
-    case 'passed':
-      return 'the new kernel reached userspace'
-    case 'oopsed':
-      return `the new kernel reached userspace, and reported a fault before: ${outcome.message}`
-    case 'failed':
-      return `the command in the new kernel ended with status ${outcome.status}`
-    case 'not-as-planned':
-      return `the new kernel got something else than planned: ${outcome.differences.join('; ')}`
-    case 'panicked':
-      return `the kernel panicked ${when[outcome.phase]}: ${outcome.message}`
-    case 'root-not-found':
-    case 'init-failed':
-      return outcome.message
-    case 'hung':
-      return `nothing more came ${when[outcome.phase]}, after: ${outcome.after}`
-    case 'silent':
-      return 'the new kernel printed nothing'
-    case 'timed-out':
-      return `the time was over ${when[outcome.phase]}`
-    case 'powered-off':
-      return `the machine was switched off ${when[outcome.phase]}`
-    case 'rebooted':
-      return `the machine was reset ${when[outcome.phase]}`
-    case 'refused':
-    case 'not-loaded':
-      return outcome.error.message
-    case 'qemu-died':
-      return `QEMU ended by itself: ${outcome.message}`
-  }
-}
-
-const when: Readonly<Record<RehearsalPhase, string>> = {
-  'first boot': 'while the kernel that loads it booted',
-  load: 'during the load',
-  jump: 'between the two kernels',
-  boot: 'while the new kernel booted',
-  run: 'in userspace',
 }
 
 function seen({ report }: Rehearsal): string {
