@@ -51,6 +51,8 @@ export { lastKexec } from './api/last.ts'
 // planShrinking, shrinkReservation: what giving back memory of the crash kernel would do, and doing it.
 export { type LoadedImagesOptions, loadedImages, planShrinking, shrinkReservation, status } from './api/loaded.ts'
 export type { MachineOption } from './api/machine.ts'
+// matrix: rehearses every pair of many kernels. matrixReport, matrixJunit: its result as a page, and for build servers.
+export { matrix, matrixJunit, matrixReport } from './api/matrix.ts'
 // Planning and loading.
 // plan: decides what would be loaded, with the reasons; its `load()` loads exactly that. unload: removes what is loaded.
 export { plan, type UnloadOptions, unload } from './api/plan.ts'
@@ -122,6 +124,16 @@ export type {
 } from './image/signature/cms/report.ts'
 export type { ImaAttribute } from './image/signature/ima.ts'
 export type { InitrdOverlay } from './initrd/overlay.ts'
+export type { MatrixOptions, MatrixStart } from './matrix/matrix.ts'
+export type { MatrixCounts, MatrixOutcome, MatrixRecord, MatrixResult } from './matrix/model/cell.ts'
+export type {
+  MatrixDefinition,
+  MatrixEngine,
+  MatrixException,
+  MatrixKernel,
+  MatrixSettings,
+  MatrixVariant,
+} from './matrix/model/definition.ts'
 export type { PlannedInitrd } from './plan/context/initrds.ts'
 export type { LoadPlan, PlannedTrial } from './plan/load-plan.ts'
 export type { PreparationProgress, PrepareOptions } from './plan/loading/progress.ts'
@@ -140,6 +152,7 @@ export type { LockdownState } from './policy/survey/lockdown.ts'
 export type { PolicyReason, PolicySubject, UnreadFact } from './policy/survey/survey.ts'
 export type { LoadVerdict } from './policy/verdict/predict.ts'
 export type { LoadingKernel } from './rehearsal/guest/loading-kernel.ts'
+export type { ToolVersions } from './rehearsal/machine/own-machine.ts'
 export type { RehearseOptions } from './rehearsal/model/options.ts'
 export type {
   GuestError,

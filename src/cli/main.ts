@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
     summary: 'carry out a plan in QEMU: would it come up?',
     load: () => import('./commands/rehearse.ts'),
   },
+  matrix: { summary: 'rehearse every pair of many kernels', load: () => import('./commands/matrix.ts') },
   unload: { summary: 'unload what is loaded', load: () => import('./commands/unload.ts') },
   status: { summary: 'what is loaded', load: () => import('./commands/status.ts') },
   'crash-size': {

@@ -4,11 +4,9 @@ import { throwIfAborted } from '../abort.ts'
 import type { LoadPlan } from '../plan/load-plan.ts'
 import { type Receipt, Receipts } from '../receipts/receipt.ts'
 import { System } from '../system/system.ts'
-import { packageVersion } from '../version.ts'
-import { execute } from '../vm/host/process.ts'
 import type { Architecture } from '../vm/machine/architectures.ts'
-import { qemuProgram } from '../vm/machine/qemu.ts'
 import type { LoadingKernel } from './guest/loading-kernel.ts'
+import { toolVersions } from './machine/own-machine.ts'
 import type { RehearseOptions } from './model/options.ts'
 import type { RehearsalRecord } from './model/rehearsal.ts'
 
@@ -31,7 +29,6 @@ export async function leaveReceipt(
 ): Promise<LeftReceipt> {
   const { signal } = options
   try {
-    const version = (await execute(qemuProgram(architecture), ['--version'])).toString().split('\n', 1)[0] ?? ''
     const receipt: Receipt = {
       schemaVersion: 1,
       ...(await bare.rehearsedPlan(signal === undefined ? {} : { signal })),
@@ -43,7 +40,7 @@ export async function leaveReceipt(
       init: options.init ?? null,
       expect: options.expect ?? null,
       phases,
-      tools: { linuxKexec: packageVersion() ?? 'unknown', node: process.version, qemu: version },
+      tools: await toolVersions(architecture),
     }
     return { path: new Receipts(new System()).write(receipt) }
   } catch (error) {

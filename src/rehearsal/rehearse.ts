@@ -10,16 +10,17 @@ import type { LoadPlan } from '../plan/load-plan.ts'
 import type { PlanOptions } from '../plan/model/options.ts'
 import { extendedPlan, plan as planFor } from '../plan/plan.ts'
 import { unpackedKernel } from '../vm/guest/unpacked-kernel.ts'
-import { ProvisionError } from '../vm/host/process.ts'
-import { type Architecture, architectures } from '../vm/machine/architectures.ts'
+import type { Architecture } from '../vm/machine/architectures.ts'
 import { provenAccelerator } from '../vm/provision/accelerator.ts'
 import { causeOf } from './cause.ts'
+import { asKexecError } from './failure.ts'
 import { type CarriedPlan, commandsFor, writeLoadingInitrd } from './guest/loading-initrd.ts'
 import { chooseLoadingKernel, type LoadingKernel } from './guest/loading-kernel.ts'
 import { type PlanFile, writePlanFiles } from './guest/plan-files.ts'
 import { SHELL, shellFor } from './guest/shell.ts'
 import { initOverlay, initParameter, newWord } from './init/init.ts'
 import { memoryFor } from './machine/memory.ts'
+import { ownMachine } from './machine/own-machine.ts'
 import { type MachineRecord, runRehearsal } from './machine/rehearsal-machine.ts'
 import type { RehearseOptions } from './model/options.ts'
 import type { GuestReport, RehearsalOutcome, RehearsalRecord } from './model/rehearsal.ts'
@@ -38,12 +39,6 @@ export interface Rehearsal extends RehearsalRecord {
   readonly receipt: LeftReceipt | null
 }
 
-/** Machines that can be rehearsed, by Node's name of this one: Node runs in the guest. With the name in kernel images. */
-const machines: Readonly<Record<string, { readonly architecture: Architecture; readonly name: string }>> = {
-  x64: { architecture: architectures.amd64, name: 'x86_64' },
-  arm64: { architecture: architectures.arm64, name: 'aarch64' },
-}
-
 const TIMEOUT = 120_000
 /** QCOW_MAGIC, block/qcow2.h of QEMU. */
 const QCOW2 = Buffer.from('QFI\xfb', 'latin1')
@@ -55,7 +50,7 @@ const QCOW2 = Buffer.from('QFI\xfb', 'latin1')
 export async function rehearse(options: RehearseOptions): Promise<Rehearsal> {
   const { signal } = options
   heed(signal)
-  const machine = machines[process.arch]
+  const machine = ownMachine()
   if (machine === undefined) throw unsupported(`a rehearsal cannot run on ${process.arch} machines`)
   const disk = await rootDisk(options.rootImage)
   using bare = await planFor(planOptionsOf(options))
@@ -114,29 +109,6 @@ async function makeDirectory(keep: string | undefined): Promise<string> {
     )
   }
   return keep
-}
-
-/** QEMU, or what it needs, is missing; or there is no room for the files. */
-function asKexecError(error: unknown): unknown {
-  if (error instanceof ProvisionError) {
-    const { hint } = error
-    const [summary = ''] = error.message.split('\n')
-    return new KexecError(summary, {
-      reason: 'unsupported-platform',
-      ...(hint === undefined ? {} : { hint }),
-      refused: true,
-      cause: error,
-    })
-  }
-  const { code, path, syscall } = error as NodeJS.ErrnoException
-  if (error instanceof KexecError || code === undefined || syscall === undefined) return error
-  return new KexecError('the files of the rehearsal cannot be written', {
-    reason: 'io',
-    code,
-    hint: `It needs some 300 MB, in ${tmpdir()}: TMPDIR names another directory.`,
-    ...(path === undefined ? {} : { path }),
-    cause: error,
-  })
 }
 
 interface Work {

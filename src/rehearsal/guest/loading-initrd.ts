@@ -46,9 +46,7 @@ export async function writeLoadingInitrd(
   plan: CarriedPlan,
   init: readonly InitrdOverlay[],
 ): Promise<void> {
-  const tree = new FileTree()
-  for (const entry of await ownNode()) tree.add(entry)
-  await addPackage(tree)
+  const tree = await toolTree()
   for (const { source, destination, mode } of init)
     tree.add({ path: destination as string, data: source as Uint8Array, mode: mode ?? 0o644 })
   for (const path of ['/dev', '/proc', '/sys', '/tmp', '/run', '/root']) tree.add({ path, directory: true })
@@ -57,6 +55,18 @@ export async function writeLoadingInitrd(
   tree.add({ path: KERNEL, source: plan.kernel })
   if (plan.initrd !== null) tree.add({ path: INITRD, source: plan.initrd })
   await writeCpio(file, tree.entries())
+}
+
+/** SHA-256, in hex, of the tools that every guest gets: Node with its libraries, and this package. @throws KexecError as above */
+export async function toolHash(): Promise<string> {
+  return (await toolTree()).hash()
+}
+
+async function toolTree(): Promise<FileTree> {
+  const tree = new FileTree()
+  for (const entry of await ownNode()) tree.add(entry)
+  await addPackage(tree)
+  return tree
 }
 
 /** The command, the parts that it loads when they are needed, and the addon. */

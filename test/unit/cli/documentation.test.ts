@@ -22,7 +22,7 @@ import {
 import { cli, json } from './cli.ts'
 
 const names =
-  'list inspect plan load rehearse unload status crash-size service policy doctor handover reboot exec trial last kexec'.split(
+  'list inspect plan load rehearse matrix unload status crash-size service policy doctor handover reboot exec trial last kexec'.split(
     ' ',
   )
 /** Commands that do not stand directly in src/cli/commands. */
