@@ -8,9 +8,11 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 
-/** A text of one line, for a place between tags or in an attribute. */
+/** A text of one line, for a place between tags or in an attribute. Half characters have no place in a page. */
 export function escaped(text: string): string {
-  return oneLine(text).replace(/[&<>"']/g, (found) => entities[found] as string)
+  return oneLine(text)
+    .replace(/[\ud800-\udfff]/gu, '\ufffd')
+    .replace(/[&<>"']/g, (found) => entities[found] as string)
 }
 
 /** What a terminal obeys, and does not show: ECMA-48, "Control sequence" and "Operating system command". */

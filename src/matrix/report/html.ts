@@ -52,7 +52,7 @@ function summary({ counts, interrupted, cells, ended }: MatrixRecord): string {
   const when = first === undefined || last === undefined ? minute(ended) : `${minute(first)} to ${minute(last)}`
   return [
     `<p>${chip('good', counts.passed, 'passed')}${chip('bad', counts.failed, 'not passed')}${chip('none', counts.notRun, 'not run')}</p>`,
-    `<p class="soft">${counts.all} cells, ${when} UTC${interrupted ? ', interrupted' : ''}. An arrow leads from the kernel that loads to the one that is loaded.</p>`,
+    `<p class="soft">${counts.all} cells, ${escaped(when)} UTC${interrupted ? ', interrupted' : ''}. An arrow leads from the kernel that loads to the one that is loaded.</p>`,
     ...[...tools].map((each) => `<p class="soft">${escaped(each)}</p>`),
   ].join('\n')
 }
@@ -102,9 +102,9 @@ ${from.map(row).join('\n')}
 
 function square(cell: Listed | undefined, loaded: string): string {
   const to = `data-to="→ ${escaped(loaded)}"`
-  if (cell === undefined) return `<td><span class="none" ${to}><b>– left out</b></span></td>`
+  if (cell === undefined) return `<td class="none"><span ${to}><b>– left out</b></span></td>`
   const time = cell.at === null ? '' : `<small>${seconds(cell)}</small>`
-  return `<td><a class="${lookOf(cell.outcome)}" href="#${cell.id}" ${to}><b>${wordsOf(cell.outcome)}</b>${time}</a></td>`
+  return `<td class="${lookOf(cell.outcome)}"><a href="#${cell.id}" ${to}><b>${wordsOf(cell.outcome)}</b>${time}</a></td>`
 }
 
 /** The name of the place is inside, so that a browser opens the details of a link. */
@@ -160,5 +160,5 @@ function seconds({ milliseconds }: MatrixResult): string {
 
 /** Of ISO 8601. */
 function minute(at: string): string {
-  return escaped(at.slice(0, 16).replace('T', ' '))
+  return at.slice(0, 16).replace('T', ' ')
 }

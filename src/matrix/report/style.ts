@@ -12,10 +12,10 @@ p,dl,ul{margin:.25rem 0}ul{padding-left:1.25rem}.soft,dt,caption{color:var(--sof
 .odd{color:var(--odd);background:var(--odd-back)}.none{color:var(--none);background:var(--none-back)}
 .chip{display:inline-block;border-radius:.4rem;padding:0 .5rem;font-weight:600}
 .wide{overflow-x:auto}
-table{border-collapse:collapse;width:100%}
-th,td{border:1px solid var(--line);padding:0;text-align:left;min-width:6rem}
+table{border-collapse:collapse;width:100%;table-layout:fixed}
+th,td{border:1px solid var(--line);padding:0;text-align:left}
 th{padding:.4rem .6rem;background:var(--sunk);font-weight:600}
-td>a,td>span{display:block;padding:.4rem .6rem;min-height:100%}td>a{text-decoration:none}
+td>a,td>span{display:block;padding:.4rem .6rem}td>a{text-decoration:none}
 td>a:hover,td>a:focus-visible{outline:2px solid currentColor;outline-offset:-2px}
 td b,td small{display:block}
 details{border:1px solid var(--line);border-radius:.4rem;margin:.5rem 0}

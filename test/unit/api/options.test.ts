@@ -26,6 +26,7 @@ const calls: Readonly<Record<string, (options: object) => unknown>> = {
   'installServices()': library.installServices,
   'lastKexec()': library.lastKexec,
   'loadedImages()': library.loadedImages,
+  'matrix()': (options) => library.matrix('/nowhere/kernels.json', options),
   'plan()': library.plan,
   'planShrinking()': (options) => library.planShrinking(0, options),
   'predict()': async (options) => library.predict(await library.inspect('/dev/null'), options),

@@ -7,6 +7,8 @@ import { kexecOptions } from '../../../src/cli/kexec8/options.ts'
 import { TrialRecords } from '../../../src/trial/record/records.ts'
 import { layMachine } from '../engine/layout/machines.ts'
 import type { Tree } from '../entries/tree.ts'
+import { arm64Image } from '../image/tools.ts'
+import { kernelDirectory } from '../matrix/records.ts'
 import { debian, makeMachine, newer } from '../plan/debian.ts'
 import { bookworm, key, keys, lockdown, machine } from '../policy/machines.ts'
 import { BOOTS, boot, kexecRecord, stampAt, write } from '../trial/last/machine.ts'
@@ -210,6 +212,17 @@ test('docs/json.md: last', async () => {
   expect(fields(document.kexec, []).sort()).toEqual(fields(document.history[0], []).sort())
   const { stdout } = await cli(['last', '--root', system.root])
   expect(stdout).toMatch(/^by the kernel +2, the last from 7\.3\.4$/m)
+})
+
+test('docs/json.md: matrix', async () => {
+  const directory = kernelDirectory(newer)
+  writeFileSync(join(directory, 'Image'), arm64Image())
+  const file = join(directory, 'kernels.json')
+  // Of another architecture than this machine's, so that nothing is rehearsed.
+  writeFileSync(file, JSON.stringify({ from: [process.arch === 'arm64' ? newer : 'Image'] }))
+  const { document } = await json(['matrix', file])
+  const objects = ['outcome', 'phases'].map((name) => `cells[].${name}`)
+  expect(fields(document, objects).sort()).toEqual(documented('matrix'))
 })
 
 test('docs/json.md: load, when it refuses', async () => {
