@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { directoryHash } from '../../rehearsal/guest/directory-hash.ts'
 import { toolHash } from '../../rehearsal/guest/loading-initrd.ts'
+import { shellSource } from '../../rehearsal/guest/shell.ts'
 import type { ToolVersions } from '../../rehearsal/machine/own-machine.ts'
 import { unreadable } from '../definition/read.ts'
 import type { MatrixCell } from '../model/cell.ts'
@@ -37,7 +38,9 @@ export class CellKeys {
     const initrds: string[] = []
     for (const path of to.initrds) initrds.push(await this.#hashOf(path))
     const image = rootImage === undefined ? null : await this.#hashOf(rootImage)
-    const files = [await this.#hashOf(from.kernel), await this.#hashOf(to.kernel), initrds, overlays, image]
+    // An initrd without a shell gets this machine's.
+    const shell = options.init === undefined ? null : await this.#hashOf(shellSource()).catch(() => null)
+    const files = [await this.#hashOf(from.kernel), await this.#hashOf(to.kernel), initrds, overlays, image, shell]
     const sorted = Object.entries(options).sort(([one], [other]) => (one < other ? -1 : 1))
     const all = [FORMAT, this.#toolHash, this.#tools.qemu, engine, sorted, files]
     return createHash('sha256').update(JSON.stringify(all)).digest('hex')

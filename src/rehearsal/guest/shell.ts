@@ -51,6 +51,11 @@ export async function shellFor(tree: InitrdTree): Promise<BroughtShell> {
   }
 }
 
+/** The program of this machine that a command of `init` may get as its shell. */
+export function shellSource(): string {
+  return findProgram('busybox') ?? SHELL
+}
+
 /** A program of this machine for another place, and the libraries that the initrd does not have. */
 async function programWithLibraries(source: string, destination: string, tree: InitrdTree): Promise<InitrdOverlay[]> {
   const bytes = await readFile(source)
