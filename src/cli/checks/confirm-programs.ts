@@ -25,9 +25,16 @@ export async function planMakingDefault(system: System): Promise<DefaultPlan> {
     await checkDefault(system)
     return { directory, left: null }
   } catch (error) {
-    if (!(error instanceof KexecError) || directory.programs.length === 0) throw error
+    if (!(error instanceof KexecError)) throw error
+    if (directory.programs.length === 0) throw error.reason === 'default-unchanged' ? namingPrograms(error) : error
     return { directory, left: error }
   }
+}
+
+/** The library, which runs no programs, does not name them. */
+function namingPrograms({ summary, hint, reason }: KexecError): KexecError {
+  const programs = `Let a program in ${CONFIRM_DIRECTORY} do it, which runs after the confirmation.`
+  return new KexecError(summary, { reason, refused: true, hint: [programs, ...(hint ? [hint] : [])].join(' Or: ') })
 }
 
 export interface DefaultOutcome {

@@ -64,6 +64,7 @@ test('what it cannot change is left to the programs; without any it is refused b
   await expect(planMakingDefault(onTrial({}, null))).rejects.toMatchObject({
     reason: 'default-unchanged',
     refused: true,
+    hint: expect.stringMatching(/^Let a program in \/etc\/linux-kexec\/confirm\.d do it, .* Or: /),
   })
   const system = onTrial({ a: show }, null)
   const text = configuration(system)
