@@ -44,19 +44,19 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
 
 async function main(): Promise<number> {
   const plain = process.argv.slice(2)
-  const [name, ...rest] = isKexec ? ['kexec', ...plain] : plain
+  const rest = isKexec ? plain : plain.toSpliced(place, 1)
   // Until a command is known, a simple search shows whether the error is wanted as JSON.
   const json = rest.includes('--json')
   let command: Command | undefined
   try {
-    if (name === '--version' || name === '-V') {
+    if (name === '--version' || name === '-V' || name === 'version') {
       print(about.version)
       return exit.done
     }
     if (name === undefined || name === '--help' || name === '-h' || name === 'help')
       return await help(rest[0], name === undefined)
     command = await commandNamed(name)
-    const words = callWords().slice(isKexec ? 0 : 1)
+    const words = isKexec ? callWords() : callWords().toSpliced(place, 1)
     if (command.runWords !== undefined) return await command.runWords(words)
     const args = parse(command, words)
     if (args.flag('help')) {
@@ -86,7 +86,7 @@ function summaries() {
 async function commandNamed(name: string): Promise<Command> {
   const found = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (found !== undefined) return (await found.load()).command
-  const suggestion = nearest(name, Object.keys(commands))
+  const suggestion = nearest(name, [...Object.keys(commands), 'help', 'version'])
   throw new UsageError(
     `there is no command '${name}'${suggestion === undefined ? '' : `; did you mean ${suggestion}?`}`,
   )
@@ -95,8 +95,21 @@ async function commandNamed(name: string): Promise<Command> {
 /** Called by the name of kexec(8), through a link: Node keeps the link's path. */
 const isKexec = basename(process.argv[1] ?? '') === 'kexec'
 
+/** Where the command stands among the words: options may come before it. */
+const place = placeOfCommand(process.argv.slice(2))
+const name = isKexec ? 'kexec' : process.argv[2 + place]
+
+function placeOfCommand(words: readonly string[]): number {
+  const [first = ''] = words
+  if (!first.startsWith('-') || ['--version', '-V', '--help', '-h'].includes(first)) return 0
+  return Math.max(
+    0,
+    words.findIndex((word) => Object.hasOwn(commands, word)),
+  )
+}
+
 main().then(async (status) => {
-  const isLast = status !== exit.done && (isKexec || ['reboot', 'exec', 'kexec'].includes(process.argv[2] ?? ''))
+  const isLast = status !== exit.done && (isKexec || ['reboot', 'exec', 'kexec'].includes(name ?? ''))
   if (process.pid === 1 && isLast) {
     const { isFirstProcess, stay } = await import('./first-process.ts')
     if (isFirstProcess()) await stay()

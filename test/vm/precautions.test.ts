@@ -29,7 +29,16 @@ test('a program that blocks the shutdown is named by reboot, with why; --ignore-
   await machine.vm.run(
     'systemctl stop upgrade; until ! systemd-inhibit --list --no-legend | grep upgrade; do sleep 0.1; done',
   )
-  expect((await machine.vm.run('linux-kexec reboot --dry-run')).status).toBe(0)
+  expect(await json(machine.vm, 'linux-kexec reboot --dry-run')).toMatchObject({
+    status: 0,
+    document: {
+      schemaVersion: 2,
+      via: 'systemd',
+      init: 'systemd',
+      steps: expect.any(Array),
+      warnings: expect.any(Array),
+    },
+  })
 })
 
 test('what is loaded is ours under systemd as well, and its doctor tells a file that changed', async () => {

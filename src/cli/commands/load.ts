@@ -14,7 +14,11 @@ export const command: Command = {
   summary: 'Loads a kernel, its initrd and its command line. Nothing visible happens until `reboot` (or a panic).',
   operands: '[ENTRY|FILE]',
   arity: [0, 1],
-  options: { ...loadOptions, json: jsonOption },
+  options: {
+    ...loadOptions,
+    'dry-run': { type: 'boolean', help: 'show what would be loaded, as plan does, and load nothing' },
+    json: jsonOption,
+  },
   examples: [
     ['linux-kexec load newest && linux-kexec reboot', 'boot the newest kernel'],
     ['linux-kexec load arch/x86/boot/bzImage --reuse-cmdline', 'a kernel just built'],
@@ -22,6 +26,7 @@ export const command: Command = {
   ],
   notes: loadNotes,
   async run(args) {
+    if (args.flag('dry-run')) return (await import('./plan.ts')).command.run(args)
     const interruption = new AbortController()
     const { signal } = interruption
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -2,10 +2,10 @@ import { KexecError } from '../../errors.ts'
 import { ways } from '../../handover/init-systems/served.ts'
 import { cancelReboot, type RebootOptions, reboot } from '../../handover/reboot.ts'
 import { localTime } from '../../text.ts'
-import { type Arguments, type Command, type ExitStatus, exit, UsageError } from '../arguments/command.ts'
+import { type Arguments, type Command, type ExitStatus, exit, jsonOption, UsageError } from '../arguments/command.ts'
 import { parseDuration, parseTime } from '../arguments/moment.ts'
 import { describe } from '../output/failure.ts'
-import { noteLine, print } from '../output/output.ts'
+import { noteLine, print, printJson } from '../output/output.ts'
 
 export const command: Command = {
   name: 'reboot',
@@ -34,6 +34,7 @@ export const command: Command = {
       help: 'reboot through the firmware when no kernel is loaded or it cannot be started',
     },
     'dry-run': { type: 'boolean', help: 'show the steps, and do nothing' },
+    json: { ...jsonOption, help: 'with --dry-run: print one JSON document' },
   },
   examples: [
     ['linux-kexec load newest && linux-kexec reboot', 'boot the newest kernel'],
@@ -50,9 +51,11 @@ reboot off.`,
     const deadline = milliseconds(args.text('deadline') ?? '90')
     if (args.flag('cancel')) return cancel()
     const dryRun = args.flag('dry-run')
+    if (args.flag('json') && !dryRun) throw new UsageError('--json goes with --dry-run')
     const options = { ...precautions(args), via, dryRun, deadline, report: noteLine, signal: interruption() }
     const handover = await reboot(options).catch(remainAsFirst)
-    if (dryRun) {
+    if (dryRun && args.flag('json')) printJson(handover)
+    else if (dryRun) {
       for (const { text } of handover.warnings) noteLine(text)
       print(`by ${handover.via} (PID 1 is ${handover.init}):`)
       for (const [index, step] of handover.steps.entries()) print(`  ${index + 1}. ${step}`)

@@ -32,8 +32,8 @@ describe('help', () => {
     expect(stderr).toMatch(/^Usage: linux-kexec COMMAND/)
   })
 
-  test('the version', async () => {
-    expect(await cli(['--version'])).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) })
+  test.each(['--version', '-V', 'version'])('the version: %s', async (word) => {
+    expect(await cli([word])).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) })
   })
 })
 
@@ -42,6 +42,9 @@ describe('wrong usage ends with status 2, says what is wrong and where to look',
     [['lsit'], "there is no command 'lsit'; did you mean list?"],
     [['stauts'], "there is no command 'stauts'; did you mean status?"],
     [['banana'], "there is no command 'banana'"],
+    [['verison'], "there is no command 'verison'; did you mean version?"],
+    [['--json'], "there is no command '--json'"],
+    [['--jsn', 'list'], 'list has no option --jsn; did you mean --json?'],
     [['toString'], "there is no command 'toString'"],
     [['help', 'laod'], "there is no command 'laod'; did you mean load?"],
     [['list', '--jsn'], 'list has no option --jsn; did you mean --json?'],
@@ -80,6 +83,7 @@ describe('wrong usage ends with status 2, says what is wrong and where to look',
     const { status, document } = await json(['list', 'too', 'much'])
     expect(status).toBe(2)
     expect(document.error).toEqual({ reason: 'usage', message: "list does not take 'too'" })
+    expect((await json(['reboot'])).document.error.message).toBe('--json goes with --dry-run')
   })
 })
 
@@ -89,6 +93,24 @@ test('a value that begins with a dash is taken behind an equals sign', async () 
     status: 0,
     commandLine: 'root=/dev/vda1 ro quiet -- single',
   })
+})
+
+test('options may stand before the command', async () => {
+  const root = makeMachine()
+  const after = await cli(['plan', '--root', root, '--append', 'a=1', '--json'])
+  expect(after).toMatchObject({ status: 0, stdout: expect.stringContaining('a=1') })
+  expect(await cli(['--root', root, '--json', 'plan', '--append', 'a=1'])).toEqual(after)
+  expect(await cli(['--append=a=1', '--json', '--root', root, 'plan'])).toEqual(after)
+  expect((await json(['--json', 'list', 'too', 'much'])).document.error).toMatchObject({ reason: 'usage' })
+})
+
+test('load --dry-run is plan', async () => {
+  // A directory is no kernel; deny-kexec would keep anything else from being loaded.
+  for (const options of [['--json'], []]) {
+    const planned = await cli(['plan', process.execPath, '--command-line', 'ro', ...options])
+    expect(planned.status).toBe(3)
+    expect(await cli(['load', '--dry-run', process.execPath, '--command-line', 'ro', ...options])).toEqual(planned)
+  }
 })
 
 // On the machine that runs the tests nothing is loaded, and if something were, deny-kexec would keep it from starting.
