@@ -157,6 +157,8 @@ export type { RehearseOptions } from './rehearsal/model/options.ts'
 export type {
   GuestError,
   GuestReport,
+  Lockdown,
+  ProcessorState,
   RehearsalOutcome,
   RehearsalPhase,
   RehearsalRecord,

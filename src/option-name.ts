@@ -11,6 +11,7 @@ const flags = {
   trial: 'trial',
   'try-anyway': 'tryAnyway',
   'verify-in-purgatory': 'verifyInPurgatory',
+  'with-initrd-init': 'withInitrdInit',
 } as const
 
 const valued = {

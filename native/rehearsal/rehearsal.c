@@ -2,13 +2,15 @@
 // An overlay puts it into the initrd as /linux-kexec-rehearsal, beside the file /linux-kexec-rehearsal.conf; rdinit=
 // starts it.
 //
-// It mounts /proc, /sys and /dev, reports what it sees, runs the commands of the file, and switches the machine off. It
-// needs nothing of the initrd, so it runs in any. A report goes to the second serial port, and to the console where
+// It mounts /proc, /sys and /dev, reports what it sees, runs the commands of the file, and switches the machine off; or
+// it becomes the initrd's own init, and a child of it reports when that has left the initrd. It needs nothing of the
+// initrd, so it runs in any. A report goes to the second serial port, and to the console where
 // that port cannot be opened: every line begins with the word that the file gives, which nothing else in the guest
 // knows.
 //
-// The file has strings that end with NUL: the word, the path of the port, then for each command 'report' or 'console'
-// (where its output goes), its arguments, and an empty string.
+// The file has strings that end with NUL: the word, the path of the port, the root directory of the commands, the
+// initrd's own init or an empty string, then for each command 'report' or 'console' (where its output goes), its
+// arguments, and an empty string.
 //
 // There is no libc, no writable data and no relocation. scripts/build-programs.mjs checks that, and compiles this into
 // src/rehearsal/init/init-code.ts.
@@ -17,8 +19,11 @@
 #include <linux/fcntl.h>
 #include <linux/reboot.h>
 #include <linux/signal.h>
+#include <linux/stat.h>
+#include <linux/time_types.h>
 #include <linux/utsname.h>
 #include <linux/wait.h>
+#include <stdbool.h>
 
 #if defined(__x86_64__)
 #include "../deadman/x86_64.h"
@@ -35,6 +40,9 @@ enum {
   LONGEST_CONFIGURATION = 64 * 1024,
   MOST_ARGUMENTS = 64,
   CHUNK = 4096,
+  // MNT_DETACH of include/linux/fs.h, which programs have from libc.
+  DETACH = 2,
+  WATCH_NANOSECONDS = 100 * 1000 * 1000,
 };
 
 struct report {
@@ -47,6 +55,10 @@ static long call(long number, long a, long b, long c, long d, long e) { return s
 static long open_file(const char* path, long flags) { return call(__NR_openat, AT_FDCWD, (long)path, flags, 0, 0); }
 
 static void close_file(long fd) { call(__NR_close, fd, 0, 0, 0, 0); }
+
+static _Noreturn void exit_with(long status) {
+  for (;;) call(__NR_exit_group, status, 0, 0, 0, 0);
+}
 
 static unsigned length_of(const char* text) {
   unsigned length = 0;
@@ -145,6 +157,21 @@ static void mount(const char* type, const char* directory) {
   call(__NR_mount, (long)type, (long)directory, (long)type, 0, 0);
 }
 
+static void mount_all(void) {
+  mount("proc", "/proc");
+  mount("sysfs", "/sys");
+  mount("devtmpfs", "/dev");
+  mount("securityfs", "/sys/kernel/security");
+  mount("tmpfs", "/tmp");
+}
+
+// The initrd's own init finds them as the kernel leaves them.
+static void unmount_all(void) {
+  static const char* const directories[] = {"/tmp", "/sys/kernel/security", "/dev", "/sys", "/proc"};
+  for (unsigned at = 0; at < sizeof directories / sizeof *directories; at++)
+    call(__NR_umount2, (long)directories[at], DETACH, 0, 0, 0);
+}
+
 static void use_as(long fd, long as) {
   if (fd < 0 || fd == as) return;
   call(__NR_dup3, fd, as, 0, 0, 0);
@@ -163,7 +190,7 @@ static unsigned long run(const struct report* report, const char* output, char**
     use_as(console, 2);
     if (output[0] == 'r') use_as(report->fd, 1);
     call(__NR_execve, (long)arguments[0], (long)arguments, (long)environment, 0, 0);
-    call(__NR_exit_group, 127, 0, 0, 0, 0);
+    exit_with(127);
   }
   for (;;) {
     int status = 0;
@@ -197,40 +224,89 @@ static _Noreturn void switch_off(void) {
   call(__NR_sync, 0, 0, 0, 0, 0);
   call(__NR_reboot, (long)LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_POWER_OFF, 0, 0);
   call(__NR_reboot, (long)LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_HALT, 0, 0);
-  for (;;) call(__NR_exit_group, 0, 0, 0, 0, 0);
+  exit_with(0);
 }
 
-static void first(char* text, long length) {
+// The file system of a path, as a number. @returns whether it could be told
+static bool file_system_of(long directory, const char* path, unsigned long* number) {
+  struct statx found;
+  if (call(__NR_statx, directory, (long)path, 0, STATX_TYPE, (long)&found) < 0) return false;
+  *number = (unsigned long)found.stx_dev_major << 32 | found.stx_dev_minor;
+  return true;
+}
+
+// Waits until the first process has another root directory, and a program of it: switch_root(8) and systemd first
+// change the one, then start the other. @param processes a /proc that stays, whatever the init does with its own
+static _Noreturn void watch(const struct report* report, long processes) {
+  unsigned long initrd = 0;
+  unsigned long root = 0;
+  unsigned long program = 0;
+  // systemd sends every process a SIGTERM before it leaves the initrd.
+  unsigned long all = ~0UL;
+  call(__NR_rt_sigprocmask, SIG_BLOCK, (long)&all, 0, sizeof all, 0);
+  // Kernels before 4.11 cannot tell.
+  if (!file_system_of(AT_FDCWD, "/", &initrd)) exit_with(1);
+  while (!(file_system_of(processes, "1/root", &root) && root != initrd &&
+           file_system_of(processes, "1/exe", &program) && program != initrd)) {
+    struct __kernel_timespec pause = {0, WATCH_NANOSECONDS};
+    call(__NR_nanosleep, (long)&pause, 0, 0, 0, 0);
+  }
+  char path[CHUNK];
+  long length = call(__NR_readlinkat, processes, (long)"1/exe", (long)path, sizeof path - 1, 0);
+  path[length > 0 ? length : 0] = 0;
+  say(report, "root", path);
+  say(report, "done", "");
+  exit_with(0);
+}
+
+// @param stack argc, argv, envp, as the kernel leaves them
+static void become(const struct report* report, const char* init, long* stack) {
+  long processes = open_file("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  unmount_all();
+  char** arguments = (char**)(stack + 1);
+  if (call(__NR_clone, SIGCHLD, 0, 0, 0, 0) == 0) {
+    // systemd leaves such processes alone (https://systemd.io/ROOT_STORAGE_DAEMONS).
+    arguments[0][0] = '@';
+    watch(report, processes);
+  }
+  arguments[0] = (char*)init;
+  long error = call(__NR_execve, (long)init, (long)arguments, (long)(arguments + stack[0] + 1), 0, 0);
+  say_number(report, "no-init", (unsigned long)-error);
+}
+
+static void first(char* text, long length, long* stack) {
   const char* port = text + length_of(text) + 1;
+  const char* root = port + length_of(port) + 1;
+  const char* init = root + length_of(root) + 1;
   struct report report = {text, -1};
-  mount("proc", "/proc");
-  mount("sysfs", "/sys");
-  mount("devtmpfs", "/dev");
-  mount("securityfs", "/sys/kernel/security");
-  mount("tmpfs", "/tmp");
+  mount_all();
   report.fd = open_file(port, O_WRONLY | O_NOCTTY | O_CLOEXEC);
   if (report.fd < 0) report.fd = open_file("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
   struct new_utsname names;
   call(__NR_uname, (long)&names, 0, 0, 0, 0);
   say_file(&report, "command-line", "/proc/cmdline");
   say_file(&report, "memory", "/proc/meminfo");
+  say_file(&report, "lockdown", "/sys/kernel/security/lockdown");
   say_initrd(&report);
   say(&report, "up", names.release);
-  run_all(&report, (char*)port + length_of(port) + 1, text + length);
+  if (init[0] != 0) return become(&report, init, stack);
+  if (root[1] != 0) {
+    call(__NR_chdir, (long)root, 0, 0, 0, 0);
+    call(__NR_chroot, (long)".", 0, 0, 0, 0);
+    mount_all();
+  }
+  run_all(&report, (char*)init + length_of(init) + 1, text + length);
   say(&report, "done", "");
 }
 
 // Called by the start code of each architecture. @param stack argc, argv, envp, as the kernel leaves them
-__attribute__((used)) _Noreturn void program(const long* stack) {
-  (void)stack;
+__attribute__((used)) _Noreturn void program(long* stack) {
   // Started by a person, it does nothing.
-  if (call(__NR_getpid, 0, 0, 0, 0, 0) != 1) {
-    for (;;) call(__NR_exit_group, 2, 0, 0, 0, 0);
-  }
+  if (call(__NR_getpid, 0, 0, 0, 0, 0) != 1) exit_with(2);
   char text[LONGEST_CONFIGURATION];
   long fd = open_file(CONFIGURATION, O_RDONLY | O_CLOEXEC);
   long length = fd < 0 ? -1 : call(__NR_read, fd, (long)text, sizeof text, 0, 0);
   close_file(fd);
-  if (length > 0 && text[length - 1] == 0) first(text, length);
+  if (length > 0 && text[length - 1] == 0) first(text, length, stack);
   switch_off();
 }

@@ -2,15 +2,17 @@ import { KexecError } from '../errors.ts'
 import {
   callback,
   checkOptions,
+  flag,
   listOf,
   milliseconds,
+  type OptionKind,
   type OptionKinds,
   oneOf,
   path,
   positiveNumber,
   text,
 } from '../options.ts'
-import type { RehearseOptions } from '../rehearsal/model/options.ts'
+import { MOST_KEXECS, type RehearseOptions } from '../rehearsal/model/options.ts'
 import type { Rehearsal } from '../rehearsal/rehearse.ts'
 import { planKinds } from './plan.ts'
 
@@ -24,11 +26,19 @@ const {
   ...planned
 } = planKinds
 
+const kexecs: OptionKind = {
+  what: `a whole number from 1 to ${MOST_KEXECS}`,
+  accepts: (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST_KEXECS,
+}
+
 const kinds: OptionKinds<RehearseOptions> = {
   ...planned,
   from: path,
   init: text,
   expect: text,
+  withInitrdInit: flag,
+  count: kexecs,
+  lockdown: oneOf('integrity', 'confidentiality'),
   memory: positiveNumber,
   cpus: positiveNumber,
   timeout: milliseconds,
@@ -40,6 +50,14 @@ const kinds: OptionKinds<RehearseOptions> = {
   onConsole: callback,
 }
 
+function criteria({ init, expect, withInitrdInit = false }: RehearseOptions): string[] {
+  return [
+    ...(init === undefined ? [] : ['init']),
+    ...(expect === undefined ? [] : ['expect']),
+    ...(withInitrdInit ? ['withInitrdInit'] : []),
+  ]
+}
+
 /**
  * Carries out a plan in QEMU: another kernel boots there, loads the very files with our own engine, and starts them. Says
  * whether the new kernel reached userspace. Needs no privilege, and changes nothing of this machine.
@@ -48,10 +66,11 @@ const kinds: OptionKinds<RehearseOptions> = {
  */
 export async function rehearse(options: RehearseOptions): Promise<Rehearsal> {
   const checked = checkOptions('rehearse()', options, kinds)
-  if (checked.init !== undefined && checked.expect !== undefined) {
-    throw new KexecError('`init` and `expect` exclude each other', {
+  const [one, other] = criteria(checked)
+  if (one !== undefined && other !== undefined) {
+    throw new KexecError(`\`${one}\` and \`${other}\` exclude each other`, {
       reason: 'invalid-argument',
-      hint: "Give one of the two: with `expect`, the initrd's own init runs.",
+      hint: 'Give one of `init`, `expect` and `withInitrdInit`: each says by itself what counts as success.',
       refused: true,
     })
   }

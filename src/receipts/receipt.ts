@@ -28,9 +28,14 @@ export interface Receipt extends RehearsedPlan {
   /** The kernel that loaded it. */
   readonly from: { readonly path: string; readonly sha256: string }
   readonly accelerator: 'kvm' | 'tcg'
-  /** What counted as success: a command, a text on the console, or neither. */
+  /** What counted as success: a command, a text on the console, the initrd's own init, or none of these. */
   readonly init: string | null
   readonly expect: string | null
+  readonly withInitrdInit: boolean
+  /** Kexecs in a row. */
+  readonly count: number
+  /** Of the loading kernel. */
+  readonly lockdown: 'integrity' | 'confidentiality' | null
   /** Milliseconds in each phase. */
   readonly phases: Readonly<Record<string, number>>
   readonly tools: { readonly linuxKexec: string; readonly node: string; readonly qemu: string }

@@ -2,6 +2,7 @@ import { parametersNamed } from '../cmdline/look-up.ts'
 import { parseCommandLine } from '../cmdline/parse.ts'
 import type { MachineRecord } from './machine/rehearsal-machine.ts'
 import type { RehearsalOutcome } from './model/rehearsal.ts'
+import { telling } from './telling.ts'
 
 export interface Symptoms extends Pick<MachineRecord, 'console'> {
   readonly outcome: RehearsalOutcome
@@ -10,6 +11,8 @@ export interface Symptoms extends Pick<MachineRecord, 'console'> {
   readonly initrd: object | null
   /** The console port of the machine, by its name in `console=`. */
   readonly port: string
+  /** Whether the machine has a disk, which is virtio_blk's. */
+  readonly hasDisk: boolean
 }
 
 /** The likely cause of an outcome, as one sentence with what to do; null when it passed or nothing is known. */
@@ -17,75 +20,81 @@ export function causeOf(symptoms: Symptoms): string | null {
   const { outcome } = symptoms
   switch (outcome.kind) {
     case 'silent':
-      return silentCause(symptoms)
+      return silentCause(symptoms, outcome.processor)
     case 'root-not-found':
       return rootCause(symptoms)
     case 'init-failed':
-      return initCause(symptoms)
+      return initCause(symptoms, outcome.message)
     case 'failed':
       return outcome.status === 127 ? 'The command did not start: the initrd does not have the program.' : null
     case 'rebooted':
-      return 'The new kernel, or a program in it, reset the machine without a message: a triple fault, a watchdog or `reboot`.'
+      return (
+        fromConsole(symptoms.console) ??
+        'The new kernel, or a program in it, reset the machine without a message: a triple fault (for one, an instruction that the processor does not have), a watchdog or `reboot`.'
+      )
     case 'panicked':
     case 'oopsed':
     case 'hung':
     case 'timed-out':
-      return fromConsole(symptoms)
+      return fromConsole(symptoms.console)
     case 'refused':
     case 'not-loaded':
       return outcome.error.hint ?? null
+    case 'accelerator-unusable':
+      return '--accelerator tcg does without it.'
     default:
       return null
   }
 }
 
-function consolesOf(commandLine: string): string[] {
-  return parametersNamed(parseCommandLine(commandLine), 'console').flatMap(({ value }) => value ?? [])
-}
-
-function silentCause({ commandLine, port }: Symptoms): string {
-  const consoles = consolesOf(commandLine)
+function silentCause({ commandLine, port }: Symptoms, processor: 'looping' | 'waiting' | null): string {
+  const consoles = parametersNamed(parseCommandLine(commandLine), 'console').flatMap(({ value }) => value ?? [])
   const hears = consoles.some((name) => name.split(',')[0] === port)
   if (consoles.length > 0 && !hears)
     return `Its console is ${consoles.join(' and ')}, and this machine has ${port}: nothing could be seen. --append console=${port} shows it.`
-  return 'The new kernel stopped before it could print: it is for another processor, is damaged, or hangs early. --append earlyprintk=serial may show more.'
+  const more = '--append earlyprintk=serial may show more.'
+  if (processor === 'waiting')
+    return `The new kernel waits without a word: it stopped early, or it came up and prints elsewhere. ${more}`
+  return `The new kernel stopped before it could print: it is for another processor, is damaged, or loops early. ${more}`
 }
 
-function rootCause({ commandLine, initrd, console }: Symptoms): string {
+/** Of a disk, in the kernel's log: drivers/block/virtio_blk.c and block/partitions/core.c. */
+const showsDisk = /\[(vd[a-z])\] \d+ \d+-byte logical blocks|^(?:\[[ \d.]+\] )? (vd[a-z]): /m
+
+function rootCause(symptoms: Symptoms): string {
+  const { commandLine, console, hasDisk } = symptoms
   const root = parametersNamed(parseCommandLine(commandLine), 'root').at(-1)?.value ?? null
   if (root === null) return 'There is no root= on the command line.'
-  if (initrd === null)
-    return `There is no initrd, and the kernel by itself found no root=${root}: its driver or file system is not built in, or the name needs an initrd.`
-  if (/error -(?:8|6|2)\b/.test(console) || /unknown-block\(0,0\)/.test(console))
-    return `The kernel found no root=${root}: the disk, its driver or its file system is missing, or the initrd was not unpacked.`
-  return `The root file system root=${root} could not be mounted.`
+  const name = `root=${root}`
+  const device = /unknown-block\((\d+),\d+\)/.exec(console)
+  if (device !== null && device[1] !== '0')
+    return `The disk of ${name} is there, and its file system could not be mounted: it is damaged, or its driver is not built in and not in the initrd.`
+  if (!hasDisk) return withoutDisk(symptoms, name)
+  const disk = showsDisk.exec(console)
+  if (disk !== null)
+    return `${name} is wrong: the disk is there (${disk[1] ?? disk[2]}), and nothing on it has that name.`
+  if (!console.includes('Linux version'))
+    return `${name} did not appear: the initrd has no driver for the root disk (here virtio_pci and virtio_blk), or the name is wrong. Without quiet on the command line the console shows which.`
+  return symptoms.initrd === null
+    ? `The driver of the root disk (here virtio_pci and virtio_blk) is not built into the kernel, and there is no initrd to load it, so that ${name} never appeared.`
+    : `The initrd has no driver for the root disk (here virtio_pci and virtio_blk), so that ${name} never appeared.`
 }
 
-function initCause({ console, initrd }: Symptoms): string {
+function withoutDisk({ initrd, console }: Symptoms, name: string): string {
+  const none = 'this machine has no disk unless --root-image gives it one'
+  if (initrd === null)
+    return `There is no initrd, and the kernel by itself found no ${name}: its driver or file system is not built in, or the name needs an initrd; and ${none}.`
+  return fromConsole(console) ?? `The disk of ${name} is not there: ${none}.`
+}
+
+function initCause({ console, initrd }: Symptoms, message: string): string {
   if (initrd === null) return 'There is no initrd, and the root file system has no init.'
   return (
-    fromConsole({ console }) ?? 'The first process ended or did not start; the lines before the panic are its last.'
+    fromConsole(`${console}\n${message}`) ??
+    'The first process ended or did not start; the lines before the panic are its last.'
   )
 }
 
-/** Lines of the kernel that explain what comes after them, and what they mean. */
-const telling: readonly (readonly [RegExp, string])[] = [
-  [/Failed to execute \S+ \(error -13\)/, 'The init of the initrd is not executable.'],
-  [/Failed to execute \S+ \(error -8\)/, 'The init of the initrd is for another architecture, or no program.'],
-  [/Failed to execute \S+ \(error -2\)/, 'The init of the initrd, or the interpreter that it names, is missing.'],
-  [/Initramfs unpacking failed: ?(.*)/, 'The kernel could not unpack the initrd.'],
-  [
-    /IO-APIC \+ timer doesn't work/,
-    'The emulated timer was late, because this machine is busy: --append no_timer_check.',
-  ],
-  [/System is deadlocked on memory|Out of memory/, 'The machine has too little memory for it: --memory.'],
-  [
-    /Waiting for root device|Gave up waiting for (?:the )?root/,
-    'The disk of root= is not there: this machine has none unless one is given to QEMU.',
-  ],
-  [/ALERT! .* does not exist/, 'The disk of root= is not there: this machine has none unless one is given to QEMU.'],
-]
-
-function fromConsole({ console }: Pick<Symptoms, 'console'>): string | null {
+function fromConsole(console: string): string | null {
   return telling.find(([pattern]) => pattern.test(console))?.[1] ?? null
 }

@@ -4,9 +4,8 @@ import { throwIfAborted } from '../abort.ts'
 import type { LoadPlan } from '../plan/load-plan.ts'
 import { type Receipt, Receipts } from '../receipts/receipt.ts'
 import { System } from '../system/system.ts'
-import type { Architecture } from '../vm/machine/architectures.ts'
 import type { LoadingKernel } from './guest/loading-kernel.ts'
-import { toolVersions } from './machine/own-machine.ts'
+import type { ToolVersions } from './machine/own-machine.ts'
 import type { RehearseOptions } from './model/options.ts'
 import type { RehearsalRecord } from './model/rehearsal.ts'
 
@@ -15,8 +14,8 @@ interface Passed {
   readonly options: RehearseOptions
   readonly bare: LoadPlan
   readonly from: LoadingKernel
-  readonly architecture: Architecture
   readonly accelerator: 'kvm' | 'tcg'
+  readonly tools: ToolVersions
 }
 
 /** The file of a receipt, or why it could not be written. */
@@ -24,7 +23,7 @@ export type LeftReceipt = { readonly path: string } | { readonly problem: string
 
 /** Leaves the proof for `load --require-rehearsal`. A rehearsal does not fail for it. */
 export async function leaveReceipt(
-  { options, bare, from, architecture, accelerator }: Passed,
+  { options, bare, from, accelerator, tools }: Passed,
   phases: RehearsalRecord['phases'],
 ): Promise<LeftReceipt> {
   const { signal } = options
@@ -39,8 +38,11 @@ export async function leaveReceipt(
       accelerator,
       init: options.init ?? null,
       expect: options.expect ?? null,
+      withInitrdInit: options.withInitrdInit ?? false,
+      count: options.count ?? 1,
+      lockdown: options.lockdown ?? null,
       phases,
-      tools: await toolVersions(architecture),
+      tools,
     }
     return { path: new Receipts(new System()).write(receipt) }
   } catch (error) {

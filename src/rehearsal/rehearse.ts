@@ -1,9 +1,6 @@
-import { mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { heed } from '../abort.ts'
-import { hasParameter } from '../cmdline/look-up.ts'
-import { parseCommandLine } from '../cmdline/parse.ts'
 import { KexecError } from '../errors.ts'
 import { flagName } from '../option-name.ts'
 import type { LoadPlan } from '../plan/load-plan.ts'
@@ -12,18 +9,19 @@ import { extendedPlan, plan as planFor } from '../plan/plan.ts'
 import { unpackedKernel } from '../vm/guest/unpacked-kernel.ts'
 import type { Architecture } from '../vm/machine/architectures.ts'
 import { provenAccelerator } from '../vm/provision/accelerator.ts'
-import { causeOf } from './cause.ts'
+import { additionsFor, commandLineBetween, loadingCommandLine } from './additions.ts'
+import { concluded, differencesOf, refused } from './conclusion.ts'
 import { asKexecError } from './failure.ts'
-import { type CarriedPlan, commandsFor, writeLoadingInitrd } from './guest/loading-initrd.ts'
+import { writeLoadingInitrd } from './guest/loading-initrd.ts'
 import { chooseLoadingKernel, type LoadingKernel } from './guest/loading-kernel.ts'
 import { type PlanFile, writePlanFiles } from './guest/plan-files.ts'
-import { SHELL, shellFor } from './guest/shell.ts'
-import { initOverlay, initParameter, newWord } from './init/init.ts'
+import { makeDirectory, rootDisk } from './host-files.ts'
+import { newWord } from './init/init.ts'
 import { memoryFor } from './machine/memory.ts'
-import { ownMachine } from './machine/own-machine.ts'
+import { ownMachine, type ToolVersions, toolVersions } from './machine/own-machine.ts'
 import { type MachineRecord, runRehearsal } from './machine/rehearsal-machine.ts'
 import type { RehearseOptions } from './model/options.ts'
-import type { GuestReport, RehearsalOutcome, RehearsalRecord } from './model/rehearsal.ts'
+import type { RehearsalRecord } from './model/rehearsal.ts'
 import { type LeftReceipt, leaveReceipt } from './receipt.ts'
 
 /** A rehearsal that was carried out. */
@@ -40,15 +38,13 @@ export interface Rehearsal extends RehearsalRecord {
 }
 
 const TIMEOUT = 120_000
-/** QCOW_MAGIC, block/qcow2.h of QEMU. */
-const QCOW2 = Buffer.from('QFI\xfb', 'latin1')
 
 /**
  * Carries out a plan in QEMU: another kernel loads it, with our engine, and starts it. Nothing of this machine is changed.
  * @throws KexecError when there is nothing to plan for, or this machine cannot rehearse; ProvisionError without QEMU
  */
 export async function rehearse(options: RehearseOptions): Promise<Rehearsal> {
-  const { signal } = options
+  const { signal, count = 1 } = options
   heed(signal)
   const machine = ownMachine()
   if (machine === undefined) throw unsupported(`a rehearsal cannot run on ${process.arch} machines`)
@@ -56,8 +52,8 @@ export async function rehearse(options: RehearseOptions): Promise<Rehearsal> {
   using bare = await planFor(planOptionsOf(options))
   const from = await chooseLoadingKernel(options.from, bare, options.root)
   const common = { plan: bare.toJSON(), from }
-  const refusal = bare.refusals[0] ?? damageOf(bare, options)
-  if (refusal !== undefined) return { ...common, ...refused(refusal) }
+  const refusal = bare.refusals[0] ?? damageOf(bare, options) ?? withoutInit(bare, options)
+  if (refusal !== undefined) return { ...common, ...withoutMachine, ...refused(refusal, count) }
   const { architecture, name } = machine
   const { architecture: own } = bare.image
   if (own !== name)
@@ -65,7 +61,7 @@ export async function rehearse(options: RehearseOptions): Promise<Rehearsal> {
   const directory = await makeDirectory(options.keep)
   let isKept = false
   try {
-    const ended = await carryOut({ options, bare, from, architecture, name, disk, directory })
+    const ended = await carryOut({ options, count, bare, from, architecture, name, disk, directory })
     // Without a machine there is nothing to keep.
     isKept = options.keep !== undefined && ended.accelerator !== null
     return { ...common, ...ended }
@@ -75,6 +71,8 @@ export async function rehearse(options: RehearseOptions): Promise<Rehearsal> {
     if (!isKept) await rm(directory, { recursive: true, force: true })
   }
 }
+
+const withoutMachine = { added: [], accelerator: null, receipt: null }
 
 /**
  * `tryAnyway` also lets damage pass that is gone with the container of the kernel or the initrd: what the guest is given
@@ -89,30 +87,18 @@ function damageOf(plan: LoadPlan, { tryAnyway = false }: RehearseOptions): Kexec
   })
 }
 
-async function makeDirectory(keep: string | undefined): Promise<string> {
-  if (keep === undefined) return mkdtemp(join(tmpdir(), 'linux-kexec-rehearsal-'))
-  try {
-    await mkdir(keep, { mode: 0o700 })
-  } catch (cause) {
-    const isThere = (cause as NodeJS.ErrnoException).code === 'EEXIST'
-    throw new KexecError(
-      isThere
-        ? 'the directory to keep the files in is there already'
-        : 'the directory to keep the files in cannot be made',
-      {
-        reason: isThere ? 'invalid-argument' : 'io',
-        path: keep,
-        hint: 'Name a new directory, in one that is there.',
-        refused: true,
-        cause,
-      },
-    )
-  }
-  return keep
+function withoutInit(plan: LoadPlan, { withInitrdInit = false }: RehearseOptions): KexecError | undefined {
+  if (!withInitrdInit || plan.initrds.length > 0) return undefined
+  return new KexecError('the plan has no initrd, so there is no init of one to run', {
+    reason: 'invalid-argument',
+    hint: `Name the initrd, or rehearse without ${flagName('with-initrd-init')}.`,
+    refused: true,
+  })
 }
 
 interface Work {
   readonly options: RehearseOptions
+  readonly count: number
   readonly bare: LoadPlan
   readonly from: LoadingKernel
   readonly architecture: Architecture
@@ -124,104 +110,88 @@ interface Work {
 }
 
 async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
-  const { options, bare, architecture, name, disk, directory, from } = work
+  const { options, count, bare, architecture, disk, from } = work
+  const tools = await toolVersions(architecture)
   const kernel = await unpackedKernel(from.path)
   const accelerator = await chooseAccelerator(options, architecture, kernel)
-  const words = { loading: newWord(), loaded: newWord() }
-  const additions = await additionsFor(work, accelerator, words.loaded)
+  const words = { loading: newWord(), between: newWord(), loaded: newWord() }
+  const additions = await additionsFor({ ...work, accelerator, word: words.loaded })
   // Not planned anew: a stream can be read only once, and the receipt must be of the very files that are rehearsed.
-  using plan = await extendedPlan(bare, { append: additions.parameters, overlay: additions.overlay })
-  const added = [...additions.parameters, ...additions.overlay.flatMap(({ destination }) => destination ?? [])]
-  const common = { added, accelerator }
+  using plan = await extendedPlan(bare, additions)
+  const added = [...additions.append, ...additions.overlay.flatMap(({ destination }) => destination ?? [])]
   const [refusal] = plan.refusals
-  if (refusal !== undefined) return { ...refused(refusal), added }
-  const files = await writePlanFiles(plan, directory, options.signal)
-  const carried: CarriedPlan = {
-    kernel: files.kernel.path,
-    initrd: files.initrd?.path ?? null,
-    commandLine: plan.commandLine,
-    engine: plan.engine,
-    fast: options.fast ?? false,
-    tryAnyway: options.tryAnyway ?? false,
-  }
-  const initrd = join(directory, 'loading-initrd')
-  const commands = commandsFor(carried).map((each) => ({ output: 'report' as const, words: each }))
-  const port = architecture.control
-  const init = initOverlay(name, { word: words.loading, port, commands })
-  await writeLoadingInitrd(initrd, carried, init)
+  if (refusal !== undefined) return { ...withoutMachine, ...refused(refusal, count), added }
+  const machine = await machineFiles(work, plan, words)
   const record = await runRehearsal({
-    architecture,
-    words,
-    timeout: options.timeout ?? TIMEOUT,
+    ...{ architecture, words, count, timeout: options.timeout ?? TIMEOUT },
     expect: options.expect ?? null,
+    runsInitrdInit: options.withInitrdInit === true || options.expect !== undefined,
+    lockdown: options.lockdown ?? null,
+    differencesBetween: (report) => differencesOf(report, machine.between, null),
     signal: options.signal,
+    onStarted: machine.removeFiles,
     onPhase: options.onPhase,
     onConsole: options.onConsole,
     qemu: {
       accelerator,
-      memory: options.memory ?? memoryFor((await stat(initrd)).size, files.kernel.size + (files.initrd?.size ?? 0)),
+      memory: options.memory ?? machine.memory,
       cpus: options.cpus ?? 1,
-      direct: { kernel, initrd, commandLine: loadingCommandLine(architecture, accelerator) },
+      direct: {
+        kernel,
+        initrd: machine.initrd,
+        commandLine: loadingCommandLine(architecture, accelerator, options.lockdown),
+      },
       extra: [...disk, ...(options.qemuArguments ?? [])],
     },
   })
-  if (options.keep !== undefined) await writeFile(join(directory, 'console.log'), record.console)
-  const ended = concluded(record, plan, files.initrd, architecture)
-  const receipt = ended.outcome.kind === 'passed' ? await leaveReceipt({ ...work, accelerator }, ended.phases) : null
-  return { ...common, ...ended, receipt }
-}
-
-/** What the rehearsal adds to the plan so that it sees how far the new kernel came. */
-async function additionsFor({ options, bare, architecture, name }: Work, accelerator: 'kvm' | 'tcg', word: string) {
-  const ownConsole = hasParameter(parseCommandLine(bare.commandLine), 'console')
-  const parameters = [
-    // A kernel that has no console= prints to a screen, and there is none.
-    ...(ownConsole ? [] : [`console=${architecture.console}`]),
-    ...(accelerator === 'tcg' ? (architecture.parameters ?? []) : []),
-    ...(options.expect === undefined ? [initParameter, 'retain_initrd'] : []),
-  ]
-  if (options.expect !== undefined) return { parameters, overlay: [] }
-  const { files, commands } = await commandInShell(options, bare)
-  const overlay = initOverlay(name, { word, port: architecture.control, commands })
-  return { parameters, overlay: [...overlay, ...files] }
-}
-
-/** The command of `init`, and the shell that it needs. */
-async function commandInShell({ init, signal }: RehearseOptions, bare: LoadPlan) {
-  if (init === undefined) return { files: [], commands: [] }
-  const { files, preparations } = await shellFor(await bare.initrdTree(signal))
-  const commands = [...preparations, [SHELL, '-c', init]].map((words) => ({ output: 'console' as const, words }))
-  return { files, commands }
-}
-
-function loadingCommandLine(architecture: Architecture, accelerator: 'kvm' | 'tcg'): string {
-  const emulated = accelerator === 'tcg' ? (architecture.parameters ?? []) : []
-  return [`console=${architecture.console}`, 'panic=-1', 'loglevel=6', 'nokaslr', initParameter, ...emulated].join(' ')
-}
-
-/** Written to in memory only. */
-async function rootDisk(image: string | undefined): Promise<string[]> {
-  if (image === undefined) return []
-  const format = (await headOf(image)).equals(QCOW2) ? 'qcow2' : 'raw'
-  return ['-drive', `if=virtio,format=${format},snapshot=on,file=${image.replaceAll(',', ',,')}`]
-}
-
-async function headOf(image: string): Promise<Buffer> {
-  try {
-    const file = await open(image)
-    const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0).finally(() => file.close())
-    return buffer
-  } catch (cause) {
-    const { code = 'EIO' } = cause as NodeJS.ErrnoException
-    throw new KexecError('the root image cannot be read', {
-      reason: code === 'ENOENT' ? 'not-found' : 'not-readable',
-      code,
-      path: image,
-      hint: 'Name a disk image, raw or qcow2, that this user may read.',
-      refused: true,
-      cause,
-    })
+  return {
+    added,
+    accelerator,
+    ...(await ending(work, plan, record, { accelerator, tools, initrd: machine.planned.initrd })),
   }
+}
+
+/** Writes what the machine needs. */
+async function machineFiles(work: Work, plan: LoadPlan, words: { loading: string; between: string }) {
+  const { options, count, architecture, name, directory } = work
+  const planned = await writePlanFiles(plan, directory, options.signal)
+  const between = commandLineBetween(plan.commandLine)
+  const initrd = join(directory, 'loading-initrd')
+  const carried = {
+    kernel: planned.kernel.path,
+    initrd: planned.initrd?.path ?? null,
+    ...{ commandLine: plan.commandLine, between, engine: plan.engine },
+    fast: options.fast ?? false,
+    tryAnyway: options.tryAnyway ?? false,
+  }
+  await writeLoadingInitrd(initrd, { plan: carried, architecture: name, port: architecture.control, words, count })
+  const removeFiles = async () => {
+    // QEMU has read the kernel and the initrd by then: a rehearsal that is killed leaves nothing.
+    if (options.keep === undefined) await rm(directory, { recursive: true, force: true })
+  }
+  const bytes = planned.kernel.size + (planned.initrd?.size ?? 0)
+  const memory = memoryFor((await stat(initrd)).size, bytes, count)
+  return { planned, between, initrd, memory, removeFiles }
+}
+
+async function ending(
+  work: Work,
+  plan: LoadPlan,
+  record: MachineRecord,
+  machine: { readonly accelerator: 'kvm' | 'tcg'; readonly tools: ToolVersions; readonly initrd: PlanFile | null },
+): Promise<RehearsalRecord & Pick<Rehearsal, 'receipt'>> {
+  const { options, architecture, disk, directory, count } = work
+  if (options.keep !== undefined) await writeFile(join(directory, 'console.log'), record.console)
+  const { commandLine } = plan
+  const ended = concluded(record, {
+    commandLine,
+    initrd: machine.initrd,
+    architecture,
+    hasDisk: disk.length > 0,
+    count,
+  })
+  const passed = ended.outcome.kind === 'passed'
+  return { ...ended, receipt: passed ? await leaveReceipt({ ...work, ...machine }, ended.phases) : null }
 }
 
 async function chooseAccelerator(
@@ -238,6 +208,9 @@ function planOptionsOf(options: RehearseOptions): PlanOptions {
     from: _from,
     init: _init,
     expect: _expect,
+    withInitrdInit: _with,
+    count: _count,
+    lockdown: _lockdown,
     memory: _memory,
     cpus: _cpus,
     timeout: _timeout,
@@ -253,52 +226,10 @@ function planOptionsOf(options: RehearseOptions): PlanOptions {
   return { ...planned, tryAnyway: true }
 }
 
-function refused(error: KexecError): RehearsalRecord & Pick<Rehearsal, 'added' | 'accelerator' | 'receipt'> {
-  const { reason, summary: message, hint, evidence } = error
-  const outcome: RehearsalOutcome = {
-    kind: 'refused',
-    error: { reason, message, evidence, ...(hint === undefined ? {} : { hint }) },
-  }
-  const nothing = { report: null, phases: {}, console: '', added: [], accelerator: null, receipt: null }
-  return { ...nothing, outcome, cause: hint ?? null }
-}
-
-function concluded(
-  record: MachineRecord,
-  plan: LoadPlan,
-  initrd: PlanFile | null,
-  architecture: Architecture,
-): RehearsalRecord {
-  const differences = record.report === null ? [] : differencesOf(record.report, plan.commandLine, initrd)
-  const outcome: RehearsalOutcome =
-    record.outcome.kind === 'passed' && differences.length > 0
-      ? { kind: 'not-as-planned', differences }
-      : record.outcome
-  const cause = causeOf({ ...record, outcome, commandLine: plan.commandLine, initrd, port: architecture.console })
-  return { ...record, outcome, cause }
-}
-
-/** The new kernel must have got what was planned. */
-function differencesOf(report: GuestReport, commandLine: string, initrd: PlanFile | null): string[] {
-  const seen = parseCommandLine(report.commandLine).parameters.map(({ raw }) => raw)
-  const planned = parseCommandLine(commandLine).parameters.map(({ raw }) => raw)
-  const isSame = seen.length === planned.length && planned.every((raw, index) => raw === seen[index])
-  return [
-    ...(isSame ? [] : [`its command line was '${report.commandLine}', and '${commandLine}' was planned`]),
-    ...(report.initrd === null || initrd === null || isSameInitrd(report.initrd, initrd)
-      ? []
-      : [`its initrd had ${report.initrd.size} bytes with another checksum than the ${initrd.size} that were loaded`]),
-  ]
-}
-
-function isSameInitrd(seen: { size: number; crc32: number }, { size, crc32 }: PlanFile): boolean {
-  return seen.size === size && seen.crc32 === crc32
-}
-
 function unsupported(summary: string): KexecError {
   return new KexecError(summary, {
     reason: 'unsupported-platform',
-    hint: 'Rehearse on an x86_64 or arm64 machine, of the architecture of the kernel.',
+    hint: 'Rehearse on an x86_64 or arm64 machine, of the architecture of the kernel: its Node runs in the guest.',
     refused: true,
   })
 }

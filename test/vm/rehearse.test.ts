@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os'
 import { resolve as absolute, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Kernel, newestKernels } from '../../src/vm/index.ts'
+import { buildGuest, type Kernel, newestKernels } from '../../src/vm/index.ts'
+import { stageOne } from '../../src/vm/initramfs/scripts.ts'
 
 // The command as users have it, on this machine; the kernels load and start in QEMU alone. It is of npm run compile.
 
@@ -63,14 +64,18 @@ function file(name: string, data: string | Buffer, mode = 0o755): string {
 }
 
 describe('a kernel that comes up', () => {
-  test.each(['file', 'segments'])('passes, loaded by the engine %s, with exactly what was planned', async (engine) => {
+  test.each([
+    ['file', 1],
+    ['segments', 2],
+  ])('passes, loaded by the engine %s, %i times in a row, with exactly what was planned', async (engine, count) => {
     const junit = join(directory, `${engine}.xml`)
     const overlay = `${file('motd', 'hello')}:/etc/motd`
     const line = 'console=ttyS0 dyndbg="file a +p; file b" - -- after'
     const { status, document, stderr } = await outcomeOf([
       ...[newer.image, '--overlay', overlay, '--engine', engine, ...['--command-line', line], '--junit', junit],
+      ...['--count', `${count}`],
     ])
-    expect(document.outcome, stderr).toEqual({ kind: 'passed' })
+    expect(document, stderr).toMatchObject({ outcome: { kind: 'passed' }, count, kexec: count })
     expect(status).toBe(0)
     expect(document.report).toMatchObject({ release: newer.release, memory: expect.any(Number) })
     expect(document.report.commandLine).toContain('dyndbg="file a +p; file b"')
@@ -83,6 +88,19 @@ describe('a kernel that comes up', () => {
     const receipt = JSON.parse(readFileSync(document.receipt.path, 'utf8'))
     expect(receipt).toMatchObject({ engine, commandLine: line, release: newer.release, from: { path: older.image } })
   })
+})
+
+test("the initrd's own init goes as far as a program of the root file system", async () => {
+  const guest = await buildGuest({ kernels: [newer], node: false })
+  // The init of the guests, with the only disk in place of the one of a certain name.
+  const init = file(
+    'stage-one',
+    stageOne.replace(/\[ -f "\$name\/serial" \] && .*? && disk=/, '[ $name = vda ] && disk='),
+  )
+  const root = ['--root-image', guest.rootImage, '--initrd', guest.kernels[0]?.initrd ?? '', '--with-initrd-init']
+  const words = [newer.image, ...root, '--overlay', `${init}:/init`, '--command-line', 'console=ttyS0']
+  const { document, stderr } = await outcomeOf(words)
+  expect(document, stderr).toMatchObject({ outcome: { kind: 'passed' }, report: { root: '/usr/bin/busybox' } })
 })
 
 describe('a kernel that does not', () => {
@@ -105,11 +123,12 @@ describe('a kernel that does not', () => {
     expect(readdirSync(kept).sort()).toEqual(['console.log', 'initrd', 'kernel', 'loading-initrd'])
   })
 
-  test('no root file system', async () => {
-    const words = [newer.image, ...bare, 'console=ttyS0 root=/dev/vda7 panic=-1', '--expect', 'login:']
+  test('no driver for the root disk', async () => {
+    const disk = ['--root-image', file('disk', Buffer.alloc(1024 * 1024))]
+    const words = [newer.image, ...bare, 'console=ttyS0 root=/dev/vda7 panic=-1', '--expect', 'login:', ...disk]
     const { status, document } = await outcomeOf(words)
     expect(document).toMatchObject({ outcome: { kind: 'root-not-found' }, receipt: null })
-    expect(document.cause).toContain('root=/dev/vda7')
+    expect(document.cause).toMatch(/not built into the kernel.*root=\/dev\/vda7/)
     expect(status).toBe(1)
   })
 
@@ -128,8 +147,14 @@ describe('a kernel that does not', () => {
     const hangs = file('hangs', image)
     const short = ['--timeout', '20', '--try-anyway']
     const { document } = await outcomeOf([hangs, ...bare, 'console=ttyS7', ...short])
-    expect(document.outcome).toEqual({ kind: 'silent' })
+    expect(document.outcome).toEqual({ kind: 'silent', processor: 'looping' })
     expect(document.cause).toContain('ttyS7')
+  })
+
+  test('a kernel that is locked down, and has no key for the new one', async () => {
+    const { status, document } = await outcomeOf([newer.image, ...bare, 'console=ttyS0', '--lockdown'])
+    expect(document).toMatchObject({ outcome: { kind: 'refused', error: { reason: 'lockdown' } }, kexec: 0 })
+    expect(status).toBe(3)
   })
 
   test('a plan that is refused', async () => {

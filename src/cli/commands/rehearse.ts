@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { KexecError } from '../../errors.ts'
-import type { RehearseOptions } from '../../rehearsal/model/options.ts'
-import type { RehearsalOutcome, RehearsalPhase } from '../../rehearsal/model/rehearsal.ts'
+import { MOST_KEXECS, type RehearseOptions } from '../../rehearsal/model/options.ts'
+import type { Lockdown, RehearsalOutcome, RehearsalPhase } from '../../rehearsal/model/rehearsal.ts'
 import { junitReport } from '../../rehearsal/report/junit.ts'
 import { type Arguments, type Command, exit, jsonOption, UsageError } from '../arguments/command.ts'
 import { loadNotes, loadOptions, planOptions } from '../arguments/load-options.ts'
@@ -39,6 +39,16 @@ export const command: Command = {
       value: 'TEXT',
       help: "run the initrd's own init, until the console has this text",
     },
+    'with-initrd-init': {
+      type: 'boolean',
+      help: "run the initrd's own init, until it has started a program of the root file system",
+    },
+    count: { type: 'string', value: 'N', help: 'make so many kexecs in a row (1)' },
+    lockdown: {
+      type: 'boolean',
+      words: ['integrity', 'confidentiality'],
+      help: 'lock the kernel that loads it down (integrity)',
+    },
     'root-image': {
       type: 'string',
       value: 'FILE',
@@ -66,8 +76,10 @@ export const command: Command = {
   notes: `${loadNotes}
 
 The initrd gets a small first process of our own, unless --expect is given: it reports and ends,
-and mounts no root file system. Exit status 0 when the new kernel reached userspace, 1 when not,
-3 when the plan is refused; with --init the status of the command. Needs QEMU, and no privilege.`,
+and mounts no root file system; with --with-initrd-init it becomes the initrd's own init. Of several
+kexecs, each kernel between the first and the last loads the plan again. Exit status 0 when the new
+kernel reached userspace, 1 when not, 3 when the plan is refused; with --init the status of the
+command. Needs QEMU, and no privilege.`,
   async run(args) {
     const interruption = new AbortController()
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
@@ -101,8 +113,11 @@ function rehearseOptions(args: Arguments): RehearseOptions {
   const accelerator = args.text('accelerator') ?? 'auto'
   if (accelerator !== 'auto' && accelerator !== 'kvm' && accelerator !== 'tcg')
     throw new UsageError(`--accelerator takes auto, kvm or tcg, not '${accelerator}'`)
-  if (args.text('init') !== undefined && args.text('expect') !== undefined)
-    throw new UsageError("--init and --expect exclude each other: with --expect, the initrd's own init runs")
+  const [one, other] = criteria(args)
+  if (one !== undefined && other !== undefined)
+    throw new UsageError(`${one} and ${other} exclude each other: each says by itself what counts as success`)
+  const count = number(args, 'count')
+  if (count !== undefined && count > MOST_KEXECS) throw new UsageError(`--count takes ${MOST_KEXECS} at most`)
   const { trial: _, panic: __, verifyInPurgatory: ___, requireRehearsal: ____, ...plan } = planOptions(args)
   const seconds = number(args, 'timeout')
   return {
@@ -112,6 +127,9 @@ function rehearseOptions(args: Arguments): RehearseOptions {
     ...given('from', args.text('from')),
     ...given('init', args.text('init')),
     ...given('expect', args.text('expect')),
+    ...given('withInitrdInit', args.flag('with-initrd-init') || undefined),
+    ...given('count', count),
+    ...given('lockdown', lockdown(args)),
     ...given('rootImage', args.text('root-image')),
     ...given('keep', args.text('keep')),
     ...given('memory', number(args, 'memory')),
@@ -120,6 +138,16 @@ function rehearseOptions(args: Arguments): RehearseOptions {
     onPhase: (phase) => noteLine(steps[phase]),
     ...given('onConsole', args.flag('console') ? noteLines() : undefined),
   }
+}
+
+function criteria(args: Arguments): string[] {
+  const texts = ['init', 'expect'].filter((name) => args.text(name) !== undefined)
+  return [...texts, ...(args.flag('with-initrd-init') ? ['with-initrd-init'] : [])].map((name) => `--${name}`)
+}
+
+function lockdown(args: Arguments): Lockdown | undefined {
+  if (!args.flag('lockdown')) return undefined
+  return args.word('lockdown') === 'confidentiality' ? 'confidentiality' : 'integrity'
 }
 
 /** Prints whole lines, of a text that comes in pieces of any size. */

@@ -20,6 +20,7 @@ export function bisectStatus(outcome: RehearsalOutcome): BisectStatus {
     // A busy machine is no fault of the commit.
     case 'timed-out':
     case 'not-loaded':
+    case 'accelerator-unusable':
     case 'qemu-died':
       return bisect.skip
     case 'refused':

@@ -1,5 +1,5 @@
 import type { Rehearsal } from '../../rehearsal/rehearse.ts'
-import { outcomeWords } from '../../rehearsal/report/outcome-words.ts'
+import { rehearsalWords } from '../../rehearsal/report/outcome-words.ts'
 import { formatBytes } from '../../text.ts'
 import { stdout } from '../output/descriptor.ts'
 import { lineWidth, placed, table } from '../output/layout.ts'
@@ -15,7 +15,7 @@ export function rehearsalReport(rehearsal: Rehearsal, kept: string | null): stri
   const width = lineWidth(stdout)
   const { outcome, cause, report, from, added, plan } = rehearsal
   const passed = outcome.kind === 'passed'
-  const verdict = placed(outcomeWords(outcome), {
+  const verdict = placed(rehearsalWords(rehearsal), {
     width,
     label: passed ? 'passed:' : `${outcome.kind}:`,
     labelStyle: passed ? 'green' : 'red',
@@ -38,7 +38,8 @@ export function rehearsalReport(rehearsal: Rehearsal, kept: string | null): stri
 function seen({ report }: Rehearsal): string {
   if (report === null) return ''
   const memory = report.memory === null ? '' : `, ${formatBytes(report.memory)} of memory`
-  return `${report.release}${memory}, command line ${report.commandLine}`
+  const root = report.root === null ? '' : `, and its init started ${report.root} of the root file system`
+  return `${report.release}${memory}, command line ${report.commandLine}${root}`
 }
 
 function timeRows({ phases }: Rehearsal): string[][] {

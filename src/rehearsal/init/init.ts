@@ -3,8 +3,8 @@ import type { InitrdOverlay } from '../../initrd/overlay.ts'
 import { initCode } from './init-code.ts'
 
 /** The places of the program and its file in the initrd: native/rehearsal/rehearsal.c. */
-const PROGRAM = '/linux-kexec-rehearsal'
-const CONFIGURATION = '/linux-kexec-rehearsal.conf'
+export const PROGRAM = '/linux-kexec-rehearsal'
+export const CONFIGURATION = '/linux-kexec-rehearsal.conf'
 
 /** The parameter that makes it the first process. */
 export const initParameter = `rdinit=${PROGRAM}`
@@ -25,25 +25,41 @@ export function newWord(): string {
   return `@rehearsal-${randomBytes(8).toString('hex')}`
 }
 
+/** The work of a first process. */
+export interface FirstProcess {
+  /** Begins every line of its report. */
+  readonly word: string
+  /** The serial port of the report, as a path in the guest. */
+  readonly port: string
+  /** The directory that is the root of its commands. Default: '/'. */
+  readonly root?: string
+  /** The initrd's own init, which it becomes; it runs no commands then. */
+  readonly init?: string | undefined
+  readonly commands: readonly GuestCommand[]
+}
+
 /**
- * The files for the initrd. @param port the serial port of the report, as a path in the guest
+ * The files for the initrd.
  * @throws RangeError for an architecture without the program, and for commands that are too long
  */
-export function initOverlay(
-  architecture: string,
-  {
-    word,
-    port,
-    commands,
-  }: { readonly word: string; readonly port: string; readonly commands: readonly GuestCommand[] },
-): InitrdOverlay[] {
+export function initOverlay(architecture: string, work: FirstProcess): InitrdOverlay[] {
+  return [
+    { source: initProgram(architecture), destination: PROGRAM, mode: 0o755 },
+    { source: initConfiguration(work), destination: CONFIGURATION, mode: 0o600 },
+  ]
+}
+
+/** @throws RangeError for an architecture without the program */
+export function initProgram(architecture: string): Buffer {
   const code = programs.get(architecture)
   if (code === undefined) throw new RangeError(`there is no first process for ${architecture}`)
-  const strings = [word, port, ...commands.flatMap(({ output, words }) => [output, ...words, ''])]
+  return Buffer.from(code.program, 'base64')
+}
+
+/** @throws RangeError for commands that are too long */
+export function initConfiguration({ word, port, root = '/', init = '', commands }: FirstProcess): Buffer {
+  const strings = [word, port, root, init, ...commands.flatMap(({ output, words }) => [output, ...words, ''])]
   const configuration = Buffer.from(strings.map((text) => `${text}\0`).join(''))
   if (configuration.length > LONGEST) throw new RangeError(`the commands have more than ${LONGEST} bytes`)
-  return [
-    { source: Buffer.from(code.program, 'base64'), destination: PROGRAM, mode: 0o755 },
-    { source: configuration, destination: CONFIGURATION, mode: 0o600 },
-  ]
+  return configuration
 }

@@ -1,7 +1,6 @@
 import { packageVersion } from '../../version.ts'
-import { execute } from '../../vm/host/process.ts'
 import { type Architecture, architectures } from '../../vm/machine/architectures.ts'
-import { qemuProgram } from '../../vm/machine/qemu.ts'
+import { qemuVersion } from './qemu-version.ts'
 
 export interface OwnMachine {
   readonly architecture: Architecture
@@ -27,8 +26,8 @@ export interface ToolVersions {
   readonly qemu: string
 }
 
-/** @throws ProvisionError without QEMU */
+/** @throws ProvisionError where QEMU is missing, broken or too old */
 export async function toolVersions(architecture: Architecture): Promise<ToolVersions> {
-  const qemu = (await execute(qemuProgram(architecture), ['--version'])).toString().split('\n', 1)[0] ?? ''
+  const qemu = await qemuVersion(architecture)
   return { linuxKexec: packageVersion() ?? 'unknown', node: process.version, qemu }
 }

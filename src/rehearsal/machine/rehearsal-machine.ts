@@ -3,7 +3,10 @@ import type { Architecture } from '../../vm/machine/architectures.ts'
 import { ConsoleLog } from '../../vm/machine/console.ts'
 import { listenToMonitor } from '../../vm/machine/monitor.ts'
 import { type QemuExit, type QemuOptions, type QemuProcess, startQemu } from '../../vm/machine/qemu.ts'
-import type { GuestError, GuestReport, RehearsalOutcome, RehearsalPhase } from '../model/rehearsal.ts'
+import type { GuestReport, Lockdown, RehearsalOutcome, RehearsalPhase, RehearsalRecord } from '../model/rehearsal.ts'
+import { errorOf, initrdOutcome, notLockedDown, panicOutcome, refusesItsAccelerator } from './outcomes.ts'
+import { processorState } from './processor.ts'
+import { RecentText } from './recent-text.ts'
 import { type ReportEvent, ReportReader } from './report-port.ts'
 
 /** Milliseconds from a panic's first words to the end: the trace follows them. */
@@ -15,8 +18,8 @@ const LOADING = 300_000
 /** Milliseconds without a line at the deadline, from which on the kernel counts as hung. */
 const QUIET = 10_000
 
-/** Characters of the console that are kept: a guest may print for ever. */
-const MOST_TEXT = 4 * 1024 * 1024
+/** Milliseconds from the last words of an initrd's init to the end: its reasons follow them. */
+const GIVING_UP = 3000
 
 /** The longest time of setTimeout(), milliseconds: a longer one ends at once. */
 const LONGEST = 2 ** 31 - 1
@@ -30,23 +33,28 @@ const oldKernelEnds = /(?:Starting new kernel|Bye!)[^\n]*\n|(?=Linux version \S+
 export interface RehearsalRequest {
   readonly architecture: Architecture
   readonly qemu: Omit<QemuOptions, 'architecture' | 'survivesReset' | 'disks'>
-  /** The words of the reports of the loading kernel and of the new one. */
-  readonly words: { readonly loading: string; readonly loaded: string }
+  /** The words of the reports of the loading kernel, of those between, and of the last one. */
+  readonly words: { readonly loading: string; readonly between: string; readonly loaded: string }
+  /** How many kexecs there are in a row. */
+  readonly count: number
   /** Milliseconds that each phase of the new kernel may take. */
   readonly timeout: number
   /** Success is this text on the console, after the jump; null: the end of the first process' work. */
   readonly expect: string | null
+  /** The last kernel runs the init of its initrd, which says on the console when it gives up. */
+  readonly runsInitrdInit: boolean
+  /** The loading kernel must be locked down so far. */
+  readonly lockdown: Lockdown | null
+  /** What is not as planned in a kernel between the first and the last. */
+  readonly differencesBetween: (report: GuestReport) => readonly string[]
   readonly signal?: AbortSignal | undefined
+  /** Called when QEMU has read its files. */
+  readonly onStarted?: (() => Promise<void>) | undefined
   readonly onPhase?: ((phase: RehearsalPhase) => void) | undefined
   readonly onConsole?: ((text: string) => void) | undefined
 }
 
-export interface MachineRecord {
-  readonly outcome: RehearsalOutcome
-  readonly report: GuestReport | null
-  readonly phases: Partial<Record<RehearsalPhase, number>>
-  readonly console: string
-}
+export type MachineRecord = Pick<RehearsalRecord, 'outcome' | 'report' | 'phases' | 'console' | 'kexec'>
 
 /** Runs the machine to the end of the rehearsal. @throws ProvisionError without QEMU; KexecError 'aborted' */
 export function runRehearsal(request: RehearsalRequest): Promise<MachineRecord> {
@@ -61,15 +69,17 @@ class RehearsalMachine {
   readonly #times: Partial<Record<RehearsalPhase, number>> = {}
   #phase: RehearsalPhase = 'first boot'
   #since = performance.now()
-  #lastOutput = performance.now()
-  /** The text since the jump. */
-  #after = ''
-  #hasJumped = false
+  #lastOutput: number | undefined
+  /** The console since the last jump. */
+  readonly #after: RecentText
+  /** Jumps that were made. */
+  #kexec = 0
+  /** Commands that the present kernel has begun. */
   #commands = 0
   #report: GuestReport | null = null
   #shutdown: string | undefined
   #timer: NodeJS.Timeout | undefined
-  #panicTimer: NodeJS.Timeout | undefined
+  #endTimer: NodeJS.Timeout | undefined
   #outcome: RehearsalOutcome | undefined
   /** Of a function of the caller. */
   #failure: { readonly error: unknown } | undefined
@@ -77,11 +87,28 @@ class RehearsalMachine {
   constructor(request: RehearsalRequest) {
     this.#request = request
     throwIfAborted(request.signal)
+    this.#after = new RecentText(request.expect?.length)
     this.#qemu = startQemu({ ...request.qemu, architecture: request.architecture, disks: [], survivesReset: false })
-    const { loading, loaded } = request.words
+    this.#listen()
+    const abort = () => this.#qemu.kill('SIGKILL')
+    request.signal?.addEventListener('abort', abort, { once: true })
+    this.#restartTimer()
+    this.#call(() => request.onPhase?.('first boot'))
+    this.record = this.#qemu.exit.then((exit) => {
+      clearTimeout(this.#timer)
+      clearTimeout(this.#endTimer)
+      request.signal?.removeEventListener('abort', abort)
+      throwIfAborted(request.signal)
+      if (this.#failure !== undefined) throw this.#failure.error
+      return this.#conclude(exit)
+    })
+  }
+
+  #listen(): void {
+    const { loading, between, loaded } = this.#request.words
     const reader = () =>
-      new ReportReader([loading, loaded], (word, event) =>
-        word === loading ? this.#loading(event) : this.#loaded(event),
+      new ReportReader([loading, between, loaded], (word, event) =>
+        word === loaded ? this.#loaded(event) : this.#loading(event),
       )
     const [fromPort, fromConsole] = [reader(), reader()]
     // A character may come in two chunks.
@@ -94,22 +121,24 @@ class RehearsalMachine {
       this.#console.push(chunk, performance.now())
       this.#watch()
     })
+    this.#awaitStart()
     listenToMonitor(this.#qemu, (event, reason) => {
       if (event === 'SHUTDOWN') this.#shutdown = reason
       if (event === 'GUEST_PANICKED') this.#panicked('reported by the guest')
     })
-    const abort = () => this.#qemu.kill('SIGKILL')
-    request.signal?.addEventListener('abort', abort, { once: true })
-    this.#restartTimer()
-    this.#call(() => request.onPhase?.('first boot'))
-    this.record = this.#qemu.exit.then((exit) => {
-      clearTimeout(this.#timer)
-      clearTimeout(this.#panicTimer)
-      request.signal?.removeEventListener('abort', abort)
-      throwIfAborted(request.signal)
-      if (this.#failure !== undefined) throw this.#failure.error
-      return this.#conclude(exit)
-    })
+  }
+
+  /** QEMU greets from a thread of its own, but answers a command only when the machine is complete, with all its files read. */
+  #awaitStart(): void {
+    const { monitor } = this.#qemu
+    let words = ''
+    const take = (chunk: Buffer) => {
+      words += chunk.toString()
+      if (!words.includes('"return"')) return
+      monitor.off('data', take)
+      void this.#request.onStarted?.().catch((error) => this.#fail(error))
+    }
+    monitor.on('data', take)
   }
 
   /** Calls a function of the caller: an exception of it ends the rehearsal, and must not leave QEMU behind. */
@@ -117,9 +146,13 @@ class RehearsalMachine {
     try {
       callback()
     } catch (error) {
-      this.#failure ??= { error }
-      this.#qemu.kill('SIGKILL')
+      this.#fail(error)
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+    this.#qemu.kill('SIGKILL')
   }
 
   #enter(phase: RehearsalPhase): void {
@@ -134,8 +167,9 @@ class RehearsalMachine {
   #restartTimer(): void {
     clearTimeout(this.#timer)
     const { timeout } = this.#request
-    const time = this.#hasJumped ? timeout : Math.max(timeout, LOADING)
-    this.#timer = setTimeout(() => this.#timedOut(), Math.min(time, LONGEST))
+    const isLoading = this.#kexec === 0 || this.#phase === 'load'
+    const time = isLoading ? Math.max(timeout, LOADING) : timeout
+    this.#timer = setTimeout(() => void this.#timedOut(), Math.min(time, LONGEST))
   }
 
   #end(outcome: RehearsalOutcome): void {
@@ -143,8 +177,15 @@ class RehearsalMachine {
     this.#qemu.kill('SIGKILL')
   }
 
+  /** Ends it when what follows the first words of a failure has come. */
+  #endLater(milliseconds: number, outcome: () => RehearsalOutcome): void {
+    this.#endTimer ??= setTimeout(() => this.#end(outcome()), milliseconds)
+  }
+
+  /** Of the first kernel, and of those between that and the last: they load the next one. */
   #loading(event: ReportEvent): void {
-    if (event.kind === 'up') this.#enter('load')
+    if (this.#outcome !== undefined) return
+    if (event.kind === 'up') this.#loaderIsUp(event.report)
     if (event.kind === 'begin') {
       this.#commands += 1
       // The second command makes the jump.
@@ -154,17 +195,40 @@ class RehearsalMachine {
       this.#end({ kind: event.status === 3 ? 'refused' : 'not-loaded', error: errorOf(event) })
   }
 
+  #loaderIsUp(report: GuestReport): void {
+    this.#commands = 0
+    this.#enter('load')
+    if (this.#kexec > 0) {
+      const differences = this.#request.differencesBetween(report)
+      if (differences.length > 0) this.#end({ kind: 'not-as-planned', differences })
+      return
+    }
+    const { lockdown } = this.#request
+    if (lockdown !== null && report.lockdown !== lockdown) this.#end(notLockedDown(lockdown))
+  }
+
   #jump(): void {
-    this.#hasJumped = true
-    this.#after = ''
+    const { crash } = this.#console
+    // Of a kernel between, which came so far in spite of it.
+    if (this.#kexec > 0 && crash !== undefined) {
+      this.#end({ kind: 'oopsed', message: crash })
+      return
+    }
+    this.#kexec += 1
+    this.#after.clear()
     this.#enter('jump')
   }
 
   #loaded(event: ReportEvent): void {
+    if (this.#outcome !== undefined) return
     if (event.kind === 'up') {
       this.#report = event.report
       this.#enter('run')
     }
+    if (event.kind === 'root' && this.#report !== null) this.#report = { ...this.#report, root: event.program }
+    if (event.kind === 'no-init')
+      // In the kernel's words (init/main.c).
+      this.#end({ kind: 'init-failed', message: `Failed to execute the init of the initrd (error -${event.errno})` })
     if (event.kind === 'end' && event.status !== 0) this.#end({ kind: 'failed', status: event.status })
     if (event.kind === 'done') this.#succeed()
   }
@@ -176,8 +240,8 @@ class RehearsalMachine {
 
   #printed(text: string): void {
     this.#lastOutput = performance.now()
-    if (this.#hasJumped) {
-      this.#after = (this.#after + text).slice(-MOST_TEXT)
+    if (this.#kexec > 0) {
+      this.#after.push(text)
       if (this.#phase === 'jump' && this.#hasNewKernelPrinted()) this.#enter('boot')
     }
     this.#call(() => this.#request.onConsole?.(text))
@@ -185,27 +249,32 @@ class RehearsalMachine {
 
   /** What the old kernel says of the jump does not count. */
   #hasNewKernelPrinted(): boolean {
-    const last = [...this.#after.matchAll(oldKernelEnds)].at(-1)
-    return last !== undefined && this.#after.slice(last.index + last[0].length).trim() !== ''
+    const { recent } = this.#after
+    const last = [...recent.matchAll(oldKernelEnds)].at(-1)
+    return last !== undefined && recent.slice(last.index + last[0].length).trim() !== ''
   }
 
   #watch(): void {
-    const { expect } = this.#request
-    if (expect !== null && this.#hasJumped && this.#after.includes(expect)) this.#succeed()
-    if (this.#console.panic !== undefined) this.#panicked(this.#console.panic)
+    const { expect, count, runsInitrdInit } = this.#request
+    const { panic } = this.#console
+    if (panic !== undefined) this.#panicked(panic)
+    if (this.#kexec < count) return
+    if (expect !== null && this.#after.recent.includes(expect)) this.#succeed()
+    else if (runsInitrdInit && initrdOutcome(this.#after.recent) !== undefined)
+      this.#endLater(GIVING_UP, () => initrdOutcome(this.#after.text()) as RehearsalOutcome)
   }
 
   #panicked(message: string): void {
-    this.#panicTimer ??= setTimeout(
-      () => this.#end(panicOutcome(this.#console.panic ?? message, this.#phase)),
-      PANIC_TRACE,
-    )
+    this.#endLater(PANIC_TRACE, () => panicOutcome(this.#console.panic ?? message, this.#phase))
   }
 
-  #timedOut(): void {
+  async #timedOut(): Promise<void> {
     const phase = this.#phase
-    if (phase === 'jump') this.#end({ kind: 'silent' })
-    else if (performance.now() - this.#lastOutput < QUIET) this.#end({ kind: 'timed-out', phase })
+    const last = this.#lastOutput
+    if (phase === 'first boot' && last === undefined && this.#request.qemu.accelerator === 'kvm')
+      this.#end({ kind: 'accelerator-unusable', message: 'the kernel that loads the plan printed nothing under KVM' })
+    else if (phase === 'jump') this.#end({ kind: 'silent', processor: await processorState(this.#qemu) })
+    else if (last !== undefined && performance.now() - last < QUIET) this.#end({ kind: 'timed-out', phase })
     else this.#end({ kind: 'hung', phase, after: lastLine(this.#console.tail(1)) })
   }
 
@@ -214,9 +283,10 @@ class RehearsalMachine {
     const text = this.#console.sections().map((section) => section.text)
     return {
       outcome: this.#outcome ?? this.#classify(exit),
+      kexec: this.#kexec,
       report: this.#report,
       phases: this.#times,
-      console: this.#hasJumped ? this.#after : text.join('\n'),
+      console: this.#kexec > 0 ? this.#after.text() : text.join('\n'),
     }
   }
 
@@ -224,31 +294,17 @@ class RehearsalMachine {
   #classify({ status, words }: QemuExit): RehearsalOutcome {
     const { panic } = this.#console
     if (panic !== undefined) return panicOutcome(panic, this.#phase)
+    // An init that gives up with panic= on the command line restarts the machine.
+    const failure = this.#request.runsInitrdInit ? initrdOutcome(this.#after.text()) : undefined
+    if (failure !== undefined) return failure
     if (this.#shutdown === 'guest-reset') return { kind: 'rebooted', phase: this.#phase }
     if (this.#shutdown === 'guest-shutdown') return { kind: 'powered-off', phase: this.#phase }
+    if (this.#lastOutput === undefined && refusesItsAccelerator(words))
+      return { kind: 'accelerator-unusable', message: words }
     return { kind: 'qemu-died', status, message: words }
   }
 }
 
 function lastLine(lines: readonly string[]): string {
   return lines.at(-1)?.trim() ?? ''
-}
-
-/** The kernel's own words for these two: init/do_mounts.c, and init/main.c and kernel/exit.c. */
-function panicOutcome(message: string, phase: RehearsalPhase): RehearsalOutcome {
-  if (/VFS: Unable to mount root fs/.test(message)) return { kind: 'root-not-found', message }
-  if (/No working init found|Requested init .* failed|Attempted to kill init/.test(message))
-    return { kind: 'init-failed', message }
-  return { kind: 'panicked', phase, message }
-}
-
-/** Of `--json`, the error that the command printed. */
-function errorOf({ status, output }: Extract<ReportEvent, { kind: 'end' }>): GuestError {
-  try {
-    const { error } = JSON.parse(output) as { error?: GuestError }
-    if (error !== undefined) return error
-  } catch {
-    // It came to no document.
-  }
-  return { reason: 'io', message: `the command in the guest ended with status ${status}` }
 }

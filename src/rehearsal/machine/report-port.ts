@@ -3,11 +3,18 @@ import type { GuestReport } from '../model/rehearsal.ts'
 /** Bytes of one line, and of one command's output, that are kept: a guest may write for ever. */
 const MOST = 4 * 1024 * 1024
 
+/** The same between commands: facts are short, and on the console other programs print. */
+const MOST_OF_OTHERS = 64 * 1024
+
 /** What a kernel's first process says, in order. */
 export type ReportEvent =
   | { readonly kind: 'up'; readonly report: GuestReport }
   | { readonly kind: 'begin' }
   | { readonly kind: 'end'; readonly status: number; readonly output: string }
+  /** The initrd's own init started this program of the root file system. */
+  | { readonly kind: 'root'; readonly program: string }
+  /** The initrd's own init could not be started: an errno. */
+  | { readonly kind: 'no-init'; readonly errno: number }
   | { readonly kind: 'done' }
 
 /** Reads the reports of first processes, each of its own word: native/rehearsal/rehearsal.c. */
@@ -27,7 +34,10 @@ export class ReportReader {
 
   push(text: string): void {
     const lines = (this.#partial + text.replaceAll('\r', '')).split('\n')
-    this.#partial = (lines.pop() as string).slice(-MOST)
+    const partial = lines.pop() as string
+    const most = this.#output === undefined ? MOST_OF_OTHERS : MOST
+    // The rest of a line that is too long is another line, which begins with no word.
+    this.#partial = partial.length <= most ? partial : ' '
     for (const line of lines) this.#take(line)
   }
 
@@ -50,7 +60,9 @@ export class ReportReader {
       const output = (this.#output ?? []).join('\n')
       this.#output = undefined
       this.#onEvent(word, { kind: 'end', status: Number(value), output })
-    } else if (key === 'done') this.#onEvent(word, { kind: 'done' })
+    } else if (key === 'root') this.#onEvent(word, { kind: 'root', program: value })
+    else if (key === 'no-init') this.#onEvent(word, { kind: 'no-init', errno: Number(value) })
+    else if (key === 'done') this.#onEvent(word, { kind: 'done' })
     else this.#facts[key] = value
   }
 }
@@ -62,6 +74,14 @@ function reportOf(release: string, facts: Readonly<Record<string, string>>): Gue
     release,
     commandLine: facts['command-line'] ?? '',
     memory: kilobytes === undefined ? null : Number(kilobytes) * 1024,
+    lockdown: lockdownOf(facts['lockdown']),
+    root: null,
     initrd: size === undefined || crc32 === undefined ? null : { size, crc32 },
   }
+}
+
+/** security/lockdown/lockdown.c: all levels, the present one in brackets. */
+function lockdownOf(levels: string | undefined): GuestReport['lockdown'] {
+  const level = /\[(\w+)\]/.exec(levels ?? '')?.[1]
+  return level === 'none' || level === 'integrity' || level === 'confidentiality' ? level : null
 }

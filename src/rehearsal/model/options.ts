@@ -1,5 +1,8 @@
 import type { PlanOptions } from '../../plan/model/options.ts'
-import type { RehearsalPhase } from './rehearsal.ts'
+import type { Lockdown, RehearsalPhase } from './rehearsal.ts'
+
+/** Kexecs in a row: their works are files of the initrd that all of them pass on. */
+export const MOST_KEXECS = 1000
 
 /** The plan, as for `plan()`, and the machine that it is rehearsed on. */
 export interface RehearseOptions
@@ -15,6 +18,15 @@ export interface RehearseOptions
    * A text that the new system must print on its console. The initrd's own init runs then, and not that of the rehearsal.
    */
   readonly expect?: string
+  /**
+   * The initrd's own init runs, after a report of the rehearsal, until it has started a program of the root file system.
+   * Default: false.
+   */
+  readonly withInitrdInit?: boolean
+  /** How often in a row the plan is loaded and started, each time by the kernel that the last one started. Default: 1. */
+  readonly count?: number
+  /** The kernel that loads the plan is locked down. */
+  readonly lockdown?: Lockdown
   /** Memory of the machine, MiB. Default: 1024, or more where the files need it. */
   readonly memory?: number
   /** Processors. Default: 1. */

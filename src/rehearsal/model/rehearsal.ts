@@ -34,7 +34,7 @@ export type RehearsalOutcome =
   /** Nothing more was printed until the deadline. `after` is the last line. */
   | { readonly kind: 'hung'; readonly phase: RehearsalPhase; readonly after: string }
   /** The new kernel printed nothing at all until the deadline. */
-  | { readonly kind: 'silent' }
+  | { readonly kind: 'silent'; readonly processor: ProcessorState | null }
   /** Lines still came at the deadline. */
   | { readonly kind: 'timed-out'; readonly phase: RehearsalPhase }
   /** The machine was switched off. */
@@ -45,7 +45,15 @@ export type RehearsalOutcome =
   | { readonly kind: 'refused'; readonly error: GuestError }
   /** The loading kernel did not come as far as the jump. */
   | { readonly kind: 'not-loaded'; readonly error: GuestError }
+  /** The accelerator that was asked for cannot be used here. */
+  | { readonly kind: 'accelerator-unusable'; readonly message: string }
   | { readonly kind: 'qemu-died'; readonly status: number | null; readonly message: string }
+
+/** Of a machine without a sign of life: its processors run on and on, or they wait for something to happen. */
+export type ProcessorState = 'looping' | 'waiting'
+
+/** As the parameter `lockdown=` of the kernel has it. */
+export type Lockdown = 'integrity' | 'confidentiality'
 
 /** What the first process of a kernel saw. */
 export interface GuestReport {
@@ -55,17 +63,24 @@ export interface GuestReport {
   readonly memory: number | null
   /** The initrd as the kernel got it: bytes, and CRC-32; null where the kernel does not show it. */
   readonly initrd: { readonly size: number; readonly crc32: number } | null
+  /** How far the kernel is locked down; null where it does not show it. */
+  readonly lockdown: 'none' | Lockdown | null
+  /** The program of the root file system that the initrd's own init started, with `withInitrdInit`; else null. */
+  readonly root: string | null
 }
 
 export interface RehearsalRecord {
   readonly outcome: RehearsalOutcome
   /** The likely cause, as one sentence, and a remedy where there is one; null when it passed, or is unknown. */
   readonly cause: string | null
-  /** The new kernel's report; null when it did not come so far. */
+  /** How many kexecs were to be made, and the one that the outcome is of: from 1 on, 0 before the first. */
+  readonly count: number
+  readonly kexec: number
+  /** The new kernel's report, the last one's of several; null when it did not come so far. */
   readonly report: GuestReport | null
   /** Milliseconds in each phase that began. */
   readonly phases: Readonly<Partial<Record<RehearsalPhase, number>>>
-  /** The console since the jump; of the loading kernel, when there was no jump. */
+  /** The console since the last jump; of the loading kernel, when there was no jump. */
   readonly console: string
 }
 

@@ -1,6 +1,6 @@
 import { hasPassed } from '../model/rehearsal.ts'
 import type { Rehearsal } from '../rehearse.ts'
-import { outcomeWords } from './outcome-words.ts'
+import { rehearsalWords } from './outcome-words.ts'
 
 /** A JUnit document, which build servers read. */
 export interface TestSuite {
@@ -19,9 +19,10 @@ export interface TestCase {
 }
 
 /** A rehearsal as a document of one test case. */
-export function junitReport({ outcome, cause, plan, phases, console }: Rehearsal): string {
+export function junitReport(rehearsal: Rehearsal): string {
+  const { outcome, cause, plan, phases, console } = rehearsal
   const milliseconds = Object.values(phases).reduce((sum, each) => sum + each, 0)
-  const failure = { type: outcome.kind, message: failureMessage(outcomeWords(outcome), cause) }
+  const failure = { type: outcome.kind, message: failureMessage(rehearsalWords(rehearsal), cause) }
   const name = plan.version ?? plan.kernel
   const own = { group: 'rehearsal', name, milliseconds, output: console }
   return junitDocument([{ name: 'linux-kexec rehearse', cases: [hasPassed(outcome) ? own : { ...own, failure }] }])

@@ -1,4 +1,15 @@
-import type { RehearsalOutcome, RehearsalPhase } from '../model/rehearsal.ts'
+import type { ProcessorState, RehearsalOutcome, RehearsalPhase, RehearsalRecord } from '../model/rehearsal.ts'
+
+/** How it ended, as a sentence; of several kexecs, which one. */
+export function rehearsalWords({
+  outcome,
+  count,
+  kexec,
+}: Pick<RehearsalRecord, 'outcome' | 'count' | 'kexec'>): string {
+  const words = outcomeWords(outcome)
+  if (count === 1 || kexec === 0) return words
+  return outcome.kind === 'passed' ? `${words}, ${count} times in a row` : `kexec ${kexec} of ${count}: ${words}`
+}
 
 /** An outcome as a sentence. */
 export function outcomeWords(outcome: RehearsalOutcome): string {
@@ -17,9 +28,13 @@ export function outcomeWords(outcome: RehearsalOutcome): string {
     case 'init-failed':
       return outcome.message
     case 'hung':
-      return `nothing more came ${when[outcome.phase]}, after: ${outcome.after}`
+      return outcome.after === ''
+        ? `nothing came ${when[outcome.phase]}`
+        : `nothing more came ${when[outcome.phase]}, after: ${outcome.after}`
     case 'silent':
-      return 'the new kernel printed nothing'
+      return outcome.processor === null
+        ? 'the new kernel printed nothing'
+        : `the new kernel printed nothing, and its processor ${does[outcome.processor]}`
     case 'timed-out':
       return `the time was over ${when[outcome.phase]}`
     case 'powered-off':
@@ -29,10 +44,14 @@ export function outcomeWords(outcome: RehearsalOutcome): string {
     case 'refused':
     case 'not-loaded':
       return outcome.error.message
+    case 'accelerator-unusable':
+      return `the accelerator cannot be used here: ${outcome.message}`
     case 'qemu-died':
       return `QEMU ended by itself: ${outcome.message}`
   }
 }
+
+const does: Readonly<Record<ProcessorState, string>> = { looping: 'runs on and on', waiting: 'waits' }
 
 const when: Readonly<Record<RehearsalPhase, string>> = {
   'first boot': 'while the kernel that loads it booted',

@@ -23,8 +23,12 @@ const kernelCrashes = /\bOops\b|\bBUG: |kernel BUG at|[Uu]nable to handle|Intern
  */
 const CRASH_REACH = 200
 
-/** Lines of each end of the log that are kept in one section: a guest that prints for ever must not fill our memory. */
-const MAX_LINES = 100_000
+/**
+ * Lines of each end of the log that are kept in one section, and characters of a line, which is cut into several then: a guest
+ * that prints for ever must not fill our memory.
+ */
+const MAX_LINES = 20_000
+const MAX_LINE = 4096
 
 interface Section {
   release: string | null
@@ -48,7 +52,12 @@ export class ConsoleLog {
     for (const listener of this.#listeners) listener(text)
     const lines = (this.#partial + text).split('\n')
     this.#partial = lines.pop() as string
-    for (const line of lines) this.#addLine(line, at)
+    for (const line of lines) for (const part of partsOf(line)) this.#addLine(part, at)
+    if (this.#partial.length > MAX_LINE) {
+      const parts = partsOf(this.#partial)
+      this.#partial = parts.pop() as string
+      for (const part of parts) this.#addLine(part, at)
+    }
   }
 
   /** Calls `listener` with all further output. @returns a function that ends it */
@@ -103,8 +112,16 @@ export class ConsoleLog {
     section.panic ??= kernelPanics.exec(line)?.[1]
     if (section.crash === undefined && kernelCrashes.test(line)) section.crash = line
     section.lines.push(line)
-    if (section.lines.length > 2 * MAX_LINES) {
+    // Not for each line: those behind have to be moved.
+    if (section.lines.length > 3 * MAX_LINES) {
       section.lines.splice(MAX_LINES, section.lines.length - 2 * MAX_LINES, '[lines left out]')
     }
   }
+}
+
+function partsOf(line: string): string[] {
+  if (line.length <= MAX_LINE) return [line]
+  return Array.from({ length: Math.ceil(line.length / MAX_LINE) }, (_, index) =>
+    line.slice(index * MAX_LINE, (index + 1) * MAX_LINE),
+  )
 }

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { realpathSync } from 'node:fs'
+import { basename } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { findProgram, ProvisionError } from '../host/process.ts'
 import { type Accelerator, type Architecture, architectures } from './architectures.ts'
@@ -67,21 +69,28 @@ export interface QemuProcess {
 const running = new Set<ChildProcess>()
 
 /**
- * Starts QEMU. It dies with the thread that started it, even if that is killed: setpriv(1) requests that from the
- * kernel (PR_SET_PDEATHSIG). Where setpriv is missing, it is killed at our own orderly exit only.
+ * A shell that becomes QEMU, and leaves a second one that waits for our end: the connection to us breaks. A line on it is QEMU's
+ * own end, after which its process number may be another's.
+ */
+const WATCHED = '{ exec 3<&- 4<&- 5<&- >/dev/null 2>&1; read -r line <&6 || kill -KILL $$; } & exec 6<&-; exec "$@"'
+
+/**
+ * Starts QEMU. It dies with the thread that started it, even if that is killed: setpriv(1) of util-linux requests that from the
+ * kernel (PR_SET_PDEATHSIG), and a shell watches over it where that is missing.
  * @throws ProvisionError when QEMU is not installed.
  */
 export function startQemu(options: QemuOptions): QemuProcess {
   const { architecture = architectures.amd64 } = options
   const program = qemuProgram(architecture)
   const args = qemuArguments(architecture, options)
-  const setpriv = findProgram('setpriv')
-  const command = setpriv === undefined ? [program, ...args] : [setpriv, '--pdeathsig', 'KILL', program, ...args]
-  const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const
-  const child = spawn(command[0] as string, command.slice(1), { stdio: [...stdio] })
+  const setpriv = findSetpriv()
+  const command = setpriv === undefined ? ['/bin/sh', '-c', WATCHED, 'sh'] : [setpriv, '--pdeathsig', 'KILL']
+  const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const
+  const child = spawn(command[0] as string, [...command.slice(1), program, ...args], { stdio: [...stdio] })
   if (running.size === 0) process.once('exit', killAll)
   running.add(child)
 
+  const [, , , console, control, monitor, watcher] = child.stdio as unknown as Duplex[]
   const words: Buffer[] = []
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => words.push(chunk))
   const exit = new Promise<QemuExit>((resolve) => {
@@ -94,10 +103,10 @@ export function startQemu(options: QemuOptions): QemuProcess {
       words.push(Buffer.from(error.message))
       ended(null, null)
     })
+    child.once('exit', () => watcher?.end('\n'))
     child.once('close', ended)
   })
-  const [, , , console, control, monitor] = child.stdio as unknown as Duplex[]
-  for (const stream of [console, control, monitor]) stream?.on('error', () => {})
+  for (const stream of [console, control, monitor, watcher]) stream?.on('error', () => {})
   return {
     pid: child.pid,
     console: console as Duplex,
@@ -106,6 +115,12 @@ export function startQemu(options: QemuOptions): QemuProcess {
     exit,
     kill: (signal) => void child.kill(signal),
   }
+}
+
+/** busybox has a setpriv without --pdeathsig. */
+function findSetpriv(): string | undefined {
+  const setpriv = findProgram('setpriv')
+  return setpriv === undefined || basename(realpathSync(setpriv)) === 'busybox' ? undefined : setpriv
 }
 
 /** This machine's QEMU for such guests. @throws ProvisionError when there is none. */

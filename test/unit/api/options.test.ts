@@ -200,6 +200,21 @@ test('a plan takes only its own options for its loading, and is none the worse',
   expect(await made.prepare()).toBeUndefined()
 })
 
+test.each<[object, string]>([
+  [{ init: 'true', withInitrdInit: true }, 'exclude each other'],
+  [{ expect: 'x', withInitrdInit: true }, 'exclude each other'],
+  [{ count: 0 }, 'a whole number from 1 to 1000'],
+  [{ count: 1.5 }, 'a whole number from 1 to 1000'],
+  [{ count: 1001 }, 'a whole number from 1 to 1000'],
+  [{ lockdown: 'on' }, 'integrity'],
+  [{ lockdown: true }, 'integrity'],
+  [{ withInitrdInit: 'yes' }, 'true or false'],
+])('rehearse() refuses %j', async (options, message) => {
+  const error = await refusal(() => library.rehearse(options as never))
+  expect(error).toMatchObject({ reason: 'invalid-argument', refused: true })
+  expect(String(error)).toContain(message)
+})
+
 test('rehearse() takes `init` or `expect`, since the command of the one would not run with the other', async () => {
   const error = await refusal(() => library.rehearse({ init: 'true', expect: 'login:' }))
   expect(error).toMatchObject({ reason: 'invalid-argument', refused: true })

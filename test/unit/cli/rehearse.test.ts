@@ -14,6 +14,11 @@ import { cli, json } from './cli.ts'
 describe('the words of the call', () => {
   test.each([
     [['--init', 'true', '--expect', 'login:'], '--init and --expect exclude each other'],
+    [['--with-initrd-init', '--init', 'true'], '--init and --with-initrd-init exclude each other'],
+    [['--with-initrd-init', '--expect', 'x'], '--expect and --with-initrd-init exclude each other'],
+    [['--count', '0'], "--count takes a whole number, not '0'"],
+    [['--count', '1001'], '--count takes 1000 at most'],
+    [['--lockdown=on'], '--lockdown'],
     [['--memory', 'much'], "--memory takes a whole number, not 'much'"],
     [['--timeout', '0'], "--timeout takes a whole number, not '0'"],
     [['--accelerator', 'xen'], "--accelerator takes auto, kvm or tcg, not 'xen'"],
@@ -68,6 +73,16 @@ test('a disk that is not there is an error that names it, before anything is wri
   expect([status, document.error.reason, document.error.path]).toEqual([3, 'not-found', '/nowhere/disk.qcow2'])
 })
 
+test('without an initrd there is no init of one to run', async () => {
+  const root = makeMachine(debian)
+  const kernel = join(root, `boot/vmlinuz-${newer}`)
+  const words = ['rehearse', kernel, '--no-initrd', '--command-line', 'a', '--from', kernel, '--with-initrd-init']
+  const { status, document } = await json(words)
+  expect([status, document.outcome.kind, document.outcome.error.message]).toEqual([
+    ...[3, 'refused', 'the plan has no initrd, so there is no init of one to run'],
+  ])
+})
+
 test('an initrd that `load` refuses as damaged does not pass because the guest does not see its wrapping', async () => {
   const root = makeMachine(debian)
   const kernel = join(root, `boot/vmlinuz-${newer}`)
@@ -92,13 +107,14 @@ test('an initrd that `load` refuses as damaged does not pass because the guest d
 })
 
 describe('with a program in place of QEMU', () => {
+  const version = '[ "$1" = --version ] && echo "QEMU emulator version 7.2.0" && exit'
   const rehearsed = async (script: string | null, ...more: readonly string[]) => {
     const root = makeMachine(debian)
     const programs = join(root, 'programs')
     mkdirSync(programs)
     if (script !== null) {
       for (const name of ['qemu-system-x86_64', 'qemu-system-aarch64'])
-        writeFileSync(join(programs, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+        writeFileSync(join(programs, name), `#!/bin/sh\n${version}\n${script}\n`, { mode: 0o755 })
     }
     const kernel = join(root, `boot/vmlinuz-${newer}`)
     const kept = join(root, 'kept')
@@ -134,7 +150,10 @@ const outcomes: readonly RehearsalOutcome[] = [
   { kind: 'root-not-found', message: 'VFS: Unable to mount root fs' },
   { kind: 'init-failed', message: 'No working init found.' },
   { kind: 'hung', phase: 'boot', after: '[ 1.0] last' },
-  { kind: 'silent' },
+  { kind: 'hung', phase: 'first boot', after: '' },
+  { kind: 'silent', processor: null },
+  { kind: 'silent', processor: 'looping' },
+  { kind: 'accelerator-unusable', message: 'no KVM' },
   { kind: 'timed-out', phase: 'run' },
   { kind: 'rebooted', phase: 'run' },
   { kind: 'powered-off', phase: 'run' },
@@ -153,7 +172,15 @@ function rehearsal(outcome: RehearsalOutcome, more: Partial<Rehearsal> = {}): Re
       accelerator: 'tcg',
       receipt: null,
     },
-    ...{ outcome, cause: 'A cause.', report: null, phases: { 'first boot': 1500, load: 500 }, console: '' },
+    ...{
+      outcome,
+      cause: 'A cause.',
+      count: 1,
+      kexec: 1,
+      report: null,
+      phases: { 'first boot': 1500, load: 500 },
+      console: '',
+    },
     ...more,
   }
 }
@@ -166,21 +193,41 @@ describe('the report', () => {
     expect(text).toContain('first boot 1.5 s, load 0.5 s')
   })
 
+  test('of several kexecs names the one', () => {
+    const panic = { kind: 'panicked', phase: 'boot', message: 'x' } as const
+    const first = (outcome: RehearsalOutcome, more: Partial<Rehearsal>) =>
+      [rehearsalReport(rehearsal(outcome, more), null).split('\n')[0], junitReport(rehearsal(outcome, more))].join()
+    expect(first(panic, { count: 3, kexec: 2 })).toMatch(/^panicked: kexec 2 of 3: .*message="kexec 2 of 3: /s)
+    expect(first(panic, { count: 3, kexec: 0 })).not.toContain('kexec 0')
+    expect(first({ kind: 'passed' }, { count: 3, kexec: 3 })).toContain('userspace, 3 times in a row')
+  })
+
+  test('has what the first process saw', () => {
+    const report = { release: '6.1', commandLine: 'quiet', memory: 1024 ** 3, initrd: null, lockdown: null, root: null }
+    const seen = (more: object) =>
+      rehearsalReport(rehearsal({ kind: 'passed' }, { report: { ...report, ...more } }), null)
+    expect(seen({})).toMatch(/it saw +6\.1, 1\.0 GiB of memory, command line quiet\n/)
+    expect(seen({ root: '/sbin/init' })).toContain('started /sbin/init of the root file system')
+  })
+
   test('shows the console from the first line of a fault on, else its last lines', () => {
     const before = Array.from({ length: 100 }, (_, index) => `line ${index}`)
     const fault = [
       'BUG: kernel NULL pointer dereference',
       ...Array.from({ length: 40 }, (_, index) => `trace ${index}`),
     ]
-    const shown = rehearsalReport(rehearsal({ kind: 'silent' }, { console: [...before, ...fault].join('\n') }), null)
+    const shown = rehearsalReport(
+      rehearsal({ kind: 'silent', processor: null }, { console: [...before, ...fault].join('\n') }),
+      null,
+    )
     expect(shown).toContain('BUG: kernel NULL')
     expect(shown).not.toContain('line 99')
-    const plain = rehearsalReport(rehearsal({ kind: 'silent' }, { console: before.join('\n') }), null)
+    const plain = rehearsalReport(rehearsal({ kind: 'silent', processor: null }, { console: before.join('\n') }), null)
     expect(plain.match(/line \d+/g)).toHaveLength(25)
   })
 
   test('obeys nothing that the guest prints', () => {
-    const text = junitReport(rehearsal({ kind: 'silent' }, { console: '\x1b[2J]]>&<a b="\ud800">\0' }))
+    const text = junitReport(rehearsal({ kind: 'silent', processor: null }, { console: '\x1b[2J]]>&<a b="\ud800">\0' }))
     expect(text).toContain('\ufffd[2J]]&gt;&amp;&lt;a b=&quot;\ufffd&quot;&gt;\ufffd')
   })
 

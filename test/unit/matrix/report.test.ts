@@ -17,7 +17,7 @@ const hostile = failed(
       at: HOSTILE,
       console: `${HOSTILE}\r\n\tsecond\n${HOSTILE}`,
     },
-    report: { release: HOSTILE, commandLine: HOSTILE, memory: 1, initrd: null },
+    report: { release: HOSTILE, commandLine: HOSTILE, memory: 1, initrd: null, lockdown: null, root: null },
     tools: { linuxKexec: HOSTILE, node: HOSTILE, qemu: HOSTILE },
   },
 )
@@ -99,7 +99,7 @@ describe('the JUnit document', () => {
   test('has a suite for each table, and counts failures and cells that were not run', () => {
     const cells = [
       result(),
-      failed({ kind: 'silent' }, { to: '7.2', console: 'last <words>\0' }),
+      failed({ kind: 'silent', processor: null }, { to: '7.2', console: 'last <words>\0' }),
       failed({ kind: 'error', error: { reason: 'io', message: 'full' } }, { engine: 'segments' }),
       failed({ kind: 'not-run', message: 'x' }, { engine: 'segments', at: null, milliseconds: 0 }),
     ]

@@ -28,7 +28,7 @@ test.each<[number, RehearsalOutcome]>([
   [1, { kind: 'init-failed', message }],
   [1, { kind: 'hung', phase: 'run', after: '' }],
   [125, { kind: 'hung', phase: 'load', after: '' }],
-  [1, { kind: 'silent' }],
+  [1, { kind: 'silent', processor: null }],
   [125, { kind: 'timed-out', phase: 'boot' }],
   [1, { kind: 'rebooted', phase: 'jump' }],
   [125, { kind: 'powered-off', phase: 'load' }],

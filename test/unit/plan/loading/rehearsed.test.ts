@@ -66,6 +66,9 @@ async function pass(at = new Date()): Promise<string> {
     accelerator: 'tcg',
     init: null,
     expect: null,
+    withInitrdInit: false,
+    count: 1,
+    lockdown: null,
     phases: {},
     tools: { linuxKexec: '', node: '', qemu: '' },
   }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readElfHeader } from '../../../../src/bytes/elf.ts'
-import { initOverlay, newWord } from '../../../../src/rehearsal/init/init.ts'
+import { initConfiguration, initOverlay, newWord } from '../../../../src/rehearsal/init/init.ts'
 import { initCode } from '../../../../src/rehearsal/init/init-code.ts'
 import { architectureOfElf } from '../../../../src/system/architecture.ts'
 import { untested } from '../../../untested.ts'
@@ -52,7 +52,13 @@ describe('its file', () => {
     ]
     const [program, file] = initOverlay('x86_64', { word: '@w', port: '/dev/ttyS1', commands })
     expect(program).toMatchObject({ destination: '/linux-kexec-rehearsal', mode: 0o755 })
-    expect(String(file?.source)).toBe("@w\0/dev/ttyS1\0report\0/bin/a\0x y\0'\0\0console\0/bin/sh\0-c\0exit 3\0\0")
+    expect(String(file?.source)).toBe("@w\0/dev/ttyS1\0/\0\0report\0/bin/a\0x y\0'\0\0console\0/bin/sh\0-c\0exit 3\0\0")
+  })
+
+  test('has the root directory of its commands, or the init that it becomes', () => {
+    const text = (more: object) => String(initConfiguration({ word: '@w', port: '/dev/p', commands: [], ...more }))
+    expect(text({ root: '/tools' })).toBe('@w\0/dev/p\0/tools\0\0')
+    expect(text({ init: '/init' })).toBe('@w\0/dev/p\0/\0/init\0')
   })
 
   test('is refused where the program could not read it whole, and for other machines', () => {

@@ -18,6 +18,8 @@ test('a report comes in pieces of any size', () => {
       release: '6.1.0',
       commandLine: 'root=/dev/vda1 quiet ',
       memory: 1_024_000,
+      lockdown: null,
+      root: null,
       initrd: { size: 7, crc32: 99 },
     },
   }
@@ -29,7 +31,7 @@ test('what it does not say is null, and not that of the report before', () => {
   const [, [, second] = []] = read(`${report}@two up 6.2.0\n`)
   expect(second).toEqual({
     kind: 'up',
-    report: { release: '6.2.0', commandLine: '', memory: null, initrd: null },
+    report: { release: '6.2.0', commandLine: '', memory: null, lockdown: null, root: null, initrd: null },
   })
 })
 
