@@ -19,6 +19,7 @@ const LONGEST = [
   'examples-test-your-updater',
   'rehearse',
   'segments-arm64',
+  'matrix',
   'refused-images',
   'loaded-image',
   'doctor',
