@@ -94,7 +94,8 @@ function rounded(phases: MatrixResult['phases']): MatrixResult['phases'] {
   return Object.fromEntries(Object.entries(phases).map(([phase, time]) => [phase, Math.round(time)]))
 }
 
-function shortened(text: string): string {
+/** A console as it is kept: of a long one the begin and the end. */
+export function shortened(text: string): string {
   const { begin, end } = CONSOLE
   if (text.length <= begin + end) return text
   return `${text.slice(0, begin)}\n… ${text.length - begin - end} characters are left out …\n${text.slice(-end)}`
