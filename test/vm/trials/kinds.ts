@@ -216,7 +216,8 @@ const races: TrialKind = {
       while [ $(sed 's/ .*//; s/\\.\\(.*\\)/\\10/' /proc/uptime) -lt $at ]; do usleep 20000; done
       linux-kexec trial confirm; echo "confirm ended with $?"`)
     const next = trial.machine.booted().catch(() => undefined)
-    const wait = (deadline + 20) * 1000
+    // A reset at the deadline shows only when slot A is up.
+    const wait = (deadline + 20) * 1000 + Math.max(3 * trial.machine.bootTime, 45_000)
     const boot = await Promise.race([
       next,
       new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), wait)),
