@@ -12,6 +12,7 @@ import type { Choices } from './choices/choices.ts'
 import type { Engine } from './choices/engine.ts'
 import { type Context, closeFiles, extendedContext, type PlanAdditions } from './context/context.ts'
 import type { PlannedInitrd } from './context/initrds.ts'
+import { usesFiveLevels } from './context/paging.ts'
 import { explain } from './explain.ts'
 import type { Findings } from './findings.ts'
 import { initrdTree } from './loading/initrd-tree.ts'
@@ -175,6 +176,14 @@ export class LoadPlan {
    */
   preparedBytes(): { readonly kernel: ByteSource; readonly initrd: ByteSource | null } {
     return preparedBytes(this.#prepared as Prepared)
+  }
+
+  /**
+   * Whether the running kernel uses 5 levels of page tables.
+   * @internal for a rehearsal
+   */
+  runsWithFiveLevels(): boolean {
+    return usesFiveLevels(this.#context.running)
   }
 
   /**

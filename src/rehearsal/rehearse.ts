@@ -134,6 +134,8 @@ async function carryOut(work: Work): Promise<Omit<Rehearsal, 'plan' | 'from'>> {
     onConsole: options.onConsole,
     qemu: {
       accelerator,
+      // Some kernels reset a machine that has them, and start on one that has not: src/plan/context/paging.ts.
+      without: bare.runsWithFiveLevels() ? [] : ['la57'],
       memory: options.memory ?? machine.memory,
       cpus: options.cpus ?? 1,
       direct: {

@@ -19,8 +19,8 @@ export interface Architecture {
   readonly emulator: { readonly program: string; readonly package: string }
   /** Debian's package of UEFI firmware for QEMU, and its two flash images below /usr/share. */
   readonly firmware?: { readonly package: string; readonly code: string; readonly variables: string }
-  /** QEMU's arguments for board and processor. */
-  machine(accelerator: Accelerator): readonly string[]
+  /** QEMU's arguments for board and processor. @param without features that an emulated x86 processor is not to have */
+  machine(accelerator: Accelerator, without?: readonly string[]): readonly string[]
   /** QEMU's arguments that make the character devices `console` and `control` ports of the machine. */
   readonly ports: readonly string[]
   /** The first port's name in `console=`. */
@@ -56,7 +56,10 @@ const amd64: Architecture = {
    * several processors: QEMU 7.2 leaves a part of an operand in the flags, and an interrupt right behind it returns to a general
    * protection fault; on a busy host that was every second boot.
    */
-  machine: (accelerator) => ['-machine', 'pc', '-cpu', accelerator === 'tcg' ? 'max,-erms,-fsrm,-cx16' : 'host'],
+  machine: (accelerator, without = []) => [
+    ...['-machine', 'pc', '-cpu'],
+    accelerator === 'tcg' ? ['max', 'erms', 'fsrm', 'cx16', ...without].join(',-') : 'host',
+  ],
   /**
    * With a thread for each, QEMU 7.2 may translate an instruction that another processor is changing, and keeps what it read of
    * it for good: x86's way to switch code on and off (int3, then the new bytes) then ends in "Oops: int3", mostly in

@@ -35,6 +35,8 @@ export interface QemuOptions {
   /** Default: amd64. */
   readonly architecture?: Architecture
   readonly accelerator: Accelerator
+  /** Features that an emulated x86 processor is not to have. */
+  readonly without?: readonly string[]
   /** MiB. */
   readonly memory: number
   readonly cpus: number
@@ -155,7 +157,7 @@ function qemuArguments(architecture: Architecture, options: QemuOptions): string
   })
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-nic', 'none'],
-    ...architecture.machine(options.accelerator),
+    ...architecture.machine(options.accelerator, options.without),
     ...(options.flash === undefined ? [] : flashDrives(options.flash)),
     ...['-accel', options.accelerator === 'tcg' ? emulation(architecture) : 'kvm'],
     ...['-m', String(options.memory), '-smp', String(options.cpus)],

@@ -107,6 +107,18 @@ describe('QEMU', () => {
   })
 
   here.each([
+    ['', '-la57'],
+    [' la57', '-cx16'],
+  ])('has 5 levels of page tables where this machine has them: flags "fpu%s"', async (flag, last) => {
+    const { words, env, root } = scene('echo "$*" >"$0.arguments"; exit 1')
+    writeFileSync(join(root, 'proc/cpuinfo'), `flags\t\t: fpu${flag}\n`)
+    // The kernel is a file of that machine, the one that loads it a file of this one.
+    await json([...words.with(1, `/boot/vmlinuz-${newer}`), '--root', root], { env })
+    const given = readFileSync(join(root, 'programs/qemu-system-x86_64.arguments'), 'utf8')
+    expect(/-cpu max,\S*?(-\w+) /.exec(given)?.[1]).toBe(last)
+  })
+
+  here.each([
     ['with setpriv', undefined],
     ['without setpriv', ['sh', 'sleep', 'rm']],
   ])('ends when the command is killed, and leaves no file: %s', async (_name, only) => {
