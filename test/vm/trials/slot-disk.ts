@@ -117,7 +117,8 @@ function layTree(tree: string, kernels: readonly [GuestKernel, GuestKernel]): vo
 
 /** Still an archive by its first bytes. */
 function damaged(archive: Buffer): Buffer {
-  return Buffer.from(archive).fill(0xa5, archive.length / 2, archive.length / 2 + 4096)
+  const middle = Math.floor(archive.length / 2)
+  return Buffer.from(archive).fill(0xa5, middle, middle + 4096)
 }
 
 /**
