@@ -47,6 +47,11 @@ export async function guestOfSeries(options: Partial<GuestOptions> = {}): Promis
 /** Whether repetitions and variants run in full, as by `npm run test:whole`. Otherwise a part does: docs/testing.md says which. */
 export const isWholeRun = process.env['LINUX_KEXEC_WHOLE'] === '1'
 
+/** Of a list of like things: all in a whole run, else every second, and those that are needed in any case. */
+export function everySecond<T>(list: readonly T[], isNeeded: (item: T) => boolean = () => false): T[] {
+  return list.filter((item, index) => isWholeRun || index % 2 === 0 || isNeeded(item))
+}
+
 /**
  * Targets of kexecs in a row, the first from the oldest kernel: each release goes into each other one at least once. With three
  * releases these are six; ten in a whole run.

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, expect, test } from 'vitest'
-import { machineForFile } from './guests.ts'
+import { everySecond, machineForFile } from './guests.ts'
 import { calls } from './kexec-calls.ts'
 import { kexecTools, realKexec } from './kexec-tools.ts'
 
@@ -67,7 +67,7 @@ beforeAll(async () => {
   await machine.vm.run(`gzip -1 -c ${NEWER} >${GZIP}; head -c 100000 ${NEWER} >${CUT}; : >${EMPTY}`)
 })
 
-test.each(calls)('%s', async (call) => {
+test.each(everySecond(calls, (call) => differences.has(call)))('%s', async (call) => {
   const real = await outcome(call, realKexec)
   const ours = await outcome(call, '/sbin/kexec')
   const expected = differences.get(call) ?? { real: real.ended, ours: real.ended }
