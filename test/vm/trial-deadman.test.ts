@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseCommandLine, printCommandLine } from '../../src/cmdline/parse.ts'
 import { deadmanOverlay, startDeadman } from '../../src/trial/guards/deadman.ts'
 import { type Boot, type Guest, startVm, type Vm } from '../../src/vm/index.ts'
+import { ROOT_SERIAL, unpackRoot } from '../../src/vm/initramfs/scripts.ts'
 import { BOOT, debianGuest, json } from './guests.ts'
 import { INTERNALS, internals } from './internals.ts'
 
@@ -226,8 +227,12 @@ test('on arm64 too, the machine comes back at the deadline', async () => {
 const fillRoot = (root: string) => `
 /bin/busybox mount -t tmpfs -o size=90%,mode=755 root ${root}
 for disk in /sys/block/*; do
-  [ "$(cat $disk/serial 2>/dev/null)" = linux-kexec-root ] && (cd ${root} && /bin/busybox cpio -i -d -m </dev/\${disk##*/})
+  [ "$(cat $disk/serial 2>/dev/null)" = ${ROOT_SERIAL} ] && disk=/dev/\${disk##*/} && break
 done
+(
+cd ${root} || exit 1
+${unpackRoot('/bin/busybox ')}
+)
 mkdir -p ${root}/dev ${root}/proc ${root}/sys ${root}/run ${root}/tmp`
 
 const initrds = [

@@ -23,6 +23,16 @@ export const stageOneApplets = [
   'switch_root',
 ]
 
+/** Shell that unpacks the root disk, $disk, into the working directory. @param busybox what comes before its applets' names */
+export const unpackRoot = (busybox = '') => `${busybox}cpio -i -d -m <"$disk" || exit 1
+end=$(($(${busybox}cat "/sys/block/\${disk#/dev/}/size") / 2048))
+while read -r back blocks size path; do
+  copy() { ${busybox}dd if="$disk" of="$path" bs=1M skip=$((end - back)) count="$blocks" "$@" 2>/dev/null; }
+  # Not every disk can be read without the cache.
+  copy iflag=direct || copy || exit 1
+  ${busybox}truncate -s "$size" "$path"
+done <.${LARGE_FILES}`
+
 /**
  * /init of every initrd: unpacks the root disk (root-image.ts) into memory and moves there. It needs nothing of the
  * command line, so a kernel started by kexec with any command line comes up with the same userland.
@@ -57,14 +67,9 @@ while [ -z "$disk" ]; do
 done
 mount -t tmpfs -o size=90%,mode=755 root /root
 cd /root || exit 1
-cpio -i -d -m <"$disk" || { echo "linux-kexec/vm: the root disk could not be unpacked" >/dev/console; exit 1; }
-end=$(($(cat "/sys/block/\${disk#/dev/}/size") / 2048))
-while read -r back blocks size path; do
-  copy() { dd if="$disk" of="$path" bs=1M skip=$((end - back)) count="$blocks" "$@" 2>/dev/null; }
-  # Not every disk can be read without the cache.
-  copy iflag=direct || copy || { echo "linux-kexec/vm: $path could not be unpacked" >/dev/console; exit 1; }
-  truncate -s "$size" "$path"
-done <.${LARGE_FILES}
+(
+${unpackRoot()}
+) || { echo "linux-kexec/vm: the root disk could not be unpacked" >/dev/console; exit 1; }
 mkdir -p dev proc sys run tmp
 for kernel in dev proc sys; do
   mount -o move /$kernel /root/$kernel
