@@ -25,7 +25,7 @@ const KEPT_IMAGES = 4
 const IMAGE_AGE = 2 * 60 * 60 * 1000
 
 /** Of what root-image.ts writes: another number whenever the same files make another image, so that an old one in the cache is not taken. */
-const IMAGE_FORMAT = 2
+const IMAGE_FORMAT = 3
 
 export interface GuestOptions {
   /** The machine, by Debian's name: 'arm64'. Default: 'amd64'. Machines other than this one are emulated. */

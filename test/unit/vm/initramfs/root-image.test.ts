@@ -28,6 +28,8 @@ beforeAll(async () => {
       return { path, source, mode: 0o755 }
     }),
     { path: '/usr/bin/small', data: 'small', mode: 0o755 },
+    { path: '/boot', directory: true },
+    { path: '/boot/vmlinuz', source: join(directory, 'source0') },
     { path: '/usr/bin/owned', source: join(directory, 'source0'), uid: 1000, gid: 1000 },
     { path: '/usr/lib', directory: true },
     { path: '/usr/lib/linux-kexec-vm', directory: true },
@@ -58,7 +60,9 @@ describe('the root image', () => {
       expect({ size, mode: mode & 0o777 }, path).toEqual({ size: 0, mode: 0o755 })
     }
     expect(readFileSync(join(target, 'usr/bin/small'), 'utf8')).toBe('small')
-    // Copied with the others, since stage 1 gives no file an owner.
+    // GRUB reads it there.
+    expect(statSync(join(target, 'boot/vmlinuz')).size).toBe(MiB)
+    // Unpacked with the others, since stage 1 gives no file an owner.
     expect(statSync(join(target, 'usr/bin/owned')).size).toBe(MiB)
   })
 
