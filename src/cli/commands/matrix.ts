@@ -1,11 +1,10 @@
-import { basename, extname, join } from 'node:path'
-import { KexecError } from '../../errors.ts'
+import { basename, extname, join, resolve } from 'node:path'
 import type { MatrixOptions, PreparedMatrix } from '../../matrix/matrix.ts'
 import type { MatrixResult } from '../../matrix/model/cell.ts'
-import { replaceFile } from '../../system/replace-file.ts'
 import { type Arguments, type Command, exit, jsonOption, UsageError } from '../arguments/command.ts'
 import { reportFailure } from '../output/failure.ts'
 import { noteLine, print, printJson } from '../output/output.ts'
+import { writeReport } from '../output/report-file.ts'
 import { matrixSummary, resultLine } from '../reports/matrix-summary.ts'
 
 export const command: Command = {
@@ -40,7 +39,10 @@ when all cells passed, 1 when not, 2 when FILE is wrong. Needs QEMU, and no priv
   async run(args) {
     const [file = ''] = args.positionals
     const report = args.text('report') ?? join(file, '..', `${basename(file, extname(file))}.html`)
-    if (report === file) throw new UsageError(`the report would replace ${file}: name another file with --report`)
+    const junit = args.text('junit')
+    for (const path of [report, junit])
+      if (path !== undefined && resolve(path) === resolve(file))
+        throw new UsageError(`a report would replace ${file}: name another file with --report and --junit`)
     const jobs = jobsOf(args)
     const { prepareMatrix, runMatrix } = await import('../../matrix/matrix.ts')
     let prepared: PreparedMatrix
@@ -54,9 +56,8 @@ when all cells passed, 1 when not, 2 when FILE is wrong. Needs QEMU, and no priv
     const record = await runMatrix(prepared, { ...runOptions(args, results), ...(jobs === undefined ? {} : { jobs }) })
     const { matrixReport } = await import('../../matrix/report/html.ts')
     const { matrixJunit } = await import('../../matrix/report/junit.ts')
-    write(report, matrixReport(record))
-    const junit = args.text('junit')
-    if (junit !== undefined) write(junit, matrixJunit(record))
+    writeReport(report, matrixReport(record))
+    if (junit !== undefined) writeReport(junit, matrixJunit(record))
     if (args.flag('json')) printJson({ ...record, report, results })
     else print(matrixSummary(record, report, results))
     return record.counts.passed === record.counts.all ? exit.done : exit.failed
@@ -93,14 +94,4 @@ function jobsOf(args: Arguments): number | undefined {
   if (text === undefined) return undefined
   if (!/^[1-9]\d{0,3}$/.test(text)) throw new UsageError(`--jobs takes a whole number of at least 1, not '${text}'`)
   return Number(text)
-}
-
-const READABLE = 0o644
-
-function write(path: string, text: string): void {
-  try {
-    replaceFile(path, Buffer.from(text), { mode: READABLE })
-  } catch (cause) {
-    throw new KexecError('the report cannot be written', { reason: 'io', path, cause })
-  }
 }

@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs'
-import { KexecError } from '../../errors.ts'
 import { MOST_KEXECS, type RehearseOptions } from '../../rehearsal/model/options.ts'
 import type { Lockdown, RehearsalOutcome, RehearsalPhase } from '../../rehearsal/model/rehearsal.ts'
 import { junitReport } from '../../rehearsal/report/junit.ts'
@@ -7,6 +5,7 @@ import { type Arguments, type Command, exit, jsonOption, UsageError } from '../a
 import { loadNotes, loadOptions, planOptions } from '../arguments/load-options.ts'
 import { rootOption } from '../arguments/root-option.ts'
 import { note, noteLine, print, printJson } from '../output/output.ts'
+import { writeReport } from '../output/report-file.ts'
 import { bisectStatus, bisectStatusOfError } from '../reports/bisect-status.ts'
 import { rehearsalReport } from '../reports/rehearsal-report.ts'
 
@@ -87,7 +86,7 @@ command. Needs QEMU, and no privilege.`,
     const { rehearse } = await import('../../rehearsal/rehearse.ts')
     const rehearsal = await rehearse({ ...rehearseOptions(args), signal: interruption.signal })
     const junit = args.text('junit')
-    if (junit !== undefined) write(junit, junitReport(rehearsal))
+    if (junit !== undefined) writeReport(junit, junitReport(rehearsal))
     if (args.flag('json')) printJson(rehearsal)
     else print(rehearsalReport(rehearsal, args.text('keep') ?? null))
     return args.flag('bisect') ? bisectStatus(rehearsal.outcome) : statusOf(rehearsal.outcome)
@@ -169,12 +168,4 @@ function number(args: Arguments, name: string): number | undefined {
 
 function given<Key extends keyof RehearseOptions>(key: Key, value: RehearseOptions[Key] | undefined) {
   return (value === undefined ? {} : { [key]: value }) as Pick<RehearseOptions, Key>
-}
-
-function write(path: string, text: string): void {
-  try {
-    writeFileSync(path, text)
-  } catch (cause) {
-    throw new KexecError('the report cannot be written', { reason: 'io', path, cause })
-  }
 }

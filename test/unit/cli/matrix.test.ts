@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { arm64Image } from '../image/tools.ts'
@@ -31,10 +31,12 @@ describe('the words of the call', () => {
     expect(stderr).toContain(message)
   })
 
-  test('the report cannot take the place of the matrix', async () => {
+  test.each(['--report', '--junit'])('%s cannot take the place of the matrix', async (option) => {
     const file = fileOf({ from: [foreign] })
-    const { status, stderr } = await cli(['matrix', file, '--report', file])
-    expect([status, stderr]).toEqual([2, expect.stringContaining('would replace')])
+    for (const path of [file, file.replace('/kernels', '/./kernels')]) {
+      const { status, stderr } = await cli(['matrix', file, option, path])
+      expect([status, stderr]).toEqual([2, expect.stringContaining('would replace')])
+    }
   })
 })
 
@@ -62,4 +64,13 @@ test('cells of another architecture are not run, and the reports say why', async
   expect(page).toContain('– not run')
   expect(page).toMatch(/a rehearsal of \w+ kernels needs an \w+ machine, and this is \w+/)
   expect(readFileSync(junit, 'utf8')).toContain('tests="2" failures="0" errors="0" skipped="2"')
+})
+
+test('a report goes through a link, which stays', async () => {
+  const file = fileOf({ from: [foreign] })
+  const link = join(file, '../link')
+  symlinkSync('target', link)
+  await cli(['matrix', file, '--report', link, '--junit', link])
+  expect(lstatSync(link).isSymbolicLink()).toBe(true)
+  expect(readFileSync(join(file, '../target'), 'utf8')).toContain('<testsuites')
 })
