@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { usesFiveLevels } from '../../plan/context/paging.ts'
+import { readRunningMachine } from '../../plan/context/running-machine.ts'
 import { directoryHash } from '../../rehearsal/guest/directory-hash.ts'
 import { toolHash } from '../../rehearsal/guest/loading-initrd.ts'
 import { shellSource } from '../../rehearsal/guest/shell.ts'
 import type { ToolVersions } from '../../rehearsal/machine/own-machine.ts'
+import { System } from '../../system/system.ts'
 import { unreadable } from '../definition/read.ts'
 import type { MatrixCell } from '../model/cell.ts'
 
@@ -18,15 +21,18 @@ const FORMAT = 1
 export class CellKeys {
   readonly #tools: ToolVersions
   readonly #toolHash: string
+  readonly #hasFiveLevels: boolean
   readonly #files = new Map<string, { readonly identity: string; readonly sha256: string }>()
 
-  private constructor(tools: ToolVersions, hash: string) {
+  private constructor(tools: ToolVersions, hash: string, hasFiveLevels: boolean) {
     this.#tools = tools
     this.#toolHash = hash
+    this.#hasFiveLevels = hasFiveLevels
   }
 
-  static async of(tools: ToolVersions): Promise<CellKeys> {
-    return new CellKeys(tools, await toolHash())
+  /** @param system the running machine: the processor that is rehearsed has as many levels of page tables as its kernel uses */
+  static async of(tools: ToolVersions, system = new System()): Promise<CellKeys> {
+    return new CellKeys(tools, await toolHash(), usesFiveLevels(readRunningMachine(system)))
   }
 
   /** @throws KexecError 'not-found', 'not-readable' or 'io' for a file of the cell */
@@ -42,7 +48,7 @@ export class CellKeys {
     const shell = options.init === undefined ? null : await this.#hashOf(shellSource()).catch(() => null)
     const files = [await this.#hashOf(from.kernel), await this.#hashOf(to.kernel), initrds, overlays, image, shell]
     const sorted = Object.entries(options).sort(([one], [other]) => (one < other ? -1 : 1))
-    const all = [FORMAT, this.#toolHash, this.#tools.qemu, engine, sorted, files]
+    const all = [FORMAT, this.#toolHash, this.#tools.qemu, this.#hasFiveLevels, engine, sorted, files]
     return createHash('sha256').update(JSON.stringify(all)).digest('hex')
   }
 

@@ -4,6 +4,8 @@ import { expect, test } from 'vitest'
 import { prepareMatrix } from '../../../src/matrix/matrix.ts'
 import type { MatrixDefinition } from '../../../src/matrix/model/definition.ts'
 import { CellKeys } from '../../../src/matrix/run/key.ts'
+import { System } from '../../../src/system/system.ts'
+import { makeTree } from '../entries/tree.ts'
 import { kernelDirectory } from './records.ts'
 
 const loading = '5.10.0-46-cloud-amd64'
@@ -90,4 +92,13 @@ test('other names, and another order of the options, are the same cell; another 
   const renamed = { timeout, init, ...rest, name: 'other', variants: [{ name: 'v' }] } as MatrixDefinition
   expect(await key({ ...renamed, from: [{ kernel: loading, name: 'old' }] })).toBe(await key(matrix))
   expect(await key(matrix, await CellKeys.of({ ...tools, qemu: 'QEMU 8' }))).not.toBe(await key(matrix))
+})
+
+test('a machine whose kernel uses 5 levels of page tables has other cells: such a processor is rehearsed there', async () => {
+  const directory = directoryOfAll()
+  const keyOn = async (flags: string) => {
+    const machine = new System(makeTree({ '/proc/cpuinfo': { text: `flags\t\t: ${flags}\n` } }))
+    return (await CellKeys.of(tools, machine)).keyOf(prepareMatrix(matrix, directory).cells[0] as never)
+  }
+  expect(await keyOn('fpu la57')).not.toBe(await keyOn('fpu'))
 })
