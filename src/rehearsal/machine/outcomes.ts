@@ -1,8 +1,12 @@
 import type { GuestError, Lockdown, RehearsalOutcome, RehearsalPhase } from '../model/rehearsal.ts'
 import type { ReportEvent } from './report-port.ts'
 
-/** The kernel's own words for these two: init/do_mounts.c, and init/main.c and kernel/exit.c. */
+/**
+ * The new kernel's own words for two of its outcomes: init/do_mounts.c, and init/main.c and kernel/exit.c. The kernel that loads it says
+ * the same where it cannot unpack our initrd or start our program.
+ */
 export function panicOutcome(message: string, phase: RehearsalPhase): RehearsalOutcome {
+  if (phase === 'first boot' || phase === 'load') return { kind: 'panicked', phase, message }
   if (/VFS: Unable to mount root fs/.test(message)) return { kind: 'root-not-found', message }
   if (/No working init found|Requested init .* failed|Attempted to kill init/.test(message))
     return { kind: 'init-failed', message }

@@ -84,6 +84,18 @@ describe('a function of the caller that throws ends QEMU, and the rehearsal with
   })
 })
 
+describe('a kernel that finds no root file system', () => {
+  const message = 'VFS: Unable to mount root fs on unknown-block(0,0)'
+  const panic = toConsole(`Linux version 6.2 (x)\nKernel panic - not syncing: ${message}\n`)
+
+  test.each([
+    ['the new one', [jump, panic], { kind: 'root-not-found', message }],
+    ['the one that loads it', [panic], { kind: 'panicked', phase: 'first boot', message }],
+  ])('%s', async (_name, guest, outcome) => {
+    expect((await run(guest).record).outcome).toEqual(outcome)
+  })
+})
+
 describe('several kexecs in a row', () => {
   const between = (number: number) =>
     `printf '@between command-line n=${number}\n@between up 6.2\n@between begin load\n@between end 0\n@between begin exec\n' >&4; sleep 0.5`
