@@ -7,7 +7,7 @@ import { rootOption } from '../arguments/root-option.ts'
 import { note, noteLine, print, printJson } from '../output/output.ts'
 import { writeReport } from '../output/report-file.ts'
 import { bisectStatus, bisectStatusOfError } from '../reports/bisect-status.ts'
-import { rehearsalReport } from '../reports/rehearsal-report.ts'
+import { type KeptFiles, rehearsalReport } from '../reports/rehearsal-report.ts'
 
 const {
   trial: _trial,
@@ -88,10 +88,15 @@ command. Needs QEMU, and no privilege.`,
     const junit = args.text('junit')
     if (junit !== undefined) writeReport(junit, junitReport(rehearsal))
     if (args.flag('json')) printJson(rehearsal)
-    else print(rehearsalReport(rehearsal, args.text('keep') ?? null))
+    else print(rehearsalReport(rehearsal, keptFiles(args)))
     return args.flag('bisect') ? bisectStatus(rehearsal.outcome) : statusOf(rehearsal.outcome)
   },
   statusOfError: (error, words) => (words.includes('--bisect') ? bisectStatusOfError(error) : undefined),
+}
+
+function keptFiles(args: Arguments): KeptFiles | null {
+  const directory = args.text('keep')
+  return directory === undefined ? null : { directory, rootImage: args.text('root-image') }
 }
 
 function statusOf(outcome: RehearsalOutcome): number {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Rehearsal } from '../../rehearsal/rehearse.ts'
 import { rehearsalWords } from '../../rehearsal/report/outcome-words.ts'
 import { formatBytes } from '../../text.ts'
@@ -10,8 +11,14 @@ const SHOWN = 25
 /** Lines of a kernel's own report of a fault, which begins before the last lines. */
 const FAULT = /Kernel panic - not syncing|\bOops\b|\bBUG: |kernel BUG at|[Uu]nable to handle|Internal error: /
 
-/** A rehearsal for people: how it ended, why, and the last lines. @param kept the directory with its files */
-export function rehearsalReport(rehearsal: Rehearsal, kept: string | null): string {
+/** The files of a rehearsal that was to keep them. */
+export interface KeptFiles {
+  readonly directory: string
+  readonly rootImage: string | undefined
+}
+
+/** A rehearsal for people: how it ended, why, and the last lines. */
+export function rehearsalReport(rehearsal: Rehearsal, kept: KeptFiles | null): string {
   const width = lineWidth(stdout)
   const { outcome, cause, report, from, added, plan } = rehearsal
   const passed = outcome.kind === 'passed'
@@ -63,13 +70,22 @@ function consoleLines(text: string): string[] {
   )
 }
 
-function keptLines(kept: string | null, { outcome, report, plan, added }: Rehearsal): string[] {
+function keptLines(kept: KeptFiles | null, { outcome, report, plan, added }: Rehearsal): string[] {
   if (kept === null || outcome.kind === 'refused') return []
+  const { directory, rootImage } = kept
+  const initrd = `${directory}/initrd`
   const parameters =
     report?.commandLine ?? [plan.commandLine, ...added.filter((word) => !word.startsWith('/'))].join(' ')
-  const program = process.arch === 'arm64' ? 'qemu-system-aarch64 -M virt -cpu max' : 'qemu-system-x86_64'
-  const command = `${program} -m 1024 -nographic -kernel ${quoted(`${kept}/kernel`)} -initrd ${quoted(`${kept}/initrd`)} -append ${quoted(parameters)}`
-  return ['', 'The new kernel alone, without a kexec:', `  ${command}`]
+  const command = [
+    process.arch === 'arm64' ? 'qemu-system-aarch64 -M virt -cpu max' : 'qemu-system-x86_64 -cpu max',
+    `-m 1024 -nographic -kernel ${quoted(`${directory}/kernel`)}`,
+    ...(existsSync(initrd) ? [`-initrd ${quoted(initrd)}`] : []),
+    ...(rootImage === undefined
+      ? []
+      : [`-drive ${quoted(`if=virtio,snapshot=on,file=${rootImage.replaceAll(',', ',,')}`)}`]),
+    `-append ${quoted(parameters)}`,
+  ]
+  return ['', 'The new kernel alone, without a kexec:', `  ${command.join(' ')}`]
 }
 
 function quoted(word: string): string {

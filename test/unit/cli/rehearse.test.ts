@@ -239,8 +239,15 @@ describe('the report', () => {
   })
 
   test('ends with a command that boots what was kept', () => {
-    const kept = rehearsalReport(rehearsal({ kind: 'passed' }, { added: ['panic=1', '/init'] }), "/tmp/it's")
-    expect(kept).toContain("-kernel '/tmp/it'\\''s/kernel'")
-    expect(kept).toContain("-append 'quiet panic=1'")
+    const added = { added: ['panic=1', '/init'] }
+    const commandOf = (directory: string, rootImage?: string) =>
+      rehearsalReport(rehearsal({ kind: 'passed' }, added), { directory, rootImage })
+        .split('\n')
+        .at(-1)
+    const without = commandOf("/tmp/it's")
+    expect(without).toContain("-kernel '/tmp/it'\\''s/kernel' -append 'quiet panic=1'")
+    const directory = makeMachine({ '/initrd': { text: '' } })
+    const disk = "-drive 'if=virtio,snapshot=on,file=a,,b.qcow2'"
+    expect(commandOf(directory, 'a,b.qcow2')).toContain(` -initrd ${directory}/initrd ${disk} -append `)
   })
 })
