@@ -8,7 +8,7 @@ import { zImagePayload } from '../../../src/image/formats/zimage.ts'
 import { engineOn } from '../../../src/image/inspect/conclusion.ts'
 import { inspect } from '../../../src/image/inspect/inspection.ts'
 import { engines } from '../../../src/image/model/engines.ts'
-import { bootconfigTrailer } from '../../../src/initrd/bootconfig.ts'
+import { bootconfigTrailer, sizeWithoutBootconfig } from '../../../src/initrd/bootconfig.ts'
 import { checkInitrdContent } from '../../../src/initrd/content.ts'
 import { cpioTrailer } from '../../../src/initrd/cpio.ts'
 import { arm64Image, file, packed, path, tool, unpack } from './tools.ts'
@@ -185,4 +185,16 @@ test('a bootconfig ends as Documentation/admin-guide/bootconfig.rst has it', () 
   expect(trailer.subarray(0, 8).toString()).toBe('a.b=c\0\0\0')
   expect([trailer.readUInt32LE(8), trailer.readUInt32LE(12)]).toEqual([8, 97 + 46 + 98 + 61 + 99])
   expect(trailer.subarray(16).toString()).toBe('#BOOTCONFIG\n')
+})
+
+test('a bootconfig ends an initrd where its length and sum are right, as the kernel sees it', () => {
+  const trailer = bootconfigTrailer(Buffer.from('a.b=c'))
+  const sizeOf = (...parts: Buffer[]) => sizeWithoutBootconfig(memoryBytes(Buffer.concat(parts)))
+  expect([sizeOf(), sizeOf(trailer), sizeOf(Buffer.alloc(9), trailer)]).toEqual([0, 0, 9])
+  expect(sizeOf(Buffer.alloc(9), trailer, Buffer.alloc(8))).toBe(9 + trailer.length + 8)
+  for (let at = 0; at < trailer.length; at++) {
+    const damaged = Buffer.from(trailer)
+    damaged[at] = (damaged[at] as number) ^ 0x40
+    expect(sizeOf(Buffer.alloc(9), damaged), `byte ${at}`).toBe(9 + trailer.length)
+  }
 })
