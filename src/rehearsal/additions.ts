@@ -34,11 +34,15 @@ export async function additionsFor(circumstances: Circumstances): Promise<PlanAd
     ...(options.expect === undefined ? [initParameter, RETAIN] : []),
   ]
   if (options.expect !== undefined) return { append, overlay: [] }
-  const own = parametersNamed(planned, 'rdinit').at(-1)?.value ?? '/init'
-  const init = options.withInitrdInit ? own : undefined
+  const init = options.withInitrdInit ? ownInit(bare) : undefined
   const { files, commands } = await commandInShell(circumstances)
   const overlay: InitrdOverlay[] = initOverlay(name, { word, port: architecture.control, init, commands })
   return { append, overlay: [...overlay, ...files] }
+}
+
+/** The path of the initrd's own init. */
+export function ownInit({ commandLine }: Pick<LoadPlan, 'commandLine'>): string {
+  return parametersNamed(parseCommandLine(commandLine), 'rdinit').at(-1)?.value ?? '/init'
 }
 
 /** The command of `init`, and the shell that it needs. */

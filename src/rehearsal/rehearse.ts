@@ -9,7 +9,7 @@ import { extendedPlan, plan as planFor } from '../plan/plan.ts'
 import { unpackedKernel } from '../vm/guest/unpacked-kernel.ts'
 import type { Architecture } from '../vm/machine/architectures.ts'
 import { provenAccelerator } from '../vm/provision/accelerator.ts'
-import { additionsFor, commandLineBetween, loadingCommandLine } from './additions.ts'
+import { additionsFor, commandLineBetween, loadingCommandLine, ownInit } from './additions.ts'
 import { concluded, differencesOf, refused } from './conclusion.ts'
 import { asKexecError } from './failure.ts'
 import { writeLoadingInitrd } from './guest/loading-initrd.ts'
@@ -52,7 +52,7 @@ export async function rehearse(options: RehearseOptions): Promise<Rehearsal> {
   using bare = await planFor(planOptionsOf(options))
   const from = await chooseLoadingKernel(options.from, bare, options.root)
   const common = { plan: bare.toJSON(), from }
-  const refusal = bare.refusals[0] ?? damageOf(bare, options) ?? withoutInit(bare, options)
+  const refusal = bare.refusals[0] ?? damageOf(bare, options) ?? (await withoutInit(bare, options))
   if (refusal !== undefined) return { ...common, ...withoutMachine, ...refused(refusal, count) }
   const { architecture, name } = machine
   const { architecture: own } = bare.image
@@ -87,8 +87,11 @@ function damageOf(plan: LoadPlan, { tryAnyway = false }: RehearseOptions): Kexec
   })
 }
 
-function withoutInit(plan: LoadPlan, { withInitrdInit = false }: RehearseOptions): KexecError | undefined {
+/** Overlays alone are an initrd, too. */
+async function withoutInit(plan: LoadPlan, options: RehearseOptions): Promise<KexecError | undefined> {
+  const { withInitrdInit = false, signal } = options
   if (!withInitrdInit || plan.initrds.length > 0) return undefined
+  if ((await plan.initrdTree(signal)).hasFile(ownInit(plan))) return undefined
   return new KexecError('the plan has no initrd, so there is no init of one to run', {
     reason: 'invalid-argument',
     hint: `Name the initrd, or rehearse without ${flagName('with-initrd-init')}.`,

@@ -139,6 +139,12 @@ describe('with a program in place of QEMU', () => {
     expect(stderr).toContain('\none two\nthree\n')
     expect(existsSync(join(kept, 'kernel'))).toBe(true)
   })
+
+  test.runIf(process.arch === 'x64')('an overlay is an initrd whose init can run', async () => {
+    const overlay = ['--with-initrd-init', '--overlay', `${import.meta.filename}:/init`]
+    const { document } = await rehearsed('exit 1', ...overlay)
+    expect(document.outcome.kind).toBe('qemu-died')
+  })
 })
 
 const outcomes: readonly RehearsalOutcome[] = [
