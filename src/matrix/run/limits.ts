@@ -1,5 +1,6 @@
-import { statSync } from 'node:fs'
+import { lstatSync, readdirSync, statSync } from 'node:fs'
 import { availableParallelism, freemem } from 'node:os'
+import { join } from 'node:path'
 import { memoryFor } from '../../rehearsal/machine/memory.ts'
 import type { MatrixCell } from '../model/cell.ts'
 
@@ -41,11 +42,15 @@ export function machineLimits(jobs?: number): Limits {
 }
 
 export function needsOf({ to, settings }: MatrixCell): Needs {
-  const planned = [to.kernel, ...to.initrds].reduce((sum, path) => sum + sizeOf(path), 0)
+  const added = (settings.overlay ?? []).map(({ source }) => source as string)
+  const planned = [to.kernel, ...to.initrds, ...added].reduce((sum, path) => sum + sizeOf(path), 0)
   const memory = settings.memory ?? memoryFor(TOOLS * MIB + planned, planned)
   return { processors: settings.cpus ?? 1, memory: memory + QEMU }
 }
 
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+/** Bytes of a file, or of all files in a directory. */
+function sizeOf(path: string, stats = statSync(path, { throwIfNoEntry: false })): number {
+  if (stats?.isDirectory() !== true) return stats?.size ?? 0
+  const members = readdirSync(path).map((name) => join(path, name))
+  return members.reduce((sum, each) => sum + sizeOf(each, lstatSync(each, { throwIfNoEntry: false })), 0)
 }

@@ -1,10 +1,13 @@
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { prepareMatrix } from '../../../src/matrix/matrix.ts'
+import type { MatrixCell } from '../../../src/matrix/model/cell.ts'
+import { needsOf } from '../../../src/matrix/run/limits.ts'
 import { runBesideEachOther } from '../../../src/matrix/run/pool.ts'
 import { ResultsFile } from '../../../src/matrix/run/results-file.ts'
-import { newDirectory, result } from './records.ts'
+import { kernelDirectory, newDirectory, result } from './records.ts'
 
 describe('tasks beside each other', () => {
   interface Task {
@@ -78,6 +81,22 @@ describe('tasks beside each other', () => {
     await runBesideEachOther([4, 5, 6, 7], { ...limits, jobs: 1 }, need, run, abort.signal)
     expect(ended).toEqual([1, 4, 5])
   })
+})
+
+test('a cell needs memory for all that is added to its initrd, too', () => {
+  const release = '6.1.0-50-cloud-amd64'
+  const directory = kernelDirectory(release)
+  mkdirSync(join(directory, 'modules/kernel'), { recursive: true })
+  for (const name of ['modules/kernel/a.ko', 'tool']) {
+    writeFileSync(join(directory, name), '')
+    truncateSync(join(directory, name), 2 ** 28)
+  }
+  const needs = (overlay: readonly string[]) =>
+    needsOf(prepareMatrix({ from: [release], overlay }, directory).cells[0] as MatrixCell).memory
+  expect(needs([])).toBe(1024 + 256)
+  // The kernel's copies, and those of the archive: src/rehearsal/machine/memory.ts.
+  expect(needs(['modules:/lib/modules'])).toBeGreaterThan(7 * 256)
+  expect(needs(['modules:/lib/modules', 'tool:/bin/'])).toBeGreaterThan(14 * 256)
 })
 
 describe('the file of the results', () => {
